@@ -1,0 +1,95 @@
+//! Doing something in order that was prepared out of order.
+
+use std::sync::{Condvar, Mutex, MutexGuard};
+
+/// Lets workers in one at a time, in the order of their tickets, to a state that they share.
+#[derive(Debug)]
+pub struct Turnstile<T> {
+    inner: Mutex<Inner<T>>,
+    moved: Condvar,
+}
+
+#[derive(Debug)]
+struct Inner<T> {
+    next: u64,
+    closed: bool,
+    state: T,
+}
+
+impl<T> Turnstile<T> {
+    /// A turnstile that waits for ticket 0.
+    pub fn new(state: T) -> Self {
+        Self { inner: Mutex::new(Inner { next: 0, closed: false, state }), moved: Condvar::new() }
+    }
+
+    /// Waits until it is this ticket's turn, works on the state, and lets the next ticket in. `None` when the turnstile has
+    /// been closed.
+    pub fn pass<R>(&self, ticket: u64, work: impl FnOnce(&mut T) -> R) -> Option<R> {
+        let mut inner = self.lock()?;
+        while !inner.closed && inner.next != ticket {
+            inner = self.moved.wait(inner).ok()?;
+        }
+        if inner.closed {
+            return None;
+        }
+        let result = work(&mut inner.state);
+        inner.next += 1;
+        drop(inner);
+        self.moved.notify_all();
+        Some(result)
+    }
+
+    /// Works on the state out of turn: before the first ticket, or after the last.
+    pub fn visit<R>(&self, work: impl FnOnce(&mut T) -> R) -> Option<R> {
+        self.lock().map(|mut inner| work(&mut inner.state))
+    }
+
+    /// Sends everyone away, now and later: the work has failed.
+    pub fn close(&self) {
+        if let Some(mut inner) = self.lock() {
+            inner.closed = true;
+        }
+        self.moved.notify_all();
+    }
+
+    /// The state, once all workers are done; `None` when one of them panicked inside.
+    pub fn into_state(self) -> Option<T> {
+        self.inner.into_inner().ok().map(|inner| inner.state)
+    }
+
+    fn lock(&self) -> Option<MutexGuard<'_, Inner<T>>> {
+        self.inner.lock().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tickets_pass_in_order_whatever_the_threads_do() {
+        let turnstile = Turnstile::new(Vec::new());
+        std::thread::scope(|scope| {
+            for worker in 0..4_u64 {
+                let turnstile = &turnstile;
+                scope.spawn(move || {
+                    for ticket in (worker..400).step_by(4) {
+                        turnstile.pass(ticket, |seen| seen.push(ticket)).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(turnstile.into_state().unwrap(), (0..400).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_closed_turnstile_lets_nobody_wait() {
+        let turnstile = Turnstile::new(());
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| turnstile.pass(1, |()| ()));
+            turnstile.close();
+            assert_eq!(waiting.join().unwrap(), None);
+        });
+        assert_eq!(turnstile.pass(0, |()| ()), None);
+    }
+}

@@ -1,0 +1,422 @@
+//! Row groups: from columns in memory to a Parquet file.
+//!
+//! A row group is encoded by whichever worker completes it, and appended in order.
+
+use std::{collections::HashMap, io::Write, ops::Range, sync::Arc};
+
+use bytes::Bytes;
+use parquet::{
+    basic::{Encoding, LogicalType, Repetition, Type as PhysicalType},
+    column::writer::{ColumnWriter, get_column_writer},
+    errors::{ParquetError, Result},
+    file::{
+        properties::WriterPropertiesPtr,
+        writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite},
+    },
+    schema::types::{ColumnDescPtr, SchemaDescriptor, Type},
+};
+
+use crate::{
+    loan::{Field, FieldKind},
+    phases::disposition::Disposition,
+    rules::{ExceptionType, canonical_word},
+};
+
+use super::{
+    EXCEPTIONS_PER_GROUP, FACTS_PER_GROUP, NUMBER_SCALE, PRICE_SCALE,
+    columns::{ExceptionColumns, FactColumns, NumberColumn, SEVERITIES, SparseText, TextColumn, WordColumn},
+    pages::{EncodedColumn, NULL, dictionary_column, properties, sparse_column, text_column},
+};
+
+/// The columns of the facts, in order: name, kind, whether a value may be missing.
+pub const FACT_SCHEMA: [(&str, Kind, bool); 20] = [
+    ("source_file", Kind::Text, false),
+    ("line", Kind::Integer, false),
+    ("seller_loan_number", Kind::Text, false),
+    ("loan_amount", Kind::Number, true),
+    ("note_rate", Kind::Number, true),
+    ("ltv_ratio", Kind::Number, true),
+    ("dti_ratio", Kind::Number, true),
+    ("credit_score", Kind::Number, true),
+    ("property_type", Kind::Text, true),
+    ("occupancy_status", Kind::Text, true),
+    ("loan_purpose", Kind::Text, true),
+    ("purchase_price", Kind::Number, true),
+    ("appraisal_value", Kind::Number, true),
+    ("disposition", Kind::Text, false),
+    ("projection_reason", Kind::Text, true),
+    ("pricing_spread", Kind::Price, true),
+    ("final_price", Kind::Price, true),
+    // What the tape says beyond the columns above: unreadable cells, numbers with more digits, columns that are only kept.
+    ("as_written", Kind::Json, true),
+    ("exact_values", Kind::Json, true),
+    ("source_columns", Kind::Json, true),
+];
+
+/// The columns of the exceptions, in order.
+pub const EXCEPTION_SCHEMA: [(&str, Kind, bool); 12] = [
+    ("source_file", Kind::Text, false),
+    ("line", Kind::Integer, false),
+    ("seller_loan_number", Kind::Text, false),
+    ("exception_type", Kind::Text, false),
+    ("exception_category", Kind::Text, false),
+    ("severity", Kind::Text, false),
+    ("message", Kind::Text, false),
+    ("rejection_criteria", Kind::Text, false),
+    ("field", Kind::Text, false),
+    ("actual", Kind::Text, false),
+    ("limit", Kind::Text, false),
+    ("excess", Kind::Text, true),
+];
+
+/// What a column of a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// UTF-8 text.
+    Text,
+    /// A JSON object as text.
+    Json,
+    /// A whole number.
+    Integer,
+    /// A number of a loan: DECIMAL(18, 6).
+    Number,
+    /// A spread or a price: DECIMAL(18, 4).
+    Price,
+}
+
+/// A run of rows of one block.
+#[derive(Debug)]
+pub struct Part<C> {
+    /// The block's columns.
+    pub columns: Arc<C>,
+    /// The rows of it.
+    pub rows: Range<usize>,
+}
+
+/// Blocks of columns that are cut into row groups of a fixed size.
+pub trait Rows: Sized {
+    /// How many rows a row group holds.
+    const PER_GROUP: usize;
+    /// How many rows there are.
+    fn rows(&self) -> usize;
+    /// Encodes a row group. `tapes` are the names of the run's tapes.
+    fn encode(parts: &[Part<Self>], schema: &FileSchema, tapes: &[String]) -> Result<Vec<EncodedColumn>>;
+}
+
+/// Collects rows until a row group is full.
+#[derive(Debug)]
+pub struct GroupCollector<C> {
+    parts: Vec<Part<C>>,
+    rows: usize,
+}
+
+impl<C> Default for GroupCollector<C> {
+    fn default() -> Self {
+        Self { parts: Vec::new(), rows: 0 }
+    }
+}
+
+impl<C: Rows> GroupCollector<C> {
+    /// Adds a block; gives the row groups that are now full.
+    pub fn add(&mut self, columns: C) -> Vec<Vec<Part<C>>> {
+        let columns = Arc::new(columns);
+        let (mut full, mut at) = (Vec::new(), 0);
+        while at < columns.rows() {
+            let take = (columns.rows() - at).min(C::PER_GROUP - self.rows);
+            self.parts.push(Part { columns: columns.clone(), rows: at..at + take });
+            self.rows += take;
+            at += take;
+            if self.rows == C::PER_GROUP {
+                self.rows = 0;
+                full.push(std::mem::take(&mut self.parts));
+            }
+        }
+        full
+    }
+
+    /// The last, incomplete row group.
+    pub fn finish(self) -> Option<Vec<Part<C>>> {
+        (self.rows > 0).then_some(self.parts)
+    }
+}
+
+/// The schema of a file and how it is written.
+#[derive(Debug)]
+pub struct FileSchema {
+    root: Arc<Type>,
+    columns: Vec<ColumnDescPtr>,
+    properties: WriterPropertiesPtr,
+}
+
+impl FileSchema {
+    /// The schema of the facts.
+    pub fn facts() -> Result<Self> {
+        Self::new("facts", &FACT_SCHEMA)
+    }
+
+    /// The schema of the exceptions.
+    pub fn exceptions() -> Result<Self> {
+        Self::new("exceptions", &EXCEPTION_SCHEMA)
+    }
+
+    fn new(name: &str, columns: &[(&str, Kind, bool)]) -> Result<Self> {
+        let field = |(name, kind, optional): &(&str, Kind, bool)| {
+            let decimal = |scale| (PhysicalType::INT64, Some(LogicalType::decimal(scale, 18)));
+            let (physical, logical) = match kind {
+                Kind::Text => (PhysicalType::BYTE_ARRAY, Some(LogicalType::String)),
+                Kind::Json => (PhysicalType::BYTE_ARRAY, Some(LogicalType::Json)),
+                Kind::Integer => (PhysicalType::INT64, None),
+                Kind::Number => decimal(NUMBER_SCALE),
+                Kind::Price => decimal(PRICE_SCALE),
+            };
+            let precision = if matches!(kind, Kind::Number | Kind::Price) { 18 } else { -1 };
+            let scale = match kind {
+                Kind::Number => NUMBER_SCALE,
+                Kind::Price => PRICE_SCALE,
+                Kind::Text | Kind::Json | Kind::Integer => -1,
+            };
+            Type::primitive_type_builder(name, physical)
+                .with_repetition(if *optional { Repetition::OPTIONAL } else { Repetition::REQUIRED })
+                .with_logical_type(logical)
+                .with_precision(precision)
+                .with_scale(scale)
+                .build()
+                .map(Arc::new)
+        };
+        let fields = columns.iter().map(field).collect::<Result<Vec<_>>>()?;
+        let root = Arc::new(Type::group_type_builder(name).with_fields(fields).build()?);
+        let columns = SchemaDescriptor::new(root.clone()).columns().to_vec();
+        let mut builder = properties();
+        // Lines only ever grow, and amounts hardly ever repeat: differences take less room than a dictionary, and no time
+        // for compression.
+        for name in ["line", "loan_amount", "purchase_price", "appraisal_value"] {
+            builder = builder
+                .set_column_dictionary_enabled(name.into(), false)
+                .set_column_encoding(name.into(), Encoding::DELTA_BINARY_PACKED);
+        }
+        Ok(Self { root, columns, properties: Arc::new(builder.build()) })
+    }
+
+    fn column(&self, name: &str) -> Result<ColumnDescPtr> {
+        let found = self.columns.iter().find(|column| column.name() == name);
+        found.cloned().ok_or_else(|| ParquetError::General(format!("no column {name}")))
+    }
+
+    /// Starts a file.
+    pub fn start<W: Write + Send>(&self, out: W) -> Result<SerializedFileWriter<W>> {
+        SerializedFileWriter::new(out, self.root.clone(), self.properties.clone())
+    }
+
+    fn numbers<'c, C>(&self, name: &str, parts: &'c [Part<C>], of: impl Fn(&'c C) -> &'c NumberColumn) -> Result<EncodedColumn> {
+        let rows = parts.iter().map(|part| part.rows.len()).sum();
+        let (mut values, mut levels) = (Vec::with_capacity(rows), vec![1_i16; rows]);
+        let mut first = 0;
+        for part in parts {
+            let column = of(&part.columns);
+            let from = column.nulls.partition_point(|row| (*row as usize) < part.rows.start);
+            let mut at = part.rows.start;
+            for null in column.nulls[from..].iter().map(|row| *row as usize).take_while(|row| *row < part.rows.end) {
+                values.extend_from_slice(&column.values[at..null]);
+                levels[first + null - part.rows.start] = 0;
+                at = null + 1;
+            }
+            values.extend_from_slice(&column.values[at..part.rows.end]);
+            first += part.rows.len();
+        }
+        self.integers(name, &values, Some(&levels))
+    }
+
+    fn integers(&self, name: &str, values: &[i64], levels: Option<&[i16]>) -> Result<EncodedColumn> {
+        let mut sink = TrackedWrite::new(Vec::with_capacity(values.len() * 4));
+        let pages = Box::new(SerializedPageWriter::new(&mut sink));
+        let ColumnWriter::Int64ColumnWriter(mut writer) = get_column_writer(self.column(name)?, self.properties.clone(), pages)
+        else {
+            return Err(ParquetError::General(format!("{name} is no column of integers")));
+        };
+        writer.write_batch(values, levels, None)?;
+        let close = writer.close()?;
+        Ok(EncodedColumn { bytes: Bytes::from(sink.into_inner()?), close })
+    }
+
+    fn texts<'c, C>(&self, name: &str, parts: &'c [Part<C>], of: impl Fn(&'c C) -> &'c TextColumn) -> Result<EncodedColumn> {
+        let texts = parts.iter().flat_map(|part| {
+            let column = of(&part.columns);
+            part.rows.clone().map(move |row| column.get(row))
+        });
+        text_column(self.column(name)?, texts)
+    }
+
+    fn sparse<'c, C>(&self, name: &str, parts: &'c [Part<C>], of: impl Fn(&'c C) -> &'c SparseText) -> Result<EncodedColumn> {
+        let (mut present, mut first) = (Vec::new(), 0);
+        for part in parts {
+            let texts = of(&part.columns).range(&part.rows);
+            present.extend(texts.map(|(row, text)| (first + row - part.rows.start, text)));
+            first += part.rows.len();
+        }
+        sparse_column(self.column(name)?, first, &present)
+    }
+
+    /// A column of few different texts that come as texts.
+    fn repeated<'c, C>(&self, name: &str, parts: &'c [Part<C>], of: impl Fn(&'c C) -> &'c TextColumn) -> Result<EncodedColumn> {
+        let mut dictionary = Dictionary::default();
+        let rows = parts.iter().flat_map(|part| {
+            let column = of(&part.columns);
+            part.rows.clone().map(move |row| column.get(row))
+        });
+        let codes: Vec<u32> = rows.map(|text| dictionary.code(text)).collect();
+        self.coded(name, &dictionary.texts, &codes)
+    }
+
+    /// A column of texts that come as codes of a table. The dictionary lists those that occur, in order of appearance.
+    fn table_codes<'c, C>(
+        &self,
+        name: &str,
+        parts: &'c [Part<C>],
+        of: impl Fn(&'c C) -> &'c [u8],
+        table: impl Fn(u8) -> &'static str,
+    ) -> Result<EncodedColumn> {
+        let mut dictionary = Dictionary::default();
+        let mut known = [NULL; 256];
+        let mut codes = Vec::with_capacity(parts.iter().map(|part| part.rows.len()).sum());
+        for part in parts {
+            for code in &of(&part.columns)[part.rows.clone()] {
+                let slot = &mut known[usize::from(*code)];
+                if *slot == NULL {
+                    *slot = dictionary.code(table(*code).as_bytes());
+                }
+                codes.push(*slot);
+            }
+        }
+        self.coded(name, &dictionary.texts, &codes)
+    }
+
+    fn words<'c>(&self, name: &str, at: usize, parts: &'c [Part<FactColumns>]) -> Result<EncodedColumn> {
+        let mut dictionary = Dictionary::default();
+        let mut known = [NULL; 256];
+        let mut codes = Vec::with_capacity(parts.iter().map(|part| part.rows.len()).sum());
+        for part in parts {
+            let column: &'c WordColumn = &part.columns.words[at];
+            let before = &column.codes[..part.rows.start];
+            let mut other = before.iter().filter(|code| **code == WordColumn::OTHER).count();
+            for code in &column.codes[part.rows.clone()] {
+                codes.push(match *code {
+                    WordColumn::MISSING => NULL,
+                    WordColumn::OTHER => {
+                        other += 1;
+                        dictionary.code(column.others.get(other - 1))
+                    }
+                    code => {
+                        let slot = &mut known[usize::from(code)];
+                        if *slot == NULL {
+                            *slot = dictionary.code(canonical_word(at, code).as_bytes());
+                        }
+                        *slot
+                    }
+                });
+            }
+        }
+        self.coded(name, &dictionary.texts, &codes)
+    }
+
+    fn tapes<C>(&self, parts: &[Part<C>], of: impl Fn(&C) -> u32, tapes: &[String]) -> Result<EncodedColumn> {
+        let mut dictionary = Dictionary::default();
+        let mut codes = Vec::new();
+        for part in parts {
+            let name = tapes.get(of(&part.columns) as usize).map_or("", String::as_str);
+            let code = dictionary.code(name.as_bytes());
+            codes.resize(codes.len() + part.rows.len(), code);
+        }
+        self.coded("source_file", &dictionary.texts, &codes)
+    }
+
+    fn lines<'c, C>(&self, parts: &'c [Part<C>], of: impl Fn(&'c C) -> &'c [i64]) -> Result<EncodedColumn> {
+        let lines: Vec<i64> = parts.iter().flat_map(|part| &of(&part.columns)[part.rows.clone()]).copied().collect();
+        self.integers("line", &lines, None)
+    }
+
+    fn coded(&self, name: &str, dictionary: &[&[u8]], codes: &[u32]) -> Result<EncodedColumn> {
+        dictionary_column(self.column(name)?, dictionary, codes)
+    }
+}
+
+/// Texts in order of appearance.
+#[derive(Default)]
+struct Dictionary<'t> {
+    texts: Vec<&'t [u8]>,
+    codes: HashMap<&'t [u8], u32>,
+}
+
+impl<'t> Dictionary<'t> {
+    fn code(&mut self, text: &'t [u8]) -> u32 {
+        // A row group has far fewer than 2^32 rows.
+        let next = u32::try_from(self.texts.len()).unwrap_or(NULL);
+        *self.codes.entry(text).or_insert_with(|| {
+            self.texts.push(text);
+            next
+        })
+    }
+}
+
+impl Rows for FactColumns {
+    const PER_GROUP: usize = FACTS_PER_GROUP;
+
+    fn rows(&self) -> usize {
+        self.len()
+    }
+
+    fn encode(parts: &[Part<Self>], schema: &FileSchema, tapes: &[String]) -> Result<Vec<EncodedColumn>> {
+        let disposition = |code: u8| Disposition::ALL.get(usize::from(code)).map_or("", |disposition| disposition.as_str());
+        let mut columns = vec![schema.tapes(parts, |c| c.tape, tapes)?, schema.lines(parts, |c| &c.lines)?];
+        for field in Field::ALL {
+            columns.push(match field.info().kind {
+                FieldKind::Text => schema.texts(field.name(), parts, |c| &c.loan_numbers)?,
+                FieldKind::Number(at) => schema.numbers(field.name(), parts, move |c| &c.numbers[at])?,
+                FieldKind::Word(at) => schema.words(field.name(), at, parts)?,
+            });
+        }
+        columns.push(schema.table_codes("disposition", parts, |c| &c.dispositions, disposition)?);
+        columns.push(schema.sparse("projection_reason", parts, |c| &c.projection_reason)?);
+        columns.push(schema.numbers("pricing_spread", parts, |c| &c.pricing_spread)?);
+        columns.push(schema.numbers("final_price", parts, |c| &c.final_price)?);
+        columns.push(schema.sparse("as_written", parts, |c| &c.as_written)?);
+        columns.push(schema.sparse("exact_values", parts, |c| &c.exact_values)?);
+        columns.push(schema.sparse("source_columns", parts, |c| &c.source_columns)?);
+        Ok(columns)
+    }
+}
+
+impl Rows for ExceptionColumns {
+    const PER_GROUP: usize = EXCEPTIONS_PER_GROUP;
+
+    fn rows(&self) -> usize {
+        self.len()
+    }
+
+    fn encode(parts: &[Part<Self>], schema: &FileSchema, tapes: &[String]) -> Result<Vec<EncodedColumn>> {
+        let kind = |code: u8| ExceptionType::ALL.get(usize::from(code)).map(|exception_type| exception_type.kind());
+        Ok(vec![
+            schema.tapes(parts, |c| c.tape, tapes)?,
+            schema.lines(parts, |c| &c.lines)?,
+            schema.texts("seller_loan_number", parts, |c| &c.loan_numbers)?,
+            schema.table_codes("exception_type", parts, |c| &c.types, |code| kind(code).map_or("", |kind| kind.name))?,
+            schema.table_codes("exception_category", parts, |c| &c.types, |code| kind(code).map_or("", |kind| kind.category))?,
+            schema.table_codes(
+                "severity",
+                parts,
+                |c| &c.severities,
+                |code| SEVERITIES.get(usize::from(code)).map_or("", |severity| severity.as_str()),
+            )?,
+            schema.texts("message", parts, |c| &c.messages)?,
+            schema.table_codes(
+                "rejection_criteria",
+                parts,
+                |c| &c.types,
+                |code| kind(code).map_or("", |k| k.rejection_criteria),
+            )?,
+            schema.repeated("field", parts, |c| &c.fields)?,
+            schema.texts("actual", parts, |c| &c.actuals)?,
+            schema.repeated("limit", parts, |c| &c.limits)?,
+            schema.sparse("excess", parts, |c| &c.excesses)?,
+        ])
+    }
+}

@@ -1,0 +1,58 @@
+//! The page index of a run: for each row group how many rows it has and of which kinds, so that any page of any filter is
+//! found without reading what comes before it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{phases::disposition::Disposition, rules::ExceptionType};
+
+use super::{
+    columns::{ExceptionColumns, FactColumns, SEVERITIES},
+    encode::Part,
+};
+
+/// The page index of a run's facts and exceptions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultsIndex {
+    /// For each row group of the facts, how many loans have each disposition, in the order of `Disposition::ALL`.
+    pub facts: Vec<[u32; Disposition::ALL.len()]>,
+    /// For each row group of the exceptions, how many there are of each kind and severity that occurs.
+    pub exceptions: Vec<Vec<ExceptionCount>>,
+}
+
+/// How many exceptions of one kind and severity a row group holds. The kind gives the category and the criterion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExceptionCount {
+    /// The kind, as its place in `ExceptionType::ALL`.
+    pub exception_type: u8,
+    /// The severity: 0 hard, 1 soft.
+    pub severity: u8,
+    /// How many.
+    pub count: u32,
+}
+
+/// Counts a row group of the facts.
+pub fn count_facts(parts: &[Part<FactColumns>]) -> [u32; Disposition::ALL.len()] {
+    let mut counts = [0; Disposition::ALL.len()];
+    for code in parts.iter().flat_map(|part| &part.columns.dispositions[part.rows.clone()]) {
+        counts[usize::from(*code)] += 1;
+    }
+    counts
+}
+
+/// Counts a row group of the exceptions.
+pub fn count_exceptions(parts: &[Part<ExceptionColumns>]) -> Vec<ExceptionCount> {
+    let mut counts = [[0_u32; SEVERITIES.len()]; ExceptionType::COUNT];
+    for part in parts {
+        let columns = &part.columns;
+        for (exception_type, severity) in columns.types[part.rows.clone()].iter().zip(&columns.severities[part.rows.clone()]) {
+            counts[usize::from(*exception_type)][usize::from(*severity)] += 1;
+        }
+    }
+    let mut found = Vec::new();
+    for (exception_type, by_severity) in counts.iter().enumerate() {
+        for (severity, count) in by_severity.iter().enumerate().filter(|(_, count)| **count > 0) {
+            found.push(ExceptionCount { exception_type: exception_type as u8, severity: severity as u8, count: *count });
+        }
+    }
+    found
+}

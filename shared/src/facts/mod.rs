@@ -1,0 +1,28 @@
+//! Facts and exceptions as Parquet: one schema for all runs, so that one table can be declared over many of them.
+//!
+//! A *fact* is one loan with its disposition, an *exception* is one rule that a loan failed. Both files are in tape order,
+//! in row groups of a fixed number of rows: neither block size nor threads show in their bytes.
+
+pub mod columns;
+pub mod encode;
+pub mod index;
+pub mod pages;
+pub mod read;
+
+/// How many loans a row group of the facts holds.
+pub const FACTS_PER_GROUP: usize = 65_536;
+/// How many exceptions a row group of the exceptions holds.
+pub const EXCEPTIONS_PER_GROUP: usize = 32_768;
+/// How many rows a page of a column holds: what is decoded at least to read one row.
+pub const ROWS_PER_PAGE: usize = 2_048;
+
+/// The file name of the facts.
+pub const FACTS_FILE: &str = "facts.parquet";
+/// The file name of the exceptions.
+pub const EXCEPTIONS_FILE: &str = "exceptions.parquet";
+
+/// The decimals of the numbers of a loan in the facts. A value with more, or too large for 18 digits, stands exactly in
+/// `exact_values`.
+pub const NUMBER_SCALE: i32 = 6;
+/// The decimals of spreads and prices in the facts.
+pub const PRICE_SCALE: i32 = 4;

@@ -1,0 +1,12 @@
+//! Loan Engine's core: from a loan tape to explained decisions.
+
+pub mod decimal;
+pub mod engine;
+pub mod error;
+pub mod facts;
+pub mod loan;
+pub mod paths;
+pub mod phases;
+pub mod results;
+pub mod rules;
+pub mod tape;

@@ -1,0 +1,50 @@
+//! Eligibility: every rule on every loan that could be read.
+
+use crate::{
+    loan::Loan,
+    rules::{Severity, Verdict, rule_set::RuleSet},
+};
+
+use super::{Exception, validate::Validated};
+
+/// A loan that has met the rules.
+#[derive(Debug)]
+pub struct Assessed<'l, 't> {
+    pub(super) loan: &'l Loan<'t>,
+    pub(super) exceptions: Vec<Exception>,
+    pub(super) eligible: bool,
+}
+
+impl<'l, 't> Assessed<'l, 't> {
+    /// The loan.
+    pub fn loan(&self) -> &'l Loan<'t> {
+        self.loan
+    }
+
+    /// What it failed, in the order of reports.
+    pub fn exceptions(&self) -> &[Exception] {
+        &self.exceptions
+    }
+
+    /// Whether it may be bought: validated, and no hard rule failed.
+    pub fn is_eligible(&self) -> bool {
+        self.eligible
+    }
+}
+
+/// Checks every rule; there is no stop at the first failure. A loan that failed validation skips the rules: what could
+/// not be read cannot be judged.
+#[inline]
+pub fn assess<'l, 't>(validated: Validated<'l, 't>, rules: &RuleSet) -> Assessed<'l, 't> {
+    let Validated { loan, mut exceptions } = validated;
+    if !exceptions.is_empty() {
+        return Assessed { loan, exceptions, eligible: false };
+    }
+    for rule in rules.rules() {
+        if let Verdict::Fail(evidence) = rule.check(loan) {
+            exceptions.push(Exception { exception_type: rule.exception_type(), severity: rule.severity(), evidence });
+        }
+    }
+    let eligible = exceptions.iter().all(|exception| exception.severity == Severity::Soft);
+    Assessed { loan, exceptions, eligible }
+}

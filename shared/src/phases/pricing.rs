@@ -1,0 +1,178 @@
+//! Pricing: the spread over the IRR target, and the price that follows from it.
+
+use crate::{
+    decimal::Decimal,
+    loan::{Field, Loan},
+};
+
+use super::{Exception, eligibility::Assessed};
+
+/// Why a text is not an IRR target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("irr_target must be a percentage above 0 and at most 30, such as 8.05")]
+pub struct IrrTargetError;
+
+/// The return that a purchase must bring, in percent: above 0 and at most 30.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IrrTarget(Decimal);
+
+impl IrrTarget {
+    /// What applies when nothing else is said: 8.05 %.
+    pub const DEFAULT: Self = Self(Decimal::from_micros(8_050_000));
+
+    /// A target of so many percent.
+    pub fn new(percent: Decimal) -> Result<Self, IrrTargetError> {
+        let allowed = percent.is_positive() && percent <= Decimal::from_integer(30);
+        if allowed { Ok(Self(percent)) } else { Err(IrrTargetError) }
+    }
+
+    /// The target in percent.
+    pub fn percent(self) -> Decimal {
+        self.0
+    }
+}
+
+impl std::str::FromStr for IrrTarget {
+    type Err = IrrTargetError;
+    fn from_str(text: &str) -> Result<Self, IrrTargetError> {
+        text.trim().parse().map_err(|_| IrrTargetError).and_then(Self::new)
+    }
+}
+
+/// A number of ten-thousandths: what prices and spreads are rounded to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TenThousandths(pub i64);
+
+impl TenThousandths {
+    /// The exact value.
+    pub fn decimal(self) -> Decimal {
+        // A number of at most 19 digits and four decimals is always in range.
+        Decimal::new(i128::from(self.0), 4).unwrap_or(Decimal::ZERO)
+    }
+
+    fn rounded(value: Decimal) -> Option<Self> {
+        let (mantissa, scale) = value.round_half_even(4).parts();
+        i64::try_from(mantissa / 10_i128.pow(u32::from(scale) - 4)).ok().map(Self)
+    }
+}
+
+/// What a loan is worth to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Price {
+    /// Note rate less IRR target, in percent.
+    pub pricing_spread: TenThousandths,
+    /// In percent of the balance.
+    pub final_price: TenThousandths,
+}
+
+/// A loan that has been priced, where it may be bought.
+#[derive(Debug)]
+pub struct Priced<'l, 't> {
+    pub(super) loan: &'l Loan<'t>,
+    pub(super) exceptions: Vec<Exception>,
+    pub(super) eligible: bool,
+    pub(super) price: Option<Price>,
+}
+
+impl<'l, 't> Priced<'l, 't> {
+    /// The loan.
+    pub fn loan(&self) -> &'l Loan<'t> {
+        self.loan
+    }
+
+    /// Its price; `None` when it may not be bought, or its note rate gives no price.
+    pub fn price(&self) -> Option<Price> {
+        self.price
+    }
+}
+
+/// Prices an eligible loan: `pricing_spread = note_rate − irr_target`, `final_price = 100 + 2.5 × pricing_spread`, both
+/// exact, then rounded half to even to four decimals.
+#[inline]
+pub fn price<'l, 't>(assessed: Assessed<'l, 't>, irr_target: &IrrTarget) -> Priced<'l, 't> {
+    let Assessed { loan, exceptions, eligible } = assessed;
+    let rate = if eligible { loan.number(Field::NoteRate).value() } else { None };
+    let price = rate.and_then(|rate| price_of(rate, *irr_target));
+    Priced { loan, exceptions, eligible, price }
+}
+
+/// The price of a loan with this note rate; `None` when it is too large for a price.
+#[inline]
+pub fn price_of(note_rate: Decimal, irr_target: IrrTarget) -> Option<Price> {
+    if let (Some(rate), Some(target)) = (note_rate.micros(), irr_target.0.micros()) {
+        // In whole millionths, and for the price in ten-millionths: 100 % are 10^9 of them.
+        if let Some(spread) = rate.checked_sub(target)
+            && let Some(price) = spread.checked_mul(25).and_then(|part| part.checked_add(1_000_000_000))
+        {
+            return Some(Price { pricing_spread: half_even(spread, 100), final_price: half_even(price, 1_000) });
+        }
+    }
+    price_slowly(note_rate, irr_target)
+}
+
+#[cold]
+fn price_slowly(note_rate: Decimal, irr_target: IrrTarget) -> Option<Price> {
+    let spread = note_rate.checked_sub(irr_target.0)?;
+    let price = spread.times_tenths(25)?.checked_add(Decimal::HUNDRED)?;
+    Some(Price { pricing_spread: TenThousandths::rounded(spread)?, final_price: TenThousandths::rounded(price)? })
+}
+
+fn half_even(value: i64, unit: i64) -> TenThousandths {
+    let (quotient, rest) = (value.div_euclid(unit), value.rem_euclid(unit));
+    let up = rest * 2 > unit || (rest * 2 == unit && quotient & 1 == 1);
+    TenThousandths(quotient + i64::from(up))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn price(rate: &str, target: &str) -> (String, String) {
+        let price = price_of(rate.parse().unwrap(), target.parse().unwrap()).unwrap();
+        (price.pricing_spread.decimal().with_min_decimals(4), price.final_price.decimal().with_min_decimals(4))
+    }
+
+    fn pair(spread: &str, price: &str) -> (String, String) {
+        (spread.to_owned(), price.to_owned())
+    }
+
+    #[test]
+    fn spread_and_price_are_exact() {
+        assert_eq!(price("8.05", "8.05"), pair("0.0000", "100.0000"));
+        assert_eq!(price("6.5", "8.05"), pair("-1.5500", "96.1250"));
+        assert_eq!(price("8.85", "8.05"), pair("0.8000", "102.0000"));
+    }
+
+    #[test]
+    fn ties_go_to_the_even_neighbour() {
+        assert_eq!(price("8.05005", "8.05"), pair("0.0000", "100.0001"));
+        assert_eq!(price("8.05015", "8.05"), pair("0.0002", "100.0004"));
+        assert_eq!(price("8.05002", "8.05"), pair("0.0000", "100.0000"));
+        assert_eq!(price("8.05006", "8.05"), pair("0.0001", "100.0002"));
+        assert_eq!(price("8.04985", "8.05"), pair("-0.0002", "99.9996"));
+    }
+
+    #[test]
+    fn targets_outside_the_range_are_refused() {
+        for text in ["0", "-1", "30.01", "abc", "", "NaN", "1e400"] {
+            assert_eq!(text.parse::<IrrTarget>(), Err(IrrTargetError), "{text}");
+        }
+        assert_eq!("30".parse::<IrrTarget>().unwrap().percent(), Decimal::from_integer(30));
+        assert_eq!("8.05".parse::<IrrTarget>().unwrap(), IrrTarget::DEFAULT);
+    }
+
+    #[test]
+    fn a_rate_too_large_for_a_price_has_none() {
+        assert_eq!(price_of("1e25".parse().unwrap(), IrrTarget::DEFAULT), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_fast_way_agrees_with_the_slow_one(rate in -100_000_000_i64..100_000_000, target in 1_i64..30_000_000) {
+            let (rate, target) = (Decimal::from_micros(rate), IrrTarget::new(Decimal::from_micros(target)).unwrap());
+            prop_assert_eq!(price_of(rate, target), price_slowly(rate, target));
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Validate: required fields, readable values, loan numbers used once.
+
+use std::borrow::Cow;
+
+use crate::{
+    loan::{Field, FieldKind, Loan, NumberCell, Reading, Unreadable, WordCell},
+    rules::{Evidence, ExceptionType, MISSING, Severity, excerpt},
+    tape::units::ColumnUnit,
+};
+
+use super::Exception;
+
+/// Where a loan number was used for the first time in a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstUse {
+    /// The tape.
+    pub source_file: String,
+    /// The line in it.
+    pub line: u64,
+    /// Whether that is the tape of the later use, too.
+    pub same_tape: bool,
+}
+
+/// A loan that has been validated.
+#[derive(Debug)]
+pub struct Validated<'l, 't> {
+    pub(super) loan: &'l Loan<'t>,
+    pub(super) exceptions: Vec<Exception>,
+}
+
+impl<'l, 't> Validated<'l, 't> {
+    /// The loan.
+    pub fn loan(&self) -> &'l Loan<'t> {
+        self.loan
+    }
+
+    /// What it failed, in the order of reports.
+    pub fn exceptions(&self) -> &[Exception] {
+        &self.exceptions
+    }
+
+    /// Whether it failed.
+    pub fn failed(&self) -> bool {
+        !self.exceptions.is_empty()
+    }
+}
+
+/// Validates a loan. All failures are reported; a required cell that cannot be read is not also missing.
+#[inline]
+pub fn validate<'l, 't>(loan: &'l Loan<'t>, first_use: Option<&FirstUse>) -> Validated<'l, 't> {
+    let sound = first_use.is_none()
+        && loan.malformed.is_none()
+        && loan.seller_loan_number.is_some()
+        && loan.words[0] != WordCell::Missing
+        && Field::NUMERIC.iter().zip(&loan.numbers).all(|(field, cell)| match cell.reading {
+            Reading::Value(value) => !field.info().required || !value.is_zero(),
+            Reading::Missing => !field.info().required,
+            Reading::Unreadable(_) => false,
+        });
+    Validated { loan, exceptions: if sound { Vec::new() } else { failures(loan, first_use) } }
+}
+
+#[cold]
+fn failures(loan: &Loan<'_>, first_use: Option<&FirstUse>) -> Vec<Exception> {
+    let hard = |exception_type, evidence| Exception { exception_type, severity: Severity::Hard, evidence };
+    if let Some(malformed) = &loan.malformed {
+        let raw = excerpt(malformed.raw);
+        let message = format!("Line {} cannot be read: {}. It says: {raw}", loan.line, malformed.reason);
+        let limit = "a row as the header announces it".into();
+        let evidence = Evidence { field: "".into(), actual: raw.to_owned(), limit, excess: None, message };
+        return vec![hard(ExceptionType::MalformedRow, evidence)];
+    }
+    let mut exceptions = Vec::new();
+    let missing: Vec<&str> = missing_fields(loan).map(Field::name).collect();
+    if !missing.is_empty() {
+        let names = missing.join(", ");
+        let noun = if missing.len() == 1 { "field is" } else { "fields are" };
+        let message = format!("Required {noun} missing or zero: {names}");
+        let evidence = Evidence {
+            field: missing.join(",").into(),
+            actual: MISSING.to_owned(),
+            limit: "present".into(),
+            excess: None,
+            message,
+        };
+        exceptions.push(hard(ExceptionType::MissingField, evidence));
+    }
+    for (field, cell) in Field::NUMERIC.into_iter().zip(&loan.numbers) {
+        if let Reading::Unreadable(why) = cell.reading {
+            exceptions.push(hard(ExceptionType::InvalidValue, unreadable(field, cell, why)));
+        }
+    }
+    if let Some(first) = first_use {
+        let place = match first.same_tape {
+            true => format!("line {}", first.line),
+            false => format!("line {} of {}", first.line, first.source_file),
+        };
+        let number = loan.shown_number();
+        let message = format!("Loan number {number} was already used on {place}");
+        let field = Cow::Borrowed(Field::SellerLoanNumber.name());
+        let evidence = Evidence { field, actual: number.to_owned(), limit: "used once in a run".into(), excess: None, message };
+        exceptions.push(hard(ExceptionType::DuplicateLoan, evidence));
+    }
+    exceptions
+}
+
+/// The required fields that say nothing, or zero.
+fn missing_fields(loan: &Loan<'_>) -> impl Iterator<Item = Field> {
+    let is_missing = |field: &Field| match field.info().kind {
+        FieldKind::Text => loan.seller_loan_number.is_none(),
+        FieldKind::Word(at) => loan.words[at] == WordCell::Missing,
+        FieldKind::Number(at) => match loan.numbers[at].reading {
+            Reading::Missing => true,
+            Reading::Value(value) => value.is_zero(),
+            Reading::Unreadable(_) => false,
+        },
+    };
+    Field::ALL.into_iter().filter(|field| field.info().required).filter(is_missing)
+}
+
+fn unreadable(field: Field, cell: &NumberCell<'_>, why: Unreadable) -> Evidence {
+    let label = field.info().label;
+    let written = excerpt(cell.written);
+    let bound = field.info().fraction_bound.map_or_else(String::new, |bound| bound.to_string());
+    let (limit, message) = match why {
+        Unreadable::NotANumber => ("a number".to_owned(), format!("{label} \"{written}\" is not a number")),
+        Unreadable::TooManyDigits => {
+            let most = crate::decimal::MAX_DIGITS;
+            (
+                format!("a number of at most {most} digits"),
+                format!("{label} \"{written}\" has more digits than the {most} that are read"),
+            )
+        }
+        Unreadable::FractionInPercents => (
+            unit_limit(ColumnUnit::Percent, &bound),
+            format!(
+                "{label} {written} contradicts its column, which holds percentages: a value of at most {bound} there looks like a fraction"
+            ),
+        ),
+        Unreadable::PercentInFractions => (
+            unit_limit(ColumnUnit::Fraction, &bound),
+            format!(
+                "{label} {written} contradicts its column, which holds fractions: a value above {bound} there looks like a percentage"
+            ),
+        ),
+    };
+    Evidence { field: field.name().into(), actual: cell.written.to_owned(), limit: limit.into(), excess: None, message }
+}
+
+fn unit_limit(unit: ColumnUnit, bound: &str) -> String {
+    match unit {
+        ColumnUnit::Percent => format!("a percentage: 0 or > {bound}"),
+        ColumnUnit::Fraction => format!("a fraction: <= {bound}"),
+    }
+}

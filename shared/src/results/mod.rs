@@ -1,0 +1,4 @@
+//! What a run gives: output files and a summary.
+
+pub mod csv;
+pub mod summary;

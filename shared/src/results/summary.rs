@@ -1,0 +1,624 @@
+//! The summary of a run: counts, balances, weighted averages, strats.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::{
+    decimal::{Decimal, ExactSum, MICRO, Ratio},
+    loan::{Field, Loan, Reading, WordCell},
+    phases::{
+        disposition::{Decided, Disposition},
+        pricing::Price,
+    },
+    rules::{ExceptionType, Severity},
+    tape::aliases::Aliases,
+};
+
+use super::csv::{OutputFile, push_text};
+
+/// The places, among a loan's numbers, of those whose average is given: note rate, LTV, DTI, credit score.
+const AVERAGED_AT: [usize; 4] = [1, 2, 3, 4];
+/// The place of the balance.
+const BALANCE_AT: usize = 0;
+
+/// Sums over a group of loans.
+#[derive(Debug, Clone, Default)]
+struct Group {
+    count: u64,
+    /// Of loans whose numbers are all whole millionths, as nearly all are: sums in 128 bits.
+    balance: i128,
+    weighted: [i128; 4],
+    absent: [i128; 4],
+    priced: i128,
+    unpriced: i128,
+    /// Of all others.
+    wide: Option<Box<WideGroup>>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct WideGroup {
+    balance: ExactSum,
+    weighted: [ExactSum; 4],
+    weights: [ExactSum; 4],
+    priced: ExactSum,
+    price_weights: ExactSum,
+}
+
+/// What one loan adds to the groups that it is in.
+enum Share {
+    Narrow {
+        balance: i64,
+        weighted: [i128; 4],
+        priced: i128,
+        /// What the balance does not weigh, where something is missing: the averaged numbers, the price.
+        absent: Option<([i64; 4], i64)>,
+    },
+    Wide {
+        balance: Decimal,
+        values: [Option<Decimal>; 4],
+        price: Option<Decimal>,
+    },
+    /// No readable balance: it only counts.
+    None,
+}
+
+/// Balances and values up to these many millionths are narrow: a thousand million of their products fit 128 bits.
+const NARROW_BALANCE: u64 = 1 << 50;
+const NARROW_VALUE: u64 = 1 << 47;
+
+impl Share {
+    #[inline]
+    fn of(loan: &Loan<'_>, price: Option<Price>) -> Self {
+        Self::narrow(loan, price).unwrap_or_else(|| Self::wide(loan, price))
+    }
+
+    #[inline]
+    fn narrow(loan: &Loan<'_>, price: Option<Price>) -> Option<Self> {
+        let balance = loan.numbers[BALANCE_AT].micros().filter(|balance| balance.unsigned_abs() < NARROW_BALANCE)?;
+        let (mut weighted, mut absent, mut complete) = ([0; 4], [0; 4], price.is_some());
+        for (at, place) in AVERAGED_AT.into_iter().enumerate() {
+            let cell = &loan.numbers[place];
+            match cell.micros() {
+                Some(value) if value.unsigned_abs() < NARROW_VALUE => weighted[at] = i128::from(balance) * i128::from(value),
+                None if !matches!(cell.reading, Reading::Value(_)) => {
+                    absent[at] = balance;
+                    complete = false;
+                }
+                _ => return None,
+            }
+        }
+        let price_units = price.map_or(0, |price| price.final_price.0);
+        if price_units.unsigned_abs() >= NARROW_VALUE {
+            return None;
+        }
+        let unpriced = if price.is_some() { 0 } else { balance };
+        let priced = i128::from(balance) * i128::from(price_units);
+        Some(Self::Narrow { balance, weighted, priced, absent: (!complete).then_some((absent, unpriced)) })
+    }
+
+    #[cold]
+    fn wide(loan: &Loan<'_>, price: Option<Price>) -> Self {
+        let Some(balance) = loan.numbers[BALANCE_AT].value() else { return Self::None };
+        let values = AVERAGED_AT.map(|at| loan.numbers[at].value());
+        Self::Wide { balance, values, price: price.map(|price| price.final_price.decimal()) }
+    }
+}
+
+impl Group {
+    #[inline]
+    fn add(&mut self, share: &Share) {
+        self.count += 1;
+        match share {
+            Share::None => {}
+            Share::Narrow { balance, weighted, priced, absent } => {
+                self.balance += i128::from(*balance);
+                for (sum, product) in self.weighted.iter_mut().zip(weighted) {
+                    *sum += product;
+                }
+                self.priced += priced;
+                if let Some((absent, unpriced)) = absent {
+                    for (sum, balance) in self.absent.iter_mut().zip(absent) {
+                        *sum += i128::from(*balance);
+                    }
+                    self.unpriced += i128::from(*unpriced);
+                }
+            }
+            Share::Wide { balance, values, price } => self.add_wide(*balance, values, *price),
+        }
+    }
+
+    #[cold]
+    fn add_wide(&mut self, balance: Decimal, values: &[Option<Decimal>; 4], price: Option<Decimal>) {
+        let wide = self.wide.get_or_insert_default();
+        wide.balance.add_decimal(balance);
+        for (at, value) in values.iter().enumerate() {
+            if let Some(value) = value {
+                wide.weighted[at].add_product(balance, *value);
+                wide.weights[at].add_decimal(balance);
+            }
+        }
+        if let Some(price) = price {
+            wide.priced.add_product(balance, price);
+            wide.price_weights.add_decimal(balance);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.balance += other.balance;
+        self.priced += other.priced;
+        self.unpriced += other.unpriced;
+        for at in 0..4 {
+            self.weighted[at] += other.weighted[at];
+            self.absent[at] += other.absent[at];
+        }
+        if let Some(theirs) = &other.wide {
+            let wide = self.wide.get_or_insert_default();
+            wide.balance.merge(&theirs.balance);
+            wide.priced.merge(&theirs.priced);
+            wide.price_weights.merge(&theirs.price_weights);
+            for at in 0..4 {
+                wide.weighted[at].merge(&theirs.weighted[at]);
+                wide.weights[at].merge(&theirs.weights[at]);
+            }
+        }
+    }
+
+    fn balance(&self) -> ExactSum {
+        self.sum(self.balance, MICRO, |wide| &wide.balance)
+    }
+
+    /// The average of the number at `at`, weighted by balance over the loans that have it.
+    fn average(&self, at: usize) -> Option<Ratio> {
+        let weighted = self.sum(self.weighted[at], 2 * MICRO, |wide| &wide.weighted[at]);
+        weighted.ratio(&self.sum(self.balance - self.absent[at], MICRO, |wide| &wide.weights[at]), 4)
+    }
+
+    fn average_price(&self) -> Option<Ratio> {
+        let priced = self.sum(self.priced, MICRO + 4, |wide| &wide.priced);
+        priced.ratio(&self.sum(self.balance - self.unpriced, MICRO, |wide| &wide.price_weights), 4)
+    }
+
+    fn sum(&self, narrow: i128, scale: u8, wide: impl Fn(&WideGroup) -> &ExactSum) -> ExactSum {
+        let mut sum = self.wide.as_deref().map_or_else(ExactSum::default, |group| wide(group).clone());
+        sum.add(narrow, scale);
+        sum
+    }
+}
+
+/// How the loans are cut into groups by one field.
+struct Cut {
+    field: Field,
+    place: Place,
+}
+
+/// Where a strat's field stands in a loan.
+enum Place {
+    /// Among the numbers; the lower bounds of all groups but the first, in millionths.
+    Number(usize, &'static [i64]),
+    /// Among the words.
+    Word(usize),
+}
+
+/// Bounds given in half units, as millionths.
+const fn halves<const N: usize>(mut bounds: [i64; N]) -> [i64; N] {
+    let mut at = 0;
+    while at < N {
+        bounds[at] *= 500_000;
+        at += 1;
+    }
+    bounds
+}
+
+/// Bounds given in whole units, as millionths.
+const fn wholes<const N: usize>(bounds: [i64; N]) -> [i64; N] {
+    let mut halved = halves(bounds);
+    let mut at = 0;
+    while at < N {
+        halved[at] *= 2;
+        at += 1;
+    }
+    halved
+}
+
+const LTV_BOUNDS: [i64; 9] = wholes([50, 60, 70, 75, 80, 85, 90, 95, 100]);
+const SCORE_BOUNDS: [i64; 10] = wholes([620, 640, 660, 680, 700, 720, 740, 760, 780, 800]);
+const RATE_BOUNDS: [i64; 12] = halves([6, 8, 10, 11, 12, 13, 14, 15, 16, 18, 20, 30]);
+const AMOUNT_BOUNDS: [i64; 10] =
+    wholes([50_000, 100_000, 200_000, 300_000, 400_000, 500_000, 750_000, 1_000_000, 2_000_000, 5_000_000]);
+
+/// The strats, in order.
+static CUTS: [Cut; 7] = [
+    Cut { field: Field::LtvRatio, place: Place::Number(2, &LTV_BOUNDS) },
+    Cut { field: Field::CreditScore, place: Place::Number(4, &SCORE_BOUNDS) },
+    Cut { field: Field::NoteRate, place: Place::Number(1, &RATE_BOUNDS) },
+    Cut { field: Field::LoanAmount, place: Place::Number(0, &AMOUNT_BOUNDS) },
+    Cut { field: Field::PropertyType, place: Place::Word(0) },
+    Cut { field: Field::OccupancyStatus, place: Place::Word(1) },
+    Cut { field: Field::LoanPurpose, place: Place::Word(2) },
+];
+
+/// A strat has room for its groups, then "other" words, then "missing".
+const STRAT_GROUPS: usize = 16;
+
+impl Cut {
+    /// How many groups there are besides "missing": ranges, or the words of the vocabulary and "other".
+    fn groups(&self) -> usize {
+        match self.place {
+            Place::Word(at) => Aliases::built_in().vocabularies()[at].canonical().len() + 1,
+            Place::Number(_, bounds) => bounds.len() + 1,
+        }
+    }
+
+    fn labels(&self) -> Vec<String> {
+        let mut labels: Vec<String> = match self.place {
+            Place::Word(at) => {
+                let words = Aliases::built_in().vocabularies()[at].canonical();
+                words.iter().cloned().chain(["other".to_owned()]).collect()
+            }
+            Place::Number(_, bounds) => {
+                let show = |bound: i64| Decimal::from_micros(bound).with_thousands(0);
+                let between = bounds.windows(2).map(|pair| format!("{} to <{}", show(pair[0]), show(pair[1])));
+                let first = bounds.first().map(|bound| format!("<{}", show(*bound)));
+                let last = bounds.last().map(|bound| format!(">={}", show(*bound)));
+                first.into_iter().chain(between).chain(last).collect()
+            }
+        };
+        labels.push("missing".to_owned());
+        labels
+    }
+
+    #[inline]
+    fn group_of(&self, loan: &Loan<'_>, groups: usize) -> usize {
+        match self.place {
+            Place::Word(at) => match loan.words[at] {
+                WordCell::Known(code) => usize::from(code),
+                WordCell::Other(_) => groups - 1,
+                WordCell::Missing => groups,
+            },
+            Place::Number(at, bounds) => match loan.numbers[at].micros() {
+                Some(micros) => bounds.iter().map(|bound| usize::from(micros >= *bound)).sum(),
+                None => match loan.numbers[at].value() {
+                    Some(value) => bounds.iter().filter(|bound| value >= Decimal::from_micros(**bound)).count(),
+                    None => groups,
+                },
+            },
+        }
+    }
+}
+
+/// What was found for one kind of exception.
+#[derive(Debug, Clone, Default)]
+struct Findings {
+    count: u64,
+    loans: u64,
+    severity: Option<Severity>,
+    sample: Option<String>,
+}
+
+/// The running summary of a run, or of a part of it.
+#[derive(Debug, Clone)]
+pub struct SummaryBuilder {
+    by_disposition: [Group; 3],
+    strats: Vec<[Group; STRAT_GROUPS]>,
+    groups: [usize; CUTS.len()],
+    findings: [Findings; ExceptionType::COUNT],
+}
+
+impl Default for SummaryBuilder {
+    fn default() -> Self {
+        let groups = std::array::from_fn(|at| CUTS[at].groups());
+        Self {
+            by_disposition: Default::default(),
+            strats: vec![std::array::from_fn(|_| Group::default()); CUTS.len()],
+            groups,
+            findings: Default::default(),
+        }
+    }
+}
+
+impl SummaryBuilder {
+    /// Adds a loan.
+    #[inline]
+    pub fn add(&mut self, decided: &Decided<'_, '_>) {
+        let share = Share::of(decided.loan, decided.price);
+        self.by_disposition[decided.disposition as usize].add(&share);
+        for ((cut, strat), groups) in CUTS.iter().zip(&mut self.strats).zip(self.groups) {
+            strat[cut.group_of(decided.loan, groups)].add(&share);
+        }
+        let mut last = None;
+        for exception in &decided.exceptions {
+            let findings = &mut self.findings[exception.exception_type as usize];
+            findings.count += 1;
+            // The exceptions of a loan are in the order of their kinds, so that equal ones stand together.
+            findings.loans += u64::from(last != Some(exception.exception_type));
+            last = Some(exception.exception_type);
+            findings.severity = Some(exception.severity);
+            if findings.sample.is_none() {
+                findings.sample = Some(exception.evidence.message.clone());
+            }
+        }
+    }
+
+    /// Adds what follows this part.
+    pub fn merge(&mut self, next: &Self) {
+        for (ours, theirs) in self.by_disposition.iter_mut().zip(&next.by_disposition) {
+            ours.merge(theirs);
+        }
+        for (ours, theirs) in self.strats.iter_mut().flatten().zip(next.strats.iter().flatten()) {
+            ours.merge(theirs);
+        }
+        for (ours, theirs) in self.findings.iter_mut().zip(&next.findings) {
+            ours.count += theirs.count;
+            ours.loans += theirs.loans;
+            ours.severity = ours.severity.or(theirs.severity);
+            if ours.sample.is_none() {
+                ours.sample.clone_from(&theirs.sample);
+            }
+        }
+    }
+
+    /// How many loans there are.
+    pub fn total_loans(&self) -> u64 {
+        self.by_disposition.iter().map(|group| group.count).sum()
+    }
+
+    /// How many loans have a disposition.
+    pub fn count(&self, disposition: Disposition) -> u64 {
+        self.by_disposition[disposition as usize].count
+    }
+
+    /// How many exceptions there are.
+    pub fn exceptions_count(&self) -> u64 {
+        self.findings.iter().map(|findings| findings.count).sum()
+    }
+
+    /// The exact sum of the readable loan amounts.
+    pub fn total_balance(&self) -> ExactSum {
+        let mut total = ExactSum::default();
+        self.by_disposition.iter().for_each(|group| total.merge(&group.balance()));
+        total
+    }
+
+    /// The rows of the exception summary, with its header.
+    pub fn exception_summary_csv(&self) -> Vec<u8> {
+        let mut out = OutputFile::ExceptionSummary.header();
+        for finding in self.finish().exceptions {
+            let count = finding.count.to_string();
+            let texts = [finding.exception_type.name(), finding.exception_category, finding.severity.as_str(), &count];
+            for text in texts.into_iter().chain([finding.rejection_criteria]) {
+                push_text(&mut out, text);
+                out.push(b',');
+            }
+            push_text(&mut out, &finding.sample_message);
+            out.push(b'\n');
+        }
+        out
+    }
+
+    /// The finished summary.
+    pub fn finish(&self) -> Summary {
+        let total_balance = self.total_balance();
+        let [bought, held, turned_down] = &self.by_disposition;
+        let of = |group: &Group| DispositionSummary { totals: averages(group), wa_price: group.average_price() };
+        let strats = CUTS.iter().zip(&self.strats).zip(self.groups).map(|((cut, strat), groups)| Strat {
+            by: cut.field.name(),
+            buckets: cut
+                .labels()
+                .into_iter()
+                .zip(&strat[..=groups])
+                .map(|(label, group)| bucket(label, group, &total_balance))
+                .collect(),
+        });
+        let strats = strats.collect();
+        let mut exceptions: Vec<ExceptionFinding> = ExceptionType::ALL
+            .into_iter()
+            .zip(&self.findings)
+            .filter(|(_, findings)| findings.count > 0)
+            .map(|(exception_type, findings)| ExceptionFinding {
+                exception_type,
+                exception_category: exception_type.kind().category,
+                severity: findings.severity.unwrap_or(exception_type.kind().severity),
+                count: findings.count,
+                loans: findings.loans,
+                rejection_criteria: exception_type.kind().rejection_criteria,
+                sample_message: findings.sample.clone().unwrap_or_default(),
+            })
+            .collect();
+        exceptions.sort_by(|a, b| b.count.cmp(&a.count).then(a.exception_type.name().cmp(b.exception_type.name())));
+        let counts = |name: fn(&ExceptionFinding) -> &'static str| {
+            let mut counts = BTreeMap::new();
+            for finding in &exceptions {
+                *counts.entry(name(finding)).or_insert(0) += finding.count;
+            }
+            counts
+        };
+        let rejected = self.count(Disposition::Rejected);
+        Summary {
+            total_loans: self.total_loans(),
+            total_balance,
+            exceptions_count: self.exceptions_count(),
+            eligibility_checks: EligibilityChecks {
+                total_loans: self.total_loans(),
+                eligible: self.total_loans() - rejected,
+                rejected,
+                projected: self.count(Disposition::Projected),
+                exceptions_by_type: counts(|finding| finding.exception_type.name()),
+                exceptions_by_severity: counts(|finding| finding.severity.as_str()),
+                exceptions_by_category: counts(|finding| finding.exception_category),
+            },
+            dispositions: Dispositions { to_purchase: of(bought), projected: of(held), rejected: of(turned_down) },
+            strats,
+            exceptions,
+        }
+    }
+}
+
+fn averages(group: &Group) -> Averages {
+    let [wac, wa_ltv, wa_dti, wa_credit_score] = [0, 1, 2, 3].map(|at| group.average(at));
+    Averages { count: group.count, balance: group.balance(), wac, wa_ltv, wa_dti, wa_credit_score }
+}
+
+fn bucket(label: String, group: &Group, total_balance: &ExactSum) -> Bucket {
+    let totals = averages(group);
+    let share = totals.balance.ratio(total_balance, 4);
+    let Averages { count, balance, wac, wa_ltv, wa_dti, wa_credit_score } = totals;
+    Bucket { label, count, balance, share, wac, wa_ltv, wa_dti, wa_credit_score }
+}
+
+/// The finished summary of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    /// How many loans there are.
+    pub total_loans: u64,
+    /// The exact sum of the readable loan amounts, in dollars.
+    pub total_balance: ExactSum,
+    /// How many exceptions there are.
+    pub exceptions_count: u64,
+    /// Counts of loans and exceptions.
+    pub eligibility_checks: EligibilityChecks,
+    /// By disposition.
+    pub dispositions: Dispositions,
+    /// By value of one field after the other.
+    pub strats: Vec<Strat>,
+    /// Kinds of exceptions, most frequent first.
+    #[serde(skip)]
+    pub exceptions: Vec<ExceptionFinding>,
+}
+
+/// Counts of loans and exceptions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EligibilityChecks {
+    /// All loans.
+    pub total_loans: u64,
+    /// Loans that no hard rule turned down.
+    pub eligible: u64,
+    /// Loans that are turned down.
+    pub rejected: u64,
+    /// Eligible loans that are held back.
+    pub projected: u64,
+    /// Exceptions by kind.
+    pub exceptions_by_type: BTreeMap<&'static str, u64>,
+    /// Exceptions by severity.
+    pub exceptions_by_severity: BTreeMap<&'static str, u64>,
+    /// Exceptions by category.
+    pub exceptions_by_category: BTreeMap<&'static str, u64>,
+}
+
+/// Count, balance and averages of a group of loans; averages are weighted by balance over present values, to 4 decimals.
+#[derive(Debug, Clone, Serialize)]
+pub struct Averages {
+    /// How many loans.
+    pub count: u64,
+    /// Their balance in dollars.
+    pub balance: ExactSum,
+    /// Weighted average coupon: the note rate, in percent.
+    pub wac: Option<Ratio>,
+    /// Weighted average LTV, in percent.
+    pub wa_ltv: Option<Ratio>,
+    /// Weighted average DTI, in percent.
+    pub wa_dti: Option<Ratio>,
+    /// Weighted average credit score.
+    pub wa_credit_score: Option<Ratio>,
+}
+
+/// The loans of each disposition.
+#[derive(Debug, Clone, Serialize)]
+pub struct Dispositions {
+    /// The loans that are bought.
+    pub to_purchase: DispositionSummary,
+    /// The loans that are kept for later.
+    pub projected: DispositionSummary,
+    /// The loans that are turned down.
+    pub rejected: DispositionSummary,
+}
+
+/// The loans of one disposition.
+#[derive(Debug, Clone, Serialize)]
+pub struct DispositionSummary {
+    /// Count, balance and averages.
+    #[serde(flatten)]
+    pub totals: Averages,
+    /// Weighted average price, in percent of the balance.
+    pub wa_price: Option<Ratio>,
+}
+
+/// The loans cut into groups by one field.
+#[derive(Debug, Clone, Serialize)]
+pub struct Strat {
+    /// The field.
+    pub by: &'static str,
+    /// The groups: half-open ranges or words, then "missing".
+    pub buckets: Vec<Bucket>,
+}
+
+/// One group of a strat.
+#[derive(Debug, Clone, Serialize)]
+pub struct Bucket {
+    /// What the loans have in common.
+    pub label: String,
+    /// How many loans.
+    pub count: u64,
+    /// Their balance in dollars.
+    pub balance: ExactSum,
+    /// Their part of the run's balance, 0 to 1.
+    pub share: Option<Ratio>,
+    /// Weighted average coupon: the note rate, in percent.
+    pub wac: Option<Ratio>,
+    /// Weighted average LTV, in percent.
+    pub wa_ltv: Option<Ratio>,
+    /// Weighted average DTI, in percent.
+    pub wa_dti: Option<Ratio>,
+    /// Weighted average credit score.
+    pub wa_credit_score: Option<Ratio>,
+}
+
+/// How often one kind of exception was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExceptionFinding {
+    /// The kind.
+    pub exception_type: ExceptionType,
+    /// Its category.
+    pub exception_category: &'static str,
+    /// Its severity in this run.
+    pub severity: Severity,
+    /// How many exceptions.
+    pub count: u64,
+    /// How many loans have one or more.
+    pub loans: u64,
+    /// The criterion.
+    pub rejection_criteria: &'static str,
+    /// The message of the first one, in tape order.
+    pub sample_message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loan::FieldKind;
+
+    #[test]
+    fn strats_look_where_their_fields_stand() {
+        for cut in &CUTS {
+            match cut.place {
+                Place::Number(at, bounds) => {
+                    assert_eq!(cut.field.info().kind, FieldKind::Number(at));
+                    assert!(bounds.is_sorted());
+                }
+                Place::Word(at) => assert_eq!(cut.field.info().kind, FieldKind::Word(at)),
+            }
+            assert!(cut.groups() < STRAT_GROUPS);
+            assert_eq!(cut.labels().len(), cut.groups() + 1);
+        }
+        assert_eq!(CUTS[2].labels()[..4], ["<3", "3 to <4", "4 to <5", "5 to <5.5"]);
+        assert_eq!(CUTS[3].labels()[1], "50,000 to <100,000");
+    }
+
+    #[test]
+    fn averages_look_where_their_numbers_stand() {
+        let names = AVERAGED_AT.map(|at| Field::NUMERIC[at].name());
+        assert_eq!(names, ["note_rate", "ltv_ratio", "dti_ratio", "credit_score"]);
+        assert_eq!(Field::NUMERIC[BALANCE_AT], Field::LoanAmount);
+    }
+}

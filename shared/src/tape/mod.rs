@@ -1,0 +1,361 @@
+//! Ingest: from the bytes of a tape to its rows.
+
+pub mod aliases;
+pub mod header;
+pub mod number;
+pub mod records;
+pub mod source;
+pub mod text;
+pub mod units;
+pub mod xlsx;
+
+use std::{borrow::Cow, io::Read};
+
+use serde::Serialize;
+
+use crate::error::{Phase, RunError, RunErrorCode};
+
+use self::{
+    header::{Column, HEADER_ROWS, Header, HeaderSearch},
+    records::{Record, RecordBlock, RecordReader, Shape, split_fields},
+    source::TapeSource,
+    text::{Encoding, EncodingChoice, Fingerprint, RawCopy, TextReader},
+    units::UnitDetector,
+    xlsx::{RowStream, Workbook, WorkbookError},
+};
+
+/// The delimiters that a CSV tape may use.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+/// How much of a tape is read to find its header.
+const HEAD_BYTES: usize = 1024 * 1024;
+/// The delimiter in which the rows of a workbook are handed on as text.
+const WORKBOOK_DELIMITER: u8 = b',';
+
+/// A tape whose header has been found.
+pub struct Tape<'s> {
+    source: &'s dyn TapeSource,
+    layout: Layout,
+    header: Header,
+}
+
+enum Layout {
+    Csv { delimiter: u8, encoding: EncodingChoice },
+    Workbook { sheet: usize, name: String },
+}
+
+/// How a tape was read: part of the run record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TapeMapping {
+    /// The tape.
+    pub source_file: String,
+    /// `csv` or `xlsx`.
+    pub format: &'static str,
+    /// The delimiter, of a CSV tape.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<char>,
+    /// The encoding, of a CSV tape.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<Encoding>,
+    /// The worksheet, of a workbook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sheet: Option<String>,
+    /// The line, or the sheet row, of the header.
+    pub header_line: u64,
+    /// The columns and what they were taken for.
+    pub columns: Vec<Column>,
+}
+
+impl<'s> Tape<'s> {
+    /// Finds out how a tape is written, where its header is, what its columns mean and in which unit its percentages are.
+    pub fn open(source: &'s dyn TapeSource) -> Result<Self, RunError> {
+        if source.size() == 0 {
+            let message = "The tape is empty. Send it again, with a header row and a row per loan.";
+            return Err(RunError::ingest(RunErrorCode::EmptyTape, source.name(), None, message));
+        }
+        let mut head = Vec::with_capacity(8);
+        let opened = source.open_at(0).and_then(|raw| raw.take(8).read_to_end(&mut head));
+        opened.map_err(|error| RunError::unreadable(source.name(), &error))?;
+        if xlsx::looks_like_workbook(&head) {
+            return Self::open_workbook(source);
+        }
+        if head.starts_with(b"%PDF") || head.starts_with(b"PAR1") || head.starts_with(&[0x1f, 0x8b]) {
+            let message = "The file is neither CSV nor XLSX. Export the tape as one of these.";
+            return Err(RunError::ingest(RunErrorCode::UnsupportedFormat, source.name(), None, message));
+        }
+        Self::open_csv(source)
+    }
+
+    fn open_csv(source: &'s dyn TapeSource) -> Result<Self, RunError> {
+        let encoding = EncodingChoice::default();
+        let (delimiter, mut header) = find_csv_header(source, &encoding)?;
+        let mut detectors: Vec<_> = header.percentages().map(|(field, at)| (field, at, UnitDetector::new(field))).collect();
+        let mut reader = RecordReader::new(TextReader::new(source, &encoding, 128 * 1024, false, None)?, delimiter);
+        let mut block = RecordBlock::default();
+        while detectors.iter().any(|(.., detector)| !detector.is_decided()) && reader.next_block(&mut block)? {
+            let text = block_text(&block, source)?;
+            let mut scratch = Vec::new();
+            for record in block.records.iter().filter(|record| record.line > header.line) {
+                let Some(fields) = fields(text, record, delimiter, &mut scratch) else { continue };
+                if fields.len() == header.columns.len() {
+                    for (_, at, detector) in &mut detectors {
+                        detector.observe(&fields[*at]);
+                    }
+                }
+            }
+        }
+        for (field, _, detector) in detectors {
+            header.set_unit(field, detector.unit());
+        }
+        Ok(Self { source, layout: Layout::Csv { delimiter, encoding }, header })
+    }
+
+    fn open_workbook(source: &'s dyn TapeSource) -> Result<Self, RunError> {
+        let failed = |error| workbook_error(source, error);
+        let names = open_workbook(source)?.sheet_names().to_vec();
+        let mut best: Option<HeaderSearch> = None;
+        for (sheet, name) in names.into_iter().enumerate() {
+            let mut search = HeaderSearch::default();
+            let mut rows = open_workbook(source)?.into_rows(sheet);
+            let mut found = None;
+            for row in rows.by_ref() {
+                let row = row.map_err(failed)?;
+                if row.line > HEADER_ROWS {
+                    break;
+                }
+                let cells: Vec<Cow<'_, str>> = row.cells.iter().map(|cell| Cow::Borrowed(cell.as_str())).collect();
+                found = search.look(&cells, row.line, source.name())?;
+                if found.is_some() {
+                    break;
+                }
+            }
+            let Some(mut header) = found else {
+                if best.as_ref().is_none_or(|best| search.best_score() > best.best_score()) {
+                    best = Some(search);
+                }
+                continue;
+            };
+            let mut detectors: Vec<_> = header.percentages().map(|(field, at)| (field, at, UnitDetector::new(field))).collect();
+            for row in rows {
+                if detectors.iter().all(|(.., detector)| detector.is_decided()) {
+                    break;
+                }
+                let row = row.map_err(failed)?;
+                for (_, at, detector) in &mut detectors {
+                    detector.observe(row.cells.get(*at).map_or("", String::as_str));
+                }
+            }
+            for (field, _, detector) in detectors {
+                header.set_unit(field, detector.unit());
+            }
+            return Ok(Self { source, layout: Layout::Workbook { sheet, name }, header });
+        }
+        Err(best.unwrap_or_default().failure(source.name()))
+    }
+
+    /// The tape's columns.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The name of the tape.
+    pub fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    /// The delimiter in which the text of the tape's rows is handed on.
+    pub fn delimiter(&self) -> u8 {
+        match self.layout {
+            Layout::Csv { delimiter, .. } => delimiter,
+            Layout::Workbook { .. } => WORKBOOK_DELIMITER,
+        }
+    }
+
+    /// Whether rows may have cells beyond the header, as in a workbook, where notes stand beside the table.
+    pub fn allows_extra_cells(&self) -> bool {
+        matches!(self.layout, Layout::Workbook { .. })
+    }
+
+    /// How the tape is read. The encoding is certain once the tape has been read to its end.
+    pub fn mapping(&self) -> TapeMapping {
+        let (format, delimiter, encoding, sheet) = match &self.layout {
+            Layout::Csv { delimiter, encoding } => ("csv", Some(char::from(*delimiter)), Some(encoding.get()), None),
+            Layout::Workbook { name, .. } => ("xlsx", None, None, Some(name.clone())),
+        };
+        let columns = self.header.columns.clone();
+        TapeMapping {
+            source_file: self.name().to_owned(),
+            format,
+            delimiter,
+            encoding,
+            sheet,
+            header_line: self.header.line,
+            columns,
+        }
+    }
+
+    /// Starts reading the rows below the header, in blocks of about `block_bytes`. `copy` receives the raw bytes.
+    pub fn read<'t>(&'t self, block_bytes: usize, copy: Option<RawCopy>) -> Result<TapeReader<'t>, RunError> {
+        let rows = match &self.layout {
+            Layout::Csv { delimiter, encoding } => {
+                let text = TextReader::new(self.source, encoding, block_bytes, true, copy)?;
+                Rows::Csv(Box::new(RecordReader::new(text, *delimiter)))
+            }
+            Layout::Workbook { sheet, .. } => Rows::Workbook {
+                // A workbook is not read from front to back, so its bytes are read once more.
+                fingerprint: Some(text::fingerprint_of(self.source, copy)?),
+                stream: open_workbook(self.source)?.into_rows(*sheet),
+                block_bytes,
+            },
+        };
+        Ok(TapeReader { rows, header_line: self.header.line, source: self.source })
+    }
+}
+
+/// Reads the rows of a tape, block by block.
+pub struct TapeReader<'t> {
+    rows: Rows<'t>,
+    header_line: u64,
+    source: &'t dyn TapeSource,
+}
+
+enum Rows<'t> {
+    Csv(Box<RecordReader<'t>>),
+    Workbook { stream: RowStream, fingerprint: Option<Fingerprint>, block_bytes: usize },
+}
+
+impl TapeReader<'_> {
+    /// Fills the block with the next rows; `false` at the end of the tape.
+    pub fn next_block(&mut self, block: &mut RecordBlock) -> Result<bool, RunError> {
+        match &mut self.rows {
+            Rows::Csv(reader) => loop {
+                if !reader.next_block(block)? {
+                    return Ok(false);
+                }
+                if block.records.last().is_none_or(|record| record.line <= self.header_line) {
+                    continue;
+                }
+                if block.records.first().is_some_and(|record| record.line <= self.header_line) {
+                    block.records.retain(|record| record.line > self.header_line);
+                }
+                return Ok(true);
+            },
+            Rows::Workbook { stream, block_bytes, .. } => {
+                block.clear();
+                for row in stream {
+                    let row = row.map_err(|error| workbook_error(self.source, error))?;
+                    if row.line > self.header_line {
+                        push_row(block, row.line, &row.cells);
+                    }
+                    if block.text.len() >= *block_bytes {
+                        break;
+                    }
+                }
+                Ok(!block.records.is_empty())
+            }
+        }
+    }
+
+    /// What the tape was, once its end has been reached.
+    pub fn finish(&mut self) -> Result<Fingerprint, RunError> {
+        let fingerprint = match &mut self.rows {
+            Rows::Csv(reader) => reader.text().finish()?,
+            Rows::Workbook { fingerprint, .. } => fingerprint.take(),
+        };
+        fingerprint.ok_or_else(|| RunError::internal(Phase::Ingest, "the tape was finished twice"))
+    }
+
+    /// How many raw bytes have been read so far; for a workbook only known as all of them.
+    pub fn offset(&mut self) -> u64 {
+        match &mut self.rows {
+            Rows::Csv(reader) => reader.text().offset(),
+            Rows::Workbook { .. } => self.source.size(),
+        }
+    }
+}
+
+/// The text of a block as a string.
+pub fn block_text<'b>(block: &'b RecordBlock, source: &dyn TapeSource) -> Result<&'b str, RunError> {
+    std::str::from_utf8(&block.text).map_err(|_| {
+        let message = "The tape changed its encoding while it was read. Wait until it is complete, then run again.";
+        RunError::ingest(RunErrorCode::TapeChanged, source.name(), None, message)
+    })
+}
+
+/// The fields of a record; `None` when it is malformed.
+fn fields<'b, 'f>(
+    text: &'b str,
+    record: &Record,
+    delimiter: u8,
+    fields: &'f mut Vec<Cow<'b, str>>,
+) -> Option<&'f [Cow<'b, str>]> {
+    if matches!(record.shape, Shape::Malformed(_)) {
+        return None;
+    }
+    split_fields(&text[record.start as usize..record.end as usize], record.shape, delimiter, fields);
+    Some(fields)
+}
+
+/// Tries each delimiter on the head of the tape; the one with which a header is found is right.
+fn find_csv_header(source: &dyn TapeSource, encoding: &EncodingChoice) -> Result<(u8, Header), RunError> {
+    let mut best: Option<HeaderSearch> = None;
+    for delimiter in DELIMITERS {
+        let mut reader = RecordReader::new(TextReader::new(source, encoding, HEAD_BYTES, false, None)?, delimiter);
+        let (mut block, mut search) = (RecordBlock::default(), HeaderSearch::default());
+        if reader.next_block(&mut block)? {
+            let text = block_text(&block, source)?;
+            let mut scratch = Vec::new();
+            for record in block.records.iter().take_while(|record| record.line <= HEADER_ROWS) {
+                let Some(row) = fields(text, record, delimiter, &mut scratch) else { continue };
+                if let Some(header) = search.look(row, record.line, source.name())? {
+                    return Ok((delimiter, header));
+                }
+            }
+        }
+        if best.as_ref().is_none_or(|best| search.best_score() > best.best_score()) {
+            best = Some(search);
+        }
+    }
+    let search = best.unwrap_or_default();
+    if !search.saw_rows() {
+        let message = "The tape holds only blank lines. Send it again, with a header row and a row per loan.";
+        return Err(RunError::ingest(RunErrorCode::EmptyTape, source.name(), None, message));
+    }
+    Err(search.failure(source.name()))
+}
+
+/// Writes a sheet row as a record of text, every cell quoted that needs it.
+fn push_row(block: &mut RecordBlock, line: u64, cells: &[String]) {
+    let start = block.text.len();
+    let mut shape = Shape::Plain;
+    for (at, cell) in cells.iter().enumerate() {
+        if at > 0 {
+            block.text.push(WORKBOOK_DELIMITER);
+        }
+        if cell.bytes().any(|b| matches!(b, WORKBOOK_DELIMITER | b'"' | b'\n' | b'\r')) {
+            shape = Shape::Quoted;
+            block.text.push(b'"');
+            block.text.extend_from_slice(cell.replace('"', "\"\"").as_bytes());
+            block.text.push(b'"');
+        } else {
+            block.text.extend_from_slice(cell.as_bytes());
+        }
+    }
+    let position = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    block.records.push(Record { start: position(start), end: position(block.text.len()), line, shape });
+}
+
+fn open_workbook(source: &dyn TapeSource) -> Result<Workbook, RunError> {
+    let reader = source.open_seekable().map_err(|error| RunError::unreadable(source.name(), &error))?;
+    Workbook::open(reader).map_err(|error| workbook_error(source, error))
+}
+
+fn workbook_error(source: &dyn TapeSource, error: WorkbookError) -> RunError {
+    let code = match &error {
+        WorkbookError::Io(error) => return RunError::unreadable(source.name(), error),
+        WorkbookError::PasswordProtected => RunErrorCode::PasswordProtected,
+        WorkbookError::OldFormat => RunErrorCode::UnsupportedFormat,
+        WorkbookError::Bomb { .. } => RunErrorCode::DecompressionBomb,
+        _ => RunErrorCode::CorruptWorkbook,
+    };
+    RunError::ingest(code, source.name(), None, error.to_string())
+}

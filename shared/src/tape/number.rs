@@ -1,0 +1,326 @@
+//! Reading the cells of numbers: money signs, thousands commas, percent signs, words for "not available", sentinels.
+
+use crate::{
+    decimal::{Decimal, ParseDecimalError},
+    loan::{Field, NumberCell, Reading, Unreadable},
+};
+
+use super::units::ColumnUnit;
+
+/// Whether a cell says "nothing here": empty, or a word that tapes write for it, in any case.
+pub fn is_missing(trimmed: &str) -> bool {
+    match trimmed.len() {
+        0 => true,
+        1 => trimmed == "-",
+        2 => trimmed.eq_ignore_ascii_case("na"),
+        3 => trimmed.eq_ignore_ascii_case("n/a") || trimmed.eq_ignore_ascii_case("nan"),
+        4 => trimmed.eq_ignore_ascii_case("null"),
+        _ => false,
+    }
+}
+
+/// Whether a cell says "nothing here", with or without spaces around it.
+#[inline]
+pub fn says_nothing(cell: &str) -> bool {
+    // The words for it are short; trimming is needed only where there may be spaces.
+    let certain = cell.len() > 4 && cell.as_bytes()[0].is_ascii_graphic();
+    !certain && is_missing(cell.trim())
+}
+
+/// Reads a cell of a number column whose unit is known.
+pub fn read_cell<'t>(field: Field, text: &'t str, unit: ColumnUnit, flag_contradictions: bool) -> NumberCell<'t> {
+    let mut cell = NumberCell::MISSING;
+    read_into(&mut cell, field, text, unit, flag_contradictions);
+    cell
+}
+
+/// Reads a cell of a number column into its place. Cells are written where they stay: copying one right after it was
+/// written costs more than reading it.
+#[inline]
+pub fn read_into<'t>(cell: &mut NumberCell<'t>, field: Field, text: &'t str, unit: ColumnUnit, flag_contradictions: bool) {
+    let Some(micros) = plain_micros(text.as_bytes()) else {
+        *cell = read_unplain(field, text, unit, flag_contradictions);
+        return;
+    };
+    let info = field.info();
+    let ordinary = info.sentinel.is_none_or(|sentinel| sentinel.micros() != Some(micros))
+        && info.fraction_bound.is_none_or(|bound| {
+            unit == ColumnUnit::Percent && (micros <= 0 || bound.micros().is_some_and(|bound| micros > bound))
+        });
+    if ordinary {
+        cell.reading = Reading::Value(Decimal::from_micros(micros));
+        cell.written = text;
+        cell.plain = true;
+    } else {
+        *cell = finish(field, Decimal::from_micros(micros), text, true, unit, flag_contradictions);
+    }
+}
+
+#[cold]
+fn read_unplain(field: Field, text: &str, unit: ColumnUnit, flag_contradictions: bool) -> NumberCell<'_> {
+    let trimmed = text.trim();
+    let unreadable = |why| NumberCell { reading: Reading::Unreadable(why), written: trimmed, plain: false };
+    match parse_number(trimmed) {
+        Ok(None) => NumberCell { written: trimmed, ..NumberCell::MISSING },
+        Ok(Some(value)) => finish(field, value, trimmed, false, unit, flag_contradictions),
+        Err(ParseDecimalError::NotANumber) => unreadable(Unreadable::NotANumber),
+        Err(ParseDecimalError::TooManyDigits) => unreadable(Unreadable::TooManyDigits),
+    }
+}
+
+/// Sentinels, and the unit of the column.
+fn finish(
+    field: Field,
+    value: Decimal,
+    written: &str,
+    plain: bool,
+    unit: ColumnUnit,
+    flag_contradictions: bool,
+) -> NumberCell<'_> {
+    let info = field.info();
+    if info.sentinel == Some(value) {
+        return NumberCell { written, ..NumberCell::MISSING };
+    }
+    let cell = |reading, plain| NumberCell { reading, written, plain };
+    let Some(bound) = info.fraction_bound else { return cell(Reading::Value(value), plain) };
+    match unit {
+        ColumnUnit::Fraction if value > bound => cell(Reading::Unreadable(Unreadable::PercentInFractions), false),
+        ColumnUnit::Fraction => match value.times_hundred() {
+            Some(percent) => cell(Reading::Value(percent), false),
+            None => cell(Reading::Unreadable(Unreadable::TooManyDigits), false),
+        },
+        ColumnUnit::Percent if flag_contradictions && value.is_positive() && value <= bound => {
+            cell(Reading::Unreadable(Unreadable::FractionInPercents), false)
+        }
+        ColumnUnit::Percent => cell(Reading::Value(value), plain),
+    }
+}
+
+/// The number that a trimmed cell writes, before sentinels and units; `None` when it says "nothing here".
+pub fn parse_number(trimmed: &str) -> Result<Option<Decimal>, ParseDecimalError> {
+    if is_missing(trimmed) {
+        return Ok(None);
+    }
+    let (parenthesized, body) = match trimmed.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
+        Some(inside) => (true, inside),
+        None => (false, trimmed),
+    };
+    let mut body = body.trim();
+    body = body.strip_suffix('%').unwrap_or(body).trim_end();
+    // One sign and one money sign may stand in front, in either order; parentheses are a sign of their own.
+    let (mut sign, mut money) = (parenthesized.then_some('-'), false);
+    loop {
+        match body.chars().next() {
+            Some(c @ ('-' | '+')) if sign.is_none() => sign = Some(c),
+            Some('$') if !money => money = true,
+            Some(c) if c.is_ascii_digit() || c == '.' => break,
+            _ => return Err(ParseDecimalError::NotANumber),
+        }
+        body = body[1..].trim_start();
+    }
+    let value: Decimal = if body.contains(',') { without_thousands(body)?.parse()? } else { body.parse()? };
+    Ok(Some(if sign == Some('-') { -value } else { value }))
+}
+
+/// Removes thousands commas, where they stand in their places: `1,234,567.89`. Anything else (`1,23`, `1.234,56`) could
+/// mean two things, so it is not a number.
+fn without_thousands(text: &str) -> Result<String, ParseDecimalError> {
+    let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
+    let digits = |group: &str| group.bytes().all(|b| b.is_ascii_digit());
+    let mut groups = whole.split(',');
+    let first_fits = groups.next().is_some_and(|first| matches!(first.len(), 1..=3) && digits(first));
+    if !first_fits || !groups.all(|group| group.len() == 3 && digits(group)) || !fraction.is_none_or(digits) {
+        return Err(ParseDecimalError::NotANumber);
+    }
+    let mut plain = whole.replace(',', "");
+    if let Some(fraction) = fraction {
+        plain.push('.');
+        plain.push_str(fraction);
+    }
+    Ok(plain)
+}
+
+/// Millionths of a number in its plainest form, `-?digits[.digits]` without superfluous zeros in front, at most twelve
+/// digits before the point and six behind it; `None` for everything else, which takes the slower way.
+#[inline]
+fn plain_micros(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, text),
+    };
+    let mut value = 0_i64;
+    let mut at = 0;
+    while let Some(digit) = digits.get(at).map(|b| b.wrapping_sub(b'0')).filter(|d| *d < 10) {
+        value = value.wrapping_mul(10).wrapping_add(i64::from(digit));
+        at += 1;
+    }
+    if at == 0 || at > 12 || (at > 1 && digits[0] == b'0') {
+        return None;
+    }
+    let mut missing = 6_usize;
+    if let Some((b'.', fraction)) = digits[at..].split_first() {
+        if fraction.is_empty() || fraction.len() > 6 {
+            return None;
+        }
+        for b in fraction {
+            let digit = b.wrapping_sub(b'0');
+            if digit > 9 {
+                return None;
+            }
+            value = value * 10 + i64::from(digit);
+        }
+        missing = 6 - fraction.len();
+    } else if at < digits.len() {
+        return None;
+    }
+    const POWERS: [i64; 7] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
+    let micros = value * POWERS[missing];
+    Some(if negative { -micros } else { micros })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(text: &str) -> Result<Option<String>, ParseDecimalError> {
+        parse_number(text).map(|value| value.map(|v| v.to_string()))
+    }
+
+    fn cell(field: Field, text: &str, unit: ColumnUnit) -> Reading {
+        read_cell(field, text, unit, true).reading
+    }
+
+    fn value(text: &str) -> Reading {
+        Reading::Value(text.parse().unwrap())
+    }
+
+    #[test]
+    fn money_signs_commas_percent_signs_and_parentheses_are_read() {
+        for (text, expected) in [
+            ("$250,000.00", "250000"),
+            ("$ 1,234", "1234"),
+            ("-$5", "-5"),
+            ("$-5", "-5"),
+            ("(1,234)", "-1234"),
+            ("($1,234.50)", "-1234.5"),
+            ("80 %", "80"),
+            ("6.5%", "6.5"),
+            ("1.5E+05", "150000"),
+            ("+7", "7"),
+            (".5", "0.5"),
+            ("1,234,567.891", "1234567.891"),
+            ("007", "7"),
+        ] {
+            assert_eq!(number(text), Ok(Some(expected.to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn words_for_not_available_are_missing() {
+        for text in ["", "NA", "na", "N/A", "n/a", "NULL", "null", "-", "NaN", "nan"] {
+            assert_eq!(number(text), Ok(None), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_could_mean_two_things_is_not_a_number() {
+        for text in [
+            "Infinity",
+            "$",
+            "1.234,56",
+            "1,23",
+            "12,34,567",
+            ",123",
+            "1,234,",
+            "1,2345",
+            "--5",
+            "-$-5",
+            "($-5)",
+            "(-5)",
+            "$-+5",
+            "%",
+            "()",
+            "(",
+            "1e5,000",
+            "1 000",
+            "42-50",
+            "30%-<36%",
+            ">60%",
+            "1O0",
+            "12.3.4",
+            "€5",
+            "5%%",
+            "inf",
+            "#N/A",
+            "- 5-",
+        ] {
+            assert_eq!(number(text), Err(ParseDecimalError::NotANumber), "{text}");
+        }
+    }
+
+    #[test]
+    fn surrounding_spaces_do_not_matter() {
+        assert_eq!(cell(Field::LoanAmount, "  $250,000 ", ColumnUnit::Percent), value("250000"));
+        assert_eq!(cell(Field::LoanAmount, "\u{a0}250000\t", ColumnUnit::Percent), value("250000"));
+        assert_eq!(cell(Field::LoanAmount, "   ", ColumnUnit::Percent), Reading::Missing);
+    }
+
+    #[test]
+    fn sentinels_mean_missing_in_their_columns_only() {
+        assert_eq!(cell(Field::CreditScore, "9999", ColumnUnit::Percent), Reading::Missing);
+        assert_eq!(cell(Field::LtvRatio, "999", ColumnUnit::Percent), Reading::Missing);
+        assert_eq!(cell(Field::DtiRatio, "999.00", ColumnUnit::Percent), Reading::Missing);
+        assert_eq!(cell(Field::DtiRatio, "999", ColumnUnit::Fraction), Reading::Missing);
+        assert_eq!(cell(Field::LoanAmount, "9999", ColumnUnit::Percent), value("9999"));
+        assert_eq!(cell(Field::CreditScore, "999", ColumnUnit::Percent), value("999"));
+    }
+
+    #[test]
+    fn fractions_are_multiplied_exactly() {
+        assert_eq!(cell(Field::LtvRatio, "0.800000011920929", ColumnUnit::Fraction), value("80.0000011920929"));
+        assert_eq!(cell(Field::LtvRatio, "0.97", ColumnUnit::Fraction), value("97"));
+        assert_eq!(cell(Field::LtvRatio, "1.5", ColumnUnit::Fraction), value("150"));
+        assert_eq!(cell(Field::NoteRate, "0.0675", ColumnUnit::Fraction), value("6.75"));
+    }
+
+    #[test]
+    fn a_cell_that_contradicts_its_column_is_unreadable() {
+        let fraction = Reading::Unreadable(Unreadable::FractionInPercents);
+        let percent = Reading::Unreadable(Unreadable::PercentInFractions);
+        assert_eq!(cell(Field::LtvRatio, "0.8", ColumnUnit::Percent), fraction);
+        assert_eq!(cell(Field::LtvRatio, "1.5", ColumnUnit::Percent), fraction);
+        assert_eq!(cell(Field::LtvRatio, "1.51", ColumnUnit::Percent), value("1.51"));
+        assert_eq!(cell(Field::NoteRate, "0.5", ColumnUnit::Percent), fraction);
+        assert_eq!(cell(Field::NoteRate, "0.51", ColumnUnit::Percent), value("0.51"));
+        assert_eq!(cell(Field::LtvRatio, "80", ColumnUnit::Fraction), percent);
+        assert_eq!(cell(Field::DtiRatio, "0", ColumnUnit::Percent), value("0"));
+        assert_eq!(cell(Field::DtiRatio, "0.00", ColumnUnit::Fraction), value("0"));
+        assert_eq!(cell(Field::LtvRatio, "-0.8", ColumnUnit::Percent), value("-0.8"));
+        assert_eq!(read_cell(Field::DtiRatio, "0.8", ColumnUnit::Percent, false).reading, value("0.8"));
+    }
+
+    #[test]
+    fn the_fast_way_agrees_with_the_slow_one() {
+        for text in [
+            "0",
+            "-0.01",
+            "123456789012.123456",
+            "97.0",
+            "620",
+            "-5",
+            "0.000001",
+            "1.",
+            "01",
+            "1234567890123",
+            "1.1234567",
+            "-",
+            "1-2",
+        ] {
+            if let Some(micros) = plain_micros(text.as_bytes()) {
+                assert_eq!(parse_number(text), Ok(Some(Decimal::from_micros(micros))), "{text}");
+            }
+        }
+        assert_eq!(plain_micros(b"123456789012.123456"), Some(123_456_789_012_123_456));
+        assert_eq!(plain_micros(b"1234567890123"), None);
+    }
+}

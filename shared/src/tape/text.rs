@@ -1,0 +1,392 @@
+//! The text of a tape: whatever its encoding, what comes out is UTF-8.
+//!
+//! A byte order mark decides. Without one the text is UTF-8 if all of it is, and Windows-1252 otherwise. As long as only
+//! ASCII has been seen the two agree, so the rest of the tape is looked at only when the first other byte turns up.
+
+use std::{io::Read, sync::Mutex};
+
+use encoding_rs::{Decoder, DecoderResult, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::error::{Phase, RunError, RunErrorCode};
+
+use super::source::TapeSource;
+
+/// How the text of a tape is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Encoding {
+    /// UTF-8, of which ASCII is a part.
+    #[serde(rename = "utf-8")]
+    Utf8,
+    /// UTF-16 that says so in a byte order mark, low byte first.
+    #[serde(rename = "utf-16le")]
+    Utf16Le,
+    /// UTF-16 that says so in a byte order mark, high byte first.
+    #[serde(rename = "utf-16be")]
+    Utf16Be,
+    /// What is not UTF-8 and has no mark.
+    #[serde(rename = "windows-1252")]
+    Windows1252,
+}
+
+/// How much is looked at a time when the rest of a tape decides its encoding.
+const CHUNK: usize = 256 * 1024;
+
+/// The encoding of one tape, decided once for all its readers.
+#[derive(Debug, Default)]
+pub struct EncodingChoice(Mutex<Option<Encoding>>);
+
+impl EncodingChoice {
+    /// The encoding as far as it is known; text of which only ASCII has been seen is UTF-8.
+    pub fn get(&self) -> Encoding {
+        self.0.lock().ok().and_then(|choice| *choice).unwrap_or(Encoding::Utf8)
+    }
+
+    fn decide(&self, with: impl FnOnce() -> std::io::Result<Encoding>) -> std::io::Result<Encoding> {
+        let mut choice = self.0.lock().map_err(|_| std::io::Error::other("the encoding was not decided"))?;
+        match *choice {
+            Some(encoding) => Ok(encoding),
+            None => Ok(*choice.insert(with()?)),
+        }
+    }
+}
+
+enum Mode {
+    /// Nothing has been read yet.
+    Start,
+    /// Only ASCII so far.
+    Ascii,
+    /// All of the rest is known to be UTF-8; or a mark said so, and `verify` checks it.
+    Utf8 {
+        verify: bool,
+    },
+    Decode(Decoder),
+}
+
+/// Reads the text of a tape from its beginning, as UTF-8, and takes the fingerprint of its raw bytes on the way.
+pub struct TextReader<'s> {
+    source: &'s dyn TapeSource,
+    choice: &'s EncodingChoice,
+    raw: Box<dyn Read + Send>,
+    copy: Option<RawCopy>,
+    hash: Option<Sha256>,
+    offset: u64,
+    mode: Mode,
+    chunk: Vec<u8>,
+    /// The bytes of a character that the last chunk cut, in UTF-8 that is still to be verified.
+    cut: Vec<u8>,
+    ended: bool,
+}
+
+/// Where a copy of a tape's raw bytes goes while they are read.
+pub type RawCopy = Box<dyn std::io::Write + Send>;
+
+/// What the raw bytes of a tape were.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// How many bytes.
+    pub size: u64,
+    /// Their SHA-256 in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+impl Fingerprint {
+    /// From a finished hash.
+    pub fn new(size: u64, hash: Sha256) -> Self {
+        use std::fmt::Write as _;
+        let mut sha256 = String::with_capacity(64);
+        for byte in hash.finalize() {
+            // Writing to a String cannot fail.
+            let _ = write!(sha256, "{byte:02x}");
+        }
+        Self { size, sha256 }
+    }
+}
+
+impl<'s> TextReader<'s> {
+    /// Starts reading, `chunk_bytes` at a time. `fingerprint` asks for the hash of all bytes; `copy` receives them as
+    /// they are.
+    pub fn new(
+        source: &'s dyn TapeSource,
+        choice: &'s EncodingChoice,
+        chunk_bytes: usize,
+        fingerprint: bool,
+        copy: Option<RawCopy>,
+    ) -> Result<Self, RunError> {
+        let raw = source.open_at(0).map_err(|error| RunError::unreadable(source.name(), &error))?;
+        let hash = fingerprint.then(Sha256::new);
+        let chunk = vec![0; chunk_bytes.max(4)];
+        Ok(Self { source, choice, raw, copy, hash, offset: 0, mode: Mode::Start, chunk, cut: Vec::new(), ended: false })
+    }
+
+    /// Appends more text to `out`; `false` at the end of the tape.
+    pub fn read_more(&mut self, out: &mut Vec<u8>) -> Result<bool, RunError> {
+        if self.ended {
+            return Ok(false);
+        }
+        let filled = self.fill_chunk()?;
+        let start = self.offset - filled as u64;
+        let mut from = 0;
+        if matches!(self.mode, Mode::Start) {
+            from = self.start(filled)?;
+        }
+        if filled == 0 {
+            self.ended = true;
+            if self.offset != self.source.size() {
+                return Err(self.changed());
+            }
+        }
+        if matches!(self.mode, Mode::Ascii) && !self.chunk[from..filled].is_ascii() {
+            let encoding = self.choice.decide(|| encoding_of_rest(self.source, start));
+            self.mode = mode_of(encoding.map_err(|error| RunError::unreadable(self.source.name(), &error))?);
+        }
+        let bytes = &self.chunk[from..filled];
+        match &mut self.mode {
+            Mode::Start | Mode::Ascii | Mode::Utf8 { verify: false } => out.extend_from_slice(bytes),
+            Mode::Utf8 { verify: true } => {
+                self.cut.extend_from_slice(bytes);
+                let valid = match std::str::from_utf8(&self.cut) {
+                    Ok(text) => text.len(),
+                    Err(error) if error.error_len().is_none() && !self.ended => error.valid_up_to(),
+                    Err(_) => return Err(self.undecodable("UTF-8, as its byte order mark says")),
+                };
+                out.extend_from_slice(&self.cut[..valid]);
+                self.cut.drain(..valid);
+            }
+            Mode::Decode(decoder) => {
+                if !decode(decoder, bytes, self.ended, out) {
+                    return Err(self.undecodable("UTF-16, as its byte order mark says"));
+                }
+            }
+        }
+        Ok(!self.ended)
+    }
+
+    /// Ends the copy and says what was read, once the end has been reached; `None` when no fingerprint was asked for.
+    pub fn finish(&mut self) -> Result<Option<Fingerprint>, RunError> {
+        if let Some(copy) = &mut self.copy {
+            copy.flush().map_err(|error| not_archived(&error))?;
+        }
+        Ok(self.hash.take().map(|hash| Fingerprint::new(self.offset, hash)))
+    }
+
+    /// How many raw bytes have been read.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    fn fill_chunk(&mut self) -> Result<usize, RunError> {
+        let mut filled = 0;
+        while filled < self.chunk.len() {
+            match self.raw.read(&mut self.chunk[filled..]) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(RunError::unreadable(self.source.name(), &error)),
+            }
+        }
+        self.offset += filled as u64;
+        if self.offset > self.source.size() {
+            return Err(self.changed());
+        }
+        if let Some(hash) = &mut self.hash {
+            hash.update(&self.chunk[..filled]);
+        }
+        if let Some(copy) = &mut self.copy {
+            let write = copy.write_all(&self.chunk[..filled]);
+            write.map_err(|error| not_archived(&error))?;
+        }
+        Ok(filled)
+    }
+
+    /// Looks for a byte order mark; returns how many bytes it takes.
+    fn start(&mut self, filled: usize) -> Result<usize, RunError> {
+        let head = &self.chunk[..filled];
+        let (encoding, mark) = match head {
+            [0xef, 0xbb, 0xbf, ..] => (Some(Encoding::Utf8), 3),
+            [0xff, 0xfe, ..] => (Some(Encoding::Utf16Le), 2),
+            [0xfe, 0xff, ..] => (Some(Encoding::Utf16Be), 2),
+            _ => (None, 0),
+        };
+        self.mode = match encoding {
+            None => Mode::Ascii,
+            Some(Encoding::Utf8) => Mode::Utf8 { verify: true },
+            Some(encoding) => mode_of(encoding),
+        };
+        if let Some(encoding) = encoding {
+            let kept = self.choice.decide(|| Ok(encoding));
+            kept.map_err(|error| RunError::unreadable(self.source.name(), &error))?;
+        }
+        Ok(mark)
+    }
+
+    fn undecodable(&self, encoding: &str) -> RunError {
+        let message = format!(
+            "Near byte {} the tape holds bytes that are not {encoding}. Save it again as CSV in UTF-8.",
+            self.offset.saturating_sub(self.chunk.len() as u64)
+        );
+        RunError::ingest(RunErrorCode::Undecodable, self.source.name(), None, message)
+    }
+
+    fn changed(&self) -> RunError {
+        let message = format!(
+            "The tape changed while it was read: {} bytes at first, {} now. Wait until it is complete, then run again.",
+            self.source.size(),
+            self.offset
+        );
+        RunError::ingest(RunErrorCode::TapeChanged, self.source.name(), None, message)
+    }
+}
+
+/// Reads a whole tape for its fingerprint alone; `copy` receives the bytes.
+pub fn fingerprint_of(source: &dyn TapeSource, copy: Option<RawCopy>) -> Result<Fingerprint, RunError> {
+    let choice = EncodingChoice::default();
+    let mut reader = TextReader::new(source, &choice, CHUNK, true, copy)?;
+    while reader.fill_chunk()? > 0 {}
+    reader.finish()?.ok_or_else(|| RunError::internal(Phase::Ingest, "the tape has no fingerprint"))
+}
+
+fn not_archived(error: &std::io::Error) -> RunError {
+    RunError::output(Phase::Archive, "The archived tape", error)
+}
+
+fn mode_of(encoding: Encoding) -> Mode {
+    match encoding {
+        Encoding::Utf8 => Mode::Utf8 { verify: false },
+        Encoding::Utf16Le => Mode::Decode(UTF_16LE.new_decoder_without_bom_handling()),
+        Encoding::Utf16Be => Mode::Decode(UTF_16BE.new_decoder_without_bom_handling()),
+        Encoding::Windows1252 => Mode::Decode(WINDOWS_1252.new_decoder_without_bom_handling()),
+    }
+}
+
+/// Appends the decoded bytes; `false` when they are malformed.
+fn decode(decoder: &mut Decoder, mut bytes: &[u8], last: bool, out: &mut Vec<u8>) -> bool {
+    loop {
+        let start = out.len();
+        let room = decoder.max_utf8_buffer_length_without_replacement(bytes.len()).unwrap_or(CHUNK).max(64);
+        out.resize(start + room, 0);
+        let (result, read, written) = decoder.decode_to_utf8_without_replacement(bytes, &mut out[start..], last);
+        out.truncate(start + written);
+        bytes = &bytes[read..];
+        match result {
+            DecoderResult::InputEmpty => return true,
+            DecoderResult::OutputFull => {}
+            DecoderResult::Malformed(..) => return false,
+        }
+    }
+}
+
+/// Whether all that follows `offset` is UTF-8. Everything before it is ASCII.
+fn encoding_of_rest(source: &dyn TapeSource, offset: u64) -> std::io::Result<Encoding> {
+    let mut raw = source.open_at(offset)?;
+    let mut buffer = vec![0; CHUNK];
+    let mut kept = 0;
+    loop {
+        let read = match raw.read(&mut buffer[kept..]) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            other => other?,
+        };
+        let filled = kept + read;
+        match std::str::from_utf8(&buffer[..filled]) {
+            Ok(_) => kept = 0,
+            Err(error) if error.error_len().is_none() && read > 0 => {
+                buffer.copy_within(error.valid_up_to()..filled, 0);
+                kept = filled - error.valid_up_to();
+            }
+            Err(_) => return Ok(Encoding::Windows1252),
+        }
+        if read == 0 {
+            return Ok(Encoding::Utf8);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::source::MemorySource;
+    use super::*;
+
+    fn text(bytes: &[u8]) -> Result<(String, Encoding), RunError> {
+        let source = MemorySource::new("t.csv", bytes);
+        let choice = EncodingChoice::default();
+        let mut reader = TextReader::new(&source, &choice, CHUNK, true, None)?;
+        let mut out = Vec::new();
+        while reader.read_more(&mut out)? {}
+        let size = reader.finish()?.unwrap().size;
+        assert_eq!(size, bytes.len() as u64);
+        Ok((String::from_utf8(out).unwrap(), choice.get()))
+    }
+
+    #[test]
+    fn utf8_is_read_with_and_without_a_mark() {
+        assert_eq!(text("größe".as_bytes()).unwrap(), ("größe".into(), Encoding::Utf8));
+        assert_eq!(text("\u{feff}größe".as_bytes()).unwrap(), ("größe".into(), Encoding::Utf8));
+        assert_eq!(text(b"").unwrap(), (String::new(), Encoding::Utf8));
+    }
+
+    #[test]
+    fn utf16_is_read_in_both_orders() {
+        let units: Vec<u16> = "\u{feff}größe 🏠".encode_utf16().collect();
+        let little: Vec<u8> = units.iter().flat_map(|u| u.to_le_bytes()).collect();
+        let big: Vec<u8> = units.iter().flat_map(|u| u.to_be_bytes()).collect();
+        assert_eq!(text(&little).unwrap(), ("größe 🏠".into(), Encoding::Utf16Le));
+        assert_eq!(text(&big).unwrap(), ("größe 🏠".into(), Encoding::Utf16Be));
+    }
+
+    #[test]
+    fn anything_else_is_windows_1252_from_its_first_byte() {
+        assert_eq!(text(b"gr\xf6\xdfe \x80").unwrap(), ("größe €".into(), Encoding::Windows1252));
+        // Valid UTF-8 first, and far behind it a byte that is not: one file has one encoding.
+        let mut bytes = "é".as_bytes().to_vec();
+        bytes.extend(std::iter::repeat_n(b'x', 3 * CHUNK));
+        bytes.push(0xe9);
+        let (out, encoding) = text(&bytes).unwrap();
+        assert_eq!(encoding, Encoding::Windows1252);
+        assert!(out.starts_with("Ã©") && out.ends_with('é'));
+    }
+
+    #[test]
+    fn characters_across_chunks_survive() {
+        for shift in 0..4 {
+            let mut bytes = vec![b'x'; CHUNK - shift];
+            bytes.extend_from_slice("🏠é".as_bytes());
+            assert!(text(&bytes).unwrap().0.ends_with("🏠é"), "{shift}");
+            let mut marked = b"\xef\xbb\xbf".to_vec();
+            marked.extend_from_slice(&bytes);
+            assert!(text(&marked).unwrap().0.ends_with("🏠é"), "{shift} with a mark");
+        }
+    }
+
+    #[test]
+    fn a_false_mark_is_undecodable() {
+        assert_eq!(text(b"\xef\xbb\xbfabc\xff").unwrap_err().code, RunErrorCode::Undecodable);
+        assert_eq!(text(b"\xff\xfea\x00b").unwrap_err().code, RunErrorCode::Undecodable);
+        assert_eq!(text(b"\xff\xfe\x00\xd8a\x00").unwrap_err().code, RunErrorCode::Undecodable);
+    }
+
+    #[test]
+    fn a_tape_that_shrinks_is_noticed() {
+        struct Shrunk(MemorySource);
+        impl TapeSource for Shrunk {
+            fn name(&self) -> &str {
+                self.0.name()
+            }
+            fn size(&self) -> u64 {
+                self.0.size() + 1
+            }
+            fn open_at(&self, offset: u64) -> std::io::Result<Box<dyn Read + Send>> {
+                self.0.open_at(offset)
+            }
+            fn open_seekable(&self) -> std::io::Result<Box<dyn super::super::xlsx::ReadSeek>> {
+                self.0.open_seekable()
+            }
+        }
+        let source = Shrunk(MemorySource::new("t.csv", &b"abc"[..]));
+        let choice = EncodingChoice::default();
+        let mut reader = TextReader::new(&source, &choice, CHUNK, false, None).unwrap();
+        let mut out = Vec::new();
+        assert!(reader.read_more(&mut out).unwrap());
+        assert_eq!(reader.read_more(&mut out).unwrap_err().code, RunErrorCode::TapeChanged);
+    }
+}

@@ -1,0 +1,7 @@
+//! Every test that goes through more than one module: one binary, one module for each area.
+#![cfg(test)]
+
+mod loans;
+mod test_eligibility_rules;
+mod test_path_utils;
+mod test_pipeline_phases;
