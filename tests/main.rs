@@ -2,6 +2,8 @@
 #![cfg(test)]
 
 mod loans;
+mod properties;
+mod runs;
 mod test_eligibility_rules;
 mod test_path_utils;
 mod test_pipeline_phases;

@@ -27,7 +27,7 @@ impl Destination for Folder {
         Ok(Box::new(File::create(self.0.join(file_name))?))
     }
 
-    fn stores_facts(&self) -> bool {
+    fn keeps_records(&self) -> bool {
         false
     }
 

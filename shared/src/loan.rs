@@ -212,13 +212,13 @@ pub struct NumberCell<'t> {
     pub reading: Reading,
     /// How it was written, without surrounding spaces.
     pub written: &'t str,
-    /// Whether `written` is the value as an output shows it: plain digits in the unit of the field.
+    /// Whether the cell stands in the tape as an output shows it: plain digits in the unit of the field, or nothing.
     pub plain: bool,
 }
 
 impl NumberCell<'_> {
     /// A cell that says nothing.
-    pub const MISSING: Self = Self { reading: Reading::Missing, written: "", plain: false };
+    pub const MISSING: Self = Self { reading: Reading::Missing, written: "", plain: true };
 
     /// The number in millionths, where there is one that is a whole number of them.
     #[inline]
@@ -302,6 +302,9 @@ pub struct Loan<'t> {
     pub numbers: [NumberCell<'t>; NUMBERS],
     /// The vocabulary words, in the order of [`Field::WORDED`].
     pub words: [WordCell<'t>; WORDS],
+    /// The cells from the number to the credit score, and those of price and value, where they stand side by side in the
+    /// tape in this order, with commas, as in every output: what can be copied in one piece.
+    pub side_by_side: Option<[&'t str; 2]>,
     /// Set when the row could not be read; everything else is missing then.
     pub malformed: Option<Malformed<'t>>,
 }
@@ -314,6 +317,7 @@ impl<'t> Loan<'t> {
             seller_loan_number: None,
             numbers: [NumberCell::MISSING; NUMBERS],
             words: [WordCell::Missing; WORDS],
+            side_by_side: None,
             malformed: None,
         }
     }

@@ -30,6 +30,8 @@ pub struct RowReader {
     flag_contradictions: bool,
     /// Where each canonical column stands, in the order of `Field::ALL`.
     position: [Option<usize>; Field::ALL.len()],
+    /// Where the columns stand that outputs show in the same order, side by side: `Loan::side_by_side`.
+    side_by_side: Option<[Range<usize>; 2]>,
     /// The columns that are only kept: where they stand, and how they begin as members of a JSON object.
     kept: Vec<(usize, String)>,
 }
@@ -46,9 +48,23 @@ impl RowReader {
             units: header.units(),
             flag_contradictions: !rules.accepts_small_percentages(),
             position: header.position,
+            side_by_side: side_by_side(header, tape.delimiter()),
             kept: kept.map(|(at, column)| (at, json_text(&column.name) + ":")).collect(),
         }
     }
+}
+
+/// Where a tape has the cells from the number to the credit score, and price and value, as outputs have them.
+fn side_by_side(header: &Header, delimiter: u8) -> Option<[Range<usize>; 2]> {
+    let run = |fields: &[Field]| {
+        let first = header.position(*fields.first()?)?;
+        let in_order = fields.iter().enumerate().all(|(at, field)| header.position(*field) == Some(first + at));
+        in_order.then_some(first..first + fields.len())
+    };
+    if delimiter != b',' {
+        return None;
+    }
+    Some([run(&Field::ALL[..6])?, run(&Field::ALL[9..])?])
 }
 
 /// A block whose records have been cut into fields.
@@ -321,6 +337,13 @@ fn read_loan<'c>(loan: &mut Loan<'c>, cells: &Cells<'c>, reader: &RowReader, mem
     }
     for (at, field) in Field::NUMERIC.into_iter().enumerate() {
         read_into(&mut loan.numbers[at], field, cell(field), reader.units[at], reader.flag_contradictions);
+    }
+    if let (Some(runs), Cells::Plain { text, start, ends }) = (&reader.side_by_side, *cells) {
+        let run = |run: &Range<usize>| {
+            let (first, last) = (plain_span(ends, start, run.start), plain_span(ends, start, run.end - 1));
+            first.zip(last).map_or("", |(first, last)| &text[first.start..last.end])
+        };
+        loan.side_by_side = Some([run(&runs[0]), run(&runs[1])]);
     }
     let vocabularies = Aliases::built_in().vocabularies();
     for (at, field) in Field::WORDED.into_iter().enumerate() {

@@ -52,8 +52,9 @@ use self::{
 pub trait Destination: Sync {
     /// Opens a result file for writing, from its beginning.
     fn create(&self, file_name: &str) -> io::Result<Box<dyn Write + Send>>;
-    /// Whether facts and exceptions are stored besides the output files.
-    fn stores_facts(&self) -> bool {
+    /// Whether the run is put on record: facts, exceptions, and the hashes of all that is read and written. Without it
+    /// only the four output files come out.
+    fn keeps_records(&self) -> bool {
         true
     }
     /// Opens the archived copy of a tape, which is written while the tape is read; `None` when it is archived otherwise.
@@ -240,26 +241,29 @@ struct GroupFile {
 /// A file whose hash is taken while it is written.
 pub struct HashedFile {
     out: Box<dyn Write + Send>,
-    hash: Sha256,
+    hash: Option<Sha256>,
     size: u64,
 }
 
 impl HashedFile {
-    fn new(out: Box<dyn Write + Send>) -> Self {
-        Self { out, hash: Sha256::new(), size: 0 }
+    fn create(destination: &dyn Destination, file_name: &str) -> Result<Self, RunError> {
+        let out = destination.create(file_name).map_err(|error| not_written(file_name, &error))?;
+        Ok(Self { out, hash: destination.keeps_records().then(Sha256::new), size: 0 })
     }
 
-    /// Ends the file and says what it is.
-    fn finish(mut self) -> io::Result<Fingerprint> {
+    /// Ends the file and says what it is, where that was asked for.
+    fn finish(mut self) -> io::Result<Option<Fingerprint>> {
         self.out.flush()?;
-        Ok(Fingerprint::new(self.size, self.hash))
+        Ok(self.hash.map(|hash| Fingerprint::new(self.size, hash)))
     }
 }
 
 impl Write for HashedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.out.write_all(bytes)?;
-        self.hash.update(bytes);
+        if let Some(hash) = &mut self.hash {
+            hash.update(bytes);
+        }
         self.size += bytes.len() as u64;
         Ok(bytes.len())
     }
@@ -272,8 +276,7 @@ impl Write for HashedFile {
 impl Sink {
     fn new(destination: &dyn Destination) -> Result<Self, RunError> {
         let open = |file: OutputFile| {
-            let mut out =
-                HashedFile::new(destination.create(file.file_name()).map_err(|error| not_written(file.file_name(), &error))?);
+            let mut out = HashedFile::create(destination, file.file_name())?;
             out.write_all(&file.header()).map_err(|error| not_written(file.file_name(), &error))?;
             Ok(out)
         };
@@ -336,13 +339,13 @@ impl Drop for Alarm<'_, '_, '_> {
 
 impl<'r, 't> Crew<'r, 't> {
     fn start_files(&self, destination: &dyn Destination) -> Result<(), RunError> {
-        if !destination.stores_facts() {
+        if !destination.keeps_records() {
             return Ok(());
         }
         for (file_name, file, schema) in
             [(FACTS_FILE, &self.facts, &self.schemas.facts), (EXCEPTIONS_FILE, &self.exceptions, &self.schemas.exceptions)]
         {
-            let out = HashedFile::new(destination.create(file_name).map_err(|error| not_written(file_name, &error))?);
+            let out = HashedFile::create(destination, file_name)?;
             let writer = schema.start(out).map_err(|error| not_encoded(file_name, error))?;
             file.visit(|file| file.writer = Some(writer));
         }
@@ -388,7 +391,8 @@ impl<'r, 't> Crew<'r, 't> {
                 none => {
                     let copy = self.job.destination.map_or(Ok(None), |destination| destination.archive_tape(tape.name()));
                     let copy = copy.map_err(|error| RunError::output(Phase::Archive, "The archived tape", &error))?;
-                    none.insert(tape.read(self.job.tuning.block_bytes, copy)?)
+                    let fingerprint = self.job.destination.is_none_or(|destination| destination.keeps_records());
+                    none.insert(tape.read(self.job.tuning.block_bytes, fingerprint, copy)?)
                 }
             };
             if reader.next_block(block)? {
@@ -397,9 +401,8 @@ impl<'r, 't> Crew<'r, 't> {
                 feed.next_block += 1;
                 return Ok(Some((ticket, feed.tape)));
             }
-            let fingerprint = reader.finish()?;
-            feed.read += fingerprint.size;
-            feed.inputs.push(fingerprint);
+            feed.inputs.extend(reader.finish()?);
+            feed.read += self.job.tapes[feed.tape].size();
             feed.reader = None;
             feed.tape += 1;
         }
@@ -416,7 +419,7 @@ impl<'r, 't> Crew<'r, 't> {
             rules: self.job.rules,
             irr_target: &self.job.irr_target,
             list_rows: self.job.destination.is_some(),
-            store_facts: self.job.destination.is_some_and(|destination| destination.stores_facts()),
+            store_facts: self.job.destination.is_some_and(|destination| destination.keeps_records()),
         };
         let judged = judge_block(block, text, cut, (tape, reader), terms, &repeats, spare);
         let Some(groups) = self.results.pass(ticket, |results| results.append(judged, self)) else { return Ok(()) };
@@ -482,9 +485,7 @@ impl<'r, 't> Crew<'r, 't> {
         let (mut outputs, mut stored) = (Vec::new(), Vec::new());
         if let (Some(sink), Some(destination)) = (self.results.into_state().ok_or_else(lost)?.sink, self.job.destination) {
             let summary_file = OutputFile::ExceptionSummary;
-            let out =
-                destination.create(summary_file.file_name()).map_err(|error| not_written(summary_file.file_name(), &error))?;
-            let mut summary_out = HashedFile::new(out);
+            let mut summary_out = HashedFile::create(destination, summary_file.file_name())?;
             let written = summary_out.write_all(&summary.exception_summary_csv());
             written.map_err(|error| not_written(summary_file.file_name(), &error))?;
             for (file, out) in [
@@ -493,11 +494,13 @@ impl<'r, 't> Crew<'r, 't> {
                 (OutputFile::RejectionReport, sink.rejection),
                 (summary_file, summary_out),
             ] {
-                outputs.push((file, out.finish().map_err(|error| not_written(file.file_name(), &error))?));
+                let fingerprint = out.finish().map_err(|error| not_written(file.file_name(), &error))?;
+                outputs.extend(fingerprint.map(|fingerprint| (file, fingerprint)));
             }
             for (file_name, file) in [(FACTS_FILE, facts), (EXCEPTIONS_FILE, exceptions)] {
                 if let Some(writer) = file.writer {
-                    stored.push((file_name, finish_groups(file_name, writer)?));
+                    let fingerprint = finish_groups(file_name, writer)?;
+                    stored.extend(fingerprint.map(|fingerprint| (file_name, fingerprint)));
                 }
             }
         }
@@ -596,7 +599,7 @@ impl GroupFile {
     }
 }
 
-fn finish_groups(file_name: &str, writer: SerializedFileWriter<HashedFile>) -> Result<Fingerprint, RunError> {
+fn finish_groups(file_name: &str, writer: SerializedFileWriter<HashedFile>) -> Result<Option<Fingerprint>, RunError> {
     let file = writer.into_inner().map_err(|error| not_encoded(file_name, error))?;
     file.finish().map_err(|error| not_written(file_name, &error))
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     decimal::Decimal,
-    loan::{Field, FieldKind, Loan, NumberCell, Reading, WordCell},
+    loan::{Field, Loan, NumberCell, Reading, WordCell},
     phases::{Exception, disposition::Decided, disposition::Disposition, pricing::TenThousandths},
     rules::canonical_word,
 };
@@ -68,12 +68,18 @@ impl OutputFile {
 /// A negative number is no formula.
 #[inline]
 pub fn push_text(out: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
-    if bytes.iter().all(|b| PLAIN[usize::from(*b)]) && !bytes.first().is_some_and(|b| matches!(b, b'+' | b'-')) {
-        out.extend_from_slice(bytes);
+    if is_plain(text) {
+        out.extend_from_slice(text.as_bytes());
     } else {
         push_special(out, text);
     }
+}
+
+/// Whether a cell needs neither quotes nor an apostrophe.
+#[inline]
+fn is_plain(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.iter().all(|b| PLAIN[usize::from(*b)]) && !bytes.first().is_some_and(|b| matches!(b, b'+' | b'-'))
 }
 
 /// Bytes that need no care anywhere in a cell; `+` and `-` need it in front only.
@@ -125,18 +131,35 @@ pub fn push_loan(out: &mut Vec<u8>, decided: &Decided<'_, '_>) {
 }
 
 fn push_canonical(out: &mut Vec<u8>, loan: &Loan<'_>) {
-    push_text(out, loan.shown_number());
-    for field in &Field::ALL[1..] {
+    let number = loan.shown_number();
+    let [head, tail] = loan.side_by_side.unwrap_or_default();
+    let plain = |cells: &[NumberCell<'_>]| cells.iter().all(|cell| cell.plain);
+    if !head.is_empty() && plain(&loan.numbers[..5]) && loan.seller_loan_number.is_some() && is_plain(number) {
+        out.extend_from_slice(head.as_bytes());
+    } else {
+        push_text(out, number);
+        push_numbers(out, &loan.numbers[..5]);
+    }
+    for (at, word) in loan.words.iter().enumerate() {
         out.push(b',');
-        match field.info().kind {
-            FieldKind::Number(at) => push_number(out, &loan.numbers[at]),
-            FieldKind::Word(at) => match loan.words[at] {
-                WordCell::Missing => {}
-                WordCell::Known(code) => out.extend_from_slice(canonical_word(at, code).as_bytes()),
-                WordCell::Other(written) => push_text(out, written),
-            },
-            FieldKind::Text => {}
+        match word {
+            WordCell::Missing => {}
+            WordCell::Known(code) => out.extend_from_slice(canonical_word(at, *code).as_bytes()),
+            WordCell::Other(written) => push_text(out, written),
         }
+    }
+    if !tail.is_empty() && plain(&loan.numbers[5..]) {
+        out.push(b',');
+        out.extend_from_slice(tail.as_bytes());
+    } else {
+        push_numbers(out, &loan.numbers[5..]);
+    }
+}
+
+fn push_numbers(out: &mut Vec<u8>, cells: &[NumberCell<'_>]) {
+    for cell in cells {
+        out.push(b',');
+        push_number(out, cell);
     }
 }
 
@@ -269,6 +292,14 @@ mod tests {
             [0, 5, -5, -15_500, 961_250, i64::MIN].map(shown),
             ["0.0000", "0.0005", "-0.0005", "-1.5500", "96.1250", "-922337203685477.5808"]
         );
+    }
+
+    #[test]
+    fn the_columns_are_written_in_the_order_of_the_header() {
+        // What `push_canonical` takes for granted: the number, five numbers, the words, two numbers.
+        assert_eq!(Field::ALL[1..6], Field::NUMERIC[..5]);
+        assert_eq!(Field::ALL[6..9], Field::WORDED);
+        assert_eq!(Field::ALL[9..], Field::NUMERIC[5..]);
     }
 
     proptest! {

@@ -239,8 +239,66 @@ static CUTS: [Cut; 7] = [
     Cut { field: Field::LoanPurpose, place: Place::Word(2) },
 ];
 
-/// A strat has room for its groups, then "other" words, then "missing".
-const STRAT_GROUPS: usize = 16;
+/// Which strats are counted together. Two or three in one table cost one addition for each loan instead of two or three;
+/// each strat is summed out of its table at the end. The last table has the dispositions as one more dimension.
+const TABLES: [&[usize]; 3] = [&[0, 2], &[1, 3], &[4, 5, 6]];
+/// The table that the dispositions are in.
+const DISPOSITIONS_IN: usize = 2;
+
+/// Groups by several strats at once.
+#[derive(Debug, Clone)]
+struct CrossTable {
+    groups: Vec<Group>,
+    /// The strats, each with the number of its groups, "missing" included.
+    dimensions: Vec<(usize, usize)>,
+}
+
+impl CrossTable {
+    fn new(cuts: &[usize], layers: usize) -> Self {
+        let dimensions: Vec<(usize, usize)> = cuts.iter().map(|cut| (*cut, CUTS[*cut].groups() + 1)).collect();
+        let cells = dimensions.iter().map(|(_, size)| size).product::<usize>() * layers;
+        Self { groups: vec![Group::default(); cells], dimensions }
+    }
+
+    /// The cell of a loan; `layer` counts slowest.
+    #[inline]
+    fn cell(&mut self, loan: &Loan<'_>, layer: usize) -> &mut Group {
+        let step = |cell: usize, (cut, size): &(usize, usize)| cell * size + CUTS[*cut].group_of(loan, size - 1);
+        let at = self.dimensions.iter().fold(layer, step);
+        &mut self.groups[at]
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for (ours, theirs) in self.groups.iter_mut().zip(&other.groups) {
+            if theirs.count > 0 {
+                ours.merge(theirs);
+            }
+        }
+    }
+
+    /// The groups of one strat, summed over everything else.
+    fn strat(&self, cut: usize) -> Option<Vec<Group>> {
+        let at = self.dimensions.iter().position(|(of, _)| *of == cut)?;
+        let size = self.dimensions[at].1;
+        let inner: usize = self.dimensions[at + 1..].iter().map(|(_, size)| size).product();
+        let mut strat = vec![Group::default(); size];
+        for (cell, group) in self.groups.iter().enumerate() {
+            strat[cell / inner % size].merge(group);
+        }
+        Some(strat)
+    }
+
+    /// The groups of the layers.
+    fn layers(&self, layers: usize) -> Vec<Group> {
+        let size = self.groups.len() / layers;
+        let sum = |cells: &[Group]| {
+            let mut sum = Group::default();
+            cells.iter().for_each(|group| sum.merge(group));
+            sum
+        };
+        self.groups.chunks(size).map(sum).collect()
+    }
+}
 
 impl Cut {
     /// How many groups there are besides "missing": ranges, or the words of the vocabulary and "other".
@@ -300,19 +358,17 @@ struct Findings {
 /// The running summary of a run, or of a part of it.
 #[derive(Debug, Clone)]
 pub struct SummaryBuilder {
-    by_disposition: [Group; 3],
-    strats: Vec<[Group; STRAT_GROUPS]>,
-    groups: [usize; CUTS.len()],
+    counts: [u64; Disposition::ALL.len()],
+    tables: [CrossTable; TABLES.len()],
     findings: [Findings; ExceptionType::COUNT],
 }
 
 impl Default for SummaryBuilder {
     fn default() -> Self {
-        let groups = std::array::from_fn(|at| CUTS[at].groups());
+        let layers = |table| if table == DISPOSITIONS_IN { Disposition::ALL.len() } else { 1 };
         Self {
-            by_disposition: Default::default(),
-            strats: vec![std::array::from_fn(|_| Group::default()); CUTS.len()],
-            groups,
+            counts: Default::default(),
+            tables: std::array::from_fn(|table| CrossTable::new(TABLES[table], layers(table))),
             findings: Default::default(),
         }
     }
@@ -323,9 +379,10 @@ impl SummaryBuilder {
     #[inline]
     pub fn add(&mut self, decided: &Decided<'_, '_>) {
         let share = Share::of(decided.loan, decided.price);
-        self.by_disposition[decided.disposition as usize].add(&share);
-        for ((cut, strat), groups) in CUTS.iter().zip(&mut self.strats).zip(self.groups) {
-            strat[cut.group_of(decided.loan, groups)].add(&share);
+        let layer = decided.disposition as usize;
+        self.counts[layer] += 1;
+        for (at, table) in self.tables.iter_mut().enumerate() {
+            table.cell(decided.loan, if at == DISPOSITIONS_IN { layer } else { 0 }).add(&share);
         }
         let mut last = None;
         for exception in &decided.exceptions {
@@ -343,10 +400,10 @@ impl SummaryBuilder {
 
     /// Adds what follows this part.
     pub fn merge(&mut self, next: &Self) {
-        for (ours, theirs) in self.by_disposition.iter_mut().zip(&next.by_disposition) {
-            ours.merge(theirs);
+        for (ours, theirs) in self.counts.iter_mut().zip(next.counts) {
+            *ours += theirs;
         }
-        for (ours, theirs) in self.strats.iter_mut().flatten().zip(next.strats.iter().flatten()) {
+        for (ours, theirs) in self.tables.iter_mut().zip(&next.tables) {
             ours.merge(theirs);
         }
         for (ours, theirs) in self.findings.iter_mut().zip(&next.findings) {
@@ -361,12 +418,12 @@ impl SummaryBuilder {
 
     /// How many loans there are.
     pub fn total_loans(&self) -> u64 {
-        self.by_disposition.iter().map(|group| group.count).sum()
+        self.counts.iter().sum()
     }
 
     /// How many loans have a disposition.
     pub fn count(&self, disposition: Disposition) -> u64 {
-        self.by_disposition[disposition as usize].count
+        self.counts[disposition as usize]
     }
 
     /// How many exceptions there are.
@@ -374,10 +431,14 @@ impl SummaryBuilder {
         self.findings.iter().map(|findings| findings.count).sum()
     }
 
+    fn by_disposition(&self) -> Vec<Group> {
+        self.tables[DISPOSITIONS_IN].layers(Disposition::ALL.len())
+    }
+
     /// The exact sum of the readable loan amounts.
     pub fn total_balance(&self) -> ExactSum {
         let mut total = ExactSum::default();
-        self.by_disposition.iter().for_each(|group| total.merge(&group.balance()));
+        self.by_disposition().iter().for_each(|group| total.merge(&group.balance()));
         total
     }
 
@@ -400,16 +461,15 @@ impl SummaryBuilder {
     /// The finished summary.
     pub fn finish(&self) -> Summary {
         let total_balance = self.total_balance();
-        let [bought, held, turned_down] = &self.by_disposition;
-        let of = |group: &Group| DispositionSummary { totals: averages(group), wa_price: group.average_price() };
-        let strats = CUTS.iter().zip(&self.strats).zip(self.groups).map(|((cut, strat), groups)| Strat {
-            by: cut.field.name(),
-            buckets: cut
-                .labels()
-                .into_iter()
-                .zip(&strat[..=groups])
-                .map(|(label, group)| bucket(label, group, &total_balance))
-                .collect(),
+        let by_disposition = self.by_disposition();
+        let of = |disposition: Disposition| {
+            let group = &by_disposition[disposition as usize];
+            DispositionSummary { totals: averages(group), wa_price: group.average_price() }
+        };
+        let strats = CUTS.iter().enumerate().map(|(at, cut)| {
+            let groups = self.tables.iter().find_map(|table| table.strat(at)).unwrap_or_default();
+            let buckets = cut.labels().into_iter().zip(&groups).map(|(label, group)| bucket(label, group, &total_balance));
+            Strat { by: cut.field.name(), buckets: buckets.collect() }
         });
         let strats = strats.collect();
         let mut exceptions: Vec<ExceptionFinding> = ExceptionType::ALL
@@ -448,7 +508,11 @@ impl SummaryBuilder {
                 exceptions_by_severity: counts(|finding| finding.severity.as_str()),
                 exceptions_by_category: counts(|finding| finding.exception_category),
             },
-            dispositions: Dispositions { to_purchase: of(bought), projected: of(held), rejected: of(turned_down) },
+            dispositions: Dispositions {
+                to_purchase: of(Disposition::ToPurchase),
+                projected: of(Disposition::Projected),
+                rejected: of(Disposition::Rejected),
+            },
             strats,
             exceptions,
         }
@@ -608,11 +672,17 @@ mod tests {
                 }
                 Place::Word(at) => assert_eq!(cut.field.info().kind, FieldKind::Word(at)),
             }
-            assert!(cut.groups() < STRAT_GROUPS);
             assert_eq!(cut.labels().len(), cut.groups() + 1);
         }
         assert_eq!(CUTS[2].labels()[..4], ["<3", "3 to <4", "4 to <5", "5 to <5.5"]);
         assert_eq!(CUTS[3].labels()[1], "50,000 to <100,000");
+    }
+
+    #[test]
+    fn every_strat_is_in_one_table() {
+        let mut cuts: Vec<usize> = TABLES.concat();
+        cuts.sort_unstable();
+        assert_eq!(cuts, (0..CUTS.len()).collect::<Vec<_>>());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::{borrow::Cow, io::Read};
 
 use serde::Serialize;
 
-use crate::error::{Phase, RunError, RunErrorCode};
+use crate::error::{RunError, RunErrorCode};
 
 use self::{
     header::{Column, HEADER_ROWS, Header, HeaderSearch},
@@ -193,11 +193,12 @@ impl<'s> Tape<'s> {
         }
     }
 
-    /// Starts reading the rows below the header, in blocks of about `block_bytes`. `copy` receives the raw bytes.
-    pub fn read<'t>(&'t self, block_bytes: usize, copy: Option<RawCopy>) -> Result<TapeReader<'t>, RunError> {
+    /// Starts reading the rows below the header, in blocks of about `block_bytes`. `fingerprint` asks for the hash of the raw bytes,
+    /// `copy` receives them.
+    pub fn read<'t>(&'t self, block_bytes: usize, fingerprint: bool, copy: Option<RawCopy>) -> Result<TapeReader<'t>, RunError> {
         let rows = match &self.layout {
             Layout::Csv { delimiter, encoding } => {
-                let text = TextReader::new(self.source, encoding, block_bytes, true, copy)?;
+                let text = TextReader::new(self.source, encoding, block_bytes, fingerprint, copy)?;
                 Rows::Csv(Box::new(RecordReader::new(text, *delimiter)))
             }
             Layout::Workbook { sheet, .. } => Rows::Workbook {
@@ -255,13 +256,12 @@ impl TapeReader<'_> {
         }
     }
 
-    /// What the tape was, once its end has been reached.
-    pub fn finish(&mut self) -> Result<Fingerprint, RunError> {
-        let fingerprint = match &mut self.rows {
-            Rows::Csv(reader) => reader.text().finish()?,
-            Rows::Workbook { fingerprint, .. } => fingerprint.take(),
-        };
-        fingerprint.ok_or_else(|| RunError::internal(Phase::Ingest, "the tape was finished twice"))
+    /// What the tape was, once its end has been reached; `None` when that was not asked for.
+    pub fn finish(&mut self) -> Result<Option<Fingerprint>, RunError> {
+        match &mut self.rows {
+            Rows::Csv(reader) => reader.text().finish(),
+            Rows::Workbook { fingerprint, .. } => Ok(fingerprint.take()),
+        }
     }
 
     /// How many raw bytes have been read so far; for a workbook only known as all of them.

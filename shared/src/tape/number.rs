@@ -61,7 +61,7 @@ fn read_unplain(field: Field, text: &str, unit: ColumnUnit, flag_contradictions:
     let trimmed = text.trim();
     let unreadable = |why| NumberCell { reading: Reading::Unreadable(why), written: trimmed, plain: false };
     match parse_number(trimmed) {
-        Ok(None) => NumberCell { written: trimmed, ..NumberCell::MISSING },
+        Ok(None) => NumberCell { reading: Reading::Missing, written: trimmed, plain: text.is_empty() },
         Ok(Some(value)) => finish(field, value, trimmed, false, unit, flag_contradictions),
         Err(ParseDecimalError::NotANumber) => unreadable(Unreadable::NotANumber),
         Err(ParseDecimalError::TooManyDigits) => unreadable(Unreadable::TooManyDigits),
@@ -79,7 +79,7 @@ fn finish(
 ) -> NumberCell<'_> {
     let info = field.info();
     if info.sentinel == Some(value) {
-        return NumberCell { written, ..NumberCell::MISSING };
+        return NumberCell { reading: Reading::Missing, written, plain: false };
     }
     let cell = |reading, plain| NumberCell { reading, written, plain };
     let Some(bound) = info.fraction_bound else { return cell(Reading::Value(value), plain) };

@@ -1,0 +1,102 @@
+//! Runs of the engine in memory, for tests that look at what comes out.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    sync::{Arc, Mutex},
+};
+
+use shared::{
+    engine::{Destination, Job, Outcome, Tuning, run},
+    error::RunError,
+    phases::pricing::IrrTarget,
+    rules::rule_set::RuleSet,
+    tape::{
+        source::{MemorySource, TapeSource},
+        text::RawCopy,
+    },
+};
+
+/// The header of a tape with the canonical columns.
+pub const HEADER: &str = "seller_loan_number,loan_amount,note_rate,ltv_ratio,dti_ratio,credit_score,property_type,\
+                          occupancy_status,loan_purpose,purchase_price,appraisal_value";
+
+/// The cells of a loan that is bought, all but its number.
+pub const GOOD_CELLS: &str = "250000,6.5,80,35,720,sfr,primary,purchase,312500,312500";
+
+/// Result files in memory.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryFolder {
+    files: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+}
+
+struct MemoryFile(MemoryFolder, String);
+
+impl Write for MemoryFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.files.lock().unwrap().entry(self.1.clone()).or_default().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MemoryFolder {
+    /// All files by name.
+    pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        self.files.lock().unwrap().clone()
+    }
+}
+
+impl Destination for MemoryFolder {
+    fn create(&self, file_name: &str) -> io::Result<Box<dyn Write + Send>> {
+        self.files.lock().unwrap().insert(file_name.to_owned(), Vec::new());
+        Ok(Box::new(MemoryFile(self.clone(), file_name.to_owned())))
+    }
+
+    fn archive_tape(&self, source_file: &str) -> io::Result<Option<RawCopy>> {
+        Ok(Some(Box::new(MemoryFile(self.clone(), format!("archive/{source_file}")))))
+    }
+}
+
+/// A finished run and its files.
+pub struct Finished {
+    /// What the engine says of it.
+    pub outcome: Outcome,
+    /// The files that it wrote, by name; archived tapes are under `archive/`.
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Finished {
+    /// The rows of an output file as header and cells.
+    pub fn rows(&self, file_name: &str) -> Vec<BTreeMap<String, String>> {
+        let mut reader = csv::Reader::from_reader(self.files[file_name].as_slice());
+        let header = reader.headers().unwrap().clone();
+        let cells = |row: csv::StringRecord| header.iter().map(str::to_owned).zip(row.iter().map(str::to_owned)).collect();
+        reader.records().map(|row| cells(row.unwrap())).collect()
+    }
+
+    /// The rejection report as (loan number, exception type, message).
+    pub fn rejections(&self) -> Vec<(String, String, String)> {
+        let cell = |row: &BTreeMap<String, String>, name: &str| row[name].clone();
+        let rows = self.rows("rejection_report.csv");
+        rows.iter().map(|r| (cell(r, "seller_loan_number"), cell(r, "exception_type"), cell(r, "message"))).collect()
+    }
+}
+
+/// Runs tapes, given as name and bytes.
+pub fn run_tapes(tapes: &[(&str, &[u8])], rules: &RuleSet, tuning: Tuning) -> Result<Finished, RunError> {
+    let source = |(name, bytes): &(&str, &[u8])| Box::new(MemorySource::new(*name, *bytes)) as Box<dyn TapeSource>;
+    let tapes: Vec<_> = tapes.iter().map(source).collect();
+    let folder = MemoryFolder::default();
+    let destination: Option<&dyn Destination> = Some(&folder);
+    let outcome = run(&Job { tapes: &tapes, rules, irr_target: IrrTarget::DEFAULT, destination, progress: &|_| {}, tuning })?;
+    Ok(Finished { outcome, files: folder.files() })
+}
+
+/// Runs one tape with the built-in rules.
+pub fn run_tape(bytes: impl AsRef<[u8]>) -> Result<Finished, RunError> {
+    run_tapes(&[("tape.csv", bytes.as_ref())], &RuleSet::built_in(), Tuning { threads: 2, block_bytes: 64 * 1024 })
+}
