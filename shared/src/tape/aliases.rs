@@ -90,6 +90,25 @@ impl Vocabulary {
     }
 }
 
+/// The letters of a text of at most 32 bytes: texts of one length have the same only if they are the same.
+#[inline]
+fn letters(bytes: &[u8]) -> [u64; 4] {
+    // Reading from both ends covers every byte without a copy of unknown length.
+    if let (Some((first, _)), Some((_, last))) = (bytes.split_first_chunk::<8>(), bytes.split_last_chunk::<8>()) {
+        let (mut third, mut fourth) = (0, 0);
+        if let (Some((first, _)), Some((_, last))) = (bytes.split_first_chunk::<16>(), bytes.split_last_chunk::<16>()) {
+            third = (u128::from_le_bytes(*first) >> 64) as u64;
+            fourth = u128::from_le_bytes(*last) as u64;
+        }
+        return [u64::from_le_bytes(*first), u64::from_le_bytes(*last), third, fourth];
+    }
+    let short = match (bytes.split_first_chunk::<4>(), bytes.split_last_chunk::<4>()) {
+        (Some((first, _)), Some((_, last))) => u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32,
+        _ => bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    [short, 0, 0, 0]
+}
+
 /// Remembers the words that were looked up last: a column says the same few things on every row.
 #[derive(Debug, Clone)]
 pub struct WordMemo {
@@ -120,10 +139,7 @@ impl WordMemo {
         if written.is_empty() || written.len() > Self::LONGEST {
             return vocabulary.code(written);
         }
-        let mut bytes = [0; Self::LONGEST];
-        bytes[..written.len()].copy_from_slice(written.as_bytes());
-        let (words, _) = bytes.as_chunks::<8>();
-        let key = [0, 1, 2, 3].map(|at| u64::from_le_bytes(words[at]));
+        let key = letters(written.as_bytes());
         let mixed = key.iter().fold(written.len() as u64, |hash, word| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let slot = &mut self.slots[(mixed >> 58) as usize];
         if slot.length as usize != written.len() || slot.written != key {
@@ -230,6 +246,18 @@ mod tests {
             (2, "cash_out_refi", "cash_out_refinance"),
         ] {
             assert_eq!(canonical(at, written), Some(word), "{written}");
+        }
+    }
+
+    #[test]
+    fn letters_tell_all_texts_of_one_length_apart() {
+        for length in 1..=WordMemo::LONGEST {
+            let text = vec![b'a'; length];
+            for at in 0..length {
+                let mut other = text.clone();
+                other[at] = b'b';
+                assert_ne!(letters(&text), letters(&other), "{length}, {at}");
+            }
         }
     }
 
