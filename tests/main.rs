@@ -1,8 +1,11 @@
 //! Every test that goes through more than one module: one binary, one module for each area.
 #![cfg(test)]
 
+mod cli;
+mod desk;
 mod loans;
 mod properties;
+mod replay;
 mod runs;
 mod test_eligibility_rules;
 mod test_path_utils;

@@ -1,12 +1,15 @@
 //! Loan Engine's core: from a loan tape to explained decisions.
 
+pub mod clock;
 pub mod decimal;
 pub mod engine;
 pub mod error;
 pub mod facts;
 pub mod loan;
+pub mod manifest;
 pub mod paths;
 pub mod phases;
 pub mod results;
 pub mod rules;
+pub mod run;
 pub mod tape;

@@ -1,0 +1,86 @@
+//! The command line of Loan Engine: the whole product in one process, without AWS, Docker or network.
+//!
+//! All of it runs through [`main_with`], which is given its surroundings, so that tests call it in process.
+
+mod cli;
+mod command_error;
+mod plain_text;
+mod progress;
+mod replay;
+mod run_command;
+mod staging;
+mod summary_table;
+mod tapes;
+mod text_table;
+
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use clap::Parser as _;
+use shared::clock::Clock;
+
+use self::{
+    cli::{Cli, Command},
+    command_error::CommandError,
+};
+
+/// What a command finds around it.
+pub struct Surroundings {
+    /// Where the time comes from.
+    pub clock: Box<dyn Clock>,
+    /// The folder that relative paths start from.
+    pub current_dir: PathBuf,
+    /// Whether somebody watches standard error.
+    pub terminal: bool,
+}
+
+impl Surroundings {
+    /// Where a path that the user gave is.
+    fn locate(&self, path: &Path) -> PathBuf {
+        self.current_dir.join(path)
+    }
+}
+
+/// Does what the arguments ask for, the first of which is the name of the program. Results go to `out`, all else to
+/// `err`. The exit code is 0 when it was done, 1 when it failed, 2 when it was asked for wrongly.
+pub fn main_with(
+    args: impl IntoIterator<Item = OsString>,
+    around: &Surroundings,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> u8 {
+    let done = match Cli::try_parse_from(args) {
+        Ok(cli) => match cli.command {
+            Command::Run(args) => run_command::run(&args, around, out),
+            Command::Replay(args) => replay::replay(&args, around, out),
+        },
+        Err(error) => {
+            let text = error.render().to_string();
+            // Where this cannot be printed, there is nobody left to tell.
+            let _ = if error.use_stderr() { err.write_all(text.as_bytes()) } else { out.write_all(text.as_bytes()) };
+            return u8::try_from(error.exit_code()).unwrap_or(command_error::USAGE);
+        }
+    };
+    match done {
+        Ok(()) => 0,
+        Err(error) => {
+            if let Some(sentence) = error.sentence() {
+                let _ = writeln!(err, "error: {}", plain_text::one_line(&sentence));
+            }
+            error.exit_code()
+        }
+    }
+}
+
+/// Prints a whole answer. A reader who has gone away, as `head` does, is no failure.
+fn print(out: &mut dyn Write, text: &[u8]) -> Result<(), CommandError> {
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(CommandError::Failed(format!("The answer could not be printed: {error}.")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,164 @@
+//! Finding the tapes that the user named, and naming them in results.
+
+use std::{
+    collections::{HashMap, HashSet},
+    ffi::OsStr,
+    fs,
+    path::{Component, Path, PathBuf},
+};
+
+use shared::manifest::archived_tape;
+
+use crate::{Surroundings, command_error::CommandError};
+
+/// A tape that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundTape {
+    /// Where it is. Symbolic links are followed except the last, so that the tape keeps the name it was given under.
+    pub path: PathBuf,
+    /// The file itself, behind all links: the same for two names of one file.
+    pub file: PathBuf,
+    /// What it is called in results, in the archive and in errors.
+    pub source_file: String,
+}
+
+/// The tapes that the arguments name, in their order; those of a folder in the order of their names.
+///
+/// # Errors
+/// A tape or a folder that is not there, a folder without a tape, a file that is named twice, a name that an archive
+/// cannot keep.
+pub fn find(given: &[PathBuf], around: &Surroundings) -> Result<Vec<FoundTape>, CommandError> {
+    let mut tapes = Vec::new();
+    for shown in given {
+        let path = around.locate(shown);
+        let metadata = fs::metadata(&path).map_err(|error| not_there(shown, &error))?;
+        if metadata.is_dir() {
+            tapes.extend(tapes_of_folder(&path, shown)?);
+        } else if metadata.is_file() {
+            tapes.push(found(&path, shown)?);
+        } else {
+            return Err(CommandError::Usage(format!("{} is neither a file nor a folder. Name a tape.", shown.display())));
+        }
+    }
+    refuse_repeats(&tapes)?;
+    name(&mut tapes);
+    let mut names = HashSet::new();
+    for tape in &tapes {
+        let kept = archived_tape(&tape.source_file).map_err(|error| CommandError::Usage(error.to_string()))?;
+        // Names may still be the same where a folder's name is not valid Unicode.
+        if !kept.ends_with(&tape.source_file) || !names.insert(&tape.source_file) {
+            let sentence = format!("The tape {} has a name that an archive cannot keep. Rename it.", tape.source_file);
+            return Err(CommandError::Usage(sentence));
+        }
+    }
+    Ok(tapes)
+}
+
+fn not_there(shown: &Path, error: &std::io::Error) -> CommandError {
+    let reason = if error.kind() == std::io::ErrorKind::NotFound { "is not there".to_owned() } else { error.to_string() };
+    CommandError::Usage(format!("The tape {} cannot be read: {reason}. Check its name and folder.", shown.display()))
+}
+
+fn found(path: &Path, shown: &Path) -> Result<FoundTape, CommandError> {
+    let failed = |error| not_there(shown, &error);
+    let file = path.canonicalize().map_err(failed)?;
+    let path = match (path.parent(), path.file_name()) {
+        (Some(folder), Some(name)) => folder.canonicalize().map_err(failed)?.join(name),
+        _ => file.clone(),
+    };
+    if path.file_name().and_then(OsStr::to_str).is_none() {
+        let sentence = format!("The name of the tape {} is not valid Unicode. Rename it.", shown.display());
+        return Err(CommandError::Usage(sentence));
+    }
+    Ok(FoundTape { path, file, source_file: String::new() })
+}
+
+fn tapes_of_folder(folder: &Path, shown: &Path) -> Result<Vec<FoundTape>, CommandError> {
+    let failed = |error| not_there(shown, &error);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        if is_tape_name(&name) && fs::metadata(folder.join(&name)).is_ok_and(|metadata| metadata.is_file()) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() {
+        let sentence = format!("There is no tape in the folder {}: its tapes are the files .csv and .xlsx.", shown.display());
+        return Err(CommandError::Usage(sentence));
+    }
+    names.sort();
+    names.iter().map(|name| found(&folder.join(name), &shown.join(name))).collect()
+}
+
+/// Whether a file of a folder is a tape. Hidden files are none, nor are the lock files (`~$…`) of an open workbook.
+fn is_tape_name(name: &OsStr) -> bool {
+    let bytes = name.as_encoded_bytes();
+    let extension = Path::new(name).extension().unwrap_or_default();
+    let known = ["csv", "xlsx"].iter().any(|known| extension.eq_ignore_ascii_case(known));
+    known && !bytes.starts_with(b".") && !bytes.starts_with(b"~$")
+}
+
+fn refuse_repeats(tapes: &[FoundTape]) -> Result<(), CommandError> {
+    let mut files = HashSet::new();
+    match tapes.iter().find(|tape| !files.insert(&tape.file)) {
+        None => Ok(()),
+        Some(tape) => {
+            let sentence = format!("The tape {} is named twice. Name each tape once.", tape.path.display());
+            Err(CommandError::Usage(sentence))
+        }
+    }
+}
+
+/// Gives each tape its file name, or the shortest end of its path that no other tape has.
+fn name(tapes: &mut [FoundTape]) {
+    let paths: Vec<Vec<String>> = tapes.iter().map(|tape| names_of(&tape.path)).collect();
+    let mut namesakes: HashMap<Option<&String>, Vec<usize>> = HashMap::new();
+    for (at, path) in paths.iter().enumerate() {
+        namesakes.entry(path.last()).or_default().push(at);
+    }
+    for (at, tape) in tapes.iter_mut().enumerate() {
+        let path = &paths[at];
+        let is_apart = |length: &usize| {
+            let end = &path[path.len() - length..];
+            namesakes[&path.last()].iter().all(|other| *other == at || !paths[*other].ends_with(end))
+        };
+        let length = (1..=path.len()).find(is_apart).unwrap_or(path.len());
+        tape.source_file = path[path.len() - length..].join("/");
+    }
+}
+
+fn names_of(path: &Path) -> Vec<String> {
+    let names = path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(name.to_string_lossy().into_owned()),
+        _ => None,
+    });
+    names.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(paths: &[&str]) -> Vec<String> {
+        let tape = |path: &&str| FoundTape { path: path.into(), file: path.into(), source_file: String::new() };
+        let mut tapes: Vec<FoundTape> = paths.iter().map(tape).collect();
+        name(&mut tapes);
+        tapes.into_iter().map(|tape| tape.source_file).collect()
+    }
+
+    #[test]
+    fn a_name_is_as_short_as_it_can_be_and_nobody_elses() {
+        assert_eq!(named(&["/d/a/x.csv", "/d/b/y.csv"]), ["x.csv", "y.csv"]);
+        assert_eq!(named(&["/d/a/x.csv", "/d/b/x.csv", "/d/b/y.csv"]), ["a/x.csv", "b/x.csv", "y.csv"]);
+        assert_eq!(named(&["/d/a/m/x.csv", "/d/b/m/x.csv"]), ["a/m/x.csv", "b/m/x.csv"]);
+        assert_eq!(named(&["/m/x.csv", "/b/m/x.csv"]), ["m/x.csv", "b/m/x.csv"]);
+    }
+
+    #[test]
+    fn tapes_of_a_folder_are_known_by_their_names() {
+        let tapes = ["a.csv", "B.XLSX", "2026.02.csv"];
+        let others = ["a.txt", "a.csv.gz", ".a.csv", "~$B.xlsx", "csv", ".csv", "manifest.json"];
+        assert!(tapes.iter().all(|name| is_tape_name(OsStr::new(name))));
+        assert!(!others.iter().any(|name| is_tape_name(OsStr::new(name))));
+    }
+}

@@ -1,0 +1,415 @@
+//! The run record: one execution of the pipeline, from its creation to its end.
+
+use std::fmt;
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+use uuid::Uuid;
+
+use crate::{
+    decimal::ExactSum,
+    engine::{Outcome, Progress},
+    error::{Phase, RunError},
+    phases::pricing::IrrTarget,
+    rules::rule_set::RuleSetId,
+    tape::TapeMapping,
+};
+
+/// How a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// It has been created, and nobody works on it yet.
+    Pending,
+    /// A worker is on it.
+    Running,
+    /// All its results are there.
+    Completed,
+    /// It ended without them.
+    Failed,
+}
+
+/// Every move that a status can make, from the first to the second. There is no other.
+const MOVES: [(RunStatus, RunStatus); 3] = [
+    (RunStatus::Pending, RunStatus::Running),
+    (RunStatus::Running, RunStatus::Completed),
+    (RunStatus::Running, RunStatus::Failed),
+];
+
+/// A move that a run's status cannot make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a run that is {from} cannot become {to}")]
+pub struct StatusMoveError {
+    /// How the run stands.
+    pub from: RunStatus,
+    /// How it was to stand.
+    pub to: RunStatus,
+}
+
+impl RunStatus {
+    /// All of them, in the order in which a run can have them.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Running, Self::Completed, Self::Failed];
+
+    /// The status as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The status that is written so.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+
+    /// Moves on to `to`.
+    ///
+    /// # Errors
+    /// A move that is not in the table of moves.
+    pub fn move_to(self, to: Self) -> Result<Self, StatusMoveError> {
+        if MOVES.contains(&(self, to)) { Ok(to) } else { Err(StatusMoveError { from: self, to }) }
+    }
+
+    /// Whether there is no move from here.
+    pub fn is_final(self) -> bool {
+        MOVES.iter().all(|(from, _)| *from != self)
+    }
+}
+
+impl fmt::Display for RunStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Why a text is not a purchase date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("pdate must be a day written YYYY-MM-DD, such as 2026-03-31")]
+pub struct PurchaseDateError;
+
+/// Reads a purchase date, written `YYYY-MM-DD` and in no other way.
+///
+/// # Errors
+/// Any other text, and a day that is in no calendar.
+pub fn parse_pdate(text: &str) -> Result<Date, PurchaseDateError> {
+    let date: Date = text.parse().map_err(|_| PurchaseDateError)?;
+    // The parser takes other forms of ISO 8601 too: only this one is written back as it was.
+    if date.to_string() == text && text.len() == 10 { Ok(date) } else { Err(PurchaseDateError) }
+}
+
+/// What a run is to be done with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parameters {
+    /// The target that prices follow from.
+    pub irr_target: IrrTarget,
+    /// The purchase date.
+    pub pdate: Date,
+}
+
+/// What is known of a run before anything is read.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// Its id.
+    pub run_id: Uuid,
+    /// The team whose run it is.
+    pub sales_team_id: Option<Uuid>,
+    /// The user who asked for it.
+    pub created_by: Option<Uuid>,
+    /// The target that prices follow from.
+    pub irr_target: IrrTarget,
+    /// The purchase date; without one it is the day, in UTC, on which the run is created.
+    pub pdate: Option<Date>,
+    /// What it records of its rule set.
+    pub rule_set: RuleSetId,
+    /// The folder of its outputs; `None` when there will be none.
+    pub output_dir: Option<String>,
+}
+
+/// One execution of the pipeline.
+#[derive(Debug, Clone)]
+pub struct Run {
+    origin: NewRun,
+    parameters: Parameters,
+    status: RunStatus,
+    created_at: Timestamp,
+    started_at: Option<Timestamp>,
+    completed_at: Option<Timestamp>,
+    last_phase: Option<Phase>,
+    progress: Option<Progress>,
+    error: Option<RunError>,
+    total_loans: u64,
+    total_balance: ExactSum,
+    exceptions_count: u64,
+    column_mapping: Vec<TapeMapping>,
+}
+
+impl Run {
+    /// A pending run, created at `now`.
+    pub fn new(origin: NewRun, now: Timestamp) -> Self {
+        let pdate = origin.pdate.unwrap_or_else(|| utc_date(now));
+        Self {
+            parameters: Parameters { irr_target: origin.irr_target, pdate },
+            origin,
+            status: RunStatus::Pending,
+            created_at: now,
+            started_at: None,
+            completed_at: None,
+            last_phase: None,
+            progress: None,
+            error: None,
+            total_loans: 0,
+            total_balance: ExactSum::default(),
+            exceptions_count: 0,
+            column_mapping: Vec::new(),
+        }
+    }
+
+    /// A worker begins.
+    ///
+    /// # Errors
+    /// The run is not pending.
+    pub fn start(&mut self, now: Timestamp) -> Result<(), StatusMoveError> {
+        self.status = self.status.move_to(RunStatus::Running)?;
+        self.started_at = Some(now);
+        Ok(())
+    }
+
+    /// Notes how far the run is.
+    pub fn report(&mut self, progress: Progress) {
+        self.progress = Some(progress);
+    }
+
+    /// Notes the last phase that has finished. Loans go through the phases block by block, so that those from ingest to
+    /// output finish together, with the last block.
+    pub fn finish_phase(&mut self, phase: Phase) {
+        self.last_phase = Some(phase);
+    }
+
+    /// Takes over what the engine found.
+    pub fn record(&mut self, outcome: &Outcome) {
+        self.total_loans = outcome.summary.total_loans();
+        self.total_balance = outcome.summary.total_balance();
+        self.exceptions_count = outcome.summary.exceptions_count();
+        self.column_mapping.clone_from(&outcome.mappings);
+    }
+
+    /// All results are there.
+    ///
+    /// # Errors
+    /// The run is not running.
+    pub fn complete(&mut self, now: Timestamp) -> Result<(), StatusMoveError> {
+        self.status = self.status.move_to(RunStatus::Completed)?;
+        self.completed_at = Some(now);
+        Ok(())
+    }
+
+    /// The run ends without results.
+    ///
+    /// # Errors
+    /// The run is not running.
+    pub fn fail(&mut self, error: RunError, now: Timestamp) -> Result<(), StatusMoveError> {
+        self.status = self.status.move_to(RunStatus::Failed)?;
+        self.completed_at = Some(now);
+        self.error = Some(error);
+        Ok(())
+    }
+
+    /// The id.
+    pub fn run_id(&self) -> Uuid {
+        self.origin.run_id
+    }
+
+    /// What it is done with.
+    pub fn parameters(&self) -> Parameters {
+        self.parameters
+    }
+
+    /// How it stands.
+    pub fn status(&self) -> RunStatus {
+        self.status
+    }
+
+    /// What it records of its rule set.
+    pub fn rule_set(&self) -> &RuleSetId {
+        &self.origin.rule_set
+    }
+
+    /// The folder of its outputs.
+    pub fn output_dir(&self) -> Option<&str> {
+        self.origin.output_dir.as_deref()
+    }
+
+    /// Why it failed.
+    pub fn error(&self) -> Option<&RunError> {
+        self.error.as_ref()
+    }
+
+    /// How each of its tapes was read.
+    pub fn column_mapping(&self) -> &[TapeMapping] {
+        &self.column_mapping
+    }
+
+    /// When a worker began and when the run ended, once both have happened.
+    pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        self.started_at.zip(self.completed_at)
+    }
+}
+
+fn utc_date(at: Timestamp) -> Date {
+    at.to_zoned(TimeZone::UTC).date()
+}
+
+/// The days of the week, from 0.
+const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+
+impl Serialize for Run {
+    /// The `run` object of the API. `id` and `run_id` are the same.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let weekday = usize::from(utc_date(self.created_at).weekday().to_monday_zero_offset().unsigned_abs());
+        let progress = self.progress.map(|Progress { loans, bytes, total_bytes }| ProgressObject { loans, bytes, total_bytes });
+        let mut run = serializer.serialize_struct("Run", 21)?;
+        run.serialize_field("id", &self.origin.run_id)?;
+        run.serialize_field("run_id", &self.origin.run_id)?;
+        run.serialize_field("status", &self.status)?;
+        run.serialize_field("sales_team_id", &self.origin.sales_team_id)?;
+        run.serialize_field("total_loans", &self.total_loans)?;
+        run.serialize_field("total_balance", &self.total_balance)?;
+        run.serialize_field("exceptions_count", &self.exceptions_count)?;
+        run.serialize_field("run_weekday", &weekday)?;
+        run.serialize_field("run_weekday_name", &WEEKDAYS.get(weekday))?;
+        run.serialize_field("pdate", &self.parameters.pdate)?;
+        run.serialize_field("irr_target", &self.parameters.irr_target.percent())?;
+        run.serialize_field("last_phase", &self.last_phase)?;
+        run.serialize_field("output_dir", &self.origin.output_dir)?;
+        run.serialize_field("error", &self.error)?;
+        run.serialize_field("progress", &progress)?;
+        run.serialize_field("created_by", &self.origin.created_by)?;
+        run.serialize_field("started_at", &self.started_at)?;
+        run.serialize_field("completed_at", &self.completed_at)?;
+        run.serialize_field("created_at", &self.created_at)?;
+        run.serialize_field("rule_set", &self.origin.rule_set)?;
+        run.serialize_field("column_mapping", &self.column_mapping)?;
+        run.end()
+    }
+}
+
+/// How far a run is, as the API shows it.
+#[derive(Serialize)]
+struct ProgressObject {
+    loans: u64,
+    bytes: u64,
+    total_bytes: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{error::RunErrorCode, rules::rule_set::RuleSet};
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn new_run(pdate: Option<Date>) -> NewRun {
+        NewRun {
+            run_id: Uuid::from_u128(7),
+            sales_team_id: None,
+            created_by: None,
+            irr_target: "8.250".parse().unwrap(),
+            pdate,
+            rule_set: RuleSet::built_in().id(),
+            output_dir: Some("outputs/x".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_status_moves_as_the_table_says_and_not_otherwise() {
+        use RunStatus::{Completed, Failed, Pending, Running};
+        let allowed = [(Pending, Running), (Running, Completed), (Running, Failed)];
+        for from in RunStatus::ALL {
+            for to in RunStatus::ALL {
+                let expected = if allowed.contains(&(from, to)) { Ok(to) } else { Err(StatusMoveError { from, to }) };
+                assert_eq!(from.move_to(to), expected);
+            }
+            assert_eq!(from.is_final(), matches!(from, Completed | Failed));
+            assert_eq!(RunStatus::from_word(from.as_str()), Some(from));
+        }
+        let error = Pending.move_to(Completed).unwrap_err();
+        assert_eq!(error.to_string(), "a run that is pending cannot become completed");
+    }
+
+    #[test]
+    fn a_move_that_is_refused_changes_nothing() {
+        let mut run = Run::new(new_run(None), at("2026-02-01T10:00:00Z"));
+        assert!(run.complete(at("2026-02-01T10:00:01Z")).is_err());
+        let error = RunError::ingest(RunErrorCode::EmptyTape, "t.csv", None, "The tape is empty.");
+        assert!(run.fail(error, at("2026-02-01T10:00:01Z")).is_err());
+        assert_eq!((run.status(), run.completed_at, run.error()), (RunStatus::Pending, None, None));
+    }
+
+    #[test]
+    fn dates_are_written_in_one_way() {
+        assert_eq!(parse_pdate("2024-02-29").unwrap().to_string(), "2024-02-29");
+        for text in ["2026-02-29", "2026-2-1", "20260201", "2026-02-01T00:00", "-002026-02-01", "01/02/2026", "", " 2026-02-01"] {
+            assert_eq!(parse_pdate(text), Err(PurchaseDateError), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_purchase_date_is_the_utc_day_of_creation_unless_it_is_given() {
+        // In New York it is still Sunday.
+        let now = at("2026-02-02T03:30:00Z");
+        assert_eq!(Run::new(new_run(None), now).parameters().pdate.to_string(), "2026-02-02");
+        let given = parse_pdate("2025-12-31").unwrap();
+        assert_eq!(Run::new(new_run(Some(given)), now).parameters().pdate, given);
+    }
+
+    #[test]
+    fn the_run_object_has_all_fields_from_the_start() {
+        let run = Run::new(new_run(None), at("2026-02-01T23:59:59.5Z"));
+        let json = serde_json::to_string(&run).unwrap();
+        let hash = RuleSet::built_in().id().hash;
+        let id = "00000000-0000-0000-0000-000000000007";
+        assert_eq!(
+            json,
+            format!(
+                "{{\"id\":\"{id}\",\"run_id\":\"{id}\",\"status\":\"pending\",\"sales_team_id\":null,\"total_loans\":0,\
+                 \"total_balance\":0,\"exceptions_count\":0,\"run_weekday\":6,\"run_weekday_name\":\"Sunday\",\
+                 \"pdate\":\"2026-02-01\",\"irr_target\":8.25,\"last_phase\":null,\"output_dir\":\"outputs/x\",\"error\":null,\
+                 \"progress\":null,\"created_by\":null,\"started_at\":null,\"completed_at\":null,\
+                 \"created_at\":\"2026-02-01T23:59:59.5Z\",\
+                 \"rule_set\":{{\"name\":\"built-in\",\"version\":\"1\",\"hash\":\"{hash}\"}},\"column_mapping\":[]}}"
+            )
+        );
+    }
+
+    #[test]
+    fn weekdays_count_from_monday() {
+        for (day, number, name) in [("2026-02-02", 0, "Monday"), ("2026-02-05", 3, "Thursday"), ("2026-02-08", 6, "Sunday")] {
+            let run = Run::new(new_run(None), at(&format!("{day}T00:00:00Z")));
+            let json = serde_json::to_value(&run).unwrap();
+            assert_eq!((json["run_weekday"].as_u64(), json["run_weekday_name"].as_str()), (Some(number), Some(name)));
+        }
+    }
+
+    #[test]
+    fn a_failed_run_says_when_and_why() {
+        let mut run = Run::new(new_run(None), at("2026-02-01T10:00:00Z"));
+        run.start(at("2026-02-01T10:00:01Z")).unwrap();
+        run.report(Progress { loans: 1, bytes: 20, total_bytes: 30 });
+        let error = RunError::ingest(RunErrorCode::NoDataRows, "t.csv", Some(1), "No loan.");
+        run.fail(error, at("2026-02-01T10:00:02Z")).unwrap();
+        let json = serde_json::to_value(&run).unwrap();
+        assert_eq!(json["status"], "failed");
+        assert_eq!(json["started_at"], "2026-02-01T10:00:01Z");
+        assert_eq!(json["completed_at"], "2026-02-01T10:00:02Z");
+        assert_eq!(json["progress"], serde_json::json!({"loans": 1, "bytes": 20, "total_bytes": 30}));
+        let error = serde_json::json!({
+            "phase": "ingest", "code": "no_data_rows", "message": "No loan.", "source_file": "t.csv", "line": 1
+        });
+        assert_eq!(json["error"], error);
+    }
+}

@@ -1,0 +1,283 @@
+//! `loan-engine run`: what it writes and prints.
+
+#![cfg(test)]
+
+mod refusals;
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::desk::{Desk, HEADER, good, small_tape};
+
+/// The files that a run puts into its folder besides the archive.
+const RESULTS: [&str; 7] = [
+    "exception_summary.csv",
+    "exceptions.parquet",
+    "facts.parquet",
+    "manifest.json",
+    "projected_tape.csv",
+    "purchase_tape.csv",
+    "rejection_report.csv",
+];
+
+mod completed {
+    use super::*;
+
+    #[test]
+    fn a_run_puts_everything_into_the_folder() {
+        let desk = Desk::new();
+        desk.write("tapes/t.csv", small_tape());
+        let id = desk.run_id(&["run", "tapes/t.csv", "--out", "a/b"]);
+        let archived = ["", "input/", "input/t.csv", "manifest.json", "output/"].map(|name| format!("archive/{id}/{name}"));
+        let outputs = ["exception_summary.csv", "projected_tape.csv", "purchase_tape.csv", "rejection_report.csv"];
+        let mut expected: Vec<String> = RESULTS.map(str::to_owned).into();
+        expected.push("archive/".to_owned());
+        expected.extend(archived);
+        expected.extend(outputs.map(|name| format!("archive/{id}/output/{name}")));
+        expected.sort();
+        assert_eq!(desk.list("a/b"), expected);
+
+        let archive = format!("a/b/archive/{id}");
+        assert_eq!(desk.read(&format!("{archive}/input/t.csv")), desk.read("tapes/t.csv"));
+        assert_eq!(desk.read(&format!("{archive}/manifest.json")), desk.read("a/b/manifest.json"));
+        for name in outputs {
+            assert_eq!(desk.read(&format!("{archive}/output/{name}")), desk.read(&format!("a/b/{name}")), "{name}");
+        }
+        // A change to a result is none to the archive.
+        desk.write("a/b/purchase_tape.csv", "");
+        assert!(!desk.read(&format!("{archive}/output/purchase_tape.csv")).is_empty());
+        let bought = desk.read(&format!("{archive}/output/purchase_tape.csv"));
+        assert_eq!(
+            bought.lines().nth(1),
+            Some("001,250000,8.85,80,35.5,740,sfr,primary,purchase,312500,315000,to_purchase,0.8000,102.0000")
+        );
+    }
+
+    #[test]
+    fn without_a_folder_outputs_and_archive_are_apart() {
+        let desk = Desk::new();
+        desk.write("t.csv", small_tape());
+        desk.write("outputs/.loan-engine-dead/.lock", "");
+        let id = desk.run_id(&["run", "t.csv"]);
+        assert_eq!(desk.list(&format!("outputs/{id}")), RESULTS);
+        assert_eq!(desk.list("outputs").len(), RESULTS.len() + 1);
+        assert!(desk.path(&format!("archive/{id}/input/t.csv")).is_file());
+        assert_eq!(desk.command(&["replay", &format!("outputs/{id}/manifest.json")]).out, "identical\n");
+    }
+
+    #[test]
+    fn a_second_run_replaces_results_and_adds_an_archive() {
+        let desk = Desk::new();
+        desk.write("t.csv", small_tape());
+        let first = desk.run_id(&["run", "t.csv", "--out", "out"]);
+        desk.write("out/notes.txt", "mine");
+        desk.write("t.csv", format!("{HEADER}{}", good("007")));
+        let second = desk.run_id(&["run", "t.csv", "--out", "out"]);
+        assert!(desk.read("out/purchase_tape.csv").contains("007,"));
+        assert!(desk.read("out/manifest.json").contains(&second));
+        assert_eq!(desk.read("out/notes.txt"), "mine");
+        assert!(desk.path(&format!("out/archive/{first}/manifest.json")).is_file());
+        assert!(desk.list("out").iter().all(|name| !name.contains(".loan-engine")));
+    }
+
+    #[test]
+    fn what_an_interrupted_run_left_is_removed_and_a_working_one_is_left_alone() {
+        let desk = Desk::new();
+        desk.write("t.csv", small_tape());
+        desk.write("out/.loan-engine-dead/.lock", "");
+        desk.write("out/.loan-engine-dead/purchase_tape.csv", "half");
+        desk.write("out/.loan-engine-live/.lock", "");
+        desk.write("out/.loan-engine-other/purchase_tape.csv", "no lock, so nobody knows");
+        let held = fs::File::open(desk.path("out/.loan-engine-live/.lock")).unwrap();
+        held.lock().unwrap();
+        desk.run_id(&["run", "t.csv", "--out", "out"]);
+        let left: Vec<String> = desk.list("out").into_iter().filter(|name| name.starts_with(".loan-engine")).collect();
+        assert_eq!(
+            left,
+            [".loan-engine-live/", ".loan-engine-live/.lock", ".loan-engine-other/", ".loan-engine-other/purchase_tape.csv"]
+        );
+    }
+
+    #[test]
+    fn the_json_answer_is_the_run_and_the_summary() {
+        let desk = Desk::new();
+        desk.write("t.csv", small_tape());
+        let args = ["run", "t.csv", "--irr-target", "8.050", "--pdate", "2026-03-31", "--out", "out", "--format", "json"];
+        let answer = desk.command(&args);
+        let keys = |value: &Value| value.as_object().unwrap().keys().map(String::clone).collect::<Vec<_>>();
+        let json = answer.json();
+        assert_eq!(keys(&json), ["run", "summary"]);
+        let run_keys = "id run_id status sales_team_id total_loans total_balance exceptions_count run_weekday run_weekday_name \
+                        pdate irr_target last_phase output_dir error progress created_by started_at completed_at created_at \
+                        rule_set column_mapping";
+        assert_eq!(keys(&json["run"]).join(" "), run_keys);
+        let summary_keys = [
+            "run_id",
+            "status",
+            "total_loans",
+            "total_balance",
+            "exceptions_count",
+            "eligibility_checks",
+            "dispositions",
+            "strats",
+        ];
+        assert_eq!(keys(&json["summary"]), summary_keys);
+        assert_eq!(json["run"]["id"], json["summary"]["run_id"]);
+        let size = small_tape().len();
+        for (key, expected) in [
+            ("status", serde_json::json!("completed")),
+            ("total_loans", 2.into()),
+            ("exceptions_count", 1.into()),
+            ("run_weekday", 0.into()),
+            ("run_weekday_name", "Monday".into()),
+            ("pdate", "2026-03-31".into()),
+            ("last_phase", "archive".into()),
+            ("output_dir", "out".into()),
+            ("error", Value::Null),
+            ("progress", serde_json::json!({"loans": 2, "bytes": size, "total_bytes": size})),
+            ("created_at", "2026-02-02T03:30:00Z".into()),
+            ("completed_at", "2026-02-02T03:30:00Z".into()),
+        ] {
+            assert_eq!(json["run"][key], expected, "{key}");
+        }
+        assert_eq!(json["run"]["rule_set"]["name"], "built-in");
+        assert_eq!(json["run"]["column_mapping"][0]["columns"][1]["field"], "loan_amount");
+        let dispositions = &json["summary"]["dispositions"];
+        assert_eq!(dispositions["to_purchase"]["count"], 1);
+        assert_eq!(json["summary"]["eligibility_checks"]["exceptions_by_type"], serde_json::json!({"ltv_ratio": 1}));
+        // Numbers are exact: written as they are, never through a binary fraction.
+        assert!(answer.out.contains("\"irr_target\": 8.05,"), "{}", answer.out);
+        assert!(answer.out.contains("\"total_balance\": 500000,"), "{}", answer.out);
+    }
+
+    #[test]
+    fn the_purchase_date_is_today_unless_it_is_given() {
+        let desk = Desk::new();
+        desk.write("t.csv", small_tape());
+        let answer = desk.command(&["run", "t.csv", "--dry-run", "--format", "json"]);
+        assert_eq!(answer.json()["run"]["pdate"], "2026-02-02");
+    }
+
+    #[test]
+    fn the_table_explains_the_run() {
+        let desk = Desk::new();
+        let fractions =
+            small_tape().replace(",80,", ",0.8,").replace(",97.01,", ",0.9701,").replace("County", "\u{1b}[31mCounty");
+        desk.write("t.csv", fractions);
+        desk.write("rules.toml", "name = \"strict\"\nversion = \"2026-11\"\n");
+        let answer = desk.command(&["run", "t.csv", "--out", "out", "--rule-set", "rules.toml"]);
+        assert_eq!((answer.code, answer.err.as_str()), (0, ""));
+        let lines: Vec<&str> = answer.out.lines().collect();
+        for line in [
+            "  purchase date 2026-02-02, IRR target 8.05 %",
+            "  t.csv",
+            "    read as  CSV, commas, UTF-8, header in line 1, 236 bytes",
+            "    units    note_rate percent, ltv_ratio fraction (x 100), dti_ratio percent",
+            "    kept     \\u{1b}[31mCounty",
+            "               Loans   Balance $     WAC   WA LTV   WA DTI  WA score  WA price",
+            "  to_purchase      1  250,000.00  8.8500  80.0000  35.5000  740.0000  102.0000",
+            "  projected        0        0.00       -        -        -         -         -",
+            "  rejected         1  250,000.00  8.8500  97.0100  35.5000  740.0000         -",
+            "  total            2  500,000.00",
+            "Exceptions: 1",
+            "  ltv_ratio  hard               1      1  LTV 97.01 % is above the maximum 97.00 % (by 0.01)",
+            "    80 to <85                1  250,000.00  0.5000  8.8500  80.0000  35.5000  740.0000",
+            "    95 to <100               1  250,000.00  0.5000  8.8500  97.0100  35.5000  740.0000",
+            "Files in out",
+        ] {
+            assert!(lines.contains(&line), "{line}\n{}", answer.out);
+        }
+        for part in ["rule set strict, version 2026-11, hash ", "renamed  Loan # -> seller_loan_number, UPB -> loan_amount,"] {
+            assert!(answer.out.contains(part), "{part}\n{}", answer.out);
+        }
+        // Groups without a loan are left out, nothing is wider than a page, and nothing commands the terminal.
+        assert!(!answer.out.contains("missing  "), "{}", answer.out);
+        assert!(lines.iter().all(|line| line.chars().count() <= 100), "{}", answer.out);
+        assert!(!answer.out.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_dry_run_computes_everything_and_writes_nothing() {
+        let desk = Desk::new();
+        desk.write("t.csv", small_tape());
+        let wet = desk.command(&["run", "t.csv", "--out", "out", "--format", "json"]).json();
+        fs::remove_dir_all(desk.path("out")).unwrap();
+        let dry = desk.command(&["run", "t.csv", "--out", "out", "--dry-run", "--format", "json"]).json();
+        assert_eq!(desk.list(""), ["t.csv"]);
+        for key in ["total_loans", "eligibility_checks", "dispositions", "strats"] {
+            assert_eq!(dry["summary"][key], wet["summary"][key], "{key}");
+        }
+        assert_eq!((&dry["run"]["output_dir"], dry["run"]["last_phase"].as_str()), (&Value::Null, Some("output")));
+        let table = desk.command(&["run", "t.csv", "--dry-run"]);
+        assert!(table.out.ends_with("A dry run: nothing was written.\n"), "{}", table.out);
+        assert_eq!(desk.list(""), ["t.csv"]);
+    }
+
+    #[test]
+    fn a_rule_set_decides() {
+        let desk = Desk::new();
+        desk.write("t.csv", small_tape());
+        desk.write("rules.toml", "\u{feff}name = \"lenient\"\n[limits]\nltv_ratio = { max = 98 }\n");
+        let answer = desk.command(&["run", "t.csv", "--dry-run", "--rule-set", "rules.toml", "--format", "json"]);
+        assert_eq!(answer.json()["summary"]["dispositions"]["to_purchase"]["count"], 2, "{}", answer.err);
+        assert_eq!(answer.json()["run"]["rule_set"]["name"], "lenient");
+    }
+
+    #[test]
+    fn threads_change_no_byte() {
+        let desk = Desk::new();
+        let rows: String = (0..20_000)
+            .map(|at| if at % 7 == 0 { good(&at.to_string()).replace(",740,", ",619,") } else { good(&at.to_string()) })
+            .collect();
+        desk.write("t.csv", format!("{HEADER}{rows}{}", good("3")));
+        desk.run_id(&["run", "t.csv", "--out", "one", "--threads", "1"]);
+        desk.run_id(&["run", "t.csv", "--out", "four", "--threads", "4"]);
+        for name in RESULTS.into_iter().filter(|name| *name != "manifest.json") {
+            let read = |folder: &str| fs::read(desk.path(folder).join(name)).unwrap();
+            assert!(read("one") == read("four"), "{name}");
+        }
+        let without_id =
+            |folder: &str| desk.read(&format!("{folder}/manifest.json")).lines().skip(2).map(str::to_owned).collect();
+        let (one, four): (Vec<String>, Vec<String>) = (without_id("one"), without_id("four"));
+        assert_eq!(one, four);
+    }
+}
+
+mod several_tapes {
+    use super::*;
+
+    fn source_files(json: &Value) -> Vec<&str> {
+        json["run"]["column_mapping"].as_array().unwrap().iter().map(|tape| tape["source_file"].as_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn two_tapes_of_one_name_both_survive() {
+        let desk = Desk::new();
+        desk.write("north/may/t.csv", format!("{HEADER}{}", good("1")));
+        desk.write("south/june/t.csv", format!("{HEADER}{}", good("1")));
+        let answer = desk.command(&["run", "south/june/t.csv", "north/may/t.csv", "--out", "out", "--format", "json"]);
+        let json = answer.json();
+        assert_eq!(source_files(&json), ["june/t.csv", "may/t.csv"]);
+        let archive = format!("out/archive/{}", json["run"]["id"].as_str().unwrap());
+        for name in ["june", "may"] {
+            assert!(desk.path(&format!("{archive}/input/{name}/t.csv")).is_file(), "{name}");
+        }
+        // The first use of a number counts, whichever tape it is in, and the message says which.
+        assert!(desk.read("out/rejection_report.csv").contains("june/t.csv"), "{}", desk.read("out/rejection_report.csv"));
+        assert_eq!(desk.command(&["replay", &archive]).out, "identical\n");
+    }
+
+    #[test]
+    fn a_folder_means_its_tapes_in_the_order_of_their_names() {
+        let desk = Desk::new();
+        for name in ["b.csv", "a.CSV", "10.csv", "deep/c.csv", ".hidden.csv"] {
+            desk.write(&format!("tapes/{name}"), format!("{HEADER}{}", good(name)));
+        }
+        desk.write("tapes/readme.txt", "no tape");
+        desk.write("tapes/rules.toml", "");
+        let answer = desk.command(&["run", "tapes", "--dry-run", "--format", "json"]);
+        assert_eq!(source_files(&answer.json()), ["10.csv", "a.CSV", "b.csv"]);
+        assert_eq!(answer.json()["run"]["total_loans"], 3);
+    }
+}

@@ -1,0 +1,112 @@
+//! A folder of its own, in which the tests give commands to `loan-engine`, through the same function as the command.
+
+#![cfg(test)]
+
+use std::{
+    ffi::OsString,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use local::{Surroundings, main_with};
+use serde_json::Value;
+use shared::clock::StoppedClock;
+use tempfile::TempDir;
+
+/// A folder of its own, in which commands are given.
+pub struct Desk {
+    folder: TempDir,
+}
+
+/// What a command printed, and its exit code.
+#[derive(Debug)]
+pub struct Answer {
+    pub code: u8,
+    pub out: String,
+    pub err: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap()
+    }
+}
+
+impl Desk {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file, with the folders that it needs.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// All files and folders below a folder, in order, with a slash behind folders.
+    pub fn list(&self, name: &str) -> Vec<String> {
+        fn walk(folder: &Path, prefix: &str, found: &mut Vec<String>) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let entry = entry.unwrap();
+                let name = format!("{prefix}{}", entry.file_name().into_string().unwrap());
+                if entry.file_type().unwrap().is_dir() {
+                    found.push(format!("{name}/"));
+                    walk(&entry.path(), &format!("{name}/"), found);
+                } else {
+                    found.push(name);
+                }
+            }
+        }
+        let mut found = Vec::new();
+        walk(&self.path(name), "", &mut found);
+        found.sort();
+        found
+    }
+
+    /// Gives a command.
+    pub fn command(&self, args: &[&str]) -> Answer {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = self.command_to(args, &mut out, &mut err);
+        Answer { code, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
+    }
+
+    /// Gives a command that prints elsewhere.
+    pub fn command_to(&self, args: &[&str], out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+        let around = Surroundings {
+            clock: Box::new(StoppedClock("2026-02-02T03:30:00Z".parse().unwrap())),
+            current_dir: self.folder.path().to_owned(),
+            terminal: false,
+        };
+        let args = std::iter::once("loan-engine").chain(args.iter().copied());
+        main_with(args.map(OsString::from), &around, out, err)
+    }
+
+    /// Runs a tape that is known to be good, and gives the id of the run.
+    pub fn run_id(&self, args: &[&str]) -> String {
+        let answer = self.command(&[args, &["--format", "json"]].concat());
+        assert_eq!((answer.code, answer.err.as_str()), (0, ""));
+        answer.json()["run"]["run_id"].as_str().unwrap().to_owned()
+    }
+}
+
+pub const HEADER: &str = "Loan #,UPB,Rate,LTV,DTI,FICO,Prop Type,Occ,Purpose,Sales Price,Appraised Value,County\n";
+
+/// A row of the header above for a loan that is bought, of $250,000.
+pub fn good(number: &str) -> String {
+    format!("{number},\"$250,000.00\",8.85,80,35.5,740,SFR,P,purchase,312500,315000,Kings\n")
+}
+
+/// A tape of two loans: one that is bought, one that fails the LTV rule.
+pub fn small_tape() -> String {
+    format!("{HEADER}{}{}", good("001"), good("002").replace(",80,", ",97.01,"))
+}
