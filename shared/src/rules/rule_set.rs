@@ -280,11 +280,11 @@ impl Settings {
         Check::Number { at, min, max }
     }
 
-    /// All decisions in one fixed form, for the hash. Numbers are written by value, so that `97` and `97.0` are the same.
+    /// All decisions in one fixed form, for the hash. Limits are as they are written, since exceptions show them so.
     fn canonical_text(&self) -> String {
         use std::fmt::Write as _;
         let mut text = format!("name={:?}\nversion={:?}\n", self.name, self.version);
-        let number = |number: &Option<Number>| number.as_ref().map_or_else(String::new, |number| number.value.to_string());
+        let number = |number: &Option<Number>| number.as_ref().map_or_else(String::new, |number| number.text.clone());
         let mut limits: Vec<_> = self.limits.iter().collect();
         limits.sort_by_key(|(name, _)| *name);
         // Writing to a String cannot fail.
@@ -428,7 +428,9 @@ mod tests {
     fn the_hash_follows_what_is_decided_not_how_it_is_written() {
         let built_in = RuleSet::built_in().id().hash;
         assert_eq!(RuleSet::from_toml("# nothing\n").unwrap().id().hash, built_in);
-        assert_eq!(RuleSet::from_toml("[limits]\nltv_ratio = { max = 97 }").unwrap().id().hash, built_in);
+        assert_eq!(RuleSet::from_toml("[limits]\nltv_ratio = { max = 97.0 } # as ever").unwrap().id().hash, built_in);
+        // Exceptions show the limit as it is written, so this one gives other bytes.
+        assert_ne!(RuleSet::from_toml("[limits]\nltv_ratio = { max = 97 }").unwrap().id().hash, built_in);
         assert_ne!(RuleSet::from_toml("[limits]\nltv_ratio = { max = 96.99 }").unwrap().id().hash, built_in);
         assert_ne!(RuleSet::from_toml("[units]\naccept_small_percentages = true").unwrap().id().hash, built_in);
     }
