@@ -7,6 +7,7 @@ mod loans;
 mod properties;
 mod replay;
 mod runs;
+mod tapes;
 mod test_eligibility_rules;
 mod test_path_utils;
 mod test_pipeline_phases;

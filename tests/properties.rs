@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use shared::{decimal::Decimal, engine::Tuning, loan::Field, phases::disposition::Disposition, rules::rule_set::RuleSet};
+use shared::{
+    decimal::Decimal, engine::Tuning, loan::Field, phases::disposition::Disposition, results::csv::OutputFile,
+    rules::rule_set::RuleSet,
+};
 
 use crate::runs::{Finished, HEADER, run_tapes};
 
@@ -92,8 +95,11 @@ proptest! {
         let summary = &finished.outcome.summary;
         let counts = Disposition::ALL.map(|disposition| summary.count(disposition));
         prop_assert_eq!(counts.iter().sum::<u64>(), rows as u64);
-        prop_assert_eq!(finished.rows("purchase_tape.csv").len() as u64, counts[0]);
-        prop_assert_eq!(finished.rows("projected_tape.csv").len() as u64, counts[1]);
+        for file in OutputFile::ALL {
+            prop_assert_eq!(finished.rows(file.file_name()).len() as u64, summary.rows(file));
+        }
+        let listed: usize = ["purchase_tape.csv", "projected_tape.csv"].iter().map(|name| finished.rows(name).len()).sum();
+        prop_assert_eq!(listed as u64, counts[0] + counts[1]);
         let reported: u64 = finished.rows("exception_summary.csv").iter().map(|row| row["count"].parse::<u64>().unwrap()).sum();
         prop_assert_eq!(reported, summary.exceptions_count());
     }

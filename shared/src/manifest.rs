@@ -200,11 +200,7 @@ impl Manifest {
             Ok(ManifestFile { source_file, ..ManifestFile::new(path, fingerprint) })
         });
         let outputs = outcome.outputs.iter().map(|(file, fingerprint)| {
-            let rows = match file {
-                OutputFile::PurchaseTape => Some(outcome.summary.count(Disposition::ToPurchase)),
-                OutputFile::ProjectedTape => Some(outcome.summary.count(Disposition::Projected)),
-                OutputFile::RejectionReport | OutputFile::ExceptionSummary => None,
-            };
+            let rows = Some(outcome.summary.rows(*file));
             ManifestFile { rows, ..ManifestFile::new(archived_output(*file), fingerprint) }
         });
         let stored = outcome.stored.iter().map(|(name, fingerprint)| ManifestFile::new((*name).to_owned(), fingerprint));

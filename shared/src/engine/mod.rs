@@ -113,7 +113,7 @@ pub struct Outcome {
     pub mappings: Vec<TapeMapping>,
     /// What each tape was.
     pub inputs: Vec<Fingerprint>,
-    /// The four output files, with the number of their data rows; empty for a dry run.
+    /// The four output files; empty for a dry run.
     pub outputs: Vec<(OutputFile, Fingerprint)>,
     /// The stored facts and exceptions; empty for a dry run.
     pub stored: Vec<(&'static str, Fingerprint)>,

@@ -359,6 +359,8 @@ struct Findings {
 #[derive(Debug, Clone)]
 pub struct SummaryBuilder {
     counts: [u64; Disposition::ALL.len()],
+    /// Exceptions of loans that are turned down: the rows of the rejection report.
+    reported: u64,
     tables: [CrossTable; TABLES.len()],
     findings: [Findings; ExceptionType::COUNT],
 }
@@ -368,6 +370,7 @@ impl Default for SummaryBuilder {
         let layers = |table| if table == DISPOSITIONS_IN { Disposition::ALL.len() } else { 1 };
         Self {
             counts: Default::default(),
+            reported: 0,
             tables: std::array::from_fn(|table| CrossTable::new(TABLES[table], layers(table))),
             findings: Default::default(),
         }
@@ -381,6 +384,9 @@ impl SummaryBuilder {
         let share = Share::of(decided.loan, decided.price);
         let layer = decided.disposition as usize;
         self.counts[layer] += 1;
+        if decided.disposition == Disposition::Rejected {
+            self.reported += decided.exceptions.len() as u64;
+        }
         for (at, table) in self.tables.iter_mut().enumerate() {
             table.cell(decided.loan, if at == DISPOSITIONS_IN { layer } else { 0 }).add(&share);
         }
@@ -403,6 +409,7 @@ impl SummaryBuilder {
         for (ours, theirs) in self.counts.iter_mut().zip(next.counts) {
             *ours += theirs;
         }
+        self.reported += next.reported;
         for (ours, theirs) in self.tables.iter_mut().zip(&next.tables) {
             ours.merge(theirs);
         }
@@ -424,6 +431,16 @@ impl SummaryBuilder {
     /// How many loans have a disposition.
     pub fn count(&self, disposition: Disposition) -> u64 {
         self.counts[disposition as usize]
+    }
+
+    /// How many data rows an output file has.
+    pub fn rows(&self, file: OutputFile) -> u64 {
+        match file {
+            OutputFile::PurchaseTape => self.count(Disposition::ToPurchase),
+            OutputFile::ProjectedTape => self.count(Disposition::Projected),
+            OutputFile::RejectionReport => self.reported,
+            OutputFile::ExceptionSummary => self.findings.iter().filter(|findings| findings.count > 0).count() as u64,
+        }
     }
 
     /// How many exceptions there are.

@@ -1,6 +1,9 @@
 //! Finding the header row, and what each column means.
 
-use std::{borrow::Cow, collections::HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use serde::Serialize;
 
@@ -91,8 +94,12 @@ impl Header {
                 format!("The header has {} columns; at most {MAX_COLUMNS} are read. Remove the ones not needed.", row.len());
             return Err(RunError::ingest(RunErrorCode::TooManyColumns, source_file, Some(line), message));
         }
+        if row.iter().any(|cell| cell.replace("\r\n", "").contains('\r')) {
+            let message = "The lines end in lone carriage returns. Save the tape with usual line breaks (LF or CRLF).";
+            return Err(RunError::ingest(RunErrorCode::UnsupportedFormat, source_file, Some(line), message));
+        }
         let mut position: [Option<usize>; Field::ALL.len()] = [None; Field::ALL.len()];
-        let mut names: HashSet<String> = Field::ALL.iter().map(|field| field.name().to_owned()).collect();
+        let mut names = Names::default();
         let mut columns: Vec<Column> = Vec::with_capacity(row.len());
         for (at, header) in row.iter().enumerate() {
             let header = header.trim().to_owned();
@@ -109,7 +116,7 @@ impl Header {
                 }
                 columns.push(Column { header, field: Some(field), name: field.name().to_owned(), unit: None });
             } else {
-                let name = free_name(&header, at, &mut names);
+                let name = names.take(&header, at);
                 columns.push(Column { header, field, name, unit: None });
             }
         }
@@ -117,18 +124,29 @@ impl Header {
     }
 }
 
-/// A name for a column that is only kept: its header, unless that is empty, the product's own, or taken.
-fn free_name(header: &str, at: usize, taken: &mut HashSet<String>) -> String {
-    let plain = if header.is_empty() { unnamed_column(at) } else { header.to_owned() };
-    let own = PRODUCT_FIELDS.iter().chain(Field::ALL.map(Field::name).iter()).any(|name| name.eq_ignore_ascii_case(&plain));
-    let base = if own { format!("source_{plain}") } else { plain };
-    let mut name = base.clone();
-    let mut copy = 2_usize;
-    while !taken.insert(name.clone()) {
-        name = format!("{base}_{copy}");
-        copy += 1;
+/// The names of the columns that are only kept.
+#[derive(Default)]
+struct Names {
+    taken: HashSet<String>,
+    /// How often each was asked for, so that finding a free one stays quick in a header of thousands of equal cells.
+    asked: HashMap<String, usize>,
+}
+
+impl Names {
+    /// A name for a column: its header, unless that is empty, the product's own, or taken.
+    fn take(&mut self, header: &str, at: usize) -> String {
+        let plain = if header.is_empty() { unnamed_column(at) } else { header.to_owned() };
+        let own = PRODUCT_FIELDS.iter().chain(Field::ALL.map(Field::name).iter()).any(|name| name.eq_ignore_ascii_case(&plain));
+        let base = if own { format!("source_{plain}") } else { plain };
+        let asked = self.asked.entry(base.clone()).or_insert(0);
+        loop {
+            *asked += 1;
+            let name = if *asked == 1 { base.clone() } else { format!("{base}_{asked}") };
+            if self.taken.insert(name.clone()) {
+                return name;
+            }
+        }
     }
-    name
 }
 
 /// The name of a column without a header: its place, from 1.
@@ -141,13 +159,11 @@ pub fn unnamed_column(at: usize) -> String {
 pub struct HeaderSearch {
     /// The row that named the most canonical columns so far, for the error.
     best: Option<(usize, u64, Vec<Field>)>,
-    rows: u64,
 }
 
 impl HeaderSearch {
     /// Looks at one more row; the header, when this is it.
     pub fn look(&mut self, row: &[Cow<'_, str>], line: u64, source_file: &str) -> Result<Option<Header>, RunError> {
-        self.rows += 1;
         let mut named: Vec<Field> = row.iter().filter_map(|cell| Aliases::built_in().header(cell)).collect();
         named.sort_unstable();
         named.dedup();
@@ -164,11 +180,6 @@ impl HeaderSearch {
     /// How many canonical columns the best row named.
     pub fn best_score(&self) -> usize {
         self.best.as_ref().map_or(0, |(named, ..)| *named)
-    }
-
-    /// Whether any row was seen at all.
-    pub fn saw_rows(&self) -> bool {
-        self.rows > 0
     }
 
     /// Why no row was the header.

@@ -26,8 +26,8 @@ use self::{
 
 /// The delimiters that a CSV tape may use.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
-/// How much of a tape is read to find its header.
-const HEAD_BYTES: usize = 1024 * 1024;
+/// How much of a tape is read at a time to find its header.
+const HEAD_BYTES: usize = 128 * 1024;
 /// The delimiter in which the rows of a workbook are handed on as text.
 const WORKBOOK_DELIMITER: u8 = b',';
 
@@ -298,10 +298,13 @@ fn fields<'b, 'f>(
 /// Tries each delimiter on the head of the tape; the one with which a header is found is right.
 fn find_csv_header(source: &dyn TapeSource, encoding: &EncodingChoice) -> Result<(u8, Header), RunError> {
     let mut best: Option<HeaderSearch> = None;
+    let mut holds_text = false;
     for delimiter in DELIMITERS {
         let mut reader = RecordReader::new(TextReader::new(source, encoding, HEAD_BYTES, false, None)?, delimiter);
         let (mut block, mut search) = (RecordBlock::default(), HeaderSearch::default());
-        if reader.next_block(&mut block)? {
+        let mut in_head = true;
+        while in_head && reader.next_block(&mut block)? {
+            holds_text = true;
             let text = block_text(&block, source)?;
             let mut scratch = Vec::new();
             for record in block.records.iter().take_while(|record| record.line <= HEADER_ROWS) {
@@ -310,17 +313,17 @@ fn find_csv_header(source: &dyn TapeSource, encoding: &EncodingChoice) -> Result
                     return Ok((delimiter, header));
                 }
             }
+            in_head = block.records.last().is_none_or(|record| record.line < HEADER_ROWS);
         }
         if best.as_ref().is_none_or(|best| search.best_score() > best.best_score()) {
             best = Some(search);
         }
     }
-    let search = best.unwrap_or_default();
-    if !search.saw_rows() {
+    if !holds_text {
         let message = "The tape holds only blank lines. Send it again, with a header row and a row per loan.";
         return Err(RunError::ingest(RunErrorCode::EmptyTape, source.name(), None, message));
     }
-    Err(search.failure(source.name()))
+    Err(best.unwrap_or_default().failure(source.name()))
 }
 
 /// Writes a sheet row as a record of text, every cell quoted that needs it.

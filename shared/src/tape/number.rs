@@ -101,14 +101,16 @@ pub fn parse_number(trimmed: &str) -> Result<Option<Decimal>, ParseDecimalError>
     if is_missing(trimmed) {
         return Ok(None);
     }
-    let (parenthesized, body) = match trimmed.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
-        Some(inside) => (true, inside),
-        None => (false, trimmed),
-    };
-    let mut body = body.trim();
-    body = body.strip_suffix('%').unwrap_or(body).trim_end();
+    let mut body = trimmed.strip_suffix('%').unwrap_or(trimmed).trim_end();
+    let outside = body.strip_prefix('$').map(str::trim_start);
+    let inside = outside.unwrap_or(body).strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    let parenthesized = inside.is_some();
+    if let Some(inside) = inside {
+        let percent = if body.len() == trimmed.len() { inside.trim().strip_suffix('%') } else { None };
+        body = percent.unwrap_or(inside).trim();
+    }
     // One sign and one money sign may stand in front, in either order; parentheses are a sign of their own.
-    let (mut sign, mut money) = (parenthesized.then_some('-'), false);
+    let (mut sign, mut money) = (parenthesized.then_some('-'), parenthesized && outside.is_some());
     loop {
         match body.chars().next() {
             Some(c @ ('-' | '+')) if sign.is_none() => sign = Some(c),
@@ -203,6 +205,10 @@ mod tests {
             ("$-5", "-5"),
             ("(1,234)", "-1234"),
             ("($1,234.50)", "-1234.5"),
+            ("$(1,234.50)", "-1234.5"),
+            ("$ (12)", "-12"),
+            ("(12.5)%", "-12.5"),
+            ("(12.5 %)", "-12.5"),
             ("80 %", "80"),
             ("6.5%", "6.5"),
             ("1.5E+05", "150000"),

@@ -114,12 +114,14 @@ impl<'s> RecordReader<'s> {
         }
         let text = &block.text;
         while at < text.len() {
-            let Some(scan) = scan_record(&text[at..], self.delimiter, self.ended) else {
-                if text.len() - at < MAX_RECORD_BYTES {
-                    break;
+            let scan = match scan_record(&text[at..], self.delimiter, self.ended) {
+                Some(scan) if scan.end <= MAX_RECORD_BYTES => scan,
+                // Two bytes more, because the line break may be among them.
+                None if text.len() - at < MAX_RECORD_BYTES + 2 => break,
+                Some(_) | None => {
+                    at = self.too_long(text, at, &mut block.records);
+                    continue;
                 }
-                at = self.too_long(text, at, &mut block.records);
-                continue;
             };
             let record = &text[at..at + scan.end];
             if !record.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r')) {
@@ -234,7 +236,9 @@ fn scan_quoted(text: &[u8], delimiter: u8, ended: bool) -> Option<Scan> {
             [b'\n', ..] => return whole(closed + 1, closed + 2),
             [b'\r', b'\n', ..] => return whole(closed + 1, closed + 3),
             [next, ..] if *next == delimiter => at = closed + 2,
-            _ => return malformed(closed, MalformedReason::StrayQuote),
+            // Where the field spans lines, its closing mark is more likely the opening one of another field: only the line
+            // on which it opened is given up.
+            _ => return malformed(opened, MalformedReason::StrayQuote),
         }
     }
 }
@@ -356,6 +360,14 @@ mod tests {
                 row(2, &["d", "e"]),
                 bad(3, MalformedReason::StrayQuote, "\"f\" ,g"),
             ]
+        );
+    }
+
+    #[test]
+    fn a_quote_that_opens_by_mistake_takes_no_other_row_with_it() {
+        assert_eq!(
+            read(b"\"a,b\nc,d\n\"e\",f\n", 1),
+            [bad(1, MalformedReason::StrayQuote, "\"a,b"), row(2, &["c", "d"]), row(3, &["e", "f"])]
         );
     }
 
