@@ -3,6 +3,7 @@
 
 mod cli;
 mod desk;
+mod facts;
 mod loans;
 mod properties;
 mod replay;

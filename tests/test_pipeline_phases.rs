@@ -2,8 +2,14 @@
 
 #![cfg(test)]
 
+use bytes::Bytes;
+use serde_json::{Value, json};
 use shared::{
-    loan::{Loan, Malformed, MalformedReason},
+    facts::{
+        FACTS_FILE,
+        read::{FactFilter, FactsReader},
+    },
+    loan::{Field, Loan, Malformed, MalformedReason},
     phases::{
         Exception,
         disposition::{Decided, Disposition},
@@ -12,10 +18,12 @@ use shared::{
         pricing::{IrrTarget, Priced, price},
         validate::{FirstUse, validate},
     },
+    results::csv::OutputFile,
     rules::{ExceptionType, Severity, rule_set::RuleSet},
 };
 
 use crate::loans::{LoanBuilder, evidence, names};
+use crate::runs::{Finished, GOOD_CELLS, HEADER, run_tape};
 
 /// The columns without which a loan fails validation, in output order.
 const REQUIRED: [&str; 6] = ["seller_loan_number", "loan_amount", "note_rate", "ltv_ratio", "credit_score", "property_type"];
@@ -472,5 +480,130 @@ mod test_phase_disposition {
         assert_eq!((decided.disposition, decided.price), (Disposition::Projected, None));
         let reason = "The loan could not be priced: note rate 1e25 gives no price";
         assert_eq!(decided.projection_reason.as_deref(), Some(reason));
+    }
+
+    #[test]
+    fn test_loan_facts_created() {
+        let finished = run_tape(pool()).unwrap();
+        let facts = facts(&finished);
+        let seen: Vec<_> = facts.iter().map(|fact| (text(fact, "seller_loan_number"), text(fact, "disposition"))).collect();
+        assert_eq!(
+            seen,
+            [("A-1", "to_purchase"), ("A-2", "rejected"), ("A-3", "to_purchase"), ("UNKNOWN", "rejected"), ("A-1", "rejected"),]
+        );
+        let first = &facts[0];
+        assert_eq!((text(first, "source_file"), &first["line"]), ("tape.csv", &json!(2)));
+        assert_eq!(first["pricing_spread"].to_string(), "-1.55");
+        assert_eq!(first["final_price"].to_string(), "96.125");
+        assert_eq!(first["loan_amount"].to_string(), "250000");
+        assert_eq!((&facts[1]["pricing_spread"], &facts[1]["final_price"]), (&Value::Null, &Value::Null));
+    }
+
+    #[test]
+    fn test_internal_flags_cleaned() {
+        let finished = run_tape(pool()).unwrap();
+        let expected: Vec<&str> = Field::ALL
+            .iter()
+            .map(|field| field.name())
+            .chain(["disposition", "projection_reason", "pricing_spread", "final_price", "source_file", "line"])
+            .collect();
+        for fact in facts(&finished) {
+            let names: Vec<&String> = fact.as_object().unwrap().keys().collect();
+            assert_eq!(names, expected);
+        }
+    }
+}
+
+/// A tape of five loans: one good, one with two hard faults, one with a soft one, one without a number, one repeated.
+fn pool() -> String {
+    let rows = [
+        format!("A-1,{GOOD_CELLS}"),
+        "A-2,250000,6.5,97.01,35,619,sfr,primary,purchase,312500,312500".to_owned(),
+        "A-3,250000,6.5,80,35,720,sfr,primary,purchase,,312500".to_owned(),
+        format!(",{GOOD_CELLS}"),
+        format!("A-1,{GOOD_CELLS}"),
+    ];
+    format!("{HEADER}\n{}\n", rows.join("\n"))
+}
+
+/// The stored facts of a run, as the API shows them.
+fn facts(finished: &Finished) -> Vec<Value> {
+    let bytes = Bytes::from(finished.files[FACTS_FILE].clone());
+    let reader = FactsReader::open(bytes).unwrap();
+    let page = reader.page(&finished.outcome.index, &FactFilter::default(), 0, 1_000).unwrap();
+    page.iter().map(|fact| serde_json::from_str(&serde_json::to_string(fact).unwrap()).unwrap()).collect()
+}
+
+fn text<'f>(fact: &'f Value, name: &str) -> &'f str {
+    fact[name].as_str().unwrap()
+}
+
+mod test_phase_output {
+    use super::*;
+
+    #[test]
+    fn test_four_output_files_created() {
+        let finished = run_tape(pool()).unwrap();
+        for (file, rows) in OutputFile::ALL.into_iter().zip([2, 0, 4, 5]) {
+            assert_eq!(finished.rows(file.file_name()).len(), rows, "{}", file.key());
+            assert!(finished.files[file.file_name()].starts_with(&file.header()), "{}", file.key());
+        }
+        let keys = OutputFile::ALL.map(OutputFile::key);
+        assert_eq!(keys, ["purchase_tape", "projected_tape", "rejection_report", "exception_summary"]);
+    }
+
+    #[test]
+    fn test_purchase_tape_content() {
+        let finished = run_tape(pool()).unwrap();
+        let tape = std::str::from_utf8(&finished.files["purchase_tape.csv"]).unwrap();
+        let expected = format!(
+            "{HEADER},disposition,pricing_spread,final_price\n\
+             A-1,{GOOD_CELLS},to_purchase,-1.5500,96.1250\n\
+             A-3,250000,6.5,80,35,720,sfr,primary,purchase,,312500,to_purchase,-1.5500,96.1250\n"
+        );
+        assert_eq!(tape, expected);
+    }
+
+    #[test]
+    fn test_rejection_report_includes_exceptions() {
+        let finished = run_tape(pool()).unwrap();
+        let report = std::str::from_utf8(&finished.files["rejection_report.csv"]).unwrap();
+        let second = "A-2,250000,6.5,97.01,35,619,sfr,primary,purchase,312500,312500,rejected,,";
+        let expected = format!(
+            "{HEADER},disposition,pricing_spread,final_price,exception_type,severity,message,rejection_criteria\n\
+             {second},ltv_ratio,hard,LTV 97.01 % is above the maximum 97.00 % (by 0.01),notebook.ltv_exceeds_maximum\n\
+             {second},credit_score,hard,Credit score 619 is below the minimum 620 (by 1),\
+             notebook.credit_score_below_minimum\n\
+             UNKNOWN,{GOOD_CELLS},rejected,,,missing_field,hard,Required field is missing or zero: seller_loan_number,\
+             notebook.missing_required_fields\n\
+             A-1,{GOOD_CELLS},rejected,,,duplicate_loan,hard,Loan number A-1 was already used on line 2,\
+             notebook.duplicate_loan_number\n"
+        );
+        assert_eq!(report, expected);
+    }
+
+    #[test]
+    fn test_exception_summary_aggregation() {
+        let more = "B-1,1,6.5,98,35,720,sfr,primary,purchase,312500,312500\nB-2,250000,6.5,99,x,720,sfr,primary,purchase,1,1\n";
+        let finished = run_tape(pool() + more).unwrap();
+        let rows = finished.rows("exception_summary.csv");
+        let cells = |row: &std::collections::BTreeMap<String, String>| {
+            ["exception_type", "exception_category", "severity", "count", "rejection_criteria"]
+                .map(|name| row[name].clone())
+                .join(" ")
+        };
+        assert_eq!(
+            rows.iter().map(cells).collect::<Vec<_>>(),
+            [
+                "ltv_ratio credit hard 2 notebook.ltv_exceeds_maximum",
+                "credit_score credit hard 1 notebook.credit_score_below_minimum",
+                "duplicate_loan data_quality hard 1 notebook.duplicate_loan_number",
+                "invalid_value data_quality hard 1 notebook.invalid_value",
+                "loan_amount_range credit hard 1 notebook.loan_amount_out_of_range",
+                "missing_field data_quality hard 1 notebook.missing_required_fields",
+                "missing_purchase_price data_quality soft 1 notebook.purchase_price_mismatch",
+            ]
+        );
+        assert_eq!(rows[0]["sample_message"], "LTV 97.01 % is above the maximum 97.00 % (by 0.01)");
     }
 }

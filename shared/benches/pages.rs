@@ -1,0 +1,214 @@
+//! Pages of the facts and exceptions of a million loans: a page at the end of a run must cost what one at its start costs.
+//!
+//! `cargo bench -p shared --bench pages` prints the ratios first, then what Criterion says of each page.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench, which stops when something is amiss")]
+
+use std::{
+    fmt::Write as _,
+    hint::black_box,
+    io::{self, Write},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use criterion::Criterion;
+use shared::{
+    engine::{Destination, Job, Tuning, run},
+    facts::{
+        EXCEPTIONS_FILE, FACTS_FILE,
+        index::ResultsIndex,
+        read::{ExceptionFilter, ExceptionsReader, FactFilter, FactsReader},
+    },
+    phases::{disposition::Disposition, pricing::IrrTarget},
+    rules::rule_set::RuleSet,
+    tape::{
+        source::{MemorySource, TapeSource},
+        text::RawCopy,
+    },
+};
+
+/// How many loans the run has.
+const LOANS: u64 = 1_000_000;
+/// How many rows a page of the API has, unless the caller says otherwise.
+const PAGE: usize = 100;
+
+/// A tape of random loans, of which about one in six fails a rule or two. The same on every call.
+fn tape() -> String {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut below = |bound: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % bound
+    };
+    let mut pick = |words: &[&'static str]| words[below(words.len() as u64) as usize];
+    let mut kinds = Vec::new();
+    for _ in 0..4_096 {
+        kinds.push([
+            pick(&["SFR", "Condo", "TH", "PUD", "2-4 Unit"]),
+            pick(&["P", "S", "I"]),
+            pick(&["P", "R/T Refi", "C/O"]),
+            pick(&["CA", "TX", "NY", "FL", "WA"]),
+        ]);
+    }
+    let mut tape =
+        String::from("Loan #,UPB,Note Rate,LTV,DTI,FICO,Prop Type,Occ,Purpose,Sales Price,Appraised Value,State,Servicer Loan\n");
+    for loan in 0..LOANS {
+        let cents = 5_000_000 + below(150_000_000);
+        let ltv = 3_000 + below(6_750);
+        let score = if below(10) == 0 { 560 + below(60) } else { 620 + below(231) };
+        let value = cents * 100 / ltv;
+        let [property, occupancy, purpose, state] = kinds[below(4_096) as usize];
+        writeln!(
+            tape,
+            "LN{:010},{}.{:02},{}.{:03},{}.{:02},{}.{:02},{score},{property},{occupancy},{purpose},{value}.00,{},{state},{}",
+            below(10_000_000_000),
+            cents / 100,
+            cents % 100,
+            3 + below(7),
+            below(8) * 125,
+            ltv / 100,
+            ltv % 100,
+            10 + below(42),
+            below(100),
+            if below(50) == 0 { 0 } else { value / 1_000 * 1_000 },
+            7_000_000_000 + loan,
+        )
+        .unwrap();
+    }
+    tape
+}
+
+/// Keeps the stored results in memory, and forgets the other files.
+#[derive(Default)]
+struct InMemory {
+    facts: Arc<Mutex<Vec<u8>>>,
+    exceptions: Arc<Mutex<Vec<u8>>>,
+}
+
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Destination for InMemory {
+    fn create(&self, file_name: &str) -> io::Result<Box<dyn Write + Send>> {
+        Ok(match file_name {
+            FACTS_FILE => Box::new(Shared(self.facts.clone())),
+            EXCEPTIONS_FILE => Box::new(Shared(self.exceptions.clone())),
+            _ => Box::new(io::sink()),
+        })
+    }
+
+    fn archive_tape(&self, _: &str) -> io::Result<Option<RawCopy>> {
+        Ok(None)
+    }
+}
+
+/// Runs the engine over the tape; the two files and their index.
+fn results() -> (Bytes, Bytes, ResultsIndex) {
+    let tapes: Vec<Box<dyn TapeSource>> = vec![Box::new(MemorySource::new("tape.csv", tape().into_bytes()))];
+    let destination = InMemory::default();
+    let outcome = run(&Job {
+        tapes: &tapes,
+        rules: &RuleSet::built_in(),
+        irr_target: IrrTarget::DEFAULT,
+        destination: Some(&destination),
+        progress: &|_| {},
+        tuning: Tuning::default(),
+    })
+    .unwrap();
+    let take = |file: &Mutex<Vec<u8>>| Bytes::from(std::mem::take(&mut *file.lock().unwrap()));
+    (take(&destination.facts), take(&destination.exceptions), outcome.index)
+}
+
+/// Something to measure, under its name.
+struct Case<'c> {
+    name: String,
+    read: Box<dyn Fn() -> usize + 'c>,
+}
+
+impl Case<'_> {
+    /// The median time of many calls.
+    fn median(&self) -> Duration {
+        let mut times: Vec<Duration> = (0..201)
+            .map(|_| {
+                let start = Instant::now();
+                black_box((self.read)());
+                start.elapsed()
+            })
+            .collect();
+        times.sort_unstable();
+        times[times.len() / 2]
+    }
+}
+
+fn main() {
+    let (facts, exceptions, index) = results();
+    println!("facts.parquet has {} bytes, exceptions.parquet {}", facts.len(), exceptions.len());
+    let (facts, exceptions) = (FactsReader::open(facts).unwrap(), ExceptionsReader::open(exceptions).unwrap());
+    let (facts, exceptions, index) = (&facts, &exceptions, &index);
+    // Where a page is dearest: at the end of a row group, past all that a filter has to look at.
+    let first = |index: &ResultsIndex| ResultsIndex {
+        facts: index.facts.iter().take(1).copied().collect(),
+        exceptions: index.exceptions.iter().take(1).cloned().collect(),
+    };
+    let places = |count: u64, in_first_group: u64| {
+        let before = |end: u64| end - PAGE as u64;
+        [("start", 0), ("end of row group", before(in_first_group)), ("end", before(count))]
+    };
+    let mut pages: Vec<[Case<'_>; 3]> = Vec::new();
+    let rejected = FactFilter { disposition: Some(Disposition::Rejected), ..FactFilter::default() };
+    for (name, filter) in [("facts", FactFilter::default()), ("facts, rejected", rejected)] {
+        let places = places(filter.count(index).unwrap(), filter.count(&first(index)).unwrap());
+        pages.push(places.map(|(place, skip)| {
+            let filter = filter.clone();
+            let read = move || facts.page(index, &filter, skip, PAGE).unwrap().len();
+            Case { name: format!("{name}/{place}"), read: Box::new(read) }
+        }));
+    }
+    let no_appraisal = ExceptionFilter { exception_type: Some("missing_appraisal".to_owned()), ..ExceptionFilter::default() };
+    for (name, filter) in [("exceptions", ExceptionFilter::default()), ("exceptions, missing_appraisal", no_appraisal)] {
+        let places = places(filter.count(index).unwrap(), filter.count(&first(index)).unwrap());
+        pages.push(places.map(|(place, skip)| {
+            let filter = filter.clone();
+            let read = move || exceptions.page(index, &filter, skip, PAGE).unwrap().len();
+            Case { name: format!("{name}/{place}"), read: Box::new(read) }
+        }));
+    }
+    for cases in &pages {
+        let [start, late, end] = cases.each_ref().map(Case::median);
+        let times = |time: Duration| {
+            let percent = time.as_nanos() * 100 / start.as_nanos();
+            format!("{time:?} ({}.{:02})", percent / 100, percent % 100)
+        };
+        println!("{}: {start:?}, at the end of a row group {}, at the end {}", cases[0].name, times(late), times(end));
+    }
+    let number = facts.page(index, &FactFilter::default(), LOANS - 1, 1).unwrap().remove(0).seller_loan_number;
+    let numbered = FactFilter { seller_loan_number: Some(number), ..FactFilter::default() };
+    let last = Case {
+        name: "facts, by the number of the last loan".to_owned(),
+        read: Box::new(move || facts.page(index, &numbered, 0, PAGE).unwrap().len()),
+    };
+    let page = facts.page(index, &FactFilter::default(), 0, PAGE).unwrap();
+    let json =
+        Case { name: "facts, a page as JSON".to_owned(), read: Box::new(move || serde_json::to_vec(&page).unwrap().len()) };
+    for case in [&last, &json] {
+        println!("{}: {:?}", case.name, case.median());
+    }
+
+    let mut criterion = Criterion::default().configure_from_args();
+    for case in pages.iter().flatten().chain([&last, &json]) {
+        criterion.bench_function(&case.name, |bencher| bencher.iter(&case.read));
+    }
+    criterion.final_summary();
+}

@@ -1,0 +1,308 @@
+//! One row group: finding rows in it, and reading its columns at the rows that were found.
+
+use std::{cell::RefCell, iter::Peekable, ops::Range, sync::Arc, vec};
+
+use bytes::Bytes;
+use parquet::{
+    basic::{Encoding, Type as PhysicalType},
+    column::{
+        page::{Page, PageMetadata, PageReader},
+        reader::ColumnReaderImpl,
+    },
+    data_type::Int64Type,
+    errors::{ParquetError, Result as ParquetResult},
+    file::{metadata::ColumnChunkMetaData, serialized_reader::SerializedPageReader},
+};
+use zstd::{bulk::Decompressor, zstd_safe::get_frame_content_size};
+
+use super::{
+    ReadError,
+    file::{Column, PageLocation, ResultsFile, RowGroup},
+    source::{Parts, RangeReader},
+    texts::{TextPage, Wanted, dictionary_texts},
+};
+
+/// A demand on a row: that its column has one of these texts.
+#[derive(Debug)]
+pub struct Condition {
+    /// The place of the column in the schema. It is one of texts, and not optional.
+    pub column: usize,
+    /// The texts.
+    pub texts: Vec<String>,
+}
+
+/// Rows of a row group that are wanted.
+#[derive(Debug, Default)]
+pub struct Selected {
+    /// Their places in the row group, ascending.
+    pub rows: Vec<usize>,
+    /// How many rows before them were skipped.
+    pub skipped: u64,
+}
+
+/// A row group, and what has been read of it.
+pub struct Group<'f, R> {
+    file: &'f ResultsFile<R>,
+    group: &'f RowGroup,
+    parts: Parts,
+    zstd: RefCell<Decompressor<'static>>,
+}
+
+impl<'f, R: RangeReader> Group<'f, R> {
+    /// The row group at that place in the file, of which the run's index says how many rows it has.
+    pub fn new(file: &'f ResultsFile<R>, at: usize, rows: u64) -> Result<Self, ReadError> {
+        let group = file.group(at).filter(|group| group.rows as u64 == rows);
+        let group = group.ok_or_else(|| file.damaged("its row groups are not those of the run's index"))?;
+        let zstd = Decompressor::new().map_err(|error| file.unavailable(error))?;
+        Ok(Self { file, group, parts: Parts::default(), zstd: RefCell::new(zstd) })
+    }
+
+    /// Finds the rows that meet all conditions: at most `limit`, after the first `skip`. The conditions come in the order
+    /// in which they are cheap to check.
+    pub fn select(&mut self, conditions: Vec<Condition>, skip: u64, limit: usize) -> Result<Selected, ReadError> {
+        if conditions.is_empty() {
+            let start = usize::try_from(skip).unwrap_or(usize::MAX).min(self.group.rows);
+            let end = start.saturating_add(limit).min(self.group.rows);
+            return Ok(Selected { rows: (start..end).collect(), skipped: start as u64 });
+        }
+        let columns = conditions.iter().filter_map(|condition| self.file.column(self.group, condition.column));
+        self.parts = self.file.read(columns.map(|column| column.chunk.bytes()).collect())?;
+        let scans = conditions.into_iter().map(|condition| Scan::new(self, condition)).collect::<Result<Vec<_>, _>>()?;
+        let mut scans = scans.into_iter();
+        let mut selected = Selected::default();
+        let Some(mut first) = scans.next() else { return Ok(selected) };
+        let mut others: Vec<Scan<'_, R>> = scans.collect();
+        for page in 0..first.column.chunk.pages.len() {
+            if selected.rows.len() == limit {
+                break;
+            }
+            first.search(page)?;
+            'rows: for row in &first.found {
+                for other in &mut others {
+                    if !other.has(*row)? {
+                        continue 'rows;
+                    }
+                }
+                if selected.skipped < skip {
+                    selected.skipped += 1;
+                } else if selected.rows.len() < limit {
+                    selected.rows.push(*row);
+                }
+            }
+        }
+        Ok(selected)
+    }
+
+    /// Reads all columns at some ascending rows.
+    pub fn read<'r>(mut self, rows: &'r [usize]) -> Result<Columns<'f, 'r, R>, ReadError> {
+        let mut ranges = Vec::new();
+        for column in self.file.columns(self.group) {
+            ranges.extend(column.chunk.dictionary.clone());
+            ranges.extend(column.chunk.pages_of(rows).map(|(page, _)| page.bytes.clone()));
+        }
+        ranges.retain(|range| self.parts.get(range).is_none());
+        self.parts.extend(self.file.read(ranges)?);
+        Ok(Columns { group: self, rows })
+    }
+
+    /// What to say when a column is not as it was written.
+    fn damaged(&self, column: Column<'_>, what: &str) -> ReadError {
+        self.file.damaged(format!("in the column {}, {what}", column.schema.name()))
+    }
+
+    /// The values of a column's dictionary; `None` if it has none.
+    fn dictionary(&self, column: Column<'_>) -> Result<Option<(Bytes, u32)>, ReadError> {
+        let Some(location) = &column.chunk.dictionary else { return Ok(None) };
+        match self.page(column, location)? {
+            // The latter is the old name of the same in dictionaries.
+            Page::DictionaryPage { buf, num_values, encoding: Encoding::PLAIN | Encoding::PLAIN_DICTIONARY, .. } => {
+                Ok(Some((self.unpacked(column, buf)?, num_values)))
+            }
+            _ => Err(self.damaged(column, "what should be the dictionary is none")),
+        }
+    }
+
+    /// The values of a page, and how they are encoded.
+    fn values(&self, column: Column<'_>, location: &PageLocation) -> Result<(Bytes, Encoding), ReadError> {
+        match self.page(column, &location.bytes)? {
+            Page::DataPage { buf, num_values, encoding, .. } if num_values as usize == location.rows.len() => {
+                Ok((self.unpacked(column, buf)?, encoding))
+            }
+            _ => Err(self.damaged(column, "a page is not where it should be")),
+        }
+    }
+
+    /// A page as it stands in the file: for the library, its bytes are a column of one page that is not compressed.
+    fn page(&self, column: Column<'_>, location: &Range<u64>) -> Result<Page, ReadError> {
+        let bytes = self.parts.get(location).ok_or_else(|| self.damaged(column, "a page is out of place"))?;
+        let page = self.file.guarded(|| {
+            let chunk = ColumnChunkMetaData::builder(column.schema.clone());
+            let chunk = chunk.set_total_compressed_size(bytes.len() as i64).build()?;
+            SerializedPageReader::new(Arc::new(bytes), &chunk, 0, None)?.get_next_page()
+        })?;
+        page.ok_or_else(|| self.damaged(column, "a page is missing"))
+    }
+
+    fn unpacked(&self, column: Column<'_>, bytes: Bytes) -> Result<Bytes, ReadError> {
+        if !column.chunk.compressed {
+            return Ok(bytes);
+        }
+        // A damaged size must not take all memory.
+        let mut unpacked = Vec::new();
+        let size = get_frame_content_size(&bytes).ok().flatten().and_then(|size| usize::try_from(size).ok());
+        let size = size.filter(|size| *size <= column.chunk.unpacked && unpacked.try_reserve_exact(*size).is_ok());
+        match (size, self.zstd.borrow_mut().decompress_to_buffer(&bytes, &mut unpacked)) {
+            (Some(size), Ok(length)) if length == size => Ok(Bytes::from(unpacked)),
+            _ => Err(self.damaged(column, "a page cannot be unpacked")),
+        }
+    }
+}
+
+/// Finds the rows of a column that meet a condition, page by page.
+struct Scan<'g, R> {
+    group: &'g Group<'g, R>,
+    column: Column<'g>,
+    wanted: Wanted,
+    /// Of each text of the dictionary, whether it is wanted.
+    wanted_codes: Vec<bool>,
+    /// The page that was searched last, and the rows that were found there.
+    page: Option<usize>,
+    found: Vec<usize>,
+}
+
+impl<'g, R: RangeReader> Scan<'g, R> {
+    fn new(group: &'g Group<'g, R>, condition: Condition) -> Result<Self, ReadError> {
+        let column = group.file.column(group.group, condition.column);
+        let column = column.ok_or_else(|| group.file.damaged("it lacks a column"))?;
+        let wanted = Wanted::new(condition.texts);
+        let dictionary = group.dictionary(column)?.unwrap_or_default().0;
+        let texts = dictionary_texts(&dictionary).map_err(|damage| group.damaged(column, damage))?;
+        let wanted_codes = texts.into_iter().map(|text| wanted.has(text)).collect();
+        Ok(Self { group, column, wanted, wanted_codes, page: None, found: Vec::new() })
+    }
+
+    fn search(&mut self, page: usize) -> Result<(), ReadError> {
+        self.found.clear();
+        self.page = Some(page);
+        let Some(location) = self.column.chunk.pages.get(page) else { return Ok(()) };
+        let (body, encoding) = self.group.values(self.column, location)?;
+        let page = TextPage { body: &body, encoding, optional: false, rows: location.rows.len() };
+        let found = page.find(&self.wanted_codes, &self.wanted, |row| self.found.push(location.rows.start + row));
+        found.map_err(|damage| self.group.damaged(self.column, damage))
+    }
+
+    /// Whether a row meets the condition. Rows are asked for in ascending order.
+    fn has(&mut self, row: usize) -> Result<bool, ReadError> {
+        let page = self.column.chunk.page_of(row);
+        if self.page != Some(page) {
+            self.search(page)?;
+        }
+        Ok(self.found.binary_search(&row).is_ok())
+    }
+}
+
+/// All columns of a row group at some of its rows.
+pub struct Columns<'f, 'r, R> {
+    group: Group<'f, R>,
+    rows: &'r [usize],
+}
+
+impl<R: RangeReader> Columns<'_, '_, R> {
+    /// Makes something of each row, given its place in the file.
+    pub fn rows<T>(&self, mut row: impl FnMut(u64) -> Option<T>) -> Result<Vec<T>, ReadError> {
+        let rows = self.rows.iter().map(|at| row(self.group.group.first_row + *at as u64)).collect::<Option<_>>();
+        rows.ok_or_else(|| self.group.file.damaged("the values of a row make no sense"))
+    }
+
+    /// The texts of a column, one for each row.
+    pub fn texts(&self, name: &str) -> Result<Vec<Option<String>>, ReadError> {
+        let column = self.column(name, PhysicalType::BYTE_ARRAY)?;
+        let dictionary = self.group.dictionary(column)?.unwrap_or_default().0;
+        let damaged = |damage| self.group.damaged(column, damage);
+        let dictionary = dictionary_texts(&dictionary).map_err(damaged)?;
+        let mut texts = Vec::with_capacity(self.rows.len());
+        for (location, rows) in column.chunk.pages_of(self.rows) {
+            let (body, encoding) = self.group.values(column, location)?;
+            let optional = column.schema.max_def_level() > 0;
+            let page = TextPage { body: &body, encoding, optional, rows: location.rows.len() };
+            page.texts(&dictionary, rows.iter().map(|row| row - location.rows.start), &mut texts).map_err(damaged)?;
+        }
+        Ok(texts)
+    }
+
+    /// The numbers of a column, one for each row. The library writes these columns, in whichever encoding suits them, and so
+    /// it is the library that decodes them.
+    pub fn integers(&self, name: &str) -> Result<Vec<Option<i64>>, ReadError> {
+        let column = self.column(name, PhysicalType::INT64)?;
+        let mut pages = Vec::new();
+        if let Some((buf, num_values)) = self.group.dictionary(column)? {
+            pages.push(Page::DictionaryPage { buf, num_values, encoding: Encoding::PLAIN, is_sorted: false });
+        }
+        // The places of the rows among those of the pages that are read.
+        let (mut places, mut before) = (Vec::with_capacity(self.rows.len()), 0);
+        for (location, rows) in column.chunk.pages_of(self.rows) {
+            let (buf, encoding) = self.group.values(column, location)?;
+            let num_values = u32::try_from(location.rows.len()).unwrap_or(u32::MAX);
+            let (def_level_encoding, rep_level_encoding) = (Encoding::RLE, Encoding::RLE);
+            pages.push(Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, statistics: None });
+            places.extend(rows.iter().map(|row| before + row - location.rows.start));
+            before += location.rows.len();
+        }
+        let (mut levels, mut values) = (Vec::new(), Vec::new());
+        self.group.file.guarded(|| {
+            let pages = Box::new(Pages(pages.into_iter().peekable()));
+            let mut reader = ColumnReaderImpl::<Int64Type>::new(column.schema.clone(), pages);
+            let mut next = 0;
+            for run in places.chunk_by(|place, following| place + 1 == *following) {
+                let skipped = reader.skip_records(run[0] - next)?;
+                let (read, ..) = reader.read_records(run.len(), Some(&mut levels), None, &mut values)?;
+                if (skipped, read) != (run[0] - next, run.len()) {
+                    return Err(ParquetError::EOF(format!("the values of {name} end early")));
+                }
+                next = run[0] + run.len();
+            }
+            Ok(())
+        })?;
+        if column.schema.max_def_level() == 0 {
+            return Ok(values.into_iter().map(Some).collect());
+        }
+        let mut values = values.into_iter();
+        Ok(levels.into_iter().map(|level| if level > 0 { values.next() } else { None }).collect())
+    }
+
+    fn column(&self, name: &str, physical: PhysicalType) -> Result<Column<'_>, ReadError> {
+        let mut columns = self.group.file.columns(self.group.group);
+        let column = columns.find(|column| column.schema.name() == name && column.schema.physical_type() == physical);
+        column.ok_or_else(|| self.group.file.damaged(format!("it lacks the column {name}")))
+    }
+}
+
+/// Hands pages that have been read and unpacked to the library.
+struct Pages(Peekable<vec::IntoIter<Page>>);
+
+impl Iterator for Pages {
+    type Item = ParquetResult<Page>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(Ok)
+    }
+}
+
+impl PageReader for Pages {
+    fn get_next_page(&mut self) -> ParquetResult<Option<Page>> {
+        Ok(self.0.next())
+    }
+
+    fn peek_next_page(&mut self) -> ParquetResult<Option<PageMetadata>> {
+        Ok(self.0.peek().map(|page| PageMetadata {
+            num_rows: None,
+            num_levels: Some(page.num_values() as usize),
+            is_dict: page.is_dictionary_page(),
+        }))
+    }
+
+    fn skip_next_page(&mut self) -> ParquetResult<()> {
+        self.0.next();
+        Ok(())
+    }
+}

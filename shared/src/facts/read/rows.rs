@@ -1,0 +1,250 @@
+//! Facts and exceptions as the API shows them.
+
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeOwned, MapAccess, Visitor},
+    ser::SerializeMap as _,
+};
+use serde_json::value::RawValue;
+
+use crate::{
+    decimal::Decimal,
+    facts,
+    loan::{Field, FieldKind, NUMBERS, WORDS},
+    phases::disposition::Disposition,
+    rules::Severity,
+};
+
+use super::{ReadError, group::Columns, source::RangeReader};
+
+/// The decimals of the numbers of a loan and of prices, as the file holds them.
+const NUMBER_SCALE: u8 = facts::NUMBER_SCALE as u8;
+const PRICE_SCALE: u8 = facts::PRICE_SCALE as u8;
+
+/// One loan with its disposition. Serializes as one flat object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactRow {
+    /// The seller's number, `UNKNOWN` when it is missing.
+    pub seller_loan_number: String,
+    /// The numbers, in the order of [`Field::NUMERIC`], in the unit of their fields.
+    pub numbers: [StoredNumber; NUMBERS],
+    /// The vocabulary words, in the order of [`Field::WORDED`]: canonical, or as written where they have no alias.
+    pub words: [Option<String>; WORDS],
+    /// The columns of the tape that are only kept: names and cells, in tape order.
+    pub source_columns: Vec<(String, String)>,
+    /// What is done with the loan.
+    pub disposition: Disposition,
+    /// Why it is held back, of a projected loan.
+    pub projection_reason: Option<String>,
+    /// Note rate less target, in percent.
+    pub pricing_spread: Option<Decimal>,
+    /// The price, in percent of the balance.
+    pub final_price: Option<Decimal>,
+    /// The tape that the loan is from.
+    pub source_file: String,
+    /// The line, or the sheet row, on which it starts.
+    pub line: u64,
+}
+
+/// The cell of a number, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum StoredNumber {
+    /// It says nothing: null.
+    Missing,
+    /// An exact JSON number.
+    Value(Decimal),
+    /// It could not be read: a text, as it was written.
+    Unreadable(String),
+}
+
+/// One rule that a loan failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExceptionRow {
+    /// The place of the exception among those of the run, from 0.
+    #[serde(skip)]
+    pub ordinal: u64,
+    /// The seller's number of the loan, `UNKNOWN` when it is missing.
+    pub seller_loan_number: String,
+    /// What was failed.
+    pub exception_type: String,
+    /// The group that reports sort it into.
+    pub exception_category: String,
+    /// Whether it turns the loan down.
+    pub severity: Severity,
+    /// One sentence for the seller.
+    pub message: String,
+    /// The stable name of the criterion that rejects.
+    pub rejection_criteria: String,
+    /// The canonical field, or several with commas between them.
+    pub field: String,
+    /// What the loan has, as text.
+    pub actual: String,
+    /// What a good loan has, as text.
+    pub limit: String,
+    /// How far the value is from passing, in the unit of the field.
+    pub excess: Option<Decimal>,
+    /// The tape that the loan is from.
+    pub source_file: String,
+    /// The line, or the sheet row, on which it starts.
+    pub line: u64,
+}
+
+impl Serialize for FactRow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        for field in Field::ALL {
+            match field.info().kind {
+                FieldKind::Text => object.serialize_entry(field.name(), &self.seller_loan_number)?,
+                FieldKind::Number(at) => object.serialize_entry(field.name(), &self.numbers[at])?,
+                FieldKind::Word(at) => object.serialize_entry(field.name(), &self.words[at])?,
+            }
+        }
+        for (name, cell) in &self.source_columns {
+            object.serialize_entry(name, cell)?;
+        }
+        object.serialize_entry("disposition", &self.disposition)?;
+        object.serialize_entry("projection_reason", &self.projection_reason)?;
+        object.serialize_entry("pricing_spread", &self.pricing_spread)?;
+        object.serialize_entry("final_price", &self.final_price)?;
+        object.serialize_entry("source_file", &self.source_file)?;
+        object.serialize_entry("line", &self.line)?;
+        object.end()
+    }
+}
+
+impl FactRow {
+    /// The facts that some rows of the file are.
+    pub(super) fn all<R: RangeReader>(columns: &Columns<'_, '_, R>) -> Result<Vec<Self>, ReadError> {
+        let texts = |column| columns.texts(column).map(Vec::into_iter);
+        let decimals = |column, scale| columns.integers(column).map(|values| decimals(values, scale));
+        let mut loan_numbers = texts(Field::SellerLoanNumber.name())?;
+        let mut numbers = Vec::with_capacity(NUMBERS);
+        for field in Field::NUMERIC {
+            numbers.push(decimals(field.name(), NUMBER_SCALE)?);
+        }
+        let mut words = Vec::with_capacity(WORDS);
+        for field in Field::WORDED {
+            words.push(texts(field.name())?);
+        }
+        let mut as_written = texts("as_written")?;
+        let mut exact_values = texts("exact_values")?;
+        let mut source_columns = texts("source_columns")?;
+        let mut dispositions = texts("disposition")?;
+        let mut reasons = texts("projection_reason")?;
+        let mut spreads = decimals("pricing_spread", PRICE_SCALE)?;
+        let mut prices = decimals("final_price", PRICE_SCALE)?;
+        let mut source_files = texts("source_file")?;
+        let mut lines = columns.integers("line")?.into_iter();
+        columns.rows(|_| {
+            let mut row = Self {
+                seller_loan_number: loan_numbers.next()??,
+                numbers: [const { StoredNumber::Missing }; NUMBERS],
+                words: Default::default(),
+                source_columns: members(source_columns.next()?)?,
+                disposition: Disposition::from_word(&dispositions.next()??)?,
+                projection_reason: reasons.next()?,
+                pricing_spread: spreads.next()?,
+                final_price: prices.next()?,
+                source_file: source_files.next()??,
+                line: lines.next()??.try_into().ok()?,
+            };
+            for (number, column) in row.numbers.iter_mut().zip(&mut numbers) {
+                *number = column.next()?.map_or(StoredNumber::Missing, StoredNumber::Value);
+            }
+            for (word, column) in row.words.iter_mut().zip(&mut words) {
+                *word = column.next()?;
+            }
+            for (field, cell) in members(as_written.next()?)? {
+                *row.number_mut(&field)? = StoredNumber::Unreadable(cell);
+            }
+            for (field, value) in members::<Box<RawValue>>(exact_values.next()?)? {
+                *row.number_mut(&field)? = StoredNumber::Value(value.get().parse().ok()?);
+            }
+            Some(row)
+        })
+    }
+
+    fn number_mut(&mut self, field: &str) -> Option<&mut StoredNumber> {
+        match Field::from_name(field)?.info().kind {
+            FieldKind::Number(at) => self.numbers.get_mut(at),
+            FieldKind::Text | FieldKind::Word(_) => None,
+        }
+    }
+}
+
+impl ExceptionRow {
+    /// The exceptions that some rows of the file are.
+    pub(super) fn all<R: RangeReader>(columns: &Columns<'_, '_, R>) -> Result<Vec<Self>, ReadError> {
+        let texts = |column| columns.texts(column).map(Vec::into_iter);
+        let mut loan_numbers = texts("seller_loan_number")?;
+        let mut types = texts("exception_type")?;
+        let mut categories = texts("exception_category")?;
+        let mut severities = texts("severity")?;
+        let mut messages = texts("message")?;
+        let mut criteria = texts("rejection_criteria")?;
+        let mut fields = texts("field")?;
+        let mut actuals = texts("actual")?;
+        let mut limits = texts("limit")?;
+        let mut excesses = texts("excess")?;
+        let mut source_files = texts("source_file")?;
+        let mut lines = columns.integers("line")?.into_iter();
+        columns.rows(|ordinal| {
+            Some(Self {
+                ordinal,
+                seller_loan_number: loan_numbers.next()??,
+                exception_type: types.next()??,
+                exception_category: categories.next()??,
+                severity: Severity::from_word(&severities.next()??)?,
+                message: messages.next()??,
+                rejection_criteria: criteria.next()??,
+                field: fields.next()??,
+                actual: actuals.next()??,
+                limit: limits.next()??,
+                excess: match excesses.next()? {
+                    Some(excess) => Some(excess.parse().ok()?),
+                    None => None,
+                },
+                source_file: source_files.next()??,
+                line: lines.next()??.try_into().ok()?,
+            })
+        })
+    }
+}
+
+/// The values of a column of decimals. Any mantissa of 64 bits fits one.
+fn decimals(values: Vec<Option<i64>>, scale: u8) -> impl Iterator<Item = Option<Decimal>> {
+    values.into_iter().map(move |value| Decimal::new(value?.into(), scale))
+}
+
+/// The members of a JSON object, in order: none when there is no object, `None` when it is none.
+fn members<V: DeserializeOwned>(object: Option<String>) -> Option<Vec<(String, V)>> {
+    let Some(object) = object else { return Some(Vec::new()) };
+    serde_json::from_str(&object).ok().map(|Members(members)| members)
+}
+
+struct Members<V>(Vec<(String, V)>);
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Members<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for InOrder<V> {
+            type Value = Members<V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Members<V>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = object.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(InOrder(PhantomData))
+    }
+}

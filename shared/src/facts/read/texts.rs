@@ -1,0 +1,445 @@
+//! Texts of a page at given rows, without unpacking the other rows.
+//!
+//! The Parquet library unpacks a page text by text, each as a reference-counted object. But of a page of two thousand a page
+//! of results wants a hundred, and a filter only wants to know which rows hold a word: both are many times faster on the
+//! encoded bytes. What is decoded here is what the writer writes of texts: plain and dictionary-coded ones, with one
+//! definition level at most. Nothing in here panics, whatever the bytes are.
+
+use std::ops::Range;
+
+use memchr::memmem;
+use parquet::basic::Encoding;
+
+/// What is wrong with a page.
+pub type Damage = &'static str;
+
+const ENDS_EARLY: Damage = "a page ends before its last value";
+const BAD_CODE: Damage = "a page has a code that its dictionary has not";
+
+/// A page of texts.
+#[derive(Debug)]
+pub struct TextPage<'p> {
+    /// Definition levels, if the column is optional, then the texts.
+    pub body: &'p [u8],
+    /// How the texts are encoded.
+    pub encoding: Encoding,
+    /// Whether rows may have no text.
+    pub optional: bool,
+    /// How many rows the page has.
+    pub rows: usize,
+}
+
+/// The texts of a dictionary.
+pub fn dictionary_texts(dictionary: &[u8]) -> Result<Vec<&[u8]>, Damage> {
+    let (mut texts, mut rest) = (Vec::new(), dictionary);
+    while !rest.is_empty() {
+        let (text, after) = split_text(rest).ok_or("a dictionary ends within a text")?;
+        texts.push(text);
+        rest = after;
+    }
+    Ok(texts)
+}
+
+/// The first of texts that stand each after its length, and those after it.
+#[inline]
+fn split_text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    rest.split_at_checked(u32::from_le_bytes(*length) as usize)
+}
+
+impl<'p> TextPage<'p> {
+    /// Appends the texts at ascending rows, `None` for a row without one. `dictionary` has the texts of the column's, if it
+    /// has one.
+    pub fn texts(
+        &self,
+        dictionary: &[&[u8]],
+        rows: impl Iterator<Item = usize>,
+        out: &mut Vec<Option<String>>,
+    ) -> Result<(), Damage> {
+        let (mut levels, texts) = self.levels()?;
+        let mut codes = self.codes(texts)?;
+        let (mut next, mut rest) = (0, texts);
+        for row in rows {
+            let place = match &mut levels {
+                Some(levels) => levels.place_of(row)?,
+                None => Some(row),
+            };
+            let text = match (place, &mut codes) {
+                (None, _) => None,
+                (Some(place), Some(codes)) => Some(*dictionary.get(codes.at(place)? as usize).ok_or(BAD_CODE)?),
+                (Some(place), None) => loop {
+                    let (text, after) = split_text(rest).ok_or(ENDS_EARLY)?;
+                    (next, rest) = (next + 1, after);
+                    if next > place {
+                        break Some(text);
+                    }
+                },
+            };
+            let text = text.map(|text| std::str::from_utf8(text).map(str::to_owned)).transpose();
+            out.push(text.map_err(|_| "a text is not UTF-8")?);
+        }
+        Ok(())
+    }
+
+    /// Hands over the rows whose text is wanted, in order, from a page of a column that is not optional. `wanted_codes`
+    /// says so of the dictionary's texts, `wanted` of texts that are not in it.
+    pub fn find(&self, wanted_codes: &[bool], wanted: &Wanted, mut found: impl FnMut(usize)) -> Result<(), Damage> {
+        if let Some(mut codes) = self.codes(self.body)? {
+            return codes.find(self.rows, wanted_codes, found);
+        }
+        // Most pages have none of the texts, which a search through all of the page's bytes finds out several times faster
+        // than going from text to text. What it finds may also be a part of another text.
+        if !wanted.may_be_in(self.body) {
+            return Ok(());
+        }
+        let mut rest = self.body;
+        for row in 0..self.rows {
+            let (text, after) = split_text(rest).ok_or(ENDS_EARLY)?;
+            rest = after;
+            if wanted.has(text) {
+                found(row);
+            }
+        }
+        Ok(())
+    }
+
+    fn levels(&self) -> Result<(Option<Levels<'p>>, &'p [u8]), Damage> {
+        if !self.optional {
+            return Ok((None, self.body));
+        }
+        let (levels, values) = split_text(self.body).ok_or("the definition levels of a page are longer than the page")?;
+        Ok((Some(Levels { bits: Hybrid::new(levels, 1), row: 0, place: 0 }), values))
+    }
+
+    fn codes(&self, values: &'p [u8]) -> Result<Option<Hybrid<'p>>, Damage> {
+        match self.encoding {
+            Encoding::PLAIN => Ok(None),
+            // The latter is the old name of the same.
+            Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => match values.split_first() {
+                Some((width, codes)) if *width <= 32 => Ok(Some(Hybrid::new(codes, u32::from(*width)))),
+                Some(_) => Err("a page has codes of more than 32 bits"),
+                // A page without any value.
+                None => Ok(Some(Hybrid::new(&[], 0))),
+            },
+            _ => Err("a page has an encoding that is never written"),
+        }
+    }
+}
+
+/// Texts that are looked for.
+#[derive(Debug)]
+pub struct Wanted {
+    texts: Vec<Vec<u8>>,
+    /// Finds the texts as they stand in a page: after their length.
+    finders: Vec<memmem::Finder<'static>>,
+}
+
+impl Wanted {
+    /// Looks for any of these texts.
+    pub fn new(texts: Vec<String>) -> Self {
+        let texts: Vec<Vec<u8>> = texts.into_iter().map(String::into_bytes).collect();
+        let finder = |text: &Vec<u8>| {
+            let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+            memmem::Finder::new(&[&length.to_le_bytes(), text.as_slice()].concat()).into_owned()
+        };
+        let finders = texts.iter().map(finder).collect();
+        Self { texts, finders }
+    }
+
+    /// Whether this text is looked for.
+    pub fn has(&self, text: &[u8]) -> bool {
+        self.texts.iter().any(|wanted| wanted == text)
+    }
+
+    fn may_be_in(&self, page: &[u8]) -> bool {
+        self.finders.iter().any(|finder| finder.find(page).is_some())
+    }
+}
+
+/// Which rows of an optional column have a value, read in ascending order.
+#[derive(Debug)]
+struct Levels<'p> {
+    bits: Hybrid<'p>,
+    /// The row that is next.
+    row: usize,
+    /// How many rows before it have a value.
+    place: usize,
+}
+
+impl Levels<'_> {
+    /// The place of a row's value among the values; `None` if it has none.
+    fn place_of(&mut self, row: usize) -> Result<Option<usize>, Damage> {
+        while self.row < row {
+            let end = self.bits.reach(self.row)?.min(row);
+            self.place += self.bits.ones(self.row, end);
+            self.row = end;
+        }
+        Ok((self.bits.at(row)? == 1).then_some(self.place))
+    }
+}
+
+/// Values of a few bits each, read in ascending order of their places: runs of one value and stretches of packed values.
+#[derive(Debug)]
+struct Hybrid<'p> {
+    rest: &'p [u8],
+    width: u32,
+    /// The places that the present run covers.
+    start: usize,
+    end: usize,
+    run: Run<'p>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Run<'p> {
+    Same(u32),
+    Packed(&'p [u8]),
+}
+
+impl<'p> Hybrid<'p> {
+    fn new(bytes: &'p [u8], width: u32) -> Self {
+        Self { rest: bytes, width, start: 0, end: 0, run: Run::Same(0) }
+    }
+
+    /// Goes on to the run that covers a place; the end of that run.
+    fn reach(&mut self, place: usize) -> Result<usize, Damage> {
+        while place >= self.end {
+            let header = varint(&mut self.rest).ok_or(ENDS_EARLY)?;
+            let count = usize::try_from(header >> 1).map_err(|_| ENDS_EARLY)?;
+            let bytes = if header & 1 == 1 { count.saturating_mul(self.width as usize) } else { self.width.div_ceil(8) as usize };
+            let (bytes, rest) = self.rest.split_at_checked(bytes).ok_or(ENDS_EARLY)?;
+            self.rest = rest;
+            self.start = self.end;
+            let count = if header & 1 == 1 { count.saturating_mul(8) } else { count };
+            self.end = self.start.saturating_add(count);
+            self.run =
+                if header & 1 == 1 && self.width > 0 { Run::Packed(bytes) } else { Run::Same(bits_at(bytes, 0, u32::MAX)) };
+        }
+        Ok(self.end)
+    }
+
+    fn at(&mut self, place: usize) -> Result<u32, Damage> {
+        self.reach(place)?;
+        Ok(match self.run {
+            Run::Same(value) => value,
+            Run::Packed(bytes) => bits_at(bytes, (place - self.start) * self.width as usize, mask(self.width)),
+        })
+    }
+
+    /// How many of the bits from `from` to `to`, all of the present run, are set.
+    fn ones(&self, from: usize, to: usize) -> usize {
+        match self.run {
+            Run::Same(value) => (to - from) * (value & 1) as usize,
+            Run::Packed(bytes) => {
+                let (from, to) = (from - self.start, to - self.start);
+                let before = |end: usize| {
+                    let whole: u32 = bytes[..end / 8].iter().map(|byte| byte.count_ones()).sum();
+                    let part = bytes.get(end / 8).map_or(0, |byte| (byte & ((1 << (end % 8)) - 1)).count_ones());
+                    (whole + part) as usize
+                };
+                before(to) - before(from)
+            }
+        }
+    }
+
+    /// Hands over the places, of the first `length`, whose code is wanted. Nothing has been read yet.
+    fn find(&mut self, length: usize, wanted: &[bool], mut found: impl FnMut(usize)) -> Result<(), Damage> {
+        let mut place = 0;
+        while place < length {
+            let end = self.reach(place)?.min(length);
+            match self.run {
+                Run::Same(value) => {
+                    if *wanted.get(value as usize).ok_or(BAD_CODE)? {
+                        (place..end).for_each(&mut found);
+                    }
+                }
+                Run::Packed(bytes) if self.width <= 8 => find_packed(bytes, self.width, place..end, wanted, &mut found)?,
+                Run::Packed(_) => {
+                    for place in place..end {
+                        if *wanted.get(self.at(place)? as usize).ok_or(BAD_CODE)? {
+                            found(place);
+                        }
+                    }
+                }
+            }
+            place = end;
+        }
+        Ok(())
+    }
+}
+
+/// Hands over those of the given places whose code is wanted, from packed codes of at most eight bits: eight codes at a
+/// time, without a branch for each, since a filter may have to look at all codes of a row group.
+fn find_packed(
+    bytes: &[u8],
+    width: u32,
+    places: Range<usize>,
+    wanted: &[bool],
+    mut found: impl FnMut(usize),
+) -> Result<(), Damage> {
+    const WANTED: u16 = 1;
+    const BAD: u16 = 1 << 8;
+    let mut verdicts = [BAD; 256];
+    for (verdict, wanted) in verdicts.iter_mut().zip(wanted) {
+        *verdict = if *wanted { WANTED } else { 0 };
+    }
+    let mask = u64::from(mask(width)) & 0xff;
+    let mut at = 0;
+    for place in places.clone().step_by(8) {
+        // Eight codes take as many bytes as a code has bits.
+        let codes = word_at(bytes, at);
+        at += width as usize;
+        let mut hits = (0..8).fold(0, |hits, i| hits | verdicts[(codes >> (i * width) & mask) as usize] << i);
+        // What stands past the last place means nothing.
+        let beyond = (place + 8).saturating_sub(places.end);
+        hits &= (0xff_u16 >> beyond) * 0x0101;
+        if hits >= BAD {
+            return Err(BAD_CODE);
+        }
+        while hits != 0 {
+            found(place + hits.trailing_zeros() as usize);
+            hits &= hits - 1;
+        }
+    }
+    Ok(())
+}
+
+fn mask(width: u32) -> u32 {
+    u32::MAX.checked_shr(u32::BITS - width).unwrap_or(0)
+}
+
+/// At most 32 bits from a bit position on; zeros past the end.
+#[inline]
+fn bits_at(bytes: &[u8], bit: usize, mask: u32) -> u32 {
+    (word_at(bytes, bit / 8) >> (bit % 8)) as u32 & mask
+}
+
+/// Eight bytes as a little-endian number; zeros past the end.
+#[inline]
+fn word_at(bytes: &[u8], at: usize) -> u64 {
+    let from = bytes.get(at..).unwrap_or_default();
+    match from.first_chunk::<8>() {
+        Some(word) => u64::from_le_bytes(*word),
+        None => from.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
+}
+
+/// An unsigned number of seven bits a byte, taken from the front of `bytes`.
+pub fn varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Runs of one value and packed stretches, as a writer may mix them, of codes of `width` bits; and the codes.
+    fn hybrid(width: u32, runs: &[(bool, Vec<u32>)]) -> (Vec<u8>, Vec<u32>) {
+        let (mut bytes, mut codes) = (Vec::new(), Vec::new());
+        let number = |bytes: &mut Vec<u8>, mut value: usize| {
+            while value >= 0x80 {
+                bytes.push(value as u8 | 0x80);
+                value >>= 7;
+            }
+            bytes.push(value as u8);
+        };
+        for (packed, values) in runs {
+            let values: Vec<u32> = values.iter().map(|value| value & mask(width)).collect();
+            if *packed {
+                let groups = values.len() / 8;
+                number(&mut bytes, groups << 1 | 1);
+                let start = bytes.len();
+                bytes.resize(start + groups * width as usize, 0);
+                for (at, value) in values[..groups * 8].iter().enumerate() {
+                    for bit in (0..width).filter(|bit| value >> bit & 1 == 1) {
+                        let place = at * width as usize + bit as usize;
+                        bytes[start + place / 8] |= 1 << (place % 8);
+                    }
+                }
+                codes.extend(&values[..groups * 8]);
+            } else {
+                number(&mut bytes, values.len() << 1);
+                bytes.extend(&values[0].to_le_bytes()[..width.div_ceil(8) as usize]);
+                codes.extend(values.iter().map(|_| values[0]));
+            }
+        }
+        (bytes, codes)
+    }
+
+    fn runs() -> impl Strategy<Value = Vec<(bool, Vec<u32>)>> {
+        prop::collection::vec((any::<bool>(), prop::collection::vec(any::<u32>(), 1..70)), 1..6)
+    }
+
+    proptest! {
+        #[test]
+        fn codes_are_found_at_their_places(width in 0_u32..=32, runs in runs(), step in 1_usize..20) {
+            let (bytes, codes) = hybrid(width, &runs);
+            let mut read = Hybrid::new(&bytes, width);
+            for (place, code) in codes.iter().enumerate().step_by(step) {
+                prop_assert_eq!(read.at(place), Ok(*code));
+            }
+            prop_assert_eq!(read.at(codes.len()), Err(ENDS_EARLY));
+        }
+
+        #[test]
+        fn wanted_codes_are_found_and_no_others(width in 0_u32..=10, runs in runs(), wanted in prop::collection::vec(any::<bool>(), 1024), less in 0_usize..9) {
+            let (bytes, codes) = hybrid(width, &runs);
+            let length = codes.len().saturating_sub(less);
+            let mut found = Vec::new();
+            let result = Hybrid::new(&bytes, width).find(length, &wanted, |place| found.push(place));
+            prop_assert_eq!(result, Ok(()));
+            let expected: Vec<usize> = (0..length).filter(|place| wanted[codes[*place] as usize]).collect();
+            prop_assert_eq!(found, expected);
+            // A dictionary of fewer texts than there are codes.
+            let largest = codes[..length].iter().max().map_or(0, |code| *code as usize);
+            let result = Hybrid::new(&bytes, width).find(length, &wanted[..largest], |_| {});
+            prop_assert_eq!(result.is_err(), length > 0);
+        }
+
+        #[test]
+        fn texts_are_read_past_rows_without_any(rows in prop::collection::vec(prop::option::of("[a-zé]{0,3}"), 1..200), step in 1_usize..9) {
+            let levels: Vec<u32> = rows.iter().map(|row| u32::from(row.is_some())).chain([0; 7]).collect();
+            let (levels, _) = hybrid(1, &[(true, levels)]);
+            let mut body = [&(levels.len() as u32).to_le_bytes(), levels.as_slice()].concat();
+            for text in rows.iter().flatten() {
+                body.extend_from_slice(&(text.len() as u32).to_le_bytes());
+                body.extend_from_slice(text.as_bytes());
+            }
+            let page = TextPage { body: &body, encoding: Encoding::PLAIN, optional: true, rows: rows.len() };
+            let mut texts = Vec::new();
+            prop_assert_eq!(page.texts(&[], (0..rows.len()).step_by(step), &mut texts), Ok(()));
+            prop_assert!(texts.iter().eq(rows.iter().step_by(step)));
+        }
+
+        #[test]
+        fn whatever_the_bytes_are_nothing_panics(body in prop::collection::vec(any::<u8>(), 0..60), plain in any::<bool>(), optional in any::<bool>()) {
+            let encoding = if plain { Encoding::PLAIN } else { Encoding::RLE_DICTIONARY };
+            let page = TextPage { body: &body, encoding, optional, rows: 100 };
+            let _ = page.texts(&[b"a", b"b"], 0..100, &mut Vec::new());
+            let _ = page.find(&[true, false], &Wanted::new(vec!["a".to_owned()]), |_| {});
+            let _ = dictionary_texts(&body);
+        }
+    }
+
+    #[test]
+    fn a_text_within_another_is_not_found() {
+        // The second text holds the first as it stands in a page, with its length.
+        let texts = ["ab", "x\u{2}\0\0\0ab", "ab"];
+        let body: Vec<u8> =
+            texts.iter().flat_map(|text| [&(text.len() as u32).to_le_bytes(), text.as_bytes()].concat()).collect();
+        let page = TextPage { body: &body, encoding: Encoding::PLAIN, optional: false, rows: 3 };
+        let mut found = Vec::new();
+        page.find(&[], &Wanted::new(vec!["ab".to_owned()]), |row| found.push(row)).unwrap();
+        assert_eq!(found, [0, 2]);
+    }
+}
