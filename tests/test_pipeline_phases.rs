@@ -148,7 +148,7 @@ mod test_phase_validate {
         let exceptions = validate(&loan, Some(&first_use)).exceptions().to_vec();
         let percent = "Note rate 0.0675 contradicts its column, which holds percentages: \
                        a value of at most 0.5 there looks like a fraction";
-        let digits = "Appraisal value \"1234567890123456789012345678901\" has more digits than the 30 that are read";
+        let digits = "Appraisal value \"1234567890123456789012345678901\" has more than 30 digits on a side of the point";
         let used = "Loan number 007a was already used on line 7 of may/tape.csv";
         let number = "1234567890123456789012345678901";
         let expected = [
@@ -157,7 +157,7 @@ mod test_phase_validate {
             (InvalidValue, "note_rate", "0.0675", "a percentage: 0 or > 0.5", percent),
             (InvalidValue, "ltv_ratio", "1.234,56", "a number", "LTV \"1.234,56\" is not a number"),
             (InvalidValue, "purchase_price", "Infinity", "a number", "Purchase price \"Infinity\" is not a number"),
-            (InvalidValue, "appraisal_value", number, "a number of at most 30 digits", digits),
+            (InvalidValue, "appraisal_value", number, "a number of at most 30 digits on each side of the point", digits),
             (DuplicateLoan, "seller_loan_number", "007a", "used once in a run", used),
         ];
         let expected = expected.map(|(exception_type, field, actual, limit, message)| Exception {

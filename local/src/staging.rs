@@ -152,6 +152,10 @@ impl Staging {
 
     fn place_results(&mut self) -> io::Result<()> {
         make_folders(&self.places.results, &mut self.results.made)?;
+        // Runs that end in one folder at the same time put their results there one after the other, so that all of them
+        // are of one run. Where a folder cannot be locked, nothing else can be done about it.
+        let folder = File::open(&self.places.results).ok();
+        let _locked = folder.as_ref().map(File::lock);
         let replaced = self.results.path.join(REPLACED_FOLDER);
         fs::create_dir(&replaced)?;
         for (at, name) in RESULT_FILES.iter().enumerate() {

@@ -55,7 +55,8 @@ pub fn find(given: &[PathBuf], around: &Surroundings) -> Result<Vec<FoundTape>, 
 }
 
 fn not_there(shown: &Path, error: &std::io::Error) -> CommandError {
-    let reason = if error.kind() == std::io::ErrorKind::NotFound { "is not there".to_owned() } else { error.to_string() };
+    let reason =
+        if error.kind() == std::io::ErrorKind::NotFound { "there is no such file".to_owned() } else { error.to_string() };
     CommandError::Usage(format!("The tape {} cannot be read: {reason}. Check its name and folder.", shown.display()))
 }
 

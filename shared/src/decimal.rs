@@ -261,7 +261,7 @@ pub enum ParseDecimalError {
     #[error("not a number")]
     NotANumber,
     /// It has more digits than are kept exactly.
-    #[error("more than {MAX_DIGITS} digits")]
+    #[error("more than {MAX_DIGITS} digits before or after the point")]
     TooManyDigits,
 }
 

@@ -64,7 +64,7 @@ mod usage {
         let desk = Desk::new();
         desk.write("t.csv", small_tape());
         desk.write("notes/readme.txt", "no tape");
-        refused(&desk, &["run", "t.csv", "u.csv"], &["u.csv", "is not there"]);
+        refused(&desk, &["run", "t.csv", "u.csv"], &["u.csv", "there is no such file"]);
         refused(&desk, &["run", "none/t.csv"], &["none/t.csv"]);
         refused(&desk, &["run", "notes"], &["no tape in the folder notes", ".csv and .xlsx"]);
     }

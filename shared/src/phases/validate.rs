@@ -127,8 +127,8 @@ fn unreadable(field: Field, cell: &NumberCell<'_>, why: Unreadable) -> Evidence 
         Unreadable::TooManyDigits => {
             let most = crate::decimal::MAX_DIGITS;
             (
-                format!("a number of at most {most} digits"),
-                format!("{label} \"{written}\" has more digits than the {most} that are read"),
+                format!("a number of at most {most} digits on each side of the point"),
+                format!("{label} \"{written}\" has more than {most} digits on a side of the point"),
             )
         }
         Unreadable::FractionInPercents => (
