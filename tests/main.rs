@@ -12,3 +12,4 @@ mod tapes;
 mod test_eligibility_rules;
 mod test_path_utils;
 mod test_pipeline_phases;
+mod workbooks;

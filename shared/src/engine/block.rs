@@ -11,7 +11,7 @@ use crate::{
     tape::{
         Tape,
         aliases::{Aliases, WordMemo},
-        header::{Header, unnamed_column},
+        header::Header,
         number::{read_into, says_nothing},
         records::{Record, RecordBlock, Shape, split_fields},
         units::ColumnUnit,
@@ -22,7 +22,8 @@ use super::loan_numbers::{NumberHasher, NumberKey};
 
 /// How a tape's rows become loans.
 #[derive(Debug)]
-pub struct RowReader {
+pub struct RowReader<'t> {
+    header: &'t Header,
     delimiter: u8,
     width: usize,
     extra_cells: bool,
@@ -36,12 +37,13 @@ pub struct RowReader {
     kept: Vec<(usize, String)>,
 }
 
-impl RowReader {
+impl<'t> RowReader<'t> {
     /// Reads the rows of a tape.
-    pub fn new(tape: &Tape<'_>, rules: &RuleSet) -> Self {
-        let header: &Header = tape.header();
+    pub fn new(tape: &'t Tape<'_>, rules: &RuleSet) -> Self {
+        let header = tape.header();
         let kept = header.columns.iter().enumerate().filter(|(_, column)| column.field.is_none());
         Self {
+            header,
             delimiter: tape.delimiter(),
             width: header.columns.len(),
             extra_cells: tape.allows_extra_cells(),
@@ -98,7 +100,7 @@ enum Content {
 
 impl CutBlock {
     /// Cuts the records of a block into fields, drops the rows in which every cell is empty, and hashes the loan numbers.
-    pub fn cut(&mut self, block: &RecordBlock, text: &str, reader: &RowReader, hasher: &NumberHasher) {
+    pub fn cut(&mut self, block: &RecordBlock, text: &str, reader: &RowReader<'_>, hasher: &NumberHasher) {
         self.rows.clear();
         self.ends.clear();
         self.keys.clear();
@@ -129,7 +131,7 @@ impl CutBlock {
         record: &Record,
         raw: &str,
         text: &'b str,
-        reader: &RowReader,
+        reader: &RowReader<'_>,
     ) -> (Content, Option<Cow<'b, str>>) {
         let first = self.ends.len();
         push_positions(raw.as_bytes(), reader.delimiter, record.start, &mut self.ends);
@@ -159,7 +161,7 @@ impl CutBlock {
     }
 }
 
-fn cut_quoted<'b>(raw: &str, reader: &RowReader) -> (Content, Option<Cow<'b, str>>) {
+fn cut_quoted<'b>(raw: &str, reader: &RowReader<'_>) -> (Content, Option<Cow<'b, str>>) {
     let mut fields = Vec::with_capacity(reader.width);
     split_fields(raw, Shape::Quoted, reader.delimiter, &mut fields);
     if fields.len() != reader.width && !reader.extra_cells {
@@ -248,7 +250,7 @@ pub fn judge_block(
     block: &RecordBlock,
     text: &str,
     cut: &CutBlock,
-    (tape, reader): (usize, &RowReader),
+    (tape, reader): (usize, &RowReader<'_>),
     terms: Terms<'_>,
     repeats: &[(u32, FirstUse)],
     mut rows: LoanRows,
@@ -329,7 +331,7 @@ impl<'c> Cells<'c> {
 
 /// Reads the cells of a row.
 #[inline]
-fn read_loan<'c>(loan: &mut Loan<'c>, cells: &Cells<'c>, reader: &RowReader, memos: &mut [WordMemo; WORDS]) {
+fn read_loan<'c>(loan: &mut Loan<'c>, cells: &Cells<'c>, reader: &RowReader<'_>, memos: &mut [WordMemo; WORDS]) {
     let cell = |field: Field| reader.position[field as usize].and_then(|at| cells.get(at)).unwrap_or("");
     let number = cell(Field::SellerLoanNumber);
     if !says_nothing(number) {
@@ -357,7 +359,7 @@ fn read_loan<'c>(loan: &mut Loan<'c>, cells: &Cells<'c>, reader: &RowReader, mem
 }
 
 /// Appends the cells that are only kept as one JSON object.
-fn push_kept(facts: &mut FactColumns, cells: &Cells<'_>, reader: &RowReader, scratch: &mut String) {
+fn push_kept(facts: &mut FactColumns, cells: &Cells<'_>, reader: &RowReader<'_>, scratch: &mut String) {
     if cells.len() == 0 || (reader.kept.is_empty() && cells.len() <= reader.width) {
         return;
     }
@@ -371,7 +373,7 @@ fn push_kept(facts: &mut FactColumns, cells: &Cells<'_>, reader: &RowReader, scr
         member(name, cells.get(*at).unwrap_or(""));
     }
     for at in reader.width..cells.len() {
-        member(&(json_text(&unnamed_column(at)) + ":"), cells.get(at).unwrap_or(""));
+        member(&(json_text(&reader.header.extra_name(at)) + ":"), cells.get(at).unwrap_or(""));
     }
     scratch.push('}');
     facts.push_source_columns(scratch);

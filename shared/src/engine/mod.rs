@@ -129,7 +129,7 @@ pub struct Outcome {
 pub fn run(job: &Job<'_>) -> Result<Outcome, RunError> {
     let tapes = job.tapes.iter().map(|source| Tape::open(source.as_ref())).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> = tapes.iter().map(|tape| tape.name().to_owned()).collect();
-    let readers: Vec<RowReader> = tapes.iter().map(|tape| RowReader::new(tape, job.rules)).collect();
+    let readers: Vec<RowReader<'_>> = tapes.iter().map(|tape| RowReader::new(tape, job.rules)).collect();
     let sink = job.destination.map(Sink::new).transpose()?;
     let crew = Crew {
         job,
@@ -179,7 +179,7 @@ struct Crew<'r, 't> {
     job: &'r Job<'r>,
     tapes: &'t [Tape<'r>],
     names: &'t [String],
-    readers: &'t [RowReader],
+    readers: &'t [RowReader<'t>],
     hasher: NumberHasher,
     feed: Mutex<Feed<'t>>,
     numbers: Turnstile<Uses>,

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     error::{RunError, RunErrorCode},
-    loan::{Field, FieldKind, NUMBERS},
+    loan::{Field, NUMBERS},
 };
 
 use super::{aliases::Aliases, units::ColumnUnit};
@@ -74,6 +74,15 @@ impl Header {
         })
     }
 
+    /// The name of a cell beyond the header: one that no column has.
+    pub fn extra_name(&self, at: usize) -> String {
+        let mut name = unnamed_column(at);
+        while self.columns.iter().any(|column| column.name == name) {
+            name.push_str("_2");
+        }
+        name
+    }
+
     /// Records the unit that was found for a column of percentages.
     pub fn set_unit(&mut self, field: Field, unit: ColumnUnit) {
         if let Some(column) = self.position(field).and_then(|at| self.columns.get_mut(at)) {
@@ -93,10 +102,6 @@ impl Header {
             let message =
                 format!("The header has {} columns; at most {MAX_COLUMNS} are read. Remove the ones not needed.", row.len());
             return Err(RunError::ingest(RunErrorCode::TooManyColumns, source_file, Some(line), message));
-        }
-        if row.iter().any(|cell| cell.replace("\r\n", "").contains('\r')) {
-            let message = "The lines end in lone carriage returns. Save the tape with usual line breaks (LF or CRLF).";
-            return Err(RunError::ingest(RunErrorCode::UnsupportedFormat, source_file, Some(line), message));
         }
         let mut position: [Option<usize>; Field::ALL.len()] = [None; Field::ALL.len()];
         let mut names = Names::default();
@@ -150,7 +155,7 @@ impl Names {
 }
 
 /// The name of a column without a header: its place, from 1.
-pub fn unnamed_column(at: usize) -> String {
+fn unnamed_column(at: usize) -> String {
     format!("column_{}", at + 1)
 }
 
@@ -205,14 +210,6 @@ impl HeaderSearch {
                 RunError::ingest(RunErrorCode::NoHeader, source_file, None, message)
             }
         }
-    }
-}
-
-/// Where the number of a field stands among the numbers of a loan.
-pub fn number_index(field: Field) -> Option<usize> {
-    match field.info().kind {
-        FieldKind::Number(at) => Some(at),
-        FieldKind::Text | FieldKind::Word(_) => None,
     }
 }
 

@@ -11,6 +11,7 @@ pub mod xlsx;
 
 use std::{borrow::Cow, io::Read};
 
+use memchr::memchr_iter;
 use serde::Serialize;
 
 use crate::error::{RunError, RunErrorCode};
@@ -82,7 +83,15 @@ impl<'s> Tape<'s> {
             let message = "The file is neither CSV nor XLSX. Export the tape as one of these.";
             return Err(RunError::ingest(RunErrorCode::UnsupportedFormat, source.name(), None, message));
         }
-        Self::open_csv(source)
+        Self::open_csv(source).map_err(|error| {
+            let name = source.name().to_ascii_lowercase();
+            let named_workbook = name.ends_with(".xlsx") || name.ends_with(".xls");
+            if named_workbook && error.code == RunErrorCode::NoHeader {
+                workbook_error(source, WorkbookError::Corrupt { detail: "it does not begin as a workbook does".to_owned() })
+            } else {
+                error
+            }
+        })
     }
 
     fn open_csv(source: &'s dyn TapeSource) -> Result<Self, RunError> {
@@ -112,6 +121,8 @@ impl<'s> Tape<'s> {
     fn open_workbook(source: &'s dyn TapeSource) -> Result<Self, RunError> {
         let failed = |error| workbook_error(source, error);
         let names = open_workbook(source)?.sheet_names().to_vec();
+        let reader = source.open_seekable().map_err(|error| RunError::unreadable(source.name(), &error))?;
+        xlsx::check_parts(reader).map_err(failed)?;
         let mut best: Option<HeaderSearch> = None;
         for (sheet, name) in names.into_iter().enumerate() {
             let mut search = HeaderSearch::default();
@@ -297,23 +308,35 @@ fn fields<'b, 'f>(
 
 /// Tries each delimiter on the head of the tape; the one with which a header is found is right.
 fn find_csv_header(source: &dyn TapeSource, encoding: &EncodingChoice) -> Result<(u8, Header), RunError> {
+    let mut head = Vec::new();
+    TextReader::new(source, encoding, HEAD_BYTES, false, None)?.read_more(&mut head)?;
+    if head.contains(&b'\r') && !head.contains(&b'\n') {
+        let message = "The lines end in lone carriage returns. Save the tape with usual line breaks (LF or CRLF).";
+        return Err(RunError::ingest(RunErrorCode::UnsupportedFormat, source.name(), None, message));
+    }
     let mut best: Option<HeaderSearch> = None;
     let mut holds_text = false;
     for delimiter in DELIMITERS {
         let mut reader = RecordReader::new(TextReader::new(source, encoding, HEAD_BYTES, false, None)?, delimiter);
         let (mut block, mut search) = (RecordBlock::default(), HeaderSearch::default());
         let mut in_head = true;
+        // Rows are counted, with blank ones: the lines inside a row are not rows.
+        let mut lines_inside = 0;
         while in_head && reader.next_block(&mut block)? {
             holds_text = true;
             let text = block_text(&block, source)?;
             let mut scratch = Vec::new();
-            for record in block.records.iter().take_while(|record| record.line <= HEADER_ROWS) {
+            for record in &block.records {
+                in_head = record.line - lines_inside <= HEADER_ROWS;
+                if !in_head {
+                    break;
+                }
+                lines_inside += memchr_iter(b'\n', &block.text[record.start as usize..record.end as usize]).count() as u64;
                 let Some(row) = fields(text, record, delimiter, &mut scratch) else { continue };
                 if let Some(header) = search.look(row, record.line, source.name())? {
                     return Ok((delimiter, header));
                 }
             }
-            in_head = block.records.last().is_none_or(|record| record.line < HEADER_ROWS);
         }
         if best.as_ref().is_none_or(|best| search.best_score() > best.best_score()) {
             best = Some(search);

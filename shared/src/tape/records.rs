@@ -15,7 +15,7 @@ use super::text::TextReader;
 pub const MAX_FIELD_LINES: usize = 100;
 /// A quoted field holds at most this many bytes.
 pub const MAX_FIELD_BYTES: usize = 64 * 1024;
-/// A record holds at most this many bytes: past that its first line is malformed. It bounds what a block may grow to.
+/// A record holds at most this many bytes: past that it is malformed. It bounds what a block may grow to.
 pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
 /// How much of a line that is too long is kept, to be shown.
 const KEPT_OF_TOO_LONG: usize = 4 * 1024;
@@ -101,17 +101,18 @@ impl<'s> RecordReader<'s> {
 
     /// Finds the records of the block and keeps what follows the last whole one.
     fn cut(&mut self, block: &mut RecordBlock) {
-        let mut at = 0;
         if self.skipping {
             match memchr(b'\n', &block.text) {
                 Some(newline) => {
                     self.skipping = false;
                     self.line += 1;
-                    at = newline + 1;
+                    // What is passed over may begin in the middle of a character.
+                    block.text.drain(..=newline);
                 }
                 None => return block.text.clear(),
             }
         }
+        let mut at = 0;
         let text = &block.text;
         while at < text.len() {
             let scan = match scan_record(&text[at..], self.delimiter, self.ended) {
@@ -132,29 +133,26 @@ impl<'s> RecordReader<'s> {
             at += scan.next;
         }
         self.carry.extend_from_slice(&text[at..]);
-        block.text.truncate(at);
+        // What is passed over may end in the middle of a character, too.
+        let kept = block.records.last().filter(|_| self.skipping).map_or(at, |record| record.end as usize);
+        block.text.truncate(kept);
     }
 
-    /// Makes the first line of a record that is too long a malformed record; returns where reading goes on.
+    /// Makes a malformed record of one that is too long, up to the end of the line on which it passes the limit, so that
+    /// nothing is scanned again and again; returns where reading goes on.
     fn too_long(&mut self, text: &[u8], at: usize, records: &mut Vec<Record>) -> usize {
-        let line_end = memchr(b'\n', &text[at..]).map(|newline| at + newline);
-        let mut kept = line_end.unwrap_or(text.len()).min(at + KEPT_OF_TOO_LONG);
+        let line_end = memchr(b'\n', &text[at + MAX_RECORD_BYTES..]).map(|newline| at + MAX_RECORD_BYTES + newline);
+        let mut kept = at + KEPT_OF_TOO_LONG;
         // Never end in the middle of a character.
-        while kept > at && kept < text.len() && text[kept] & 0xc0 == 0x80 {
+        while text[kept] & 0xc0 == 0x80 {
             kept -= 1;
         }
         let shape = Shape::Malformed(MalformedReason::TooLong);
         records.push(Record { start: position(at), end: position(kept), line: self.line, shape });
-        match line_end {
-            Some(newline) => {
-                self.line += 1;
-                newline + 1
-            }
-            None => {
-                self.skipping = true;
-                text.len()
-            }
-        }
+        self.skipping = line_end.is_none();
+        let next = line_end.map_or(text.len(), |newline| newline + 1);
+        self.line += memchr_iter(b'\n', &text[at..next]).count() as u64;
+        next
     }
 }
 
@@ -409,6 +407,27 @@ mod tests {
         assert_eq!(rows.len(), 3);
         assert!(matches!(&rows[1], (2, Err((MalformedReason::TooLong, raw))) if raw.chars().all(|c| c == 'é')));
         assert_eq!(rows[2], row(3, &["c", "d"]));
+    }
+
+    #[test]
+    fn a_record_of_many_short_lines_is_given_up_once() {
+        // Each line closes one quoted field and opens the next: one record, far longer than a record may be.
+        let text = format!("a,b\n{}", "x\",\"\n".repeat(3)) + &format!("\"{}", "x\",\"\n".repeat(2 * MAX_RECORD_BYTES / 5));
+        for block_bytes in [64 * 1024, 1 << 24] {
+            let rows = read(text.as_bytes(), block_bytes);
+            let too_long = rows.iter().filter(|(_, row)| matches!(row, Err((MalformedReason::TooLong, _)))).count();
+            assert!((1..=2).contains(&too_long), "{too_long}");
+            assert_eq!(rows, read(text.as_bytes(), 1 << 20));
+        }
+    }
+
+    #[test]
+    fn what_is_passed_over_may_be_cut_anywhere() {
+        let text = format!("a,b\n{}\nc,d\n", "🏠".repeat(MAX_RECORD_BYTES / 2));
+        for block_bytes in [64 * 1024 + 1, 64 * 1024 + 2, 64 * 1024 + 3, 1 << 24] {
+            let rows = read(text.as_bytes(), block_bytes);
+            assert_eq!((rows.len(), &rows[2]), (3, &row(3, &["c", "d"])));
+        }
     }
 
     proptest! {

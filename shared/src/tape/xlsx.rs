@@ -133,6 +133,26 @@ pub enum WorkbookError {
     Io(#[from] io::Error),
 }
 
+/// Reads every part of an opened workbook to its end, where its checksum stands: whoever reads the rows stops before it,
+/// and would believe what a flipped bit has made of a rate. The bounds of [`Workbook::open`] hold for what is unpacked.
+///
+/// # Errors
+/// A part that is not what its checksum says, or cannot be unpacked.
+pub fn check_parts(reader: Box<dyn ReadSeek>) -> Result<(), WorkbookError> {
+    let check = || -> Result<(), WorkbookError> {
+        let mut archive = ZipArchive::new(BufReader::new(reader)).map_err(corrupt)?;
+        for at in 0..archive.len() {
+            let mut part = archive.by_index(at).map_err(corrupt)?;
+            let name = part.name().map_err(corrupt)?.to_ascii_lowercase();
+            if name.ends_with(".xml") || name.ends_with(".rels") {
+                io::copy(&mut part, &mut io::sink()).map_err(|error| corrupt(format!("{name}: {error}")))?;
+            }
+        }
+        Ok(())
+    };
+    catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|_| Err(corrupt("a part cannot be unpacked")))
+}
+
 fn corrupt(detail: impl std::fmt::Display) -> WorkbookError {
     let detail: String = detail.to_string().chars().take(MAX_DETAIL).collect();
     WorkbookError::Corrupt { detail: detail.replace(char::is_control, " ") }
