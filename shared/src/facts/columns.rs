@@ -11,6 +11,9 @@ use crate::{
     rules::Severity,
 };
 
+/// The numbers of a loan are stored with at most 18 digits, as their column says.
+const EIGHTEEN_DIGITS: u64 = 1_000_000_000_000_000_000;
+
 /// Texts, one after the other.
 #[derive(Debug, Default)]
 pub struct TextColumn {
@@ -32,6 +35,12 @@ impl TextColumn {
     pub fn get(&self, row: usize) -> &[u8] {
         let start = if row == 0 { 0 } else { self.ends[row - 1] as usize };
         &self.bytes[start..self.ends[row] as usize]
+    }
+
+    /// How many bytes the texts of a range of rows have.
+    pub fn bytes(&self, rows: &Range<usize>) -> usize {
+        let end = |row: usize| if row == 0 { 0 } else { self.ends[row - 1] as usize };
+        end(rows.end) - end(rows.start)
     }
 
     /// How many texts there are.
@@ -60,9 +69,17 @@ impl SparseText {
 
     /// The texts of a range of rows, each with its row.
     pub fn range(&self, rows: &Range<usize>) -> impl Iterator<Item = (usize, &[u8])> {
-        let first = self.rows.partition_point(|row| (*row as usize) < rows.start);
-        let end = self.rows.partition_point(|row| (*row as usize) < rows.end);
-        (first..end).map(|at| (self.rows[at] as usize, self.texts.get(at)))
+        self.places(rows).map(|at| (self.rows[at] as usize, self.texts.get(at)))
+    }
+
+    /// How many bytes the texts of a range of rows have.
+    pub fn bytes(&self, rows: &Range<usize>) -> usize {
+        self.texts.bytes(&self.places(rows))
+    }
+
+    fn places(&self, rows: &Range<usize>) -> Range<usize> {
+        let place = |row: usize| self.rows.partition_point(|at| (*at as usize) < row);
+        place(rows.start)..place(rows.end)
     }
 }
 
@@ -99,6 +116,17 @@ impl WordColumn {
     pub const MISSING: u8 = 254;
     /// Marks a row whose word is in no vocabulary.
     pub const OTHER: u8 = 255;
+
+    /// How many of these rows have a word that is in no vocabulary.
+    pub fn count_others(&self, rows: Range<usize>) -> usize {
+        if self.others.is_empty() { 0 } else { self.codes[rows].iter().filter(|code| **code == Self::OTHER).count() }
+    }
+
+    /// How many bytes the words of a range of rows have that are in no vocabulary.
+    fn bytes(&self, rows: &Range<usize>) -> usize {
+        let first = self.count_others(0..rows.start);
+        self.others.bytes(&(first..first + self.count_others(rows.clone())))
+    }
 
     #[inline]
     fn push(&mut self, word: WordCell<'_>) {
@@ -166,10 +194,11 @@ impl FactColumns {
         self.loan_numbers.push(loan.shown_number());
         let mut odd = false;
         for (column, cell) in self.numbers.iter_mut().zip(&loan.numbers) {
-            let micros = cell.micros();
+            let micros = cell.micros().filter(|micros| micros.unsigned_abs() < EIGHTEEN_DIGITS);
             if micros.is_none() && cell.reading != Reading::Missing {
                 odd = true;
-                column.push(cell.value().and_then(Decimal::rounded_micros));
+                let rounded = cell.value().and_then(Decimal::rounded_micros);
+                column.push(rounded.filter(|micros| micros.unsigned_abs() < EIGHTEEN_DIGITS));
             } else {
                 column.push(micros);
             }
@@ -200,7 +229,9 @@ impl FactColumns {
         for (field, cell) in Field::NUMERIC.into_iter().zip(&decided.loan.numbers) {
             match cell.reading {
                 Reading::Unreadable(_) => written.push(format!("\"{field}\":{}", Value::from(cell.written))),
-                Reading::Value(value) if value.micros().is_none() => exact.push(format!("\"{field}\":{value}")),
+                Reading::Value(value) if value.micros().is_none_or(|micros| micros.unsigned_abs() >= EIGHTEEN_DIGITS) => {
+                    exact.push(format!("\"{field}\":{value}"))
+                }
                 Reading::Value(_) | Reading::Missing => {}
             }
         }
@@ -209,6 +240,13 @@ impl FactColumns {
                 column.push(row, &format!("{{{}}}", members.join(",")));
             }
         }
+    }
+
+    /// How many bytes of text a range of loans has.
+    pub fn text_bytes(&self, rows: &Range<usize>) -> usize {
+        let sparse = [&self.projection_reason, &self.as_written, &self.exact_values, &self.source_columns];
+        let words: usize = self.words.iter().map(|column| column.bytes(rows)).sum();
+        self.loan_numbers.bytes(rows) + words + sparse.map(|column| column.bytes(rows)).iter().sum::<usize>()
     }
 
     /// How many loans there are.
@@ -267,6 +305,12 @@ impl ExceptionColumns {
         }
     }
 
+    /// How many bytes of text a range of exceptions has.
+    pub fn text_bytes(&self, rows: &Range<usize>) -> usize {
+        let texts = [&self.loan_numbers, &self.messages, &self.fields, &self.actuals, &self.limits];
+        texts.map(|column| column.bytes(rows)).iter().sum::<usize>() + self.excesses.bytes(rows)
+    }
+
     /// How many exceptions there are.
     pub fn len(&self) -> usize {
         self.lines.len()
@@ -291,4 +335,29 @@ fn severity_code(severity: Severity) -> u8 {
 /// A block holds far fewer than 2^32 rows.
 fn row_number(row: usize) -> u32 {
     u32::try_from(row).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        loan::Loan,
+        phases::{judge, pricing::IrrTarget},
+        rules::rule_set::RuleSet,
+        tape::{number::read_cell, units::ColumnUnit},
+    };
+
+    #[test]
+    fn a_number_of_more_than_18_digits_stands_in_exact_values_only() {
+        let (rules, mut columns) = (RuleSet::built_in(), FactColumns::default());
+        for amount in ["999999999999.999999", "1000000000000", "5000000000000.25"] {
+            let mut loan = Loan::empty(2);
+            loan.numbers[0] = read_cell(Field::LoanAmount, amount, ColumnUnit::Percent, true);
+            columns.push(&judge(&loan, None, &rules, &IrrTarget::DEFAULT));
+        }
+        assert_eq!(columns.numbers[0].values, [999_999_999_999_999_999, 0, 0]);
+        assert_eq!(columns.numbers[0].nulls, [1, 2]);
+        let exact: Vec<_> = columns.exact_values.range(&(0..3)).collect();
+        assert_eq!(exact, [(1, &br#"{"loan_amount":1000000000000}"#[..]), (2, &br#"{"loan_amount":5000000000000.25}"#[..])]);
+    }
 }

@@ -23,7 +23,7 @@ use crate::{
 };
 
 use super::{
-    EXCEPTIONS_PER_GROUP, FACTS_PER_GROUP, NUMBER_SCALE, PRICE_SCALE,
+    EXCEPTIONS_PER_GROUP, FACTS_PER_GROUP, NUMBER_SCALE, PRICE_SCALE, TEXT_PER_GROUP,
     columns::{ExceptionColumns, FactColumns, NumberColumn, SEVERITIES, SparseText, TextColumn, WordColumn},
     pages::{EncodedColumn, NULL, dictionary_column, properties, sparse_column, text_column},
 };
@@ -99,6 +99,8 @@ pub trait Rows: Sized {
     const PER_GROUP: usize;
     /// How many rows there are.
     fn rows(&self) -> usize;
+    /// How many bytes of text a range of rows has.
+    fn text_bytes(&self, rows: &Range<usize>) -> usize;
     /// Encodes a row group. `tapes` are the names of the run's tapes.
     fn encode(parts: &[Part<Self>], schema: &FileSchema, tapes: &[String]) -> Result<Vec<EncodedColumn>>;
 }
@@ -108,11 +110,12 @@ pub trait Rows: Sized {
 pub struct GroupCollector<C> {
     parts: Vec<Part<C>>,
     rows: usize,
+    bytes: usize,
 }
 
 impl<C> Default for GroupCollector<C> {
     fn default() -> Self {
-        Self { parts: Vec::new(), rows: 0 }
+        Self { parts: Vec::new(), rows: 0, bytes: 0 }
     }
 }
 
@@ -122,12 +125,17 @@ impl<C: Rows> GroupCollector<C> {
         let columns = Arc::new(columns);
         let (mut full, mut at) = (Vec::new(), 0);
         while at < columns.rows() {
-            let take = (columns.rows() - at).min(C::PER_GROUP - self.rows);
+            let room = TEXT_PER_GROUP - self.bytes;
+            let mut take = (columns.rows() - at).min(C::PER_GROUP - self.rows);
+            if columns.text_bytes(&(at..at + take)) >= room {
+                take = first_at_least(take, |take| columns.text_bytes(&(at..at + take)), room);
+            }
             self.parts.push(Part { columns: columns.clone(), rows: at..at + take });
             self.rows += take;
+            self.bytes += columns.text_bytes(&(at..at + take));
             at += take;
-            if self.rows == C::PER_GROUP {
-                self.rows = 0;
+            if self.rows == C::PER_GROUP || self.bytes >= TEXT_PER_GROUP {
+                (self.rows, self.bytes) = (0, 0);
                 full.push(std::mem::take(&mut self.parts));
             }
         }
@@ -138,6 +146,16 @@ impl<C: Rows> GroupCollector<C> {
     pub fn finish(self) -> Option<Vec<Part<C>>> {
         (self.rows > 0).then_some(self.parts)
     }
+}
+
+/// The least number up to `most` whose measure is at least `wanted`, where the measure of `most` is and measures only grow.
+fn first_at_least(most: usize, measure: impl Fn(usize) -> usize, wanted: usize) -> usize {
+    let (mut below, mut enough) = (0, most);
+    while enough - below > 1 {
+        let middle = below + (enough - below) / 2;
+        if measure(middle) >= wanted { enough = middle } else { below = middle }
+    }
+    enough
 }
 
 /// The schema of a file and how it is written.
@@ -296,8 +314,7 @@ impl FileSchema {
         let mut codes = Vec::with_capacity(parts.iter().map(|part| part.rows.len()).sum());
         for part in parts {
             let column: &'c WordColumn = &part.columns.words[at];
-            let before = &column.codes[..part.rows.start];
-            let mut other = before.iter().filter(|code| **code == WordColumn::OTHER).count();
+            let mut other = column.count_others(0..part.rows.start);
             for code in &column.codes[part.rows.clone()] {
                 codes.push(match *code {
                     WordColumn::MISSING => NULL,
@@ -364,6 +381,10 @@ impl Rows for FactColumns {
         self.len()
     }
 
+    fn text_bytes(&self, rows: &Range<usize>) -> usize {
+        self.text_bytes(rows)
+    }
+
     fn encode(parts: &[Part<Self>], schema: &FileSchema, tapes: &[String]) -> Result<Vec<EncodedColumn>> {
         let disposition = |code: u8| Disposition::ALL.get(usize::from(code)).map_or("", |disposition| disposition.as_str());
         let mut columns = vec![schema.tapes(parts, |c| c.tape, tapes)?, schema.lines(parts, |c| &c.lines)?];
@@ -392,6 +413,10 @@ impl Rows for ExceptionColumns {
         self.len()
     }
 
+    fn text_bytes(&self, rows: &Range<usize>) -> usize {
+        self.text_bytes(rows)
+    }
+
     fn encode(parts: &[Part<Self>], schema: &FileSchema, tapes: &[String]) -> Result<Vec<EncodedColumn>> {
         let kind = |code: u8| ExceptionType::ALL.get(usize::from(code)).map(|exception_type| exception_type.kind());
         Ok(vec![
@@ -418,5 +443,53 @@ impl Rows for ExceptionColumns {
             schema.repeated("limit", parts, |c| &c.limits)?,
             schema.sparse("excess", parts, |c| &c.excesses)?,
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Rows of which only the bytes of text are known.
+    struct Texts(Vec<usize>);
+
+    impl Rows for Texts {
+        const PER_GROUP: usize = 50;
+
+        fn rows(&self) -> usize {
+            self.0.len()
+        }
+
+        fn text_bytes(&self, rows: &Range<usize>) -> usize {
+            self.0[rows.clone()].iter().sum()
+        }
+
+        fn encode(_: &[Part<Self>], _: &FileSchema, _: &[String]) -> Result<Vec<EncodedColumn>> {
+            Ok(Vec::new())
+        }
+    }
+
+    /// How many rows each row group has.
+    fn groups(texts: &[usize], block: usize) -> Vec<usize> {
+        let mut collector = GroupCollector::default();
+        let mut groups: Vec<_> = texts.chunks(block).flat_map(|rows| collector.add(Texts(rows.to_vec()))).collect();
+        groups.extend(collector.finish());
+        groups.iter().map(|parts| parts.iter().map(|part| part.rows.len()).sum()).collect()
+    }
+
+    #[test]
+    fn a_row_group_ends_with_its_rows_or_its_bytes() {
+        assert_eq!(groups(&[1; 120], 7), [50, 50, 20]);
+        assert_eq!(groups(&[TEXT_PER_GROUP / 4; 10], 3), [4, 4, 2]);
+        assert_eq!(groups(&[2 * TEXT_PER_GROUP; 3], 2), [1, 1, 1]);
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_do_not_show_in_row_groups(texts in prop::collection::vec(0..TEXT_PER_GROUP / 8, 1..200), block in 1_usize..60) {
+            prop_assert_eq!(groups(&texts, block), groups(&texts, texts.len()));
+        }
     }
 }

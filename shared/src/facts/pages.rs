@@ -26,6 +26,10 @@ use super::ROWS_PER_PAGE;
 /// The level of compression: the fastest that still pays.
 pub const ZSTD_LEVEL: i32 = 1;
 
+/// A page of texts ends with the text that reaches so many bytes, however few its rows: a whole page is unpacked to read a
+/// row of it, and a tape may have hundreds of columns that are only kept.
+const BYTES_PER_PAGE: usize = 64 * 1024;
+
 /// One encoded column of a row group.
 pub struct EncodedColumn {
     /// Its pages.
@@ -151,7 +155,7 @@ pub fn text_column<'t>(column: ColumnDescPtr, texts: impl Iterator<Item = &'t [u
     for text in texts {
         push_plain(&mut body, text)?;
         rows += 1;
-        if rows == ROWS_PER_PAGE {
+        if rows == ROWS_PER_PAGE || body.len() >= BYTES_PER_PAGE {
             chunk.data_page(&body, rows, Encoding::PLAIN)?;
             body.clear();
             rows = 0;
@@ -167,8 +171,17 @@ pub fn text_column<'t>(column: ColumnDescPtr, texts: impl Iterator<Item = &'t [u
 pub fn sparse_column(column: ColumnDescPtr, rows: usize, mut present: &[(usize, &[u8])]) -> Result<EncodedColumn> {
     let mut chunk = ChunkWriter::new(true)?;
     let mut body = Vec::new();
-    for start in (0..rows).step_by(ROWS_PER_PAGE) {
-        let length = ROWS_PER_PAGE.min(rows - start);
+    let mut start = 0;
+    while start < rows {
+        let mut length = ROWS_PER_PAGE.min(rows - start);
+        let mut bytes = 0;
+        for (row, text) in present.iter().take_while(|(row, _)| *row < start + length) {
+            bytes += text.len();
+            if bytes >= BYTES_PER_PAGE {
+                length = row + 1 - start;
+                break;
+            }
+        }
         let (page, rest) = present.split_at(present.partition_point(|(row, _)| *row < start + length));
         present = rest;
         body.clear();
@@ -178,6 +191,7 @@ pub fn sparse_column(column: ColumnDescPtr, rows: usize, mut present: &[(usize, 
             push_plain(&mut body, text)?;
         }
         chunk.data_page(&body, length, Encoding::PLAIN)?;
+        start += length;
     }
     chunk.finish(column, vec![Encoding::PLAIN, Encoding::RLE])
 }
