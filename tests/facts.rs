@@ -465,7 +465,7 @@ mod damage {
             assert!(matches!(page(index, &filter), Err(ReadError::Damaged { .. })), "{index:?}");
         }
         let error = reader.page(&more_rejected, &rejected, 0, usize::MAX).unwrap_err();
-        assert_eq!(error.to_string(), "facts.parquet is damaged: a row group has not the rows that the run's index says");
+        assert_eq!(error.to_string(), "facts.parquet is damaged: a row group has not the rows that the run's index counts");
         assert!(matches!(page(&index, &rejected), Ok(1)));
         assert!(matches!(FactsReader::open(file(&SMALL, EXCEPTIONS_FILE)), Err(ReadError::Damaged { .. })));
     }

@@ -78,34 +78,11 @@ pub struct ExceptionFilter {
     pub seller_loan_number: Option<String>,
 }
 
-/// What a row group offers to a filter, as far as the index knows.
-struct Offer {
-    /// How many rows the row group has.
-    rows: u64,
-    /// How many of them the filter lets through, not asking for the loan number.
-    matching: u64,
-    /// What is to be asked of the rows themselves.
-    conditions: Vec<Condition>,
-}
-
 impl FactFilter {
     /// How many facts of a run the filter lets through, where the index alone knows it: not if it asks for a loan number,
     /// unless the rest rules everything out.
     pub fn count(&self, index: &ResultsIndex) -> Option<u64> {
-        count(index.facts.iter().map(|counts| self.offer(counts)), self.seller_loan_number.as_deref())
-    }
-
-    fn offer(&self, counts: &[u32; Disposition::ALL.len()]) -> Offer {
-        let rows = counts.iter().copied().map(u64::from).sum();
-        let matching = self.disposition.map_or(rows, |disposition| counts[disposition as usize].into());
-        let mut conditions = Vec::new();
-        if let Some(disposition) = self.disposition.filter(|_| matching < rows) {
-            conditions.push(condition(&FACT_SCHEMA, "disposition", vec![disposition.as_str().to_owned()]));
-        }
-        if let Some(number) = &self.seller_loan_number {
-            conditions.push(condition(&FACT_SCHEMA, "seller_loan_number", vec![number.clone()]));
-        }
-        Offer { rows, matching, conditions }
+        count(self, index)
     }
 }
 
@@ -113,26 +90,7 @@ impl ExceptionFilter {
     /// How many exceptions of a run the filter lets through, where the index alone knows it: not if it asks for a loan
     /// number, unless the rest rules everything out.
     pub fn count(&self, index: &ResultsIndex) -> Option<u64> {
-        count(index.exceptions.iter().map(|counts| self.offer(counts)), self.seller_loan_number.as_deref())
-    }
-
-    fn offer(&self, counts: &[ExceptionCount]) -> Offer {
-        let sum = |counts: &mut dyn Iterator<Item = &ExceptionCount>| counts.map(|count| u64::from(count.count)).sum();
-        let of_type = |count: &&ExceptionCount| self.has_type(count);
-        let of_severity = |count: &&ExceptionCount| self.has_severity(count);
-        let mut conditions = Vec::new();
-        if !counts.iter().all(|count| of_type(&count)) {
-            let names = counts.iter().filter(of_type).filter_map(exception_type).map(|kind| kind.name().to_owned()).collect();
-            conditions.push(condition(&EXCEPTION_SCHEMA, "exception_type", names));
-        }
-        if let Some(severity) = self.severity.filter(|_| !counts.iter().filter(of_type).all(|count| of_severity(&count))) {
-            conditions.push(condition(&EXCEPTION_SCHEMA, "severity", vec![severity.as_str().to_owned()]));
-        }
-        if let Some(number) = &self.seller_loan_number {
-            conditions.push(condition(&EXCEPTION_SCHEMA, "seller_loan_number", vec![number.clone()]));
-        }
-        let matching = sum(&mut counts.iter().filter(of_type).filter(of_severity));
-        Offer { rows: sum(&mut counts.iter()), matching, conditions }
+        count(self, index)
     }
 
     fn has_type(&self, count: &ExceptionCount) -> bool {
@@ -154,15 +112,95 @@ fn exception_type(count: &ExceptionCount) -> Option<ExceptionType> {
     ExceptionType::ALL.get(usize::from(count.exception_type)).copied()
 }
 
-fn count(offers: impl Iterator<Item = Offer>, seller_loan_number: Option<&str>) -> Option<u64> {
-    let matching = offers.map(|offer| offer.matching).sum();
-    (seller_loan_number.is_none() || matching == 0).then_some(matching)
+/// What the index and a filter say together of a row group.
+trait Filter {
+    /// What the index counts in a row group.
+    type Counts;
+    /// The row groups of the index.
+    fn groups(index: &ResultsIndex) -> &[Self::Counts];
+    /// How many rows a row group has.
+    fn rows(counts: &Self::Counts) -> u64;
+    /// How many of them the filter lets through, not asking for the loan number.
+    fn matching(&self, counts: &Self::Counts) -> u64;
+    /// What is to be asked of the rows themselves, the cheapest first.
+    fn conditions(&self, counts: &Self::Counts) -> Vec<Condition>;
+    /// The loan number that is asked for.
+    fn number(&self) -> Option<&str>;
 }
 
-fn condition(schema: &[(&str, ColumnKind, bool)], column: &str, texts: Vec<String>) -> Condition {
-    // The column is one of the schema: an index past its end would be noticed as a column that the file lacks.
+impl Filter for FactFilter {
+    type Counts = [u32; Disposition::ALL.len()];
+
+    fn groups(index: &ResultsIndex) -> &[Self::Counts] {
+        &index.facts
+    }
+
+    fn rows(counts: &Self::Counts) -> u64 {
+        counts.iter().copied().map(u64::from).sum()
+    }
+
+    fn matching(&self, counts: &Self::Counts) -> u64 {
+        self.disposition.map_or_else(|| Self::rows(counts), |disposition| counts[disposition as usize].into())
+    }
+
+    fn conditions(&self, counts: &Self::Counts) -> Vec<Condition> {
+        let mut conditions = Vec::new();
+        if let Some(disposition) = self.disposition.filter(|_| self.matching(counts) < Self::rows(counts)) {
+            conditions.push(condition(&FACT_SCHEMA, "disposition", vec![disposition.as_str()]));
+        }
+        conditions.extend(self.number().map(|number| condition(&FACT_SCHEMA, "seller_loan_number", vec![number])));
+        conditions
+    }
+
+    fn number(&self) -> Option<&str> {
+        self.seller_loan_number.as_deref()
+    }
+}
+
+impl Filter for ExceptionFilter {
+    type Counts = Vec<ExceptionCount>;
+
+    fn groups(index: &ResultsIndex) -> &[Self::Counts] {
+        &index.exceptions
+    }
+
+    fn rows(counts: &Self::Counts) -> u64 {
+        counts.iter().map(|count| u64::from(count.count)).sum()
+    }
+
+    fn matching(&self, counts: &Self::Counts) -> u64 {
+        let matching = counts.iter().filter(|count| self.has_type(count) && self.has_severity(count));
+        matching.map(|count| u64::from(count.count)).sum()
+    }
+
+    fn conditions(&self, counts: &Self::Counts) -> Vec<Condition> {
+        let mut conditions = Vec::new();
+        let (of_type, others): (Vec<_>, Vec<_>) = counts.iter().partition(|count| self.has_type(count));
+        if !others.is_empty() {
+            let names = of_type.iter().copied().filter_map(exception_type).map(ExceptionType::name).collect();
+            conditions.push(condition(&EXCEPTION_SCHEMA, "exception_type", names));
+        }
+        if let Some(severity) = self.severity.filter(|_| !of_type.iter().all(|count| self.has_severity(count))) {
+            conditions.push(condition(&EXCEPTION_SCHEMA, "severity", vec![severity.as_str()]));
+        }
+        conditions.extend(self.number().map(|number| condition(&EXCEPTION_SCHEMA, "seller_loan_number", vec![number])));
+        conditions
+    }
+
+    fn number(&self) -> Option<&str> {
+        self.seller_loan_number.as_deref()
+    }
+}
+
+fn condition(schema: &[(&str, ColumnKind, bool)], column: &str, texts: Vec<&str>) -> Condition {
+    // The column is one of the schema: a place past its end would be noticed as a column that the file lacks.
     let column = schema.iter().position(|(name, ..)| *name == column).unwrap_or(schema.len());
-    Condition { column, texts }
+    Condition { column, texts: texts.into_iter().map(str::to_owned).collect() }
+}
+
+fn count<F: Filter>(filter: &F, index: &ResultsIndex) -> Option<u64> {
+    let matching = F::groups(index).iter().map(|counts| filter.matching(counts)).sum();
+    (filter.number().is_none() || matching == 0).then_some(matching)
 }
 
 /// Reads pages of the facts of one run. It may be kept as long as the run, and shared.
@@ -184,8 +222,7 @@ impl<R: RangeReader> FactsReader<R> {
     /// # Errors
     /// The file cannot be had, is damaged, or is not the one that the index is of.
     pub fn page(&self, index: &ResultsIndex, filter: &FactFilter, skip: u64, limit: usize) -> Result<Vec<FactRow>, ReadError> {
-        let offers = index.facts.iter().map(|counts| filter.offer(counts));
-        page(&self.file, offers, filter.seller_loan_number.is_none(), (skip, limit), FactRow::all)
+        page(&self.file, index, filter, (skip, limit), FactRow::all)
     }
 }
 
@@ -214,39 +251,42 @@ impl<R: RangeReader> ExceptionsReader<R> {
         skip: u64,
         limit: usize,
     ) -> Result<Vec<ExceptionRow>, ReadError> {
-        let offers = index.exceptions.iter().map(|counts| filter.offer(counts));
-        page(&self.file, offers, filter.seller_loan_number.is_none(), (skip, limit), ExceptionRow::all)
+        page(&self.file, index, filter, (skip, limit), ExceptionRow::all)
     }
 }
 
-/// Reads a page, given what each row group offers. `known` is whether exactly as many rows as are offered are there.
-fn page<R: RangeReader, T>(
+/// Reads a page. Row groups before it are passed over by their counts alone; those that hold it are searched, and read where
+/// something was found.
+fn page<R: RangeReader, F: Filter, T>(
     file: &ResultsFile<R>,
-    offers: impl ExactSizeIterator<Item = Offer>,
-    known: bool,
+    index: &ResultsIndex,
+    filter: &F,
     (mut skip, limit): (u64, usize),
     rows: impl for<'c> Fn(&Columns<'c, '_, R>) -> Result<Vec<T>, ReadError>,
 ) -> Result<Vec<T>, ReadError> {
-    if offers.len() != file.groups() {
+    let groups = F::groups(index);
+    if !groups.iter().map(F::rows).eq(file.groups().iter().map(|group| group.rows as u64)) {
         return Err(file.damaged("its row groups are not those of the run's index"));
     }
+    // Whether exactly as many rows are there as the index counts.
+    let counted = filter.number().is_none();
     let mut page = Vec::new();
-    for (at, offer) in offers.enumerate() {
-        if page.len() == limit {
+    for (counts, group) in groups.iter().zip(file.groups()) {
+        let (matching, wanted) = (filter.matching(counts), limit - page.len());
+        if wanted == 0 {
             break;
         }
-        if offer.matching == 0 {
+        if matching == 0 {
             continue;
         }
-        if known && offer.matching <= skip {
-            skip -= offer.matching;
+        if counted && matching <= skip {
+            skip -= matching;
             continue;
         }
-        let mut group = Group::new(file, at, offer.rows)?;
-        let wanted = limit - page.len();
-        let selected = group.select(offer.conditions, skip, wanted)?;
-        if known && selected.rows.len() as u64 != (offer.matching - skip).min(wanted as u64) {
-            return Err(file.damaged("a row group has not the rows that the run's index says"));
+        let mut group = Group::new(file, group)?;
+        let selected = group.select(filter.conditions(counts), skip, wanted)?;
+        if counted && selected.rows.len() as u64 != (matching - skip).min(wanted as u64) {
+            return Err(file.damaged("a row group has not the rows that the run's index counts"));
         }
         skip -= selected.skipped;
         if !selected.rows.is_empty() {

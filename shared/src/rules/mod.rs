@@ -455,6 +455,29 @@ mod tests {
     }
 
     #[test]
+    fn kinds_keep_their_places() {
+        // Page indexes of earlier runs hold the places: a new kind goes to the end, and none goes away.
+        let names = ExceptionType::ALL.map(ExceptionType::name);
+        let stored = [
+            "missing_field",
+            "invalid_value",
+            "duplicate_loan",
+            "malformed_row",
+            "loan_amount_range",
+            "ltv_ratio",
+            "dti_ratio",
+            "credit_score",
+            "property_type",
+            "occupancy_status",
+            "loan_purpose",
+            "missing_purchase_price",
+            "missing_appraisal",
+            "note_rate_range",
+        ];
+        assert_eq!(names[..stored.len()], stored);
+    }
+
+    #[test]
     fn names_and_criteria_are_unique() {
         let unique = |texts: Vec<&str>| texts.iter().collect::<HashSet<_>>().len();
         assert_eq!(unique(TABLE.iter().map(|kind| kind.name).collect()), TABLE.len());

@@ -120,13 +120,16 @@ impl<'s> Tape<'s> {
 
     fn open_workbook(source: &'s dyn TapeSource) -> Result<Self, RunError> {
         let failed = |error| workbook_error(source, error);
-        let names = open_workbook(source)?.sheet_names().to_vec();
+        let workbook = open_workbook(source)?;
+        let names = workbook.sheet_names().to_vec();
         let reader = source.open_seekable().map_err(|error| RunError::unreadable(source.name(), &error))?;
         xlsx::check_parts(reader).map_err(failed)?;
+        let mut opened = Some(workbook);
         let mut best: Option<HeaderSearch> = None;
         for (sheet, name) in names.into_iter().enumerate() {
             let mut search = HeaderSearch::default();
-            let mut rows = open_workbook(source)?.into_rows(sheet);
+            let workbook = opened.take().map_or_else(|| open_workbook(source), Ok)?;
+            let mut rows = workbook.into_rows(sheet);
             let mut found = None;
             for row in rows.by_ref() {
                 let row = row.map_err(failed)?;

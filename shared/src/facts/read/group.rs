@@ -49,10 +49,8 @@ pub struct Group<'f, R> {
 }
 
 impl<'f, R: RangeReader> Group<'f, R> {
-    /// The row group at that place in the file, of which the run's index says how many rows it has.
-    pub fn new(file: &'f ResultsFile<R>, at: usize, rows: u64) -> Result<Self, ReadError> {
-        let group = file.group(at).filter(|group| group.rows as u64 == rows);
-        let group = group.ok_or_else(|| file.damaged("its row groups are not those of the run's index"))?;
+    /// A row group of which nothing has been read.
+    pub fn new(file: &'f ResultsFile<R>, group: &'f RowGroup) -> Result<Self, ReadError> {
         let zstd = Decompressor::new().map_err(|error| file.unavailable(error))?;
         Ok(Self { file, group, parts: Parts::default(), zstd: RefCell::new(zstd) })
     }
