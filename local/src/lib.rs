@@ -4,6 +4,7 @@
 
 mod cli;
 mod command_error;
+pub mod embedded;
 mod plain_text;
 mod progress;
 mod replay;

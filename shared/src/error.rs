@@ -70,6 +70,8 @@ pub enum RunErrorCode {
     TapeChanged,
     /// A result could not be written.
     OutputFailed,
+    /// The worker stopped before the run was finished.
+    WorkerLost,
     /// The engine itself failed.
     Internal,
 }

@@ -1,6 +1,9 @@
 //! Loan Engine's core: from a loan tape to explained decisions.
 
+pub mod api;
+pub mod auth;
 pub mod clock;
+pub mod config;
 pub mod decimal;
 pub mod engine;
 pub mod error;
@@ -12,4 +15,7 @@ pub mod phases;
 pub mod results;
 pub mod rules;
 pub mod run;
+pub mod start_run;
+pub mod storage;
+pub mod stores;
 pub mod tape;

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// How a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     /// It has been created, and nobody works on it yet.
@@ -232,6 +233,11 @@ impl Run {
         self.status
     }
 
+    /// The day of the week on which it was created, in UTC: 0 for Monday.
+    pub fn weekday(&self) -> u8 {
+        utc_date(self.created_at).weekday().to_monday_zero_offset().unsigned_abs()
+    }
+
     /// What it records of its rule set.
     pub fn rule_set(&self) -> &RuleSetId {
         &self.origin.rule_set
@@ -268,7 +274,7 @@ const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Frid
 impl Serialize for Run {
     /// The `run` object of the API. `id` and `run_id` are the same.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let weekday = usize::from(utc_date(self.created_at).weekday().to_monday_zero_offset().unsigned_abs());
+        let weekday = usize::from(self.weekday());
         let progress = self.progress.map(|Progress { loans, bytes, total_bytes }| ProgressObject { loans, bytes, total_bytes });
         let mut run = serializer.serialize_struct("Run", 21)?;
         run.serialize_field("id", &self.origin.run_id)?;

@@ -1,0 +1,1 @@
+//! The Lambda of log-in and users.

@@ -1,0 +1,3 @@
+//! The Lambda of log-in and users.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The Lambda of results: summaries, exceptions, loans.

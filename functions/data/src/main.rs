@@ -1,0 +1,3 @@
+//! The Lambda of results: summaries, exceptions, loans.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The Lambda of files in the three areas.

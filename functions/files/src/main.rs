@@ -1,0 +1,3 @@
+//! The Lambda of files in the three areas.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The Lambda of health, OpenAPI and its page.

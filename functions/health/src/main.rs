@@ -1,0 +1,3 @@
+//! The Lambda of health, OpenAPI and its page.
+
+fn main() {}

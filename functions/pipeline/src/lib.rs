@@ -1,0 +1,1 @@
+//! The Lambda that starts runs and shows them.

@@ -1,0 +1,3 @@
+//! The Lambda that starts runs and shows them.
+
+fn main() {}

@@ -1,0 +1,333 @@
+//! One run, from its claim to its end.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use shared::{
+    clock::Clock,
+    engine::{self, Destination, Job, Outcome, Progress, Tuning},
+    error::{Phase, RunError},
+    facts::{EXCEPTIONS_FILE, FACTS_FILE},
+    manifest::{MANIFEST_FILE, Manifest, archived_output, archived_tape},
+    results::{csv::OutputFile, summary::Summary},
+    rules::rule_set::RuleSet,
+    run::{Run, RunStatus},
+    storage::{
+        StorageBackend as _, StorageError,
+        s3::S3Storage,
+        tape::ObjectTape,
+        uploads::{Uploaded, Uploads},
+    },
+    stores::{
+        StoreError, keys,
+        runs::{Lease, MAX_ATTEMPTS, ObjectVersion, OutputInfo, RunRequest, RunResults, Runs},
+    },
+    tape::{source::TapeSource, text::RawCopy},
+};
+use uuid::Uuid;
+
+/// How often a worker says that it is still there, and how far it is.
+const REPORT_EVERY: Duration = Duration::from_secs(2);
+
+/// Whoever executes runs.
+#[derive(Clone)]
+pub struct Worker {
+    /// The runs.
+    pub runs: Runs,
+    /// Where tapes and results are.
+    pub storage: S3Storage,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How the work is cut.
+    pub tuning: Tuning,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Executed {
+    /// The run is completed.
+    Completed,
+    /// The run has failed, and says why.
+    Failed,
+    /// Somebody else has the run, or it had ended before.
+    NotOurs,
+}
+
+/// Why an execution did not come to an end of the run's.
+enum Stop {
+    /// The run fails.
+    Run(RunError),
+    /// The storage did not do its part. The next try may succeed.
+    Storage(StoreError),
+    /// The run is somebody else's by now.
+    Lost,
+}
+
+impl From<RunError> for Stop {
+    fn from(error: RunError) -> Self {
+        Self::Run(error)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl Stop {
+    /// What an error of the storage stops in a phase.
+    fn storage(phase: Phase, what: &str, error: StorageError) -> Self {
+        match error {
+            StorageError::Store(error) => Self::Storage(error),
+            error => Self::Run(RunError::output(phase, what, &io::Error::other(error))),
+        }
+    }
+}
+
+impl Worker {
+    /// Claims a run and takes it through all phases.
+    ///
+    /// # Errors
+    /// A store does not answer. The run may be tried again then.
+    pub async fn execute(&self, run_id: Uuid) -> Result<Executed, StoreError> {
+        let (Some(stored), Some(request)) = (self.runs.get(run_id).await?, self.runs.request(run_id).await?) else {
+            return Ok(Executed::NotOurs);
+        };
+        let now = self.clock.now();
+        if !stored.is_claimable(now) {
+            return Ok(Executed::NotOurs);
+        }
+        if stored.attempt >= MAX_ATTEMPTS {
+            let given_up = self.runs.give_up(run_id, now).await?;
+            return Ok(if given_up { Executed::Failed } else { Executed::NotOurs });
+        }
+        let damaged = |error: &dyn std::error::Error| StoreError::Damaged(error.to_string());
+        let (mut run, rules) = (request.run().map_err(|e| damaged(&e))?, request.rules().map_err(|e| damaged(&e))?);
+        run.start(now).map_err(|error| damaged(&error))?;
+        let Some(lease) = self.runs.claim(&run, Uuid::new_v4(), now).await? else { return Ok(Executed::NotOurs) };
+        tracing::info!(%run_id, attempt = stored.attempt + 1, "a run begins");
+        let ended = match self.work(&mut run, &request, &rules, &lease).await {
+            Ok(results) => {
+                run.complete(self.clock.now()).map_err(|error| damaged(&error))?;
+                let results = results.stored(&run)?;
+                if self.runs.complete(&lease, &run, &results).await? { Executed::Completed } else { Executed::NotOurs }
+            }
+            Err(Stop::Run(error)) => {
+                tracing::info!(%run_id, code = ?error.code, phase = %error.phase, "a run failed");
+                run.fail(error, self.clock.now()).map_err(|error| damaged(&error))?;
+                if self.runs.end(&lease, &run).await? { Executed::Failed } else { Executed::NotOurs }
+            }
+            Err(Stop::Lost) => Executed::NotOurs,
+            Err(Stop::Storage(error)) => {
+                self.runs.release(&lease).await?;
+                return Err(error);
+            }
+        };
+        tracing::info!(%run_id, ?ended, "a run has ended");
+        Ok(ended)
+    }
+
+    /// All phases.
+    async fn work(&self, run: &mut Run, request: &RunRequest, rules: &RuleSet, lease: &Lease) -> Result<Results, Stop> {
+        let files = (!request.dry_run).then(|| Arc::new(Files::new(&self.storage, run.run_id())));
+        let progress = Arc::new(Mutex::new(None));
+        let judged = self.reporting(lease, &progress, self.judge(request, rules, files.clone(), &progress)).await;
+        run_progress(run, &progress);
+        let outcome = match (judged, &files) {
+            (Ok(outcome), _) => outcome,
+            (Err(error), files) => {
+                if let Some(uploads) = files.as_ref().and_then(|files| files.take()) {
+                    uploads.abort().await;
+                }
+                return Err(error);
+            }
+        };
+        run.record(&outcome);
+        run.finish_phase(Phase::Output);
+        let summary = outcome.summary.finish();
+        let Some(uploads) = files.and_then(|files| files.take()) else { return Ok(Results::dry(summary)) };
+        // Nothing appears for a run that somebody else has taken over meanwhile.
+        if !self.runs.report(lease, None, self.clock.now()).await? {
+            uploads.abort().await;
+            return Err(Stop::Lost);
+        }
+        let uploaded = uploads.complete().await.map_err(|(name, error)| Stop::storage(Phase::Output, &name, error))?;
+        self.archive(run, request, rules, &outcome).await?;
+        run.finish_phase(Phase::Archive);
+        let index = self.keep_index(run.run_id(), &outcome).await?;
+        let version = |name: &str| {
+            let found = uploaded.iter().find(|file| file.name == name);
+            found.map(|Uploaded { size, etag, .. }| ObjectVersion { size: *size, etag: etag.clone() })
+        };
+        let outputs = outcome.outputs.iter().map(|(file, is)| OutputInfo {
+            key: file.key().to_owned(),
+            name: file.file_name().to_owned(),
+            size: is.size,
+            rows: outcome.summary.rows(*file),
+        });
+        Ok(Results {
+            summary,
+            outputs: outputs.collect(),
+            facts: version(FACTS_FILE),
+            exceptions: version(EXCEPTIONS_FILE),
+            index: Some(index),
+        })
+    }
+
+    /// The phases from ingest to output, on threads of their own.
+    async fn judge(
+        &self,
+        request: &RunRequest,
+        rules: &RuleSet,
+        files: Option<Arc<Files>>,
+        progress: &Arc<Mutex<Option<Progress>>>,
+    ) -> Result<Outcome, Stop> {
+        let tape = |tape| Box::new(ObjectTape::new(self.storage.clone(), tape)) as Box<dyn TapeSource>;
+        let tapes: Vec<Box<dyn TapeSource>> = request.tapes.iter().cloned().map(tape).collect();
+        let target = request.target().map_err(|error| StoreError::Damaged(error.to_string()))?;
+        let (rules, tuning, progress) = (rules.clone(), self.tuning, Arc::clone(progress));
+        let judged = tokio::task::spawn_blocking(move || {
+            engine::run(&Job {
+                tapes: &tapes,
+                rules: &rules,
+                irr_target: target,
+                destination: files.as_deref().map(|files| files as &dyn Destination),
+                progress: &|now| *progress.lock().unwrap_or_else(PoisonError::into_inner) = Some(now),
+                tuning,
+            })
+        });
+        let judged = judged.await;
+        Ok(judged.map_err(|error| RunError::internal(Phase::Ingest, format!("The engine stopped: {error}")))??)
+    }
+
+    /// Does something, and says meanwhile that the worker is still there.
+    async fn reporting<T>(
+        &self,
+        lease: &Lease,
+        progress: &Mutex<Option<Progress>>,
+        work: impl Future<Output = Result<T, Stop>>,
+    ) -> Result<T, Stop> {
+        let mut work = std::pin::pin!(work);
+        let mut ticks = tokio::time::interval(REPORT_EVERY);
+        ticks.tick().await;
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                _ = ticks.tick() => {
+                    let now = *progress.lock().unwrap_or_else(PoisonError::into_inner);
+                    // A report that does not get through is made up for by the next; the lease lasts for many.
+                    if let Err(error) = self.runs.report(lease, now, self.clock.now()).await {
+                        tracing::warn!(run_id = %lease.run_id, %error, "progress could not be reported");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Copies what went in and what came out into the archive, with the manifest.
+    async fn archive(&self, run: &Run, request: &RunRequest, rules: &RuleSet, outcome: &Outcome) -> Result<(), Stop> {
+        let folder = keys::archive(run.run_id());
+        for tape in &request.tapes {
+            let path = archived_tape(&tape.source_file).map_err(|error| {
+                RunError::internal(Phase::Archive, format!("{}: {error}", tape.source_file))
+            })?;
+            let copied = self.storage.copy(&tape.key, &format!("{folder}/{path}"), Some(&tape.etag)).await;
+            copied.map_err(|error| Stop::storage(Phase::Archive, &tape.source_file, error))?;
+        }
+        let outputs = keys::outputs(run.run_id());
+        for (file, _) in &outcome.outputs {
+            let (from, to) = (format!("{outputs}/{}", file.file_name()), format!("{folder}/{}", archived_output(*file)));
+            let copied = self.storage.copy(&from, &to, None).await;
+            copied.map_err(|error| Stop::storage(Phase::Archive, file.file_name(), error))?;
+        }
+        let manifest = Manifest::new(run, rules, outcome)?.to_json()?;
+        let put = self.storage.put_bytes(&format!("{folder}/{MANIFEST_FILE}"), manifest.into(), "application/json").await;
+        put.map_err(|error| Stop::storage(Phase::Archive, MANIFEST_FILE, error)).map(drop)
+    }
+
+    /// Stores where the pages of facts and exceptions are.
+    async fn keep_index(&self, run_id: Uuid, outcome: &Outcome) -> Result<ObjectVersion, Stop> {
+        let json = serde_json::to_vec(&outcome.index)
+            .map_err(|error| RunError::internal(Phase::Output, format!("The index could not be put together: {error}")))?;
+        let key = format!("{}/{}", keys::results(run_id), keys::INDEX_FILE);
+        let put = self.storage.put_bytes(&key, Bytes::from(json), "application/json").await;
+        let info = put.map_err(|error| Stop::storage(Phase::Output, keys::INDEX_FILE, error))?;
+        Ok(ObjectVersion { size: info.size, etag: info.etag })
+    }
+}
+
+fn run_progress(run: &mut Run, progress: &Mutex<Option<Progress>>) {
+    if let Some(progress) = *progress.lock().unwrap_or_else(PoisonError::into_inner) {
+        run.report(progress);
+    }
+}
+
+/// What a completed run has.
+struct Results {
+    summary: Summary,
+    outputs: Vec<OutputInfo>,
+    facts: Option<ObjectVersion>,
+    exceptions: Option<ObjectVersion>,
+    index: Option<ObjectVersion>,
+}
+
+/// The summary, as the API shows it.
+#[derive(Serialize)]
+struct SummaryObject<'s> {
+    run_id: Uuid,
+    status: RunStatus,
+    #[serde(flatten)]
+    summary: &'s Summary,
+}
+
+impl Results {
+    /// Of a run of which nothing but the summary is kept.
+    fn dry(summary: Summary) -> Self {
+        Self { summary, outputs: Vec::new(), facts: None, exceptions: None, index: None }
+    }
+
+    fn stored(self, run: &Run) -> Result<RunResults, StoreError> {
+        let object = SummaryObject { run_id: run.run_id(), status: run.status(), summary: &self.summary };
+        let json = serde_json::to_string(&object).and_then(RawValue::from_string);
+        let summary = json.map_err(|error| StoreError::Damaged(error.to_string()))?;
+        let Self { outputs, facts, exceptions, index, .. } = self;
+        Ok(RunResults { summary, outputs, facts, exceptions, index })
+    }
+}
+
+/// The files that the engine writes.
+struct Files(Mutex<Option<Uploads>>);
+
+impl Files {
+    fn new(storage: &S3Storage, run_id: Uuid) -> Self {
+        let (outputs, results) = (keys::outputs(run_id), keys::results(run_id));
+        let key_of = move |name: &str| {
+            let folder = if OutputFile::ALL.iter().any(|file| file.file_name() == name) { &outputs } else { &results };
+            format!("{folder}/{name}")
+        };
+        Self(Mutex::new(Some(Uploads::new(storage.clone(), key_of))))
+    }
+
+    fn take(&self) -> Option<Uploads> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Destination for Files {
+    fn create(&self, file_name: &str) -> io::Result<Box<dyn Write + Send>> {
+        let uploads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        uploads.as_ref().map(|uploads| uploads.create(file_name)).ok_or(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn archive_tape(&self, _: &str) -> io::Result<Option<RawCopy>> {
+        // The storage copies tapes by itself.
+        Ok(None)
+    }
+}

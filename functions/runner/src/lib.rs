@@ -1,0 +1,4 @@
+//! The worker: takes a pending run through all phases. What it writes appears when the run is completed, and not before.
+
+pub mod execute;
+pub mod incoming;

@@ -1,0 +1,3 @@
+//! The worker: takes a pending run through all phases.
+
+fn main() {}

@@ -1,0 +1,126 @@
+//! DynamoDB in this process: the operations that the product uses, on a database of dynoxide.
+
+use std::path::Path;
+
+use aws_smithy_runtime_api::{
+    client::{
+        http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+        orchestrator::{HttpRequest, HttpResponse},
+        result::ConnectorError,
+        runtime_components::RuntimeComponents,
+    },
+    http::StatusCode,
+};
+use aws_smithy_types::body::SdkBody;
+use dynoxide::{Database, DynoxideError};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::EmbeddedError;
+
+/// A table database. Clones are the same one.
+#[derive(Clone)]
+pub struct DynamoDb {
+    database: Database,
+}
+
+impl std::fmt::Debug for DynamoDb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DynamoDb")
+    }
+}
+
+impl DynamoDb {
+    /// Opens the database in a file, or a new one in memory.
+    pub(super) fn open(file: Option<&Path>) -> Result<Self, EmbeddedError> {
+        let opened = match file {
+            Some(file) => Database::new(&file.display().to_string()),
+            None => Database::memory(),
+        };
+        let failed = |error: DynoxideError| EmbeddedError::Database { what: "table", reason: error.to_string() };
+        Ok(Self { database: opened.map_err(failed)? })
+    }
+
+    /// The database, for serving it over HTTP.
+    pub fn database(&self) -> Database {
+        self.database.clone()
+    }
+
+    /// Removes items whose time is over. It takes as long as the table is large.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn sweep_expired(&self) -> Result<usize, DynoxideError> {
+        self.database.sweep_ttl()
+    }
+
+    /// Answers one request: the status and the JSON.
+    fn answer(&self, operation: &str, body: &[u8]) -> (u16, String) {
+        match self.dispatch(operation, body) {
+            Ok(json) => (200, json),
+            Err(error) => (error.status_code(), error.to_json()),
+        }
+    }
+
+    fn dispatch(&self, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
+        let database = &self.database;
+        match operation {
+            "GetItem" => call(body, |request| database.get_item(request)),
+            "PutItem" => call(body, |request| database.put_item(request)),
+            "UpdateItem" => call(body, |request| database.update_item(request)),
+            "DeleteItem" => call(body, |request| database.delete_item(request)),
+            "Query" => call(body, |request| database.query(request)),
+            "Scan" => call(body, |request| database.scan(request)),
+            "BatchGetItem" => call(body, |request| database.batch_get_item(request)),
+            "BatchWriteItem" => call(body, |request| database.batch_write_item(request)),
+            "TransactWriteItems" => call(body, |request| database.transact_write_items(request)),
+            "TransactGetItems" => call(body, |request| database.transact_get_items(request)),
+            "CreateTable" => call(body, |request| database.create_table(request)),
+            "DescribeTable" => call(body, |request| database.describe_table(request)),
+            "UpdateTimeToLive" => call(body, |request| database.update_time_to_live(request)),
+            other => Err(DynoxideError::ValidationException(format!("{other} is not among the operations of this store"))),
+        }
+    }
+}
+
+/// Reads a request, has it done, and writes the answer.
+fn call<I: DeserializeOwned, O: Serialize>(
+    body: &[u8],
+    operation: impl FnOnce(I) -> Result<O, DynoxideError>,
+) -> Result<String, DynoxideError> {
+    let request = serde_json::from_slice(body).map_err(|error| {
+        // The library marks what it found wrong with a request by a word in front.
+        let text = error.to_string();
+        let text = text.split(" at line ").next().unwrap_or(&text);
+        match text.strip_prefix("SERIALIZATION:") {
+            Some(text) => DynoxideError::SerializationException(text.to_owned()),
+            None => DynoxideError::ValidationException(text.strip_prefix("VALIDATION:").unwrap_or(text).to_owned()),
+        }
+    })?;
+    serde_json::to_string(&operation(request)?).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+}
+
+impl HttpClient for DynamoDb {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for DynamoDb {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let store = self.clone();
+        HttpConnectorFuture::new(async move {
+            let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+            let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+            let body = match request.body().bytes() {
+                Some(body) => body.to_vec(),
+                None => return Err(ConnectorError::other("a request to the table has a body in memory".into(), None)),
+            };
+            let answered = tokio::task::spawn_blocking(move || store.answer(&operation, &body)).await;
+            let (status, json) = answered.map_err(|error| ConnectorError::other(error.into(), None))?;
+            let status = StatusCode::try_from(status).map_err(|error| ConnectorError::other(error.into(), None))?;
+            let mut answer = HttpResponse::new(status, SdkBody::from(json));
+            answer.headers_mut().insert("content-type", "application/x-amz-json-1.0");
+            Ok(answer)
+        })
+    }
+}

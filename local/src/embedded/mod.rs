@@ -1,0 +1,114 @@
+//! DynamoDB and S3 in this process, kept in a folder. The product reaches them through the clients of the AWS SDK, as it
+//! reaches AWS, but without sockets.
+
+pub mod dynamodb;
+pub mod s3;
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use shared::clock::Clock;
+
+use self::{dynamodb::DynamoDb, s3::Bucket};
+
+/// How the stores are opened.
+pub struct Options {
+    /// Whether what was acknowledged survives a loss of power. Without it nothing is waited for, as tests like it, and the
+    /// table is in memory.
+    pub durable: bool,
+    /// The name of the bucket.
+    pub bucket: String,
+    /// What requests to S3 are signed with.
+    pub credentials: Credentials,
+    /// Objects below this prefix are told of when they appear.
+    pub watched_prefix: String,
+    /// Where the time of objects comes from.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What requests are signed with.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The public part.
+    pub access_key: String,
+    /// The secret part.
+    pub secret_key: String,
+}
+
+/// Why the stores cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    /// The folder.
+    #[error("The data folder {} cannot be used: {source}. Choose another one with --data-dir.", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Somebody else works in it.
+    #[error("The data folder {} is in use by another loan-engine. Stop that one, or choose another folder.", .0.display())]
+    InUse(PathBuf),
+    /// One of the databases in it.
+    #[error("The {what} in the data folder cannot be opened: {reason}.")]
+    Database {
+        /// Which.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// The stores of a folder. Clones are the same stores.
+#[derive(Clone)]
+pub struct EmbeddedStores {
+    /// The table.
+    pub dynamodb: DynamoDb,
+    /// The bucket.
+    pub s3: Bucket,
+    _lock: Arc<File>,
+}
+
+impl EmbeddedStores {
+    /// Opens the stores of a folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// The folder cannot be used, or is in use.
+    pub fn open(folder: &Path, options: Options) -> Result<Self, EmbeddedError> {
+        let unusable = |source| EmbeddedError::Folder { folder: folder.to_owned(), source };
+        make_private_folder(folder).map_err(unusable)?;
+        let lock = File::create(folder.join("lock")).map_err(unusable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(EmbeddedError::InUse(folder.to_owned())),
+            Err(fs::TryLockError::Error(error)) => return Err(unusable(error)),
+        }
+        let dynamodb = DynamoDb::open(options.durable.then_some(folder.join("table.sqlite")).as_deref())?;
+        let s3 = Bucket::open(folder, options)?;
+        Ok(Self { dynamodb, s3, _lock: Arc::new(lock) })
+    }
+
+    /// What the client of DynamoDB sends its requests through.
+    pub fn dynamodb_client(&self) -> SharedHttpClient {
+        SharedHttpClient::new(self.dynamodb.clone())
+    }
+
+    /// What the client of S3 sends its requests through.
+    pub fn s3_client(&self) -> SharedHttpClient {
+        SharedHttpClient::new(s3::Connector::new(&self.s3))
+    }
+}
+
+/// Makes a folder that its owner alone may enter: loans are nobody else's business.
+fn make_private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}

@@ -1,0 +1,207 @@
+//! The contents of objects: files with random names that are written once and never changed.
+
+use std::{
+    collections::HashSet,
+    fs::{self, File},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use md5::{Digest as _, Md5};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+/// A content, and a part of an object that was uploaded in parts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blob {
+    /// The name of its file.
+    pub id: Uuid,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// A content that was written.
+pub struct Written {
+    /// The content.
+    pub blob: Blob,
+    /// Its MD5.
+    pub md5: [u8; 16],
+}
+
+/// The folder of all contents.
+#[derive(Clone)]
+pub struct Blobs {
+    folder: PathBuf,
+    durable: bool,
+}
+
+/// How much is read or handed on at once.
+const CHUNK: usize = 256 * 1024;
+/// How many chunks wait to be written.
+const WAITING: usize = 16;
+
+impl Blobs {
+    /// In a folder, which is made if it is not there.
+    pub fn open(folder: &Path, durable: bool) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        Ok(Self { folder: folder.to_owned(), durable })
+    }
+
+    fn path(&self, id: Uuid) -> PathBuf {
+        self.folder.join(id.simple().to_string())
+    }
+
+    /// Writes a content from a stream, off the async threads.
+    ///
+    /// # Errors
+    /// The stream breaks off, is longer than `limit`, or the disk is full. Nothing is left then.
+    pub async fn write<E: std::fmt::Display>(
+        &self,
+        mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+        limit: u64,
+    ) -> io::Result<Written> {
+        let (sender, mut receiver) = mpsc::channel::<Bytes>(WAITING);
+        let blobs = self.clone();
+        let writing = tokio::task::spawn_blocking(move || {
+            let id = Uuid::new_v4();
+            let unfinished = Unfinished(Some(blobs.path(id)));
+            let mut file = File::create_new(blobs.path(id))?;
+            let (mut hash, mut size) = (Md5::new(), 0);
+            while let Some(bytes) = receiver.blocking_recv() {
+                // An empty chunk says that the stream came to its end: one that is dropped did not.
+                if bytes.is_empty() {
+                    if blobs.durable {
+                        file.sync_data()?;
+                    }
+                    return Ok((Written { blob: Blob { id, size }, md5: hash.finalize().into() }, unfinished));
+                }
+                size += bytes.len() as u64;
+                if size > limit {
+                    return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the content is too large"));
+                }
+                hash.update(&bytes);
+                file.write_all(&bytes)?;
+            }
+            Err(io::ErrorKind::UnexpectedEof.into())
+        });
+        loop {
+            let chunk = match body.next().await {
+                Some(Ok(bytes)) if bytes.is_empty() => continue,
+                Some(Ok(bytes)) => bytes,
+                Some(Err(error)) => return Err(io::Error::other(error.to_string())),
+                None => Bytes::new(),
+            };
+            let last = chunk.is_empty();
+            if sender.send(chunk).await.is_err() || last {
+                break;
+            }
+        }
+        drop(sender);
+        let (written, mut unfinished) = writing.await.map_err(io::Error::other)??;
+        unfinished.0 = None;
+        Ok(written)
+    }
+
+    /// Another name for the same content: what is never changed can be shared.
+    pub fn link(&self, blob: &Blob) -> io::Result<Blob> {
+        let linked = Blob { id: Uuid::new_v4(), size: blob.size };
+        fs::hard_link(self.path(blob.id), self.path(linked.id))?;
+        Ok(linked)
+    }
+
+    /// Reads a range of contents that follow each other.
+    pub fn read(&self, contents: &[Blob], range: Range<u64>) -> io::Result<Bytes> {
+        let mut bytes = Vec::with_capacity(usize::try_from(range.end - range.start).unwrap_or(0));
+        for (id, part) in parts(contents, range) {
+            let mut file = File::open(self.path(id))?;
+            file.seek(SeekFrom::Start(part.start))?;
+            let read = file.take(part.end - part.start).read_to_end(&mut bytes)? as u64;
+            if read < part.end - part.start {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(bytes.into())
+    }
+
+    /// Reads a range of contents chunk by chunk. The files are opened at once, so that they may be deleted meanwhile.
+    pub fn stream(
+        &self,
+        contents: &[Blob],
+        range: Range<u64>,
+    ) -> io::Result<impl Stream<Item = io::Result<Bytes>> + Send + Sync + use<>> {
+        let mut files = Vec::new();
+        for (id, part) in parts(contents, range) {
+            let mut file = File::open(self.path(id))?;
+            file.seek(SeekFrom::Start(part.start))?;
+            files.push((file, part.end - part.start));
+        }
+        Ok(stream::iter(files).map(Ok::<_, io::Error>).map_ok(chunks).try_flatten())
+    }
+
+    /// Deletes contents that nothing refers to any more. One that stays is an orphan, which the next start removes.
+    pub fn remove(&self, contents: &[Blob]) {
+        for blob in contents {
+            let _ = fs::remove_file(self.path(blob.id));
+        }
+    }
+
+    /// Deletes everything that is not referred to: what a crash left.
+    pub fn remove_all_but(&self, kept: &HashSet<Uuid>) -> io::Result<()> {
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let id = entry.file_name().to_str().and_then(|name| name.parse::<Uuid>().ok());
+            if id.is_none_or(|id| !kept.contains(&id)) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the names of new contents survive a loss of power, before the index refers to them.
+    pub fn sync(&self) -> io::Result<()> {
+        if self.durable { File::open(&self.folder)?.sync_all() } else { Ok(()) }
+    }
+}
+
+/// Which parts of which files a range is.
+fn parts(contents: &[Blob], range: Range<u64>) -> impl Iterator<Item = (Uuid, Range<u64>)> {
+    let mut start = 0;
+    contents.iter().filter_map(move |blob| {
+        let place = start..start + blob.size;
+        start = place.end;
+        let (from, to) = (range.start.max(place.start), range.end.min(place.end));
+        (from < to).then(|| (blob.id, from - place.start..to - place.start))
+    })
+}
+
+/// The first bytes of a file, chunk by chunk.
+fn chunks((file, left): (File, u64)) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync {
+    stream::try_unfold((file, left), |(mut file, left)| async move {
+        if left == 0 {
+            return Ok(None);
+        }
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut bytes = vec![0; CHUNK.min(usize::try_from(left).unwrap_or(CHUNK))];
+            file.read_exact(&mut bytes)?;
+            Ok::<_, io::Error>((Bytes::from(bytes), file))
+        });
+        let (bytes, file) = reading.await.map_err(io::Error::other)??;
+        let left = left - bytes.len() as u64;
+        Ok(Some((bytes, (file, left))))
+    })
+}
+
+/// A file that goes away unless it is finished.
+struct Unfinished(Option<PathBuf>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            let _ = fs::remove_file(path);
+        }
+    }
+}

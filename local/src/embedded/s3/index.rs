@@ -1,0 +1,281 @@
+//! The index of a bucket: which objects there are, which uploads are under way, and what appeared.
+
+use std::{collections::HashSet, path::Path, time::Duration};
+
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use uuid::Uuid;
+
+use super::blobs::Blob;
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS objects (
+        key TEXT PRIMARY KEY, blobs TEXT NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, described TEXT NOT NULL,
+        modified INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS uploads (id TEXT PRIMARY KEY, key TEXT NOT NULL, described TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS parts (
+        upload TEXT NOT NULL, number INTEGER NOT NULL, blob TEXT NOT NULL, md5 BLOB NOT NULL, PRIMARY KEY (upload, number)
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS appeared (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL
+    );
+";
+
+/// The index. It is used by one at a time.
+pub struct Index {
+    connection: Connection,
+}
+
+/// An object.
+#[derive(Debug, Clone)]
+pub struct Object {
+    /// Its key.
+    pub key: String,
+    /// Its content, in order.
+    pub blobs: Vec<Blob>,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The tag of its content, without quotes.
+    pub etag: String,
+    /// The headers that it was stored with, as JSON.
+    pub described: String,
+    /// When it was stored, in milliseconds since 1970.
+    pub modified: i64,
+}
+
+/// An object that appeared, to be told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appeared {
+    /// Counts what appeared.
+    pub id: i64,
+    /// The object's key.
+    pub key: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The tag of its content, without quotes.
+    pub etag: String,
+}
+
+/// What must hold of the object that is replaced.
+#[derive(Debug, Clone, Default)]
+pub struct Precondition {
+    /// There is none.
+    pub absent: bool,
+    /// It has this tag.
+    pub etag: Option<String>,
+}
+
+/// How the writing of an object ended.
+#[derive(Debug)]
+pub enum Replaced {
+    /// It is written; these contents are not referred to any more.
+    Done(Vec<Blob>),
+    /// The condition does not hold.
+    Refused,
+}
+
+/// An upload in parts.
+pub struct Upload {
+    /// The key of the object that is to be.
+    pub key: String,
+    /// The headers of it, as JSON.
+    pub described: String,
+}
+
+/// A part of an upload.
+pub struct Part {
+    /// Its number, from 1.
+    pub number: i32,
+    /// Its content.
+    pub blob: Blob,
+    /// The MD5 of it.
+    pub md5: [u8; 16],
+}
+
+fn json(blobs: &[Blob]) -> String {
+    serde_json::to_string(blobs).unwrap_or_default()
+}
+
+fn blobs_of(json: &str) -> Vec<Blob> {
+    serde_json::from_str(json).unwrap_or_default()
+}
+
+fn object(row: &Row<'_>) -> rusqlite::Result<Object> {
+    Ok(Object {
+        key: row.get(0)?,
+        blobs: blobs_of(&row.get::<_, String>(1)?),
+        size: row.get(2)?,
+        etag: row.get(3)?,
+        described: row.get(4)?,
+        modified: row.get(5)?,
+    })
+}
+
+const OBJECT: &str = "key, blobs, size, etag, described, modified";
+
+impl Index {
+    /// Opens the index in a file.
+    pub fn open(file: &Path, durable: bool) -> rusqlite::Result<Self> {
+        let connection = Connection::open(file)?;
+        connection.busy_timeout(Duration::from_secs(10))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "OFF" })?;
+        connection.execute_batch(SCHEMA)?;
+        Ok(Self { connection })
+    }
+
+    /// Every content that is referred to.
+    pub fn blobs(&self) -> rusqlite::Result<HashSet<Uuid>> {
+        let mut kept = HashSet::new();
+        let mut objects = self.connection.prepare("SELECT blobs FROM objects")?;
+        for blobs in objects.query_map([], |row| row.get::<_, String>(0))? {
+            kept.extend(blobs_of(&blobs?).into_iter().map(|blob| blob.id));
+        }
+        let mut parts = self.connection.prepare("SELECT blob FROM parts")?;
+        for blob in parts.query_map([], |row| row.get::<_, String>(0))? {
+            kept.extend(blobs_of(&blob?).into_iter().map(|blob| blob.id));
+        }
+        Ok(kept)
+    }
+
+    /// An object.
+    pub fn get(&mut self, key: &str) -> rusqlite::Result<Option<Object>> {
+        let mut select = self.connection.prepare_cached(&format!("SELECT {OBJECT} FROM objects WHERE key = ?"))?;
+        select.query_row([key], object).optional()
+    }
+
+    /// Objects with a prefix whose keys are greater than `after`, in the order of their bytes.
+    pub fn list(&mut self, prefix: &str, after: &str, limit: usize) -> rusqlite::Result<Vec<Object>> {
+        // Keys are compared byte by byte, so that those with a prefix stand together, from the prefix itself on.
+        let mut select = self.connection.prepare_cached(&format!(
+            "SELECT {OBJECT} FROM objects WHERE key >= ?1 AND key > ?2 AND key < ?3 ORDER BY key LIMIT ?4"
+        ))?;
+        let end = format!("{prefix}{}", char::MAX);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        select.query_map(params![prefix, after, end, limit], object)?.collect()
+    }
+
+    /// Writes an object, and tells that it appeared if somebody watches.
+    pub fn put(&mut self, new: &Object, condition: &Precondition, watched: bool) -> rusqlite::Result<Replaced> {
+        let transaction = self.connection.transaction()?;
+        let replaced = put(&transaction, new, condition, watched)?;
+        transaction.commit()?;
+        Ok(replaced)
+    }
+
+    /// Deletes an object and gives its contents.
+    pub fn delete(&mut self, key: &str) -> rusqlite::Result<Vec<Blob>> {
+        let mut delete = self.connection.prepare_cached("DELETE FROM objects WHERE key = ? RETURNING blobs")?;
+        let blobs = delete.query_row([key], |row| row.get::<_, String>(0)).optional()?;
+        Ok(blobs.map_or_else(Vec::new, |blobs| blobs_of(&blobs)))
+    }
+
+    /// Begins an upload in parts.
+    pub fn begin(&mut self, id: &str, upload: &Upload) -> rusqlite::Result<()> {
+        let insert = "INSERT INTO uploads VALUES (?, ?, ?)";
+        self.connection.execute(insert, params![id, upload.key, upload.described]).map(drop)
+    }
+
+    /// An upload.
+    pub fn upload(&mut self, id: &str) -> rusqlite::Result<Option<Upload>> {
+        let mut select = self.connection.prepare_cached("SELECT key, described FROM uploads WHERE id = ?")?;
+        select.query_row([id], |row| Ok(Upload { key: row.get(0)?, described: row.get(1)? })).optional()
+    }
+
+    /// Adds a part to an upload and gives what it replaces; `None` when there is no such upload.
+    pub fn add_part(&mut self, id: &str, part: &Part) -> rusqlite::Result<Option<Vec<Blob>>> {
+        let transaction = self.connection.transaction()?;
+        let there = transaction.query_row("SELECT 1 FROM uploads WHERE id = ?", [id], |_| Ok(())).optional()?;
+        if there.is_none() {
+            return Ok(None);
+        }
+        let select = "SELECT blob FROM parts WHERE upload = ? AND number = ?";
+        let replaced: Option<String> = transaction.query_row(select, params![id, part.number], |row| row.get(0)).optional()?;
+        let blob = json(std::slice::from_ref(&part.blob));
+        transaction.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?)", params![id, part.number, blob, part.md5])?;
+        transaction.commit()?;
+        Ok(Some(replaced.map_or_else(Vec::new, |replaced| blobs_of(&replaced))))
+    }
+
+    /// The parts of an upload, by number.
+    pub fn parts(&mut self, id: &str) -> rusqlite::Result<Vec<Part>> {
+        let mut select =
+            self.connection.prepare_cached("SELECT number, blob, md5 FROM parts WHERE upload = ? ORDER BY number")?;
+        let part = |row: &Row<'_>| {
+            let blob = blobs_of(&row.get::<_, String>(1)?).into_iter().next();
+            let blob = blob.ok_or(rusqlite::Error::InvalidColumnName("blob".to_owned()))?;
+            Ok(Part { number: row.get(0)?, blob, md5: row.get(2)? })
+        };
+        select.query_map([id], part)?.collect()
+    }
+
+    /// Makes an object of an upload; `None` when the upload is not there any more.
+    pub fn complete(
+        &mut self,
+        id: &str,
+        new: &Object,
+        condition: &Precondition,
+        watched: bool,
+    ) -> rusqlite::Result<Option<Replaced>> {
+        let transaction = self.connection.transaction()?;
+        if transaction.execute("DELETE FROM uploads WHERE id = ?", [id])? == 0 {
+            return Ok(None);
+        }
+        let replaced = put(&transaction, new, condition, watched)?;
+        if let Replaced::Refused = replaced {
+            return Ok(Some(replaced));
+        }
+        transaction.execute("DELETE FROM parts WHERE upload = ?", [id])?;
+        transaction.commit()?;
+        Ok(Some(replaced))
+    }
+
+    /// Gives an upload up, and gives its contents; `None` when there is no such upload.
+    pub fn abort(&mut self, id: &str) -> rusqlite::Result<Option<Vec<Blob>>> {
+        let transaction = self.connection.transaction()?;
+        if transaction.execute("DELETE FROM uploads WHERE id = ?", [id])? == 0 {
+            return Ok(None);
+        }
+        let mut contents = Vec::new();
+        {
+            let mut delete = transaction.prepare("DELETE FROM parts WHERE upload = ? RETURNING blob")?;
+            for blob in delete.query_map([id], |row| row.get::<_, String>(0))? {
+                contents.extend(blobs_of(&blob?));
+            }
+        }
+        transaction.commit()?;
+        Ok(Some(contents))
+    }
+
+    /// What appeared and was not acknowledged.
+    pub fn appeared(&mut self, limit: u32) -> rusqlite::Result<Vec<Appeared>> {
+        let mut select = self.connection.prepare_cached("SELECT id, key, size, etag FROM appeared ORDER BY id LIMIT ?")?;
+        let appeared = |row: &Row<'_>| Ok(Appeared { id: row.get(0)?, key: row.get(1)?, size: row.get(2)?, etag: row.get(3)? });
+        select.query_map([limit], appeared)?.collect()
+    }
+
+    /// Forgets what appeared.
+    pub fn acknowledge(&mut self, id: i64) -> rusqlite::Result<()> {
+        self.connection.execute("DELETE FROM appeared WHERE id = ?", [id]).map(drop)
+    }
+}
+
+fn put(transaction: &Transaction<'_>, new: &Object, condition: &Precondition, watched: bool) -> rusqlite::Result<Replaced> {
+    let select = "SELECT blobs, etag FROM objects WHERE key = ?";
+    let old: Option<(String, String)> =
+        transaction.query_row(select, [&new.key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let holds = !(condition.absent && old.is_some())
+        && condition.etag.as_ref().is_none_or(|etag| old.as_ref().is_some_and(|(_, old)| old == etag));
+    if !holds {
+        return Ok(Replaced::Refused);
+    }
+    transaction.execute(
+        "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?)",
+        params![new.key, json(&new.blobs), new.size, new.etag, new.described, new.modified],
+    )?;
+    if watched {
+        let insert = "INSERT INTO appeared (key, size, etag) VALUES (?, ?, ?)";
+        transaction.execute(insert, params![new.key, new.size, new.etag])?;
+    }
+    Ok(Replaced::Done(old.map_or_else(Vec::new, |(blobs, _)| blobs_of(&blobs))))
+}

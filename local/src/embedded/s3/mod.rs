@@ -1,0 +1,178 @@
+//! S3 in this process: one bucket, its index in SQLite and its contents in files.
+
+mod answers;
+mod blobs;
+mod index;
+mod multipart;
+mod objects;
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use aws_smithy_runtime_api::client::{
+    http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+    orchestrator::{HttpRequest, HttpResponse},
+    result::ConnectorError,
+    runtime_components::RuntimeComponents,
+};
+use aws_smithy_types::body::SdkBody;
+use axum::{Router, body::Body, extract::Request, response::Response};
+use http_body_util::BodyExt as _;
+use s3s::{
+    S3Result,
+    auth::SimpleAuth,
+    s3_error,
+    service::{S3Service, S3ServiceBuilder},
+};
+use shared::clock::Clock;
+use tokio::sync::Notify;
+
+use super::{Credentials, EmbeddedError, Options};
+
+use self::{blobs::Blobs, index::Index};
+
+pub use self::index::Appeared;
+
+/// A bucket. Clones are the same one.
+#[derive(Clone)]
+pub struct Bucket {
+    inner: Arc<Inner>,
+    credentials: Credentials,
+}
+
+struct Inner {
+    name: String,
+    index: Mutex<Index>,
+    blobs: Blobs,
+    watched_prefix: String,
+    appeared: Notify,
+    clock: Arc<dyn Clock>,
+}
+
+impl Bucket {
+    pub(super) fn open(folder: &Path, options: Options) -> Result<Self, EmbeddedError> {
+        let failed = |reason: String| EmbeddedError::Database { what: "bucket", reason };
+        let blobs = Blobs::open(&folder.join("blobs"), options.durable).map_err(|error| failed(error.to_string()))?;
+        let index = Index::open(&folder.join("bucket.sqlite"), options.durable).map_err(|error| failed(error.to_string()))?;
+        let kept = index.blobs().map_err(|error| failed(error.to_string()))?;
+        blobs.remove_all_but(&kept).map_err(|error| failed(error.to_string()))?;
+        let inner = Inner {
+            name: options.bucket,
+            index: Mutex::new(index),
+            blobs,
+            watched_prefix: options.watched_prefix,
+            appeared: Notify::new(),
+            clock: options.clock,
+        };
+        Ok(Self { inner: Arc::new(inner), credentials: options.credentials })
+    }
+
+    fn service(&self) -> S3Service {
+        let mut builder = S3ServiceBuilder::new(self.clone());
+        let Credentials { access_key, secret_key } = &self.credentials;
+        builder.set_auth(SimpleAuth::from_single(access_key.clone(), secret_key.clone()));
+        builder.build()
+    }
+
+    /// Answers requests over HTTP, signed ones alone: presigned URLs lead here. It belongs under the bucket's path, which
+    /// stays in the address, because it is signed.
+    pub fn router(&self) -> Router {
+        let service = self.service();
+        Router::new().fallback(move |request: Request| {
+            let service = service.clone();
+            async move {
+                let request = request.map(|body| s3s::Body::http_body_unsync(body));
+                match service.call(request).await {
+                    Ok(answer) => answer.map(Body::new),
+                    Err(_) => Response::builder().status(500).body(Body::empty()).unwrap_or_default(),
+                }
+            }
+        })
+    }
+
+    /// Objects below the watched prefix that appeared and were not acknowledged, the oldest first.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub async fn appeared(&self, limit: u32) -> S3Result<Vec<Appeared>> {
+        self.with_index(move |index| index.appeared(limit)).await
+    }
+
+    /// What appeared has been dealt with.
+    ///
+    /// # Errors
+    /// The index cannot be written.
+    pub async fn acknowledge(&self, id: i64) -> S3Result<()> {
+        self.with_index(move |index| index.acknowledge(id)).await
+    }
+
+    /// Waits until something appears.
+    pub async fn something_appeared(&self) {
+        self.inner.appeared.notified().await;
+    }
+
+    /// Works with the index, off the async threads.
+    async fn with_index<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Index) -> rusqlite::Result<T> + Send + 'static,
+    ) -> S3Result<T> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || work(&mut inner.index.lock().unwrap_or_else(PoisonError::into_inner))).await
+    }
+}
+
+/// Does something off the async threads.
+async fn blocking<T: Send + 'static, E: std::error::Error + Send + Sync + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> S3Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(s3_error!(error, InternalError)),
+        Err(error) => Err(s3_error!(error, InternalError)),
+    }
+}
+
+/// What the SDK sends its requests to S3 through.
+#[derive(Clone)]
+pub struct Connector(S3Service);
+
+impl Connector {
+    pub(super) fn new(bucket: &Bucket) -> Self {
+        Self(bucket.service())
+    }
+}
+
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Connector")
+    }
+}
+
+impl HttpClient for Connector {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let service = self.0.clone();
+        HttpConnectorFuture::new(async move {
+            let failed = |error: Box<dyn std::error::Error + Send + Sync>| ConnectorError::other(error, None);
+            let request = request.try_into_http1x().map_err(|error| failed(error.into()))?;
+            let head = request.method() == http::Method::HEAD;
+            let request = request.map(s3s::Body::http_body);
+            let answer = service.call(request).await.map_err(|error| failed(error.into()))?;
+            // An answer to HEAD has no body on the wire, and the SDK takes one for the description of an error.
+            let answer =
+                answer.map(
+                    |body| {
+                        if head { SdkBody::empty() } else { SdkBody::from_body_1_x(body.map_err(|error| error.to_string())) }
+                    },
+                );
+            HttpResponse::try_from(answer).map_err(|error| failed(error.into()))
+        })
+    }
+}

@@ -1,0 +1,8 @@
+//! What all functions of the API have in common: routes with who may call them, input, errors, headers, pages.
+
+pub mod authenticate;
+pub mod extract;
+pub mod layers;
+pub mod page;
+pub mod problem;
+pub mod routes;

@@ -1,0 +1,128 @@
+//! The route table of a function: every route with who may call it. A handler behind a permission never runs without it.
+
+use axum::{
+    Router,
+    extract::FromRef,
+    handler::Handler,
+    http::Method,
+    middleware::from_fn_with_state,
+    routing::{MethodFilter, MethodRouter, on},
+};
+
+use crate::auth::permission::Permission;
+
+use super::authenticate::{Authenticator, Gate, authenticate};
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Public,
+    /// Whoever is logged in.
+    LoggedIn,
+    /// Whoever's role has a permission.
+    With(Permission),
+}
+
+/// One route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, with its parameters in braces.
+    pub path: &'static str,
+    /// Who may call it.
+    pub access: Access,
+}
+
+/// The routes of a function while they are put together.
+pub struct Routes<S> {
+    state: S,
+    routes: Vec<(Route, MethodRouter<S>)>,
+}
+
+impl<S: Clone + Send + Sync + 'static> Routes<S> {
+    /// No routes yet.
+    pub fn new(state: S) -> Self {
+        Self { state, routes: Vec::new() }
+    }
+
+    /// Adds a route that anybody may call.
+    #[must_use]
+    pub fn public<H: Handler<T, S>, T: 'static>(self, method: Method, path: &'static str, handler: H) -> Self {
+        let Some(filter) = filter(&method) else { return self };
+        self.push(Route { method, path, access: Access::Public }, on(filter, handler))
+    }
+
+    /// Adds a route for whoever is logged in.
+    #[must_use]
+    pub fn logged_in<H: Handler<T, S>, T: 'static>(self, method: Method, path: &'static str, handler: H) -> Self
+    where
+        Authenticator: FromRef<S>,
+    {
+        self.guarded(Route { method, path, access: Access::LoggedIn }, handler)
+    }
+
+    /// Adds a route for roles with a permission.
+    #[must_use]
+    pub fn with<H: Handler<T, S>, T: 'static>(
+        self,
+        permission: Permission,
+        method: Method,
+        path: &'static str,
+        handler: H,
+    ) -> Self
+    where
+        Authenticator: FromRef<S>,
+    {
+        self.guarded(Route { method, path, access: Access::With(permission) }, handler)
+    }
+
+    fn guarded<H: Handler<T, S>, T: 'static>(self, route: Route, handler: H) -> Self
+    where
+        Authenticator: FromRef<S>,
+    {
+        let Some(filter) = filter(&route.method) else { return self };
+        let gate = Gate { authenticator: Authenticator::from_ref(&self.state), access: route.access };
+        let guarded = on(filter, handler).layer(from_fn_with_state(gate, authenticate));
+        self.push(route, guarded)
+    }
+
+    fn push(mut self, route: Route, handler: MethodRouter<S>) -> Self {
+        self.routes.push((route, handler));
+        self
+    }
+
+    /// The router, and the table that it is made of.
+    pub fn finish(self) -> Api {
+        let mut router = Router::new();
+        let mut table = Vec::with_capacity(self.routes.len());
+        for (route, handler) in self.routes {
+            router = router.route(route.path, handler);
+            table.push(route);
+        }
+        Api { router: router.with_state(self.state), table }
+    }
+}
+
+/// The methods that routes are made for.
+fn filter(method: &Method) -> Option<MethodFilter> {
+    MethodFilter::try_from(method.clone()).ok()
+}
+
+/// The routes of a function, without the layers that all functions share.
+pub struct Api {
+    /// What answers.
+    pub router: Router,
+    /// Every route of it.
+    pub table: Vec<Route>,
+}
+
+impl Api {
+    /// Two functions as one, as in a process that serves both.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.table.extend(other.table);
+        Self { router: self.router.merge(other.router), table: self.table }
+    }
+}

@@ -1,0 +1,6 @@
+//! Who somebody is and what they may do.
+
+pub mod password;
+pub mod permission;
+pub mod token;
+pub mod user;

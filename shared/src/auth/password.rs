@@ -1,0 +1,99 @@
+//! Passwords: Argon2id with the parameters that OWASP recommends, and the same work whether a user exists or not.
+
+use std::sync::LazyLock;
+
+use argon2::{
+    Algorithm, Argon2, Params, Version,
+    password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
+};
+
+/// How many characters a password may have.
+pub const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=128;
+
+/// Memory in KiB, passes and lanes.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// Why a password could not be hashed.
+#[derive(Debug, thiserror::Error)]
+#[error("the password could not be hashed: {0}")]
+pub struct HashError(String);
+
+fn argon2() -> Result<Argon2<'static>, HashError> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|error| HashError(error.to_string()))?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+/// Hashes a password with a salt of its own. It takes tens of milliseconds on purpose: call it off the async threads, as
+/// [`hash`] does.
+///
+/// # Errors
+/// The machine gives no random numbers.
+pub fn hash_now(password: &str) -> Result<String, HashError> {
+    argon2()?.hash_password(password.as_bytes()).map(|hash| hash.to_string()).map_err(|error| HashError(error.to_string()))
+}
+
+/// Whether a password is the one of a hash. Without a hash it does the same work and says no.
+pub fn verify_now(password: &str, hash: Option<&str>) -> bool {
+    /// Of a password that nobody has, because no request can carry it.
+    static NOBODY: LazyLock<Option<String>> = LazyLock::new(|| hash_now("\0nobody").ok());
+    let Some(text) = hash.or(NOBODY.as_deref()) else { return false };
+    let Ok(parsed) = PasswordHash::new(text) else { return false };
+    let fits = argon2().is_ok_and(|argon2| argon2.verify_password(password.as_bytes(), &parsed).is_ok());
+    fits && hash.is_some()
+}
+
+/// Prepares the hash that is compared with when there is no user, so that the first such log-in takes no longer.
+pub fn prepare() {
+    let _ = verify_now("", None);
+}
+
+/// Hashes a password off the async threads.
+///
+/// # Errors
+/// The machine gives no random numbers, or the work was given up.
+pub async fn hash(password: String) -> Result<String, HashError> {
+    tokio::task::spawn_blocking(move || hash_now(&password)).await.map_err(|error| HashError(error.to_string()))?
+}
+
+/// Whether a password is the one of a hash, worked out off the async threads. Without a hash it does the same work and says
+/// no.
+///
+/// # Errors
+/// The work was given up.
+pub async fn verify(password: String, hash: Option<String>) -> Result<bool, HashError> {
+    let verified = tokio::task::spawn_blocking(move || verify_now(&password, hash.as_deref())).await;
+    verified.map_err(|error| HashError(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_fits_its_hash_alone() {
+        let hash = hash_now("correct horse").unwrap();
+        assert!(verify_now("correct horse", Some(&hash)));
+        assert!(!verify_now("correct horse ", Some(&hash)));
+        assert!(!verify_now("", Some(&hash)));
+    }
+
+    #[test]
+    fn the_hash_is_argon2id_with_the_recommended_parameters() {
+        let hash = hash_now("correct horse").unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+    }
+
+    #[test]
+    fn two_hashes_of_one_password_differ() {
+        assert_ne!(hash_now("correct horse").unwrap(), hash_now("correct horse").unwrap());
+    }
+
+    #[test]
+    fn nothing_fits_where_there_is_no_hash() {
+        assert!(!verify_now("correct horse", None));
+        assert!(!verify_now("\0nobody", None));
+        assert!(!verify_now("correct horse", Some("no hash at all")));
+    }
+}

@@ -1,0 +1,298 @@
+//! Users and sales teams.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::permission::Role;
+
+/// Somebody who may log in, as they are stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// The id.
+    pub id: Uuid,
+    /// The address, as it was given.
+    pub email: String,
+    /// The name to log in with, as it was given.
+    pub username: String,
+    /// The name for people.
+    pub full_name: Option<String>,
+    /// The role.
+    pub role: Role,
+    /// The team of a member of a sales team.
+    pub sales_team_id: Option<Uuid>,
+    /// Whether they may log in.
+    pub is_active: bool,
+    /// When they were registered.
+    pub created_at: Timestamp,
+    /// The Argon2id hash of the password, in PHC form.
+    pub password_hash: String,
+    /// Tokens issued before this second are void.
+    pub tokens_valid_from: i64,
+    /// Counts the changes, so that two at once do not undo each other.
+    pub revision: u64,
+}
+
+impl User {
+    /// The first second whose tokens are good, when those of up to `now` are to be void.
+    pub fn void_tokens_until(now: Timestamp) -> i64 {
+        now.as_second() + 1
+    }
+
+    /// Somebody with that name, for tests.
+    #[cfg(test)]
+    pub fn example(username: &str) -> Self {
+        Self {
+            id: Uuid::from_u128(1),
+            email: format!("{username}@example.com"),
+            username: username.to_owned(),
+            full_name: None,
+            role: Role::Analyst,
+            sales_team_id: None,
+            is_active: true,
+            created_at: Timestamp::UNIX_EPOCH,
+            password_hash: String::new(),
+            tokens_valid_from: 0,
+            revision: 0,
+        }
+    }
+}
+
+/// A user, as the API shows one: without what nobody is to see.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = User)]
+pub struct UserObject {
+    /// The id.
+    pub id: Uuid,
+    /// The address.
+    pub email: String,
+    /// The name to log in with.
+    pub username: String,
+    /// The name for people.
+    pub full_name: Option<String>,
+    /// The role.
+    pub role: Role,
+    /// The team of a member of a sales team.
+    pub sales_team_id: Option<Uuid>,
+    /// Whether they may log in.
+    pub is_active: bool,
+    /// When they were registered.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+impl From<&User> for UserObject {
+    fn from(user: &User) -> Self {
+        Self {
+            id: user.id,
+            email: user.email.clone(),
+            username: user.username.clone(),
+            full_name: user.full_name.clone(),
+            role: user.role,
+            sales_team_id: user.sales_team_id,
+            is_active: user.is_active,
+            created_at: user.created_at,
+        }
+    }
+}
+
+/// A sales team.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SalesTeam {
+    /// The id.
+    pub id: Uuid,
+    /// The name.
+    pub name: String,
+}
+
+/// Who makes a request: a user whose token was good and who is active.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The user.
+    pub user: User,
+}
+
+/// Whose runs, results and files a caller may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Everybody's.
+    All,
+    /// Those of one team.
+    Team(Uuid),
+}
+
+impl Scope {
+    /// Whether something that belongs to a team, or to none, may be reached.
+    pub fn covers(self, team: Option<Uuid>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Team(own) => team == Some(own),
+        }
+    }
+
+    /// The team, where there is only one.
+    pub fn team(self) -> Option<Uuid> {
+        match self {
+            Self::All => None,
+            Self::Team(team) => Some(team),
+        }
+    }
+}
+
+/// The longest username, and the shortest.
+pub const USERNAME_LENGTH: std::ops::RangeInclusive<usize> = 3..=50;
+/// The longest full name and the longest name of a team, in characters.
+pub const MAX_NAME_CHARACTERS: usize = 200;
+/// The longest address, in bytes.
+const MAX_EMAIL_BYTES: usize = 254;
+
+/// Why a text is not a name or an address: one sentence for whoever wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NameError(String);
+
+/// Checks a username: 3 to 50 ASCII letters, digits and underscores.
+///
+/// # Errors
+/// Any other text.
+pub fn check_username(text: &str) -> Result<(), NameError> {
+    let good = USERNAME_LENGTH.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let sentence = || "A username has 3 to 50 characters: letters A to Z, digits and underscores.".to_owned();
+    if good { Ok(()) } else { Err(NameError(sentence())) }
+}
+
+/// Checks a password: 8 to 128 characters.
+///
+/// # Errors
+/// Any other text.
+pub fn check_password(text: &str) -> Result<(), NameError> {
+    let good = super::password::PASSWORD_LENGTH.contains(&text.chars().count()) && !text.contains('\0');
+    if good { Ok(()) } else { Err(NameError("A password has 8 to 128 characters.".to_owned())) }
+}
+
+/// Checks an address: one `@` with a name before it and a domain after it, no white space, at most 254 bytes.
+///
+/// # Errors
+/// Any other text.
+pub fn check_email(text: &str) -> Result<(), NameError> {
+    let sound = |local: &str, domain: &str| {
+        let label = |label: &str| {
+            !label.is_empty()
+                && label.len() <= 63
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.chars().all(in_domain)
+        };
+        !local.is_empty()
+            && local.len() <= 64
+            && !local.starts_with('.')
+            && !local.ends_with('.')
+            && !local.contains("..")
+            && local.chars().all(in_local_part)
+            && domain.split('.').all(label)
+    };
+    let good = text.len() <= MAX_EMAIL_BYTES && text.split_once('@').is_some_and(|(local, domain)| sound(local, domain));
+    if good { Ok(()) } else { Err(NameError("An email address looks like name@example.com.".to_owned())) }
+}
+
+fn in_domain(c: char) -> bool {
+    c.is_alphanumeric() || c == '-'
+}
+
+fn in_local_part(c: char) -> bool {
+    c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c)
+}
+
+/// Checks a name for people, of a user or of a team: 1 to 200 characters, no control characters, not only white space.
+///
+/// # Errors
+/// Any other text.
+pub fn check_name(text: &str) -> Result<(), NameError> {
+    let count = text.chars().count();
+    let good = (1..=MAX_NAME_CHARACTERS).contains(&count) && !text.trim().is_empty() && !text.chars().any(char::is_control);
+    if good { Ok(()) } else { Err(NameError("A name has 1 to 200 characters and no control characters.".to_owned())) }
+}
+
+/// The form of a username, an address or the name of a team in which two of them are the same.
+pub fn folded(text: &str) -> String {
+    use unicode_normalization::UnicodeNormalization as _;
+    text.trim().nfkc().collect::<String>().to_lowercase()
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.user.username, self.user.role)
+    }
+}
+
+/// The user who is made when a data folder is new.
+pub const FIRST_ADMIN: (&str, &str) = ("admin", "admin@localhost");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usernames_are_short_and_plain() {
+        for good in ["ana", "Ana_1", &"x".repeat(50), "___"] {
+            assert_eq!(check_username(good), Ok(()), "{good}");
+        }
+        for bad in ["", "ab", &"x".repeat(51), "an a", "ana-1", "änä", "ana\n", "ana'; --", "ａｎａ"] {
+            assert!(check_username(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn passwords_count_characters_and_not_bytes() {
+        assert_eq!(check_password(&"é".repeat(8)), Ok(()));
+        assert_eq!(check_password(&"é".repeat(128)), Ok(()));
+        assert!(check_password(&"é".repeat(7)).is_err());
+        assert!(check_password(&"é".repeat(129)).is_err());
+        assert!(check_password("with\0zero").is_err());
+    }
+
+    #[test]
+    fn addresses_have_a_name_and_a_domain() {
+        for good in ["a@b", "ana@example.com", "ana.b+c@ex-ample.co.uk", "änä@exämple.com", FIRST_ADMIN.1] {
+            assert_eq!(check_email(good), Ok(()), "{good}");
+        }
+        for bad in ["", "ana", "@b", "a@", "a@b@c", "a b@c", "a@b..c", "a@-b", ".a@b", "a.@b", "a..b@c", "a@b\r\nBcc: x"] {
+            assert!(check_email(bad).is_err(), "{bad}");
+        }
+        assert!(check_email(&format!("{}@example.com", "a".repeat(65))).is_err());
+    }
+
+    #[test]
+    fn names_are_not_blank() {
+        assert_eq!(check_name("Ana María"), Ok(()));
+        for bad in ["", "  ", "a\u{7}", &"x".repeat(201)] {
+            assert!(check_name(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn case_and_form_do_not_make_another_name() {
+        assert_eq!(folded(" Ana@Example.COM "), "ana@example.com");
+        assert_eq!(folded("ＡＮＡ"), "ana");
+    }
+
+    #[test]
+    fn a_user_is_shown_without_secrets() {
+        let user = User { password_hash: "hash".to_owned(), ..User::example("ana") };
+        let shown = serde_json::to_value(UserObject::from(&user)).unwrap();
+        let names: Vec<&str> = shown.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, ["id", "email", "username", "full_name", "role", "sales_team_id", "is_active", "created_at"]);
+    }
+
+    #[test]
+    fn a_team_covers_its_own_alone() {
+        let (own, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        assert!(Scope::Team(own).covers(Some(own)));
+        assert!(!Scope::Team(own).covers(Some(other)));
+        assert!(!Scope::Team(own).covers(None));
+        assert!(Scope::All.covers(None) && Scope::All.covers(Some(other)));
+    }
+}

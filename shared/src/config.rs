@@ -1,0 +1,182 @@
+//! The configuration, read from the environment: the same names on AWS and on a laptop.
+
+use std::fmt;
+
+/// Where the product runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    /// On somebody's own machine.
+    Development,
+    /// In a test.
+    Test,
+    /// On AWS, before production.
+    Staging,
+    /// On AWS.
+    Production,
+}
+
+impl Environment {
+    /// Every one of them.
+    pub const ALL: [Self; 4] = [Self::Development, Self::Test, Self::Staging, Self::Production];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Test => "test",
+            Self::Staging => "staging",
+            Self::Production => "production",
+        }
+    }
+}
+
+/// A text that appears in no log and in no message.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps a text secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for whoever computes with it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// The least number of bytes of a token secret: as many as its hash has.
+pub const MIN_SECRET_BYTES: usize = 32;
+/// How long a token lives unless the configuration says otherwise, in minutes.
+pub const DEFAULT_TOKEN_MINUTES: u32 = 480;
+/// The longest that a token may live, in minutes: thirty days.
+const MAX_TOKEN_MINUTES: u32 = 30 * 24 * 60;
+
+/// What the environment says.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The DynamoDB table.
+    pub table_name: String,
+    /// The S3 bucket.
+    pub bucket_name: String,
+    /// What tokens are signed with.
+    pub jwt_secret: Secret,
+    /// How long a token lives, in minutes.
+    pub access_token_minutes: u32,
+    /// Where the product runs.
+    pub environment: Environment,
+    /// Which events are logged, as a filter of `tracing`.
+    pub log_level: String,
+}
+
+/// Everything that is wrong with the environment, in one message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("The configuration cannot be used: {}. Set these in the environment and start again.", .0.join("; "))]
+pub struct ConfigError(pub Vec<String>);
+
+impl Config {
+    /// Reads the environment of this process.
+    ///
+    /// # Errors
+    /// Names that are missing or have a bad value, all of them together.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// Reads the configuration from what `lookup` says for each name. An empty value counts as missing.
+    ///
+    /// # Errors
+    /// Names that are missing or have a bad value, all of them together.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut problems = Vec::new();
+        let given = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
+        let mut required = |name: &str| {
+            given(name).unwrap_or_else(|| {
+                problems.push(format!("{name} is missing"));
+                String::new()
+            })
+        };
+        let (table_name, bucket_name, secret) = (required("TABLE_NAME"), required("BUCKET_NAME"), required("JWT_SECRET"));
+        if (1..MIN_SECRET_BYTES).contains(&secret.len()) {
+            problems.push(format!("JWT_SECRET is too short: it needs at least {MIN_SECRET_BYTES} bytes"));
+        }
+        let access_token_minutes = match given("ACCESS_TOKEN_MINUTES").map(|text| text.parse()) {
+            None => DEFAULT_TOKEN_MINUTES,
+            Some(Ok(minutes)) if (1..=MAX_TOKEN_MINUTES).contains(&minutes) => minutes,
+            Some(_) => {
+                problems.push(format!("ACCESS_TOKEN_MINUTES must be a whole number from 1 to {MAX_TOKEN_MINUTES}"));
+                DEFAULT_TOKEN_MINUTES
+            }
+        };
+        let environment = match given("ENVIRONMENT") {
+            None => Environment::Development,
+            Some(word) => Environment::ALL.into_iter().find(|environment| environment.as_str() == word).unwrap_or_else(|| {
+                let words = Environment::ALL.map(Environment::as_str).join(", ");
+                problems.push(format!("ENVIRONMENT must be one of {words}"));
+                Environment::Development
+            }),
+        };
+        let log_level = given("LOG_LEVEL").unwrap_or_else(|| "info".to_owned());
+        if tracing_subscriber::EnvFilter::try_new(&log_level).is_err() {
+            problems.push("LOG_LEVEL must be one of error, warn, info, debug, trace".to_owned());
+        }
+        if !problems.is_empty() {
+            return Err(ConfigError(problems));
+        }
+        let jwt_secret = Secret::new(secret);
+        Ok(Self { table_name, bucket_name, jwt_secret, access_token_minutes, environment, log_level })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let found = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        Config::from_lookup(found)
+    }
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn what_is_left_out_has_its_default() {
+        let config = read(&[("TABLE_NAME", "t"), ("BUCKET_NAME", "b"), ("JWT_SECRET", SECRET)]).unwrap();
+        assert_eq!((config.table_name.as_str(), config.bucket_name.as_str()), ("t", "b"));
+        assert_eq!((config.access_token_minutes, config.environment), (480, Environment::Development));
+        assert_eq!(config.log_level, "info");
+    }
+
+    #[test]
+    fn everything_missing_or_bad_is_told_in_one_message() {
+        let error = read(&[
+            ("TABLE_NAME", " "),
+            ("JWT_SECRET", "short"),
+            ("ACCESS_TOKEN_MINUTES", "0"),
+            ("ENVIRONMENT", "prod"),
+            ("LOG_LEVEL", "a=b=c"),
+        ]);
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "The configuration cannot be used: TABLE_NAME is missing; BUCKET_NAME is missing; JWT_SECRET is too short: it \
+             needs at least 32 bytes; ACCESS_TOKEN_MINUTES must be a whole number from 1 to 43200; ENVIRONMENT must be one of \
+             development, test, staging, production; LOG_LEVEL must be one of error, warn, info, debug, trace. Set these in \
+             the environment and start again."
+        );
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        let config = read(&[("TABLE_NAME", "t"), ("BUCKET_NAME", "b"), ("JWT_SECRET", SECRET)]).unwrap();
+        assert!(!format!("{config:?}").contains(SECRET));
+        assert_eq!(config.jwt_secret.expose(), SECRET);
+    }
+}

@@ -1,0 +1,160 @@
+//! How a run comes about from tapes in the storage, whoever asks for it.
+
+use jiff::{Timestamp, civil::Date};
+use sha2::{Digest as _, Sha256};
+use uuid::{Builder, Uuid};
+
+use crate::{
+    phases::pricing::IrrTarget,
+    storage::{Entry, FileInfo},
+    stores::{
+        keys,
+        runs::{RunRequest, TapeRef},
+    },
+};
+
+/// The extensions of tapes.
+const TAPE_EXTENSIONS: [&str; 2] = [".csv", ".xlsx"];
+/// The most tapes of one run.
+pub const MAX_TAPES: usize = 1000;
+/// The folder whose tapes start runs by themselves.
+pub const INCOMING: &str = "incoming";
+
+/// What somebody asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// The team whose run it is.
+    pub sales_team_id: Option<Uuid>,
+    /// The user who asked.
+    pub created_by: Option<Uuid>,
+    /// The target that prices follow from.
+    pub irr_target: Option<IrrTarget>,
+    /// The purchase date.
+    pub pdate: Option<Date>,
+    /// The rule set as TOML.
+    pub rule_set: Option<String>,
+    /// Whether nothing but the run and its summary is to be kept.
+    pub dry_run: bool,
+}
+
+/// What a new run is to do.
+pub fn request(run_id: Uuid, terms: Terms, tapes: Vec<TapeRef>, now: Timestamp) -> RunRequest {
+    RunRequest {
+        run_id,
+        created_at: now,
+        sales_team_id: terms.sales_team_id,
+        created_by: terms.created_by,
+        irr_target: terms.irr_target.unwrap_or(IrrTarget::DEFAULT).percent().to_string(),
+        pdate: terms.pdate,
+        tapes,
+        rule_set: terms.rule_set,
+        dry_run: terms.dry_run,
+    }
+}
+
+/// Whether a file of that name is a tape.
+pub fn is_tape(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    TAPE_EXTENSIONS.iter().any(|extension| name.ends_with(extension))
+}
+
+/// The last part of a key.
+pub fn file_name(key: &str) -> &str {
+    key.rsplit('/').next().unwrap_or(key)
+}
+
+/// The tapes among the files of a folder, in the order of their names.
+pub fn tapes_of(entries: Vec<Entry>) -> Vec<TapeRef> {
+    let tapes = entries.into_iter().filter(|entry| is_tape(&entry.key));
+    let mut tapes: Vec<TapeRef> = tapes
+        .filter_map(|Entry { key, file }| file.map(|info| tape(file_name(&key).to_owned(), key, &info)))
+        .collect();
+    tapes.sort_by(|a, b| a.source_file.cmp(&b.source_file));
+    tapes
+}
+
+/// Tapes that were named one by one, with the paths that they were named by. They are called by their names alone, unless
+/// two of them have the same.
+pub fn named(found: Vec<(String, String, FileInfo)>) -> Vec<TapeRef> {
+    let ambiguous = |path: &str| found.iter().filter(|(other, ..)| file_name(other) == file_name(path)).count() > 1;
+    let by_path = found.iter().any(|(path, ..)| ambiguous(path));
+    let name = |path: &str| if by_path { path.to_owned() } else { file_name(path).to_owned() };
+    found.iter().map(|(path, key, info)| tape(name(path), key.clone(), info)).collect()
+}
+
+/// A tape in the storage.
+pub fn tape(source_file: String, key: String, info: &FileInfo) -> TapeRef {
+    TapeRef { key, source_file, size: info.size, etag: info.etag.clone() }
+}
+
+/// Whose run a tape starts by appearing under a key: the team's, or nobody's. `None` when it starts none.
+pub fn incoming(key: &str) -> Option<Option<Uuid>> {
+    let path = key.strip_prefix("inputs/")?;
+    let (team, rest) = match path.strip_prefix("teams/").and_then(|path| path.split_once('/')) {
+        Some((team, rest)) => {
+            let id: Uuid = team.parse().ok()?;
+            // Ids have one form in keys: another one is no team's folder.
+            (keys::team_folder(id) == format!("teams/{team}")).then_some(())?;
+            (Some(id), rest)
+        }
+        None => (None, path),
+    };
+    let below = rest.strip_prefix(INCOMING)?.strip_prefix('/')?;
+    (!below.is_empty() && is_tape(below)).then_some(team)
+}
+
+/// The id of the run that a version of an object starts: the same, however often it is told of.
+pub fn run_of_object(key: &str, version: &str) -> Uuid {
+    let digest = Sha256::new().chain_update(key).chain_update([0]).chain_update(version).finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tapes_that_come_in_start_runs_and_others_do_not() {
+        let team = Uuid::from_u128(7);
+        assert_eq!(incoming("inputs/incoming/a.csv"), Some(None));
+        assert_eq!(incoming("inputs/incoming/2026/a.XLSX"), Some(None));
+        assert_eq!(incoming(&format!("inputs/teams/{team}/incoming/a.csv")), Some(Some(team)));
+        for key in [
+            "inputs/a.csv",
+            "inputs/2026/incoming/a.csv",
+            "inputs/incoming",
+            "inputs/incoming/",
+            "inputs/incoming/a.toml",
+            "inputs/incomings/a.csv",
+            "outputs/incoming/a.csv",
+            "inputs/teams/7/incoming/a.csv",
+            "inputs/teams/incoming/a.csv",
+            &format!("inputs/teams/{}/incoming/a.csv", team.simple()),
+            &format!("inputs/teams/{team}/x/incoming/a.csv"),
+            &format!("archive/{team}/input/incoming/a.csv"),
+        ] {
+            assert_eq!(incoming(key), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_version_of_an_object_has_one_run() {
+        assert_eq!(run_of_object("a", "1"), run_of_object("a", "1"));
+        assert_ne!(run_of_object("a", "1"), run_of_object("a", "2"));
+        assert_ne!(run_of_object("a", "1"), run_of_object("b", "1"));
+        assert_ne!(run_of_object("a1", ""), run_of_object("a", "1"));
+    }
+
+    #[test]
+    fn tapes_of_one_name_are_called_by_their_paths() {
+        let info = FileInfo { size: 1, etag: "e".to_owned(), last_modified: Timestamp::UNIX_EPOCH, content_type: None };
+        let names = |paths: &[&str]| {
+            let found = paths.iter().map(|path| ((*path).to_owned(), format!("inputs/{path}"), info.clone())).collect();
+            named(found).into_iter().map(|tape| tape.source_file).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&["x/a.csv", "y/b.csv"]), ["a.csv", "b.csv"]);
+        assert_eq!(names(&["x/a.csv", "y/a.csv", "b.csv"]), ["x/a.csv", "y/a.csv", "b.csv"]);
+    }
+}

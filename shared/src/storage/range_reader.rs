@@ -1,0 +1,71 @@
+//! Reading facts and exceptions out of the storage, a few ranges at a time, as their readers ask for them.
+
+use std::{io, ops::Range};
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use tokio::runtime::Handle;
+
+use crate::facts::read::RangeReader;
+
+use super::{StorageBackend as _, StorageError, collect, s3::S3Storage};
+
+/// Ranges that lie closer together than this are read as one: a request costs more than these bytes.
+const GAP: u64 = 64 * 1024;
+
+/// One version of an object. It is used off the async threads.
+pub struct ObjectReader {
+    storage: S3Storage,
+    key: String,
+    size: u64,
+    etag: String,
+    runtime: Handle,
+}
+
+impl ObjectReader {
+    /// A version of an object, to be read with the help of the present runtime.
+    pub fn new(storage: S3Storage, key: String, size: u64, etag: String) -> Self {
+        Self { storage, key, size, etag, runtime: Handle::current() }
+    }
+
+    async fn fetch(&self, range: Range<u64>) -> Result<Bytes, StorageError> {
+        let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        let download = self.storage.get(&self.key, Some(range), Some(&self.etag)).await?;
+        collect(download.body, length).await.map(Bytes::from)
+    }
+}
+
+/// An error of the storage as one of reading.
+pub(super) fn io_error(error: StorageError) -> io::Error {
+    let kind = match &error {
+        StorageError::NotFound => io::ErrorKind::NotFound,
+        StorageError::Changed => io::ErrorKind::InvalidData,
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, error)
+}
+
+impl RangeReader for ObjectReader {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.size)
+    }
+
+    fn read(&self, ranges: &[Range<u64>]) -> io::Result<Vec<Bytes>> {
+        let mut joined: Vec<Range<u64>> = Vec::new();
+        for range in ranges {
+            match joined.last_mut() {
+                Some(last) if range.start <= last.end.saturating_add(GAP) => last.end = range.end,
+                _ => joined.push(range.clone()),
+            }
+        }
+        let fetched = self.runtime.block_on(try_join_all(joined.iter().map(|range| self.fetch(range.clone()))));
+        let fetched = fetched.map_err(io_error)?;
+        let cut = |range: &Range<u64>| {
+            let at = joined.partition_point(|joined| joined.end < range.end);
+            let (start, bytes) = (joined.get(at)?.start, fetched.get(at)?);
+            let (from, to) = (usize::try_from(range.start - start).ok()?, usize::try_from(range.end - start).ok()?);
+            (to <= bytes.len()).then(|| bytes.slice(from..to))
+        };
+        ranges.iter().map(|range| cut(range).ok_or(io::ErrorKind::UnexpectedEof.into())).collect()
+    }
+}

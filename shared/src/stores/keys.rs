@@ -1,0 +1,184 @@
+//! The layout of the table and of the bucket: every key that there is.
+//!
+//! | item | `pk` | `sk` | listed by |
+//! |---|---|---|---|
+//! | a user | `USER#{id}` | `USER` | `by_time`: `USERS`, creation |
+//! | an address that is taken | `EMAIL#{folded}` | `EMAIL` | |
+//! | a username that is taken | `USERNAME#{folded}` | `USERNAME` | |
+//! | a sales team | `TEAM#{id}` | `TEAM` | `by_time`: `TEAMS`, name |
+//! | a team's name that is taken | `TEAMNAME#{folded}` | `TEAMNAME` | |
+//! | a run | `RUN#{id}` | `RUN` | `by_time`: `RUNS`; `by_team`: `RUNS#{team}`; `by_status`: `RUNS#{status}`; creation |
+//! | what a run is to do | `RUN#{id}` | `REQUEST` | |
+//! | what its results are | `RUN#{id}` | `RESULTS` | |
+//! | an idempotency key | `KEY#{user}#{hash}` | `KEY` | |
+//! | failed log-ins | `FAILURES#{kind}#{whose}` | `FAILURES` | |
+//!
+//! Objects: `inputs/…`, `outputs/{run}/…`, `output_share/…` are the areas; `archive/{run}/input|output/…` and
+//! `archive/{run}/manifest.json` the archive; `results/{run}/…` the facts, the exceptions, and where their pages are.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::{auth::user::folded, run::RunStatus};
+
+/// The attribute of the partition key.
+pub const PK: &str = "pk";
+/// The attribute of the sort key.
+pub const SK: &str = "sk";
+/// The attribute that holds an item as JSON.
+pub const DOC: &str = "doc";
+/// The attribute that counts the changes of an item.
+pub const REVISION: &str = "revision";
+/// The attribute whose second ends an item.
+pub const EXPIRES_AT: &str = "expires_at";
+
+/// A secondary index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Index {
+    /// Its name.
+    pub name: &'static str,
+    /// The attribute of its partition key.
+    pub pk: &'static str,
+    /// The attribute of its sort key.
+    pub sk: &'static str,
+}
+
+/// Lists of everything of a kind.
+pub const BY_TIME: Index = Index { name: "by_time", pk: "time_pk", sk: "time_sk" };
+/// Runs of a team.
+pub const BY_TEAM: Index = Index { name: "by_team", pk: "team_pk", sk: "team_sk" };
+/// Runs that stand alike.
+pub const BY_STATUS: Index = Index { name: "by_status", pk: "status_pk", sk: "status_sk" };
+/// All of them.
+pub const INDEXES: [Index; 3] = [BY_TIME, BY_TEAM, BY_STATUS];
+
+/// A partition key and a sort key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The partition key.
+    pub pk: String,
+    /// The sort key.
+    pub sk: &'static str,
+}
+
+/// A user.
+pub fn user(id: Uuid) -> Key {
+    Key { pk: format!("USER#{id}"), sk: "USER" }
+}
+
+/// The mark that an address is taken.
+pub fn email(address: &str) -> Key {
+    Key { pk: format!("EMAIL#{}", folded(address)), sk: "EMAIL" }
+}
+
+/// The mark that a username is taken.
+pub fn username(name: &str) -> Key {
+    Key { pk: format!("USERNAME#{}", folded(name)), sk: "USERNAME" }
+}
+
+/// A sales team.
+pub fn team(id: Uuid) -> Key {
+    Key { pk: format!("TEAM#{id}"), sk: "TEAM" }
+}
+
+/// The mark that the name of a team is taken.
+pub fn team_name(name: &str) -> Key {
+    Key { pk: format!("TEAMNAME#{}", folded(name)), sk: "TEAMNAME" }
+}
+
+/// A run.
+pub fn run(id: Uuid) -> Key {
+    Key { pk: format!("RUN#{id}"), sk: "RUN" }
+}
+
+/// What a run is to do.
+pub fn run_request(id: Uuid) -> Key {
+    Key { sk: "REQUEST", ..run(id) }
+}
+
+/// What the results of a run are.
+pub fn run_results(id: Uuid) -> Key {
+    Key { sk: "RESULTS", ..run(id) }
+}
+
+/// An idempotency key of a user, by its hash.
+pub fn idempotency(user: Uuid, key_hash: &str) -> Key {
+    Key { pk: format!("KEY#{user}#{key_hash}"), sk: "KEY" }
+}
+
+/// Failed log-ins of a username or from an address.
+pub fn failures(kind: &str, whose: &str) -> Key {
+    Key { pk: format!("FAILURES#{kind}#{whose}"), sk: "FAILURES" }
+}
+
+/// The partition of all users in [`BY_TIME`].
+pub const USERS: &str = "USERS";
+/// The partition of all teams in [`BY_TIME`].
+pub const TEAMS: &str = "TEAMS";
+/// The partition of all runs in [`BY_TIME`].
+pub const RUNS: &str = "RUNS";
+
+/// The partition of a team's runs in [`BY_TEAM`].
+pub fn runs_of_team(team: Uuid) -> String {
+    format!("RUNS#{team}")
+}
+
+/// The partition of runs in [`BY_STATUS`].
+pub fn runs_with_status(status: RunStatus) -> String {
+    format!("RUNS#{status}")
+}
+
+/// A place in a list by creation. Its texts are in the order of the moments.
+pub fn moment(at: Timestamp, id: Uuid) -> String {
+    format!("{:015}#{id}", at.as_millisecond())
+}
+
+/// A place in the list of teams.
+pub fn by_name(name: &str, id: Uuid) -> String {
+    format!("{}#{id}", folded(name))
+}
+
+/// The folder of a run's output files, in the bucket and among the files of the area.
+pub fn outputs(run: Uuid) -> String {
+    format!("outputs/{run}")
+}
+
+/// The folder of a run's archive in the bucket.
+pub fn archive(run: Uuid) -> String {
+    format!("archive/{run}")
+}
+
+/// The folder of a run's facts and exceptions in the bucket.
+pub fn results(run: Uuid) -> String {
+    format!("results/{run}")
+}
+
+/// The file, among a run's results, that says where the pages of facts and exceptions are.
+pub const INDEX_FILE: &str = "index.json";
+
+/// The folder, in an area, that is the root of a team.
+pub fn team_folder(team: Uuid) -> String {
+    format!("teams/{team}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_in_the_order_of_their_texts() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let id = Uuid::from_u128(1);
+        let texts = ["1999-12-31T23:59:59Z", "2026-02-01T10:00:00Z", "2026-02-01T10:00:00.001Z", "2286-11-20T17:46:40Z"];
+        let keys: Vec<String> = texts.iter().map(|text| moment(at(text), id)).collect();
+        assert!(keys.is_sorted(), "{keys:?}");
+    }
+
+    #[test]
+    fn case_does_not_make_another_name() {
+        assert_eq!(username("Ana"), username("aNA"));
+        assert_eq!(email("Ana@Example.com"), email("ana@example.COM"));
+        assert_eq!(team_name(" North "), team_name("north"));
+        assert_ne!(username("ana").pk, email("ana").pk);
+    }
+}

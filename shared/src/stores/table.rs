@@ -1,0 +1,386 @@
+//! The one table: items as attributes, conditions, transactions, and lists by an index.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{AttributeValue, CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem, Update},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    StoreError,
+    keys::{DOC, Index, Key, PK, SK},
+    schema::unbuilt,
+};
+
+/// The attributes of an item.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// The table.
+#[derive(Clone)]
+pub struct Table {
+    /// The client.
+    pub client: Client,
+    /// The name.
+    pub name: String,
+}
+
+/// A text as an attribute.
+pub fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+/// A whole number as an attribute.
+pub fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// Errors that stand for a store that does not answer, or is too busy, by the codes that DynamoDB and S3 use.
+const UNAVAILABLE: [&str; 14] = [
+    "ThrottlingException",
+    "Throttling",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "InternalServerError",
+    "InternalError",
+    "ServiceUnavailable",
+    "TransactionInProgressException",
+    "TransactionConflictException",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "SlowDown",
+    "LimitExceededException",
+    "ReplicatedWriteConflictException",
+];
+
+/// What an error of the SDK means.
+pub fn failed<E, R>(error: SdkError<E, R>) -> StoreError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let refused = match &error {
+        SdkError::ServiceError(service) => !service.err().code().is_none_or(|code| UNAVAILABLE.contains(&code)),
+        SdkError::ConstructionFailure(_) => true,
+        _ => false,
+    };
+    if refused { StoreError::Refused(Box::new(error)) } else { StoreError::Unavailable(Box::new(error)) }
+}
+
+impl Key {
+    /// As attributes.
+    pub fn item(&self) -> Item {
+        HashMap::from([(PK.to_owned(), text(&self.pk)), (SK.to_owned(), text(self.sk))])
+    }
+}
+
+/// An item that holds a document.
+///
+/// # Errors
+/// The document cannot be written as JSON.
+pub fn item_of<T: Serialize>(key: &Key, document: &T) -> Result<Item, StoreError> {
+    let mut item = key.item();
+    let json = serde_json::to_string(document).map_err(|error| StoreError::Damaged(error.to_string()))?;
+    item.insert(DOC.to_owned(), text(json));
+    Ok(item)
+}
+
+/// Puts an item in a list.
+pub fn listed(item: &mut Item, index: Index, partition: impl Into<String>, place: impl Into<String>) {
+    item.insert(index.pk.to_owned(), text(partition));
+    item.insert(index.sk.to_owned(), text(place));
+}
+
+/// The text of an attribute.
+///
+/// # Errors
+/// The item has no such text.
+pub fn text_of<'i>(item: &'i Item, name: &str) -> Result<&'i str, StoreError> {
+    let value = item.get(name).and_then(|value| value.as_s().ok());
+    value.map(String::as_str).ok_or_else(|| StoreError::Damaged(format!("no text {name}")))
+}
+
+/// The number of an attribute, if it has one.
+pub fn number_of<N: std::str::FromStr>(item: &Item, name: &str) -> Option<N> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+/// The document of an item.
+///
+/// # Errors
+/// There is none, or it is not one of that kind.
+pub fn document_of<T: DeserializeOwned>(item: &Item) -> Result<T, StoreError> {
+    serde_json::from_str(text_of(item, DOC)?).map_err(|error| StoreError::Damaged(error.to_string()))
+}
+
+/// What a list is to give.
+#[derive(Debug, Clone)]
+pub struct List {
+    /// The index.
+    pub index: Index,
+    /// The partition of it.
+    pub partition: String,
+    /// Whether the first of them come first.
+    pub forward: bool,
+    /// Attributes that must have a value.
+    pub only: Vec<(&'static str, AttributeValue)>,
+    /// The item that the list begins behind.
+    pub after: Option<Place>,
+    /// How many items to pass over.
+    pub skip: u64,
+    /// How many items to give.
+    pub limit: u64,
+}
+
+/// The place of an item in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its place in the index.
+    pub place: String,
+    /// The item.
+    pub key: Key,
+}
+
+/// A part of a list.
+#[derive(Debug)]
+pub struct Listed {
+    /// The items.
+    pub items: Vec<Item>,
+    /// Whether there are more behind them.
+    pub more: bool,
+}
+
+/// One write of a transaction, with what must hold for it.
+pub enum Write {
+    /// Writes an item.
+    Put(Item, Option<Condition>),
+    /// Changes attributes of an item.
+    Update(Key, Change, Option<Condition>),
+    /// Deletes an item.
+    Delete(Key, Option<Condition>),
+    /// Writes nothing.
+    Check(Key, Condition),
+}
+
+/// What must hold of an item: an expression, with the values that it names.
+pub struct Condition {
+    expression: String,
+    values: Vec<(String, AttributeValue)>,
+}
+
+/// How attributes of an item change: an expression, with the values that it names.
+pub type Change = Condition;
+
+impl Condition {
+    /// An expression without values.
+    pub fn new(expression: impl Into<String>) -> Self {
+        Self { expression: expression.into(), values: Vec::new() }
+    }
+
+    /// The item is not there.
+    pub fn absent() -> Self {
+        Self::new("attribute_not_exists(pk)")
+    }
+
+    /// The item is there.
+    pub fn present() -> Self {
+        Self::new("attribute_exists(pk)")
+    }
+
+    /// Another expression, with the same values.
+    #[must_use]
+    pub fn saying(self, expression: String) -> Self {
+        Self { expression, ..self }
+    }
+
+    /// Gives a value to a name of the expression, which begins with a colon.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: AttributeValue) -> Self {
+        self.values.push((name.to_owned(), value));
+        self
+    }
+}
+
+/// `status` is a word of the expression language.
+fn names(expressions: &[&str]) -> Option<HashMap<String, String>> {
+    let named = expressions.iter().any(|expression| expression.contains("#status"));
+    named.then(|| HashMap::from([("#status".to_owned(), "status".to_owned())]))
+}
+
+/// How a transaction ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transacted {
+    /// Everything is written.
+    Done,
+    /// Nothing is written: the conditions of these writes did not hold.
+    Refused(Vec<usize>),
+}
+
+impl Table {
+    /// An item, as it is now.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+        let get = self.client.get_item().table_name(&self.name).set_key(Some(key.item())).consistent_read(true);
+        Ok(get.send().await.map_err(failed)?.item)
+    }
+
+    /// Writes all or nothing.
+    ///
+    /// # Errors
+    /// The store does not answer, or is busy with the same items.
+    pub async fn transact(&self, writes: Vec<Write>) -> Result<Transacted, StoreError> {
+        let writes = writes.into_iter().map(|write| self.built(write)).collect::<Result<Vec<_>, _>>()?;
+        let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
+        let Err(error) = sent else { return Ok(Transacted::Done) };
+        let reasons = match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled.cancellation_reasons(),
+            _ => return Err(failed(error)),
+        };
+        let refused = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
+        let none = |reason: &CancellationReason| reason.code().is_none_or(|code| code == "None");
+        let places: Vec<usize> = reasons.iter().enumerate().filter(|(_, reason)| refused(reason)).map(|(at, _)| at).collect();
+        let busy = reasons.iter().any(|reason| {
+            reason
+                .code()
+                .is_some_and(|code| ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"].contains(&code))
+        });
+        if !places.is_empty() && reasons.iter().all(|reason| refused(reason) || none(reason)) {
+            Ok(Transacted::Refused(places))
+        } else if busy {
+            Err(StoreError::Unavailable(Box::new(error)))
+        } else {
+            Err(StoreError::Refused(Box::new(error)))
+        }
+    }
+
+    fn built(&self, write: Write) -> Result<TransactWriteItem, StoreError> {
+        let item = TransactWriteItem::builder();
+        let split = |condition: Option<Condition>| {
+            condition.map_or((None, Vec::new()), |condition| (Some(condition.expression), condition.values))
+        };
+        let values = |values: Vec<(String, AttributeValue)>| (!values.is_empty()).then(|| values.into_iter().collect());
+        Ok(match write {
+            Write::Put(attributes, condition) => {
+                let (condition, bound) = split(condition);
+                let put = Put::builder().table_name(&self.name).set_item(Some(attributes));
+                let put = put.set_expression_attribute_names(names(&[condition.as_deref().unwrap_or("")]));
+                let put = put.set_condition_expression(condition).set_expression_attribute_values(values(bound));
+                item.put(put.build().map_err(unbuilt)?)
+            }
+            Write::Update(key, change, condition) => {
+                let (condition, mut bound) = split(condition);
+                bound.extend(change.values);
+                let update = Update::builder().table_name(&self.name).set_key(Some(key.item()));
+                let named = names(&[&change.expression, condition.as_deref().unwrap_or("")]);
+                let update = update.set_expression_attribute_names(named).update_expression(change.expression);
+                let update = update.set_condition_expression(condition).set_expression_attribute_values(values(bound));
+                item.update(update.build().map_err(unbuilt)?)
+            }
+            Write::Delete(key, condition) => {
+                let (condition, bound) = split(condition);
+                let delete = Delete::builder().table_name(&self.name).set_key(Some(key.item()));
+                let delete = delete.set_condition_expression(condition).set_expression_attribute_values(values(bound));
+                item.delete(delete.build().map_err(unbuilt)?)
+            }
+            Write::Check(key, condition) => {
+                let check = ConditionCheck::builder().table_name(&self.name).set_key(Some(key.item()));
+                let check = check.set_expression_attribute_names(names(&[&condition.expression]));
+                let check = check.condition_expression(condition.expression);
+                let check = check.set_expression_attribute_values(values(condition.values));
+                item.condition_check(check.build().map_err(unbuilt)?)
+            }
+        }
+        .build())
+    }
+
+    /// Changes an item and gives it as it is afterwards; `None` when the condition does not hold.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn update(&self, key: &Key, change: Change, condition: Option<Condition>) -> Result<Option<Item>, StoreError> {
+        use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::ReturnValue};
+        let (expression, bound) = condition.map_or((None, Vec::new()), |c| (Some(c.expression), c.values));
+        let named = names(&[&change.expression, expression.as_deref().unwrap_or("")]);
+        let values: HashMap<_, _> = change.values.into_iter().chain(bound).collect();
+        let update = self.client.update_item().table_name(&self.name).set_key(Some(key.item()));
+        let update = update.update_expression(change.expression).set_condition_expression(expression);
+        let update = update.set_expression_attribute_names(named).return_values(ReturnValue::AllNew);
+        let update = update.set_expression_attribute_values((!values.is_empty()).then_some(values));
+        match update.send().await {
+            Ok(updated) => Ok(Some(updated.attributes.unwrap_or_default())),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
+                _ => Err(failed(error)),
+            },
+        }
+    }
+
+    /// A part of a list.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn list(&self, list: List) -> Result<Listed, StoreError> {
+        let mut start = list.after.as_ref().map(|after| {
+            let mut start = after.key.item();
+            listed(&mut start, list.index, list.partition.clone(), after.place.clone());
+            start
+        });
+        let mut skip = list.skip;
+        while skip > 0 {
+            let (items, next) = self.query(&list, start, skip.min(MOST), true).await?;
+            skip -= items.len() as u64;
+            start = next;
+            if start.is_none() {
+                return Ok(Listed { items: Vec::new(), more: false });
+            }
+        }
+        let mut items = Vec::new();
+        loop {
+            let wanted = list.limit + 1 - items.len() as u64;
+            let (found, next) = self.query(&list, start, wanted.min(MOST), false).await?;
+            items.extend(found);
+            start = next;
+            if start.is_none() || items.len() as u64 > list.limit {
+                let more = items.len() as u64 > list.limit;
+                items.truncate(usize::try_from(list.limit).unwrap_or(usize::MAX));
+                return Ok(Listed { items, more });
+            }
+        }
+    }
+
+    /// One request of a list: at most `limit` items are looked at.
+    async fn query(
+        &self,
+        list: &List,
+        start: Option<Item>,
+        limit: u64,
+        only_keys: bool,
+    ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
+        let mut query = self.client.query().table_name(&self.name).index_name(list.index.name);
+        query = query.key_condition_expression("#pk = :pk").expression_attribute_names("#pk", list.index.pk);
+        query = query.expression_attribute_values(":pk", text(&list.partition)).scan_index_forward(list.forward);
+        let mut filters = Vec::new();
+        for (at, (name, value)) in list.only.iter().enumerate() {
+            filters.push(format!("#f{at} = :f{at}"));
+            query = query.expression_attribute_names(format!("#f{at}"), *name);
+            query = query.expression_attribute_values(format!(":f{at}"), value.clone());
+        }
+        if !filters.is_empty() {
+            query = query.filter_expression(filters.join(" AND "));
+        }
+        if only_keys {
+            query = query.projection_expression(PK);
+        }
+        let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+        let found = query.limit(limit).set_exclusive_start_key(start).send().await.map_err(failed)?;
+        Ok((found.items.unwrap_or_default(), found.last_evaluated_key.filter(|key| !key.is_empty())))
+    }
+}
+
+/// How many items one request of a list looks at.
+const MOST: u64 = 1001;
