@@ -59,6 +59,9 @@ pub const DEFAULT_TOKEN_MINUTES: u32 = 480;
 /// The longest that a token may live, in minutes: thirty days.
 const MAX_TOKEN_MINUTES: u32 = 30 * 24 * 60;
 
+/// The levels of events that can be asked for, the most severe first.
+pub const LOG_LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+
 /// What the environment says.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -72,7 +75,9 @@ pub struct Config {
     pub access_token_minutes: u32,
     /// Where the product runs.
     pub environment: Environment,
-    /// Which events are logged, as a filter of `tracing`.
+    /// Whether S3 is not AWS's own, so that the bucket stands in the path of addresses.
+    pub s3_path_style: bool,
+    /// The least severe events that are logged: one of [`LOG_LEVELS`].
     pub log_level: String,
 }
 
@@ -124,15 +129,31 @@ impl Config {
                 Environment::Development
             }),
         };
-        let log_level = given("LOG_LEVEL").unwrap_or_else(|| "info".to_owned());
-        if tracing_subscriber::EnvFilter::try_new(&log_level).is_err() {
-            problems.push("LOG_LEVEL must be one of error, warn, info, debug, trace".to_owned());
+        let mut endpoint = |name: &str| {
+            let address = given(name);
+            if address.as_ref().is_some_and(|address| !["http://", "https://"].iter().any(|scheme| address.starts_with(scheme))) {
+                problems.push(format!("{name} must be an address that begins with http:// or https://"));
+            }
+            address
+        };
+        let (_, s3) = (endpoint("AWS_ENDPOINT_URL_DYNAMODB"), endpoint("AWS_ENDPOINT_URL_S3"));
+        let log_level = given("LOG_LEVEL").map_or_else(|| "info".to_owned(), |word| word.to_ascii_lowercase());
+        if !LOG_LEVELS.contains(&log_level.as_str()) {
+            problems.push(format!("LOG_LEVEL must be one of {}", LOG_LEVELS.join(", ")));
         }
         if !problems.is_empty() {
             return Err(ConfigError(problems));
         }
         let jwt_secret = Secret::new(secret);
-        Ok(Self { table_name, bucket_name, jwt_secret, access_token_minutes, environment, log_level })
+        Ok(Self {
+            table_name,
+            bucket_name,
+            jwt_secret,
+            access_token_minutes,
+            environment,
+            s3_path_style: s3.is_some(),
+            log_level,
+        })
     }
 }
 
@@ -162,14 +183,15 @@ mod tests {
             ("JWT_SECRET", "short"),
             ("ACCESS_TOKEN_MINUTES", "0"),
             ("ENVIRONMENT", "prod"),
-            ("LOG_LEVEL", "a=b=c"),
+            ("AWS_ENDPOINT_URL_S3", "localhost:9000"),
+            ("LOG_LEVEL", "loud"),
         ]);
         assert_eq!(
             error.unwrap_err().to_string(),
             "The configuration cannot be used: TABLE_NAME is missing; BUCKET_NAME is missing; JWT_SECRET is too short: it \
              needs at least 32 bytes; ACCESS_TOKEN_MINUTES must be a whole number from 1 to 43200; ENVIRONMENT must be one of \
-             development, test, staging, production; LOG_LEVEL must be one of error, warn, info, debug, trace. Set these in \
-             the environment and start again."
+             development, test, staging, production; AWS_ENDPOINT_URL_S3 must be an address that begins with http:// or \
+             https://; LOG_LEVEL must be one of error, warn, info, debug, trace. Set these in the environment and start again."
         );
     }
 

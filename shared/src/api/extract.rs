@@ -2,7 +2,7 @@
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Path, Request, rejection::BytesRejection},
+    extract::{FromRequest, FromRequestParts, Path, RawPathParams, Request, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
@@ -173,7 +173,7 @@ impl<'de> serde::Deserializer<'de> for Text<'de> {
     }
 }
 
-/// The id that a path ends in or contains. What is no id is the id of nothing.
+/// The id in a path: its first parameter. What is no id is the id of nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct PathId(pub Uuid);
 
@@ -181,10 +181,35 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Ok(Path(id)) = Path::<String>::from_request_parts(parts, state).await else {
-            return Err(ApiError::internal("a route without its id"));
-        };
-        parse_id(&id).map(Self).ok_or(ApiError::not_found("What the address names"))
+        let params = RawPathParams::from_request_parts(parts, state).await;
+        let id = params.ok().and_then(|params| params.iter().next().and_then(|(_, id)| parse_id(id)));
+        id.map(Self).ok_or(ApiError::not_found("What the address names"))
+    }
+}
+
+/// The parameters of a path, decoded once: a text, or a tuple of texts where there are more.
+#[derive(Debug, Clone, Copy)]
+pub struct ApiPath<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for ApiPath<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::<T>::from_request_parts(parts, state).await;
+        path.map(|Path(value)| Self(value)).map_err(|_| ApiError::Refused("bad_path", "The address is not UTF-8 text.".into()))
+    }
+}
+
+/// Where a request comes from, as whoever received it from the network knows it: never what the request says of itself.
+/// The process that serves puts it among the request's extensions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientAddress(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self("unknown".to_owned())))
     }
 }
 

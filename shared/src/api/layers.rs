@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::{
+    extract::media_type,
     problem::{ApiError, Problem, ProblemObject},
     routes::Api,
 };
@@ -65,7 +66,9 @@ async fn frame(mut request: Request, next: Next) -> Response {
     let mut answer = answered.unwrap_or_else(|panic| ApiError::internal(panic_text(&*panic)).into_response());
     let entered = span.enter();
     let problem = answer.extensions_mut().remove::<Problem>();
-    let bare = answer.status().is_client_error() || answer.status().is_server_error();
+    let failed = answer.status().is_client_error() || answer.status().is_server_error();
+    // The framework's own answers are plain text. A handler may give an object of its own with a status of failure.
+    let bare = failed && media_type(answer.headers()).is_none_or(|kind| kind != "application/json");
     if let Some(problem) = problem.or_else(|| bare.then(|| Problem::of_status(answer.status()))) {
         answer = write(&problem, &id_text, answer);
     }

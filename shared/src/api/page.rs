@@ -2,14 +2,19 @@
 
 use axum::{
     Json,
-    http::{HeaderMap, HeaderName, HeaderValue, Uri, header},
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderName, HeaderValue, Uri, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use utoipa::IntoParams;
 
-use super::problem::{ApiError, InputError};
+use super::{
+    extract::ApiQuery,
+    problem::{ApiError, InputError},
+};
 
 /// How many items a page has unless the caller says otherwise, and at most.
 pub const DEFAULT_LIMIT: u64 = 100;
@@ -19,11 +24,14 @@ pub const MAX_LIMIT: u64 = 1000;
 pub const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
 /// Which page is wanted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct PageQuery {
     /// How many items to pass over.
+    #[param(default = 0)]
     pub skip: Option<u64>,
     /// How many items to give.
+    #[param(default = 100, minimum = 1, maximum = 1000)]
     pub limit: Option<u64>,
     /// Where the page before this one ended: taken from its link.
     pub after: Option<String>,
@@ -58,6 +66,15 @@ impl PageQuery {
             errors.push(InputError::query("limit", format!("It must be from 1 to {MAX_LIMIT}.")));
         }
         if errors.is_empty() { Ok(Page { skip, limit, after: self.after.clone() }) } else { Err(ApiError::Invalid(errors)) }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Page {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let ApiQuery(query) = ApiQuery::<PageQuery>::from_request_parts(parts, state).await?;
+        query.check()
     }
 }
 

@@ -9,7 +9,12 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{paths::PathError, stores::StoreError};
+use crate::{
+    auth::{password::HashError, token::TokenError},
+    paths::PathError,
+    storage::StorageError,
+    stores::StoreError,
+};
 
 /// The cause of a failure of ours, for the log.
 pub type Cause = Box<dyn Error + Send + Sync>;
@@ -216,6 +221,41 @@ impl From<StoreError> for ApiError {
             error @ StoreError::Unavailable(_) => Self::Unavailable(Box::new(error)),
             error => Self::Internal(Box::new(error)),
         }
+    }
+}
+
+impl From<StorageError> for ApiError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Store(error) => error.into(),
+            StorageError::NotFound => Self::not_found("The file"),
+            StorageError::Changed => Self::Conflict("file_changed", "The file was replaced in the meantime. Try again.".into()),
+            StorageError::TooLarge { .. } => Self::TooLarge(sentence(&error)),
+            StorageError::Broken => Self::Refused("broken_upload", sentence(&error)),
+            StorageError::InTheWay => Self::Refused("in_the_way", sentence(&error)),
+            StorageError::NotEmpty => Self::Refused("not_empty", sentence(&error)),
+            StorageError::Unsupported => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
+/// An error as a sentence for the client.
+fn sentence(error: &StorageError) -> Cow<'static, str> {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str()).into()
+}
+
+impl From<HashError> for ApiError {
+    fn from(error: HashError) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+impl From<TokenError> for ApiError {
+    fn from(error: TokenError) -> Self {
+        Self::Internal(Box::new(error))
     }
 }
 

@@ -1,10 +1,11 @@
 //! The route table of a function: every route with who may call it. A handler behind a permission never runs without it.
 
+use std::fmt;
+
 use axum::{
     Router,
     extract::FromRef,
     handler::Handler,
-    http::Method,
     middleware::from_fn_with_state,
     routing::{MethodFilter, MethodRouter, on},
 };
@@ -12,6 +13,46 @@ use axum::{
 use crate::auth::permission::Permission;
 
 use super::authenticate::{Authenticator, Gate, authenticate};
+
+/// The methods that routes are made for. Whatever takes GET takes HEAD, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verb {
+    /// Reads.
+    Get,
+    /// Makes or starts something.
+    Post,
+    /// Changes something.
+    Put,
+    /// Takes something away.
+    Delete,
+}
+
+impl Verb {
+    /// The verb as it stands in a request.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    const fn filter(self) -> MethodFilter {
+        match self {
+            Self::Get => MethodFilter::GET,
+            Self::Post => MethodFilter::POST,
+            Self::Put => MethodFilter::PUT,
+            Self::Delete => MethodFilter::DELETE,
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,10 +66,10 @@ pub enum Access {
 }
 
 /// One route.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
     /// The method.
-    pub method: Method,
+    pub verb: Verb,
     /// The path, with its parameters in braces.
     pub path: &'static str,
     /// Who may call it.
@@ -49,18 +90,17 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
     /// Adds a route that anybody may call.
     #[must_use]
-    pub fn public<H: Handler<T, S>, T: 'static>(self, method: Method, path: &'static str, handler: H) -> Self {
-        let Some(filter) = filter(&method) else { return self };
-        self.push(Route { method, path, access: Access::Public }, on(filter, handler))
+    pub fn public<H: Handler<T, S>, T: 'static>(self, verb: Verb, path: &'static str, handler: H) -> Self {
+        self.push(Route { verb, path, access: Access::Public }, on(verb.filter(), handler))
     }
 
     /// Adds a route for whoever is logged in.
     #[must_use]
-    pub fn logged_in<H: Handler<T, S>, T: 'static>(self, method: Method, path: &'static str, handler: H) -> Self
+    pub fn logged_in<H: Handler<T, S>, T: 'static>(self, verb: Verb, path: &'static str, handler: H) -> Self
     where
         Authenticator: FromRef<S>,
     {
-        self.guarded(Route { method, path, access: Access::LoggedIn }, handler)
+        self.guarded(Route { verb, path, access: Access::LoggedIn }, handler)
     }
 
     /// Adds a route for roles with a permission.
@@ -68,23 +108,23 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     pub fn with<H: Handler<T, S>, T: 'static>(
         self,
         permission: Permission,
-        method: Method,
+        verb: Verb,
         path: &'static str,
         handler: H,
     ) -> Self
     where
         Authenticator: FromRef<S>,
     {
-        self.guarded(Route { method, path, access: Access::With(permission) }, handler)
+        self.guarded(Route { verb, path, access: Access::With(permission) }, handler)
     }
 
     fn guarded<H: Handler<T, S>, T: 'static>(self, route: Route, handler: H) -> Self
     where
         Authenticator: FromRef<S>,
     {
-        let Some(filter) = filter(&route.method) else { return self };
         let gate = Gate { authenticator: Authenticator::from_ref(&self.state), access: route.access };
-        let guarded = on(filter, handler).layer(from_fn_with_state(gate, authenticate));
+        // The gate stands before the route alone: that a method is wrong is told to everybody.
+        let guarded = on(route.verb.filter(), handler).route_layer(from_fn_with_state(gate, authenticate));
         self.push(route, guarded)
     }
 
@@ -103,11 +143,6 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         }
         Api { router: router.with_state(self.state), table }
     }
-}
-
-/// The methods that routes are made for.
-fn filter(method: &Method) -> Option<MethodFilter> {
-    MethodFilter::try_from(method.clone()).ok()
 }
 
 /// The routes of a function, without the layers that all functions share.

@@ -54,7 +54,7 @@ impl RangeReader for ObjectReader {
         let mut joined: Vec<Range<u64>> = Vec::new();
         for range in ranges {
             match joined.last_mut() {
-                Some(last) if range.start <= last.end.saturating_add(GAP) => last.end = range.end,
+                Some(last) if range.start <= last.end.saturating_add(GAP) => last.end = last.end.max(range.end),
                 _ => joined.push(range.clone()),
             }
         }

@@ -78,6 +78,14 @@ fn size(bytes: Option<i64>) -> u64 {
 const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 impl S3Storage {
+    /// Whether the storage answers, and has the bucket.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<(), StorageError> {
+        self.client.head_bucket().bucket(&self.bucket).send().await.map_err(meaning).map(drop)
+    }
+
     /// Stores a file of bytes that are all there.
     ///
     /// # Errors

@@ -111,6 +111,11 @@ pub fn failures(kind: &str, whose: &str) -> Key {
     Key { pk: format!("FAILURES#{kind}#{whose}"), sk: "FAILURES" }
 }
 
+/// An item that is never there, to see whether the table answers.
+pub fn nothing() -> Key {
+    Key { pk: "NOTHING".to_owned(), sk: "NOTHING" }
+}
+
 /// The partition of all users in [`BY_TIME`].
 pub const USERS: &str = "USERS";
 /// The partition of all teams in [`BY_TIME`].

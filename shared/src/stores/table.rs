@@ -12,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     StoreError,
-    keys::{DOC, Index, Key, PK, SK},
+    keys::{self, DOC, Index, Key, PK, SK},
     schema::unbuilt,
 };
 
@@ -229,6 +229,14 @@ impl Table {
         Ok(get.send().await.map_err(failed)?.item)
     }
 
+    /// Whether the store answers: it is asked for an item that is not there.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.get(&keys::nothing()).await.map(drop)
+    }
+
     /// Writes all or nothing.
     ///
     /// # Errors
@@ -330,23 +338,24 @@ impl Table {
             listed(&mut start, list.index, list.partition.clone(), after.place.clone());
             start
         });
-        let mut skip = list.skip;
-        while skip > 0 {
-            let (items, next) = self.query(&list, start, skip.min(MOST), true).await?;
-            skip -= items.len() as u64;
-            start = next;
-            if start.is_none() {
-                return Ok(Listed { items: Vec::new(), more: false });
-            }
-        }
-        let mut items = Vec::new();
+        let (mut skip, mut items) = (list.skip, Vec::new());
         loop {
-            let wanted = list.limit + 1 - items.len() as u64;
-            let (found, next) = self.query(&list, start, wanted.min(MOST), false).await?;
-            items.extend(found);
+            let missing = list.limit.saturating_add(1) - items.len() as u64;
+            // Of items that are only passed over, nothing but their places is wanted. With a filter it is not known how many
+            // items have to be looked at, so that each request looks at as many as it may.
+            let passing = skip > 0 && list.only.is_empty();
+            let looked_at = match (list.only.is_empty(), passing) {
+                (false, _) => MOST,
+                (true, true) => skip.min(MOST),
+                (true, false) => missing.min(MOST),
+            };
+            let (found, next) = self.query(&list, start, looked_at, passing).await?;
+            let passed = skip.min(found.len() as u64);
+            skip -= passed;
+            items.extend(found.into_iter().skip(usize::try_from(passed).unwrap_or(usize::MAX)));
             start = next;
-            if start.is_none() || items.len() as u64 > list.limit {
-                let more = items.len() as u64 > list.limit;
+            let more = items.len() as u64 > list.limit;
+            if start.is_none() || more {
                 items.truncate(usize::try_from(list.limit).unwrap_or(usize::MAX));
                 return Ok(Listed { items, more });
             }

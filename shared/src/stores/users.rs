@@ -103,15 +103,6 @@ impl Users {
         self.write(purposes).await
     }
 
-    /// Takes a user away, with the marks.
-    ///
-    /// # Errors
-    /// The store does not answer.
-    pub async fn delete(&self, user: &User) -> Result<(), StoreError> {
-        let keys = [keys::user(user.id), keys::email(&user.email), keys::username(&user.username)];
-        self.table.transact(keys.into_iter().map(|key| Write::Delete(key, None)).collect()).await.map(drop)
-    }
-
     async fn write(&self, purposes: Vec<Purpose>) -> Result<Written, StoreError> {
         let (writes, reasons): (Vec<Write>, Vec<Written>) = purposes.into_iter().unzip();
         Ok(match self.table.transact(writes).await? {
