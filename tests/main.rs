@@ -1,15 +1,21 @@
 //! Every test that goes through more than one module: one binary, one module for each area.
 #![cfg(test)]
 
+mod access;
+mod app;
 mod cli;
 mod desk;
 mod facts;
 mod loans;
+mod logging_in;
 mod properties;
 mod replay;
 mod runs;
+mod storage;
+mod stores;
 mod tapes;
 mod test_eligibility_rules;
 mod test_path_utils;
 mod test_pipeline_phases;
 mod workbooks;
+mod worker;

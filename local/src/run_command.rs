@@ -13,7 +13,8 @@ use shared::{
     manifest::Manifest,
     results::summary::Summary,
     rules::rule_set::RuleSet,
-    run::{NewRun, Run, RunStatus},
+    run::{NewRun, Run},
+    run_summary::RunSummary,
     tape::source::{FileSource, TapeSource},
 };
 use uuid::Uuid;
@@ -153,20 +154,11 @@ fn source(tape: &FoundTape) -> Result<Box<dyn TapeSource>, RunError> {
 struct Answer<'r> {
     run: &'r Run,
     /// `null` for a run that failed.
-    summary: Option<SummaryAnswer<'r>>,
-}
-
-/// The summary as the API gives it.
-#[derive(Serialize)]
-struct SummaryAnswer<'r> {
-    run_id: Uuid,
-    status: RunStatus,
-    #[serde(flatten)]
-    summary: &'r Summary,
+    summary: Option<RunSummary<'r>>,
 }
 
 fn answer(run: &Run, summary: Option<&Summary>) -> Result<Vec<u8>, CommandError> {
-    let summary = summary.map(|summary| SummaryAnswer { run_id: run.run_id(), status: run.status(), summary });
+    let summary = summary.map(|summary| RunSummary { run_id: run.run_id(), status: run.status(), summary });
     let mut json = serde_json::to_vec_pretty(&Answer { run, summary })
         .map_err(|error| CommandError::Failed(format!("The summary could not be put together: {error}.")))?;
     json.push(b'\n');

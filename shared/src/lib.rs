@@ -16,6 +16,7 @@ pub mod resources;
 pub mod results;
 pub mod rules;
 pub mod run;
+pub mod run_summary;
 pub mod start_run;
 pub mod storage;
 pub mod stores;

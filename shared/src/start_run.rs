@@ -66,9 +66,8 @@ pub fn file_name(key: &str) -> &str {
 /// The tapes among the files of a folder, in the order of their names.
 pub fn tapes_of(entries: Vec<Entry>) -> Vec<TapeRef> {
     let tapes = entries.into_iter().filter(|entry| is_tape(&entry.key));
-    let mut tapes: Vec<TapeRef> = tapes
-        .filter_map(|Entry { key, file }| file.map(|info| tape(file_name(&key).to_owned(), key, &info)))
-        .collect();
+    let mut tapes: Vec<TapeRef> =
+        tapes.filter_map(|Entry { key, file }| file.map(|info| tape(file_name(&key).to_owned(), key, &info))).collect();
     tapes.sort_by(|a, b| a.source_file.cmp(&b.source_file));
     tapes
 }

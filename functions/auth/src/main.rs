@@ -1,3 +1,31 @@
 //! The Lambda of log-in and users.
 
-fn main() {}
+use axum::{extract::Request, middleware::map_request};
+use lambda_http::{Error, request::RequestContext};
+use shared::{
+    api::{extract::ClientAddress, layers},
+    auth::password,
+    config::Config,
+    resources::Resources,
+    telemetry,
+};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let config = Config::from_env()?;
+    telemetry::init(&config.log_level);
+    password::prepare();
+    let resources = Resources::of_lambda(&config).await;
+    let router = layers::serve(auth::api(auth::State::new(&resources)));
+    lambda_http::run(router.layer(map_request(with_address))).await
+}
+
+/// The gateway knows where a request comes from.
+async fn with_address(mut request: Request) -> Request {
+    if let Some(RequestContext::ApiGatewayV2(context)) = request.extensions().get()
+        && let Some(address) = context.http.source_ip.clone()
+    {
+        request.extensions_mut().insert(ClientAddress(address));
+    }
+    request
+}

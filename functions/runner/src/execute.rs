@@ -15,9 +15,11 @@ use shared::{
     error::{Phase, RunError},
     facts::{EXCEPTIONS_FILE, FACTS_FILE},
     manifest::{MANIFEST_FILE, Manifest, archived_output, archived_tape},
+    resources::Resources,
     results::{csv::OutputFile, summary::Summary},
     rules::rule_set::RuleSet,
-    run::{Run, RunStatus},
+    run::Run,
+    run_summary::RunSummary,
     storage::{
         StorageBackend as _, StorageError,
         s3::S3Storage,
@@ -49,7 +51,8 @@ pub struct Worker {
 }
 
 /// How an execution ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Executed {
     /// The run is completed.
     Completed,
@@ -92,6 +95,16 @@ impl Stop {
 }
 
 impl Worker {
+    /// On what a process has.
+    pub fn new(resources: &Resources, tuning: Tuning) -> Self {
+        Self {
+            runs: Runs::new(resources.table.clone()),
+            storage: resources.storage.clone(),
+            clock: Arc::clone(&resources.clock),
+            tuning,
+        }
+    }
+
     /// Claims a run and takes it through all phases.
     ///
     /// # Errors
@@ -235,9 +248,8 @@ impl Worker {
     async fn archive(&self, run: &Run, request: &RunRequest, rules: &RuleSet, outcome: &Outcome) -> Result<(), Stop> {
         let folder = keys::archive(run.run_id());
         for tape in &request.tapes {
-            let path = archived_tape(&tape.source_file).map_err(|error| {
-                RunError::internal(Phase::Archive, format!("{}: {error}", tape.source_file))
-            })?;
+            let path = archived_tape(&tape.source_file)
+                .map_err(|error| RunError::internal(Phase::Archive, format!("{}: {error}", tape.source_file)))?;
             let copied = self.storage.copy(&tape.key, &format!("{folder}/{path}"), Some(&tape.etag)).await;
             copied.map_err(|error| Stop::storage(Phase::Archive, &tape.source_file, error))?;
         }
@@ -278,15 +290,6 @@ struct Results {
     index: Option<ObjectVersion>,
 }
 
-/// The summary, as the API shows it.
-#[derive(Serialize)]
-struct SummaryObject<'s> {
-    run_id: Uuid,
-    status: RunStatus,
-    #[serde(flatten)]
-    summary: &'s Summary,
-}
-
 impl Results {
     /// Of a run of which nothing but the summary is kept.
     fn dry(summary: Summary) -> Self {
@@ -294,7 +297,7 @@ impl Results {
     }
 
     fn stored(self, run: &Run) -> Result<RunResults, StoreError> {
-        let object = SummaryObject { run_id: run.run_id(), status: run.status(), summary: &self.summary };
+        let object = RunSummary { run_id: run.run_id(), status: run.status(), summary: &self.summary };
         let json = serde_json::to_string(&object).and_then(RawValue::from_string);
         let summary = json.map_err(|error| StoreError::Damaged(error.to_string()))?;
         let Self { outputs, facts, exceptions, index, .. } = self;

@@ -1,3 +1,17 @@
-//! The worker: takes a pending run through all phases.
+//! The Lambda of the worker.
 
-fn main() {}
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use runner::{
+    events::{Event, Handled},
+    execute::Worker,
+};
+use shared::{config::Config, engine::Tuning, resources::Resources, telemetry};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let config = Config::from_env()?;
+    telemetry::init(&config.log_level);
+    let worker = Worker::new(&Resources::of_lambda(&config).await, Tuning::default());
+    let handle = async |event: LambdaEvent<Event>| -> Result<Handled, Error> { Ok(worker.handle(event.payload).await?) };
+    lambda_runtime::run(service_fn(handle)).await
+}

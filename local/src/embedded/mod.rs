@@ -1,6 +1,7 @@
 //! DynamoDB and S3 in this process, kept in a folder. The product reaches them through the clients of the AWS SDK, as it
 //! reaches AWS, but without sockets.
 
+pub mod clients;
 pub mod dynamodb;
 pub mod s3;
 
@@ -11,7 +12,6 @@ use std::{
     sync::Arc,
 };
 
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use shared::clock::Clock;
 
 use self::{dynamodb::DynamoDb, s3::Bucket};
@@ -91,16 +91,6 @@ impl EmbeddedStores {
         let dynamodb = DynamoDb::open(options.durable.then_some(folder.join("table.sqlite")).as_deref())?;
         let s3 = Bucket::open(folder, options)?;
         Ok(Self { dynamodb, s3, _lock: Arc::new(lock) })
-    }
-
-    /// What the client of DynamoDB sends its requests through.
-    pub fn dynamodb_client(&self) -> SharedHttpClient {
-        SharedHttpClient::new(self.dynamodb.clone())
-    }
-
-    /// What the client of S3 sends its requests through.
-    pub fn s3_client(&self) -> SharedHttpClient {
-        SharedHttpClient::new(s3::Connector::new(&self.s3))
     }
 }
 

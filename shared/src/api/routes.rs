@@ -105,13 +105,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
     /// Adds a route for roles with a permission.
     #[must_use]
-    pub fn with<H: Handler<T, S>, T: 'static>(
-        self,
-        permission: Permission,
-        verb: Verb,
-        path: &'static str,
-        handler: H,
-    ) -> Self
+    pub fn with<H: Handler<T, S>, T: 'static>(self, permission: Permission, verb: Verb, path: &'static str, handler: H) -> Self
     where
         Authenticator: FromRef<S>,
     {

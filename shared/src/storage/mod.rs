@@ -1,6 +1,7 @@
 //! Where files are kept, named by keys such as `inputs/teams/7/tape.csv`.
 
 pub mod content_type;
+pub mod local;
 pub mod range_reader;
 pub mod s3;
 pub mod tape;

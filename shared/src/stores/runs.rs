@@ -151,7 +151,8 @@ pub struct ObjectVersion {
     pub etag: String,
 }
 
-/// A run as it is stored.
+/// A run as it is stored: the members that decide something, and the whole object as it was written, so that its exact
+/// numbers go to clients without a detour over binary ones.
 #[derive(Debug, Clone)]
 pub struct StoredRun {
     /// The id.
@@ -162,8 +163,14 @@ pub struct StoredRun {
     pub sales_team_id: Option<Uuid>,
     /// When it was created.
     pub created_at: Timestamp,
+    /// How many loans it has.
+    pub total_loans: u64,
+    /// The exact sum of their amounts, as a JSON number.
+    pub total_balance: Box<RawValue>,
     /// How many exceptions there are.
     pub exceptions_count: u64,
+    /// The folder of its output files; none of a dry run.
+    pub output_dir: Option<String>,
     /// How many workers have taken it.
     pub attempt: u32,
     /// Until when its worker keeps it.
@@ -185,7 +192,10 @@ struct Members {
     status: RunStatus,
     sales_team_id: Option<Uuid>,
     created_at: Timestamp,
+    total_loans: u64,
+    total_balance: Box<RawValue>,
     exceptions_count: u64,
+    output_dir: Option<String>,
 }
 
 impl StoredRun {
@@ -210,7 +220,10 @@ impl StoredRun {
             status: members.status,
             sales_team_id: members.sales_team_id,
             created_at: members.created_at,
+            total_loans: members.total_loans,
+            total_balance: members.total_balance,
             exceptions_count: members.exceptions_count,
+            output_dir: members.output_dir,
             attempt: number_of(item, ATTEMPT).unwrap_or(0),
             lease_until,
             object,

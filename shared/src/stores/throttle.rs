@@ -60,25 +60,27 @@ impl Failures {
         Self { table }
     }
 
-    /// How many there were in the last fifteen minutes.
+    /// For how many seconds there are more failures than allowed; `None` when there are not.
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn count(&self, whose: Whose<'_>, now: Timestamp) -> Result<u64, StoreError> {
-        Ok(self.table.get(&whose.key()).await?.map_or(0, |item| counted(&item, now)))
+    pub async fn blocked(&self, whose: Whose<'_>, now: Timestamp) -> Result<Option<u64>, StoreError> {
+        Ok(self.table.get(&whose.key()).await?.and_then(|item| blocked(&item, whose.allowed(), now)))
     }
 
-    /// Adds one, and says how many there are with it.
+    /// Adds a failure, and says the same with it.
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn add(&self, whose: Whose<'_>, now: Timestamp) -> Result<u64, StoreError> {
-        let expires = now.as_second() + (WINDOW_MINUTES + 1) * 60;
-        let change = Change::new(format!("SET {EXPIRES_AT} = :expires ADD m{} :one", minute(now)))
-            .with(":expires", number(expires))
+    pub async fn add(&self, whose: Whose<'_>, now: Timestamp) -> Result<Option<u64>, StoreError> {
+        // The minutes that have just stopped counting go, so that the item stays small under an attack that lasts.
+        let this = minute(now);
+        let past: Vec<String> = (1..=WINDOW_MINUTES).map(|ago| format!("m{}", this - WINDOW_MINUTES + 1 - ago)).collect();
+        let change = Change::new(format!("SET {EXPIRES_AT} = :expires REMOVE {} ADD m{this} :one", past.join(", ")))
+            .with(":expires", number(now.as_second() + (WINDOW_MINUTES + 1) * 60))
             .with(":one", number(1));
         let item = self.table.update(&whose.key(), change, None).await?;
-        Ok(item.map_or(0, |item| counted(&item, now)))
+        Ok(item.and_then(|item| blocked(&item, whose.allowed(), now)))
     }
 }
 
@@ -86,13 +88,28 @@ fn minute(at: Timestamp) -> i64 {
     at.as_second().div_euclid(60)
 }
 
-fn counted(item: &Item, now: Timestamp) -> u64 {
-    let recent = |name: &str| {
-        let of: Option<i64> = name.strip_prefix('m').and_then(|minute| minute.parse().ok());
-        of.is_some_and(|of| (minute(now) - WINDOW_MINUTES + 1..=minute(now)).contains(&of))
-    };
+/// How many failures each of the last fifteen minutes had, the oldest first.
+fn recent(item: &Item, now: Timestamp) -> Vec<(i64, u64)> {
+    let window = minute(now) - WINDOW_MINUTES + 1..=minute(now);
+    let of = |name: &str| name.strip_prefix('m')?.parse().ok().filter(|minute| window.contains(minute));
     let count = |value: &AttributeValue| value.as_n().ok().and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
-    item.iter().filter(|(name, _)| recent(name)).map(|(_, value)| count(value)).sum()
+    let mut minutes: Vec<(i64, u64)> = item.iter().filter_map(|(name, value)| Some((of(name)?, count(value)))).collect();
+    minutes.sort_unstable();
+    minutes
+}
+
+fn blocked(item: &Item, allowed: u64, now: Timestamp) -> Option<u64> {
+    let minutes = recent(item, now);
+    let mut count: u64 = minutes.iter().map(|(_, count)| count).sum();
+    let mut seconds = None;
+    for (minute, failures) in minutes {
+        if count <= allowed {
+            break;
+        }
+        count -= failures;
+        seconds = u64::try_from((minute + WINDOW_MINUTES) * 60 - now.as_second()).ok();
+    }
+    seconds
 }
 
 #[cfg(test)]
@@ -105,7 +122,10 @@ mod tests {
         let item: Item = [("m1000", 1), ("m986", 2), ("m985", 4), ("m1001", 8), ("expires_at", 16), ("pk", 32)]
             .map(|(name, count)| (name.to_owned(), number(count)))
             .into();
-        assert_eq!(counted(&item, now), 3);
+        assert_eq!(recent(&item, now), [(986, 2), (1000, 1)]);
+        assert_eq!(blocked(&item, 3, now), None);
+        assert_eq!(blocked(&item, 2, now), Some(60));
+        assert_eq!(blocked(&item, 0, now), Some(15 * 60));
     }
 
     #[test]

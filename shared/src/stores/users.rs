@@ -3,7 +3,10 @@
 
 use uuid::Uuid;
 
-use crate::auth::{permission::Role, user::User};
+use crate::auth::{
+    permission::Role,
+    user::{User, check_username},
+};
 
 use super::{
     StoreError,
@@ -63,8 +66,12 @@ impl Users {
     /// # Errors
     /// The store does not answer.
     pub async fn by_username(&self, username: &str) -> Result<Option<User>, StoreError> {
-        let Some(mark) = self.table.get(&keys::username(username)).await? else { return Ok(None) };
-        self.get(document_of(&mark)?).await
+        if check_username(username.trim()).is_err() {
+            return Ok(None);
+        }
+        let mark = self.table.get(&keys::username(username)).await?;
+        // Somebody who is not there is looked up, too: how long it takes does not tell who is.
+        self.get(mark.as_ref().map_or(Ok(Uuid::nil()), document_of)?).await
     }
 
     /// Registers a user.
@@ -107,11 +114,8 @@ impl Users {
         let (writes, reasons): (Vec<Write>, Vec<Written>) = purposes.into_iter().unzip();
         Ok(match self.table.transact(writes).await? {
             Transacted::Done => Written::Done,
-            Transacted::Refused(places) => {
-                // The last of them is about the input; that the user was changed is told only when nothing else is wrong.
-                let told = places.iter().filter_map(|at| reasons.get(*at)).find(|reason| **reason != Written::Outdated);
-                told.copied().unwrap_or(Written::Outdated)
-            }
+            // That the user was changed comes first: what else is in the way may be the user's own new marks.
+            Transacted::Refused(places) => places.first().and_then(|at| reasons.get(*at)).copied().unwrap_or(Written::Outdated),
         })
     }
 

@@ -19,6 +19,7 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::body::SdkBody;
 use axum::{Router, body::Body, extract::Request, response::Response};
+use http::{HeaderValue, header};
 use http_body_util::BodyExt as _;
 use s3s::{
     S3Result,
@@ -69,6 +70,16 @@ impl Bucket {
         Ok(Self { inner: Arc::new(inner), credentials: options.credentials })
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// What requests to it are signed with.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
     fn service(&self) -> S3Service {
         let mut builder = S3ServiceBuilder::new(self.clone());
         let Credentials { access_key, secret_key } = &self.credentials;
@@ -83,7 +94,7 @@ impl Bucket {
         Router::new().fallback(move |request: Request| {
             let service = service.clone();
             async move {
-                let request = request.map(|body| s3s::Body::http_body_unsync(body));
+                let request = request.map(s3s::Body::http_body_unsync);
                 match service.call(request).await {
                     Ok(answer) => answer.map(Body::new),
                     Err(_) => Response::builder().status(500).body(Body::empty()).unwrap_or_default(),
@@ -163,7 +174,11 @@ impl HttpConnector for Connector {
             let failed = |error: Box<dyn std::error::Error + Send + Sync>| ConnectorError::other(error, None);
             let request = request.try_into_http1x().map_err(|error| failed(error.into()))?;
             let head = request.method() == http::Method::HEAD;
-            let request = request.map(s3s::Body::http_body);
+            let mut request = request.map(s3s::Body::http_body);
+            // The host is signed. On the way through a socket it would have become a header.
+            if let Some(host) = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+                request.headers_mut().entry(header::HOST).or_insert(host);
+            }
             let answer = service.call(request).await.map_err(|error| failed(error.into()))?;
             // An answer to HEAD has no body on the wire, and the SDK takes one for the description of an error.
             let answer =

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Bucket,
-    blobs::{Blob, Written},
+    blobs::{Blob, Blobs, Written},
     blocking,
     index::{Object, Precondition, Replaced},
 };
@@ -167,19 +167,21 @@ impl Bucket {
 
     /// Reads an object or a range of it.
     pub async fn read(&self, input: GetObjectInput) -> S3Result<GetObjectOutput> {
-        let object = self.find(&input.bucket, &input.key).await?;
-        check_conditions(&object, input.if_match, input.if_none_match)?;
-        let range = byte_range(input.range, object.size)?;
+        let (object, range, body) = loop {
+            let object = self.find(&input.bucket, &input.key).await?;
+            check_conditions(&object, input.if_match.clone(), input.if_none_match.clone())?;
+            let range = byte_range(input.range, object.size)?;
+            let (inner, contents, wanted) = (self.inner.clone(), object.blobs.clone(), range.clone());
+            let opened = blocking(move || match content(&inner.blobs, &contents, wanted) {
+                // The object was replaced after it was looked up, and its content is gone: there is another one by now.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                opened => opened.map(Some),
+            });
+            if let Some(body) = opened.await? {
+                break (object, range, body);
+            }
+        };
         let partial = range != (0..object.size) || input.range.is_some();
-        let (inner, contents, wanted) = (self.inner.clone(), object.blobs.clone(), range.clone());
-        let body = blocking(move || {
-            Ok::<_, io::Error>(if wanted.end - wanted.start <= SMALL {
-                StreamingBlob::from(s3s::Body::from(inner.blobs.read(&contents, wanted)?))
-            } else {
-                StreamingBlob::wrap(inner.blobs.stream(&contents, wanted)?)
-            })
-        })
-        .await?;
         let described = Described::of(&object);
         Ok(GetObjectOutput {
             body: Some(body),
@@ -286,6 +288,15 @@ impl Bucket {
         let inner = self.inner.clone();
         blocking(move || contents.iter().map(|blob| inner.blobs.link(blob)).collect::<io::Result<Vec<Blob>>>()).await
     }
+}
+
+/// Contents that follow each other, or a range of them.
+fn content(blobs: &Blobs, contents: &[Blob], range: Range<u64>) -> io::Result<StreamingBlob> {
+    Ok(if range.end - range.start <= SMALL {
+        StreamingBlob::from(s3s::Body::from(blobs.read(contents, range)?))
+    } else {
+        StreamingBlob::wrap(blobs.stream(contents, range)?)
+    })
 }
 
 /// Refuses keys that S3 does not take.

@@ -1,0 +1,16 @@
+//! `GET /api/auth/me`: who is logged in.
+
+use axum::Json;
+use shared::{
+    api::problem::ProblemObject,
+    auth::user::{Caller, UserObject},
+};
+
+/// Who is logged in
+#[utoipa::path(
+    get, path = "/api/auth/me", tag = "auth", security(("bearer" = [])),
+    responses((status = 200, body = UserObject), (status = 401, body = ProblemObject))
+)]
+pub async fn get_me(caller: Caller) -> Json<UserObject> {
+    Json(UserObject::from(&caller.user))
+}

@@ -1,0 +1,109 @@
+//! `POST /api/auth/login`: a username and a password for an access token.
+
+use axum::{
+    Json,
+    extract::{FromRequest, Request, State as FromState},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use shared::{
+    api::{
+        extract::{ApiForm, ApiJson, ClientAddress, media_type},
+        problem::{ApiError, ProblemObject},
+    },
+    auth::{password, user::UserObject},
+    stores::{StoreError, throttle::Whose},
+};
+use utoipa::ToSchema;
+
+use crate::State;
+
+/// What somebody logs in with.
+#[derive(Deserialize, ToSchema)]
+pub struct Credentials {
+    /// The username, in any case.
+    username: String,
+    /// The password.
+    #[schema(format = Password)]
+    password: String,
+}
+
+impl FromRequest<State> for Credentials {
+    type Rejection = ApiError;
+
+    /// From a form, as OAuth2 clients send one, or from JSON.
+    async fn from_request(request: Request, state: &State) -> Result<Self, ApiError> {
+        match media_type(request.headers()).as_deref() {
+            Some("application/x-www-form-urlencoded") => Ok(ApiForm::from_request(request, state).await?.0),
+            _ => Ok(ApiJson::from_request(request, state).await?.0),
+        }
+    }
+}
+
+/// An access token.
+#[derive(Serialize, ToSchema)]
+pub struct LoggedIn {
+    /// The token, to be sent as `Authorization: Bearer <token>`.
+    access_token: String,
+    /// Always `bearer`.
+    token_type: &'static str,
+    /// How long it is good, in seconds.
+    expires_in: i64,
+    /// Who logged in.
+    user: UserObject,
+}
+
+/// Log in
+#[utoipa::path(
+    post, path = "/api/auth/login", tag = "auth",
+    request_body(content(
+        (Credentials = "application/x-www-form-urlencoded"),
+        (Credentials = "application/json"),
+    )),
+    responses(
+        (status = 200, body = LoggedIn),
+        (status = 401, description = "Wrong username or password, or a disabled account", body = ProblemObject),
+        (status = 422, body = ProblemObject),
+        (status = 429, description = "Too many failures; see `Retry-After`", body = ProblemObject),
+    )
+)]
+pub async fn log_in(
+    FromState(state): FromState<State>,
+    ClientAddress(address): ClientAddress,
+    credentials: Credentials,
+) -> Result<Json<LoggedIn>, ApiError> {
+    let whose = [Whose::Username(&credentials.username), Whose::Address(&address)];
+    let now = state.clock.now();
+    refuse_blocked(&state, whose, now).await?;
+    let user = state.users.by_username(&credentials.username).await?;
+    let hash = user.as_ref().map(|user| user.password_hash.clone());
+    let fits = password::verify(credentials.password, hash).await?;
+    let Some(user) = user.filter(|_| fits) else {
+        let (by_name, by_address) = (state.failures.add(whose[0], now).await?, state.failures.add(whose[1], now).await?);
+        return Err(by_name.max(by_address).map_or(wrong(), too_many));
+    };
+    // Of many tries at once none learns more than it would have learned after the others.
+    refuse_blocked(&state, whose, now).await?;
+    if !user.is_active {
+        return Err(ApiError::Unauthenticated("This account is disabled. Ask an administrator.".into()));
+    }
+    let access_token = state.tokens.issue(&user, now)?;
+    let expires_in = state.tokens.lifetime_seconds();
+    Ok(Json(LoggedIn { access_token, token_type: "bearer", expires_in, user: UserObject::from(&user) }))
+}
+
+fn wrong() -> ApiError {
+    ApiError::Unauthenticated("Incorrect username or password".into())
+}
+
+fn too_many(seconds: u64) -> ApiError {
+    ApiError::TooManyTries("Too many failed tries to log in. Wait, then try again.".into(), seconds)
+}
+
+async fn refuse_blocked(state: &State, whose: [Whose<'_>; 2], now: Timestamp) -> Result<(), ApiError> {
+    let blocked = async |whose| Ok::<_, StoreError>(state.failures.blocked(whose, now).await?);
+    match blocked(whose[0]).await?.max(blocked(whose[1]).await?) {
+        Some(seconds) => Err(too_many(seconds)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,80 @@
+//! The SDK's clients on stores in this process.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::config::{Credentials as SdkCredentials, Region};
+use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use shared::{
+    auth::token::Tokens,
+    clock::Clock,
+    config::Environment,
+    resources::{MAX_UPLOAD_BYTES, Resources},
+    storage::s3::S3Storage,
+    stores::{StoreError, schema, table::Table},
+};
+use uuid::Uuid;
+
+use super::{Credentials, EmbeddedStores, s3};
+
+/// The name of the table.
+pub const TABLE: &str = "loan-engine";
+/// Signatures name a region, and it is this one everywhere.
+const REGION: Region = Region::from_static("us-east-1");
+
+impl Credentials {
+    /// New ones, which nobody can guess.
+    pub fn random() -> Self {
+        let [access_key, secret_key] = [(); 2].map(|()| Uuid::new_v4().simple().to_string());
+        Self { access_key, secret_key }
+    }
+
+    fn for_sdk(&self) -> SdkCredentials {
+        SdkCredentials::new(&self.access_key, &self.secret_key, None, None, "embedded")
+    }
+}
+
+impl EmbeddedStores {
+    /// A client of the table's database.
+    pub fn dynamodb_client(&self) -> aws_sdk_dynamodb::Client {
+        let config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
+            .region(REGION)
+            .credentials_provider(self.s3.credentials().for_sdk())
+            .retry_config(aws_sdk_dynamodb::config::retry::RetryConfig::disabled())
+            .http_client(SharedHttpClient::new(self.dynamodb.clone()));
+        aws_sdk_dynamodb::Client::from_conf(config.build())
+    }
+
+    /// A client of the bucket. Presigned URLs begin with `address`, under which [`s3::Bucket::router`] is served.
+    pub fn s3_client(&self, address: &str) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
+            .region(REGION)
+            .credentials_provider(self.s3.credentials().for_sdk())
+            .retry_config(aws_sdk_s3::config::retry::RetryConfig::disabled())
+            .endpoint_url(address)
+            .force_path_style(true)
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .http_client(SharedHttpClient::new(s3::Connector::new(&self.s3)));
+        aws_sdk_s3::Client::from_conf(config.build())
+    }
+
+    /// What a process on these stores has. The table is made if it is not there.
+    ///
+    /// # Errors
+    /// The table cannot be made.
+    pub async fn resources(
+        &self,
+        address: &str,
+        tokens: Tokens,
+        environment: Environment,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Resources, StoreError> {
+        let table = Table { client: self.dynamodb_client(), name: TABLE.to_owned() };
+        schema::create_table(&table.client, &table.name).await?;
+        let storage = S3Storage { client: self.s3_client(address), bucket: self.s3.name().to_owned() };
+        Ok(Resources { table, storage, tokens, clock, environment, max_upload_bytes: MAX_UPLOAD_BYTES })
+    }
+}

@@ -1,0 +1,57 @@
+//! What a process has, built once: the table, the bucket, the key of tokens, the clock. Each function takes from it what
+//! it needs.
+
+use std::sync::Arc;
+
+use crate::{
+    api::authenticate::Authenticator,
+    auth::token::Tokens,
+    clock::{Clock, SystemClock},
+    config::{Config, Environment},
+    storage::s3::S3Storage,
+    stores::{clients, table::Table, users::Users},
+};
+
+/// The largest file that is taken as a form, in bytes, where nothing else limits a request.
+pub const MAX_UPLOAD_BYTES: u64 = 100 * 1024 * 1024;
+/// The same on Lambda, whose requests have at most 6 MB, in base64.
+pub const MAX_UPLOAD_BYTES_ON_LAMBDA: u64 = 4 * 1024 * 1024;
+/// The largest body of an answer, in bytes: a larger one is fetched from the storage itself.
+pub const MAX_ANSWER_BYTES: u64 = 4_000_000;
+
+/// What a process has.
+#[derive(Clone)]
+pub struct Resources {
+    /// The table.
+    pub table: Table,
+    /// The bucket.
+    pub storage: S3Storage,
+    /// Issues and checks tokens.
+    pub tokens: Tokens,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where the product runs.
+    pub environment: Environment,
+    /// The largest file that is taken as a form, in bytes.
+    pub max_upload_bytes: u64,
+}
+
+impl Resources {
+    /// Those of a Lambda.
+    pub async fn of_lambda(config: &Config) -> Self {
+        let sdk = clients::sdk_config().await;
+        Self {
+            table: Table { client: clients::dynamodb(&sdk), name: config.table_name.clone() },
+            storage: S3Storage { client: clients::s3(&sdk, config.s3_path_style), bucket: config.bucket_name.clone() },
+            tokens: Tokens::new(config),
+            clock: Arc::new(SystemClock),
+            environment: config.environment,
+            max_upload_bytes: MAX_UPLOAD_BYTES_ON_LAMBDA,
+        }
+    }
+
+    /// What finds out who makes a request.
+    pub fn authenticator(&self) -> Authenticator {
+        Authenticator { tokens: self.tokens.clone(), users: Users::new(self.table.clone()), clock: Arc::clone(&self.clock) }
+    }
+}

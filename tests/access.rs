@@ -1,0 +1,74 @@
+//! Who may call what, from the route table itself.
+
+use std::collections::BTreeSet;
+
+use http::{Method, header};
+use shared::{
+    api::routes::{Access, Route},
+    auth::{
+        permission::{Grant, Role, grant},
+        token::Tokens,
+    },
+    config::Secret,
+};
+use uuid::Uuid;
+
+use crate::app::{TestApp, document};
+
+/// A route with ids in the place of its parameters.
+fn address(route: &Route) -> String {
+    let filled = route.path.split('/').map(|part| if part.starts_with('{') { Uuid::nil().to_string() } else { part.to_owned() });
+    filled.collect::<Vec<_>>().join("/")
+}
+
+fn method(route: &Route) -> Method {
+    route.verb.as_str().parse().unwrap()
+}
+
+#[tokio::test]
+async fn no_route_but_the_public_ones_answers_without_a_good_token() {
+    let app = TestApp::new().await;
+    let ana = app.person("ana", Role::Admin, None).await;
+    let foreign = Tokens::with(&Secret::new("another secret of at least 32 bytes"), 480);
+    let foreign = foreign.issue(&ana.user, app.resources.clock.now()).unwrap();
+    let bad = [None, Some("Bearer x".to_owned()), Some(format!("Bearer {foreign}")), Some(format!("Basic {}", ana.token))];
+    for route in app.routes.iter().filter(|route| route.access != Access::Public) {
+        for token in &bad {
+            let call = app.call(method(route), &address(route));
+            let call = token.iter().fold(call, |call, token| call.header(header::AUTHORIZATION, token));
+            let answer = call.send().await;
+            assert_eq!(answer.problem(401), "unauthenticated", "{} {}", route.verb, route.path);
+            assert_eq!(answer.header("www-authenticate"), "Bearer");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_role_without_the_permission_is_refused_before_anything_else() {
+    let app = TestApp::new().await;
+    for role in Role::ALL {
+        let person = app.person(&format!("a_{role}"), role, None).await;
+        for route in &app.routes {
+            let Access::With(permission) = route.access else { continue };
+            // A member of a sales team who is in none has nothing of their own either.
+            let refused = grant(role, permission) != Grant::All;
+            let answer = app.call(method(route), &address(route)).by(&person).send().await;
+            assert_eq!(answer.status == 403, refused, "{role} {} {}: {}", route.verb, route.path, answer.text());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_document_names_every_route_and_no_other() {
+    let app = TestApp::new().await;
+    // A parameter that takes the rest of a path is written as any other one in the document.
+    let name = |verb: &str, path: &str| format!("{verb} {}", path.replace("{*", "{"));
+    let routes: BTreeSet<String> = app.routes.iter().map(|route| name(route.verb.as_str(), route.path)).collect();
+    let document = serde_json::to_value(document()).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut named = BTreeSet::new();
+    for (path, verbs) in document["paths"].as_object().unwrap() {
+        named.extend(verbs.as_object().unwrap().keys().map(|verb| name(&verb.to_uppercase(), path)));
+    }
+    assert_eq!(named, routes);
+}

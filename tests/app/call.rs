@@ -1,0 +1,139 @@
+//! Requests, sent to the router without a socket, and their answers.
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use super::{Person, TestApp};
+
+/// A request that is being put together.
+pub struct Call<'a> {
+    app: &'a TestApp,
+    request: Request<Body>,
+}
+
+/// An answer, all of it.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: http::HeaderMap,
+    /// The body.
+    pub bytes: Bytes,
+}
+
+impl TestApp {
+    /// A request.
+    pub fn call(&self, method: Method, path: &str) -> Call<'_> {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        Call { app: self, request }
+    }
+
+    /// What the bucket answers to a presigned URL.
+    pub async fn fetch(&self, method: Method, url: &str, headers: &[(String, String)], body: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(url);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        // Over a socket the address is split into a path and a host.
+        let uri: http::Uri = url.parse().unwrap();
+        let host = uri.authority().map_or("", |authority| authority.as_str());
+        let length = body.len();
+        let request = request.uri(uri.path_and_query().unwrap().as_str()).header(header::HOST, host);
+        let request = request.header(header::CONTENT_LENGTH, length).body(Body::from(body.to_owned())).unwrap();
+        Answer::of(self.bucket.clone().oneshot(request).await.unwrap()).await
+    }
+
+    /// A GET.
+    pub fn get(&self, path: &str) -> Call<'_> {
+        self.call(Method::GET, path)
+    }
+
+    /// A POST.
+    pub fn post(&self, path: &str) -> Call<'_> {
+        self.call(Method::POST, path)
+    }
+}
+
+impl Call<'_> {
+    /// With the token of somebody.
+    #[must_use]
+    pub fn by(self, person: &Person) -> Self {
+        self.header(header::AUTHORIZATION, &format!("Bearer {}", person.token))
+    }
+
+    /// With a header.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: &str) -> Self {
+        self.request.headers_mut().append(name, HeaderValue::from_str(value).unwrap());
+        self
+    }
+
+    /// With a JSON body.
+    #[must_use]
+    pub fn json(self, body: &Value) -> Self {
+        self.body("application/json", body.to_string())
+    }
+
+    /// With a form.
+    #[must_use]
+    pub fn form(self, body: &str) -> Self {
+        self.body("application/x-www-form-urlencoded", body.to_owned())
+    }
+
+    /// With a body of any kind.
+    #[must_use]
+    pub fn body(mut self, content_type: &str, body: impl Into<Body>) -> Self {
+        *self.request.body_mut() = body.into();
+        self.header(header::CONTENT_TYPE, content_type)
+    }
+
+    /// The answer.
+    pub async fn send(self) -> Answer {
+        Answer::of(self.app.router.clone().oneshot(self.request).await.unwrap()).await
+    }
+}
+
+impl Answer {
+    async fn of(answer: axum::response::Response) -> Self {
+        let (parts, body) = answer.into_parts();
+        Self { status: parts.status, headers: parts.headers, bytes: body.collect().await.unwrap().to_bytes() }
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+
+    /// A header.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The JSON, if the status is the expected one.
+    pub fn expect(&self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text());
+        self.json()
+    }
+
+    /// The code of the problem, if the answer is one with that status and has everything that problems have.
+    pub fn problem(&self, status: u16) -> String {
+        let problem = self.expect(status);
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(problem["status"], status);
+        assert_eq!(problem["request_id"], self.header("x-request-id"));
+        for member in ["type", "title", "detail", "code"] {
+            assert!(problem[member].is_string(), "{member}: {problem}");
+        }
+        problem["code"].as_str().unwrap().to_owned()
+    }
+}

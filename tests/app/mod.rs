@@ -1,0 +1,120 @@
+//! The product in one process for a test: every router, the worker, and stores in a temporary folder. No sockets, and time
+//! stands still until the test moves it.
+
+mod call;
+mod people;
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use jiff::{SignedDuration, Timestamp};
+use local::embedded::{Credentials, EmbeddedStores, Options};
+use runner::execute::{Executed, Worker};
+use shared::{
+    api::{
+        layers,
+        routes::{Api, Route},
+    },
+    auth::token::Tokens,
+    clock::Clock,
+    config::{Environment, Secret},
+    engine::Tuning,
+    resources::Resources,
+    storage::{StorageBackend as _, stream_of},
+};
+use tempfile::TempDir;
+use utoipa::OpenApi as _;
+
+pub use self::{
+    call::Answer,
+    people::{PASSWORD, Person},
+};
+
+/// Where the bucket seems to be served: presigned URLs begin so.
+pub const ADDRESS: &str = "http://127.0.0.1:8000";
+/// What tokens are signed with.
+pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// A clock that a test moves.
+pub struct TestClock(Mutex<Timestamp>);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+impl TestClock {
+    /// Lets time pass.
+    pub fn advance(&self, by: SignedDuration) {
+        *self.0.lock().unwrap() += by;
+    }
+}
+
+/// The product.
+pub struct TestApp {
+    /// The table, the bucket and the rest.
+    pub resources: Resources,
+    /// The clock of everything.
+    pub clock: Arc<TestClock>,
+    /// Who executes runs.
+    pub worker: Worker,
+    /// Every route.
+    pub routes: Vec<Route>,
+    router: Router,
+    bucket: Router,
+    _folder: TempDir,
+}
+
+/// Every function's routes, as one.
+fn api(resources: &Resources) -> Api {
+    auth::api(auth::State::new(resources))
+}
+
+/// Every function's part of the OpenAPI document, as one.
+pub fn document() -> utoipa::openapi::OpenApi {
+    auth::Document::openapi()
+}
+
+impl TestApp {
+    /// The product without users, on 2 February 2026, a Monday.
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(TestClock(Mutex::new("2026-02-02T10:00:00Z".parse().unwrap())));
+        let options = Options {
+            durable: false,
+            bucket: "loans".to_owned(),
+            credentials: Credentials::random(),
+            watched_prefix: "inputs/".to_owned(),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+        };
+        let stores = EmbeddedStores::open(folder.path(), options).unwrap();
+        let tokens = Tokens::with(&Secret::new(SECRET), 480);
+        let time = Arc::clone(&clock) as Arc<dyn Clock>;
+        let resources = stores.resources(ADDRESS, tokens, Environment::Test, time).await.unwrap();
+        let worker = Worker::new(&resources, Tuning { threads: 2, block_bytes: 64 * 1024 });
+        let api = api(&resources);
+        let routes = api.table.clone();
+        Self { router: layers::serve(api), bucket: stores.s3.router(), resources, clock, worker, routes, _folder: folder }
+    }
+
+    /// Puts a file into the bucket.
+    pub async fn put(&self, key: &str, bytes: impl Into<bytes::Bytes>) {
+        self.resources.storage.put(key, stream_of(bytes), "text/csv", u64::MAX).await.unwrap();
+    }
+
+    /// A file of the bucket as text.
+    pub async fn text(&self, key: &str) -> String {
+        let download = self.resources.storage.get(key, None, None).await.unwrap();
+        String::from_utf8(shared::storage::collect(download.body, usize::MAX).await.unwrap()).unwrap()
+    }
+
+    /// Does what the worker does: executes every run that waits.
+    pub async fn work(&self) -> Vec<Executed> {
+        let mut ended = Vec::new();
+        for run in self.worker.runs.waiting(self.clock.now(), 100).await.unwrap() {
+            ended.push(self.worker.execute(run.run_id).await.unwrap());
+        }
+        ended
+    }
+}

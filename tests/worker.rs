@@ -1,0 +1,154 @@
+//! Runs from a tape in the bucket to their results, by the worker.
+
+use jiff::SignedDuration;
+use runner::{execute::Executed, incoming::Arrival};
+use serde_json::Value;
+use shared::{
+    run::RunStatus,
+    start_run::{self, Terms, tapes_of},
+    storage::StorageBackend as _,
+    stores::runs::{Created, LEASE, RunRequest},
+};
+use uuid::Uuid;
+
+use crate::{
+    app::TestApp,
+    runs::{GOOD_CELLS, HEADER},
+};
+
+/// A run of all tapes in the inputs, pending.
+async fn start(app: &TestApp, terms: Terms) -> RunRequest {
+    let tapes = tapes_of(app.resources.storage.list("inputs", false).await.unwrap());
+    let request = start_run::request(Uuid::new_v4(), terms, tapes, app.resources.clock.now());
+    let created = app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap();
+    assert_eq!(created, Created::Done);
+    request
+}
+
+async fn run_object(app: &TestApp, id: Uuid) -> Value {
+    serde_json::to_value(app.worker.runs.get(id).await.unwrap().unwrap()).unwrap()
+}
+
+/// The keys of all files in a folder.
+async fn keys(app: &TestApp, folder: &str) -> Vec<String> {
+    let entries = app.resources.storage.list(folder, true).await.unwrap();
+    entries.into_iter().filter(|entry| entry.file.is_some()).map(|entry| entry.key).collect()
+}
+
+fn tape() -> String {
+    format!("{HEADER}\n001,{GOOD_CELLS}\n002,250000,6.5,97.01,35,720,sfr,primary,purchase,312500,312500\n")
+}
+
+#[tokio::test]
+async fn a_tape_becomes_outputs_results_and_an_archive() {
+    let app = TestApp::new().await;
+    app.put("inputs/tape.csv", tape()).await;
+    let id = start(&app, Terms::default()).await.run_id;
+    assert_eq!(run_object(&app, id).await["status"], "pending");
+    assert_eq!(app.work().await, [Executed::Completed]);
+    let run = run_object(&app, id).await;
+    assert_eq!((&run["status"], &run["last_phase"]), (&"completed".into(), &"archive".into()));
+    assert_eq!((&run["total_loans"], &run["exceptions_count"], &run["total_balance"]), (&2.into(), &1.into(), &500_000.into()));
+    assert_eq!(run["column_mapping"][0]["source_file"], "tape.csv");
+    let names = |folder: &str, names: &[&str]| names.iter().map(|name| format!("{folder}/{id}/{name}")).collect::<Vec<_>>();
+    let outputs = ["exception_summary.csv", "projected_tape.csv", "purchase_tape.csv", "rejection_report.csv"];
+    assert_eq!(keys(&app, &format!("outputs/{id}")).await, names("outputs", &outputs));
+    let archived = outputs.map(|name| format!("output/{name}"));
+    let archived = [&["input/tape.csv", "manifest.json"][..], &archived.each_ref().map(String::as_str)].concat();
+    let mut expected = names("archive", &archived);
+    expected.sort();
+    assert_eq!(keys(&app, &format!("archive/{id}")).await, expected);
+    let purchased = app.text(&format!("outputs/{id}/purchase_tape.csv")).await;
+    assert!(purchased.contains("\n001,250000,") && !purchased.contains("002"), "{purchased}");
+    let results = app.worker.runs.results(id).await.unwrap().unwrap();
+    let summary: Value = serde_json::from_str(results.summary.get()).unwrap();
+    assert_eq!((&summary["status"], &summary["dispositions"]["rejected"]["count"]), (&"completed".into(), &1.into()));
+    assert_eq!(results.outputs.iter().map(|output| output.rows).collect::<Vec<_>>(), [1, 0, 1, 1]);
+    for version in [&results.facts, &results.exceptions, &results.index] {
+        assert!(version.as_ref().is_some_and(|version| version.size > 0 && !version.etag.is_empty()), "{version:?}");
+    }
+    assert_eq!(app.work().await, []);
+}
+
+#[tokio::test]
+async fn a_dry_run_keeps_its_summary_alone() {
+    let app = TestApp::new().await;
+    app.put("inputs/tape.csv", tape()).await;
+    let id = start(&app, Terms { dry_run: true, ..Terms::default() }).await.run_id;
+    assert_eq!(app.work().await, [Executed::Completed]);
+    assert_eq!(run_object(&app, id).await["output_dir"], Value::Null);
+    assert_eq!(app.worker.runs.results(id).await.unwrap().unwrap().outputs, []);
+    assert_eq!(keys(&app, "").await, ["inputs/tape.csv"]);
+}
+
+#[tokio::test]
+async fn an_unusable_tape_fails_its_run_and_leaves_no_file() {
+    let app = TestApp::new().await;
+    app.put("inputs/tape.csv", "a,b\n1,2\n").await;
+    let id = start(&app, Terms::default()).await.run_id;
+    assert_eq!(app.work().await, [Executed::Failed]);
+    let run = run_object(&app, id).await;
+    assert_eq!((&run["status"], &run["error"]["code"]), (&"failed".into(), &"no_header".into()));
+    assert_eq!(run["error"]["source_file"], "tape.csv");
+    assert!(run["completed_at"].is_string());
+    assert_eq!(keys(&app, "").await, ["inputs/tape.csv"]);
+}
+
+#[tokio::test]
+async fn a_tape_that_was_replaced_after_the_start_fails_the_run() {
+    let app = TestApp::new().await;
+    app.put("inputs/tape.csv", tape()).await;
+    let id = start(&app, Terms::default()).await.run_id;
+    app.put("inputs/tape.csv", tape() + "3,1\n").await;
+    assert_eq!(app.work().await, [Executed::Failed]);
+    assert_eq!(run_object(&app, id).await["error"]["phase"], "ingest");
+}
+
+#[tokio::test]
+async fn a_run_whose_worker_died_is_resumed_and_given_up_after_three_tries() {
+    let app = TestApp::new().await;
+    app.put("inputs/tape.csv", tape()).await;
+    let request = start(&app, Terms::default()).await;
+    let die = async || {
+        let mut run = request.run().unwrap();
+        run.start(app.resources.clock.now()).unwrap();
+        app.worker.runs.claim(&run, Uuid::new_v4(), app.resources.clock.now()).await.unwrap().unwrap();
+        assert_eq!(app.work().await, []);
+        app.clock.advance(LEASE + SignedDuration::from_secs(1));
+    };
+    die().await;
+    let waiting = app.worker.runs.waiting(app.resources.clock.now(), 10).await.unwrap();
+    assert_eq!((waiting.len(), waiting[0].status), (1, RunStatus::Running));
+    die().await;
+    die().await;
+    assert_eq!(app.work().await, [Executed::Failed]);
+    let run = run_object(&app, request.run_id).await;
+    assert_eq!((&run["status"], &run["error"]["code"]), (&"failed".into(), &"worker_lost".into()));
+    assert!(run["completed_at"].is_string());
+
+    let again = start(&app, Terms::default()).await;
+    let mut run = again.run().unwrap();
+    run.start(app.resources.clock.now()).unwrap();
+    app.worker.runs.claim(&run, Uuid::new_v4(), app.resources.clock.now()).await.unwrap().unwrap();
+    app.clock.advance(LEASE + SignedDuration::from_secs(1));
+    assert_eq!(app.work().await, [Executed::Completed]);
+}
+
+#[tokio::test]
+async fn a_tape_that_comes_in_makes_one_run_for_each_version() {
+    let app = TestApp::new().await;
+    let team = app.team("West").await;
+    let key = format!("inputs/teams/{}/incoming/tape.csv", team.id);
+    app.put(&key, tape()).await;
+    let etag = app.resources.storage.info(&key).await.unwrap().unwrap().etag;
+    let arrival = Arrival { key: key.clone(), version: "1".to_owned(), etag };
+    let id = app.worker.receive(&arrival).await.unwrap().unwrap();
+    assert_eq!(app.worker.receive(&arrival).await.unwrap(), None);
+    assert_eq!(run_object(&app, id).await["sales_team_id"], team.id.to_string());
+    assert_eq!(app.work().await, [Executed::Completed]);
+    assert_eq!(app.worker.receive(&arrival).await.unwrap(), None);
+    app.put(&key, tape() + "003\n").await;
+    assert_eq!(app.worker.receive(&Arrival { version: "2".to_owned(), ..arrival.clone() }).await.unwrap(), None);
+    let etag = app.resources.storage.info(&key).await.unwrap().unwrap().etag;
+    assert!(app.worker.receive(&Arrival { version: "2".to_owned(), etag, ..arrival }).await.unwrap().is_some());
+}
