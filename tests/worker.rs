@@ -5,7 +5,7 @@ use runner::{execute::Executed, incoming::Arrival};
 use serde_json::Value;
 use shared::{
     run::RunStatus,
-    start_run::{self, Terms, tapes_of},
+    start_run::{self, FindError, Terms, Wanted, find_tapes},
     storage::StorageBackend as _,
     stores::runs::{Created, LEASE, RunRequest},
 };
@@ -18,7 +18,7 @@ use crate::{
 
 /// A run of all tapes in the inputs, pending.
 async fn start(app: &TestApp, terms: Terms) -> RunRequest {
-    let tapes = tapes_of(app.resources.storage.list("inputs", false).await.unwrap());
+    let tapes = find_tapes(&app.resources.storage, "inputs", &Wanted::Folder(String::new())).await.unwrap();
     let request = start_run::request(Uuid::new_v4(), terms, tapes, app.resources.clock.now());
     let created = app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap();
     assert_eq!(created, Created::Done);
@@ -151,4 +151,40 @@ async fn a_tape_that_comes_in_makes_one_run_for_each_version() {
     assert_eq!(app.worker.receive(&Arrival { version: "2".to_owned(), ..arrival.clone() }).await.unwrap(), None);
     let etag = app.resources.storage.info(&key).await.unwrap().unwrap().etag;
     assert!(app.worker.receive(&Arrival { version: "2".to_owned(), etag, ..arrival }).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn tapes_are_found_by_folder_or_by_name() {
+    let app = TestApp::new().await;
+    for key in ["inputs/b.csv", "inputs/a.XLSX", "inputs/x.pdf", "inputs/2026.02/a.csv", "inputs/2026.02/more/c.csv"] {
+        app.put(key, "x").await;
+    }
+    let find = async |wanted| {
+        let tapes = find_tapes(&app.resources.storage, "inputs", &wanted).await?;
+        Ok::<_, FindError>(tapes.into_iter().map(|tape| (tape.source_file, tape.key)).collect::<Vec<_>>())
+    };
+    let folder = async |folder: &str| find(Wanted::Folder(folder.to_owned())).await;
+    let files = async |files: &[&str]| find(Wanted::Files(files.iter().map(|file| (*file).to_owned()).collect())).await;
+    let pair = |name: &str, key: &str| (name.to_owned(), key.to_owned());
+    assert_eq!(folder("").await.unwrap(), [pair("a.XLSX", "inputs/a.XLSX"), pair("b.csv", "inputs/b.csv")]);
+    assert_eq!(folder("2026.02/").await.unwrap(), [pair("a.csv", "inputs/2026.02/a.csv")]);
+    assert_eq!(files(&["b.csv", "a.XLSX"]).await.unwrap(), [pair("b.csv", "inputs/b.csv"), pair("a.XLSX", "inputs/a.XLSX")]);
+    assert!(matches!(folder("nothing").await, Err(FindError::NoTape)));
+    assert!(matches!(folder("../outputs").await, Err(FindError::Path(_))));
+    assert!(matches!(files(&["c.csv"]).await, Err(FindError::Absent(path)) if path == "c.csv"));
+    assert!(matches!(files(&["/b.csv"]).await, Err(FindError::Path(_))));
+    assert!(matches!(files(&["x.pdf"]).await, Err(FindError::NotATape(_))));
+    assert!(matches!(files(&["b.csv", "./b.csv"]).await, Err(FindError::Repeated(_))));
+    assert!(matches!(files(&[]).await, Err(FindError::Count)));
+}
+
+#[tokio::test]
+async fn a_tape_of_very_many_columns_fits_into_the_record_of_its_run() {
+    let app = TestApp::new().await;
+    let more: Vec<String> = (0..10_000).map(|at| format!("An unknown column that is called {at}")).collect();
+    let tape = format!("{HEADER},{}\n001,{GOOD_CELLS}{}\n", more.join(","), ",x".repeat(more.len()));
+    app.put("inputs/tape.csv", tape).await;
+    let id = start(&app, Terms::default()).await.run_id;
+    assert_eq!(app.work().await, [Executed::Completed]);
+    assert_eq!(run_object(&app, id).await["column_mapping"][0]["columns"].as_array().unwrap().len(), 10_011);
 }

@@ -1,12 +1,14 @@
 //! How a run comes about from tapes in the storage, whoever asks for it.
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{Timestamp, civil::Date};
 use sha2::{Digest as _, Sha256};
 use uuid::{Builder, Uuid};
 
 use crate::{
+    paths::{PathError, safe_join},
     phases::pricing::IrrTarget,
-    storage::{Entry, FileInfo},
+    storage::{Entry, FileInfo, StorageBackend, StorageError},
     stores::{
         keys,
         runs::{RunRequest, TapeRef},
@@ -17,6 +19,10 @@ use crate::{
 const TAPE_EXTENSIONS: [&str; 2] = [".csv", ".xlsx"];
 /// The most tapes of one run.
 pub const MAX_TAPES: usize = 1000;
+/// The largest rule set that a run may bring with it, in bytes.
+pub const MAX_RULE_SET_BYTES: u64 = 64 * 1024;
+/// How many files are asked for at once.
+const ASKED_AT_ONCE: usize = 16;
 /// The folder whose tapes start runs by themselves.
 pub const INCOMING: &str = "incoming";
 
@@ -61,6 +67,80 @@ pub fn is_tape(name: &str) -> bool {
 /// The last part of a key.
 pub fn file_name(key: &str) -> &str {
     key.rsplit('/').next().unwrap_or(key)
+}
+
+/// Which tapes somebody asked for, by paths below their root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// All tapes of a folder, but not of the folders in it.
+    Folder(String),
+    /// These.
+    Files(Vec<String>),
+}
+
+/// Why there is nothing to run.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    /// A path that may not be.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A folder without tapes.
+    #[error("There is no tape in this folder. Upload a .csv or .xlsx file to it.")]
+    NoTape,
+    /// A file that is not there.
+    #[error("The tape `{0}` does not exist.")]
+    Absent(String),
+    /// A file that is no tape.
+    #[error("`{0}` is no tape: name .csv or .xlsx files.")]
+    NotATape(String),
+    /// A file that was named before.
+    #[error("`{0}` is named twice.")]
+    Repeated(String),
+    /// No tapes, or more than one run takes.
+    #[error("A run takes 1 to {MAX_TAPES} tapes.")]
+    Count,
+    /// The storage fails.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Finds the tapes for a run below a root such as `inputs/teams/7`. The run reads the versions that are there now, or fails.
+///
+/// # Errors
+/// There is nothing to run.
+pub async fn find_tapes(storage: &dyn StorageBackend, root: &str, wanted: &Wanted) -> Result<Vec<TapeRef>, FindError> {
+    let tapes = match wanted {
+        Wanted::Folder(folder) => tapes_of(storage.list(&safe_join(root, &[folder])?, false).await?),
+        Wanted::Files(paths) => {
+            let mut keys: Vec<(String, String)> = Vec::with_capacity(paths.len());
+            if !(1..=MAX_TAPES).contains(&paths.len()) {
+                return Err(FindError::Count);
+            }
+            for path in paths {
+                let (path, key) = (safe_join("", &[path])?, safe_join(root, &[path])?);
+                if !is_tape(&path) {
+                    return Err(FindError::NotATape(path));
+                }
+                if keys.iter().any(|(_, other)| *other == key) {
+                    return Err(FindError::Repeated(path));
+                }
+                keys.push((path, key));
+            }
+            let found = keys.into_iter().map(|(path, key)| async move {
+                match storage.info(&key).await? {
+                    Some(info) => Ok((path, key, info)),
+                    None => Err(FindError::Absent(path)),
+                }
+            });
+            // Many at once, and in the order in which they were named.
+            named(stream::iter(found).buffered(ASKED_AT_ONCE).try_collect().await?)
+        }
+    };
+    match tapes.len() {
+        0 => Err(FindError::NoTape),
+        1..=MAX_TAPES => Ok(tapes),
+        _ => Err(FindError::Count),
+    }
 }
 
 /// The tapes among the files of a folder, in the order of their names.

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use crate::{
     auth::{password::HashError, token::TokenError},
     paths::PathError,
+    start_run::FindError,
     storage::StorageError,
     stores::StoreError,
 };
@@ -235,6 +236,17 @@ impl From<StorageError> for ApiError {
             StorageError::InTheWay => Self::Refused("in_the_way", sentence(&error)),
             StorageError::NotEmpty => Self::Refused("not_empty", sentence(&error)),
             StorageError::Unsupported => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
+impl From<FindError> for ApiError {
+    fn from(error: FindError) -> Self {
+        match error {
+            FindError::Path(error) => error.into(),
+            FindError::Storage(error) => error.into(),
+            FindError::NoTape | FindError::Absent(_) => Self::NotFound(error.to_string().into()),
+            FindError::NotATape(_) | FindError::Repeated(_) | FindError::Count => Self::invalid(InputError::body("files", error)),
         }
     }
 }

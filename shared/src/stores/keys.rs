@@ -19,7 +19,11 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::{auth::user::folded, run::RunStatus};
+use crate::{
+    auth::user::{Scope, folded},
+    paths::Area,
+    run::RunStatus,
+};
 
 /// The attribute of the partition key.
 pub const PK: &str = "pk";
@@ -166,6 +170,15 @@ pub fn team_folder(team: Uuid) -> String {
     format!("teams/{team}")
 }
 
+/// The root of an area for a caller, in the bucket. Of the outputs a team has no root of its own: it sees the folders of
+/// its runs.
+pub fn area_root(area: Area, scope: Scope) -> String {
+    match (area, scope.team()) {
+        (Area::Inputs | Area::OutputShare, Some(team)) => format!("{area}/{}", team_folder(team)),
+        _ => area.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,6 +190,15 @@ mod tests {
         let texts = ["1999-12-31T23:59:59Z", "2026-02-01T10:00:00Z", "2026-02-01T10:00:00.001Z", "2286-11-20T17:46:40Z"];
         let keys: Vec<String> = texts.iter().map(|text| moment(at(text), id)).collect();
         assert!(keys.is_sorted(), "{keys:?}");
+    }
+
+    #[test]
+    fn a_team_has_a_root_of_its_own() {
+        let team = Uuid::from_u128(7);
+        assert_eq!(area_root(Area::Inputs, Scope::All), "inputs");
+        assert_eq!(area_root(Area::Inputs, Scope::Team(team)), format!("inputs/teams/{team}"));
+        assert_eq!(area_root(Area::OutputShare, Scope::Team(team)), format!("output_share/teams/{team}"));
+        assert_eq!(area_root(Area::Outputs, Scope::Team(team)), "outputs");
     }
 
     #[test]

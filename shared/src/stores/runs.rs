@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::{
+    auth::user::Scope,
     engine::Progress,
     error::{Phase, RunError, RunErrorCode},
     phases::pricing::{IrrTarget, IrrTargetError},
@@ -20,8 +21,8 @@ use super::{
     StoreError,
     keys::{self, BY_STATUS, BY_TEAM, BY_TIME, DOC, EXPIRES_AT},
     table::{
-        Change, Condition, Item, List, Place, Table, Transacted, Write, document_of, item_of, listed, number, number_of, text,
-        text_of,
+        Change, Condition, Item, List, Place, Table, Transacted, Write, document_of, item_of, json_of, listed, number, number_of,
+        text, written,
     },
 };
 
@@ -200,9 +201,9 @@ struct Members {
 
 impl StoredRun {
     fn read(item: &Item) -> Result<Self, StoreError> {
-        let json = text_of(item, DOC)?;
+        let json = json_of(item)?;
         let damaged = |error: serde_json::Error| StoreError::Damaged(error.to_string());
-        let members: Members = serde_json::from_str(json).map_err(damaged)?;
+        let members: Members = serde_json::from_str(&json).map_err(damaged)?;
         let progress: [Option<u64>; 3] = PROGRESS.map(|name| number_of(item, name));
         // The text is kept as it is, because its numbers have more digits than any number type of JSON libraries. Inside of
         // strings the quotes would be escaped, so that this can only be the member.
@@ -211,7 +212,7 @@ impl StoredRun {
                 let progress = format!(r#""progress":{{"loans":{loans},"bytes":{bytes},"total_bytes":{total_bytes}}}"#);
                 json.replacen(r#""progress":null"#, &progress, 1)
             }
-            _ => json.to_owned(),
+            _ => json,
         };
         let object = RawValue::from_string(json).map_err(damaged)?;
         let lease_until = number_of(item, LEASE_UNTIL).and_then(|until| Timestamp::from_millisecond(until).ok());
@@ -375,6 +376,14 @@ impl Runs {
         self.table.get(&keys::run(id)).await?.map(|item| StoredRun::read(&item)).transpose()
     }
 
+    /// A run, if it may be reached. One of another team is as if it were not there.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn get_within(&self, scope: Scope, id: Uuid) -> Result<Option<StoredRun>, StoreError> {
+        Ok(self.get(id).await?.filter(|run| scope.covers(run.sales_team_id)))
+    }
+
     /// What a run is to do.
     ///
     /// # Errors
@@ -439,7 +448,7 @@ impl Runs {
             status_pk = BY_STATUS.pk
         ));
         let change = change
-            .with(":doc", document(running)?)
+            .with(":doc", written(running)?)
             .with(":running", text(RunStatus::Running.as_str()))
             .with(":partition", text(keys::runs_with_status(RunStatus::Running)))
             .with(":owner", text(owner))
@@ -548,10 +557,6 @@ fn worker_lost() -> RunError {
     }
 }
 
-fn document(run: &Run) -> Result<aws_sdk_dynamodb::types::AttributeValue, StoreError> {
-    Ok(text(serde_json::to_string(run).map_err(|error| StoreError::Damaged(error.to_string()))?))
-}
-
 /// The run is still the worker's.
 fn held(lease: &Lease) -> Condition {
     Condition::new(format!("#status = :held AND {LEASE_OWNER} = :holder"))
@@ -566,6 +571,6 @@ fn ending(ended: &Run) -> Result<Change, StoreError> {
         PROGRESS.join(", ")
     ));
     let status = ended.status();
-    let change = change.with(":doc", document(ended)?).with(":ended", text(status.as_str()));
+    let change = change.with(":doc", written(ended)?).with(":ended", text(status.as_str()));
     Ok(change.with(":partition", text(keys::runs_with_status(status))))
 }

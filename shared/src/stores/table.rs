@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
     operation::transact_write_items::TransactWriteItemsError,
+    primitives::Blob,
     types::{AttributeValue, CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem, Update},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -83,24 +84,50 @@ impl Key {
 /// The document cannot be written as JSON.
 pub fn item_of<T: Serialize>(key: &Key, document: &T) -> Result<Item, StoreError> {
     let mut item = key.item();
-    let json = serde_json::to_string(document).map_err(|error| StoreError::Damaged(error.to_string()))?;
-    item.insert(DOC.to_owned(), text(json));
+    item.insert(DOC.to_owned(), written(document)?);
     Ok(item)
+}
+
+/// The longest JSON that is stored as text. An item has at most 400 KB, and the mapping of a tape of many columns, written
+/// out, has more: longer JSON is compressed.
+const MAX_TEXT: usize = 8 * 1024;
+/// The longest JSON that is ever stored, so that a damaged item cannot take all memory.
+const MAX_JSON: usize = 64 * 1024 * 1024;
+
+/// A document as an attribute.
+///
+/// # Errors
+/// It cannot be written as JSON.
+pub fn written<T: Serialize>(document: &T) -> Result<AttributeValue, StoreError> {
+    let damaged = |error: &dyn std::error::Error| StoreError::Damaged(error.to_string());
+    let json = serde_json::to_string(document).map_err(|error| damaged(&error))?;
+    if json.len() <= MAX_TEXT {
+        return Ok(text(json));
+    }
+    let packed = zstd::bulk::compress(json.as_bytes(), zstd::DEFAULT_COMPRESSION_LEVEL).map_err(|error| damaged(&error))?;
+    Ok(AttributeValue::B(Blob::new(packed)))
+}
+
+/// The document of an item as JSON.
+///
+/// # Errors
+/// There is none, or it cannot be unpacked.
+pub fn json_of(item: &Item) -> Result<String, StoreError> {
+    match item.get(DOC) {
+        Some(AttributeValue::S(json)) => Ok(json.clone()),
+        Some(AttributeValue::B(packed)) => {
+            let json =
+                zstd::bulk::decompress(packed.as_ref(), MAX_JSON).map_err(|error| StoreError::Damaged(error.to_string()))?;
+            String::from_utf8(json).map_err(|error| StoreError::Damaged(error.to_string()))
+        }
+        _ => Err(StoreError::Damaged("no document".to_owned())),
+    }
 }
 
 /// Puts an item in a list.
 pub fn listed(item: &mut Item, index: Index, partition: impl Into<String>, place: impl Into<String>) {
     item.insert(index.pk.to_owned(), text(partition));
     item.insert(index.sk.to_owned(), text(place));
-}
-
-/// The text of an attribute.
-///
-/// # Errors
-/// The item has no such text.
-pub fn text_of<'i>(item: &'i Item, name: &str) -> Result<&'i str, StoreError> {
-    let value = item.get(name).and_then(|value| value.as_s().ok());
-    value.map(String::as_str).ok_or_else(|| StoreError::Damaged(format!("no text {name}")))
 }
 
 /// The number of an attribute, if it has one.
@@ -113,7 +140,7 @@ pub fn number_of<N: std::str::FromStr>(item: &Item, name: &str) -> Option<N> {
 /// # Errors
 /// There is none, or it is not one of that kind.
 pub fn document_of<T: DeserializeOwned>(item: &Item) -> Result<T, StoreError> {
-    serde_json::from_str(text_of(item, DOC)?).map_err(|error| StoreError::Damaged(error.to_string()))
+    serde_json::from_str(&json_of(item)?).map_err(|error| StoreError::Damaged(error.to_string()))
 }
 
 /// What a list is to give.
