@@ -3,28 +3,28 @@
 //! A run is two items: the run as the API shows it, and what it is to do. Who claims it gets a *lease*: as long as the worker
 //! reports, nobody else takes the run; when its lease runs out, the run may be claimed again.
 
-use jiff::{SignedDuration, Timestamp, civil::Date};
-use serde::{Deserialize, Serialize, Serializer};
-use serde_json::value::RawValue;
+mod stored;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
     auth::user::Scope,
     engine::Progress,
     error::{Phase, RunError, RunErrorCode},
-    phases::pricing::{IrrTarget, IrrTargetError},
-    rules::rule_set::{RuleSet, RuleSetError},
-    run::{NewRun, Run, RunStatus},
+    run::{Run, RunStatus},
 };
 
 use super::{
     StoreError,
     keys::{self, BY_STATUS, BY_TEAM, BY_TIME, DOC, EXPIRES_AT},
-    table::{
-        Change, Condition, Item, List, Place, Table, Transacted, Write, document_of, item_of, json_of, listed, number, number_of,
-        text, written,
-    },
+    table::{Change, Condition, List, Place, Table, Transacted, Write, document_of, item_of, listed, number, text, written},
 };
+
+use self::stored::{ATTEMPT, LEASE_UNTIL, PROGRESS};
+
+pub use self::stored::{ObjectVersion, OutputInfo, RequestError, RunRequest, RunResults, StoredRun, TapeRef};
 
 /// How long a worker keeps a run without reporting.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(60);
@@ -33,225 +33,9 @@ pub const MAX_ATTEMPTS: u32 = 3;
 /// How long an idempotency key is kept.
 const KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
-/// What a run is to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunRequest {
-    /// The run.
-    pub run_id: Uuid,
-    /// When it was created.
-    pub created_at: Timestamp,
-    /// The team whose run it is.
-    pub sales_team_id: Option<Uuid>,
-    /// The user who asked for it; nobody, when a tape that came in did.
-    pub created_by: Option<Uuid>,
-    /// The IRR target in percent.
-    pub irr_target: String,
-    /// The purchase date, if it was given.
-    pub pdate: Option<Date>,
-    /// The tapes, in the order in which their loans come.
-    pub tapes: Vec<TapeRef>,
-    /// The rule set as TOML; the built-in one without it.
-    pub rule_set: Option<String>,
-    /// Whether nothing but the run and its summary is kept.
-    pub dry_run: bool,
-}
-
-/// A tape in the storage.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TapeRef {
-    /// Where it is.
-    pub key: String,
-    /// What it is called in results, in the archive and in errors.
-    pub source_file: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Which content of that name it is.
-    pub etag: String,
-}
-
-/// A stored request that cannot be done.
-#[derive(Debug, thiserror::Error)]
-pub enum RequestError {
-    /// Its target.
-    #[error(transparent)]
-    IrrTarget(#[from] IrrTargetError),
-    /// Its rules.
-    #[error(transparent)]
-    RuleSet(#[from] RuleSetError),
-}
-
-impl RunRequest {
-    /// The rules.
-    ///
-    /// # Errors
-    /// They were sound when the run was created, and are not any more.
-    pub fn rules(&self) -> Result<RuleSet, RequestError> {
-        Ok(self.rule_set.as_deref().map_or_else(|| Ok(RuleSet::built_in()), RuleSet::from_toml)?)
-    }
-
-    /// The run, pending.
-    ///
-    /// # Errors
-    /// What it is to do was sound when it was created, and is not any more.
-    pub fn run(&self) -> Result<Run, RequestError> {
-        let origin = NewRun {
-            run_id: self.run_id,
-            sales_team_id: self.sales_team_id,
-            created_by: self.created_by,
-            irr_target: self.irr_target.parse()?,
-            pdate: self.pdate,
-            rule_set: self.rules()?.id(),
-            output_dir: (!self.dry_run).then(|| keys::outputs(self.run_id)),
-        };
-        Ok(Run::new(origin, self.created_at))
-    }
-
-    /// The target, read.
-    ///
-    /// # Errors
-    /// It was sound when the run was created, and is not any more.
-    pub fn target(&self) -> Result<IrrTarget, RequestError> {
-        Ok(self.irr_target.parse()?)
-    }
-}
-
-/// What the results of a completed run are.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RunResults {
-    /// The summary, as the API shows it.
-    pub summary: Box<RawValue>,
-    /// The output files; none of a dry run.
-    pub outputs: Vec<OutputInfo>,
-    /// Which version of the facts it is, and of the exceptions; none of a dry run.
-    pub facts: Option<ObjectVersion>,
-    /// Which version of the exceptions it is.
-    pub exceptions: Option<ObjectVersion>,
-    /// Where the pages of both are; none of a dry run.
-    pub index: Option<ObjectVersion>,
-}
-
-/// An output file of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OutputInfo {
-    /// Which one it is.
-    pub key: String,
-    /// Its file name.
-    pub name: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// How many data rows it has.
-    pub rows: u64,
-}
-
-/// One version of an object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ObjectVersion {
-    /// Its size in bytes.
-    pub size: u64,
-    /// Which content it has.
-    pub etag: String,
-}
-
-/// A run as it is stored: the members that decide something, and the whole object as it was written, so that its exact
-/// numbers go to clients without a detour over binary ones.
-#[derive(Debug, Clone)]
-pub struct StoredRun {
-    /// The id.
-    pub run_id: Uuid,
-    /// How it stands.
-    pub status: RunStatus,
-    /// The team whose run it is.
-    pub sales_team_id: Option<Uuid>,
-    /// When it was created.
-    pub created_at: Timestamp,
-    /// How many loans it has.
-    pub total_loans: u64,
-    /// The exact sum of their amounts, as a JSON number.
-    pub total_balance: Box<RawValue>,
-    /// How many exceptions there are.
-    pub exceptions_count: u64,
-    /// The folder of its output files; none of a dry run.
-    pub output_dir: Option<String>,
-    /// How many workers have taken it.
-    pub attempt: u32,
-    /// Until when its worker keeps it.
-    pub lease_until: Option<Timestamp>,
-    object: Box<RawValue>,
-}
-
-impl Serialize for StoredRun {
-    /// The `run` object of the API.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.object.serialize(serializer)
-    }
-}
-
-/// The members of the run object that decide something.
-#[derive(Deserialize)]
-struct Members {
-    run_id: Uuid,
-    status: RunStatus,
-    sales_team_id: Option<Uuid>,
-    created_at: Timestamp,
-    total_loans: u64,
-    total_balance: Box<RawValue>,
-    exceptions_count: u64,
-    output_dir: Option<String>,
-}
-
-impl StoredRun {
-    fn read(item: &Item) -> Result<Self, StoreError> {
-        let json = json_of(item)?;
-        let damaged = |error: serde_json::Error| StoreError::Damaged(error.to_string());
-        let members: Members = serde_json::from_str(&json).map_err(damaged)?;
-        let progress: [Option<u64>; 3] = PROGRESS.map(|name| number_of(item, name));
-        // The text is kept as it is, because its numbers have more digits than any number type of JSON libraries. Inside of
-        // strings the quotes would be escaped, so that this can only be the member.
-        let json = match progress {
-            [Some(loans), Some(bytes), Some(total_bytes)] => {
-                let progress = format!(r#""progress":{{"loans":{loans},"bytes":{bytes},"total_bytes":{total_bytes}}}"#);
-                json.replacen(r#""progress":null"#, &progress, 1)
-            }
-            _ => json,
-        };
-        let object = RawValue::from_string(json).map_err(damaged)?;
-        let lease_until = number_of(item, LEASE_UNTIL).and_then(|until| Timestamp::from_millisecond(until).ok());
-        Ok(Self {
-            run_id: members.run_id,
-            status: members.status,
-            sales_team_id: members.sales_team_id,
-            created_at: members.created_at,
-            total_loans: members.total_loans,
-            total_balance: members.total_balance,
-            exceptions_count: members.exceptions_count,
-            output_dir: members.output_dir,
-            attempt: number_of(item, ATTEMPT).unwrap_or(0),
-            lease_until,
-            object,
-        })
-    }
-
-    /// The `run` object of the API.
-    pub fn object(&self) -> &RawValue {
-        &self.object
-    }
-
-    /// Whether a worker may take it now.
-    pub fn is_claimable(&self, now: Timestamp) -> bool {
-        match self.status {
-            RunStatus::Pending => true,
-            RunStatus::Running => self.lease_until.is_none_or(|until| until < now),
-            RunStatus::Completed | RunStatus::Failed => false,
-        }
-    }
-}
-
 const STATUS: &str = "status";
 const WEEKDAY: &str = "weekday";
 const LEASE_OWNER: &str = "lease_owner";
-const LEASE_UNTIL: &str = "lease_until";
-const ATTEMPT: &str = "attempt";
-const PROGRESS: [&str; 3] = ["loans_done", "bytes_done", "bytes_in_all"];
 
 /// Which runs are wanted.
 #[derive(Debug, Clone, Copy, Default)]
