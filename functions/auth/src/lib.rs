@@ -1,7 +1,11 @@
 //! The Lambda of log-in and users.
 
+mod checks;
 mod get_me;
+mod list_users;
 mod log_in;
+mod register_user;
+mod update_user;
 
 use std::sync::Arc;
 
@@ -11,7 +15,7 @@ use shared::{
         authenticate::Authenticator,
         routes::{Api, Routes, Verb},
     },
-    auth::token::Tokens,
+    auth::{permission::Permission, token::Tokens},
     clock::Clock,
     resources::Resources,
     stores::{throttle::Failures, users::Users},
@@ -52,10 +56,13 @@ pub fn api(state: State) -> Api {
     Routes::new(state)
         .public(Verb::Post, "/api/auth/login", log_in::log_in)
         .logged_in(Verb::Get, "/api/auth/me", get_me::get_me)
+        .with(Permission::ManageUsers, Verb::Post, "/api/auth/register", register_user::register_user)
+        .with(Permission::ManageUsers, Verb::Get, "/api/auth/users", list_users::list_users)
+        .with(Permission::ManageUsers, Verb::Put, "/api/auth/users/{user_id}", update_user::update_user)
         .finish()
 }
 
 /// This function's part of the OpenAPI document.
 #[derive(OpenApi)]
-#[openapi(paths(log_in::log_in, get_me::get_me))]
+#[openapi(paths(log_in::log_in, get_me::get_me, register_user::register_user, list_users::list_users, update_user::update_user))]
 pub struct Document;

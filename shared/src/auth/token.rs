@@ -312,9 +312,12 @@ mod tests {
     fn a_token_of_the_second_of_a_change_is_good_and_one_of_before_can_be_told() {
         let now = at("2026-02-01T10:00:00.2Z");
         let before = tokens(SECRET).check(&tokens(SECRET).issue(&user(), now).unwrap(), now).unwrap();
-        let changed = User { tokens_valid_from: User::void_tokens_until(now), ..user() };
+        let mut changed = user();
+        changed.void_tokens(now);
         let after = tokens(SECRET).check(&tokens(SECRET).issue(&changed, now).unwrap(), now).unwrap();
         assert!(before.iat < changed.tokens_valid_from);
         assert!(after.iat >= changed.tokens_valid_from);
+        changed.void_tokens(now);
+        assert!(after.iat < changed.tokens_valid_from);
     }
 }

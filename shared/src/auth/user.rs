@@ -37,9 +37,9 @@ pub struct User {
 }
 
 impl User {
-    /// The first second whose tokens are good, when those of up to `now` are to be void.
-    pub fn void_tokens_until(now: Timestamp) -> i64 {
-        now.as_second() + 1
+    /// Makes every token of up to `now` void for good, and those of an earlier call in the same second, too.
+    pub fn void_tokens(&mut self, now: Timestamp) {
+        self.tokens_valid_from = self.tokens_valid_from.max(now.as_second()) + 1;
     }
 
     /// Somebody with that name, for tests.

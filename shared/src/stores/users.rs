@@ -1,6 +1,7 @@
 //! Users. An address and a username each belong to one user, in any case of their letters: marks in the same transaction
 //! see to it.
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::auth::{
@@ -119,18 +120,18 @@ impl Users {
         })
     }
 
-    /// Users in the order of their creation, and whether there are more.
+    /// Users in the order of their creation, after the one of a time and an id, and whether there are more.
     ///
     /// # Errors
     /// The store does not answer.
     pub async fn list(
         &self,
         filter: UserFilter,
-        after: Option<&User>,
+        after: Option<(Timestamp, Uuid)>,
         skip: u64,
         limit: u64,
     ) -> Result<(Vec<User>, bool), StoreError> {
-        let after = after.map(|user| Place { place: keys::moment(user.created_at, user.id), key: keys::user(user.id) });
+        let after = after.map(|(created_at, id)| Place { place: keys::moment(created_at, id), key: keys::user(id) });
         let mut only = Vec::new();
         only.extend(filter.role.map(|role| (ROLE, text(role.as_str()))));
         only.extend(filter.sales_team_id.map(|team| (TEAM, text(team))));

@@ -1,0 +1,52 @@
+//! `GET /api/auth/users`: the users, in the order of their creation.
+
+use axum::{extract::State as FromState, http::Uri};
+use jiff::Timestamp;
+use serde::Deserialize;
+use shared::{
+    api::{
+        extract::ApiQuery,
+        page::{Listing, Page, PageQuery},
+        problem::{ApiError, ProblemObject},
+    },
+    auth::{permission::Role, user::UserObject},
+    stores::users::UserFilter,
+};
+use uuid::Uuid;
+
+use crate::State;
+
+/// Which users are wanted.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Filter {
+    /// Those with this role.
+    role: Option<Role>,
+    /// Those of this team.
+    sales_team_id: Option<Uuid>,
+}
+
+/// List users
+#[utoipa::path(
+    get, path = "/api/auth/users", tag = "auth", security(("bearer" = [])),
+    params(Filter, PageQuery),
+    responses(
+        (status = 200, description = "Users in the order of their creation", body = Vec<UserObject>),
+        (status = 401, body = ProblemObject),
+        (status = 403, body = ProblemObject),
+        (status = 422, body = ProblemObject),
+    )
+)]
+pub async fn list_users(
+    FromState(state): FromState<State>,
+    uri: Uri,
+    page: Page,
+    ApiQuery(filter): ApiQuery<Filter>,
+) -> Result<Listing<UserObject>, ApiError> {
+    let after = page.cursor::<(Timestamp, Uuid)>()?;
+    let skip = if after.is_some() { 0 } else { page.skip };
+    let wanted = UserFilter { role: filter.role, sales_team_id: filter.sales_team_id };
+    let (users, more) = state.users.list(wanted, after, skip, page.limit).await?;
+    let last = users.last().map(|user| (user.created_at, user.id));
+    Ok(Listing::new(&uri, &page, users.iter().map(UserObject::from).collect(), more, last.as_ref()))
+}
