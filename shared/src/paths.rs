@@ -16,6 +16,10 @@ pub const ALLOWED_EXTENSIONS: &[&str] = &[".csv", ".xlsx", ".xls", ".json", ".tx
 /// room for what a download or an archive may append.
 pub const MAX_FILENAME_BYTES: usize = 200;
 
+/// The longest path that [`safe_join`] returns, in bytes. A key of the store has at most 1,024; the rest is room for the
+/// longer names under which a run archives what it read.
+pub const MAX_PATH_BYTES: usize = 900;
+
 /// Extensions that some system runs when such a file is opened, in lower case and in order. A name that has one of
 /// them anywhere after its first dot is refused. `run` is left out on purpose: runs are what this product is about,
 /// and a name such as `loans.run.csv` is an honest one.
@@ -51,6 +55,12 @@ pub enum PathError {
     /// There is a control character, or one that a listing of the store cannot carry.
     #[error("The path `{path}` contains a control character. Remove it.")]
     ControlCharacter {
+        /// The path, as it may be shown.
+        path: String,
+    },
+    /// The path is longer than [`MAX_PATH_BYTES`].
+    #[error("The path `{path}` is too long. Use at most {MAX_PATH_BYTES} bytes, names of folders included.")]
+    TooLong {
         /// The path, as it may be shown.
         path: String,
     },
@@ -106,7 +116,9 @@ pub enum PathError {
 /// # Errors
 /// A control character ([`PathError::ControlCharacter`]); a leading slash or backslash, or a segment that starts with a
 /// drive such as `C:` ([`PathError::Absolute`]); a `..` segment, also with white space around it
-/// ([`PathError::ParentSegment`]); a segment that starts with `~` ([`PathError::HomeSegment`]).
+/// ([`PathError::ParentSegment`]); a segment that starts with `~` ([`PathError::HomeSegment`]); more than
+/// [`MAX_PATH_BYTES`] ([`PathError::TooLong`]). A segment that another system would read as one of these, because it
+/// brings text to Unicode form NFKC or drops what is not seen, is refused like it.
 pub fn safe_join(base: &str, parts: &[&str]) -> Result<String, PathError> {
     let mut joined = String::new();
     for part in std::iter::once(&base).chain(parts) {
@@ -120,6 +132,9 @@ pub fn safe_join(base: &str, parts: &[&str]) -> Result<String, PathError> {
             check_segment(segment, part)?;
             push_segment(&mut joined, segment);
         }
+    }
+    if joined.len() > MAX_PATH_BYTES {
+        return Err(PathError::TooLong { path: shown(&joined) });
     }
     Ok(joined)
 }
@@ -261,8 +276,17 @@ fn push_segment(path: &mut String, segment: &str) {
     path.push_str(segment);
 }
 
-/// Refuses a segment that leads elsewhere; `path` is what the message shows.
+/// Refuses a segment that leads elsewhere, as it stands or as another system may read it; `path` is what the message shows.
 fn check_segment(segment: &str, path: &str) -> Result<(), PathError> {
+    check_plain_segment(segment, path)?;
+    if segment.is_ascii() {
+        return Ok(());
+    }
+    let folded: String = segment.nfkc().filter(|&c| !is_format(c)).collect();
+    folded.split(is_separator).try_for_each(|segment| check_plain_segment(segment, path))
+}
+
+fn check_plain_segment(segment: &str, path: &str) -> Result<(), PathError> {
     // A drive is looked for in every segment, because ignored segments may stand before it, as in `./C:/x`.
     if let [letter, b':', ..] = segment.as_bytes()
         && letter.is_ascii_alphabetic()

@@ -83,7 +83,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for ApiQuery<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        parse_pairs("query", parts.uri.query().unwrap_or("").as_bytes()).map(Self)
+        let query = parts.uri.query().unwrap_or("");
+        // The reader of pairs would put a mark for what is no text, and so make another path of a path.
+        if percent_encoding::percent_decode_str(query).decode_utf8().is_err() {
+            return Err(ApiError::Refused("bad_query", "The query is not UTF-8 text.".into()));
+        }
+        parse_pairs("query", query.as_bytes()).map(Self)
     }
 }
 

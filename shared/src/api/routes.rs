@@ -80,12 +80,13 @@ pub struct Route {
 pub struct Routes<S> {
     state: S,
     routes: Vec<(Route, MethodRouter<S>)>,
+    also: Vec<(Route, MethodRouter<S>)>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// No routes yet.
     pub fn new(state: S) -> Self {
-        Self { state, routes: Vec::new() }
+        Self { state, routes: Vec::new(), also: Vec::new() }
     }
 
     /// Adds a route that anybody may call.
@@ -112,6 +113,15 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self.guarded(Route { verb, path, access: Access::With(permission) }, handler)
     }
 
+    /// Lets the last route answer at other paths, too, which other routes would take from it.
+    #[must_use]
+    pub fn also_at(mut self, paths: &[&'static str]) -> Self {
+        if let Some((route, handler)) = self.routes.last().cloned() {
+            self.also.extend(paths.iter().map(|path| (Route { path, ..route }, handler.clone())));
+        }
+        self
+    }
+
     fn guarded<H: Handler<T, S>, T: 'static>(self, route: Route, handler: H) -> Self
     where
         Authenticator: FromRef<S>,
@@ -134,6 +144,9 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         for (route, handler) in self.routes {
             router = router.route(route.path, handler);
             table.push(route);
+        }
+        for (route, handler) in self.also {
+            router = router.route(route.path, handler);
         }
         Api { router: router.with_state(self.state), table }
     }

@@ -14,7 +14,8 @@
 //! | failed log-ins | `FAILURES#{kind}#{whose}` | `FAILURES` | |
 //!
 //! Objects: `inputs/…`, `outputs/{run}/…`, `output_share/…` are the areas; `archive/{run}/input|output/…` and
-//! `archive/{run}/manifest.json` the archive; `results/{run}/…` the facts, the exceptions, and where their pages are.
+//! `archive/{run}/manifest.json` the archive; `results/{run}/…` the facts, the exceptions, and where their pages are;
+//! `answers/…` what was too large for an answer.
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -162,8 +163,19 @@ pub fn results(run: Uuid) -> String {
     format!("results/{run}")
 }
 
+/// An answer that is too large to be sent: it is fetched from the bucket, which drops it after a day.
+pub fn answer(id: Uuid, name: &str) -> String {
+    format!("{ANSWERS}/{id}/{name}")
+}
+
+/// The folder of such answers.
+pub const ANSWERS: &str = "answers";
+
 /// The file, among a run's results, that says where the pages of facts and exceptions are.
 pub const INDEX_FILE: &str = "index.json";
+
+/// The file, among a run's results, that is its archive as a ZIP, once somebody has asked for it.
+pub const ARCHIVE_ZIP: &str = "archive.zip";
 
 /// The folder, in an area, that is the root of a team.
 pub fn team_folder(team: Uuid) -> String {

@@ -1,0 +1,80 @@
+//! `DELETE /api/files/{path}`: takes a file or an empty folder away.
+
+use axum::{Json, extract::State as FromState, http::Uri};
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+use shared::{
+    api::{
+        extract::ApiQuery,
+        problem::{ApiError, ProblemObject},
+    },
+    auth::user::Caller,
+    paths::Area,
+    storage::{Found, StorageBackend as _},
+};
+use utoipa::ToSchema;
+
+use crate::{
+    State,
+    download_file::AreaQuery,
+    list_files::FileKind,
+    place::{Place, absent},
+};
+
+/// What was deleted.
+#[derive(Serialize, ToSchema)]
+pub struct Deleted {
+    /// The path in the area.
+    path: String,
+    /// The area.
+    #[schema(value_type = String)]
+    area: Area,
+    /// Whether it was a file or a folder.
+    #[serde(rename = "type")]
+    kind: FileKind,
+    /// Always `deleted`.
+    status: &'static str,
+}
+
+/// Delete a file or an empty folder
+#[utoipa::path(
+    delete, path = "/api/files/{path}", tag = "files", security(("bearer" = [])),
+    params(("path" = String, Path, description = "The path in the area, slashes included"), AreaQuery),
+    responses(
+        (status = 200, body = Deleted),
+        (status = 400, description = "The area or the path is against the rules, or the folder is not empty", body = ProblemObject),
+        (status = 401, body = ProblemObject),
+        (status = 403, body = ProblemObject),
+        (status = 404, body = ProblemObject),
+    )
+)]
+pub async fn delete_file(
+    FromState(state): FromState<State>,
+    caller: Caller,
+    uri: Uri,
+    ApiQuery(query): ApiQuery<AreaQuery>,
+) -> Result<Json<Deleted>, ApiError> {
+    let place = Place::to_write(&caller, query.area.as_deref(), &path_in(&uri)?)?;
+    if place.is_root() {
+        return Err(ApiError::Refused("bad_path", "The root of an area stays. Name what is in it.".into()));
+    }
+    let kind = match state.storage.find(&place.key).await? {
+        None => return Err(absent()),
+        Some(Found::File(_)) => {
+            state.storage.delete(&place.key).await?;
+            FileKind::File
+        }
+        Some(Found::Folder { .. }) => {
+            state.storage.delete_folder(&place.key).await?;
+            FileKind::Directory
+        }
+    };
+    Ok(Json(Deleted { path: place.path, area: place.area, kind, status: "deleted" }))
+}
+
+/// The path in the address, decoded once. Several routes lead here, and only one has all of the path as its parameter.
+fn path_in(uri: &Uri) -> Result<String, ApiError> {
+    let path = uri.path().strip_prefix("/api/files/").unwrap_or_default();
+    let decoded = percent_decode_str(path).decode_utf8();
+    decoded.map(Into::into).map_err(|_| ApiError::Refused("bad_path", "The address is not UTF-8 text.".into()))
+}

@@ -1,0 +1,130 @@
+//! Where something is: an area and a path in it, as the caller sees it, and the key in the bucket.
+
+use std::collections::HashSet;
+
+use shared::{
+    api::{extract::parse_id, page::MAX_LIMIT, problem::ApiError},
+    auth::{
+        permission::Permission,
+        user::{Caller, Scope},
+    },
+    paths::{Area, safe_join, validate_area},
+    stores::{
+        StoreError, keys,
+        runs::{RunFilter, Runs},
+    },
+};
+use uuid::Uuid;
+
+/// What a caller names.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The area.
+    pub area: Area,
+    /// The path in the area, from the root that the caller sees; empty for the root itself.
+    pub path: String,
+    /// The key in the bucket.
+    pub key: String,
+    scope: Scope,
+}
+
+impl Place {
+    /// Somewhere to read.
+    ///
+    /// # Errors
+    /// The area or the path is against the rules.
+    pub fn to_read(caller: &Caller, area: Option<&str>, path: &str) -> Result<Self, ApiError> {
+        Self::new(caller.scope(Permission::ReadFiles)?, area_of(area)?, path)
+    }
+
+    /// Somewhere to put, make or delete something.
+    ///
+    /// # Errors
+    /// The caller may not write in the area; the area or the path is against the rules.
+    pub fn to_write(caller: &Caller, area: Option<&str>, path: &str) -> Result<Self, ApiError> {
+        let area = area_of(area)?;
+        let permission = match area {
+            Area::Outputs => Permission::WriteOutputs,
+            Area::Inputs | Area::OutputShare => Permission::WriteFiles,
+        };
+        Self::new(caller.scope(permission)?, area, path)
+    }
+
+    fn new(scope: Scope, area: Area, path: &str) -> Result<Self, ApiError> {
+        let path = safe_join("", &[path])?;
+        let key = safe_join(&keys::area_root(area, scope), &[&path])?;
+        Ok(Self { area, path, key, scope })
+    }
+
+    /// A file or a folder in this folder.
+    ///
+    /// # Errors
+    /// The name is against the rules.
+    pub fn within(&self, name: &str) -> Result<Self, ApiError> {
+        let path = safe_join(&self.path, &[name])?;
+        let key = safe_join(&self.key, &[name])?;
+        Ok(Self { path, key, ..self.clone() })
+    }
+
+    /// Whether this is the root of an area, as the caller sees it.
+    pub fn is_root(&self) -> bool {
+        self.path.is_empty()
+    }
+
+    /// The last part of the path.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The path of a key in this folder, as the caller sees it.
+    pub fn path_of(&self, key: &str) -> String {
+        let below = key.get(self.key.len()..).unwrap_or_default().trim_start_matches('/');
+        if self.is_root() { below.to_owned() } else { format!("{}/{below}", self.path) }
+    }
+
+    /// Whose runs' folders the caller may see, where those of some runs are all that they may see of the area.
+    fn runs_of_team(&self) -> Option<Uuid> {
+        self.scope.team().filter(|_| self.area == Area::Outputs)
+    }
+
+    /// Whether the caller may see what is here; of the root of an area, that there is one.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn is_visible(&self, runs: &Runs) -> Result<bool, StoreError> {
+        if self.is_root() || self.runs_of_team().is_none() {
+            return Ok(true);
+        }
+        match self.path.split('/').next().and_then(parse_id) {
+            Some(run) => Ok(runs.get_within(self.scope, run).await?.is_some()),
+            None => Ok(false),
+        }
+    }
+
+    /// The folders of the root that the caller may see, where they may not see all.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn folders_to_see(&self, runs: &Runs) -> Result<Option<HashSet<String>>, StoreError> {
+        let Some(team) = self.runs_of_team().filter(|_| self.is_root()) else { return Ok(None) };
+        let filter = RunFilter { sales_team_id: Some(team), ..RunFilter::default() };
+        let (mut folders, mut after) = (HashSet::new(), None);
+        loop {
+            let (page, more) = runs.list(filter, after, 0, MAX_LIMIT).await?;
+            folders.extend(page.iter().map(|run| run.run_id.to_string()));
+            after = page.last().map(|run| (run.created_at, run.run_id));
+            if !more || after.is_none() {
+                return Ok(Some(folders));
+            }
+        }
+    }
+}
+
+fn area_of(name: Option<&str>) -> Result<Area, ApiError> {
+    Ok(name.map_or(Ok(Area::Inputs), validate_area)?)
+}
+
+/// What is said of a path at which there is nothing to see.
+pub fn absent() -> ApiError {
+    ApiError::not_found("The file")
+}

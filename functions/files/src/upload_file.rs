@@ -1,0 +1,224 @@
+//! `POST /api/files/upload`: stores a file that comes as a form, while it comes.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use axum::{
+    Json,
+    extract::{Request, State as FromState},
+    http::{HeaderMap, header},
+};
+use bytes::Bytes;
+use futures_util::stream;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use multer::{Field, Multipart};
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+use shared::{
+    api::{
+        extract::ApiQuery,
+        problem::{ApiError, InputError, ProblemObject},
+    },
+    auth::user::Caller,
+    paths::{Area, sanitize_filename, validate_file_extension},
+    storage::{ByteStream, StorageBackend as _, StorageError, content_type::content_type_of},
+};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{State, place::Place};
+
+/// What a form may have beside its file, in bytes: names, boundaries and other fields.
+const FRAME_BYTES: u64 = 64 * 1024;
+
+/// Where the file is to be stored.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct UploadQuery {
+    /// With an allowed extension at its end the path of the file, otherwise the folder of it.
+    path: Option<String>,
+    /// `inputs`, `outputs` or `output_share`.
+    #[param(default = "inputs")]
+    area: Option<String>,
+}
+
+/// The form as the document shows it.
+#[expect(dead_code, reason = "the form is read as a stream")]
+#[derive(ToSchema)]
+pub struct UploadForm {
+    /// The file.
+    #[schema(value_type = String, format = Binary)]
+    pub file: Vec<u8>,
+}
+
+/// A file that was stored.
+#[derive(Serialize, ToSchema)]
+pub struct Uploaded {
+    /// Its name, which may be a cleaner one than was given.
+    filename: String,
+    /// Its path in the area.
+    path: String,
+    /// The area.
+    #[schema(value_type = String)]
+    area: Area,
+    /// Its size in bytes.
+    size: u64,
+    /// Its SHA-256, in lower-case hexadecimal.
+    sha256: String,
+    /// Always `uploaded`.
+    status: &'static str,
+}
+
+/// Upload a file
+///
+/// The file takes the place of one of its path. Larger files are put to the address that `/api/files/url` gives.
+#[utoipa::path(
+    post, path = "/api/files/upload", tag = "files", security(("bearer" = [])),
+    params(UploadQuery),
+    request_body(content = UploadForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 200, body = Uploaded),
+        (status = 400, description = "The area, the path, the name or the extension is against the rules", body = ProblemObject),
+        (status = 401, body = ProblemObject),
+        (status = 403, body = ProblemObject),
+        (status = 413, description = "The file is over the limit", body = ProblemObject),
+        (status = 415, body = ProblemObject),
+        (status = 422, description = "The form has no file", body = ProblemObject),
+    )
+)]
+pub async fn upload_file(
+    FromState(state): FromState<State>,
+    caller: Caller,
+    ApiQuery(query): ApiQuery<UploadQuery>,
+    request: Request,
+) -> Result<Json<Uploaded>, ApiError> {
+    let limit = state.max_upload_bytes;
+    let named = Place::to_write(&caller, query.area.as_deref(), query.path.as_deref().unwrap_or_default())?;
+    let mut form = form(request, limit)?;
+    let file = file_of(&mut form, limit).await?;
+    let place = if names_a_file(named.name()) { named } else { named.within(&name_of(&file)?)? };
+    validate_file_extension(place.name())?;
+    // A caller who goes away takes this future along. The task then sees the body break off, and clears up.
+    let (storage, key, content_type) = (state.storage, place.key.clone(), content_type_of(place.name()));
+    let another = Arc::new(AtomicBool::new(false));
+    let body = body_of(Incoming { form, file: Some(file), limit, another: Arc::clone(&another) });
+    let stored = tokio::spawn(async move { storage.put(&key, body, content_type, limit).await });
+    let stored = stored.await.map_err(ApiError::internal)?;
+    if another.load(Ordering::Relaxed) {
+        return Err(file_error("repeated", "The form has more than one `file`. Send one at a time."));
+    }
+    let stored = stored.map_err(|error| refusal(error, limit))?;
+    let filename = place.name().to_owned();
+    let (size, sha256) = (stored.size, stored.sha256);
+    Ok(Json(Uploaded { filename, path: place.path, area: place.area, size, sha256, status: "uploaded" }))
+}
+
+/// Whether a path ends in an allowed extension. What ends otherwise is a folder, such as `2026.02`.
+fn names_a_file(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, end)| validate_file_extension(&format!("file.{end}")).is_ok())
+}
+
+fn too_large(limit: u64) -> ApiError {
+    let sentence = format!(
+        "An upload takes at most {limit} bytes. Ask `GET /api/files/url/{{path}}?method=put` for an upload URL and PUT the file \
+         there: that takes up to 5 GB."
+    );
+    ApiError::TooLarge(sentence.into())
+}
+
+fn file_error(kind: &'static str, sentence: &str) -> ApiError {
+    ApiError::invalid(InputError::new("body", "file", kind, sentence))
+}
+
+fn refusal(error: StorageError, limit: u64) -> ApiError {
+    match error {
+        StorageError::TooLarge { .. } => too_large(limit),
+        error => error.into(),
+    }
+}
+
+/// The form, which is not read yet.
+fn form(request: Request, limit: u64) -> Result<Multipart<'static>, ApiError> {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let boundary = multer::parse_boundary(content_type);
+    let boundary = boundary
+        .map_err(|_| ApiError::UnsupportedMediaType("Send the file as `file` in a `multipart/form-data` form.".into()))?;
+    let most = limit.saturating_add(FRAME_BYTES);
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > most) {
+        return Err(too_large(limit));
+    }
+    let body = Limited::new(request.into_body(), usize::try_from(most).unwrap_or(usize::MAX));
+    Ok(Multipart::new(body.into_data_stream(), boundary))
+}
+
+/// The field called `file`.
+async fn file_of(form: &mut Multipart<'static>, limit: u64) -> Result<Field<'static>, ApiError> {
+    loop {
+        match form.next_field().await {
+            Ok(Some(field)) if field.name() == Some("file") => return Ok(field),
+            Ok(Some(_)) => {}
+            Ok(None) => return Err(file_error("missing", "The form has no field `file`.")),
+            Err(error) => return Err(refusal(broken(&error, limit), limit)),
+        }
+    }
+}
+
+/// The clean name of a file.
+fn name_of(file: &Field<'_>) -> Result<String, ApiError> {
+    let name = extended_name(file.headers()).or_else(|| file.file_name().map(str::to_owned));
+    Ok(sanitize_filename(&name.unwrap_or_default())?)
+}
+
+/// The name as `filename*` tells it, which some clients use for what is not ASCII.
+fn extended_name(headers: &HeaderMap) -> Option<String> {
+    let disposition = headers.get(header::CONTENT_DISPOSITION)?.to_str().ok()?;
+    let value = disposition.split(';').find_map(|part| part.trim().strip_prefix("filename*="))?;
+    let encoded = value.split_at_checked("UTF-8''".len()).filter(|(charset, _)| charset.eq_ignore_ascii_case("UTF-8''"))?.1;
+    percent_decode_str(encoded).decode_utf8().ok().map(Into::into)
+}
+
+/// What the storage is told of a form that cannot be read.
+fn broken(error: &multer::Error, limit: u64) -> StorageError {
+    match error {
+        multer::Error::StreamReadFailed(cause) if cause.is::<LengthLimitError>() => StorageError::TooLarge { limit },
+        _ => StorageError::Broken,
+    }
+}
+
+/// A form of which the file is read.
+struct Incoming {
+    form: Multipart<'static>,
+    file: Option<Field<'static>>,
+    limit: u64,
+    /// Whether there was another file after it.
+    another: Arc<AtomicBool>,
+}
+
+/// The bytes of the file. They end well only if the form does, without another file: what is stored is all that was sent.
+fn body_of(incoming: Incoming) -> ByteStream {
+    Box::pin(stream::try_unfold(incoming, async |mut incoming| {
+        let bytes = incoming.next().await?;
+        Ok(bytes.map(|bytes| (bytes, incoming)))
+    }))
+}
+
+impl Incoming {
+    async fn next(&mut self) -> Result<Option<Bytes>, StorageError> {
+        let limit = self.limit;
+        if let Some(file) = &mut self.file {
+            if let Some(bytes) = file.chunk().await.map_err(|error| broken(&error, limit))? {
+                return Ok(Some(bytes));
+            }
+            self.file = None;
+        }
+        while let Some(field) = self.form.next_field().await.map_err(|error| broken(&error, limit))? {
+            if field.name() == Some("file") {
+                self.another.store(true, Ordering::Relaxed);
+                return Err(StorageError::Broken);
+            }
+        }
+        Ok(None)
+    }
+}
