@@ -2,6 +2,7 @@
 
 pub mod authenticate;
 pub mod extract;
+pub mod file_answer;
 pub mod layers;
 pub mod page;
 pub mod problem;
