@@ -1,1 +1,97 @@
 //! The Lambda of health, OpenAPI and its page.
+
+mod get_document;
+mod get_health;
+mod get_readiness;
+mod get_root;
+mod page;
+mod show_docs;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use shared::{
+    api::routes::{Api, Routes, Verb},
+    clock::Clock,
+    config::Environment,
+    resources::Resources,
+    storage::s3::S3Storage,
+    stores::table::Table,
+};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+};
+
+pub use get_document::DOCUMENT;
+
+/// What the endpoints of this function have.
+#[derive(Clone)]
+pub struct State {
+    table: Table,
+    storage: S3Storage,
+    clock: Arc<dyn Clock>,
+    environment: Environment,
+    started: Timestamp,
+}
+
+impl State {
+    /// Of what a process has, which starts now.
+    pub fn new(resources: &Resources) -> Self {
+        Self {
+            table: resources.table.clone(),
+            storage: resources.storage.clone(),
+            clock: Arc::clone(&resources.clock),
+            environment: resources.environment,
+            started: resources.clock.now(),
+        }
+    }
+}
+
+/// Every route of this function.
+pub fn api(state: State) -> Api {
+    Routes::new(state)
+        .public(Verb::Get, "/", get_root::get_root)
+        .public(Verb::Get, "/health", get_health::get_health)
+        .public(Verb::Get, "/health/ready", get_readiness::get_readiness)
+        .public(Verb::Get, "/openapi.json", get_document::get_document)
+        .public(Verb::Get, "/docs", show_docs::show_docs)
+        .finish()
+}
+
+/// The trunk of the OpenAPI document, with this function's part of it: those of the other functions are merged into it.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Loan Engine",
+        description = "Decides for every loan of a tape whether to buy it, at what price, and why. Log in at \
+                       `/api/auth/login` and send the token with every request. Errors are problems in the form of RFC 9457.",
+    ),
+    modifiers(&Bearer),
+    tags(
+        (name = "auth", description = "Log-in and users"),
+        (name = "pipeline", description = "Runs and what came out of them as files"),
+        (name = "data", description = "Summaries, exceptions, loans, sales teams and the configuration"),
+        (name = "files", description = "Files in the areas inputs, outputs and output_share"),
+        (name = "health", description = "Whether the product works, and how it is used"),
+    ),
+    paths(
+        get_root::get_root,
+        get_health::get_health,
+        get_readiness::get_readiness,
+        get_document::get_document,
+        show_docs::show_docs
+    )
+)]
+pub struct Document;
+
+/// How a request says whose it is: what the endpoints call `bearer`.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let mut http = Http::new(HttpAuthScheme::Bearer);
+        http.bearer_format = Some("JWT".to_owned());
+        document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(http));
+    }
+}

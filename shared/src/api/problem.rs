@@ -134,7 +134,7 @@ impl ApiError {
 }
 
 /// How long to wait before a store is asked again, in seconds.
-const RETRY_AFTER_SECONDS: u64 = 2;
+pub const RETRY_AFTER_SECONDS: u64 = 2;
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
