@@ -53,6 +53,11 @@ impl TestApp {
         self.call(Method::GET, path)
     }
 
+    /// A DELETE.
+    pub fn delete(&self, path: &str) -> Call<'_> {
+        self.call(Method::DELETE, path)
+    }
+
     /// A POST.
     pub fn post(&self, path: &str) -> Call<'_> {
         self.call(Method::POST, path)
@@ -92,10 +97,27 @@ impl Call<'_> {
         self.header(header::CONTENT_TYPE, content_type)
     }
 
+    /// With a file, in the form that browsers send.
+    #[must_use]
+    pub fn file(self, filename: &str, bytes: impl AsRef<[u8]>) -> Self {
+        self.body("multipart/form-data; boundary=xxxx", form_of(&[("file", filename, bytes.as_ref())]))
+    }
+
     /// The answer.
     pub async fn send(self) -> Answer {
         Answer::of(self.app.router.clone().oneshot(self.request).await.unwrap()).await
     }
+}
+
+/// A multipart form of files with the boundary `xxxx`: the names of their fields, their own names, and their bytes.
+pub fn form_of(files: &[(&str, &str, &[u8])]) -> Vec<u8> {
+    let mut form = Vec::new();
+    for (field, name, bytes) in files {
+        let head = format!("--xxxx\r\nContent-Disposition: form-data; name=\"{field}\"; filename=\"{name}\"\r\n\r\n");
+        form.extend([head.as_bytes(), bytes, b"\r\n"].concat());
+    }
+    form.extend(b"--xxxx--\r\n");
+    form
 }
 
 impl Answer {

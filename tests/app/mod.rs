@@ -2,6 +2,7 @@
 //! stands still until the test moves it.
 
 mod call;
+mod outage;
 mod people;
 
 use std::sync::{Arc, Mutex};
@@ -26,7 +27,8 @@ use tempfile::TempDir;
 use utoipa::OpenApi as _;
 
 pub use self::{
-    call::Answer,
+    call::{Answer, form_of},
+    outage::{Fault, INSIDE, Outage},
     people::{PASSWORD, Person},
 };
 
@@ -61,6 +63,10 @@ pub struct TestApp {
     pub worker: Worker,
     /// Every route.
     pub routes: Vec<Route>,
+    /// Whether the table fails.
+    pub table_outage: Outage,
+    /// Whether the bucket fails.
+    pub bucket_outage: Outage,
     router: Router,
     bucket: Router,
     _folder: TempDir,
@@ -68,17 +74,29 @@ pub struct TestApp {
 
 /// Every function's routes, as one.
 fn api(resources: &Resources) -> Api {
-    auth::api(auth::State::new(resources))
+    health::api(health::State::new(resources))
+        .and(auth::api(auth::State::new(resources)))
+        .and(files::api(files::State::new(resources)))
+}
+
+/// Every function's part of the OpenAPI document. The first one is the trunk.
+pub fn documents() -> Vec<utoipa::openapi::OpenApi> {
+    vec![health::Document::openapi(), auth::Document::openapi(), files::Document::openapi()]
 }
 
 /// Every function's part of the OpenAPI document, as one.
 pub fn document() -> utoipa::openapi::OpenApi {
-    auth::Document::openapi()
+    documents().into_iter().reduce(utoipa::openapi::OpenApi::merge_from).unwrap()
 }
 
 impl TestApp {
     /// The product without users, on 2 February 2026, a Monday.
     pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// The same with something changed before it starts.
+    pub async fn with(change: impl FnOnce(&mut Resources)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock(Mutex::new("2026-02-02T10:00:00Z".parse().unwrap())));
         let options = Options {
@@ -91,11 +109,14 @@ impl TestApp {
         let stores = EmbeddedStores::open(folder.path(), options).unwrap();
         let tokens = Tokens::with(&Secret::new(SECRET), 480);
         let time = Arc::clone(&clock) as Arc<dyn Clock>;
-        let resources = stores.resources(ADDRESS, tokens, Environment::Test, time).await.unwrap();
+        let mut resources = stores.resources(ADDRESS, tokens, Environment::Test, time).await.unwrap();
+        let (table_outage, bucket_outage) = outage::outages(&mut resources);
+        change(&mut resources);
         let worker = Worker::new(&resources, Tuning { threads: 2, block_bytes: 64 * 1024 });
         let api = api(&resources);
         let routes = api.table.clone();
-        Self { router: layers::serve(api), bucket: stores.s3.router(), resources, clock, worker, routes, _folder: folder }
+        let (router, bucket) = (layers::serve(api), stores.s3.router());
+        Self { resources, clock, worker, routes, table_outage, bucket_outage, router, bucket, _folder: folder }
     }
 
     /// Puts a file into the bucket.
