@@ -207,7 +207,7 @@ impl<'c> Cells<'c> {
     fn len(&self) -> usize {
         match self {
             Self::None => 0,
-            Self::Plain { spans, .. } => spans.len(),
+            Self::Plain { spans, .. } => spans.count(),
             Self::Split(fields) => fields.len(),
         }
     }

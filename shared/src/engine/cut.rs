@@ -62,7 +62,7 @@ pub struct Spans<'c>(&'c [u32]);
 
 impl Spans<'_> {
     /// How many fields there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.0.len() - 1
     }
 

@@ -96,6 +96,13 @@ pub struct NumberColumn {
 }
 
 impl NumberColumn {
+    /// Which of these rows have no number, in order.
+    pub fn nulls(&self, rows: &Range<usize>) -> impl Iterator<Item = usize> {
+        let from = self.nulls.partition_point(|row| (*row as usize) < rows.start);
+        let end = rows.end;
+        self.nulls[from..].iter().map(|row| *row as usize).take_while(move |row| *row < end)
+    }
+
     #[inline]
     fn push(&mut self, value: Option<i64>) {
         if value.is_none() {
