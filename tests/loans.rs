@@ -78,7 +78,7 @@ impl<'t> LoanBuilder<'t> {
 pub fn evidence(field: &'static str, actual: &str, limit: &str, excess: &str, message: &str) -> Evidence {
     Evidence {
         field: field.into(),
-        actual: actual.to_owned(),
+        actual: actual.to_owned().into(),
         limit: limit.into(),
         excess: (!excess.is_empty()).then(|| excess.parse().unwrap()),
         message: message.to_owned(),

@@ -61,7 +61,7 @@ impl RuleCase {
         for spelling in spellings {
             assert_eq!(self.check(&listing(&[word]), spelling), Verdict::Pass, "{spelling:?}");
             let verdict = self.check(&listing(&others), spelling);
-            assert_eq!(verdict.evidence().map(|evidence| evidence.actual.as_str()), Some(word), "{spelling:?}");
+            assert_eq!(verdict.evidence().map(|evidence| evidence.actual.as_ref()), Some(word), "{spelling:?}");
         }
     }
 }
@@ -594,7 +594,7 @@ mod test_combined_eligibility {
             let verdict = rule.check(&loan);
             let name = rule.exception_type().name();
             let evidence = verdict.evidence().unwrap_or_else(|| panic!("{name} passes an empty loan"));
-            assert_eq!((evidence.actual.as_str(), evidence.excess), ("missing", None), "{name}");
+            assert_eq!((evidence.actual.as_ref(), evidence.excess), ("missing", None), "{name}");
         }
         is_rejected(&loan, &[("missing_field", "hard")]);
         let columns = ["seller_loan_number", "loan_amount", "note_rate", "ltv_ratio", "credit_score", "property_type"];

@@ -12,7 +12,8 @@ use shared::{
     decimal::Decimal,
     engine::{
         Tuning,
-        block::{CutBlock, RowReader, Terms, judge_block},
+        block::{RowReader, Terms, WordMemos, judge_block},
+        cut::CutBlock,
         loan_numbers::NumberHasher,
     },
     loan::{Field, Loan, WordCell},
@@ -65,7 +66,8 @@ fn benches(c: &mut Criterion) {
     let irr_target = IrrTarget::DEFAULT;
     let terms = |list_rows, store_facts| Terms { rules: &rules, irr_target: &irr_target, list_rows, store_facts };
     let judge_rows = |list_rows, store_facts| {
-        judge_block(&block, block_text, &cut, (0, &reader), terms(list_rows, store_facts), &[], LoanRows::default())
+        let (rows, mut memos) = (LoanRows::default(), WordMemos::default());
+        judge_block(&block, block_text, &cut, (0, &reader), terms(list_rows, store_facts), &[], rows, &mut memos)
     };
 
     let mut group = c.benchmark_group("ingest");

@@ -35,7 +35,7 @@ fn benches(c: &mut Criterion) {
     group.bench_function("dictionary_column", |b| {
         b.iter(|| black_box(dictionary_column(words.clone(), &dictionary, &codes).unwrap().bytes));
     });
-    let plain = std::sync::Arc::new(properties().build());
+    let plain = std::sync::Arc::new(properties().into_builder().set_dictionary_enabled(true).build());
     group.bench_function("library", |b| {
         b.iter(|| {
             let mut sink = TrackedWrite::new(Vec::new());

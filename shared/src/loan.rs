@@ -158,13 +158,26 @@ impl Field {
 
     /// A number of this column as people read it: `$50,000.00`, `97.80 %`, `619`.
     pub fn show(self, value: Decimal) -> String {
+        let mut text = String::with_capacity(24);
+        self.push_shown(&mut text, value);
+        text
+    }
+
+    /// Appends a number of this column as people read it.
+    pub fn push_shown(self, out: &mut String, value: Decimal) {
         match self.info().unit {
             Unit::Money => {
-                let text = value.with_thousands(2);
-                text.strip_prefix('-').map_or_else(|| format!("${text}"), |digits| format!("-${digits}"))
+                if value < Decimal::ZERO {
+                    out.push('-');
+                }
+                out.push('$');
+                value.magnitude().push_with_thousands(out, 2);
             }
-            Unit::Percent => format!("{} %", value.with_min_decimals(2)),
-            Unit::Count => value.to_string(),
+            Unit::Percent => {
+                value.push_plain(out, 2);
+                out.push_str(" %");
+            }
+            Unit::Count => value.push_plain(out, 0),
         }
     }
 }
@@ -216,9 +229,15 @@ pub struct NumberCell<'t> {
     pub plain: bool,
 }
 
-impl NumberCell<'_> {
+impl<'t> NumberCell<'t> {
     /// A cell that says nothing.
     pub const MISSING: Self = Self { reading: Reading::Missing, written: "", plain: true };
+
+    /// A plain number of millionths that nothing changes.
+    #[inline]
+    pub const fn ordinary(micros: i64, written: &'t str) -> Self {
+        Self { reading: Reading::Value(Decimal::from_micros(micros)), written, plain: true }
+    }
 
     /// The number in millionths, where there is one that is a whole number of them.
     #[inline]
@@ -291,6 +310,20 @@ impl fmt::Display for MalformedReason {
     }
 }
 
+/// What an ordinary loan says, as nearly all are: every number is there and plain, every word is known, and the loan has a
+/// number. It is a shorter form of the same [`Loan`], from which [`crate::phases::buy_at_once`] decides in a few comparisons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrdinaryLoan<'t> {
+    /// The physical, 1-based line on which the row starts.
+    pub line: u64,
+    /// The seller's number, to the letter.
+    pub seller_loan_number: &'t str,
+    /// The numbers in millionths, in the order of [`Field::NUMERIC`].
+    pub micros: [i64; NUMBERS],
+    /// The places of the words in their vocabularies, in the order of [`Field::WORDED`].
+    pub codes: [u8; WORDS],
+}
+
 /// One data row of a tape, read but not yet judged.
 #[derive(Debug, Clone)]
 pub struct Loan<'t> {
@@ -302,9 +335,6 @@ pub struct Loan<'t> {
     pub numbers: [NumberCell<'t>; NUMBERS],
     /// The vocabulary words, in the order of [`Field::WORDED`].
     pub words: [WordCell<'t>; WORDS],
-    /// The cells from the number to the credit score, and those of price and value, where they stand side by side in the
-    /// tape in this order, with commas, as in every output: what can be copied in one piece.
-    pub side_by_side: Option<[&'t str; 2]>,
     /// Set when the row could not be read; everything else is missing then.
     pub malformed: Option<Malformed<'t>>,
 }
@@ -317,7 +347,6 @@ impl<'t> Loan<'t> {
             seller_loan_number: None,
             numbers: [NumberCell::MISSING; NUMBERS],
             words: [WordCell::Missing; WORDS],
-            side_by_side: None,
             malformed: None,
         }
     }

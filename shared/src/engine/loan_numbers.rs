@@ -6,7 +6,7 @@
 
 use std::hash::Hasher;
 
-use siphasher::sip128::{Hasher128, SipHasher13};
+use siphasher::sip128::SipHasher13;
 
 /// The key under which a run hashes its loan numbers.
 #[derive(Clone, Copy)]
@@ -34,9 +34,7 @@ impl NumberHasher {
     /// Hashes a loan number.
     #[inline]
     pub fn key(&self, number: &str) -> NumberKey {
-        let mut hasher = self.0;
-        hasher.write(number.as_bytes());
-        let hash = hasher.finish128();
+        let hash = self.0.hash(number.as_bytes());
         let key = (u128::from(hash.h2) << 64 | u128::from(hash.h1)) & !u128::from(u32::MAX);
         // The shard comes from bits that the key does not hold. An all-zero key would mean an empty slot.
         NumberKey { shard: hash.h1 as u8, key: key | u128::from(key == 0) << PLACE_BITS }

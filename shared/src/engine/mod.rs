@@ -5,6 +5,7 @@
 //! other workers' blocks. Row groups of facts are encoded by the worker whose block completes them.
 
 pub mod block;
+pub mod cut;
 pub mod loan_numbers;
 pub mod turnstile;
 
@@ -43,7 +44,8 @@ use crate::{
 };
 
 use self::{
-    block::{CutBlock, JudgedBlock, RowReader, Terms, judge_block},
+    block::{JudgedBlock, RowReader, Terms, WordMemos, judge_block},
+    cut::CutBlock,
     loan_numbers::{LoanNumbers, NumberHasher},
     turnstile::Turnstile,
 };
@@ -355,11 +357,11 @@ impl<'r, 't> Crew<'r, 't> {
     /// One worker: block after block until there are none, or the run has failed.
     fn work(&self) {
         let _alarm = Alarm(self);
-        let (mut block, mut cut) = (RecordBlock::default(), CutBlock::default());
+        let (mut block, mut cut, mut memos) = (RecordBlock::default(), CutBlock::default(), WordMemos::default());
         loop {
             match self.next_block(&mut block) {
                 Ok(Some((ticket, tape))) => {
-                    if let Err(error) = self.process(ticket, tape, &block, &mut cut) {
+                    if let Err(error) = self.process(ticket, tape, &block, &mut cut, &mut memos) {
                         return self.fail(error);
                     }
                 }
@@ -409,7 +411,14 @@ impl<'r, 't> Crew<'r, 't> {
         Ok(None)
     }
 
-    fn process(&self, ticket: u64, tape: usize, block: &RecordBlock, cut: &mut CutBlock) -> Result<(), RunError> {
+    fn process(
+        &self,
+        ticket: u64,
+        tape: usize,
+        block: &RecordBlock,
+        cut: &mut CutBlock,
+        memos: &mut WordMemos,
+    ) -> Result<(), RunError> {
         let text = crate::tape::block_text(block, self.job.tapes[tape].as_ref())?;
         let reader = &self.readers[tape];
         cut.cut(block, text, reader, &self.hasher);
@@ -421,7 +430,7 @@ impl<'r, 't> Crew<'r, 't> {
             list_rows: self.job.destination.is_some(),
             store_facts: self.job.destination.is_some_and(|destination| destination.keeps_records()),
         };
-        let judged = judge_block(block, text, cut, (tape, reader), terms, &repeats, spare);
+        let judged = judge_block(block, text, cut, (tape, reader), terms, &repeats, spare, memos);
         let Some(groups) = self.results.pass(ticket, |results| results.append(judged, self)) else { return Ok(()) };
         let (facts, exceptions) = groups?;
         self.encode_facts(facts)?;

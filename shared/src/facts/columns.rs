@@ -6,8 +6,11 @@ use serde_json::Value;
 
 use crate::{
     decimal::Decimal,
-    loan::{Field, NUMBERS, Reading, WORDS, WordCell},
-    phases::disposition::Decided,
+    loan::{Field, NUMBERS, OrdinaryLoan, Reading, WORDS, WordCell},
+    phases::{
+        disposition::{Decided, Disposition},
+        pricing::Price,
+    },
     rules::Severity,
 };
 
@@ -93,6 +96,13 @@ pub struct NumberColumn {
 }
 
 impl NumberColumn {
+    /// Which of these rows have no number, in order.
+    pub fn nulls(&self, rows: &Range<usize>) -> impl Iterator<Item = usize> {
+        let from = self.nulls.partition_point(|row| (*row as usize) < rows.start);
+        let end = rows.end;
+        self.nulls[from..].iter().map(|row| *row as usize).take_while(move |row| *row < end)
+    }
+
     #[inline]
     fn push(&mut self, value: Option<i64>) {
         if value.is_none() {
@@ -217,6 +227,19 @@ impl FactColumns {
         }
     }
 
+    /// Appends an ordinary loan that is bought.
+    #[inline]
+    pub fn push_bought(&mut self, loan: &OrdinaryLoan<'_>, price: Price) {
+        self.lines.push(i64::try_from(loan.line).unwrap_or(i64::MAX));
+        self.loan_numbers.push(loan.seller_loan_number);
+        // Plain numbers have at most twelve digits before the point: eighteen in all.
+        self.numbers.iter_mut().zip(loan.micros).for_each(|(column, micros)| column.values.push(micros));
+        self.words.iter_mut().zip(loan.codes).for_each(|(column, code)| column.codes.push(code));
+        self.dispositions.push(Disposition::ToPurchase as u8);
+        self.pricing_spread.values.push(price.pricing_spread.0);
+        self.final_price.values.push(price.final_price.0);
+    }
+
     /// Notes the kept columns of the loan that is appended next: a JSON object.
     pub fn push_source_columns(&mut self, object: &str) {
         self.source_columns.push(row_number(self.lines.len()), object);
@@ -300,7 +323,7 @@ impl ExceptionColumns {
             self.actuals.push(&exception.evidence.actual);
             self.limits.push(&exception.evidence.limit);
             if let Some(excess) = exception.evidence.excess {
-                self.excesses.push(row, &excess.to_string());
+                self.excesses.push(row, &excess.with_min_decimals(0));
             }
         }
     }

@@ -15,7 +15,8 @@ use parquet::{
     errors::{ParquetError, Result},
     file::{
         metadata::{ColumnChunkMetaData, OffsetIndexBuilder},
-        properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion},
+        properties::{EnabledStatistics, WriterProperties, WriterVersion},
+        statistics::Statistics,
         writer::{SerializedPageWriter, TrackedWrite},
     },
     schema::types::ColumnDescPtr,
@@ -98,21 +99,23 @@ impl ChunkWriter {
         })
     }
 
-    fn finish(self, column: ColumnDescPtr, encodings: Vec<Encoding>) -> Result<EncodedColumn> {
+    fn finish(self, column: ColumnDescPtr, encodings: Vec<Encoding>, statistics: Option<Statistics>) -> Result<EncodedColumn> {
         let bytes_written = self.sink.bytes_written() as u64;
-        let metadata = ColumnChunkMetaData::builder(column.clone())
+        let mut metadata = ColumnChunkMetaData::builder(column)
             .set_encodings(encodings)
             .set_compression(if self.zstd.is_some() { zstd_level()? } else { Compression::UNCOMPRESSED })
             .set_num_values(self.rows)
             .set_total_compressed_size(to_i64(bytes_written)?)
             .set_total_uncompressed_size(self.uncompressed)
             .set_data_page_offset(self.first_page.unwrap_or(0))
-            .set_dictionary_page_offset(self.dictionary_offset)
-            .build()?;
+            .set_dictionary_page_offset(self.dictionary_offset);
+        if let Some(statistics) = statistics {
+            metadata = metadata.set_statistics(statistics);
+        }
         let close = ColumnCloseResult {
             bytes_written,
             rows_written: self.rows as u64,
-            metadata,
+            metadata: metadata.build()?,
             bloom_filter: None,
             column_index: None,
             offset_index: Some(self.offsets.build()),
@@ -122,18 +125,35 @@ impl ChunkWriter {
 }
 
 /// Encodes a column of few different texts. `codes` are places in `dictionary`, or [`NULL`] in a column that is optional.
-///
-/// Bit-packed places hardly shrink any further, so these pages are not compressed.
 pub fn dictionary_column(column: ColumnDescPtr, dictionary: &[&[u8]], codes: &[u32]) -> Result<EncodedColumn> {
-    let mut chunk = ChunkWriter::new(false)?;
-    let mut body = Vec::new();
+    let mut entries = Vec::new();
     for text in dictionary {
-        push_plain(&mut body, text)?;
+        push_plain(&mut entries, text)?;
     }
-    let num_values = u32::try_from(dictionary.len()).map_err(too_large)?;
-    chunk.page(&body, |buf| Page::DictionaryPage { buf, num_values, encoding: Encoding::PLAIN, is_sorted: false })?;
+    coded_column(column, &entries, dictionary.len(), codes, None)
+}
+
+/// Encodes an optional column of few different numbers, in the same way.
+pub fn number_dictionary_column(column: ColumnDescPtr, dictionary: &[i64], codes: &[u32], nulls: u64) -> Result<EncodedColumn> {
+    let entries: Vec<u8> = dictionary.iter().flat_map(|number| number.to_le_bytes()).collect();
+    let (least, most) = (dictionary.iter().min().copied(), dictionary.iter().max().copied());
+    let statistics = Statistics::int64(least, most, None, Some(nulls), false);
+    coded_column(column, &entries, dictionary.len(), codes, Some(statistics))
+}
+
+/// Bit-packed places in a dictionary hardly shrink any further, so these pages are not compressed.
+fn coded_column(
+    column: ColumnDescPtr,
+    entries: &[u8],
+    count: usize,
+    codes: &[u32],
+    statistics: Option<Statistics>,
+) -> Result<EncodedColumn> {
+    let mut chunk = ChunkWriter::new(false)?;
+    let num_values = u32::try_from(count).map_err(too_large)?;
+    chunk.page(entries, |buf| Page::DictionaryPage { buf, num_values, encoding: Encoding::PLAIN, is_sorted: false })?;
     let width = u32::BITS - num_values.saturating_sub(1).leading_zeros();
-    let mut present = Vec::with_capacity(ROWS_PER_PAGE);
+    let (mut body, mut present) = (Vec::new(), Vec::with_capacity(ROWS_PER_PAGE));
     for page in codes.chunks(ROWS_PER_PAGE) {
         body.clear();
         present.clear();
@@ -145,7 +165,7 @@ pub fn dictionary_column(column: ColumnDescPtr, dictionary: &[&[u8]], codes: &[u
         push_hybrid(&mut body, &present, width);
         chunk.data_page(&body, page.len(), Encoding::RLE_DICTIONARY)?;
     }
-    chunk.finish(column, vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY])
+    chunk.finish(column, vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY], statistics)
 }
 
 /// Encodes a column of many different texts, one for each row.
@@ -164,7 +184,7 @@ pub fn text_column<'t>(column: ColumnDescPtr, texts: impl Iterator<Item = &'t [u
     if rows > 0 {
         chunk.data_page(&body, rows, Encoding::PLAIN)?;
     }
-    chunk.finish(column, vec![Encoding::PLAIN, Encoding::RLE])
+    chunk.finish(column, vec![Encoding::PLAIN, Encoding::RLE], None)
 }
 
 /// Encodes an optional column of texts of which most of the `rows` have none. `present` are those that are there, in order.
@@ -193,17 +213,22 @@ pub fn sparse_column(column: ColumnDescPtr, rows: usize, mut present: &[(usize, 
         chunk.data_page(&body, length, Encoding::PLAIN)?;
         start += length;
     }
-    chunk.finish(column, vec![Encoding::PLAIN, Encoding::RLE])
+    chunk.finish(column, vec![Encoding::PLAIN, Encoding::RLE], None)
 }
 
-/// How files are written: page sizes, and no statistics but those that page-wise reading needs.
-pub fn properties() -> WriterPropertiesBuilder {
+/// How files and columns of whole numbers are written: page sizes, and no statistics but those that page-wise reading needs.
+/// Lines only ever grow, and amounts hardly ever repeat: differences take less room than a dictionary, and no time for
+/// compression.
+pub fn properties() -> WriterProperties {
     WriterProperties::builder()
         .set_created_by("loan-engine".to_owned())
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_data_page_row_count_limit(ROWS_PER_PAGE)
         .set_write_batch_size(ROWS_PER_PAGE)
+        .set_dictionary_enabled(false)
+        .set_encoding(Encoding::DELTA_BINARY_PACKED)
+        .build()
 }
 
 /// The compression of the columns that are worth it.
@@ -253,15 +278,14 @@ fn push_packed(out: &mut Vec<u8>, values: impl Iterator<Item = u32>, length: usi
     for value in values {
         bits |= u64::from(value) << filled;
         filled += width;
-        while filled >= 8 {
-            out.push(bits as u8);
-            bits >>= 8;
-            filled -= 8;
+        if filled >= 32 {
+            out.extend_from_slice(&(bits as u32).to_le_bytes());
+            bits >>= 32;
+            filled -= 32;
         }
     }
-    if filled > 0 {
-        out.push(bits as u8);
-    }
+    out.extend_from_slice(&(bits as u32).to_le_bytes());
+    // The last group is filled up with zeros.
     out.resize(end, 0);
 }
 

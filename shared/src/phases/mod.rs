@@ -2,6 +2,7 @@
 //! order can be written: [`Loan`](crate::loan::Loan) → [`Validated`](validate::Validated) →
 //! [`Assessed`](eligibility::Assessed) → [`Priced`](pricing::Priced) → [`Decided`](disposition::Decided).
 
+pub mod at_once;
 pub mod disposition;
 pub mod eligibility;
 pub mod pricing;
@@ -12,6 +13,7 @@ use crate::{
     rules::{Evidence, ExceptionType, Severity, rule_set::RuleSet},
 };
 
+pub use self::at_once::buy_at_once;
 use self::{disposition::Decided, pricing::IrrTarget, validate::FirstUse};
 
 /// A rule that a loan failed: never an error of the program.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     loan::{Field, FieldKind, Loan, NumberCell, Reading, Unreadable, WordCell},
-    rules::{Evidence, ExceptionType, MISSING, Severity, excerpt},
+    rules::{Evidence, ExceptionType, MISSING, Severity, concat, excerpt},
     tape::units::ColumnUnit,
 };
 
@@ -67,7 +67,7 @@ fn failures(loan: &Loan<'_>, first_use: Option<&FirstUse>) -> Vec<Exception> {
         let raw = excerpt(malformed.raw);
         let message = format!("Line {} cannot be read: {}. It says: {raw}", loan.line, malformed.reason);
         let limit = "a row as the header announces it".into();
-        let evidence = Evidence { field: "".into(), actual: raw.to_owned(), limit, excess: None, message };
+        let evidence = Evidence { field: "".into(), actual: raw.to_owned().into(), limit, excess: None, message };
         return vec![hard(ExceptionType::MalformedRow, evidence)];
     }
     let mut exceptions = Vec::new();
@@ -75,14 +75,9 @@ fn failures(loan: &Loan<'_>, first_use: Option<&FirstUse>) -> Vec<Exception> {
     if !missing.is_empty() {
         let names = missing.join(", ");
         let noun = if missing.len() == 1 { "field is" } else { "fields are" };
-        let message = format!("Required {noun} missing or zero: {names}");
-        let evidence = Evidence {
-            field: missing.join(",").into(),
-            actual: MISSING.to_owned(),
-            limit: "present".into(),
-            excess: None,
-            message,
-        };
+        let message = concat(&["Required ", noun, " missing or zero: ", &names]);
+        let evidence =
+            Evidence { field: missing.join(",").into(), actual: MISSING.into(), limit: "present".into(), excess: None, message };
         exceptions.push(hard(ExceptionType::MissingField, evidence));
     }
     for (field, cell) in Field::NUMERIC.into_iter().zip(&loan.numbers) {
@@ -92,13 +87,14 @@ fn failures(loan: &Loan<'_>, first_use: Option<&FirstUse>) -> Vec<Exception> {
     }
     if let Some(first) = first_use {
         let place = match first.same_tape {
-            true => format!("line {}", first.line),
+            true => concat(&["line ", &first.line.to_string()]),
             false => format!("line {} of {}", first.line, first.source_file),
         };
         let number = loan.shown_number();
-        let message = format!("Loan number {number} was already used on {place}");
+        let message = concat(&["Loan number ", number, " was already used on ", &place]);
         let field = Cow::Borrowed(Field::SellerLoanNumber.name());
-        let evidence = Evidence { field, actual: number.to_owned(), limit: "used once in a run".into(), excess: None, message };
+        let evidence =
+            Evidence { field, actual: number.to_owned().into(), limit: "used once in a run".into(), excess: None, message };
         exceptions.push(hard(ExceptionType::DuplicateLoan, evidence));
     }
     exceptions
@@ -123,7 +119,7 @@ fn unreadable(field: Field, cell: &NumberCell<'_>, why: Unreadable) -> Evidence 
     let written = excerpt(cell.written);
     let bound = field.info().fraction_bound.map_or_else(String::new, |bound| bound.to_string());
     let (limit, message) = match why {
-        Unreadable::NotANumber => ("a number".to_owned(), format!("{label} \"{written}\" is not a number")),
+        Unreadable::NotANumber => ("a number".to_owned(), concat(&[label, " \"", written, "\" is not a number"])),
         Unreadable::TooManyDigits => {
             let most = crate::decimal::MAX_DIGITS;
             (
@@ -144,7 +140,7 @@ fn unreadable(field: Field, cell: &NumberCell<'_>, why: Unreadable) -> Evidence 
             ),
         ),
     };
-    Evidence { field: field.name().into(), actual: cell.written.to_owned(), limit: limit.into(), excess: None, message }
+    Evidence { field: field.name().into(), actual: cell.written.to_owned().into(), limit: limit.into(), excess: None, message }
 }
 
 fn unit_limit(unit: ColumnUnit, bound: &str) -> String {

@@ -1,12 +1,19 @@
 //! The four output files as CSV, written so that a spreadsheet shows them and runs none of them.
 
-use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use memchr::{memchr, memchr3};
 
 use crate::{
     decimal::Decimal,
-    loan::{Field, Loan, NumberCell, Reading, WordCell},
-    phases::{Exception, disposition::Decided, disposition::Disposition, pricing::TenThousandths},
+    loan::{Field, Loan, NumberCell, OrdinaryLoan, Reading, WORDS, WordCell},
+    phases::{
+        Exception,
+        disposition::{Decided, Disposition},
+        pricing::{Price, TenThousandths},
+    },
     rules::canonical_word,
+    tape::aliases::Aliases,
 };
 
 /// One of the four output files.
@@ -79,7 +86,8 @@ pub fn push_text(out: &mut Vec<u8>, text: &str) {
 #[inline]
 fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
-    bytes.iter().all(|b| PLAIN[usize::from(*b)]) && !bytes.first().is_some_and(|b| matches!(b, b'+' | b'-'))
+    // To the end of the cell, whatever it holds: stopping early would cost more than it saves.
+    bytes.iter().fold(true, |plain, b| plain & PLAIN[usize::from(*b)]) && !matches!(bytes.first(), Some(b'+' | b'-'))
 }
 
 /// Bytes that need no care anywhere in a cell; `+` and `-` need it in front only.
@@ -96,13 +104,22 @@ static PLAIN: [bool; 256] = {
 
 #[cold]
 fn push_special(out: &mut Vec<u8>, text: &str) {
-    let guarded = if is_formula(text) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) };
-    if guarded.bytes().any(|b| matches!(b, b',' | b'"' | b'\n' | b'\r')) {
+    let quoted = memchr3(b',', b'"', b'\n', text.as_bytes()).is_some() || text.contains('\r');
+    if quoted {
         out.push(b'"');
-        out.extend_from_slice(guarded.replace('"', "\"\"").as_bytes());
+    }
+    if is_formula(text) {
+        out.push(b'\'');
+    }
+    let mut rest = text.as_bytes();
+    while let Some(mark) = memchr(b'"', rest) {
+        out.extend_from_slice(&rest[..=mark]);
         out.push(b'"');
-    } else {
-        out.extend_from_slice(guarded.as_bytes());
+        rest = &rest[mark + 1..];
+    }
+    out.extend_from_slice(rest);
+    if quoted {
+        out.push(b'"');
     }
 }
 
@@ -118,28 +135,34 @@ pub fn is_formula(text: &str) -> bool {
 /// Appends the canonical cells and the decision of a loan, without the line break.
 pub fn push_loan(out: &mut Vec<u8>, decided: &Decided<'_, '_>) {
     push_canonical(out, decided.loan);
-    out.push(b',');
-    out.extend_from_slice(decided.disposition.as_str().as_bytes());
-    out.push(b',');
-    if let Some(price) = decided.price {
-        push_ten_thousandths(out, price.pricing_spread);
-    }
-    out.push(b',');
-    if let Some(price) = decided.price {
-        push_ten_thousandths(out, price.final_price);
+    let shown = match decided.disposition {
+        Disposition::ToPurchase => TO_PURCHASE,
+        Disposition::Projected => b",projected,",
+        Disposition::Rejected => b",rejected,",
+    };
+    out.extend_from_slice(shown);
+    match decided.price {
+        Some(price) => push_price(out, price),
+        None => out.push(b','),
     }
 }
 
+const TO_PURCHASE: &[u8] = b",to_purchase,";
+
+/// Appends spread and price.
+#[inline]
+fn push_price(out: &mut Vec<u8>, price: Price) {
+    // Written from behind into one piece.
+    let mut room = [0; 2 * TEN_THOUSANDTHS_ROOM + 1];
+    let at = write_ten_thousandths(&mut room, price.final_price) - 1;
+    room[at] = b',';
+    let at = write_ten_thousandths(&mut room[..at], price.pricing_spread);
+    out.extend_from_slice(&room[at..]);
+}
+
 fn push_canonical(out: &mut Vec<u8>, loan: &Loan<'_>) {
-    let number = loan.shown_number();
-    let [head, tail] = loan.side_by_side.unwrap_or_default();
-    let plain = |cells: &[NumberCell<'_>]| cells.iter().all(|cell| cell.plain);
-    if !head.is_empty() && plain(&loan.numbers[..5]) && loan.seller_loan_number.is_some() && is_plain(number) {
-        out.extend_from_slice(head.as_bytes());
-    } else {
-        push_text(out, number);
-        push_numbers(out, &loan.numbers[..5]);
-    }
+    push_text(out, loan.shown_number());
+    push_numbers(out, &loan.numbers[..5]);
     for (at, word) in loan.words.iter().enumerate() {
         out.push(b',');
         match word {
@@ -148,11 +171,30 @@ fn push_canonical(out: &mut Vec<u8>, loan: &Loan<'_>) {
             WordCell::Other(written) => push_text(out, written),
         }
     }
-    if !tail.is_empty() && plain(&loan.numbers[5..]) {
-        out.push(b',');
-        out.extend_from_slice(tail.as_bytes());
-    } else {
-        push_numbers(out, &loan.numbers[5..]);
+    push_numbers(out, &loan.numbers[5..]);
+}
+
+/// The cells of the words, for each combination of them, with a comma on either side: one piece to copy instead of seven.
+struct WordCells {
+    cells: Vec<Vec<u8>>,
+    sizes: [usize; WORDS],
+}
+
+impl WordCells {
+    fn of(codes: &[u8; WORDS]) -> &'static [u8] {
+        static CELLS: LazyLock<WordCells> = LazyLock::new(WordCells::new);
+        let at = codes.iter().zip(CELLS.sizes).fold(0, |at, (code, size)| at * size + usize::from(*code));
+        CELLS.cells.get(at).map_or(b"", Vec::as_slice)
+    }
+
+    fn new() -> Self {
+        let vocabularies = Aliases::built_in().vocabularies();
+        let [first, second, third] = [0, 1, 2].map(|at| vocabularies[at].canonical());
+        let mut cells = Vec::new();
+        for (a, b) in first.iter().flat_map(|a| second.iter().map(move |b| (a, b))) {
+            cells.extend(third.iter().map(|c| format!(",{a},{b},{c},").into_bytes()));
+        }
+        Self { cells, sizes: [first.len(), second.len(), third.len()] }
     }
 }
 
@@ -167,33 +209,55 @@ fn push_numbers(out: &mut Vec<u8>, cells: &[NumberCell<'_>]) {
 fn push_number(out: &mut Vec<u8>, cell: &NumberCell<'_>) {
     match cell.reading {
         Reading::Value(_) if cell.plain => out.extend_from_slice(cell.written.as_bytes()),
-        Reading::Value(value) => out.extend_from_slice(value.to_string().as_bytes()),
+        Reading::Value(value) => out.extend_from_slice(value.with_min_decimals(0).as_bytes()),
         Reading::Missing => {}
         Reading::Unreadable(_) => push_text(out, cell.written),
     }
 }
 
-/// Appends a price or a spread with its four decimals.
-fn push_ten_thousandths(out: &mut Vec<u8>, value: TenThousandths) {
-    if value.0 < 0 {
-        out.push(b'-');
-    }
+/// The most bytes that a price or a spread takes.
+const TEN_THOUSANDTHS_ROOM: usize = 21;
+
+/// Writes a price or a spread with its four decimals at the end of `room`; where it begins.
+#[inline]
+fn write_ten_thousandths(room: &mut [u8], value: TenThousandths) -> usize {
     let magnitude = value.0.unsigned_abs();
-    let mut digits = [b'0'; 20];
-    let mut at = digits.len();
-    let mut rest = magnitude / 10_000;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
+    let (mut whole, fraction) = (magnitude / 10_000, magnitude % 10_000);
+    let mut at = room.len() - 5;
+    let ([a, b], [c, d]) = (pair(fraction / 100), pair(fraction % 100));
+    room[at..].copy_from_slice(&[b'.', a, b, c, d]);
+    while whole >= 100 {
+        at -= 2;
+        room[at..at + 2].copy_from_slice(&pair(whole % 100));
+        whole /= 100;
     }
-    out.extend_from_slice(&digits[at..]);
-    let fraction = magnitude % 10_000;
-    let digit = |unit: u64| b'0' + (fraction / unit % 10) as u8;
-    out.extend_from_slice(&[b'.', digit(1_000), digit(100), digit(10), digit(1)]);
+    let [tens, ones] = pair(whole);
+    at -= 1;
+    room[at] = ones;
+    if tens != b'0' {
+        at -= 1;
+        room[at] = tens;
+    }
+    if value.0 < 0 {
+        at -= 1;
+        room[at] = b'-';
+    }
+    at
+}
+
+/// The two digits of a number below one hundred.
+#[inline]
+fn pair(number: u64) -> [u8; 2] {
+    static PAIRS: [[u8; 2]; 100] = {
+        let mut pairs = [[0; 2]; 100];
+        let mut number = 0;
+        while number < 100 {
+            pairs[number] = [b'0' + number as u8 / 10, b'0' + number as u8 % 10];
+            number += 1;
+        }
+        pairs
+    };
+    PAIRS[number as usize % 100]
 }
 
 /// The rows of one block for the three files that list loans.
@@ -227,6 +291,21 @@ impl LoanRows {
         }
     }
 
+    /// Appends an ordinary loan to the purchase tape. `numbers` are the cells of its numbers, from the amount to the credit
+    /// score and those of price and value, as they stand in the tape, with commas between them.
+    #[inline]
+    pub fn push_bought(&mut self, loan: &OrdinaryLoan<'_>, numbers: [&[u8]; 2], price: Price) {
+        let out = &mut self.purchase;
+        push_text(out, loan.seller_loan_number);
+        out.push(b',');
+        out.extend_from_slice(numbers[0]);
+        out.extend_from_slice(WordCells::of(&loan.codes));
+        out.extend_from_slice(numbers[1]);
+        out.extend_from_slice(TO_PURCHASE);
+        push_price(out, price);
+        out.push(b'\n');
+    }
+
     /// Forgets the rows, keeps the memory.
     pub fn clear(&mut self) {
         self.purchase.clear();
@@ -242,10 +321,14 @@ fn push_line(out: &mut Vec<u8>, decided: &Decided<'_, '_>) {
 
 fn push_exception(out: &mut Vec<u8>, exception: &Exception) {
     let kind = exception.exception_type.kind();
-    for text in [kind.name, exception.severity.as_str(), &exception.evidence.message, kind.rejection_criteria] {
+    for name in [kind.name, exception.severity.as_str()] {
         out.push(b',');
-        push_text(out, text);
+        out.extend_from_slice(name.as_bytes());
     }
+    out.push(b',');
+    push_text(out, &exception.evidence.message);
+    out.push(b',');
+    out.extend_from_slice(kind.rejection_criteria.as_bytes());
     out.push(b'\n');
 }
 
@@ -254,6 +337,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::rules::ExceptionType;
 
     fn cell(text: &str) -> String {
         let mut out = Vec::new();
@@ -284,14 +368,29 @@ mod tests {
     #[test]
     fn prices_have_four_decimals() {
         let shown = |value: i64| {
-            let mut out = Vec::new();
-            push_ten_thousandths(&mut out, TenThousandths(value));
-            String::from_utf8(out).unwrap()
+            let mut room = [0; TEN_THOUSANDTHS_ROOM];
+            let at = write_ten_thousandths(&mut room, TenThousandths(value));
+            String::from_utf8(room[at..].to_vec()).unwrap()
         };
         assert_eq!(
             [0, 5, -5, -15_500, 961_250, i64::MIN].map(shown),
             ["0.0000", "0.0005", "-0.0005", "-1.5500", "96.1250", "-922337203685477.5808"]
         );
+    }
+
+    #[test]
+    fn names_that_stand_in_reports_need_no_care() {
+        for kind in ExceptionType::ALL.map(ExceptionType::kind) {
+            assert!([kind.name, kind.rejection_criteria].into_iter().all(is_plain), "{}", kind.name);
+        }
+    }
+
+    #[test]
+    fn words_are_copied_as_they_are_written_one_by_one() {
+        for codes in [[0, 0, 0], [4, 2, 2], [1, 0, 2]] {
+            let words: Vec<&str> = codes.iter().enumerate().map(|(at, code)| canonical_word(at, *code)).collect();
+            assert_eq!(WordCells::of(&codes), format!(",{},", words.join(",")).as_bytes());
+        }
     }
 
     #[test]

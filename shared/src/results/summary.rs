@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     decimal::{Decimal, ExactSum, MICRO, Ratio},
-    loan::{Field, Loan, Reading, WordCell},
+    loan::{Field, Loan, OrdinaryLoan, Reading, WordCell},
     phases::{
         disposition::{Decided, Disposition},
         pricing::Price,
@@ -71,6 +71,21 @@ impl Share {
     #[inline]
     fn of(loan: &Loan<'_>, price: Option<Price>) -> Self {
         Self::narrow(loan, price).unwrap_or_else(|| Self::wide(loan, price))
+    }
+
+    /// What an ordinary loan adds; `None` when it is too large for narrow sums.
+    #[inline]
+    fn ordinary(loan: &OrdinaryLoan<'_>, price: Price) -> Option<Self> {
+        let balance = loan.micros[BALANCE_AT];
+        let values = AVERAGED_AT.map(|at| loan.micros[at]);
+        // A negative number has its high bits set, too.
+        let bits = values.iter().fold(price.final_price.0, |bits, value| bits | value) as u64;
+        if balance as u64 >= NARROW_BALANCE || bits >= NARROW_VALUE {
+            return None;
+        }
+        let times_balance = |value: i64| i128::from(balance) * i128::from(value);
+        let priced = times_balance(price.final_price.0);
+        Some(Self::Narrow { balance, weighted: values.map(times_balance), priced, absent: None })
     }
 
     #[inline]
@@ -195,8 +210,8 @@ struct Cut {
 
 /// Where a strat's field stands in a loan.
 enum Place {
-    /// Among the numbers; the lower bounds of all groups but the first, in millionths.
-    Number(usize, &'static [i64]),
+    /// Among the numbers; the lower bounds of all groups but the first, in millionths, and the group of so many millionths.
+    Number(usize, &'static [i64], fn(i64) -> usize),
     /// Among the words.
     Word(usize),
 }
@@ -228,12 +243,75 @@ const RATE_BOUNDS: [i64; 12] = halves([6, 8, 10, 11, 12, 13, 14, 15, 16, 18, 20,
 const AMOUNT_BOUNDS: [i64; 10] =
     wholes([50_000, 100_000, 200_000, 300_000, 400_000, 500_000, 750_000, 1_000_000, 2_000_000, 5_000_000]);
 
+/// The unit of which all bounds are multiples, and how many of them a number of units has reached: the group without a
+/// search. Numbers past the last bound are in the last group.
+const fn steps<const N: usize, const STEPS: usize>(bounds: &[i64; N], unit: i64) -> [u8; STEPS] {
+    let mut steps = [0; STEPS];
+    let mut at = 0;
+    while at < STEPS {
+        let mut bound = 0;
+        while bound < N {
+            assert!(bounds[bound] % unit == 0 && bounds[bound] / unit < STEPS as i64);
+            if bounds[bound] <= at as i64 * unit {
+                steps[at] += 1;
+            }
+            bound += 1;
+        }
+        at += 1;
+    }
+    steps
+}
+
+const LTV_UNIT: i64 = 5_000_000;
+const SCORE_UNIT: i64 = 20_000_000;
+const RATE_UNIT: i64 = 500_000;
+const AMOUNT_UNIT: i64 = 50_000_000_000;
+static LTV_STEPS: [u8; 21] = steps(&LTV_BOUNDS, LTV_UNIT);
+static SCORE_STEPS: [u8; 41] = steps(&SCORE_BOUNDS, SCORE_UNIT);
+static RATE_STEPS: [u8; 31] = steps(&RATE_BOUNDS, RATE_UNIT);
+static AMOUNT_STEPS: [u8; 101] = steps(&AMOUNT_BOUNDS, AMOUNT_UNIT);
+
+/// The group of a number. The unit is known where this is inlined, so that dividing by it is a multiplication.
+#[inline(always)]
+fn step<const STEPS: usize>(micros: i64, unit: i64, steps: &[u8; STEPS]) -> usize {
+    let units = usize::try_from(micros / unit).unwrap_or(0);
+    usize::from(steps[units.min(STEPS - 1)])
+}
+
+#[inline]
+fn ltv_group(micros: i64) -> usize {
+    step(micros, LTV_UNIT, &LTV_STEPS)
+}
+
+#[inline]
+fn score_group(micros: i64) -> usize {
+    step(micros, SCORE_UNIT, &SCORE_STEPS)
+}
+
+#[inline]
+fn rate_group(micros: i64) -> usize {
+    step(micros, RATE_UNIT, &RATE_STEPS)
+}
+
+#[inline]
+fn amount_group(micros: i64) -> usize {
+    step(micros, AMOUNT_UNIT, &AMOUNT_STEPS)
+}
+
+/// The group of an ordinary loan in each strat, in order.
+#[inline]
+fn groups_of(loan: &OrdinaryLoan<'_>) -> [usize; CUTS.len()] {
+    let [amount, rate, ltv, _, score, ..] = loan.micros;
+    let [property, occupancy, purpose] = loan.codes.map(usize::from);
+    [ltv_group(ltv), score_group(score), rate_group(rate), amount_group(amount), property, occupancy, purpose]
+}
+
 /// The strats, in order.
 static CUTS: [Cut; 7] = [
-    Cut { field: Field::LtvRatio, place: Place::Number(2, &LTV_BOUNDS) },
-    Cut { field: Field::CreditScore, place: Place::Number(4, &SCORE_BOUNDS) },
-    Cut { field: Field::NoteRate, place: Place::Number(1, &RATE_BOUNDS) },
-    Cut { field: Field::LoanAmount, place: Place::Number(0, &AMOUNT_BOUNDS) },
+    Cut { field: Field::LtvRatio, place: Place::Number(2, &LTV_BOUNDS, ltv_group) },
+    Cut { field: Field::CreditScore, place: Place::Number(4, &SCORE_BOUNDS, score_group) },
+    Cut { field: Field::NoteRate, place: Place::Number(1, &RATE_BOUNDS, rate_group) },
+    Cut { field: Field::LoanAmount, place: Place::Number(0, &AMOUNT_BOUNDS, amount_group) },
     Cut { field: Field::PropertyType, place: Place::Word(0) },
     Cut { field: Field::OccupancyStatus, place: Place::Word(1) },
     Cut { field: Field::LoanPurpose, place: Place::Word(2) },
@@ -251,13 +329,26 @@ struct CrossTable {
     groups: Vec<Group>,
     /// The strats, each with the number of its groups, "missing" included.
     dimensions: Vec<(usize, usize)>,
+    /// For each strat, how far apart its groups lie; zero for one that is not in the table.
+    strides: [usize; CUTS.len()],
 }
 
 impl CrossTable {
     fn new(cuts: &[usize], layers: usize) -> Self {
         let dimensions: Vec<(usize, usize)> = cuts.iter().map(|cut| (*cut, CUTS[*cut].groups() + 1)).collect();
-        let cells = dimensions.iter().map(|(_, size)| size).product::<usize>() * layers;
-        Self { groups: vec![Group::default(); cells], dimensions }
+        let mut strides = [0; CUTS.len()];
+        let mut cells = 1;
+        for (cut, size) in dimensions.iter().rev() {
+            strides[*cut] = cells;
+            cells *= size;
+        }
+        Self { groups: vec![Group::default(); cells * layers], dimensions, strides }
+    }
+
+    /// The cell, in the first layer, of an ordinary loan that is in these groups.
+    #[inline]
+    fn bought_cell(&mut self, groups: &[usize; CUTS.len()], cuts: &[usize]) -> &mut Group {
+        &mut self.groups[cuts.iter().map(|cut| groups[*cut] * self.strides[*cut]).sum::<usize>()]
     }
 
     /// The cell of a loan; `layer` counts slowest.
@@ -305,7 +396,7 @@ impl Cut {
     fn groups(&self) -> usize {
         match self.place {
             Place::Word(at) => Aliases::built_in().vocabularies()[at].canonical().len() + 1,
-            Place::Number(_, bounds) => bounds.len() + 1,
+            Place::Number(_, bounds, _) => bounds.len() + 1,
         }
     }
 
@@ -315,7 +406,7 @@ impl Cut {
                 let words = Aliases::built_in().vocabularies()[at].canonical();
                 words.iter().cloned().chain(["other".to_owned()]).collect()
             }
-            Place::Number(_, bounds) => {
+            Place::Number(_, bounds, _) => {
                 let show = |bound: i64| Decimal::from_micros(bound).with_thousands(0);
                 let between = bounds.windows(2).map(|pair| format!("{} to <{}", show(pair[0]), show(pair[1])));
                 let first = bounds.first().map(|bound| format!("<{}", show(*bound)));
@@ -335,8 +426,8 @@ impl Cut {
                 WordCell::Other(_) => groups - 1,
                 WordCell::Missing => groups,
             },
-            Place::Number(at, bounds) => match loan.numbers[at].micros() {
-                Some(micros) => bounds.iter().map(|bound| usize::from(micros >= *bound)).sum(),
+            Place::Number(at, bounds, group) => match loan.numbers[at].micros() {
+                Some(micros) => group(micros),
                 None => match loan.numbers[at].value() {
                     Some(value) => bounds.iter().filter(|bound| value >= Decimal::from_micros(**bound)).count(),
                     None => groups,
@@ -402,6 +493,19 @@ impl SummaryBuilder {
                 findings.sample = Some(exception.evidence.message.clone());
             }
         }
+    }
+
+    /// Adds an ordinary loan that is bought; `false`, and nothing is added, when its numbers are too large for this way.
+    #[inline]
+    pub fn add_bought(&mut self, loan: &OrdinaryLoan<'_>, price: Price) -> bool {
+        let Some(share) = Share::ordinary(loan, price) else { return false };
+        self.counts[Disposition::ToPurchase as usize] += 1;
+        let groups = groups_of(loan);
+        // Loans that are bought are in the first layer.
+        for (table, cuts) in self.tables.iter_mut().zip(TABLES) {
+            table.bought_cell(&groups, cuts).add(&share);
+        }
+        true
     }
 
     /// Adds what follows this part.
@@ -677,13 +781,13 @@ pub struct ExceptionFinding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::loan::FieldKind;
+    use crate::loan::{FieldKind, NUMBERS, NumberCell};
 
     #[test]
     fn strats_look_where_their_fields_stand() {
         for cut in &CUTS {
             match cut.place {
-                Place::Number(at, bounds) => {
+                Place::Number(at, bounds, _) => {
                     assert_eq!(cut.field.info().kind, FieldKind::Number(at));
                     assert!(bounds.is_sorted());
                 }
@@ -693,6 +797,33 @@ mod tests {
         }
         assert_eq!(CUTS[2].labels()[..4], ["<3", "3 to <4", "4 to <5", "5 to <5.5"]);
         assert_eq!(CUTS[3].labels()[1], "50,000 to <100,000");
+    }
+
+    #[test]
+    fn an_ordinary_loan_is_in_the_groups_that_its_cells_say() {
+        let around = |bounds: &[i64]| -> Vec<i64> { bounds.iter().flat_map(|bound| [bound - 1, *bound, bound + 1]).collect() };
+        let odd = [i64::MIN, -1, 0, 1, i64::MAX];
+        let mut values: Vec<i64> =
+            [around(&LTV_BOUNDS), around(&SCORE_BOUNDS), around(&RATE_BOUNDS), around(&AMOUNT_BOUNDS)].concat();
+        values.extend(odd);
+        for micros in values {
+            let ordinary = OrdinaryLoan { line: 2, seller_loan_number: "1", micros: [micros; NUMBERS], codes: [1, 2, 0] };
+            let mut loan = Loan::empty(2);
+            loan.numbers = [NumberCell::ordinary(micros, ""); NUMBERS];
+            loan.words = ordinary.codes.map(WordCell::Known);
+            let groups: Vec<usize> = CUTS.iter().map(|cut| cut.group_of(&loan, cut.groups())).collect();
+            assert_eq!(groups_of(&ordinary).to_vec(), groups, "{micros}");
+            for (cut, group) in CUTS.iter().zip(groups) {
+                if let Place::Number(_, bounds, _) = cut.place {
+                    assert_eq!(group, bounds.iter().filter(|bound| micros >= **bound).count(), "{micros}");
+                }
+            }
+            for (cuts, layers) in TABLES.into_iter().zip([1, 1, 3]) {
+                let mut table = CrossTable::new(cuts, layers);
+                table.cell(&loan, Disposition::ToPurchase as usize).count += 1;
+                assert_eq!(table.bought_cell(&groups_of(&ordinary), cuts).count, 1, "{micros}");
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The rules: what makes a loan one that we buy, as one table, with limits that a rule set may replace.
 
+pub mod clearance;
 pub mod rule_set;
 
 use std::{borrow::Cow, sync::Arc};
@@ -8,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     decimal::Decimal,
-    loan::{Field, FieldKind, Loan, Reading, Unit, WordCell},
+    loan::{Field, FieldKind, Loan, NumberCell, Reading, Unit, WordCell},
     tape::aliases::{Aliases, fold_word},
 };
 
@@ -223,7 +224,7 @@ pub struct Evidence {
     /// The canonical field, or several with commas between them.
     pub field: Cow<'static, str>,
     /// What the loan has, as text.
-    pub actual: String,
+    pub actual: Cow<'static, str>,
     /// What a good loan has, as text.
     pub limit: Arc<str>,
     /// How far the value is from passing, in the unit of the field.
@@ -244,6 +245,8 @@ pub struct Rule {
     check: Check,
     /// What a good loan has, as evidence gives it.
     limit: Arc<str>,
+    /// The same as the end of a sentence: `it must be from 620 to 850`.
+    wanted: String,
 }
 
 #[derive(Debug, Clone)]
@@ -298,7 +301,8 @@ impl Rule {
             }
             Check::Word { list, .. } => format!("one of {}", list.text),
         };
-        Self { exception_type, field, severity, check, limit: limit.into() }
+        let wanted = check.wanted(field);
+        Self { exception_type, field, severity, check, limit: limit.into(), wanted }
     }
 
     /// What a good loan has, as text: `> 0 and <= 97.0`.
@@ -333,67 +337,94 @@ impl Rule {
 
     #[cold]
     fn evidence(&self, loan: &Loan<'_>) -> Evidence {
-        let (field, label) = (self.field, self.field.info().label);
-        let evidence =
-            |actual: String, limit, excess, message| Evidence { field: field.name().into(), actual, limit, excess, message };
         match &self.check {
-            Check::Number { at, min, max } => {
-                let cell = &loan.numbers[*at];
-                let value = match cell.reading {
-                    Reading::Value(value) => value,
-                    Reading::Missing => {
-                        let message = format!("{label} is missing; {}", self.wanted());
-                        return evidence(MISSING.to_owned(), self.limit.clone(), None, message);
-                    }
-                    Reading::Unreadable(_) => {
-                        let message = format!("{label} \"{}\" cannot be read; {}", excerpt(cell.written), self.wanted());
-                        return evidence(cell.written.to_owned(), self.limit.clone(), None, message);
-                    }
-                };
-                let shown = field.show(value);
-                if let Some(max) = max.as_ref().filter(|max| value >= max.value) {
-                    let excess = value.checked_sub(max.value);
-                    let by = excess.map_or_else(String::new, |excess| format!(" (by {})", distance(field, excess)));
-                    let message = format!("{label} {shown} is above the maximum {}{by}", field.show(max.value));
-                    return evidence(value.to_string(), max.text.clone(), excess, message);
-                }
-                let Some(min) = min else {
-                    return evidence(value.to_string(), self.limit.clone(), None, format!("{label} {shown} is not accepted"));
-                };
-                let excess = min.value.checked_sub(value);
-                let by = excess.map_or_else(String::new, |excess| format!(" (by {})", distance(field, excess)));
-                let message = match min.inclusive {
-                    true => format!("{label} {shown} is below the minimum {}{by}", field.show(min.value)),
-                    false => format!("{label} {shown} is not above {}", field.show(min.value)),
-                };
-                evidence(value.to_string(), min.text.clone(), excess, message)
-            }
+            Check::Number { at, min, max } => self.number_evidence(&loan.numbers[*at], min.as_ref(), max.as_ref()),
             Check::Word { at, list } => {
-                let written = match loan.words[*at] {
+                let label = self.field.info().label;
+                let (actual, written): (Cow<'static, str>, _) = match loan.words[*at] {
                     WordCell::Missing => {
-                        let message = format!("{label} is missing; it must be one of {}", list.text);
-                        return evidence(MISSING.to_owned(), self.limit.clone(), None, message);
+                        let message = concat(&[label, " is missing; ", &self.wanted]);
+                        return self.failed(MISSING.into(), &self.limit, None, message);
                     }
-                    WordCell::Known(code) => canonical_word(*at, code),
-                    WordCell::Other(written) => written,
+                    WordCell::Known(code) => (canonical_word(*at, code).into(), canonical_word(*at, code)),
+                    WordCell::Other(written) => (written.to_owned().into(), written),
                 };
-                let message = format!("{label} \"{}\" is not one of {}", excerpt(written), list.text);
-                evidence(written.to_owned(), self.limit.clone(), None, message)
+                let message = concat(&[label, " \"", excerpt(written), "\" is not one of ", &list.text]);
+                self.failed(actual, &self.limit, None, message)
             }
         }
     }
 
-    fn wanted(&self) -> String {
-        let Check::Number { min, max, .. } = &self.check else { return String::new() };
-        let show = |bound: &Bound| self.field.show(bound.value);
-        match (min, max) {
-            (Some(min), Some(max)) if min.inclusive => format!("it must be from {} to {}", show(min), show(max)),
-            (Some(min), Some(max)) => format!("it must be above {} and at most {}", show(min), show(max)),
-            (Some(min), None) => format!("it must be above {}", show(min)),
-            (None, Some(max)) => format!("it must be at most {}", show(max)),
-            (None, None) => "it must be given".to_owned(),
+    fn number_evidence(&self, cell: &NumberCell<'_>, min: Option<&Bound>, max: Option<&Bound>) -> Evidence {
+        let label = self.field.info().label;
+        let value = match cell.reading {
+            Reading::Value(value) => value,
+            Reading::Missing => {
+                let message = concat(&[label, " is missing; ", &self.wanted]);
+                return self.failed(MISSING.into(), &self.limit, None, message);
+            }
+            Reading::Unreadable(_) => {
+                let message = concat(&[label, " \"", excerpt(cell.written), "\" cannot be read; ", &self.wanted]);
+                return self.failed(cell.written.to_owned().into(), &self.limit, None, message);
+            }
+        };
+        let mut message = String::with_capacity(MESSAGE_ROOM);
+        message.push_str(label);
+        message.push(' ');
+        self.field.push_shown(&mut message, value);
+        let actual = value.with_min_decimals(0).into();
+        let above = max.filter(|max| value >= max.value);
+        let Some(bound) = above.or(min) else {
+            message.push_str(" is not accepted");
+            return self.failed(actual, &self.limit, None, message);
+        };
+        let excess = if above.is_some() { value.checked_sub(bound.value) } else { bound.value.checked_sub(value) };
+        message.push_str(match (above, bound.inclusive) {
+            (Some(_), _) => " is above the maximum ",
+            (None, true) => " is below the minimum ",
+            (None, false) => " is not above ",
+        });
+        self.field.push_shown(&mut message, bound.value);
+        if let Some(excess) = excess.filter(|_| above.is_some() || bound.inclusive) {
+            message.push_str(" (by ");
+            push_distance(&mut message, self.field, excess);
+            message.push(')');
+        }
+        self.failed(actual, &bound.text, excess, message)
+    }
+
+    fn failed(&self, actual: Cow<'static, str>, limit: &Arc<str>, excess: Option<Decimal>, message: String) -> Evidence {
+        Evidence { field: self.field.name().into(), actual, limit: limit.clone(), excess, message }
+    }
+}
+
+impl Check {
+    /// What a good loan has, as the end of a sentence.
+    fn wanted(&self, field: Field) -> String {
+        let show = |bound: &Bound| field.show(bound.value);
+        match self {
+            Self::Word { list, .. } => format!("it must be one of {}", list.text),
+            Self::Number { min: Some(min), max: Some(max), .. } if min.inclusive => {
+                format!("it must be from {} to {}", show(min), show(max))
+            }
+            Self::Number { min: Some(min), max: Some(max), .. } => {
+                format!("it must be above {} and at most {}", show(min), show(max))
+            }
+            Self::Number { min: Some(min), max: None, .. } => format!("it must be above {}", show(min)),
+            Self::Number { min: None, max: Some(max), .. } => format!("it must be at most {}", show(max)),
+            Self::Number { min: None, max: None, .. } => "it must be given".to_owned(),
         }
     }
+}
+
+/// About how long a message is.
+const MESSAGE_ROOM: usize = 96;
+
+/// The pieces of a sentence, in one piece. A run may write millions of sentences: `format!` takes several times as long.
+pub(crate) fn concat(pieces: &[&str]) -> String {
+    let mut sentence = String::with_capacity(pieces.iter().map(|piece| piece.len()).sum());
+    pieces.iter().for_each(|piece| sentence.push_str(piece));
+    sentence
 }
 
 impl WordList {
@@ -424,11 +455,12 @@ pub fn canonical_word(at: usize, code: u8) -> &'static str {
     vocabulary.canonical().get(usize::from(code)).map_or("", String::as_str)
 }
 
-/// How far a value is from passing, as in `(by 0.80)`: percentages without their sign, since it is a difference of points.
-fn distance(field: Field, excess: Decimal) -> String {
+/// Appends how far a value is from passing, as in `(by 0.80)`: percentages without their sign, since it is a difference of
+/// points.
+fn push_distance(out: &mut String, field: Field, excess: Decimal) {
     match field.info().unit {
-        Unit::Percent => excess.with_min_decimals(2),
-        Unit::Money | Unit::Count => field.show(excess),
+        Unit::Percent => excess.push_plain(out, 2),
+        Unit::Money | Unit::Count => field.push_shown(out, excess),
     }
 }
 

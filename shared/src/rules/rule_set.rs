@@ -11,7 +11,7 @@ use toml::{
 
 use crate::{decimal::Decimal, loan::Field};
 
-use super::{Bound, Check, ExceptionType, Requirement, Rule, Severity, WordList, place};
+use super::{Bound, Check, ExceptionType, Requirement, Rule, Severity, WordList, clearance::Clearance, place};
 
 const BUILT_IN: &str = include_str!("built_in.toml");
 
@@ -20,6 +20,7 @@ const BUILT_IN: &str = include_str!("built_in.toml");
 pub struct RuleSet {
     settings: Settings,
     rules: Vec<Rule>,
+    clearance: Clearance,
     hash: String,
     source: Option<String>,
 }
@@ -57,6 +58,14 @@ pub struct Projection {
     pub minimum_price: Option<Decimal>,
     /// Whether any soft exception holds a loan back.
     pub hold_on_soft_exceptions: bool,
+}
+
+impl Projection {
+    /// Whether there is any policy at all.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.minimum_spread.is_none() && self.minimum_price.is_none() && !self.hold_on_soft_exceptions
+    }
 }
 
 /// What a run records of its rule set.
@@ -106,19 +115,24 @@ impl RuleSet {
 
     fn new(settings: Settings, source: Option<String>) -> Self {
         let specs = ExceptionType::ALL.into_iter().filter_map(|kind| kind.kind().rule.as_ref().map(|spec| (kind, spec)));
-        let rules = specs
+        let rules: Vec<Rule> = specs
             .filter(|(kind, _)| settings.enabled[*kind as usize])
             .map(|(kind, spec)| {
                 Rule::new(kind, spec.field, settings.severity[kind as usize], settings.check(spec.field, spec.requires))
             })
             .collect();
         let hash = hex(&Sha256::digest(settings.canonical_text()));
-        Self { settings, rules, hash, source }
+        Self { clearance: Clearance::new(&rules), settings, rules, hash, source }
     }
 
     /// The rules that are switched on, in the order of reports.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// What passes all of them at once.
+    pub fn clearance(&self) -> &Clearance {
+        &self.clearance
     }
 
     /// The rule of a kind, where it is switched on.

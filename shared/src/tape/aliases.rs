@@ -1,8 +1,10 @@
 //! The alias table: what sellers write for the canonical columns and words. All of it is in `aliases.toml`.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{collections::HashMap, ops::Range, sync::LazyLock};
 
 use crate::loan::{Field, WORDS};
+
+use super::window::Window;
 
 const ALIASES: &str = include_str!("aliases.toml");
 
@@ -90,25 +92,6 @@ impl Vocabulary {
     }
 }
 
-/// The letters of a text of at most 32 bytes: texts of one length have the same only if they are the same.
-#[inline]
-fn letters(bytes: &[u8]) -> [u64; 4] {
-    // Reading from both ends covers every byte without a copy of unknown length.
-    if let (Some((first, _)), Some((_, last))) = (bytes.split_first_chunk::<8>(), bytes.split_last_chunk::<8>()) {
-        let (mut third, mut fourth) = (0, 0);
-        if let (Some((first, _)), Some((_, last))) = (bytes.split_first_chunk::<16>(), bytes.split_last_chunk::<16>()) {
-            third = (u128::from_le_bytes(*first) >> 64) as u64;
-            fourth = u128::from_le_bytes(*last) as u64;
-        }
-        return [u64::from_le_bytes(*first), u64::from_le_bytes(*last), third, fourth];
-    }
-    let short = match (bytes.split_first_chunk::<4>(), bytes.split_last_chunk::<4>()) {
-        (Some((first, _)), Some((_, last))) => u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32,
-        _ => bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
-    };
-    [short, 0, 0, 0]
-}
-
 /// Remembers the words that were looked up last: a column says the same few things on every row.
 #[derive(Debug, Clone)]
 pub struct WordMemo {
@@ -117,9 +100,10 @@ pub struct WordMemo {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Remembered {
-    /// The cell as it stands in the tape, with its length; nothing is remembered of longer cells.
-    written: [u64; 4],
-    length: u8,
+    /// The cell as it stands in the tape: its last sixteen bytes and its first eight, which together are all of it.
+    written: [u64; 3],
+    /// Its length; nothing is remembered of longer cells. No cell that is remembered is empty.
+    length: usize,
     code: Option<u8>,
 }
 
@@ -131,21 +115,35 @@ impl Default for WordMemo {
 
 impl WordMemo {
     const SLOTS: usize = 64;
-    const LONGEST: usize = 32;
+    const LONGEST: usize = 24;
 
-    /// The place of the canonical word that a cell means; outer spaces do not matter.
-    #[inline]
-    pub fn code(&mut self, vocabulary: &Vocabulary, written: &str) -> Option<u8> {
-        if written.is_empty() || written.len() > Self::LONGEST {
-            return vocabulary.code(written);
-        }
-        let key = letters(written.as_bytes());
-        let mixed = key.iter().fold(written.len() as u64, |hash, word| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let slot = &mut self.slots[(mixed >> 58) as usize];
-        if slot.length as usize != written.len() || slot.written != key {
-            *slot = Remembered { written: key, length: written.len() as u8, code: vocabulary.code(written) };
+    /// The place of the canonical word that the cell at `span` of a text means; outer spaces do not matter.
+    #[inline(always)]
+    pub fn code(&mut self, vocabulary: &Vocabulary, text: &str, span: Range<usize>) -> Option<u8> {
+        let window = Window::new(text.as_bytes(), &span);
+        let length = window.length();
+        let (last, before) = (window.last(0), window.before(0));
+        let first = match text.as_bytes().get(span.start..).and_then(|text| text.first_chunk::<8>()) {
+            Some(first) if length > 16 => u64::from_le_bytes(*first),
+            _ => 0,
+        };
+        let slot = &mut self.slots[((before.rotate_left(29) ^ last).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize];
+        let differs = (slot.written[0] ^ last) | (slot.written[1] ^ before) | (slot.written[2] ^ first);
+        if differs != 0 || slot.length != length {
+            return self.look_up(vocabulary, text.get(span)?, [last, before, first]);
         }
         slot.code
+    }
+
+    #[cold]
+    fn look_up(&mut self, vocabulary: &Vocabulary, written: &str, words: [u64; 3]) -> Option<u8> {
+        let code = vocabulary.code(written);
+        if (1..=Self::LONGEST).contains(&written.len()) {
+            let [last, before, _] = words;
+            let slot = ((before.rotate_left(29) ^ last).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize;
+            self.slots[slot] = Remembered { written: words, length: written.len(), code };
+        }
+        code
     }
 }
 
@@ -250,25 +248,24 @@ mod tests {
     }
 
     #[test]
-    fn letters_tell_all_texts_of_one_length_apart() {
-        for length in 1..=WordMemo::LONGEST {
-            let text = vec![b'a'; length];
-            for at in 0..length {
-                let mut other = text.clone();
-                other[at] = b'b';
-                assert_ne!(letters(&text), letters(&other), "{length}, {at}");
-            }
-        }
-    }
-
-    #[test]
     fn a_memo_changes_no_answer() {
         let mut memo = WordMemo::default();
         let vocabulary = &Aliases::built_in().vocabularies()[2];
-        let words =
-            ["purchase", "PURCHASE", "c/o", "C/O", "", "a word of more than thirty-two letters in all", "heloc", "R/T Refi"];
-        for written in words.iter().cycle().take(100) {
-            assert_eq!(memo.code(vocabulary, written), vocabulary.code(written), "{written}");
+        let mut words: Vec<String> =
+            ["purchase", "PURCHASE", "c/o", "C/O", "", "a word of more than thirty-two letters in all", "heloc", "R/T Refi"]
+                .map(str::to_owned)
+                .into();
+        // Words that differ in one letter, wherever it stands.
+        for word in ["cash_out_refinance", "rate_term_refinance", "purchase", "a_rather_long_word_of_24"] {
+            words.extend((0..word.len()).map(|at| format!("{}x{}", &word[..at], &word[at + 1..])));
+            words.push(word.to_owned());
+        }
+        for written in words.iter().cycle().take(5 * words.len()) {
+            for before in ["", "0123456789abcdef,"] {
+                let text = format!("{before}{written},next");
+                let span = before.len()..before.len() + written.len();
+                assert_eq!(memo.code(vocabulary, &text, span), vocabulary.code(written), "{written}");
+            }
         }
     }
 

@@ -7,6 +7,7 @@ pub mod records;
 pub mod source;
 pub mod text;
 pub mod units;
+pub mod window;
 pub mod xlsx;
 
 use std::{borrow::Cow, io::Read};

@@ -73,7 +73,9 @@ pub struct TextReader<'s> {
     hash: Option<Sha256>,
     offset: u64,
     mode: Mode,
-    chunk: Vec<u8>,
+    chunk_bytes: usize,
+    /// What was read last, where it has to be decoded.
+    encoded: Vec<u8>,
     /// The bytes of a character that the last chunk cut, in UTF-8 that is still to be verified.
     cut: Vec<u8>,
     ended: bool,
@@ -116,8 +118,20 @@ impl<'s> TextReader<'s> {
     ) -> Result<Self, RunError> {
         let raw = source.open_at(0).map_err(|error| RunError::unreadable(source.name(), &error))?;
         let hash = fingerprint.then(Sha256::new);
-        let chunk = vec![0; chunk_bytes.max(4)];
-        Ok(Self { source, choice, raw, copy, hash, offset: 0, mode: Mode::Start, chunk, cut: Vec::new(), ended: false })
+        Ok(Self {
+            source,
+            choice,
+            raw,
+            copy,
+            hash,
+            offset: 0,
+            mode: Mode::Start,
+            // A byte order mark is read in one piece.
+            chunk_bytes: chunk_bytes.max(4),
+            encoded: Vec::new(),
+            cut: Vec::new(),
+            ended: false,
+        })
     }
 
     /// Appends more text to `out`; `false` at the end of the tape.
@@ -125,11 +139,13 @@ impl<'s> TextReader<'s> {
         if self.ended {
             return Ok(false);
         }
-        let filled = self.fill_chunk()?;
+        // Nearly every tape needs no decoding: its bytes are read to where they stay.
+        let from = out.len();
+        let filled = self.read_chunk(out)?;
         let start = self.offset - filled as u64;
-        let mut from = 0;
         if matches!(self.mode, Mode::Start) {
-            from = self.start(filled)?;
+            let mark = self.start(&out[from..])?;
+            out.drain(from..from + mark);
         }
         if filled == 0 {
             self.ended = true;
@@ -137,13 +153,18 @@ impl<'s> TextReader<'s> {
                 return Err(self.changed());
             }
         }
-        if matches!(self.mode, Mode::Ascii) && !self.chunk[from..filled].is_ascii() {
+        if matches!(self.mode, Mode::Ascii) && !out[from..].is_ascii() {
             let encoding = self.choice.decide(|| encoding_of_rest(self.source, start));
             self.mode = mode_of(encoding.map_err(|error| RunError::unreadable(self.source.name(), &error))?);
         }
-        let bytes = &self.chunk[from..filled];
+        if matches!(self.mode, Mode::Start | Mode::Ascii | Mode::Utf8 { verify: false }) {
+            return Ok(!self.ended);
+        }
+        self.encoded.clear();
+        self.encoded.extend(out.drain(from..));
+        let bytes = self.encoded.as_slice();
         match &mut self.mode {
-            Mode::Start | Mode::Ascii | Mode::Utf8 { verify: false } => out.extend_from_slice(bytes),
+            Mode::Start | Mode::Ascii | Mode::Utf8 { verify: false } => {}
             Mode::Utf8 { verify: true } => {
                 self.cut.extend_from_slice(bytes);
                 let valid = match std::str::from_utf8(&self.cut) {
@@ -176,33 +197,27 @@ impl<'s> TextReader<'s> {
         self.offset
     }
 
-    fn fill_chunk(&mut self) -> Result<usize, RunError> {
-        let mut filled = 0;
-        while filled < self.chunk.len() {
-            match self.raw.read(&mut self.chunk[filled..]) {
-                Ok(0) => break,
-                Ok(n) => filled += n,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(RunError::unreadable(self.source.name(), &error)),
-            }
-        }
+    /// Appends the next raw bytes to `out`; how many there were, none at the end.
+    fn read_chunk(&mut self, out: &mut Vec<u8>) -> Result<usize, RunError> {
+        let from = out.len();
+        out.reserve(self.chunk_bytes);
+        let filled = self.raw.by_ref().take(self.chunk_bytes as u64).read_to_end(out);
+        let filled = filled.map_err(|error| RunError::unreadable(self.source.name(), &error))?;
         self.offset += filled as u64;
         if self.offset > self.source.size() {
             return Err(self.changed());
         }
         if let Some(hash) = &mut self.hash {
-            hash.update(&self.chunk[..filled]);
+            hash.update(&out[from..]);
         }
         if let Some(copy) = &mut self.copy {
-            let write = copy.write_all(&self.chunk[..filled]);
-            write.map_err(|error| not_archived(&error))?;
+            copy.write_all(&out[from..]).map_err(|error| not_archived(&error))?;
         }
         Ok(filled)
     }
 
     /// Looks for a byte order mark; returns how many bytes it takes.
-    fn start(&mut self, filled: usize) -> Result<usize, RunError> {
-        let head = &self.chunk[..filled];
+    fn start(&mut self, head: &[u8]) -> Result<usize, RunError> {
         let (encoding, mark) = match head {
             [0xef, 0xbb, 0xbf, ..] => (Some(Encoding::Utf8), 3),
             [0xff, 0xfe, ..] => (Some(Encoding::Utf16Le), 2),
@@ -224,7 +239,7 @@ impl<'s> TextReader<'s> {
     fn undecodable(&self, encoding: &str) -> RunError {
         let message = format!(
             "Near byte {} the tape holds bytes that are not {encoding}. Save it again as CSV in UTF-8.",
-            self.offset.saturating_sub(self.chunk.len() as u64)
+            self.offset.saturating_sub(self.chunk_bytes as u64)
         );
         RunError::ingest(RunErrorCode::Undecodable, self.source.name(), None, message)
     }
@@ -243,7 +258,10 @@ impl<'s> TextReader<'s> {
 pub fn fingerprint_of(source: &dyn TapeSource, copy: Option<RawCopy>) -> Result<Fingerprint, RunError> {
     let choice = EncodingChoice::default();
     let mut reader = TextReader::new(source, &choice, CHUNK, true, copy)?;
-    while reader.fill_chunk()? > 0 {}
+    let mut bytes = Vec::new();
+    while reader.read_chunk(&mut bytes)? > 0 {
+        bytes.clear();
+    }
     reader.finish()?.ok_or_else(|| RunError::internal(Phase::Ingest, "the tape has no fingerprint"))
 }
 
