@@ -171,10 +171,10 @@ impl Worker {
             uploads.abort().await;
             return Err(Stop::Lost);
         }
-        let uploaded = uploads.complete().await.map_err(|(name, error)| Stop::storage(Phase::Output, &name, error))?;
-        self.archive(run, request, rules, &outcome).await?;
+        // Large files take a while to copy: the worker says meanwhile, too, that it is still there.
+        let kept = self.reporting(lease, &progress, self.keep(run, request, rules, &outcome, uploads)).await;
+        let (uploaded, index) = kept?;
         run.finish_phase(Phase::Archive);
-        let index = self.keep_index(run.run_id(), &outcome).await?;
         let version = |name: &str| {
             let found = uploaded.iter().find(|file| file.name == name);
             found.map(|Uploaded { size, etag, .. }| ObjectVersion { size: *size, etag: etag.clone() })
@@ -242,6 +242,20 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Gives the files their names, and archives them.
+    async fn keep(
+        &self,
+        run: &Run,
+        request: &RunRequest,
+        rules: &RuleSet,
+        outcome: &Outcome,
+        uploads: Uploads,
+    ) -> Result<(Vec<Uploaded>, ObjectVersion), Stop> {
+        let uploaded = uploads.complete().await.map_err(|(name, error)| Stop::storage(Phase::Output, &name, error))?;
+        self.archive(run, request, rules, outcome).await?;
+        Ok((uploaded, self.keep_index(run.run_id(), outcome).await?))
     }
 
     /// Copies what went in and what came out into the archive, with the manifest.
