@@ -1,1 +1,88 @@
 //! The Lambda that starts runs and shows them.
+#![expect(unused_qualifications, reason = "what utoipa makes of `params` names its types in full")]
+
+mod answer_run;
+mod archive_zip;
+mod download_archive;
+mod download_output;
+mod get_run;
+mod list_archive;
+mod list_outputs;
+mod list_runs;
+mod start_run;
+mod stored_files;
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use shared::{
+    api::{
+        authenticate::Authenticator,
+        routes::{Api, Routes, Verb},
+    },
+    auth::permission::Permission,
+    clock::Clock,
+    resources::Resources,
+    storage::s3::S3Storage,
+    stores::runs::Runs,
+};
+use utoipa::OpenApi;
+
+use archive_zip::ArchiveZips;
+
+/// What the endpoints of this function have.
+#[derive(Clone)]
+pub struct State {
+    runs: Runs,
+    storage: S3Storage,
+    zips: ArchiveZips,
+    clock: Arc<dyn Clock>,
+    authenticator: Authenticator,
+}
+
+impl State {
+    /// Of what a process has.
+    pub fn new(resources: &Resources) -> Self {
+        Self {
+            runs: Runs::new(resources.table.clone()),
+            storage: resources.storage.clone(),
+            zips: ArchiveZips::new(resources.storage.clone()),
+            clock: Arc::clone(&resources.clock),
+            authenticator: resources.authenticator(),
+        }
+    }
+}
+
+impl FromRef<State> for Authenticator {
+    fn from_ref(state: &State) -> Self {
+        state.authenticator.clone()
+    }
+}
+
+/// Every route of this function.
+pub fn api(state: State) -> Api {
+    use Permission::{ReadRuns, StartRuns};
+    let output = "/api/runs/{run_id}/notebook-outputs/{output_key}/download";
+    Routes::new(state)
+        .with(StartRuns, Verb::Post, "/api/pipeline/run", start_run::start_run)
+        .with(ReadRuns, Verb::Get, "/api/runs", list_runs::list_runs)
+        .with(ReadRuns, Verb::Get, "/api/runs/{run_id}", get_run::get_run)
+        .with(ReadRuns, Verb::Get, "/api/runs/{run_id}/notebook-outputs", list_outputs::list_outputs)
+        .with(ReadRuns, Verb::Get, output, download_output::download_output)
+        .with(ReadRuns, Verb::Get, "/api/runs/{run_id}/archive", list_archive::list_archive)
+        .with(ReadRuns, Verb::Get, "/api/runs/{run_id}/archive/download", download_archive::download_archive)
+        .finish()
+}
+
+/// This function's part of the OpenAPI document.
+#[derive(OpenApi)]
+#[openapi(paths(
+    start_run::start_run,
+    list_runs::list_runs,
+    get_run::get_run,
+    list_outputs::list_outputs,
+    download_output::download_output,
+    list_archive::list_archive,
+    download_archive::download_archive
+))]
+pub struct Document;

@@ -59,7 +59,11 @@ fn describe(answer: &mut Response, name: &str, disposition: &str) -> Result<(), 
     Ok(())
 }
 
-async fn elsewhere(storage: &dyn StorageBackend, key: &str, disposition: &str) -> Result<Response, ApiError> {
+/// Sends the client to where a file of the storage can be fetched.
+///
+/// # Errors
+/// The storage fails.
+pub async fn elsewhere(storage: &dyn StorageBackend, key: &str, disposition: &str) -> Result<Response, ApiError> {
     let signed = storage.url_to_get(key, ADDRESS_SECONDS, disposition).await?;
     let location = HeaderValue::from_str(&signed.url).map_err(ApiError::internal)?;
     Ok((StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)]).into_response())

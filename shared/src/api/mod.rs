@@ -4,6 +4,7 @@ pub mod authenticate;
 pub mod extract;
 pub mod file_answer;
 pub mod layers;
+pub mod objects;
 pub mod page;
 pub mod problem;
 pub mod routes;

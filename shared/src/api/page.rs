@@ -79,6 +79,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
 }
 
 impl Page {
+    /// Makes sure that there is no cursor, of a list whose pages cost the same wherever they are, and that has none.
+    ///
+    /// # Errors
+    /// 422 for any cursor.
+    pub fn without_cursor(self) -> Result<Self, ApiError> {
+        match self.after {
+            Some(_) => Err(ApiError::invalid(InputError::query("after", "This list has no cursors. Use `skip`."))),
+            None => Ok(self),
+        }
+    }
+
     /// What the cursor of this page says, when it has one.
     ///
     /// # Errors
@@ -122,6 +133,18 @@ impl<T> Listing<T> {
         self.total = total;
         self
     }
+
+    /// The headers: links, and the number of items where it is known.
+    pub fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = (!self.links.is_empty()).then(|| HeaderValue::try_from(self.links.join(", ")).ok()).flatten() {
+            headers.insert(header::LINK, value);
+        }
+        if let Some(total) = self.total {
+            headers.insert(TOTAL_COUNT, total.into());
+        }
+        headers
+    }
 }
 
 /// What stays as it is in a query.
@@ -140,14 +163,7 @@ fn link(uri: &Uri, skip: u64, limit: u64, after: Option<&str>, rel: &str) -> Str
 
 impl<T: Serialize> IntoResponse for Listing<T> {
     fn into_response(self) -> Response {
-        let mut headers = HeaderMap::new();
-        if let Some(value) = (!self.links.is_empty()).then(|| HeaderValue::try_from(self.links.join(", ")).ok()).flatten() {
-            headers.insert(header::LINK, value);
-        }
-        if let Some(total) = self.total {
-            headers.insert(TOTAL_COUNT, total.into());
-        }
-        (headers, Json(self.items)).into_response()
+        (self.headers(), Json(self.items)).into_response()
     }
 }
 

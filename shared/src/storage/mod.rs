@@ -1,5 +1,6 @@
 //! Where files are kept, named by keys such as `inputs/teams/7/tape.csv`.
 
+pub mod block_cache;
 pub mod content_type;
 pub mod local;
 pub mod range_reader;

@@ -1,0 +1,94 @@
+//! The answer to whoever starts a run: at once, or, if they would rather wait, when the run has ended.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use shared::{api::problem::ApiError, stores::runs::StoredRun};
+use tokio::time::{Instant, sleep};
+
+use crate::State;
+
+/// The longest that a request waits, in seconds: gateways give up after 30.
+const MAX_WAIT_SECONDS: u64 = 25;
+/// How long it is until the run is first looked at again, and at most.
+const FIRST_LOOK: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+/// How many seconds somebody would rather wait than have an answer at once. Preferences that are not understood are ignored,
+/// as RFC 7240 says.
+pub fn preferred_wait(headers: &HeaderMap) -> Option<u64> {
+    let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
+    let mut preferences = values.flat_map(|value| value.split(','));
+    preferences.find_map(|preference| {
+        let (name, value) = preference.split(';').next()?.split_once('=')?;
+        let seconds = value.trim().trim_matches('"');
+        let digits = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
+        // Digits that are too many for a number are more than enough.
+        (name.trim().eq_ignore_ascii_case("wait") && digits).then(|| seconds.parse().unwrap_or(u64::MAX).min(MAX_WAIT_SECONDS))
+    })
+}
+
+impl State {
+    /// Answers with a run: 200 if its end was waited for and has come, else 202.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub(crate) async fn answer_run(&self, run: StoredRun, wait: Option<u64>) -> Result<Response, ApiError> {
+        let location = HeaderValue::try_from(format!("/api/runs/{}", run.run_id)).map_err(ApiError::internal)?;
+        let run = match wait {
+            Some(seconds) => self.ended_within(run, Duration::from_secs(seconds)).await?,
+            None => run,
+        };
+        let status = if wait.is_some() && run.status.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
+        let mut answer = (status, [(header::LOCATION, location)], Json(run)).into_response();
+        if let Some(seconds) = wait {
+            let applied = HeaderValue::try_from(format!("wait={seconds}")).map_err(ApiError::internal)?;
+            answer.headers_mut().insert(PREFERENCE_APPLIED, applied);
+        }
+        Ok(answer)
+    }
+
+    /// The run when it has ended, or as it is when the time is over.
+    async fn ended_within(&self, mut run: StoredRun, time: Duration) -> Result<StoredRun, ApiError> {
+        let (deadline, mut pause) = (Instant::now() + time, FIRST_LOOK);
+        while !run.status.is_final() && Instant::now() < deadline {
+            sleep(pause.min(deadline - Instant::now())).await;
+            pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+            run = self.runs.get(run.run_id).await?.ok_or(ApiError::not_found("The run"))?;
+        }
+        Ok(run)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(values: &[&'static str]) -> Option<u64> {
+        preferred_wait(&values.iter().map(|value| (PREFER, HeaderValue::from_static(value))).collect())
+    }
+
+    #[test]
+    fn a_wait_is_found_among_preferences() {
+        assert_eq!(wait(&["wait=10"]), Some(10));
+        assert_eq!(wait(&["respond-async, WAIT = \"5\"; x=1"]), Some(5));
+        assert_eq!(wait(&["respond-async", "wait=0"]), Some(0));
+        for value in [&[][..], &["wait"], &["wait="], &["wait=-1"], &["wait=1.5"], &["wait=ten"], &["waiting=10"]] {
+            assert_eq!(wait(value), None, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_a_gateway_does() {
+        for value in ["wait=25", "wait=26", "wait=3600", "wait=99999999999999999999999999"] {
+            assert_eq!(wait(&[value]), Some(25), "{value}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! `GET /api/runs/{run_id}/notebook-outputs`: the output files of a run.
+
+use axum::{Json, extract::State as FromState};
+use serde::Serialize;
+use shared::{
+    api::{
+        extract::PathId,
+        problem::{ApiError, ProblemObject},
+    },
+    auth::user::Caller,
+    results::csv::OutputFile,
+    storage::StorageBackend as _,
+    stores::keys,
+};
+use utoipa::ToSchema;
+
+use crate::{State, stored_files::FileObject};
+
+/// An output file.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OutputObject {
+    /// Which one it is: what the address of its download names.
+    key: &'static str,
+    /// The file. Its path is that in the area `outputs`.
+    #[serde(flatten)]
+    file: FileObject,
+    /// How many data rows it has; null where a run that failed has not come to say so.
+    rows: Option<u64>,
+}
+
+/// List the output files of a run
+#[utoipa::path(
+    get, path = "/api/runs/{run_id}/notebook-outputs", tag = "runs", security(("bearer" = [])),
+    params(("run_id" = Uuid, Path, description = "The run")),
+    responses(
+        (status = 200, description = "The files that are there", body = Vec<OutputObject>),
+        (status = 401, body = ProblemObject),
+        (status = 403, body = ProblemObject),
+        (status = 404, body = ProblemObject),
+    )
+)]
+pub async fn list_outputs(
+    FromState(state): FromState<State>,
+    caller: Caller,
+    PathId(run_id): PathId,
+) -> Result<Json<Vec<OutputObject>>, ApiError> {
+    state.run_of(&caller, run_id).await?;
+    let stored = state.storage.list(&keys::outputs(run_id), false).await?;
+    let counted = state.runs.results(run_id).await?.map(|results| results.outputs).unwrap_or_default();
+    let object = |output: OutputFile| {
+        let path = format!("{run_id}/{}", output.file_name());
+        let entry = stored.iter().find(|entry| entry.key.ends_with(&path))?;
+        let rows = counted.iter().find(|info| info.key == output.key()).map(|info| info.rows);
+        Some(OutputObject { key: output.key(), file: FileObject::new(path, entry.file.as_ref()?), rows })
+    };
+    Ok(Json(OutputFile::ALL.into_iter().filter_map(object).collect()))
+}

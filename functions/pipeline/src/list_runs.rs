@@ -1,0 +1,76 @@
+//! `GET /api/runs`: runs, the newest first.
+
+use axum::{extract::State as FromState, http::Uri};
+use jiff::Timestamp;
+use serde::Deserialize;
+use shared::{
+    api::{
+        extract::ApiQuery,
+        objects::RunObject,
+        page::{Listing, Page, PageQuery},
+        problem::{ApiError, InputError, ProblemObject},
+    },
+    auth::{
+        permission::Permission,
+        user::{Caller, Scope},
+    },
+    run::RunStatus,
+    stores::runs::{RunFilter, StoredRun},
+};
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use crate::State;
+
+/// Which runs are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct RunQuery {
+    /// How they stand.
+    status: Option<RunStatus>,
+    /// The day of the week, in UTC, of their creation: 0 for Monday to 6 for Sunday.
+    #[param(minimum = 0, maximum = 6)]
+    run_weekday: Option<u8>,
+    /// The team whose runs they are.
+    sales_team_id: Option<Uuid>,
+}
+
+/// Sunday.
+const LAST_WEEKDAY: u8 = 6;
+
+/// List runs
+#[utoipa::path(
+    get, path = "/api/runs", tag = "runs", security(("bearer" = [])),
+    params(PageQuery, RunQuery),
+    responses(
+        (status = 200, description = "Runs, the newest first", body = Vec<RunObject>),
+        (status = 401, body = ProblemObject),
+        (status = 403, body = ProblemObject),
+        (status = 422, body = ProblemObject),
+    )
+)]
+pub async fn list_runs(
+    FromState(state): FromState<State>,
+    caller: Caller,
+    uri: Uri,
+    page: Page,
+    ApiQuery(query): ApiQuery<RunQuery>,
+) -> Result<Listing<StoredRun>, ApiError> {
+    if query.run_weekday.is_some_and(|day| day > LAST_WEEKDAY) {
+        return Err(ApiError::invalid(InputError::query("run_weekday", "It must be from 0 for Monday to 6 for Sunday.")));
+    }
+    let cursor: Option<(Timestamp, Uuid)> = page.cursor()?;
+    let sales_team_id = match caller.scope(Permission::ReadRuns)? {
+        Scope::All => query.sales_team_id,
+        // Of other teams there is nothing to see.
+        Scope::Team(own) if query.sales_team_id.is_some_and(|team| team != own) => {
+            return Ok(Listing::new(&uri, &page, Vec::new(), false, None::<&()>));
+        }
+        Scope::Team(own) => Some(own),
+    };
+    let filter = RunFilter { status: query.status, run_weekday: query.run_weekday, sales_team_id };
+    let skip = if cursor.is_some() { 0 } else { page.skip };
+    let (runs, more) = state.runs.list(filter, cursor, skip, page.limit).await?;
+    let last = runs.last().map(|run| (run.created_at, run.run_id));
+    Ok(Listing::new(&uri, &page, runs, more, last.as_ref()))
+}

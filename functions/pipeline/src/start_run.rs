@@ -1,0 +1,215 @@
+//! `POST /api/pipeline/run`: starts a run on tapes in the inputs.
+
+use axum::{
+    body::Body,
+    extract::{FromRequest, Request, State as FromState},
+    http::{HeaderMap, header},
+    response::Response,
+};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+use shared::{
+    api::{
+        extract::{ApiJson, body},
+        objects::RunObject,
+        problem::{ApiError, InputError, ProblemObject},
+    },
+    auth::{
+        permission::Permission,
+        user::{Caller, Scope},
+    },
+    paths::{Area, safe_join},
+    phases::pricing::{IrrTarget, IrrTargetError},
+    rules::rule_set::RuleSet,
+    run::parse_pdate,
+    start_run::{MAX_RULE_SET_BYTES, Terms, Wanted, find_tapes, request},
+    storage::{StorageBackend as _, collect},
+    stores::{
+        keys,
+        runs::{Created, IdempotencyKey, StoredRun},
+    },
+};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{State, answer_run::preferred_wait};
+
+/// What a run is to be done on, and with.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartRun {
+    /// The purchase date, `YYYY-MM-DD`; without one it is the run's UTC date.
+    #[schema(value_type = Option<String>, format = Date)]
+    pdate: Option<String>,
+    /// The IRR target in percent, above 0 and at most 30; 8.05 without one.
+    #[schema(value_type = Option<f64>)]
+    irr_target: Option<Box<RawValue>>,
+    /// A folder in the inputs, all of whose tapes form the run; the root of the inputs without one.
+    folder: Option<String>,
+    /// Tapes in the inputs, instead of a folder.
+    files: Option<Vec<String>>,
+    /// A TOML file in the inputs with the rules; the built-in ones without it. Admins and analysts only.
+    rule_set: Option<String>,
+    /// The team whose run it is. Admins and analysts only: the run of a member of a sales team is their team's.
+    sales_team_id: Option<Uuid>,
+    /// Whether nothing but the run and its summary is to be kept.
+    dry_run: Option<bool>,
+}
+
+/// What was asked for, with the bytes that asked for it.
+pub struct Order {
+    wanted: StartRun,
+    bytes: Bytes,
+}
+
+impl FromRequest<State> for Order {
+    type Rejection = ApiError;
+
+    /// From JSON. No body at all asks for a run with all defaults.
+    async fn from_request(request: Request, state: &State) -> Result<Self, ApiError> {
+        let (parts, content) = request.into_parts();
+        let typed = parts.headers.contains_key(header::CONTENT_TYPE);
+        let bytes = body(Request::from_parts(parts.clone(), content), state).await?;
+        if bytes.is_empty() && !typed {
+            return Ok(Self { wanted: StartRun::default(), bytes });
+        }
+        let again = Request::from_parts(parts, Body::from(bytes.clone()));
+        let ApiJson(wanted) = ApiJson::from_request(again, state).await?;
+        Ok(Self { wanted, bytes })
+    }
+}
+
+/// Start a run
+#[utoipa::path(
+    post, path = "/api/pipeline/run", tag = "runs", security(("bearer" = [])),
+    params(
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the run ends, after at most N (25) seconds"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body makes one run within 24 hours"),
+    ),
+    request_body(content = StartRun, description = "All of it is optional"),
+    responses(
+        (status = 200, description = "The run, ended while it was waited for", body = RunObject),
+        (status = 202, description = "The run, pending; `Location` says where it is", body = RunObject),
+        (status = 400, description = "A path that may not be", body = ProblemObject),
+        (status = 401, body = ProblemObject),
+        (status = 403, body = ProblemObject),
+        (status = 404, description = "No such tape, rule set or team", body = ProblemObject),
+        (status = 413, body = ProblemObject),
+        (status = 415, body = ProblemObject),
+        (status = 422, description = "Also a rule set that cannot be read, and a key that came with another body", body = ProblemObject),
+    )
+)]
+pub async fn start_run(
+    FromState(state): FromState<State>,
+    caller: Caller,
+    headers: HeaderMap,
+    Order { wanted, bytes }: Order,
+) -> Result<Response, ApiError> {
+    let (terms, tapes) = (wanted.terms(&caller)?, wanted.tapes()?);
+    let key = idempotency_key(&headers, &caller, &bytes)?;
+    let wait = preferred_wait(&headers);
+    let scope = caller.scope(Permission::StartRuns)?;
+    if wanted.rule_set.is_some() || wanted.sales_team_id.is_some() {
+        caller.scope(Permission::ChooseTerms)?;
+    }
+    if let Some(first) = state.first_run(scope, key.as_ref()).await? {
+        return state.answer_run(first, wait).await;
+    }
+    let root = keys::area_root(Area::Inputs, scope);
+    let tapes = find_tapes(&state.storage, &root, &tapes).await?;
+    let rule_set = match &wanted.rule_set {
+        Some(path) => Some(state.rule_set(&root, path).await?),
+        None => None,
+    };
+    let terms = Terms { sales_team_id: scope.team().or(wanted.sales_team_id), rule_set, ..terms };
+    let request = request(Uuid::new_v4(), terms, tapes, state.clock.now());
+    let run = request.run().map_err(ApiError::internal)?;
+    let run = match state.runs.create(&run, &request, key.as_ref()).await? {
+        Created::Done => state.runs.get(request.run_id).await?,
+        // Another request with the same key came in between.
+        Created::KeyUsed => state.first_run(scope, key.as_ref()).await?,
+        Created::NoSuchTeam => return Err(ApiError::not_found("The sales team")),
+        Created::Exists => return Err(ApiError::internal("a new run has the id of another one")),
+    };
+    state.answer_run(run.ok_or(ApiError::not_found("The run"))?, wait).await
+}
+
+impl StartRun {
+    /// The terms that are stated as they are.
+    fn terms(&self, caller: &Caller) -> Result<Terms, ApiError> {
+        let mut errors = Vec::new();
+        let pdate = self.pdate.as_deref().map(parse_pdate).transpose();
+        let pdate = pdate.map_err(|error| errors.push(InputError::body("pdate", error))).ok().flatten();
+        let irr_target = self.irr_target.as_deref().map(irr_target).transpose();
+        let irr_target = irr_target.map_err(|error| errors.push(InputError::body("irr_target", error))).ok().flatten();
+        if !errors.is_empty() {
+            return Err(ApiError::Invalid(errors));
+        }
+        let (created_by, dry_run) = (Some(caller.user.id), self.dry_run.unwrap_or(false));
+        Ok(Terms { sales_team_id: None, created_by, irr_target, pdate, rule_set: None, dry_run })
+    }
+
+    fn tapes(&self) -> Result<Wanted, ApiError> {
+        match (&self.folder, &self.files) {
+            (Some(_), Some(_)) => Err(ApiError::invalid(InputError::body("files", "Name either a folder or files, not both."))),
+            (None, Some(files)) => Ok(Wanted::Files(files.clone())),
+            (folder, None) => Ok(Wanted::Folder(folder.clone().unwrap_or_default())),
+        }
+    }
+}
+
+/// The target as it was written: a JSON number, exact to its last digit.
+fn irr_target(written: &RawValue) -> Result<IrrTarget, IrrTargetError> {
+    written.get().parse()
+}
+
+/// The longest idempotency key, in characters.
+const MAX_KEY: usize = 255;
+
+fn idempotency_key(headers: &HeaderMap, caller: &Caller, body: &[u8]) -> Result<Option<IdempotencyKey>, ApiError> {
+    let bad = |sentence: &str| ApiError::invalid(InputError::new("header", "Idempotency-Key", "value_error", sentence));
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(bad("It is given more than once."));
+    }
+    let bytes = value.as_bytes();
+    if !(1..=MAX_KEY).contains(&bytes.len()) || !bytes.iter().all(u8::is_ascii_graphic) {
+        return Err(bad("It must have 1 to 255 ASCII characters, without spaces."));
+    }
+    Ok(Some(IdempotencyKey { user: caller.user.id, key_hash: hash(bytes), body_hash: hash(body) }))
+}
+
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl State {
+    /// The run that an earlier request with the same key made.
+    async fn first_run(&self, scope: Scope, key: Option<&IdempotencyKey>) -> Result<Option<StoredRun>, ApiError> {
+        let Some(key) = key else { return Ok(None) };
+        let Some(used) = self.runs.used_key(key.user, &key.key_hash, self.clock.now()).await? else { return Ok(None) };
+        if used.body_hash != key.body_hash {
+            let sentence = "It was used for another request within 24 hours. Use a new key for a new request.";
+            return Err(ApiError::invalid(InputError::new("header", "Idempotency-Key", "key_reused", sentence)));
+        }
+        self.runs.get_within(scope, used.run_id).await?.map(Some).ok_or(ApiError::not_found("The run"))
+    }
+
+    /// The text of a rule set in the inputs, if it is one.
+    async fn rule_set(&self, root: &str, path: &str) -> Result<String, ApiError> {
+        let bad = |sentence: String| ApiError::invalid(InputError::body("rule_set", sentence));
+        let key = safe_join(root, &[path])?;
+        let info = self.storage.info(&key).await?.ok_or(ApiError::not_found("The rule set"))?;
+        if info.size > MAX_RULE_SET_BYTES {
+            return Err(bad(format!("The file has {} bytes; a rule set has at most {MAX_RULE_SET_BYTES}.", info.size)));
+        }
+        let download = self.storage.get(&key, None, Some(&info.etag)).await?;
+        let bytes = collect(download.body, usize::try_from(MAX_RULE_SET_BYTES).unwrap_or(usize::MAX)).await?;
+        let text = String::from_utf8(bytes).map_err(|_| bad("The file is not UTF-8 text.".to_owned()))?;
+        RuleSet::from_toml(&text).map_err(|error| bad(error.to_string()))?;
+        Ok(text)
+    }
+}
