@@ -82,11 +82,8 @@ impl Desk {
 
     /// Gives a command that prints elsewhere.
     pub fn command_to(&self, args: &[&str], out: &mut dyn Write, err: &mut dyn Write) -> u8 {
-        let around = Surroundings {
-            clock: Box::new(StoppedClock("2026-02-02T03:30:00Z".parse().unwrap())),
-            current_dir: self.folder.path().to_owned(),
-            terminal: false,
-        };
+        let clock = StoppedClock("2026-02-02T03:30:00Z".parse().unwrap());
+        let around = Surroundings::bare(clock, self.folder.path().to_owned());
         let args = std::iter::once("loan-engine").chain(args.iter().copied());
         main_with(args.map(OsString::from), &around, out, err)
     }

@@ -4,7 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use jiff::civil::Date;
-use shared::{manifest::ENGINE_VERSION, phases::pricing::IrrTarget, run::parse_pdate};
+use shared::{
+    auth::{
+        permission::Role,
+        user::{check_email, check_name, check_username},
+    },
+    manifest::ENGINE_VERSION,
+    phases::pricing::IrrTarget,
+    run::parse_pdate,
+};
 
 /// Decides for every loan of a tape: buy it, keep it for later, or turn it down, and says why.
 #[derive(Debug, Parser)]
@@ -20,6 +28,100 @@ pub enum Command {
     Run(RunArgs),
     /// Do a run again from its archive and compare: prints "identical", or what differs
     Replay(ReplayArgs),
+    /// Serve the whole HTTP API on this machine, with its data in a folder
+    Serve(ServeArgs),
+    /// Serve the stores alone, DynamoDB and S3, for Lambda functions under `cargo lambda watch`
+    Stores(StoresArgs),
+    /// Manage users and sales teams: those of a data folder, or of the deployed stack that TABLE_NAME names
+    Admin(AdminArgs),
+}
+
+/// The folder of a serve's data unless another one is named.
+pub const DATA_FOLDER: &str = "loan-engine-data";
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The port on this machine's loopback address; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 8000)]
+    pub port: u16,
+    /// The folder of users, runs and files, which is made if it is not there
+    #[arg(long, value_name = "DIR", default_value = DATA_FOLDER)]
+    pub data_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct StoresArgs {
+    /// The port of DynamoDB; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 8001)]
+    pub dynamodb_port: u16,
+    /// The port of S3; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 8002)]
+    pub s3_port: u16,
+    /// The folder of users, runs and files, which is made if it is not there
+    #[arg(long, value_name = "DIR", default_value = DATA_FOLDER)]
+    pub data_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct AdminArgs {
+    #[command(subcommand)]
+    pub command: AdminCommand,
+    /// The data folder of `serve`, which must not be running [default: the deployed stack if TABLE_NAME is set, else
+    /// loan-engine-data]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AdminCommand {
+    /// Register a user; the password is asked for, or read from standard input
+    CreateUser(CreateUserArgs),
+    /// Give a user another password, which is asked for, or read from standard input; earlier tokens end
+    SetPassword {
+        /// The name to log in with
+        #[arg(value_name = "USERNAME")]
+        username: String,
+    },
+    /// Make a sales team
+    CreateTeam {
+        /// The name of the team
+        #[arg(value_name = "NAME", value_parser = checked(check_name))]
+        name: String,
+    },
+    /// Show all users
+    ListUsers {
+        /// How to print them
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct CreateUserArgs {
+    /// The name to log in with: letters, digits and underscores
+    #[arg(value_name = "USERNAME", value_parser = checked(check_username))]
+    pub username: String,
+    /// The email address
+    #[arg(long, value_name = "ADDRESS", value_parser = checked(check_email))]
+    pub email: String,
+    /// The role: admin, analyst or sales_team
+    #[arg(long, value_name = "ROLE", default_value = "analyst", value_parser = role)]
+    pub role: Role,
+    /// The sales team, by its name or its id; a sales_team user has one
+    #[arg(long, value_name = "TEAM", required_if_eq("role", "sales_team"))]
+    pub team: Option<String>,
+    /// The name for people
+    #[arg(long, value_name = "NAME", value_parser = checked(check_name))]
+    pub full_name: Option<String>,
+}
+
+/// Takes a text that passes a check as it is.
+fn checked<E>(check: fn(&str) -> Result<(), E>) -> impl Fn(&str) -> Result<String, E> + Clone {
+    move |text| check(text).map(|()| text.to_owned())
+}
+
+fn role(word: &str) -> Result<Role, String> {
+    Role::from_word(word).ok_or_else(|| format!("there are the roles {}", Role::ALL.map(Role::as_str).join(", ")))
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
 //! Why a command ends without success, and with which exit code.
 
-use shared::{error::RunError, run::StatusMoveError};
+use shared::{api::layers::chain, error::RunError, run::StatusMoveError, stores::StoreError};
 
 /// The exit code of what failed.
 pub const FAILED: u8 = 1;
@@ -19,6 +19,12 @@ pub enum CommandError {
 }
 
 impl CommandError {
+    /// Of a store that did not do its part. Who gives commands on a terminal is told all that is known.
+    pub fn of_store(error: &StoreError) -> Self {
+        let check = "Check the data folder; of a deployed stack, check TABLE_NAME, the region and the credentials.";
+        Self::Failed(format!("The stores did not do what they were asked for: {}. {check}", chain(error)))
+    }
+
     /// The exit code.
     pub fn exit_code(&self) -> u8 {
         match self {

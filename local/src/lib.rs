@@ -2,14 +2,18 @@
 //!
 //! All of it runs through [`main_with`], which is given its surroundings, so that tests call it in process.
 
+mod admin;
 mod cli;
 mod command_error;
+mod data_folder;
 pub mod embedded;
 mod plain_text;
 mod progress;
 mod replay;
 mod run_command;
+mod serve;
 mod staging;
+mod stores_command;
 mod summary_table;
 mod tapes;
 mod text_table;
@@ -18,10 +22,11 @@ use std::{
     ffi::OsString,
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use clap::Parser as _;
-use shared::clock::Clock;
+use shared::{clock::Clock, config::Secret};
 
 use self::{
     cli::{Cli, Command},
@@ -31,14 +36,24 @@ use self::{
 /// What a command finds around it.
 pub struct Surroundings {
     /// Where the time comes from.
-    pub clock: Box<dyn Clock>,
+    pub clock: Arc<dyn Clock>,
     /// The folder that relative paths start from.
     pub current_dir: PathBuf,
     /// Whether somebody watches standard error.
     pub terminal: bool,
+    /// What the environment says for a name.
+    pub variable: fn(&str) -> Option<String>,
+    /// Asks for a password, without showing it.
+    pub ask_password: fn(&str) -> io::Result<Secret>,
 }
 
 impl Surroundings {
+    /// Nothing but a time and a folder: no terminal, an empty environment, nobody who answers.
+    pub fn bare(clock: impl Clock + 'static, current_dir: PathBuf) -> Self {
+        let nobody = |_: &str| Err(io::ErrorKind::UnexpectedEof.into());
+        Self { clock: Arc::new(clock), current_dir, terminal: false, variable: |_| None, ask_password: nobody }
+    }
+
     /// Where a path that the user gave is.
     fn locate(&self, path: &Path) -> PathBuf {
         self.current_dir.join(path)
@@ -57,6 +72,9 @@ pub fn main_with(
         Ok(cli) => match cli.command {
             Command::Run(args) => run_command::run(&args, around, out),
             Command::Replay(args) => replay::replay(&args, around, out),
+            Command::Serve(args) => serve::serve(&args, around, out),
+            Command::Stores(args) => stores_command::stores(&args, around, out),
+            Command::Admin(args) => admin::admin(&args, around, out),
         },
         Err(error) => {
             let text = error.render().to_string();

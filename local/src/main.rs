@@ -4,17 +4,41 @@ use std::{
     env,
     io::{self, IsTerminal as _},
     process::ExitCode,
+    sync::Arc,
 };
 
+use console::Term;
 use local::{Surroundings, main_with};
-use shared::clock::SystemClock;
+use shared::{clock::SystemClock, config::Secret};
 
 fn main() -> ExitCode {
     let around = Surroundings {
-        clock: Box::new(SystemClock),
+        clock: Arc::new(SystemClock),
         current_dir: env::current_dir().unwrap_or_default(),
         terminal: io::stderr().is_terminal(),
+        variable,
+        ask_password,
     };
     // Standard error is not locked: the progress bar writes there too, from other threads.
     ExitCode::from(main_with(env::args_os(), &around, &mut io::stdout().lock(), &mut io::stderr()))
+}
+
+#[expect(clippy::disallowed_methods, reason = "here the environment comes in; what it means is decided elsewhere")]
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok()
+}
+
+/// A password typed in answer to the question, or the next line of what is piped in. It never is an argument, because
+/// those are shown to everybody on the machine.
+fn ask_password(question: &str) -> io::Result<Secret> {
+    let terminal = Term::stderr();
+    if io::stdin().is_terminal() && terminal.is_term() {
+        terminal.write_str(question)?;
+        return terminal.read_secure_line().map(Secret::new);
+    }
+    let mut line = String::new();
+    if io::stdin().read_line(&mut line)? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Secret::new(line.strip_suffix('\n').map_or(line.as_str(), |line| line.strip_suffix('\r').unwrap_or(line))))
 }

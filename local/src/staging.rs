@@ -309,7 +309,7 @@ mod tests {
 
     /// A staging for `out` in a folder, with all results written.
     fn staged(folder: &Path) -> Staging {
-        let around = Surroundings { clock: Box::new(SystemClock), current_dir: folder.to_owned(), terminal: false };
+        let around = Surroundings::bare(SystemClock, folder.to_owned());
         let staging = Staging::new(Places::new(Some(Path::new("out")), Uuid::from_u128(7), &around)).unwrap();
         for name in RESULT_FILES {
             staging.create(name).unwrap().write_all(b"new").unwrap();

@@ -20,7 +20,8 @@ use super::{Credentials, EmbeddedStores, s3};
 /// The name of the table.
 pub const TABLE: &str = "loan-engine";
 /// Signatures name a region, and it is this one everywhere.
-const REGION: Region = Region::from_static("us-east-1");
+pub const REGION_NAME: &str = "us-east-1";
+const REGION: Region = Region::from_static(REGION_NAME);
 
 impl Credentials {
     /// New ones, which nobody can guess.
@@ -61,6 +62,16 @@ impl EmbeddedStores {
         aws_sdk_s3::Client::from_conf(config.build())
     }
 
+    /// The table, which is made if it is not there.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub async fn table(&self) -> Result<Table, StoreError> {
+        let table = Table { client: self.dynamodb_client(), name: TABLE.to_owned() };
+        schema::create_table(&table.client, &table.name).await?;
+        Ok(table)
+    }
+
     /// What a process on these stores has. The table is made if it is not there.
     ///
     /// # Errors
@@ -72,8 +83,7 @@ impl EmbeddedStores {
         environment: Environment,
         clock: Arc<dyn Clock>,
     ) -> Result<Resources, StoreError> {
-        let table = Table { client: self.dynamodb_client(), name: TABLE.to_owned() };
-        schema::create_table(&table.client, &table.name).await?;
+        let table = self.table().await?;
         let storage = S3Storage { client: self.s3_client(address), bucket: self.s3.name().to_owned() };
         Ok(Resources { table, storage, tokens, clock, environment, max_upload_bytes: MAX_UPLOAD_BYTES })
     }

@@ -1,6 +1,6 @@
 //! DynamoDB in this process: the operations that the product uses, on a database of dynoxide.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use aws_smithy_runtime_api::{
     client::{
@@ -14,6 +14,7 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::body::SdkBody;
 use dynoxide::{Database, DynoxideError};
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::Notify;
 
 use super::EmbeddedError;
 
@@ -21,6 +22,7 @@ use super::EmbeddedError;
 #[derive(Clone)]
 pub struct DynamoDb {
     database: Database,
+    transacted: Arc<Notify>,
 }
 
 impl std::fmt::Debug for DynamoDb {
@@ -37,12 +39,18 @@ impl DynamoDb {
             None => Database::memory(),
         };
         let failed = |error: DynoxideError| EmbeddedError::Database { what: "table", reason: error.to_string() };
-        Ok(Self { database: opened.map_err(failed)? })
+        Ok(Self { database: opened.map_err(failed)?, transacted: Arc::new(Notify::new()) })
     }
 
     /// The database, for serving it over HTTP.
     pub fn database(&self) -> Database {
         self.database.clone()
+    }
+
+    /// Waits until a transaction has been written, as every new run is: what the table's stream tells on AWS. One that was
+    /// written since the last call counts, too.
+    pub async fn something_transacted(&self) {
+        self.transacted.notified().await;
     }
 
     /// Removes items whose time is over. It takes as long as the table is large.
@@ -56,7 +64,12 @@ impl DynamoDb {
     /// Answers one request: the status and the JSON.
     fn answer(&self, operation: &str, body: &[u8]) -> (u16, String) {
         match self.dispatch(operation, body) {
-            Ok(json) => (200, json),
+            Ok(json) => {
+                if operation == "TransactWriteItems" {
+                    self.transacted.notify_one();
+                }
+                (200, json)
+            }
             Err(error) => (error.status_code(), error.to_json()),
         }
     }

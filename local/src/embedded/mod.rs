@@ -95,7 +95,7 @@ impl EmbeddedStores {
 }
 
 /// Makes a folder that its owner alone may enter: loans are nobody else's business.
-fn make_private_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn make_private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

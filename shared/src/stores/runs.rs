@@ -272,6 +272,27 @@ impl Runs {
         Ok(self.table.update(&keys::run(lease.run_id), change, Some(held(lease))).await?.is_some())
     }
 
+    /// Gives back every run that a worker has; how many there were. Only for whoever knows that no worker is alive.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn free_all(&self) -> Result<usize, StoreError> {
+        let running = RunFilter { status: Some(RunStatus::Running), ..RunFilter::default() };
+        let (mut freed, mut after) = (0, None);
+        loop {
+            let (runs, more) = self.list(running, after, 0, 100).await?;
+            for run in &runs {
+                let change = Change::new(format!("SET {LEASE_UNTIL} = :over")).with(":over", number(0));
+                let still = Condition::new("#status = :running").with(":running", text(RunStatus::Running.as_str()));
+                freed += usize::from(self.table.update(&keys::run(run.run_id), change, Some(still)).await?.is_some());
+            }
+            after = runs.last().map(|run| (run.created_at, run.run_id));
+            if !more {
+                return Ok(freed);
+            }
+        }
+    }
+
     /// Ends a run; false when it is not that worker's any more.
     ///
     /// # Errors

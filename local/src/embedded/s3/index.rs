@@ -121,6 +121,8 @@ impl Index {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "OFF" })?;
         connection.execute_batch(SCHEMA)?;
+        // Nobody else works in the folder: whoever sent these is gone.
+        connection.execute_batch("DELETE FROM uploads; DELETE FROM parts;")?;
         Ok(Self { connection })
     }
 

@@ -1,0 +1,118 @@
+//! `loan-engine admin`: users and sales teams, in a data folder or in a deployed stack.
+
+mod users;
+
+use std::{io::Write, path::Path, sync::Arc};
+
+use shared::{
+    auth::user::SalesTeam,
+    clock::Clock,
+    stores::{clients, table::Table, teams::Teams},
+};
+use uuid::Uuid;
+
+use crate::{
+    Surroundings,
+    cli::{AdminArgs, AdminCommand, DATA_FOLDER},
+    command_error::CommandError,
+    data_folder::DataFolder,
+    embedded::EmbeddedStores,
+    plain_text::one_line,
+    print,
+    serve::runtime,
+};
+
+/// Does what an administrator asks for.
+///
+/// # Errors
+/// The stores cannot be reached, or something is wrong with what was asked for.
+pub fn admin(args: &AdminArgs, around: &Surroundings, out: &mut dyn Write) -> Result<(), CommandError> {
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let place = Place::open(args.data_dir.as_deref(), around).await?;
+        let desk = Desk { place, clock: Arc::clone(&around.clock), ask_password: around.ask_password };
+        let said = match &args.command {
+            AdminCommand::CreateUser(args) => desk.create_user(args).await?,
+            AdminCommand::SetPassword { username } => desk.set_password(username).await?,
+            AdminCommand::CreateTeam { name } => desk.create_team(name).await?,
+            AdminCommand::ListUsers { format } => desk.list_users(*format).await?,
+        };
+        print(out, said.as_bytes())
+    })
+}
+
+/// Where users and teams are.
+struct Place {
+    table: Table,
+    /// How people call it.
+    name: String,
+    /// Kept open as long as the table is used.
+    _stores: Option<EmbeddedStores>,
+}
+
+impl Place {
+    /// The folder that was named; else the deployed stack that the environment names; else the folder that `serve` uses.
+    async fn open(folder: Option<&Path>, around: &Surroundings) -> Result<Self, CommandError> {
+        let deployed = (around.variable)("TABLE_NAME").filter(|name| !name.trim().is_empty());
+        match (folder, deployed) {
+            (None, Some(name)) => {
+                let client = clients::dynamodb(&clients::sdk_config().await);
+                Ok(Self { name: format!("the table {name}"), table: Table { client, name }, _stores: None })
+            }
+            (folder, _) => {
+                let folder = folder.unwrap_or(Path::new(DATA_FOLDER));
+                let stores = DataFolder::open(&around.locate(folder), around.clock.clone())?.stores;
+                let table = stores.table().await.map_err(|error| CommandError::of_store(&error))?;
+                Ok(Self { table, name: folder.display().to_string(), _stores: Some(stores) })
+            }
+        }
+    }
+}
+
+/// Where an administrator's commands are done.
+struct Desk {
+    place: Place,
+    clock: Arc<dyn Clock>,
+    ask_password: fn(&str) -> std::io::Result<shared::config::Secret>,
+}
+
+/// How many teams are looked at at once.
+const PAGE: u64 = 1000;
+
+impl Desk {
+    fn teams(&self) -> Teams {
+        Teams::new(self.place.table.clone())
+    }
+
+    async fn create_team(&self, name: &str) -> Result<String, CommandError> {
+        let team = SalesTeam { id: Uuid::new_v4(), name: name.trim().to_owned() };
+        if !self.teams().create(&team).await.map_err(|error| CommandError::of_store(&error))? {
+            return Err(CommandError::Failed(format!("There is a sales team named {} already.", one_line(&team.name))));
+        }
+        Ok(format!("Made the sales team {} with the id {} in {}.\n", one_line(&team.name), team.id, self.place.name))
+    }
+
+    /// All teams.
+    async fn all_teams(&self) -> Result<Vec<SalesTeam>, CommandError> {
+        let mut all = Vec::new();
+        loop {
+            let (teams, more) =
+                self.teams().list(all.len() as u64, PAGE).await.map_err(|error| CommandError::of_store(&error))?;
+            all.extend(teams);
+            if !more {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The team of a name or an id.
+    async fn team(&self, called: &str) -> Result<SalesTeam, CommandError> {
+        let id: Option<Uuid> = called.parse().ok();
+        let folded = called.trim().to_lowercase();
+        let found = self.all_teams().await?.into_iter().find(|team| Some(team.id) == id || team.name.to_lowercase() == folded);
+        found.ok_or_else(|| {
+            let make = "Make it with `loan-engine admin create-team`.";
+            CommandError::Usage(format!("There is no sales team named {}. {make}", one_line(called)))
+        })
+    }
+}

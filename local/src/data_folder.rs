@@ -1,0 +1,158 @@
+//! The folder of a serve's data: the stores, and the secrets that are made with them.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::Path,
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+use shared::{
+    clock::Clock,
+    config::{MIN_SECRET_BYTES, Secret},
+};
+use tempfile::NamedTempFile;
+use uuid::Uuid;
+
+use crate::{
+    command_error::CommandError,
+    embedded::{Credentials, EmbeddedError, EmbeddedStores, Options, make_private_folder},
+};
+
+/// The name of the bucket: the first part of the path of presigned URLs.
+pub const BUCKET: &str = "loans";
+/// What is told of when it appears.
+const WATCHED_PREFIX: &str = "inputs/";
+const SECRETS_FILE: &str = "secrets.json";
+
+/// A folder that is in use by this process.
+pub struct DataFolder {
+    /// The stores.
+    pub stores: EmbeddedStores,
+    /// What tokens are signed with.
+    pub jwt_secret: Secret,
+}
+
+/// What is made on the first start and kept.
+#[derive(Serialize, Deserialize)]
+struct Secrets {
+    jwt_secret: String,
+    access_key: String,
+    secret_key: String,
+}
+
+impl DataFolder {
+    /// Opens a folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// It cannot be used, or another process uses it.
+    pub fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self, CommandError> {
+        let unusable = |source| EmbeddedError::Folder { folder: folder.to_owned(), source };
+        make_private_folder(folder).map_err(unusable)?;
+        let Secrets { jwt_secret, access_key, secret_key } = secrets(folder)?;
+        let options = Options {
+            durable: true,
+            bucket: BUCKET.to_owned(),
+            credentials: Credentials { access_key, secret_key },
+            watched_prefix: WATCHED_PREFIX.to_owned(),
+            clock,
+        };
+        Ok(Self { stores: EmbeddedStores::open(folder, options)?, jwt_secret: Secret::new(jwt_secret) })
+    }
+}
+
+/// The secrets of a folder, made if there are none.
+fn secrets(folder: &Path) -> Result<Secrets, CommandError> {
+    let file = folder.join(SECRETS_FILE);
+    let unusable = |what: &dyn std::fmt::Display| {
+        CommandError::Failed(format!(
+            "The file {} cannot be used: {what}. Bring it back from a backup, or delete it: then everybody has to log in again.",
+            file.display()
+        ))
+    };
+    match read(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(unusable(&error)),
+        Ok(secrets) if secrets.jwt_secret.len() < MIN_SECRET_BYTES => return Err(unusable(&"its secret is too short")),
+        Ok(secrets) => return Ok(secrets),
+    }
+    let random = || Uuid::new_v4().simple().to_string();
+    let made = Secrets { jwt_secret: random() + &random(), access_key: random(), secret_key: random() + &random() };
+    match write(folder, &file, &made) {
+        Ok(()) => Ok(made),
+        // Somebody else was first, and theirs are the ones that count.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(&file).map_err(|error| unusable(&error)),
+        Err(error) => Err(EmbeddedError::Folder { folder: folder.to_owned(), source: error }.into()),
+    }
+}
+
+fn read(file: &Path) -> io::Result<Secrets> {
+    let bytes = fs::read(file)?;
+    keep_private(file)?;
+    Ok(serde_json::from_slice(&bytes)?)
+}
+
+/// The file appears whole or not at all.
+fn write(folder: &Path, file: &Path, secrets: &Secrets) -> io::Result<()> {
+    // Temporary files are their owner's alone, and keep that when they get their name.
+    let mut unnamed = NamedTempFile::new_in(folder)?;
+    unnamed.write_all(&serde_json::to_vec_pretty(secrets)?)?;
+    unnamed.as_file().sync_all()?;
+    unnamed.persist_noclobber(file)?;
+    File::open(folder)?.sync_all()
+}
+
+/// A copy of the folder may have been made for everybody to read.
+#[cfg(unix)]
+fn keep_private(file: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = fs::metadata(file)?.permissions().mode();
+    if mode & 0o077 == 0 { Ok(()) } else { fs::set_permissions(file, fs::Permissions::from_mode(0o600)) }
+}
+
+#[cfg(not(unix))]
+fn keep_private(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+impl From<EmbeddedError> for CommandError {
+    fn from(error: EmbeddedError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn mode(file: &Path) -> u32 {
+        fs::metadata(file).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn secrets_are_made_once_and_are_their_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(SECRETS_FILE);
+        let made = secrets(folder.path()).unwrap();
+        assert_eq!(mode(&file), 0o600);
+        assert!(made.jwt_secret.len() >= MIN_SECRET_BYTES);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(secrets(folder.path()).unwrap().jwt_secret, made.jwt_secret);
+        assert_eq!(mode(&file), 0o600);
+    }
+
+    #[test]
+    fn secrets_that_cannot_be_read_are_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(SECRETS_FILE);
+        for damaged in ["", "{}", r#"{"jwt_secret":"short","access_key":"a","secret_key":"b"}"#] {
+            fs::write(&file, damaged).unwrap();
+            let sentence = secrets(folder.path()).err().and_then(|error| error.sentence()).unwrap();
+            assert!(sentence.contains("secrets.json cannot be used: "), "{sentence}");
+            assert_eq!(fs::read_to_string(&file).unwrap(), damaged);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The first start: somebody must be able to log in.
+
+use shared::{
+    auth::{
+        password,
+        permission::Role,
+        user::{User, check_password},
+    },
+    resources::Resources,
+    stores::users::{UserFilter, Users, Written},
+};
+use uuid::Uuid;
+
+use crate::command_error::CommandError;
+
+/// The name of the first administrator.
+const USERNAME: &str = "admin";
+const PASSWORD_VARIABLE: &str = "LOAN_ENGINE_ADMIN_PASSWORD";
+
+/// Makes an administrator if there is none, with a given password or a new one; what is to be said of it.
+///
+/// # Errors
+/// The given password cannot be one, or the table does not answer.
+pub async fn make_admin(resources: &Resources, given: Option<String>) -> Result<Option<String>, CommandError> {
+    let users = Users::new(resources.table.clone());
+    let admins = UserFilter { role: Some(Role::Admin), sales_team_id: None };
+    let (there, _) = users.list(admins, None, 0, 1).await.map_err(|error| CommandError::of_store(&error))?;
+    if !there.is_empty() {
+        return Ok(None);
+    }
+    let given = given.filter(|password| !password.is_empty());
+    if let Some(password) = &given {
+        check_password(password)
+            .map_err(|error| CommandError::Usage(format!("{PASSWORD_VARIABLE} cannot be used: {error} Set another one.")))?;
+    }
+    let password = given.clone().unwrap_or_else(|| Uuid::new_v4().simple().to_string());
+    let hashed = password::hash(password.clone()).await;
+    let user = User {
+        id: Uuid::new_v4(),
+        email: "admin@localhost".to_owned(),
+        username: USERNAME.to_owned(),
+        full_name: None,
+        role: Role::Admin,
+        sales_team_id: None,
+        is_active: true,
+        created_at: resources.clock.now(),
+        password_hash: hashed.map_err(|error| CommandError::Failed(format!("No user can be made: {error}.")))?,
+        tokens_valid_from: 0,
+        revision: 0,
+    };
+    match users.create(&user).await.map_err(|error| CommandError::of_store(&error))? {
+        Written::Done if given.is_some() => {
+            Ok(Some(format!("First start: log in as {USERNAME} with the password in {PASSWORD_VARIABLE}.")))
+        }
+        Written::Done => Ok(Some(format!("First start: log in as {USERNAME} with the password {password} (shown this once)."))),
+        _ => Err(CommandError::Failed(format!(
+            "There is no administrator, and the name {USERNAME} or its address is another user's. Make one with \
+             `loan-engine admin create-user NAME --email ADDRESS --role admin`, then start again."
+        ))),
+    }
+}

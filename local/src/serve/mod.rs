@@ -1,0 +1,122 @@
+//! `loan-engine serve`: every endpoint in one process, on stores in a folder, with the worker that executes the runs.
+
+mod first_start;
+mod http;
+pub mod listen;
+pub mod stopping;
+mod work;
+
+use std::{io::Write, time::Duration};
+
+use shared::{
+    api::{layers, routes::Api},
+    auth::{password, token::Tokens},
+    config::{Config, Secret},
+    engine::Tuning,
+    manifest::ENGINE_VERSION,
+    resources::Resources,
+    telemetry,
+};
+use tokio::{runtime::Runtime, task::JoinSet};
+
+use crate::{
+    Surroundings,
+    cli::ServeArgs,
+    command_error::CommandError,
+    data_folder::{BUCKET, DataFolder},
+    embedded::clients::TABLE,
+    print,
+};
+
+use self::{stopping::Stopping, work::Workshop};
+
+/// How often items whose time is over are removed.
+const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Every function's routes, as one.
+pub fn api(resources: &Resources) -> Api {
+    auth::api(auth::State::new(resources))
+}
+
+/// Serves until the process is told to stop.
+///
+/// # Errors
+/// The port, the folder or the environment cannot be used.
+pub fn serve(args: &ServeArgs, around: &Surroundings, out: &mut dyn Write) -> Result<(), CommandError> {
+    let config = config(around)?;
+    telemetry::init(&config.log_level);
+    let runtime = runtime()?;
+    let served = runtime.block_on(run(args, around, out, config));
+    // Whoever was told to stop at once does not wait for an engine that is at work.
+    runtime.shutdown_background();
+    served
+}
+
+/// What everything asynchronous runs on.
+///
+/// # Errors
+/// The system gives no threads.
+pub fn runtime() -> Result<Runtime, CommandError> {
+    Runtime::new().map_err(|error| CommandError::Failed(format!("The threads cannot be started: {error}.")))
+}
+
+/// What the environment says. The names of the stores are given here; a secret that is not given is kept in the folder.
+fn config(around: &Surroundings) -> Result<Config, CommandError> {
+    let config = Config::from_lookup(|name| match name {
+        "TABLE_NAME" => Some(TABLE.to_owned()),
+        "BUCKET_NAME" => Some(BUCKET.to_owned()),
+        "AWS_ENDPOINT_URL_DYNAMODB" | "AWS_ENDPOINT_URL_S3" => None,
+        "JWT_SECRET" => given_secret(around).or_else(|| Some(TO_BE_KEPT.to_owned())),
+        name => (around.variable)(name),
+    });
+    config.map_err(|error| CommandError::Usage(error.to_string()))
+}
+
+/// Stands for a secret until the folder of secrets is open.
+const TO_BE_KEPT: &str = "the secret that is kept in the data folder";
+
+fn given_secret(around: &Surroundings) -> Option<String> {
+    (around.variable)("JWT_SECRET").filter(|secret| !secret.trim().is_empty())
+}
+
+async fn run(args: &ServeArgs, around: &Surroundings, out: &mut dyn Write, config: Config) -> Result<(), CommandError> {
+    let mut stopping = Stopping::on_signals()?;
+    let (listener, address) = listen::on(args.port, "--port").await?;
+    let folder = DataFolder::open(&around.locate(&args.data_dir), around.clock.clone())?;
+    let secret = given_secret(around).map_or(folder.jwt_secret, Secret::new);
+    let tokens = Tokens::with(&secret, config.access_token_minutes);
+    let stores = folder.stores;
+    let url = format!("http://{address}");
+    let resources = stores.resources(&url, tokens, config.environment, around.clock.clone()).await;
+    let resources = resources.map_err(|error| CommandError::of_store(&error))?;
+    if let Some(sentence) = first_start::make_admin(&resources, (around.variable)("LOAN_ENGINE_ADMIN_PASSWORD")).await? {
+        print(out, format!("{sentence}\n").as_bytes())?;
+    }
+    let workshop = Workshop::new(&resources, &stores, Tuning::default());
+    workshop.take_over().await.map_err(|error| CommandError::of_store(&error))?;
+
+    let mut parts = JoinSet::new();
+    parts.spawn(workshop.work(stopping.begun()));
+    let router = http::router(layers::serve(api(&resources)), &stores.s3, address);
+    parts.spawn(listen::serve(listener, router, stopping.begun()));
+    let mut background = JoinSet::new();
+    background.spawn_blocking(password::prepare);
+    background.spawn(sweep(stores.dynamodb.clone()));
+    let shown = args.data_dir.display();
+    print(out, format!("Loan Engine {ENGINE_VERSION} serves on http://{address}, with its data in {shown}\n").as_bytes())?;
+    stopping.wait_for(parts).await
+}
+
+/// Removes items whose time is over, as DynamoDB does by itself on AWS.
+async fn sweep(dynamodb: crate::embedded::dynamodb::DynamoDb) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        ticks.tick().await;
+        let store = dynamodb.clone();
+        match tokio::task::spawn_blocking(move || store.sweep_expired()).await {
+            Ok(Ok(removed)) => tracing::debug!(removed, "expired items were removed"),
+            Ok(Err(error)) => tracing::warn!(%error, "expired items could not be removed"),
+            Err(error) => tracing::warn!(%error, "expired items could not be removed"),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `loan-engine stores`: DynamoDB and S3 over HTTP, for the Lambda functions under `cargo lambda watch`.
+
+use std::{io::Write, path::Path};
+
+use tokio::task::JoinSet;
+
+use crate::{
+    Surroundings,
+    cli::StoresArgs,
+    command_error::CommandError,
+    data_folder::{BUCKET, DataFolder},
+    embedded::clients::{REGION_NAME, TABLE},
+    print,
+    serve::{listen, runtime, stopping::Stopping},
+};
+
+/// Serves the stores until the process is told to stop.
+///
+/// # Errors
+/// A port or the folder cannot be used.
+pub fn stores(args: &StoresArgs, around: &Surroundings, out: &mut dyn Write) -> Result<(), CommandError> {
+    let runtime = runtime()?;
+    let served = runtime.block_on(serve(args, &around.locate(&args.data_dir), around, out));
+    runtime.shutdown_background();
+    served
+}
+
+async fn serve(args: &StoresArgs, folder: &Path, around: &Surroundings, out: &mut dyn Write) -> Result<(), CommandError> {
+    let mut stopping = Stopping::on_signals()?;
+    let (dynamodb, dynamodb_address) = listen::on(args.dynamodb_port, "--dynamodb-port").await?;
+    let (s3, s3_address) = listen::on(args.s3_port, "--s3-port").await?;
+    let DataFolder { stores, jwt_secret } = DataFolder::open(folder, around.clock.clone())?;
+    stores.table().await.map_err(|error| CommandError::of_store(&error))?;
+
+    let mut parts = JoinSet::new();
+    let (database, mut begun) = (stores.dynamodb.database(), stopping.begun());
+    parts.spawn(async move {
+        let stop = async move { begun.wait().await };
+        if let Err(error) = dynoxide::server::serve_with_shutdown(dynamodb, database, stop).await {
+            tracing::error!(error, "DynamoDB is not served any more");
+        }
+    });
+    parts.spawn(listen::serve(s3, stores.s3.router(), stopping.begun()));
+
+    let credentials = stores.s3.credentials();
+    let lines = [
+        ("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{dynamodb_address}")),
+        ("AWS_ENDPOINT_URL_S3", format!("http://{s3_address}")),
+        ("AWS_REGION", REGION_NAME.to_owned()),
+        ("AWS_ACCESS_KEY_ID", credentials.access_key.clone()),
+        ("AWS_SECRET_ACCESS_KEY", credentials.secret_key.clone()),
+        ("TABLE_NAME", TABLE.to_owned()),
+        ("BUCKET_NAME", BUCKET.to_owned()),
+        ("JWT_SECRET", jwt_secret.expose().to_owned()),
+        ("ENVIRONMENT", "development".to_owned()),
+    ];
+    // They go out in one piece: whoever reads them from a file finds all or none.
+    let text: String = lines.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    print(out, text.as_bytes())?;
+    stopping.wait_for(parts).await
+}
