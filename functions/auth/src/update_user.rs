@@ -26,7 +26,7 @@ use crate::{
 /// What is to change of a user. What is left out stays as it is.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Changes {
+pub struct UserChanges {
     /// The address.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = String, required = false, format = Email, max_length = 254)]
@@ -62,7 +62,7 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(reader: D) -> Result<Op
     T::deserialize(reader).map(Some)
 }
 
-impl Changes {
+impl UserChanges {
     fn check(&self) -> Result<(), ApiError> {
         let mut checks = Checks::default();
         checks.email(self.email.as_deref());
@@ -111,7 +111,7 @@ const TRIES: usize = 5;
 #[utoipa::path(
     put, path = "/api/auth/users/{user_id}", tag = "auth", security(("bearer" = [])),
     params(("user_id" = Uuid, Path, description = "The user's id")),
-    request_body = Changes,
+    request_body = UserChanges,
     responses(
         (status = 200, body = UserObject),
         (status = 400, description = "Administrators cannot demote or deactivate themselves", body = ProblemObject),
@@ -126,7 +126,7 @@ pub async fn update_user(
     FromState(state): FromState<State>,
     caller: Caller,
     id: Result<PathId, ApiError>,
-    ApiJson(changes): ApiJson<Changes>,
+    ApiJson(changes): ApiJson<UserChanges>,
 ) -> Result<Json<UserObject>, ApiError> {
     changes.check()?;
     let PathId(id) = id?;

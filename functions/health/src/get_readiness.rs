@@ -24,7 +24,7 @@ const DEADLINE: Duration = Duration::from_secs(2);
 /// Whether something answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Status {
+pub enum Answering {
     /// It does.
     Ok,
     /// It does not, or not in time.
@@ -35,7 +35,7 @@ pub enum Status {
 #[derive(Serialize, ToSchema)]
 pub struct Readiness {
     /// Whether all of it answers.
-    status: Status,
+    status: Answering,
     /// When it was asked.
     #[schema(value_type = String, format = DateTime)]
     timestamp: Timestamp,
@@ -55,7 +55,7 @@ pub struct Component {
     /// `dynamodb` or `s3`.
     name: &'static str,
     /// Whether it answers.
-    status: Status,
+    status: Answering,
     /// How long it took, in milliseconds.
     latency_ms: u64,
 }
@@ -71,10 +71,10 @@ pub struct Component {
 pub async fn get_readiness(FromState(state): FromState<State>) -> Response {
     let (dynamodb, s3) = tokio::join!(ask("dynamodb", state.table.ping()), ask("s3", state.storage.ping()));
     let components = vec![dynamodb, s3];
-    let ready = components.iter().all(|component| component.status == Status::Ok);
+    let ready = components.iter().all(|component| component.status == Answering::Ok);
     let now = state.clock.now();
     let readiness = Readiness {
-        status: if ready { Status::Ok } else { Status::Unavailable },
+        status: if ready { Answering::Ok } else { Answering::Unavailable },
         timestamp: now,
         uptime_seconds: now.duration_since(state.started).as_secs(),
         version: env!("CARGO_PKG_VERSION"),
@@ -93,14 +93,14 @@ pub async fn get_readiness(FromState(state): FromState<State>) -> Response {
 async fn ask<E: Error + 'static>(name: &'static str, ping: impl Future<Output = Result<(), E>>) -> Component {
     let asked = Instant::now();
     let status = match tokio::time::timeout(DEADLINE, ping).await {
-        Ok(Ok(())) => Status::Ok,
+        Ok(Ok(())) => Answering::Ok,
         Ok(Err(error)) => {
             tracing::warn!(component = name, cause = chain(&error), "a store does not answer as it should");
-            Status::Unavailable
+            Answering::Unavailable
         }
         Err(_) => {
             tracing::warn!(component = name, "a store does not answer in time");
-            Status::Unavailable
+            Answering::Unavailable
         }
     };
     Component { name, status, latency_ms: u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX) }
