@@ -77,11 +77,19 @@ fn api(resources: &Resources) -> Api {
     health::api(health::State::new(resources))
         .and(auth::api(auth::State::new(resources)))
         .and(files::api(files::State::new(resources)))
+        .and(pipeline::api(pipeline::State::new(resources)))
+        .and(data::api(data::State::new(resources)))
 }
 
 /// Every function's part of the OpenAPI document. The first one is the trunk.
 pub fn documents() -> Vec<utoipa::openapi::OpenApi> {
-    vec![health::Document::openapi(), auth::Document::openapi(), files::Document::openapi()]
+    vec![
+        health::Document::openapi(),
+        auth::Document::openapi(),
+        files::Document::openapi(),
+        pipeline::Document::openapi(),
+        data::Document::openapi(),
+    ]
 }
 
 /// Every function's part of the OpenAPI document, as one.

@@ -1,3 +1,12 @@
 //! The Lambda of results: summaries, exceptions, loans.
 
-fn main() {}
+use lambda_http::Error;
+use shared::{api::layers, config::Config, resources::Resources, telemetry};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let config = Config::from_env()?;
+    telemetry::init(&config.log_level);
+    let resources = Resources::of_lambda(&config).await;
+    lambda_http::run(layers::serve(data::api(data::State::new(&resources)))).await
+}

@@ -126,7 +126,9 @@ impl Worker {
         run.start(now).map_err(|error| damaged(&error))?;
         let Some(lease) = self.runs.claim(&run, Uuid::new_v4(), now).await? else { return Ok(Executed::NotOurs) };
         tracing::info!(%run_id, attempt = stored.attempt + 1, "a run begins");
-        let ended = match self.work(&mut run, &request, &rules, &lease).await {
+        let mut stored = None;
+        let worked = self.work(&mut run, &request, &rules, &lease, &mut stored).await;
+        let ended = match worked.and_then(|()| stored.take().ok_or(Stop::Lost)) {
             Ok(results) => {
                 run.complete(self.clock.now()).map_err(|error| damaged(&error))?;
                 let results = results.stored(&run)?;
@@ -135,7 +137,12 @@ impl Worker {
             Err(Stop::Run(error)) => {
                 tracing::info!(%run_id, code = ?error.code, phase = %error.phase, "a run failed");
                 run.fail(error, self.clock.now()).map_err(|error| damaged(&error))?;
-                if self.runs.end(&lease, &run).await? { Executed::Failed } else { Executed::NotOurs }
+                // What was stored before the failure stays readable.
+                let ended = match stored {
+                    Some(results) => self.runs.complete(&lease, &run, &results.stored(&run)?).await?,
+                    None => self.runs.end(&lease, &run).await?,
+                };
+                if ended { Executed::Failed } else { Executed::NotOurs }
             }
             Err(Stop::Lost) => Executed::NotOurs,
             Err(Stop::Storage(error)) => {
@@ -147,8 +154,15 @@ impl Worker {
         Ok(ended)
     }
 
-    /// All phases.
-    async fn work(&self, run: &mut Run, request: &RunRequest, rules: &RuleSet, lease: &Lease) -> Result<Results, Stop> {
+    /// All phases. `stored` is what the results are as soon as they are there, also when something fails afterwards.
+    async fn work(
+        &self,
+        run: &mut Run,
+        request: &RunRequest,
+        rules: &RuleSet,
+        lease: &Lease,
+        stored: &mut Option<Results>,
+    ) -> Result<(), Stop> {
         let files = (!request.dry_run).then(|| Arc::new(Files::new(&self.storage, run.run_id())));
         let progress = Arc::new(Mutex::new(None));
         let judged = self.reporting(lease, &progress, self.judge(request, rules, files.clone(), &progress)).await;
@@ -165,16 +179,17 @@ impl Worker {
         run.record(&outcome);
         run.finish_phase(Phase::Output);
         let summary = outcome.summary.finish();
-        let Some(uploads) = files.and_then(|files| files.take()) else { return Ok(Results::dry(summary)) };
+        let Some(uploads) = files.and_then(|files| files.take()) else {
+            *stored = Some(Results::dry(summary));
+            return Ok(());
+        };
         // Nothing appears for a run that somebody else has taken over meanwhile.
         if !self.runs.report(lease, None, self.clock.now()).await? {
             uploads.abort().await;
             return Err(Stop::Lost);
         }
-        // Large files take a while to copy: the worker says meanwhile, too, that it is still there.
-        let kept = self.reporting(lease, &progress, self.keep(run, request, rules, &outcome, uploads)).await;
-        let (uploaded, index) = kept?;
-        run.finish_phase(Phase::Archive);
+        // Large files take a while to store and to copy: the worker says meanwhile, too, that it is still there.
+        let (uploaded, index) = self.reporting(lease, &progress, self.keep(run.run_id(), &outcome, uploads)).await?;
         let version = |name: &str| {
             let found = uploaded.iter().find(|file| file.name == name);
             found.map(|Uploaded { size, etag, .. }| ObjectVersion { size: *size, etag: etag.clone() })
@@ -185,13 +200,16 @@ impl Worker {
             size: is.size,
             rows: outcome.summary.rows(*file),
         });
-        Ok(Results {
+        *stored = Some(Results {
             summary,
             outputs: outputs.collect(),
             facts: version(FACTS_FILE),
             exceptions: version(EXCEPTIONS_FILE),
             index: Some(index),
-        })
+        });
+        self.reporting(lease, &progress, self.archive(run, request, rules, &outcome)).await?;
+        run.finish_phase(Phase::Archive);
+        Ok(())
     }
 
     /// The phases from ingest to output, on threads of their own.
@@ -244,18 +262,10 @@ impl Worker {
         }
     }
 
-    /// Gives the files their names, and archives them.
-    async fn keep(
-        &self,
-        run: &Run,
-        request: &RunRequest,
-        rules: &RuleSet,
-        outcome: &Outcome,
-        uploads: Uploads,
-    ) -> Result<(Vec<Uploaded>, ObjectVersion), Stop> {
+    /// Makes the files appear, and notes where the pages of facts and exceptions are.
+    async fn keep(&self, run_id: Uuid, outcome: &Outcome, uploads: Uploads) -> Result<(Vec<Uploaded>, ObjectVersion), Stop> {
         let uploaded = uploads.complete().await.map_err(|(name, error)| Stop::storage(Phase::Output, &name, error))?;
-        self.archive(run, request, rules, outcome).await?;
-        Ok((uploaded, self.keep_index(run.run_id(), outcome).await?))
+        Ok((uploaded, self.keep_index(run_id, outcome).await?))
     }
 
     /// Copies what went in and what came out into the archive, with the manifest.

@@ -129,6 +129,7 @@ impl<R: RangeReader> RangeReader for CachedReader<R> {
 }
 
 #[cfg(test)]
+#[expect(clippy::single_range_in_vec_init, reason = "a reader takes many ranges, and one")]
 mod tests {
     use std::sync::Mutex;
 

@@ -302,15 +302,15 @@ impl Runs {
         Ok(self.table.update(&keys::run(lease.run_id), change, Some(held(lease))).await?.is_some())
     }
 
-    /// Completes a run, with what its results are; false when it is not that worker's any more. What readers see appears
-    /// with this one write.
+    /// Ends a run that has results, completed or failed; false when it is not that worker's any more. What readers see
+    /// appears with this one write.
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn complete(&self, lease: &Lease, completed: &Run, results: &RunResults) -> Result<bool, StoreError> {
+    pub async fn complete(&self, lease: &Lease, ended: &Run, results: &RunResults) -> Result<bool, StoreError> {
         let key = keys::run(lease.run_id);
         let results = Write::Put(item_of(&keys::run_results(lease.run_id), results)?, None);
-        let writes = vec![Write::Update(key, ending(completed)?, Some(held(lease))), results];
+        let writes = vec![Write::Update(key, ending(ended)?, Some(held(lease))), results];
         Ok(self.table.transact(writes).await? == Transacted::Done)
     }
 

@@ -1,0 +1,40 @@
+//! `GET /api/summary/{run_id}`: what a run found.
+
+use axum::{
+    extract::State as FromState,
+    http::{HeaderValue, header},
+    response::IntoResponse,
+};
+use shared::{
+    api::{
+        extract::PathId,
+        objects::SummaryObject,
+        problem::{ApiError, ProblemObject},
+    },
+    auth::user::Caller,
+};
+
+use crate::State;
+
+/// The content type of objects that are stored as they are shown.
+pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Show the summary of a run
+#[utoipa::path(
+    get, path = "/api/summary/{run_id}", tag = "data", security(("bearer" = [])),
+    params(("run_id" = Uuid, Path, description = "The run")),
+    responses(
+        (status = 200, description = "What the run has found; nothing, before it has ended", body = SummaryObject),
+        (status = 401, body = ProblemObject),
+        (status = 403, body = ProblemObject),
+        (status = 404, body = ProblemObject),
+    )
+)]
+pub async fn get_summary(
+    FromState(state): FromState<State>,
+    caller: Caller,
+    PathId(run_id): PathId,
+) -> Result<impl IntoResponse, ApiError> {
+    let known = state.known.of(&caller, run_id).await?;
+    Ok(([(header::CONTENT_TYPE, JSON)], known.summary.clone()))
+}

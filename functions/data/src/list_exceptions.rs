@@ -1,0 +1,92 @@
+//! `GET /api/exceptions`: exceptions, the newest run first, then in tape order.
+
+use axum::{
+    extract::State as FromState,
+    http::Uri,
+    response::{IntoResponse, Response},
+};
+use shared::{
+    api::{
+        extract::ApiQuery,
+        page::{Listing, Page, PageQuery},
+        problem::{ApiError, ProblemObject},
+    },
+    auth::user::Caller,
+};
+
+use crate::{
+    State,
+    exception_pages::{Batch, ExceptionPages, Place},
+    exception_query::{ExceptionObject, ExceptionQuery},
+    list_loans::json_page,
+};
+
+/// List exceptions
+#[utoipa::path(
+    get, path = "/api/exceptions", tag = "data", security(("bearer" = [])),
+    params(PageQuery, ExceptionQuery),
+    responses(
+        (status = 200, description = "Exceptions; `X-Total-Count` for those of one run", body = Vec<ExceptionObject>),
+        (status = 307, description = "A page that is too large for an answer is at the address in `Location`"),
+        (status = 401, body = ProblemObject),
+        (status = 403, body = ProblemObject),
+        (status = 404, description = "No such run", body = ProblemObject),
+        (status = 422, body = ProblemObject),
+    )
+)]
+pub async fn list_exceptions(
+    FromState(state): FromState<State>,
+    caller: Caller,
+    uri: Uri,
+    page: Page,
+    ApiQuery(query): ApiQuery<ExceptionQuery>,
+) -> Result<Response, ApiError> {
+    let from: Option<Place> = page.cursor()?;
+    let skip = if from.is_some() { 0 } else { page.skip };
+    let (pages, total) = state.exceptions(&caller, query, from).await?;
+    let (batches, next) = take(pages.after_skipping(skip), page.limit).await?;
+    let objects =
+        batches.iter().flat_map(|Batch { known, rows, .. }| rows.iter().map(|row| ExceptionObject::new(&known.run, row)));
+    let json = serde_json::to_vec(&objects.collect::<Vec<_>>()).map_err(ApiError::internal)?;
+    let headers = Listing::<()>::new(&uri, &page, Vec::new(), next.is_some(), next.as_ref()).with_total(total).headers();
+    Ok((headers, json_page(&state, json, "exceptions.json").await?).into_response())
+}
+
+/// A page, and where the next one begins.
+async fn take(mut pages: ExceptionPages, limit: u64) -> Result<(Vec<Batch>, Option<Place>), ApiError> {
+    let mut left = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut batches = Vec::new();
+    loop {
+        // One more than is wanted tells where the next page begins.
+        let Some(mut batch) = pages.next(left.saturating_add(1)).await? else { return Ok((batches, None)) };
+        let next = (batch.known.run.run_id, batch.first + left as u64);
+        let full = batch.rows.len() > left;
+        batch.rows.truncate(left);
+        left -= batch.rows.len();
+        batches.push(batch);
+        if full {
+            return Ok((batches, Some(next)));
+        }
+    }
+}
+
+impl State {
+    /// The exceptions that are asked for, from a place on, and how many there are in all where one run is asked for.
+    ///
+    /// # Errors
+    /// 404 for a run that the caller may not see; 422 for a place that is in none.
+    pub(crate) async fn exceptions(
+        &self,
+        caller: &Caller,
+        query: ExceptionQuery,
+        from: Option<Place>,
+    ) -> Result<(ExceptionPages, Option<u64>), ApiError> {
+        let (run_id, runs) = (query.run_id, self.known.clone());
+        let filter = query.filter();
+        let Some(run_id) = run_id else { return Ok((ExceptionPages::of_all(runs, filter, caller, from).await?, None)) };
+        let known = self.known.of(caller, run_id).await?;
+        let pages = ExceptionPages::of_run(runs, filter, known.clone(), from)?;
+        let total = pages.count(&known).await?;
+        Ok((pages, total))
+    }
+}

@@ -1,0 +1,110 @@
+//! `GET /api/loans`: the loans of a run, in tape order.
+
+use axum::{
+    extract::State as FromState,
+    http::{Uri, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use serde::Deserialize;
+use shared::{
+    api::{
+        extract::ApiQuery,
+        file_answer::made_file,
+        objects::LoanObject,
+        page::{Listing, Page, PageQuery},
+        problem::{ApiError, ProblemObject},
+    },
+    auth::user::Caller,
+    facts::read::FactFilter,
+    phases::disposition::Disposition,
+    resources::MAX_ANSWER_BYTES,
+};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::{State, get_summary::JSON};
+
+/// Which loans are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LoanQuery {
+    /// The run.
+    run_id: Uuid,
+    /// What is done with them.
+    disposition: Option<DispositionWord>,
+    /// The seller's number, to the letter.
+    seller_loan_number: Option<String>,
+}
+
+/// A disposition, as it is asked for.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[schema(as = Disposition)]
+#[serde(rename_all = "snake_case")]
+pub enum DispositionWord {
+    /// Bought.
+    ToPurchase,
+    /// Kept for later.
+    Projected,
+    /// Turned down.
+    Rejected,
+}
+
+impl From<DispositionWord> for Disposition {
+    fn from(word: DispositionWord) -> Self {
+        match word {
+            DispositionWord::ToPurchase => Self::ToPurchase,
+            DispositionWord::Projected => Self::Projected,
+            DispositionWord::Rejected => Self::Rejected,
+        }
+    }
+}
+
+/// List the loans of a run
+#[utoipa::path(
+    get, path = "/api/loans", tag = "data", security(("bearer" = [])),
+    params(PageQuery, LoanQuery),
+    responses(
+        (status = 200, description = "Loans in tape order; `X-Total-Count` where no loan number is asked for", body = Vec<LoanObject>),
+        (status = 307, description = "A page that is too large for an answer is at the address in `Location`"),
+        (status = 401, body = ProblemObject),
+        (status = 403, body = ProblemObject),
+        (status = 404, description = "No such run", body = ProblemObject),
+        (status = 422, body = ProblemObject),
+    )
+)]
+pub async fn list_loans(
+    FromState(state): FromState<State>,
+    caller: Caller,
+    uri: Uri,
+    page: Page,
+    ApiQuery(query): ApiQuery<LoanQuery>,
+) -> Result<Response, ApiError> {
+    let page = page.without_cursor()?;
+    let known = state.known.of(&caller, query.run_id).await?;
+    let filter =
+        FactFilter { disposition: query.disposition.map(Disposition::from), seller_loan_number: query.seller_loan_number };
+    let (skip, limit) = (page.skip, usize::try_from(page.limit).unwrap_or(usize::MAX));
+    let read = state.known.with_facts(&known, move |facts, index| {
+        // One more than is wanted tells whether there is a next page.
+        let mut rows = facts.page(index, &filter, skip, limit.saturating_add(1))?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        Ok((serde_json::to_vec(&rows), more, filter.count(index)))
+    });
+    let (json, more, total) = read.await?.unwrap_or_else(|| (Ok(b"[]".to_vec()), false, Some(0)));
+    let headers = Listing::<()>::new(&uri, &page, Vec::new(), more, None::<&()>).with_total(total).headers();
+    let page = json_page(&state, json.map_err(ApiError::internal)?, "loans.json").await?;
+    Ok((headers, page).into_response())
+}
+
+/// A list that is written already. One that is too large for an answer is left in the storage.
+///
+/// # Errors
+/// The storage fails.
+pub async fn json_page(state: &State, json: Vec<u8>, name: &str) -> Result<Response, ApiError> {
+    if json.len() as u64 > MAX_ANSWER_BYTES {
+        return made_file(&state.storage, json.into(), name, "inline").await;
+    }
+    Ok(([(header::CONTENT_TYPE, JSON)], Bytes::from(json)).into_response())
+}
