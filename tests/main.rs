@@ -6,6 +6,7 @@ mod app;
 mod cli;
 mod desk;
 mod facts;
+mod files_routes;
 mod loans;
 mod logging_in;
 mod properties;

@@ -1,0 +1,64 @@
+//! The endpoints of files: what they answer, what they store, and what they leave alone.
+
+mod addresses;
+mod deleting;
+mod downloading;
+mod folders;
+mod listing;
+mod teams;
+mod uploading;
+
+use serde_json::Value;
+use shared::{
+    auth::permission::Role,
+    start_run::{self, Terms, Wanted, find_tapes},
+    storage::StorageBackend as _,
+    stores::runs::Created,
+};
+use uuid::Uuid;
+
+use crate::{
+    app::{Answer, Person, TestApp},
+    runs::{GOOD_CELLS, HEADER},
+};
+
+/// The product with an administrator.
+async fn app() -> (TestApp, Person) {
+    let app = TestApp::new().await;
+    let admin = app.person("root", Role::Admin, None).await;
+    (app, admin)
+}
+
+/// Uploads a file; `query` with its question mark.
+async fn upload(app: &TestApp, person: &Person, query: &str, name: &str, bytes: &str) -> Answer {
+    app.post(&format!("/api/files/upload{query}")).by(person).file(name, bytes).send().await
+}
+
+/// The paths of a list, folders with a slash.
+async fn listed(app: &TestApp, person: &Person, query: &str) -> Vec<String> {
+    let list = app.get(&format!("/api/files/list{query}")).by(person).send().await.expect(200);
+    let files = list["files"].as_array().unwrap();
+    assert_eq!(list["count"], files.len());
+    let path = |file: &Value| {
+        let slash = if file["type"] == "directory" { "/" } else { "" };
+        format!("{}{slash}", file["path"].as_str().unwrap())
+    };
+    files.iter().map(path).collect()
+}
+
+/// The keys of everything in the bucket.
+pub async fn everything(app: &TestApp) -> Vec<String> {
+    app.resources.storage.list("", true).await.unwrap().into_iter().map(|entry| entry.key).collect()
+}
+
+/// A completed run of a tape, of a team or of nobody.
+pub async fn completed_run(app: &TestApp, team: Option<Uuid>) -> Uuid {
+    let folder = format!("inputs/for_runs/{}", Uuid::new_v4());
+    app.put(&format!("{folder}/tape.csv"), format!("{HEADER}\n001,{GOOD_CELLS}\n")).await;
+    let tapes = find_tapes(&app.resources.storage, &folder, &Wanted::Folder(String::new())).await.unwrap();
+    let terms = Terms { sales_team_id: team, ..Terms::default() };
+    let request = start_run::request(Uuid::new_v4(), terms, tapes, app.resources.clock.now());
+    assert_eq!(app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap(), Created::Done);
+    app.work().await;
+    request.run_id
+}
