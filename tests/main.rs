@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod access;
+mod admin_commands;
 mod app;
 mod cli;
 mod desk;
@@ -12,8 +13,11 @@ mod logging_in;
 mod properties;
 mod replay;
 mod runs;
+mod server;
+mod serving;
 mod storage;
 mod stores;
+mod stores_command;
 mod tapes;
 mod test_eligibility_rules;
 mod test_path_utils;

@@ -12,5 +12,6 @@ pub fn init(level: &str) {
     let ours = OURS.map(|name| format!("{name}={level}")).join(",");
     let filter = EnvFilter::new(format!("{},{ours}", if level == "error" { "error" } else { "warn" }));
     // Whoever began to log before in this process, as a test may, goes on.
-    let _ = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(io::stderr).try_init();
+    let log = tracing_subscriber::fmt().json().flatten_event(true).with_span_list(false);
+    let _ = log.with_env_filter(filter).with_writer(io::stderr).try_init();
 }

@@ -35,7 +35,11 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Every function's routes, as one.
 pub fn api(resources: &Resources) -> Api {
-    auth::api(auth::State::new(resources))
+    health::api(health::State::new(resources))
+        .and(auth::api(auth::State::new(resources)))
+        .and(pipeline::api(pipeline::State::new(resources)))
+        .and(data::api(data::State::new(resources)))
+        .and(files::api(files::State::new(resources)))
 }
 
 /// Serves until the process is told to stop.

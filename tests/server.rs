@@ -1,0 +1,240 @@
+//! The real command as a process of its own, which serves on a free port, and a small client that speaks to it over a socket.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    path::Path,
+    process::{Child, ChildStdout, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The password of the first administrator.
+pub const ADMIN_PASSWORD: &str = "a password for admin";
+/// How long something may take that takes a moment, on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The command, in a folder and with an empty environment.
+pub fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loan-engine-under-test"));
+    command.args(args).current_dir(folder).env_clear().stdin(Stdio::null());
+    command
+}
+
+/// Gives a command, with something to read, and waits until it has ended.
+pub fn give(folder: &Path, args: &[&str], variables: &[(&str, &str)], input: &str) -> Output {
+    let mut command = command(folder, args);
+    command.envs(variables.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A command that reads nothing may be gone already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// What a command printed.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A process that serves.
+pub struct Process {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    /// What it has said, line by line.
+    pub said: Vec<String>,
+}
+
+impl Process {
+    /// Starts a command, with its logs in the file `log` of the folder, and waits until it has said its last line.
+    pub fn start(folder: &Path, args: &[&str], variables: &[(&str, &str)], last: &str) -> Self {
+        let log = File::options().append(true).create(true).open(folder.join("log")).unwrap();
+        let mut command = command(folder, args);
+        let mut child = command.envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut said: Vec<String> = Vec::new();
+        while said.last().is_none_or(|line| !line.contains(last)) {
+            let mut line = String::new();
+            let read = out.read_line(&mut line).unwrap();
+            assert!(read > 0, "{said:?} {}", std::fs::read_to_string(folder.join("log")).unwrap());
+            said.push(line.trim_end().to_owned());
+        }
+        Self { child, out, said }
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Tells it to stop, and gives its exit code and what it still said.
+    pub fn stop(mut self) -> (Option<i32>, String) {
+        self.signal("-TERM");
+        let mut rest = String::new();
+        self.out.read_to_string(&mut rest).unwrap();
+        (self.child.wait().unwrap().code(), rest)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `loan-engine serve`, with its data in the folder `data`.
+pub struct Server {
+    pub process: Process,
+    /// Where it serves.
+    pub address: String,
+}
+
+impl Server {
+    /// A new one, in a new folder.
+    pub fn new() -> (TempDir, Self) {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Self::start(folder.path(), &[("LOAN_ENGINE_ADMIN_PASSWORD", ADMIN_PASSWORD)]);
+        (folder, server)
+    }
+
+    /// One in a folder.
+    pub fn start(folder: &Path, variables: &[(&str, &str)]) -> Self {
+        let process = Process::start(folder, &["serve", "--port", "0", "--data-dir", "data"], variables, " serves on ");
+        let last = process.said.last().unwrap();
+        let address = last.split_once(" serves on ").unwrap().1.split(',').next().unwrap().to_owned();
+        Self { process, address }
+    }
+
+    /// A request below the address.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        send(method, &format!("{}{path}", self.address), headers, body)
+    }
+
+    /// Logs in.
+    pub fn log_in(&self, username: &str, password: &str) -> Session<'_> {
+        let form = format!("username={username}&password={}", password.replace(' ', "+"));
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let logged_in = self.send("POST", "/api/auth/login", &headers, form.as_bytes()).expect(200);
+        Session { server: self, token: logged_in["access_token"].as_str().unwrap().to_owned() }
+    }
+
+    /// Logs the administrator in.
+    pub fn admin(&self) -> Session<'_> {
+        self.log_in("admin", ADMIN_PASSWORD)
+    }
+}
+
+/// Somebody who is logged in.
+pub struct Session<'s> {
+    server: &'s Server,
+    token: String,
+}
+
+impl Session<'_> {
+    /// Their token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// A request of theirs.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        let bearer = format!("Bearer {}", self.token);
+        self.server.send(method, path, &[&[("authorization", bearer.as_str())], headers].concat(), body)
+    }
+
+    /// A GET of theirs.
+    pub fn get(&self, path: &str) -> Reply {
+        self.send("GET", path, &[], b"")
+    }
+
+    /// A POST of JSON.
+    pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Reply {
+        let headers = [&[("content-type", "application/json")], headers].concat();
+        self.send("POST", path, &headers, body.to_string().as_bytes())
+    }
+
+    /// Uploads a file through a presigned URL, as it is or changed.
+    pub fn put_presigned(&self, path: &str, body: &[u8], change: impl Fn(String) -> String) -> Reply {
+        let signed = self.get(&format!("/api/files/url/{path}?method=put")).expect(200);
+        let headers: Vec<(String, String)> = serde_json::from_value::<HashMap<String, String>>(signed["headers"].clone())
+            .unwrap()
+            .into_iter()
+            .filter(|(name, _)| !["host", "content-length"].contains(&name.as_str()))
+            .collect();
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        send("PUT", &change(signed["url"].as_str().unwrap().to_owned()), &headers, body)
+    }
+
+    /// Asks again and again until the answer is as it should be.
+    pub fn wait_for(&self, path: &str, is: impl Fn(&Value) -> bool) -> Value {
+        let started = Instant::now();
+        loop {
+            let answer = self.get(path).expect(200);
+            if is(&answer) {
+                return answer;
+            }
+            assert!(started.elapsed() < PATIENCE, "{path}: {answer}");
+        }
+    }
+
+    /// Waits until the only run there is has completed.
+    pub fn wait_for_the_run(&self) -> Value {
+        let runs = self.wait_for("/api/runs", |runs| {
+            let runs = runs.as_array().unwrap();
+            assert!(runs.len() <= 1 && runs.iter().all(|run| run["status"] != "failed"), "{runs:?}");
+            runs.iter().any(|run| run["status"] == "completed")
+        });
+        runs[0].clone()
+    }
+}
+
+/// An answer.
+pub struct Reply {
+    pub status: u16,
+    pub headers: HashMap<String, String>,
+    pub bytes: Vec<u8>,
+}
+
+impl Reply {
+    /// The body as text.
+    pub fn text(&self) -> String {
+        text(&self.bytes)
+    }
+
+    /// The JSON, if the status is the expected one.
+    pub fn expect(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.bytes));
+        serde_json::from_slice(&self.bytes).unwrap()
+    }
+}
+
+/// A request over a socket.
+pub fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+    send_announcing(body.len() as u64, method, url, headers, body)
+}
+
+/// A request that says that its body has this length.
+pub fn send_announcing(length: u64, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    // After an answer in version 1.0 of the protocol the connection is closed, so that all of it is read.
+    let mut head = format!("{method} /{path} HTTP/1.0\r\nhost: {host}\r\ncontent-length: {length}\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
+    // Whoever refuses a request may do so before having read it.
+    let _ = stream.write_all(body);
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
+    let head = text(&answer[..end]);
+    let mut lines = head.lines();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let pair = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
+    Reply { status, headers: lines.filter_map(pair).collect(), bytes: answer[end + 4..].to_vec() }
+}

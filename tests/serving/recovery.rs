@@ -1,0 +1,101 @@
+//! What a crash left is found by the next start; what runs when the process is told to stop is finished.
+
+use std::{fs, path::Path, sync::Arc};
+
+use local::embedded::{Credentials, EmbeddedStores, Options};
+use serde_json::json;
+use shared::{
+    auth::token::Tokens,
+    clock::{Clock as _, SystemClock},
+    config::{Environment, Secret},
+    resources::Resources,
+    start_run::{self, Terms, Wanted, find_tapes},
+    storage::{StorageBackend as _, stream_of},
+    stores::{
+        runs::{Created, Runs},
+        throttle::{Failures, Whose},
+    },
+};
+use uuid::Uuid;
+
+use crate::{
+    app::SECRET,
+    desk::{HEADER, good, small_tape},
+    server::{ADMIN_PASSWORD, Server},
+};
+
+/// The stores of the folder that a server uses, while none does.
+async fn stores(folder: &Path) -> (EmbeddedStores, Resources) {
+    let options = Options {
+        durable: true,
+        bucket: "loans".to_owned(),
+        credentials: Credentials::random(),
+        watched_prefix: "inputs/".to_owned(),
+        clock: Arc::new(SystemClock),
+    };
+    let stores = EmbeddedStores::open(&folder.join("data"), options).unwrap();
+    let tokens = Tokens::with(&Secret::new(SECRET), 480);
+    let resources = stores.resources("http://127.0.0.1:1", tokens, Environment::Test, Arc::new(SystemClock)).await.unwrap();
+    (stores, resources)
+}
+
+fn start(folder: &Path) -> Server {
+    Server::start(folder, &[("LOAN_ENGINE_ADMIN_PASSWORD", ADMIN_PASSWORD)])
+}
+
+#[tokio::test]
+async fn a_run_whose_worker_died_is_taken_up_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (stores, resources) = stores(folder.path()).await;
+    resources.storage.put("inputs/tape.csv", stream_of(small_tape()), "text/csv", u64::MAX).await.unwrap();
+    let tapes = find_tapes(&resources.storage, "inputs", &Wanted::Folder(String::new())).await.unwrap();
+    let request = start_run::request(Uuid::new_v4(), Terms::default(), tapes, SystemClock.now());
+    let (runs, mut run) = (Runs::new(resources.table.clone()), request.run().unwrap());
+    assert_eq!(runs.create(&run, &request, None).await.unwrap(), Created::Done);
+    run.start(SystemClock.now()).unwrap();
+    runs.claim(&run, Uuid::new_v4(), SystemClock.now()).await.unwrap().unwrap();
+    drop((stores, resources, runs));
+    let server = start(folder.path());
+    assert_eq!(server.admin().wait_for_the_run()["run_id"], request.run_id.to_string());
+}
+
+#[tokio::test]
+async fn a_tape_that_came_in_before_a_crash_starts_its_run_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (stores, resources) = stores(folder.path()).await;
+    resources.storage.put("inputs/incoming/tape.csv", stream_of(small_tape()), "text/csv", u64::MAX).await.unwrap();
+    drop((stores, resources));
+    let server = start(folder.path());
+    let run = server.admin().wait_for_the_run();
+    assert_eq!(run["total_loans"], 2);
+    assert_eq!(server.process.stop().0, Some(0));
+    // Another start does not start it again.
+    let server = start(folder.path());
+    assert_eq!(server.admin().get("/api/runs").expect(200), json!([run]));
+}
+
+#[test]
+fn what_runs_is_finished_when_the_process_is_told_to_stop() {
+    let (folder, server) = Server::new();
+    let loans: String = (0..30_000).map(|at| good(&format!("{at:06}"))).collect();
+    let admin = server.admin();
+    assert_eq!(admin.put_presigned("tape.csv", format!("{HEADER}{loans}").as_bytes(), |url| url).status, 200);
+    let run = admin.post("/api/pipeline/run", &[], &json!({})).expect(202);
+    let path = format!("/api/runs/{}", run["run_id"].as_str().unwrap());
+    admin.wait_for(&path, |run| run["status"] != "pending");
+    assert_eq!(server.process.stop(), (Some(0), String::new()));
+    let log = fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(log.contains(r#""message":"a run has ended""#) && !log.contains("taken up again"), "{log}");
+    let server = start(folder.path());
+    assert_eq!(server.admin().get(&path).expect(200)["total_loans"], 30_000);
+}
+
+#[tokio::test]
+async fn items_whose_time_is_over_are_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (stores, resources) = stores(folder.path()).await;
+    let failures = Failures::new(resources.table.clone());
+    failures.add(Whose::Username("ana"), "2026-01-01T00:00:00Z".parse().unwrap()).await.unwrap();
+    failures.add(Whose::Username("bob"), SystemClock.now()).await.unwrap();
+    assert_eq!(stores.dynamodb.sweep_expired().unwrap(), 1);
+}

@@ -1,0 +1,96 @@
+//! `loan-engine stores`: what it prints is all that another process needs.
+
+use std::{collections::HashMap, path::Path};
+
+use aws_sdk_s3::{
+    config::{Credentials, Region, SharedCredentialsProvider},
+    primitives::ByteStream,
+};
+use aws_smithy_http_client::Builder;
+
+use crate::server::{Process, Server, give, send, text};
+
+/// The stores, with what they say of themselves.
+fn start(folder: &Path) -> (Process, HashMap<String, String>) {
+    let args = ["stores", "--dynamodb-port", "0", "--s3-port", "0", "--data-dir", "data"];
+    let process = Process::start(folder, &args, &[], "ENVIRONMENT=");
+    let pairs = process.said.iter().map(|line| line.split_once('=').unwrap());
+    let said = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    (process, said)
+}
+
+fn s3(said: &HashMap<String, String>) -> aws_sdk_s3::Client {
+    let credentials = Credentials::new(&said["AWS_ACCESS_KEY_ID"], &said["AWS_SECRET_ACCESS_KEY"], None, None, "test");
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
+        .region(Region::new(said["AWS_REGION"].clone()))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .endpoint_url(&said["AWS_ENDPOINT_URL_S3"])
+        .force_path_style(true)
+        .http_client(Builder::new().build_http());
+    aws_sdk_s3::Client::from_conf(config.build())
+}
+
+#[tokio::test]
+async fn files_are_stored_over_a_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let (process, said) = start(folder.path());
+    let (client, bucket, key) = (s3(&said), &said["BUCKET_NAME"], "inputs/a b+é.csv");
+    client.put_object().bucket(bucket).key(key).body(ByteStream::from_static(b"x")).send().await.unwrap();
+    let got = client.get_object().bucket(bucket).key(key).send().await.unwrap();
+    assert_eq!(got.body.collect().await.unwrap().into_bytes(), "x");
+    assert_eq!(process.stop().0, Some(0));
+}
+
+#[test]
+fn nobody_reads_without_a_signature() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_process, said) = start(folder.path());
+    let url = format!("{}/{}/inputs/a.csv", said["AWS_ENDPOINT_URL_S3"], said["BUCKET_NAME"]);
+    assert_eq!(send("GET", &url, &[], b"").status, 403);
+}
+
+#[test]
+fn the_table_is_there_for_other_commands_and_later_for_serve() {
+    let folder = tempfile::tempdir().unwrap();
+    let (process, said) = start(folder.path());
+    let variables: Vec<(&str, &str)> = said.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let create = ["admin", "create-user", "ana", "--email", "ana@example.com", "--role", "admin"];
+    let created = give(folder.path(), &create, &variables, "correct horse\n");
+    assert_eq!(text(&created.stdout), format!("Registered ana (admin) in the table {}.\n", said["TABLE_NAME"]));
+    let listed = text(&give(folder.path(), &["admin", "list-users"], &variables, "").stdout);
+    assert!(listed.contains("ana@example.com"), "{listed}");
+    assert_eq!(process.stop().0, Some(0));
+    Server::start(folder.path(), &[]).log_in("ana", "correct horse");
+}
+
+#[tokio::test]
+async fn a_client_of_s3_may_use_the_port_of_serve_and_what_it_puts_into_incoming_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (process, mut said) = start(folder.path());
+    assert_eq!(process.stop().0, Some(0));
+    let server = Server::start(folder.path(), &[("LOAN_ENGINE_ADMIN_PASSWORD", crate::server::ADMIN_PASSWORD)]);
+    said.insert("AWS_ENDPOINT_URL_S3".to_owned(), server.address.clone());
+    let tape = ByteStream::from(crate::desk::small_tape().into_bytes());
+    let put = s3(&said).put_object().bucket(&said["BUCKET_NAME"]).key("inputs/incoming/tape.csv").body(tape);
+    put.send().await.unwrap();
+    assert_eq!(server.admin().wait_for_the_run()["total_loans"], 2);
+}
+
+#[test]
+fn a_stack_that_does_not_answer_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    // A port that was free a moment ago, and is nobody's now.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let variables = [
+        ("TABLE_NAME", "loans"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "a"),
+        ("AWS_SECRET_ACCESS_KEY", "b"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", &format!("http://127.0.0.1:{port}")),
+    ];
+    let output = give(folder.path(), &["admin", "list-users"], &variables, "");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("check TABLE_NAME, the region and the credentials"), "{}", text(&output.stderr));
+    assert!(!folder.path().join("loan-engine-data").exists());
+}
