@@ -22,25 +22,40 @@ pub const INSIDE: &str = "host 10.0.0.7 of the inside";
 pub enum Fault {
     /// Nobody is there.
     Unreachable,
-    /// It takes requests and says nothing.
+    /// It takes requests and says nothing until the client's own patience ends.
     Silent,
+    /// It takes requests and says nothing, and the client waits.
+    Hanging,
     /// It answers with an error of its own.
     Broken,
 }
 
 /// Whether a store fails, and how. Clones are the same switch.
 #[derive(Debug, Clone, Default)]
-pub struct Outage(Arc<Mutex<Option<Fault>>>);
+pub struct Outage(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    fault: Option<Fault>,
+    failed: usize,
+}
 
 impl Outage {
     /// From now on the store fails.
     pub fn begin(&self, fault: Fault) {
-        *self.0.lock().unwrap() = Some(fault);
+        *self.0.lock().unwrap() = State { fault: Some(fault), failed: 0 };
     }
 
-    /// From now on the store works.
-    pub fn end(&self) {
-        *self.0.lock().unwrap() = None;
+    /// From now on the store works. Tells how many requests have failed.
+    pub fn end(&self) -> usize {
+        std::mem::take(&mut *self.0.lock().unwrap()).failed
+    }
+
+    /// How the next request fails, if it does.
+    fn next(&self) -> Option<Fault> {
+        let mut state = self.0.lock().unwrap();
+        state.failed += usize::from(state.fault.is_some());
+        state.fault
     }
 }
 
@@ -60,11 +75,11 @@ impl HttpClient for Switched<SharedHttpClient> {
 
 impl HttpConnector for Switched<SharedHttpConnector> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let fault = *self.outage.0.lock().unwrap();
-        match fault {
+        match self.outage.next() {
             None => self.way.call(request),
             Some(Fault::Unreachable) => HttpConnectorFuture::ready(Err(ConnectorError::io(INSIDE.into()))),
-            Some(Fault::Silent) => HttpConnectorFuture::new(std::future::pending()),
+            Some(Fault::Silent) => HttpConnectorFuture::ready(Err(ConnectorError::timeout(INSIDE.into()))),
+            Some(Fault::Hanging) => HttpConnectorFuture::new(std::future::pending()),
             Some(Fault::Broken) => {
                 let status = StatusCode::try_from(500).unwrap();
                 HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(INSIDE))))
