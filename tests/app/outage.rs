@@ -2,14 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use aws_smithy_runtime_api::{
-    client::{
-        http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector},
-        orchestrator::{HttpRequest, HttpResponse},
-        result::ConnectorError,
-        runtime_components::RuntimeComponents,
-    },
-    http::StatusCode,
+use aws_smithy_runtime_api::client::{
+    http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector},
+    orchestrator::{HttpRequest, HttpResponse},
+    result::ConnectorError,
+    runtime_components::RuntimeComponents,
 };
 use aws_smithy_types::body::SdkBody;
 use shared::resources::Resources;
@@ -22,40 +19,78 @@ pub const INSIDE: &str = "host 10.0.0.7 of the inside";
 pub enum Fault {
     /// Nobody is there.
     Unreachable,
-    /// It takes requests and says nothing until the client's own patience ends.
+    /// It takes requests and says nothing.
     Silent,
-    /// It takes requests and says nothing, and the client waits.
-    Hanging,
+    /// It was waited for in vain.
+    TimedOut,
+    /// It has too much to do.
+    Throttled,
     /// It answers with an error of its own.
     Broken,
 }
 
-/// Whether a store fails, and how. Clones are the same switch.
-#[derive(Debug, Clone, Default)]
-pub struct Outage(Arc<Mutex<State>>);
+impl Fault {
+    /// Every fault that a request comes back from.
+    pub const ENDING: [Self; 4] = [Self::Unreachable, Self::TimedOut, Self::Throttled, Self::Broken];
+}
+
+/// Which requests fail.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    fault: Fault,
+    /// How many pass before.
+    spared: usize,
+    /// What the description of a request that fails has in it.
+    only: &'static str,
+}
 
 #[derive(Debug, Default)]
-struct State {
-    fault: Option<Fault>,
+struct Switch {
+    plan: Option<Plan>,
     failed: usize,
 }
 
+/// Whether a store fails, and how. Clones are the same switch.
+#[derive(Debug, Clone, Default)]
+pub struct Outage(Arc<Mutex<Switch>>);
+
 impl Outage {
-    /// From now on the store fails.
-    pub fn begin(&self, fault: Fault) {
-        *self.0.lock().unwrap() = State { fault: Some(fault), failed: 0 };
+    fn set(&self, plan: Plan) {
+        *self.0.lock().unwrap() = Switch { plan: Some(plan), failed: 0 };
     }
 
-    /// From now on the store works. Tells how many requests have failed.
+    /// From now on the store fails.
+    pub fn begin(&self, fault: Fault) {
+        self.begin_after(0, fault);
+    }
+
+    /// After some more requests the store fails.
+    pub fn begin_after(&self, spared: usize, fault: Fault) {
+        self.set(Plan { fault, spared, only: "" });
+    }
+
+    /// From now on requests fail that are described by what has `only` in it: of the table an operation, of the bucket a
+    /// method and an address.
+    pub fn begin_for(&self, only: &'static str, fault: Fault) {
+        self.set(Plan { fault, spared: 0, only });
+    }
+
+    /// From now on the store works. How many requests failed.
     pub fn end(&self) -> usize {
         std::mem::take(&mut *self.0.lock().unwrap()).failed
     }
 
-    /// How the next request fails, if it does.
-    fn next(&self) -> Option<Fault> {
-        let mut state = self.0.lock().unwrap();
-        state.failed += usize::from(state.fault.is_some());
-        state.fault
+    /// What a request meets.
+    fn meets(&self, described: &str) -> Option<Fault> {
+        let mut switch = self.0.lock().unwrap();
+        let plan = switch.plan.as_mut().filter(|plan| described.contains(plan.only))?;
+        if plan.spared > 0 {
+            plan.spared -= 1;
+            return None;
+        }
+        let fault = plan.fault;
+        switch.failed += 1;
+        Some(fault)
     }
 }
 
@@ -75,16 +110,23 @@ impl HttpClient for Switched<SharedHttpClient> {
 
 impl HttpConnector for Switched<SharedHttpConnector> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        match self.outage.next() {
-            None => self.way.call(request),
-            Some(Fault::Unreachable) => HttpConnectorFuture::ready(Err(ConnectorError::io(INSIDE.into()))),
-            Some(Fault::Silent) => HttpConnectorFuture::ready(Err(ConnectorError::timeout(INSIDE.into()))),
-            Some(Fault::Hanging) => HttpConnectorFuture::new(std::future::pending()),
-            Some(Fault::Broken) => {
-                let status = StatusCode::try_from(500).unwrap();
-                HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(INSIDE))))
-            }
-        }
+        let operation = request.headers().get("x-amz-target").map(str::to_owned);
+        let described = operation.clone().unwrap_or_else(|| format!("{} {}", request.method(), request.uri()));
+        let (status, code) = match (self.outage.meets(&described), operation.is_some()) {
+            (None, _) => return self.way.call(request),
+            (Some(Fault::Silent), _) => return HttpConnectorFuture::new(std::future::pending()),
+            (Some(Fault::Unreachable), _) => return HttpConnectorFuture::ready(Err(ConnectorError::io(INSIDE.into()))),
+            (Some(Fault::TimedOut), _) => return HttpConnectorFuture::ready(Err(ConnectorError::timeout(INSIDE.into()))),
+            (Some(Fault::Throttled), true) => (400, "ThrottlingException"),
+            (Some(Fault::Throttled), false) => (503, "SlowDown"),
+            (Some(Fault::Broken), true) => (500, "InternalServerError"),
+            (Some(Fault::Broken), false) => (500, "InternalError"),
+        };
+        let body = match operation {
+            Some(_) => format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"{INSIDE}"}}"#),
+            None => format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{INSIDE}</Message></Error>"),
+        };
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))))
     }
 }
 
