@@ -19,10 +19,10 @@ pub const INSIDE: &str = "host 10.0.0.7 of the inside";
 pub enum Fault {
     /// Nobody is there.
     Unreachable,
-    /// It takes requests and says nothing.
+    /// It takes requests and says nothing, and the client waits.
+    Hanging,
+    /// It takes requests and says nothing until the client's own patience ends.
     Silent,
-    /// It was waited for in vain.
-    TimedOut,
     /// It has too much to do.
     Throttled,
     /// It answers with an error of its own.
@@ -31,7 +31,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault that a request comes back from.
-    pub const ENDING: [Self; 4] = [Self::Unreachable, Self::TimedOut, Self::Throttled, Self::Broken];
+    pub const ENDING: [Self; 4] = [Self::Unreachable, Self::Silent, Self::Throttled, Self::Broken];
 }
 
 /// Which requests fail.
@@ -114,9 +114,9 @@ impl HttpConnector for Switched<SharedHttpConnector> {
         let described = operation.clone().unwrap_or_else(|| format!("{} {}", request.method(), request.uri()));
         let (status, code) = match (self.outage.meets(&described), operation.is_some()) {
             (None, _) => return self.way.call(request),
-            (Some(Fault::Silent), _) => return HttpConnectorFuture::new(std::future::pending()),
+            (Some(Fault::Hanging), _) => return HttpConnectorFuture::new(std::future::pending()),
             (Some(Fault::Unreachable), _) => return HttpConnectorFuture::ready(Err(ConnectorError::io(INSIDE.into()))),
-            (Some(Fault::TimedOut), _) => return HttpConnectorFuture::ready(Err(ConnectorError::timeout(INSIDE.into()))),
+            (Some(Fault::Silent), _) => return HttpConnectorFuture::ready(Err(ConnectorError::timeout(INSIDE.into()))),
             (Some(Fault::Throttled), true) => (400, "ThrottlingException"),
             (Some(Fault::Throttled), false) => (503, "SlowDown"),
             (Some(Fault::Broken), true) => (500, "InternalServerError"),
