@@ -20,6 +20,7 @@ mod stores;
 mod stores_command;
 mod tapes;
 mod test_eligibility_rules;
+mod test_integration_full_workflow;
 mod test_path_utils;
 mod test_pipeline_phases;
 mod workbooks;

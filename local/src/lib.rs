@@ -33,6 +33,8 @@ use self::{
     command_error::CommandError,
 };
 
+pub use self::serve::api;
+
 /// What a command finds around it.
 pub struct Surroundings {
     /// Where the time comes from.
