@@ -63,6 +63,8 @@ pub struct LoggedIn {
     responses(
         (status = 200, body = LoggedIn),
         (status = 401, description = "Wrong username or password, or a disabled account", body = ProblemObject),
+        (status = 413, body = ProblemObject),
+        (status = 415, body = ProblemObject),
         (status = 422, body = ProblemObject),
         (status = 429, description = "Too many failures; see `Retry-After`", body = ProblemObject),
     )

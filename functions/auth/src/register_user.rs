@@ -72,6 +72,8 @@ impl NewUser {
         (status = 403, body = ProblemObject),
         (status = 404, description = "There is no such team", body = ProblemObject),
         (status = 409, description = "Somebody has the email address or the username", body = ProblemObject),
+        (status = 413, body = ProblemObject),
+        (status = 415, body = ProblemObject),
         (status = 422, body = ProblemObject),
     )
 )]

@@ -76,13 +76,16 @@ pub fn api(state: State) -> Api {
 
 /// This function's part of the OpenAPI document.
 #[derive(OpenApi)]
-#[openapi(paths(
-    get_summary::get_summary,
-    list_exceptions::list_exceptions,
-    export_exceptions::export_exceptions,
-    list_loans::list_loans,
-    list_sales_teams::list_sales_teams,
-    create_sales_team::create_sales_team,
-    get_config::get_config
-))]
+#[openapi(
+    paths(
+        get_summary::get_summary,
+        list_exceptions::list_exceptions,
+        export_exceptions::export_exceptions,
+        list_loans::list_loans,
+        list_sales_teams::list_sales_teams,
+        create_sales_team::create_sales_team,
+        get_config::get_config
+    ),
+    components(schemas(list_loans::DispositionWord))
+)]
 pub struct Document;

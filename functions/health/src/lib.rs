@@ -70,7 +70,7 @@ pub fn api(state: State) -> Api {
     modifiers(&Bearer),
     tags(
         (name = "auth", description = "Log-in and users"),
-        (name = "pipeline", description = "Runs and what came out of them as files"),
+        (name = "runs", description = "Runs: starting them, watching them, and what came out of them as files"),
         (name = "data", description = "Summaries, exceptions, loans, sales teams and the configuration"),
         (name = "files", description = "Files in the areas inputs, outputs and output_share"),
         (name = "health", description = "Whether the product works, and how it is used"),
