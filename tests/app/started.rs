@@ -1,0 +1,117 @@
+//! Tapes, put together loan by loan, and runs of them.
+
+use std::collections::BTreeSet;
+
+use axum::http::HeaderName;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use shared::auth::permission::Role;
+use uuid::Uuid;
+
+use crate::runs::{GOOD_CELLS, HEADER};
+
+use super::{Answer, Person, TestApp, document};
+
+/// A tape with the canonical columns.
+#[derive(Debug, Clone)]
+pub struct Tape(String);
+
+impl Tape {
+    /// No loans yet.
+    pub fn new() -> Self {
+        Self(format!("{HEADER}\n"))
+    }
+
+    /// So many loans that are bought, `L-00000` and on.
+    pub fn of_good(count: usize) -> Self {
+        (0..count).fold(Self::new(), |tape, at| tape.good(&format!("L-{at:05}")))
+    }
+
+    /// A loan that is bought.
+    pub fn good(self, number: &str) -> Self {
+        self.with(number, &[])
+    }
+
+    /// A loan that is like those that are bought, but for some cells.
+    pub fn with(mut self, number: &str, other: &[(&str, &str)]) -> Self {
+        let good = HEADER.split(',').zip(format!("{number},{GOOD_CELLS}").split(',').map(str::to_owned).collect::<Vec<_>>());
+        let cell =
+            |(name, cell): (&str, String)| other.iter().find(|(of, _)| *of == name).map_or(cell, |(_, cell)| (*cell).to_owned());
+        self.0 += &(good.map(cell).collect::<Vec<_>>().join(",") + "\n");
+        self
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TestApp {
+    /// Puts a tape where somebody's runs find it; its path.
+    pub async fn put_tape(&self, person: &Person, tape: &Tape) -> String {
+        let path = format!("{}.csv", Uuid::new_v4());
+        let root = match (person.user.role, person.user.sales_team_id) {
+            (Role::SalesTeam, Some(team)) => format!("inputs/teams/{team}"),
+            _ => "inputs".to_owned(),
+        };
+        self.put(&format!("{root}/{path}"), tape.text().to_owned()).await;
+        path
+    }
+
+    /// Asks for a run.
+    pub async fn start(&self, person: &Person, wanted: &Value) -> Answer {
+        self.post("/api/pipeline/run").by(person).json(wanted).send().await
+    }
+
+    /// A run of a tape that waits for its worker; its id.
+    pub async fn pending(&self, person: &Person, tape: &Tape) -> String {
+        let path = self.put_tape(person, tape).await;
+        let run = self.start(person, &json!({"files": [path]})).await.expect(202);
+        // Runs that are started later are newer.
+        self.clock.advance(SignedDuration::from_millis(1));
+        run["run_id"].as_str().unwrap().to_owned()
+    }
+
+    /// A run of a tape that has ended; its id.
+    pub async fn ended(&self, person: &Person, tape: &Tape) -> String {
+        let id = self.pending(person, tape).await;
+        self.work().await;
+        id
+    }
+
+    /// What is at an address, for somebody who may see it.
+    pub async fn read(&self, person: &Person, path: &str) -> Value {
+        self.get(path).by(person).send().await.expect(200)
+    }
+}
+
+impl Answer {
+    /// Where the next page is, if there is one.
+    pub fn next(&self) -> Option<String> {
+        let link = self.header("link").split(", ").find(|link| link.ends_with("rel=\"next\""))?;
+        Some(link[1..link.find('>').unwrap()].to_owned())
+    }
+
+    /// How many items there are in all, if it is told.
+    pub fn total(&self) -> Option<u64> {
+        let name = HeaderName::from_static("x-total-count");
+        self.headers.get(name).map(|total| total.to_str().unwrap().parse().unwrap())
+    }
+}
+
+/// One member of each of some objects.
+pub fn each<'v>(objects: &'v Value, member: &str) -> Vec<&'v Value> {
+    objects.as_array().unwrap().iter().map(|object| &object[member]).collect()
+}
+
+/// The names of an object's members.
+pub fn members(object: &Value) -> BTreeSet<String> {
+    object.as_object().unwrap().keys().cloned().collect()
+}
+
+/// The names of the members that an object has by the OpenAPI document.
+pub fn documented(schema: &str) -> BTreeSet<String> {
+    let document = serde_json::to_value(document()).unwrap();
+    members(&document["components"]["schemas"][schema]["properties"])
+}

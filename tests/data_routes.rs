@@ -1,0 +1,49 @@
+//! The endpoints of results: summaries, exceptions and their export, loans, teams, and how the engine is set up.
+
+mod exceptions;
+mod exports;
+mod loans;
+mod settings;
+mod summaries;
+
+use serde_json::Value;
+use shared::auth::permission::Role;
+
+use crate::app::{Person, Tape, TestApp};
+
+/// The product with an analyst.
+async fn app() -> (TestApp, Person) {
+    let app = TestApp::new().await;
+    let ana = app.person("ana", Role::Analyst, None).await;
+    (app, ana)
+}
+
+/// A team's member.
+async fn member(app: &TestApp, team: &str) -> Person {
+    let id = app.team(team).await.id;
+    app.person(&format!("of_{team}"), Role::SalesTeam, Some(id)).await
+}
+
+/// Two loans that are bought, and four exceptions of the others: A fails its LTV and has no appraisal, B fails its score, and
+/// C has no number and no score.
+fn mixed() -> Tape {
+    Tape::new()
+        .good("G-1")
+        .with("A", &[("ltv_ratio", "97.8"), ("appraisal_value", "")])
+        .with("B", &[("credit_score", "500")])
+        .with("", &[("credit_score", "")])
+        .good("G-2")
+}
+
+/// A list in pages, as whoever follows the links sees it.
+async fn followed(app: &TestApp, person: &Person, first: &str) -> Vec<Value> {
+    let (mut next, mut found) = (Some(first.to_owned()), Vec::new());
+    while let Some(address) = next {
+        let page = app.get(&address).by(person).send().await;
+        let items = page.expect(200);
+        assert!(!items.as_array().unwrap().is_empty() || found.is_empty(), "an empty page at {address}");
+        found.extend(items.as_array().unwrap().iter().cloned());
+        next = page.next();
+    }
+    found
+}

@@ -1,0 +1,79 @@
+//! `GET /api/summary/{run_id}`.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    app::{Tape, documented, members},
+    data_routes::{app, member, mixed},
+};
+
+#[tokio::test]
+async fn a_summary_counts_what_the_run_found() {
+    let (app, ana) = app().await;
+    let id = app.ended(&ana, &mixed()).await;
+    let summary = app.read(&ana, &format!("/api/summary/{id}")).await;
+    assert_eq!((&summary["run_id"], &summary["status"]), (&json!(id), &"completed".into()));
+    assert_eq!((&summary["total_loans"], &summary["exceptions_count"]), (&5.into(), &4.into()));
+    assert_eq!(summary["total_balance"], 1_250_000);
+    let checks = &summary["eligibility_checks"];
+    assert_eq!((&checks["eligible"], &checks["rejected"], &checks["projected"]), (&2.into(), &3.into(), &0.into()));
+    let by_type = json!({"credit_score": 1, "ltv_ratio": 1, "missing_appraisal": 1, "missing_field": 1});
+    assert_eq!(checks["exceptions_by_type"], by_type);
+    assert_eq!(checks["exceptions_by_severity"], json!({"hard": 3, "soft": 1}));
+    assert_eq!(checks["exceptions_by_category"], json!({"credit": 2, "data_quality": 2}));
+    let bought = &summary["dispositions"]["to_purchase"];
+    assert_eq!((&bought["count"], &bought["balance"], &bought["wac"]), (&2.into(), &500_000.into(), &json!(6.5)));
+    let fields: Vec<&Value> = summary["strats"].as_array().unwrap().iter().map(|strat| &strat["by"]).collect();
+    let expected = ["ltv_ratio", "credit_score", "note_rate", "loan_amount", "property_type", "occupancy_status", "loan_purpose"];
+    assert_eq!(fields, expected);
+}
+
+#[tokio::test]
+async fn a_run_that_has_not_ended_has_found_nothing_yet() {
+    let (app, ana) = app().await;
+    let id = app.pending(&ana, &mixed()).await;
+    let address = format!("/api/summary/{id}");
+    let before = app.read(&ana, &address).await;
+    assert_eq!((&before["status"], &before["total_loans"]), (&"pending".into(), &0.into()));
+    assert_eq!(before["eligibility_checks"]["exceptions_by_type"], json!({}));
+    app.work().await;
+    let after = app.read(&ana, &address).await;
+    assert_eq!((&after["status"], &after["total_loans"]), (&"completed".into(), &5.into()));
+    assert_eq!(members(&before), members(&after));
+}
+
+#[tokio::test]
+async fn a_failed_run_has_a_summary_too() {
+    let (app, ana) = app().await;
+    let id = app.ended(&ana, &Tape::new()).await;
+    let summary = app.read(&ana, &format!("/api/summary/{id}")).await;
+    assert_eq!((&summary["status"], &summary["total_loans"]), (&"failed".into(), &0.into()));
+}
+
+#[tokio::test]
+async fn a_summary_is_the_run_owners_alone() {
+    let (app, ana) = app().await;
+    let (wes, eve) = (member(&app, "West").await, member(&app, "East").await);
+    let id = app.ended(&wes, &mixed()).await;
+    let address = format!("/api/summary/{id}");
+    // Whoever may see it has seen it before, so that it may be kept in memory.
+    let summary = app.read(&ana, &address).await;
+    assert_eq!(app.read(&wes, &address).await, summary);
+    assert_eq!(app.get(&address).by(&eve).send().await.problem(404), "not_found");
+    for id in [Uuid::new_v4().to_string(), "x".to_owned(), "1e3".to_owned()] {
+        assert_eq!(app.get(&format!("/api/summary/{id}")).by(&ana).send().await.problem(404), "not_found");
+    }
+}
+
+#[tokio::test]
+async fn the_document_shows_summaries_as_they_are() {
+    let (app, ana) = app().await;
+    let id = app.ended(&ana, &mixed()).await;
+    let summary = app.read(&ana, &format!("/api/summary/{id}")).await;
+    assert_eq!(documented("Summary"), members(&summary));
+    assert_eq!(documented("EligibilityChecks"), members(&summary["eligibility_checks"]));
+    assert_eq!(documented("DispositionSummary"), members(&summary["dispositions"]["rejected"]));
+    assert_eq!(documented("Strat"), members(&summary["strats"][0]));
+    assert_eq!(documented("Bucket"), members(&summary["strats"][0]["buckets"][0]));
+}

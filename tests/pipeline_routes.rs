@@ -1,0 +1,30 @@
+//! The endpoints of runs: how one is started, what is shown of it, and what it leaves behind.
+
+mod archives;
+mod outputs;
+mod showing;
+mod starting;
+mod starting_once;
+
+use shared::auth::{permission::Role, user::SalesTeam};
+
+use crate::app::{Person, TestApp};
+
+/// The product with an analyst.
+async fn app() -> (TestApp, Person) {
+    let app = TestApp::new().await;
+    let ana = app.person("ana", Role::Analyst, None).await;
+    (app, ana)
+}
+
+/// A team with a member.
+async fn team(app: &TestApp, name: &str) -> (SalesTeam, Person) {
+    let team = app.team(name).await;
+    let member = app.person(&format!("of_{name}"), Role::SalesTeam, Some(team.id)).await;
+    (team, member)
+}
+
+/// How many runs there are.
+async fn runs(app: &TestApp, person: &Person) -> usize {
+    app.read(person, "/api/runs?limit=1000").await.as_array().unwrap().len()
+}

@@ -1,0 +1,169 @@
+//! The archive of a run.
+
+use std::{
+    collections::BTreeMap,
+    io::{Cursor, Read as _},
+};
+
+use futures_util::future::join_all;
+use http::Method;
+use serde_json::json;
+use shared::storage::StorageBackend as _;
+use zip::ZipArchive;
+
+use crate::{
+    app::{Answer, Person, Tape, TestApp, each},
+    desk::Desk,
+    pipeline_routes::app,
+};
+
+async fn download(app: &TestApp, person: &Person, id: &str, query: &str) -> Answer {
+    app.get(&format!("/api/runs/{id}/archive/download{query}")).by(person).send().await
+}
+
+/// The files of a ZIP.
+fn unpacked(bytes: &[u8]) -> BTreeMap<String, String> {
+    let mut zip = ZipArchive::new(Cursor::new(bytes)).unwrap();
+    let mut files = BTreeMap::new();
+    for at in 0..zip.len() {
+        let mut file = zip.by_index(at).unwrap();
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        files.insert(file.name().unwrap().into_owned(), text);
+    }
+    files
+}
+
+#[tokio::test]
+async fn an_archive_shows_what_went_in_and_what_came_out() {
+    let (app, ana) = app().await;
+    let id = app.ended(&ana, &Tape::of_good(2)).await;
+    let archive = app.read(&ana, &format!("/api/runs/{id}/archive")).await;
+    let members: Vec<&str> = archive.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(members, ["input", "output", "manifest"]);
+    assert_eq!(archive["input"].as_array().unwrap().len(), 1);
+    let outputs = ["exception_summary.csv", "projected_tape.csv", "purchase_tape.csv", "rejection_report.csv"];
+    assert_eq!(each(&archive["output"], "name"), outputs);
+    assert_eq!((&archive["manifest"]["path"], &archive["manifest"]["type"]), (&"manifest.json".into(), &"file".into()));
+    for file in archive["input"].as_array().unwrap().iter().chain(archive["output"].as_array().unwrap()) {
+        let path = file["path"].as_str().unwrap();
+        assert_eq!(file["size"], app.text(&format!("archive/{id}/{path}")).await.len());
+    }
+}
+
+#[tokio::test]
+async fn each_file_of_an_archive_is_downloaded_by_its_path() {
+    let (app, ana) = app().await;
+    let tape = Tape::of_good(2);
+    let id = app.ended(&ana, &tape).await;
+    let archive = app.read(&ana, &format!("/api/runs/{id}/archive")).await;
+    let input = archive["input"][0]["path"].as_str().unwrap();
+    let answer = download(&app, &ana, &id, &format!("?path={input}")).await;
+    assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, tape.text()));
+    let encoded = download(&app, &ana, &id, "?path=output%2Fpurchase_tape.csv").await;
+    assert_eq!(encoded.text(), app.text(&format!("outputs/{id}/purchase_tape.csv")).await);
+    assert_eq!(encoded.header("content-disposition"), "attachment; filename=\"purchase_tape.csv\"");
+    let manifest = download(&app, &ana, &id, "?path=manifest.json").await;
+    assert_eq!((&manifest.expect(200)["run_id"], manifest.header("content-type")), (&json!(id), "application/json"));
+}
+
+#[tokio::test]
+async fn tapes_of_one_name_both_survive() {
+    let (app, ana) = app().await;
+    for folder in ["x", "y"] {
+        app.put(&format!("inputs/{folder}/tape.csv"), Tape::new().good(folder).text().to_owned()).await;
+    }
+    let run = app.start(&ana, &json!({"files": ["x/tape.csv", "y/tape.csv"]})).await.expect(202);
+    app.work().await;
+    let id = run["run_id"].as_str().unwrap();
+    let archive = app.read(&ana, &format!("/api/runs/{id}/archive")).await;
+    assert_eq!(each(&archive["input"], "path"), ["input/x/tape.csv", "input/y/tape.csv"]);
+    assert!(download(&app, &ana, id, "?path=input/y/tape.csv").await.text().contains("\ny,"));
+}
+
+#[tokio::test]
+async fn no_path_leads_out_of_an_archive() {
+    let (app, ana) = app().await;
+    let id = app.ended(&ana, &Tape::of_good(1)).await;
+    for path in ["../x", "input/../../x", "/etc/passwd", "..%2F..%2Finputs", "..\\x", "C:/x", "~root", "%00", "input/%2e%2e/x"] {
+        assert_eq!(download(&app, &ana, &id, &format!("?path={path}")).await.problem(400), "bad_path", "{path}");
+    }
+    assert_eq!(download(&app, &ana, "no-run", "?path=../x").await.problem(404), "not_found");
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_in_an_archive_is_not_found() {
+    let (app, ana) = app().await;
+    let id = app.ended(&ana, &Tape::of_good(1)).await;
+    for path in ["input", "input/absent.csv", "facts.parquet", "%252e%252e/x", "."] {
+        assert_eq!(download(&app, &ana, &id, &format!("?path={path}")).await.problem(404), "not_found", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_whole_archive_is_a_zip_that_stays_the_same() {
+    let (app, ana) = app().await;
+    let id = app.ended(&ana, &Tape::of_good(50)).await;
+    let answers = join_all((0..4).map(|_| download(&app, &ana, &id, ""))).await;
+    let mut expected = BTreeMap::new();
+    let folder = format!("archive/{id}/");
+    for entry in app.resources.storage.list(folder.trim_end_matches('/'), true).await.unwrap() {
+        if entry.file.is_some() {
+            expected.insert(entry.key[folder.len()..].to_owned(), app.text(&entry.key).await);
+        }
+    }
+    assert_eq!(expected.len(), 6);
+    for answer in &answers {
+        assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, "application/zip"));
+        assert_eq!(answer.header("content-disposition"), format!("attachment; filename=\"{id}.zip\""));
+        assert_eq!(unpacked(&answer.bytes), expected);
+        assert_eq!(answer.bytes, answers[0].bytes);
+    }
+    app.clock.advance(jiff::SignedDuration::from_hours(1));
+    assert_eq!(download(&app, &ana, &id, "").await.bytes, answers[0].bytes);
+}
+
+#[tokio::test]
+async fn a_zip_that_is_too_large_for_an_answer_is_fetched_from_the_storage() {
+    let (app, ana) = app().await;
+    let id = app.ended(&ana, &Tape::of_good(1)).await;
+    // Digits of a generator, which hardly shrink.
+    let mut state = 1_u64;
+    let mut noise = String::new();
+    while noise.len() < 9_000_000 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        noise += &format!("{state:x}");
+    }
+    app.put(&format!("archive/{id}/input/noise.csv"), noise.clone()).await;
+    let answer = download(&app, &ana, &id, "").await;
+    assert_eq!(answer.status, 307);
+    let fetched = app.fetch(Method::GET, answer.header("location"), &[], "").await;
+    assert_eq!(fetched.status, 200);
+    assert!(unpacked(&fetched.bytes)["input/noise.csv"] == noise);
+}
+
+#[tokio::test]
+async fn the_zip_of_an_archive_is_replayed_identically() {
+    let (app, ana) = app().await;
+    let id = app.ended(&ana, &Tape::of_good(20).with("bad", &[("ltv_ratio", "98")])).await;
+    let zip = download(&app, &ana, &id, "").await;
+    let desk = Desk::new();
+    desk.write("archive.zip", &zip.bytes);
+    let answer = desk.command(&["replay", "archive.zip"]);
+    assert_eq!(answer.code, 0, "{}{}", answer.out, answer.err);
+    assert!(answer.out.contains("identical"), "{}", answer.out);
+}
+
+#[tokio::test]
+async fn there_is_no_archive_before_the_end_of_a_run_nor_of_one_that_kept_nothing() {
+    let (app, ana) = app().await;
+    let pending = app.pending(&ana, &Tape::of_good(1)).await;
+    assert_eq!(download(&app, &ana, &pending, "").await.problem(404), "not_found");
+    let empty = json!({"input": [], "output": [], "manifest": null});
+    assert_eq!(app.read(&ana, &format!("/api/runs/{pending}/archive")).await, empty);
+    app.work().await;
+    assert_eq!(download(&app, &ana, &pending, "").await.status, 200);
+    let failed = app.ended(&ana, &Tape::new()).await;
+    assert_eq!(download(&app, &ana, &failed, "").await.problem(404), "not_found");
+    assert_eq!(app.read(&ana, &format!("/api/runs/{failed}/archive")).await, empty);
+}
