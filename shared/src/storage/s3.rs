@@ -39,10 +39,9 @@ pub struct S3Storage {
 }
 
 /// What an error of S3 means.
-fn meaning<E, R>(error: SdkError<E, R>) -> StorageError
+fn meaning<E>(error: SdkError<E>) -> StorageError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
 {
     let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
     match code {

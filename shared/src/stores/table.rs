@@ -58,13 +58,15 @@ const UNAVAILABLE: [&str; 14] = [
 ];
 
 /// What an error of the SDK means.
-pub fn failed<E, R>(error: SdkError<E, R>) -> StoreError
+pub fn failed<E>(error: SdkError<E>) -> StoreError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
 {
     let refused = match &error {
-        SdkError::ServiceError(service) => !service.err().code().is_none_or(|code| UNAVAILABLE.contains(&code)),
+        SdkError::ServiceError(service) => {
+            let known = service.err().code().is_none_or(|code| UNAVAILABLE.contains(&code));
+            !known && !service.raw().status().is_server_error()
+        }
         SdkError::ConstructionFailure(_) => true,
         _ => false,
     };
