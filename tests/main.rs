@@ -6,6 +6,7 @@ mod admin_commands;
 mod app;
 mod auth_routes;
 mod cli;
+mod data_routes;
 mod desk;
 mod facts;
 mod files_routes;

@@ -4,6 +4,7 @@
 mod call;
 mod outage;
 mod people;
+mod started;
 
 use std::sync::{Arc, Mutex};
 
@@ -30,6 +31,7 @@ pub use self::{
     call::{Answer, form_of},
     outage::{Fault, INSIDE, Outage},
     people::{PASSWORD, Person},
+    started::{Tape, documented, each, members},
 };
 
 /// Where the bucket seems to be served: presigned URLs begin so.
