@@ -115,3 +115,56 @@ pub fn documented(schema: &str) -> BTreeSet<String> {
     let document = serde_json::to_value(document()).unwrap();
     members(&document["components"]["schemas"][schema]["properties"])
 }
+
+/// Runs of every status, of a team and of nobody.
+pub struct ManyRuns {
+    /// Who sees all of them.
+    pub analyst: Person,
+    /// A member of the team.
+    pub member: Person,
+    /// The ids, oldest first. Those at even places are the team's; 0 to 4 are completed, 5 and 6 have failed, 7 is running, 8
+    /// and 9 are pending.
+    pub ids: Vec<String>,
+}
+
+impl TestApp {
+    /// Ten runs.
+    pub async fn many_runs(&self) -> ManyRuns {
+        let team = self.team("West").await;
+        let analyst = self.person("ana", Role::Analyst, None).await;
+        let member = self.person("wes", Role::SalesTeam, Some(team.id)).await;
+        let failing = Tape::new().good("G").with("F", &[("credit_score", "500"), ("appraisal_value", "")]);
+        let mut ids = Vec::new();
+        for at in 0..10 {
+            let person = if at % 2 == 0 { &member } else { &analyst };
+            ids.push(match at {
+                0..5 => self.ended(person, &failing).await,
+                5 | 6 => self.ended(person, &Tape::new()).await,
+                _ => self.pending(person, &failing).await,
+            });
+        }
+        let id = ids[7].parse().unwrap();
+        let mut run = self.worker.runs.request(id).await.unwrap().unwrap().run().unwrap();
+        let now = self.resources.clock.now();
+        run.start(now).unwrap();
+        self.worker.runs.claim(&run, Uuid::new_v4(), now).await.unwrap().unwrap();
+        ManyRuns { analyst, member, ids }
+    }
+
+    /// A run of 100 loans: 70 are bought, then 20 turned down and 10 held back because of their price. It has 30 exceptions:
+    /// each loan that is turned down fails its score, and every second of them has no appraisal.
+    pub async fn populated_run(&self, person: &Person) -> String {
+        self.put("inputs/prices.toml", "name = \"prices\"\nversion = \"1\"\n[projection]\nminimum_price = 90\n").await;
+        let mut tape = Tape::of_good(70);
+        for at in 70..90 {
+            let appraisal = if at % 2 == 0 { "" } else { "312500" };
+            tape = tape.with(&format!("L-{at:05}"), &[("credit_score", "500"), ("appraisal_value", appraisal)]);
+        }
+        tape = (90..100).fold(tape, |tape, at| tape.with(&format!("L-{at:05}"), &[("note_rate", "3")]));
+        let wanted = json!({"files": [self.put_tape(person, &tape).await], "rule_set": "prices.toml"});
+        let run = self.start(person, &wanted).await.expect(202);
+        self.clock.advance(SignedDuration::from_millis(1));
+        self.work().await;
+        run["run_id"].as_str().unwrap().to_owned()
+    }
+}
