@@ -41,7 +41,7 @@ async fn runs_are_listed_by_day_of_the_week() {
     let token = app.resources.tokens.issue(&ana.user, app.resources.clock.now()).unwrap();
     let ana = Person { token, ..ana };
     let tuesday = app.pending(&ana, &Tape::of_good(1)).await;
-    assert_eq!(ids(&app, &ana, "?run_weekday=0").await, [monday.clone()]);
+    assert_eq!(ids(&app, &ana, "?run_weekday=0").await, [monday.as_str()]);
     assert_eq!(ids(&app, &ana, "?run_weekday=1&status=pending").await, [tuesday]);
     assert_eq!(ids(&app, &ana, "?run_weekday=6").await, [""; 0]);
     app.work().await;
@@ -56,10 +56,10 @@ async fn runs_are_listed_by_team() {
     let of_nobody = app.pending(&ana, &Tape::of_good(1)).await;
     let of = |team: Uuid, more: &str| format!("?sales_team_id={team}{more}");
     assert_eq!(ids(&app, &ana, "").await, reversed([&of_west, &of_east, &of_nobody]));
-    assert_eq!(ids(&app, &ana, &of(west.id, "")).await, [of_west.clone()]);
+    assert_eq!(ids(&app, &ana, &of(west.id, "")).await, [of_west.as_str()]);
     assert_eq!(ids(&app, &ana, &of(east.id, "&status=completed")).await, [""; 0]);
     assert_eq!(ids(&app, &ana, &of(Uuid::new_v4(), "")).await, [""; 0]);
-    assert_eq!(ids(&app, &wes, "").await, [of_west.clone()]);
+    assert_eq!(ids(&app, &wes, "").await, [of_west.as_str()]);
     assert_eq!(ids(&app, &wes, &of(west.id, "&run_weekday=0")).await, [of_west]);
     assert_eq!(ids(&app, &wes, &of(east.id, "")).await, [""; 0]);
 }
