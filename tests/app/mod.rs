@@ -13,10 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use local::embedded::{Credentials, EmbeddedStores, Options};
 use runner::execute::{Executed, Worker};
 use shared::{
-    api::{
-        layers,
-        routes::{Api, Route},
-    },
+    api::{layers, routes::Route},
     auth::token::Tokens,
     clock::Clock,
     config::{Environment, Secret},
@@ -74,15 +71,6 @@ pub struct TestApp {
     _folder: TempDir,
 }
 
-/// Every function's routes, as one.
-fn api(resources: &Resources) -> Api {
-    health::api(health::State::new(resources))
-        .and(auth::api(auth::State::new(resources)))
-        .and(files::api(files::State::new(resources)))
-        .and(pipeline::api(pipeline::State::new(resources)))
-        .and(data::api(data::State::new(resources)))
-}
-
 /// Every function's part of the OpenAPI document. The first one is the trunk.
 pub fn documents() -> Vec<utoipa::openapi::OpenApi> {
     vec![
@@ -123,7 +111,7 @@ impl TestApp {
         let (table_outage, bucket_outage) = outage::outages(&mut resources);
         change(&mut resources);
         let worker = Worker::new(&resources, Tuning { threads: 2, block_bytes: 64 * 1024 });
-        let api = api(&resources);
+        let api = local::api(&resources);
         let routes = api.table.clone();
         let (router, bucket) = (layers::serve(api), stores.s3.router());
         Self { resources, clock, worker, routes, table_outage, bucket_outage, router, bucket, _folder: folder }
