@@ -27,10 +27,12 @@ pub enum Fault {
     Throttled,
     /// It answers with an error of its own.
     Broken,
+    /// It does what it is asked for, and its answer does not arrive.
+    AnswerLost,
 }
 
 impl Fault {
-    /// Every fault that a request comes back from.
+    /// Every fault in which the store does nothing and the client learns that it failed.
     pub const ENDING: [Self; 4] = [Self::Unreachable, Self::Silent, Self::Throttled, Self::Broken];
 }
 
@@ -117,6 +119,13 @@ impl HttpConnector for Switched<SharedHttpConnector> {
             (Some(Fault::Hanging), _) => return HttpConnectorFuture::new(std::future::pending()),
             (Some(Fault::Unreachable), _) => return HttpConnectorFuture::ready(Err(ConnectorError::io(INSIDE.into()))),
             (Some(Fault::Silent), _) => return HttpConnectorFuture::ready(Err(ConnectorError::timeout(INSIDE.into()))),
+            (Some(Fault::AnswerLost), _) => {
+                let answer = self.way.call(request);
+                return HttpConnectorFuture::new(async {
+                    answer.await?;
+                    Err(ConnectorError::timeout(INSIDE.into()))
+                });
+            }
             (Some(Fault::Throttled), true) => (400, "ThrottlingException"),
             (Some(Fault::Throttled), false) => (503, "SlowDown"),
             (Some(Fault::Broken), true) => (500, "InternalServerError"),

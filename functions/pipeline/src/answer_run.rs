@@ -39,11 +39,11 @@ impl State {
     /// Answers with a run: 200 if its end was waited for and has come, else 202.
     ///
     /// # Errors
-    /// The store fails.
+    /// Its id is no header.
     pub(crate) async fn answer_run(&self, run: StoredRun, wait: Option<u64>) -> Result<Response, ApiError> {
         let location = HeaderValue::try_from(format!("/api/runs/{}", run.run_id)).map_err(ApiError::internal)?;
         let run = match wait {
-            Some(seconds) => self.ended_within(run, Duration::from_secs(seconds)).await?,
+            Some(seconds) => self.ended_within(run, Duration::from_secs(seconds)).await,
             None => run,
         };
         let status = if wait.is_some() && run.status.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
@@ -56,14 +56,19 @@ impl State {
     }
 
     /// The run when it has ended, or as it is when the time is over.
-    async fn ended_within(&self, mut run: StoredRun, time: Duration) -> Result<StoredRun, ApiError> {
+    async fn ended_within(&self, mut run: StoredRun, time: Duration) -> StoredRun {
         let (deadline, mut pause) = (Instant::now() + time, FIRST_LOOK);
         while !run.status.is_final() && Instant::now() < deadline {
             sleep(pause.min(deadline - Instant::now())).await;
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
-            run = self.runs.get(run.run_id).await?.ok_or(ApiError::not_found("The run"))?;
+            match self.runs.get(run.run_id).await {
+                Ok(Some(now)) => run = now,
+                Ok(None) => break,
+                // It has been started, whether or not it can be looked at now.
+                Err(error) => tracing::warn!(run_id = %run.run_id, %error, "a run that is waited for could not be read"),
+            }
         }
-        Ok(run)
+        run
     }
 }
 

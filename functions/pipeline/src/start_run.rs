@@ -127,7 +127,8 @@ pub async fn start_run(
     let request = request(Uuid::new_v4(), terms, tapes, state.clock.now());
     let run = request.run().map_err(ApiError::internal)?;
     let run = match state.runs.create(&run, &request, key.as_ref()).await? {
-        Created::Done => state.runs.get(request.run_id).await?,
+        // The run is there: that it cannot be read now must not look as if it were not.
+        Created::Done => Some(StoredRun::created(&run)?),
         // Another request with the same key came in between.
         Created::KeyUsed => state.first_run(scope, key.as_ref()).await?,
         Created::NoSuchTeam => return Err(ApiError::not_found("The sales team")),

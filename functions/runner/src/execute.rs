@@ -23,7 +23,7 @@ use shared::{
     storage::{
         StorageBackend as _, StorageError,
         s3::S3Storage,
-        tape::ObjectTape,
+        tape::{ObjectTape, ReadFailure},
         uploads::{Uploaded, Uploads},
     },
     stores::{
@@ -165,15 +165,19 @@ impl Worker {
     ) -> Result<(), Stop> {
         let files = (!request.dry_run).then(|| Arc::new(Files::new(&self.storage, run.run_id())));
         let progress = Arc::new(Mutex::new(None));
-        let judged = self.reporting(lease, &progress, self.judge(request, rules, files.clone(), &progress)).await;
+        let failure = ReadFailure::default();
+        let judging = self.judge(request, rules, files.clone(), &progress, &failure);
+        let judged = self.reporting(lease, &progress, judging).await;
         run_progress(run, &progress);
         let outcome = match (judged, &files) {
             (Ok(outcome), _) => outcome,
             (Err(error), files) => {
-                if let Some(uploads) = files.as_ref().and_then(|files| files.take()) {
-                    uploads.abort().await;
-                }
-                return Err(error);
+                let aborted = match files.as_ref().and_then(|files| files.take()) {
+                    Some(uploads) => uploads.abort().await,
+                    None => None,
+                };
+                // The engine took a failure of the storage for one of the tape or of its outputs.
+                return Err(failure.take().or(aborted).map_or(error, Stop::Storage));
             }
         };
         run.record(&outcome);
@@ -219,8 +223,9 @@ impl Worker {
         rules: &RuleSet,
         files: Option<Arc<Files>>,
         progress: &Arc<Mutex<Option<Progress>>>,
+        failure: &ReadFailure,
     ) -> Result<Outcome, Stop> {
-        let tape = |tape| Box::new(ObjectTape::new(self.storage.clone(), tape)) as Box<dyn TapeSource>;
+        let tape = |tape| Box::new(ObjectTape::new(self.storage.clone(), tape, failure.clone())) as Box<dyn TapeSource>;
         let tapes: Vec<Box<dyn TapeSource>> = request.tapes.iter().cloned().map(tape).collect();
         let target = request.target().map_err(|error| StoreError::Damaged(error.to_string()))?;
         let (rules, tuning, progress) = (rules.clone(), self.tuning, Arc::clone(progress));

@@ -3,6 +3,7 @@
 use std::{
     io::{self, Read, Seek, SeekFrom},
     ops::Range,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
@@ -10,28 +11,53 @@ use tokio::{runtime::Handle, sync::mpsc};
 
 use crate::{
     facts::read::RangeReader as _,
-    stores::runs::TapeRef,
+    stores::{StoreError, runs::TapeRef},
     tape::{source::TapeSource, xlsx::ReadSeek},
 };
 
-use super::{StorageBackend as _, collect, range_reader::ObjectReader, range_reader::io_error, s3::S3Storage};
+use super::{StorageBackend as _, StorageError, collect, range_reader::ObjectReader, range_reader::io_error, s3::S3Storage};
 
 /// How much is asked for at once.
 const AHEAD_BYTES: u64 = 8 * 1024 * 1024;
 /// How many such pieces wait to be read.
 const AHEAD: usize = 2;
 
+/// What the storage failed with while tapes were read. Whoever reads a tape learns only that it cannot be read, and would
+/// take that for the tape's own fault.
+#[derive(Debug, Clone, Default)]
+pub struct ReadFailure(Arc<Mutex<Option<StoreError>>>);
+
+impl ReadFailure {
+    /// The failure, if there was one.
+    pub fn take(&self) -> Option<StoreError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Notes an error, if the storage is to blame for it; what the reader is told.
+    fn note(&self, error: StorageError) -> io::Error {
+        match error {
+            StorageError::Store(error) => {
+                let told = io::Error::other(error.to_string());
+                *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                told
+            }
+            error => io_error(error),
+        }
+    }
+}
+
 /// One version of a tape in the storage. It is used off the async threads.
 pub struct ObjectTape {
     storage: S3Storage,
     tape: TapeRef,
+    failure: ReadFailure,
     runtime: Handle,
 }
 
 impl ObjectTape {
-    /// A tape, to be read with the help of the present runtime.
-    pub fn new(storage: S3Storage, tape: TapeRef) -> Self {
-        Self { storage, tape, runtime: Handle::current() }
+    /// A tape, to be read with the help of the present runtime. `failure` learns what the storage fails with.
+    pub fn new(storage: S3Storage, tape: TapeRef, failure: ReadFailure) -> Self {
+        Self { storage, tape, failure, runtime: Handle::current() }
     }
 }
 
@@ -46,6 +72,7 @@ impl TapeSource for ObjectTape {
 
     fn open_at(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
         let (sender, receiver) = mpsc::channel(AHEAD);
+        let failure = self.failure.clone();
         let (storage, TapeRef { key, size, etag, .. }) = (self.storage.clone(), self.tape.clone());
         self.runtime.spawn(async move {
             let mut start = offset.min(size);
@@ -59,7 +86,7 @@ impl TapeSource for ObjectTape {
                 };
                 let failed = piece.is_err();
                 start = range.end;
-                if sender.send(piece.map_err(io_error)).await.is_err() || failed || start >= size {
+                if sender.send(piece.map_err(|error| failure.note(error))).await.is_err() || failed || start >= size {
                     return;
                 }
             }
@@ -70,7 +97,7 @@ impl TapeSource for ObjectTape {
     fn open_seekable(&self) -> io::Result<Box<dyn ReadSeek>> {
         let TapeRef { key, size, etag, .. } = self.tape.clone();
         let reader = self.runtime.block_on(async { ObjectReader::new(self.storage.clone(), key, size, etag) });
-        Ok(Box::new(Anywhere { reader, size, at: 0, piece: Bytes::new(), place: 0..0 }))
+        Ok(Box::new(Anywhere { reader, failure: self.failure.clone(), size, at: 0, piece: Bytes::new(), place: 0..0 }))
     }
 }
 
@@ -97,6 +124,7 @@ impl Read for Ahead {
 /// A tape that is read in any order, a megabyte at a time.
 struct Anywhere {
     reader: ObjectReader,
+    failure: ReadFailure,
     size: u64,
     at: u64,
     piece: Bytes,
@@ -113,7 +141,11 @@ impl Read for Anywhere {
         }
         if !self.place.contains(&self.at) {
             let place = self.at..(self.at + PIECE_BYTES).min(self.size);
-            let mut read = self.reader.read(std::slice::from_ref(&place))?;
+            let read = self.reader.read(std::slice::from_ref(&place));
+            let mut read = read.map_err(|error| match error.downcast::<StorageError>() {
+                Ok(error) => self.failure.note(error),
+                Err(error) => error,
+            })?;
             self.piece = read.pop().unwrap_or_default();
             self.place = place;
         }

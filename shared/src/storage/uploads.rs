@@ -8,6 +8,8 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
 
+use crate::stores::StoreError;
+
 use super::{
     StorageError,
     content_type::content_type_of,
@@ -102,13 +104,17 @@ impl Uploads {
         failure.map_or(Ok(uploaded), Err)
     }
 
-    /// Gives all files up.
-    pub async fn abort(self) {
+    /// Gives all files up. What the storage failed with before, if it did.
+    pub async fn abort(self) -> Option<StoreError> {
+        let mut failure = None;
         for upload in self.begun.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            if let Ok(Ok(Some(Whole::InParts(upload, _)))) = upload.stored.await {
-                upload.abort().await;
+            match upload.stored.await {
+                Ok(Ok(Some(Whole::InParts(upload, _)))) => upload.abort().await,
+                Ok(Err(StorageError::Store(error))) => failure = Some(error),
+                _ => {}
             }
         }
+        failure
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     run::{NewRun, Run, RunStatus},
     stores::{
         StoreError, keys,
-        table::{Item, json_of, number_of},
+        table::{Item, item_of, json_of, number_of},
     },
 };
 
@@ -218,6 +218,14 @@ impl StoredRun {
             lease_until,
             object,
         })
+    }
+
+    /// A run that has just been created: as it would be read.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON.
+    pub fn created(run: &Run) -> Result<Self, StoreError> {
+        Self::read(&item_of(&keys::run(run.run_id()), run)?)
     }
 
     /// The `run` object of the API.

@@ -1,0 +1,58 @@
+//! What the product does while DynamoDB or S3 fails: it says so, and leaves nothing half-made.
+
+mod executing;
+mod reading;
+mod requests;
+mod writing;
+
+use shared::{
+    auth::permission::Role,
+    storage::StorageBackend as _,
+    stores::{
+        runs::{RunFilter, Runs},
+        teams::Teams,
+        users::{UserFilter, Users},
+    },
+};
+
+use crate::app::{Answer, INSIDE, Person, Tape, TestApp};
+
+/// A product with something in it.
+struct Scene {
+    app: TestApp,
+    root: Person,
+    /// A run that has completed.
+    run: String,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let app = TestApp::new().await;
+        let root = app.person("root", Role::Admin, None).await;
+        app.team("West").await;
+        let run = app.ended(&root, &Tape::of_good(3).with("bad", &[("ltv_ratio", "99")])).await;
+        app.put("inputs/folder/tape.csv", Tape::of_good(1).text().to_owned()).await;
+        Self { app, root, run }
+    }
+
+    /// Everything that is stored, as text.
+    async fn stored(&self) -> String {
+        let table = &self.app.resources.table;
+        let users = Users::new(table.clone()).list(UserFilter::default(), None, 0, 1000).await.unwrap();
+        let teams = Teams::new(table.clone()).list(0, 1000).await.unwrap();
+        let runs = Runs::new(table.clone()).list(RunFilter::default(), None, 0, 1000).await.unwrap().0;
+        let runs = serde_json::to_string(&runs).unwrap();
+        let files = self.app.resources.storage.list("", true).await.unwrap();
+        format!("{users:?}\n{teams:?}\n{runs}\n{files:?}")
+    }
+}
+
+/// Checks that an answer says that a store fails, when to ask again, and nothing of the inside.
+fn assert_unavailable(answer: &Answer, what: &str) {
+    assert_eq!(answer.status.as_u16(), 503, "{what}: {}", answer.text());
+    assert_eq!(answer.problem(503), "unavailable", "{what}");
+    assert!(answer.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 0), "{what}: {:?}", answer.headers);
+    for word in [INSIDE, "loan-engine", "loans/", "Exception", "SlowDown", "InternalError", "dispatch"] {
+        assert!(!answer.text().contains(word), "{what}: {word}: {}", answer.text());
+    }
+}

@@ -1,0 +1,116 @@
+//! A request to every route there is.
+
+use http::Method;
+use serde_json::{Value, json};
+use shared::api::routes::Verb;
+use uuid::Uuid;
+
+use super::Scene;
+use crate::app::Answer;
+
+/// What comes with a request.
+pub enum Content {
+    Nothing,
+    Json(Value),
+    File,
+}
+
+/// A request to a route.
+pub struct Wanted {
+    pub verb: Verb,
+    /// The path of the route.
+    pub route: &'static str,
+    pub address: String,
+    content: Content,
+}
+
+impl Wanted {
+    pub fn name(&self) -> String {
+        format!("{} {}", self.verb, self.address)
+    }
+
+    /// The answer to an administrator.
+    pub async fn send(&self, scene: &Scene) -> Answer {
+        let method: Method = self.verb.as_str().parse().unwrap();
+        let call = scene.app.call(method, &self.address).by(&scene.root);
+        match &self.content {
+            Content::Nothing => call.send().await,
+            Content::Json(body) => call.json(body).send().await,
+            Content::File => call.file("new.csv", "x").send().await,
+        }
+    }
+}
+
+/// At least one good request to every route.
+pub fn requests(scene: &Scene) -> Vec<Wanted> {
+    let (run, user) = (&scene.run, scene.root.user.id);
+    let get = |route: &'static str, address: String| Wanted { verb: Verb::Get, route, address, content: Content::Nothing };
+    let json = |verb, route: &'static str, address: &str, body| Wanted {
+        verb,
+        route,
+        address: address.to_owned(),
+        content: Content::Json(body),
+    };
+    let plain = |route: &'static str| get(route, route.to_owned());
+    let of_run = |route: &'static str| get(route, route.replace("{run_id}", run));
+    let new_user = json!({"email": "new@example.com", "username": "new", "password": "correct horse"});
+    let output = "/api/runs/{run_id}/notebook-outputs/{output_key}/download";
+    let archived = "/api/runs/{run_id}/archive/download";
+    let file = |verb, route: &'static str, address: &str, content| Wanted { verb, route, address: address.to_owned(), content };
+    vec![
+        plain("/"),
+        plain("/health"),
+        plain("/health/ready"),
+        plain("/openapi.json"),
+        plain("/docs"),
+        json(Verb::Post, "/api/auth/login", "/api/auth/login", json!({"username": "root", "password": "wrong horse"})),
+        plain("/api/auth/me"),
+        json(Verb::Post, "/api/auth/register", "/api/auth/register", new_user),
+        plain("/api/auth/users"),
+        json(Verb::Put, "/api/auth/users/{user_id}", &format!("/api/auth/users/{user}"), json!({"full_name": "New"})),
+        json(Verb::Post, "/api/pipeline/run", "/api/pipeline/run", json!({"folder": "folder"})),
+        plain("/api/runs"),
+        of_run("/api/runs/{run_id}"),
+        of_run("/api/runs/{run_id}/notebook-outputs"),
+        get(output, output.replace("{run_id}", run).replace("{output_key}", "purchase_tape")),
+        of_run("/api/runs/{run_id}/archive"),
+        of_run(archived),
+        get(archived, format!("{}?path=manifest.json", archived.replace("{run_id}", run))),
+        of_run("/api/summary/{run_id}"),
+        plain("/api/exceptions"),
+        get("/api/exceptions", format!("/api/exceptions?run_id={run}")),
+        get("/api/exceptions/export", format!("/api/exceptions/export?format=csv&run_id={run}")),
+        get("/api/exceptions/export", "/api/exceptions/export?format=xlsx".to_owned()),
+        get("/api/loans", format!("/api/loans?run_id={run}")),
+        plain("/api/sales-teams"),
+        json(Verb::Post, "/api/sales-teams", "/api/sales-teams", json!({"name": format!("Team {}", Uuid::nil())})),
+        plain("/api/config"),
+        get("/api/files/list", "/api/files/list?recursive=true".to_owned()),
+        file(Verb::Post, "/api/files/upload", "/api/files/upload?path=uploaded", Content::File),
+        get("/api/files/download/{*path}", "/api/files/download/folder/tape.csv".to_owned()),
+        get("/api/files/url/{*path}", "/api/files/url/folder/tape.csv".to_owned()),
+        file(Verb::Post, "/api/files/mkdir", "/api/files/mkdir?path=made", Content::Nothing),
+        file(Verb::Delete, "/api/files/{*path}", "/api/files/folder/tape.csv", Content::Nothing),
+    ]
+}
+
+#[tokio::test]
+async fn there_is_a_request_to_every_route() {
+    let scene = Scene::new().await;
+    let requests = requests(&scene);
+    for route in &scene.app.routes {
+        let there = requests.iter().any(|wanted| (wanted.verb, wanted.route) == (route.verb, route.path));
+        assert!(there, "{} {} is missing here", route.verb, route.path);
+    }
+}
+
+#[tokio::test]
+async fn every_request_is_a_good_one() {
+    let scene = Scene::new().await;
+    for wanted in requests(&scene) {
+        let answer = wanted.send(&scene).await;
+        let expected = if wanted.route == "/api/auth/login" { 401 } else { 200 };
+        let fits = answer.status.as_u16() == expected || matches!(answer.status.as_u16(), 201 | 202);
+        assert!(fits, "{}: {} {}", wanted.name(), answer.status, answer.text());
+    }
+}

@@ -1,0 +1,142 @@
+//! A store fails after some requests, at every point of what changes something.
+
+use axum::http::HeaderName;
+use http::header;
+use serde_json::json;
+use shared::stores::runs::{RunFilter, Runs};
+
+use super::{Scene, assert_unavailable, requests::requests};
+use crate::app::{Answer, Fault, Outage, form_of};
+
+/// Lets a store fail after no request, after one, after two … until the last one passes. Nothing is stored before that.
+/// The answer when all passed, and how many there were.
+async fn at_every_point(scene: &Scene, outage: &Outage, send: impl AsyncFn() -> Answer, name: &str) -> (Answer, usize) {
+    let before = scene.stored().await;
+    let mut spared = 0;
+    loop {
+        let fault = Fault::ENDING[spared % Fault::ENDING.len()];
+        outage.begin_after(spared, fault);
+        let answer = send().await;
+        if outage.end() == 0 {
+            return (answer, spared);
+        }
+        assert_unavailable(&answer, &format!("{name}: {fault:?} after {spared}"));
+        assert_eq!(scene.stored().await, before, "{name}: {fault:?} after {spared}");
+        spared += 1;
+    }
+}
+
+/// What changes something, each with the answer to it.
+const WRITES: [(&str, u16); 8] = [
+    ("POST /api/auth/register", 201),
+    ("PUT /api/auth/users/{user_id}", 200),
+    ("POST /api/sales-teams", 201),
+    ("POST /api/pipeline/run", 202),
+    ("POST /api/files/upload", 200),
+    ("POST /api/files/mkdir", 200),
+    ("DELETE /api/files/{*path}", 200),
+    ("POST /api/auth/login", 401),
+];
+
+#[tokio::test]
+async fn every_write_is_in_the_list() {
+    let scene = Scene::new().await;
+    let writes = scene.app.routes.iter().filter(|route| route.verb.as_str() != "GET");
+    for name in writes.map(|route| format!("{} {}", route.verb, route.path)) {
+        assert!(WRITES.iter().any(|(write, _)| *write == name), "{name} is missing here");
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_fails_at_any_point_leaves_nothing_half_made() {
+    for (name, expected) in WRITES {
+        let scene = Scene::new().await;
+        let all = requests(&scene);
+        let wanted = all.iter().find(|wanted| format!("{} {}", wanted.verb, wanted.route) == name).unwrap();
+        let (answer, asked) = at_every_point(&scene, &scene.app.table_outage, async || wanted.send(&scene).await, name).await;
+        assert_eq!(answer.status.as_u16(), expected, "{name}: {}", answer.text());
+        assert!(asked > 0, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_fails_at_any_point_leaves_nothing_half_made() {
+    for (name, expected) in WRITES.into_iter().filter(|(name, _)| name.contains("files") || name.contains("pipeline")) {
+        let scene = Scene::new().await;
+        let all = requests(&scene);
+        let wanted = all.iter().find(|wanted| format!("{} {}", wanted.verb, wanted.route) == name).unwrap();
+        let (answer, asked) = at_every_point(&scene, &scene.app.bucket_outage, async || wanted.send(&scene).await, name).await;
+        assert_eq!(answer.status.as_u16(), expected, "{name}: {}", answer.text());
+        assert!(asked > 0, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_large_upload_appears_whole_or_not_at_all() {
+    let scene = Scene::new().await;
+    scene.app.put("inputs/large.csv", "before").await;
+    let form = bytes::Bytes::from(form_of(&[("file", "large.csv", &[b'x'; 9_000_000])]));
+    let send = async || {
+        let call = scene.app.post("/api/files/upload").by(&scene.root);
+        call.body("multipart/form-data; boundary=xxxx", form.clone()).send().await
+    };
+    let (answer, asked) = at_every_point(&scene, &scene.app.bucket_outage, send, "large").await;
+    assert_eq!((&answer.expect(200)["size"], asked), (&9_000_000.into(), 4));
+    assert_eq!(scene.app.text("inputs/large.csv").await.len(), 9_000_000);
+}
+
+#[tokio::test]
+async fn a_write_that_failed_succeeds_when_it_is_tried_again() {
+    let scene = Scene::new().await;
+    for wanted in requests(&scene).iter().filter(|wanted| wanted.verb.as_str() != "GET" && wanted.route != "/api/auth/login") {
+        scene.app.table_outage.begin_after(1, Fault::Broken);
+        scene.app.bucket_outage.begin(Fault::Broken);
+        let failed = wanted.send(&scene).await;
+        let asked = scene.app.table_outage.end() + scene.app.bucket_outage.end();
+        assert!(asked > 0, "{}", wanted.name());
+        assert_unavailable(&failed, &wanted.name());
+        let answer = wanted.send(&scene).await;
+        assert!(answer.status.is_success(), "{}: {}", wanted.name(), answer.text());
+    }
+}
+
+#[tokio::test]
+async fn a_run_whose_answer_was_lost_is_not_started_twice() {
+    let scene = Scene::new().await;
+    let runs = Runs::new(scene.app.resources.table.clone());
+    let count = async || runs.list(RunFilter::default(), None, 0, 1000).await.unwrap().0.len();
+    for spared in 0.. {
+        let before = count().await;
+        let send = async || {
+            let call = scene.app.post("/api/pipeline/run").by(&scene.root).json(&json!({"folder": "folder"}));
+            call.header(HeaderName::from_static("idempotency-key"), &format!("key-{spared}")).send().await
+        };
+        scene.app.table_outage.begin_after(spared, Fault::AnswerLost);
+        let answer = send().await;
+        let lost = scene.app.table_outage.end();
+        if lost > 0 {
+            assert_unavailable(&answer, &format!("after {spared}"));
+        }
+        let again = send().await;
+        assert_eq!(again.status.as_u16(), 202, "{}", again.text());
+        assert!(again.header(header::LOCATION.as_str()).starts_with("/api/runs/"));
+        assert_eq!(count().await, before + 1, "after {spared}");
+        if lost == 0 {
+            assert!(spared > 1);
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_user_whose_answer_was_lost_is_whole() {
+    let scene = Scene::new().await;
+    let body = json!({"email": "new@example.com", "username": "new", "password": "correct horse"});
+    let register = || scene.app.post("/api/auth/register").by(&scene.root).json(&body).send();
+    scene.app.table_outage.begin_for("TransactWriteItems", Fault::AnswerLost);
+    assert_unavailable(&register().await, "lost");
+    assert_eq!(scene.app.table_outage.end(), 1);
+    register().await.problem(409);
+    let login = json!({"username": "new", "password": "correct horse"});
+    scene.app.post("/api/auth/login").json(&login).send().await.expect(200);
+}
