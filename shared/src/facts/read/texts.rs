@@ -231,12 +231,9 @@ impl<'p> Hybrid<'p> {
             Run::Same(value) => (to - from) * (value & 1) as usize,
             Run::Packed(bytes) => {
                 let (from, to) = (from - self.start, to - self.start);
-                let before = |end: usize| {
-                    let whole: u32 = bytes[..end / 8].iter().map(|byte| byte.count_ones()).sum();
-                    let part = bytes.get(end / 8).map_or(0, |byte| (byte & ((1 << (end % 8)) - 1)).count_ones());
-                    (whole + part) as usize
-                };
-                before(to) - before(from)
+                let in_part = |end: usize| bytes.get(end / 8).map_or(0, |byte| (byte & ((1 << (end % 8)) - 1)).count_ones());
+                let whole: u32 = bytes[from / 8..to / 8].iter().map(|byte| byte.count_ones()).sum();
+                (whole + in_part(to) - in_part(from)) as usize
             }
         }
     }
