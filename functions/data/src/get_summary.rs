@@ -16,9 +16,6 @@ use shared::{
 
 use crate::State;
 
-/// The content type of objects that are stored as they are shown.
-pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
 /// Show the summary of a run
 #[utoipa::path(
     get, path = "/api/summary/{run_id}", tag = "data", security(("bearer" = [])),
@@ -36,5 +33,5 @@ pub async fn get_summary(
     PathId(run_id): PathId,
 ) -> Result<impl IntoResponse, ApiError> {
     let known = state.known.of(&caller, run_id).await?;
-    Ok(([(header::CONTENT_TYPE, JSON)], known.summary.clone()))
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], known.summary.clone()))
 }

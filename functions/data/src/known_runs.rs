@@ -4,7 +4,7 @@
 use std::{io, sync::Arc, thread::available_parallelism};
 
 use bytes::Bytes;
-use quick_cache::{Weighter, sync::Cache};
+use quick_cache::{OptionsBuilder, Weighter, sync::Cache};
 use shared::{
     api::problem::ApiError,
     auth::{permission::Permission, user::Caller},
@@ -74,6 +74,16 @@ impl Weighter<Uuid, Arc<KnownRun>> for Size {
     }
 }
 
+/// An empty cache, in one piece: cut into as many as there are threads, its parts would be too small for the largest runs.
+fn cache() -> Cache<Uuid, Arc<KnownRun>, Size> {
+    let options = OptionsBuilder::new().shards(1).weight_capacity(KNOWN_BYTES).estimated_items_capacity(KNOWN_RUNS).build();
+    match options {
+        Ok(options) => Cache::with_options(options, Size, Default::default(), Default::default()),
+        // Only options that lack a capacity are refused.
+        Err(_) => Cache::with_weighter(KNOWN_RUNS, KNOWN_BYTES, Size),
+    }
+}
+
 /// The runs that are known, and how to know more.
 #[derive(Clone)]
 pub struct KnownRuns {
@@ -93,7 +103,7 @@ impl KnownRuns {
         Self {
             runs: Runs::new(resources.table.clone()),
             storage: resources.storage.clone(),
-            known: Arc::new(Cache::with_weighter(KNOWN_RUNS, KNOWN_BYTES, Size)),
+            known: Arc::new(cache()),
             blocks: BlockCache::new(RESULT_BYTES),
             decoding: Arc::new(Semaphore::new(cores)),
         }
@@ -157,8 +167,11 @@ impl KnownRuns {
         work: impl FnOnce(&FactsReader<Reader>, &ResultsIndex) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<Option<T>, ApiError> {
         let (Some(files), Some(_)) = (&known.stored, self.index(known).await?) else { return Ok(None) };
-        let reader = self.reader(known.run.run_id, FACTS_FILE, &files.facts);
-        known.facts.get_or_try_init(|| self.decode(move || FactsReader::open(reader))).await?;
+        let open = async || {
+            let reader = self.reader(known.run.run_id, FACTS_FILE, &files.facts);
+            self.decode(move || FactsReader::open(reader)).await
+        };
+        known.facts.get_or_try_init(open).await?;
         let known = Arc::clone(known);
         self.decode(move || Ok(known.facts.get().zip(known.index.get()).map(|(facts, index)| work(facts, index))))
             .await?
@@ -176,8 +189,11 @@ impl KnownRuns {
         work: impl FnOnce(&ExceptionsReader<Reader>, &ResultsIndex) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<Option<T>, ApiError> {
         let (Some(files), Some(_)) = (&known.stored, self.index(known).await?) else { return Ok(None) };
-        let reader = self.reader(known.run.run_id, EXCEPTIONS_FILE, &files.exceptions);
-        known.exceptions.get_or_try_init(|| self.decode(move || ExceptionsReader::open(reader))).await?;
+        let open = async || {
+            let reader = self.reader(known.run.run_id, EXCEPTIONS_FILE, &files.exceptions);
+            self.decode(move || ExceptionsReader::open(reader)).await
+        };
+        known.exceptions.get_or_try_init(open).await?;
         let known = Arc::clone(known);
         self.decode(move || Ok(known.exceptions.get().zip(known.index.get()).map(|(exceptions, index)| work(exceptions, index))))
             .await?

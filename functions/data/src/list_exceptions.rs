@@ -8,6 +8,7 @@ use axum::{
 use shared::{
     api::{
         extract::ApiQuery,
+        file_answer::made_file,
         page::{Listing, Page, PageQuery},
         problem::{ApiError, ProblemObject},
     },
@@ -18,7 +19,6 @@ use crate::{
     State,
     exception_pages::{Batch, ExceptionPages, Place},
     exception_query::{ExceptionObject, ExceptionQuery},
-    list_loans::json_page,
 };
 
 /// List exceptions
@@ -49,7 +49,7 @@ pub async fn list_exceptions(
         batches.iter().flat_map(|Batch { known, rows, .. }| rows.iter().map(|row| ExceptionObject::new(&known.run, row)));
     let json = serde_json::to_vec(&objects.collect::<Vec<_>>()).map_err(ApiError::internal)?;
     let headers = Listing::<()>::new(&uri, &page, Vec::new(), next.is_some(), next.as_ref()).with_total(total).headers();
-    Ok((headers, json_page(&state, json, "exceptions.json").await?).into_response())
+    Ok((headers, made_file(&state.storage, json.into(), "exceptions.json", "inline").await?).into_response())
 }
 
 /// A page, and where the next one begins.

@@ -2,10 +2,9 @@
 
 use axum::{
     extract::State as FromState,
-    http::{Uri, header},
+    http::Uri,
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
 use serde::Deserialize;
 use shared::{
     api::{
@@ -18,12 +17,11 @@ use shared::{
     auth::user::Caller,
     facts::read::FactFilter,
     phases::disposition::Disposition,
-    resources::MAX_ANSWER_BYTES,
 };
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::{State, get_summary::JSON};
+use crate::State;
 
 /// Which loans are wanted.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -94,17 +92,6 @@ pub async fn list_loans(
     });
     let (json, more, total) = read.await?.unwrap_or_else(|| (Ok(b"[]".to_vec()), false, Some(0)));
     let headers = Listing::<()>::new(&uri, &page, Vec::new(), more, None::<&()>).with_total(total).headers();
-    let page = json_page(&state, json.map_err(ApiError::internal)?, "loans.json").await?;
-    Ok((headers, page).into_response())
-}
-
-/// A list that is written already. One that is too large for an answer is left in the storage.
-///
-/// # Errors
-/// The storage fails.
-pub async fn json_page(state: &State, json: Vec<u8>, name: &str) -> Result<Response, ApiError> {
-    if json.len() as u64 > MAX_ANSWER_BYTES {
-        return made_file(&state.storage, json.into(), name, "inline").await;
-    }
-    Ok(([(header::CONTENT_TYPE, JSON)], Bytes::from(json)).into_response())
+    let json = json.map_err(ApiError::internal)?;
+    Ok((headers, made_file(&state.storage, json.into(), "loans.json", "inline").await?).into_response())
 }

@@ -1,9 +1,10 @@
 //! `GET /api/runs/{run_id}`: one run, with its progress while it works.
 
-use axum::{Json, extract::State as FromState};
+use axum::{extract::State as FromState, response::Response};
 use shared::{
     api::{
         extract::PathId,
+        file_answer::made_file,
         objects::RunObject,
         problem::{ApiError, ProblemObject},
     },
@@ -20,17 +21,16 @@ use crate::State;
     params(("run_id" = Uuid, Path, description = "The run")),
     responses(
         (status = 200, body = RunObject),
+        (status = 307, description = "A run of very many columns is at the address in `Location`"),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
         (status = 404, body = ProblemObject),
     )
 )]
-pub async fn get_run(
-    FromState(state): FromState<State>,
-    caller: Caller,
-    PathId(run_id): PathId,
-) -> Result<Json<StoredRun>, ApiError> {
-    state.run_of(&caller, run_id).await.map(Json)
+pub async fn get_run(FromState(state): FromState<State>, caller: Caller, PathId(run_id): PathId) -> Result<Response, ApiError> {
+    let run = state.run_of(&caller, run_id).await?;
+    let json = serde_json::to_vec(&run).map_err(ApiError::internal)?;
+    made_file(&state.storage, json.into(), "run.json", "inline").await
 }
 
 impl State {

@@ -1,11 +1,16 @@
 //! `GET /api/runs`: runs, the newest first.
 
-use axum::{extract::State as FromState, http::Uri};
+use axum::{
+    extract::State as FromState,
+    http::Uri,
+    response::{IntoResponse as _, Response},
+};
 use jiff::Timestamp;
 use serde::Deserialize;
 use shared::{
     api::{
         extract::ApiQuery,
+        file_answer::made_file,
         objects::RunObject,
         page::{Listing, Page, PageQuery},
         problem::{ApiError, InputError, ProblemObject},
@@ -15,7 +20,7 @@ use shared::{
         user::{Caller, Scope},
     },
     run::RunStatus,
-    stores::runs::{RunFilter, StoredRun},
+    stores::runs::RunFilter,
 };
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -44,6 +49,7 @@ const LAST_WEEKDAY: u8 = 6;
     params(PageQuery, RunQuery),
     responses(
         (status = 200, description = "Runs, the newest first", body = Vec<RunObject>),
+        (status = 307, description = "A page that is too large for an answer is at the address in `Location`"),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
         (status = 422, body = ProblemObject),
@@ -55,7 +61,7 @@ pub async fn list_runs(
     uri: Uri,
     page: Page,
     ApiQuery(query): ApiQuery<RunQuery>,
-) -> Result<Listing<StoredRun>, ApiError> {
+) -> Result<Response, ApiError> {
     if query.run_weekday.is_some_and(|day| day > LAST_WEEKDAY) {
         return Err(ApiError::invalid(InputError::query("run_weekday", "It must be from 0 for Monday to 6 for Sunday.")));
     }
@@ -64,7 +70,7 @@ pub async fn list_runs(
         Scope::All => query.sales_team_id,
         // Of other teams there is nothing to see.
         Scope::Team(own) if query.sales_team_id.is_some_and(|team| team != own) => {
-            return Ok(Listing::new(&uri, &page, Vec::new(), false, None::<&()>));
+            return Ok(Listing::<()>::new(&uri, &page, Vec::new(), false, None::<&()>).into_response());
         }
         Scope::Team(own) => Some(own),
     };
@@ -72,5 +78,7 @@ pub async fn list_runs(
     let skip = if cursor.is_some() { 0 } else { page.skip };
     let (runs, more) = state.runs.list(filter, cursor, skip, page.limit).await?;
     let last = runs.last().map(|run| (run.created_at, run.run_id));
-    Ok(Listing::new(&uri, &page, runs, more, last.as_ref()))
+    let headers = Listing::<()>::new(&uri, &page, Vec::new(), more, last.as_ref()).headers();
+    let json = serde_json::to_vec(&runs).map_err(ApiError::internal)?;
+    Ok((headers, made_file(&state.storage, json.into(), "runs.json", "inline").await?).into_response())
 }
