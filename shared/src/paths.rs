@@ -416,6 +416,24 @@ mod tests {
     }
 
     #[test]
+    fn what_another_system_would_read_as_a_way_out_is_one() {
+        for path in ["．．/x", "‥/x", "․․/x", "．．／x", "a/.\u{200b}./x", "\u{202e}../x"] {
+            assert!(matches!(safe_join("inputs", &[path]), Err(PathError::ParentSegment { .. })), "{path}");
+        }
+        assert!(matches!(safe_join("inputs", &["～root"]), Err(PathError::HomeSegment { .. })));
+        assert!(matches!(safe_join("inputs", &["Ｃ：/x"]), Err(PathError::Absolute { .. })));
+        for name in ["ünï/貸付.csv", "c℅o.csv", "½.csv", "…", "a／b.csv", "e\u{301}.csv"] {
+            assert_eq!(safe_join("", &[name]).unwrap(), name);
+        }
+    }
+
+    #[test]
+    fn a_path_leaves_room_in_a_key() {
+        assert_eq!(safe_join("", &[&"x".repeat(MAX_PATH_BYTES)]).unwrap().len(), MAX_PATH_BYTES);
+        assert!(matches!(safe_join("in", &[&"x".repeat(MAX_PATH_BYTES - 2)]), Err(PathError::TooLong { .. })));
+    }
+
+    #[test]
     fn the_base_obeys_the_rules_of_the_parts() {
         assert_eq!(safe_join("", &[]).unwrap(), "");
         assert_eq!(safe_join("", &["a"]).unwrap(), "a");

@@ -151,7 +151,7 @@ async fn test_exception_export_xlsx_is_valid() {
     let rows: Vec<&[Data]> = sheet.rows().collect();
     let shown = shown.as_array().unwrap();
     assert_eq!(rows.len(), shown.len() + 1);
-    let at = |column: &str| rows[0].iter().position(|cell| cell.to_string() == column).unwrap();
+    let at = |column: &str| rows[0].iter().position(|cell| *cell == *column).unwrap();
     for (row, exception) in rows[1..].iter().zip(shown) {
         for column in ["seller_loan_number", "exception_type", "severity", "message", "actual", "limit"] {
             assert_eq!(row[at(column)].to_string(), cell(&exception[column]), "{column}");
