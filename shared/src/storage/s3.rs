@@ -168,7 +168,8 @@ impl Multipart {
         let number = self.next_number()?;
         let S3Storage { client, bucket } = &self.storage;
         let part = client.upload_part().bucket(bucket).key(&self.key).upload_id(&self.id).part_number(number);
-        let part = part.body(bytes.into()).send().await.map_err(meaning)?;
+        // The bytes travel over TLS, or do not leave the process: signing them, too, would cost as much as hashing the tape.
+        let part = part.body(bytes.into()).customize().disable_payload_signing().send().await.map_err(meaning)?;
         self.parts.push(CompletedPart::builder().part_number(number).set_e_tag(part.e_tag).build());
         Ok(())
     }
