@@ -32,11 +32,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ApiJson<T> {
     }
 }
 
-/// Reads a JSON body.
+/// Reads a JSON body, which is an object.
 ///
 /// # Errors
 /// 422, which says where the body is not what is expected.
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // The reader of fields would take the values of an array in the order of the fields, which no client is promised.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(ApiError::invalid(InputError::new("body", "", "value_error", "expected an object with named fields")));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let (path, error) = (error.path().to_string(), error.into_inner());
@@ -322,6 +326,7 @@ mod tests {
             (r#"{"name":"x"} x"#, vec!["body"], "json_invalid"),
             ("", vec!["body"], "json_invalid"),
             ("[]", vec!["body"], "value_error"),
+            (r#" ["x", 1, true, "one"]"#, vec!["body"], "value_error"),
             ("null", vec!["body"], "value_error"),
         ] {
             let found = errors(parse_json::<Sample>(text.as_bytes()).unwrap_err());
