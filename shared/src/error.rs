@@ -70,6 +70,8 @@ pub enum RunErrorCode {
     TapeChanged,
     /// A result could not be written.
     OutputFailed,
+    /// The storage did not do its part, however often the run was tried.
+    StorageFailed,
     /// The worker stopped before the run was finished.
     WorkerLost,
     /// The engine itself failed.
@@ -109,6 +111,13 @@ impl RunError {
     pub fn output(phase: Phase, what: &str, error: &io::Error) -> Self {
         let message = format!("{what} could not be written: {error}. Make room or choose another place, then run again.");
         Self { phase, code: RunErrorCode::OutputFailed, message, source_file: None, line: None }
+    }
+
+    /// A storage that failed each time the run was tried.
+    pub fn storage(phase: Phase) -> Self {
+        let message = "The storage failed each time the run was tried: it may be full, damaged or out of reach. The tape is not \
+                       at fault. Have the storage looked at, then start the run again.";
+        Self { phase, code: RunErrorCode::StorageFailed, message: message.to_owned(), source_file: None, line: None }
     }
 
     /// A failure of the engine itself.

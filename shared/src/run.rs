@@ -189,6 +189,15 @@ impl Run {
         self.last_phase = Some(phase);
     }
 
+    /// The phase that a failure interrupts: the one after the last that finished.
+    pub fn interrupted_phase(&self) -> Phase {
+        match self.last_phase {
+            None => Phase::Ingest,
+            Some(Phase::Output | Phase::Archive) => Phase::Archive,
+            Some(_) => Phase::Output,
+        }
+    }
+
     /// Takes over what the engine found.
     pub fn record(&mut self, outcome: &Outcome) {
         self.total_loans = outcome.summary.total_loans();

@@ -85,12 +85,33 @@ async fn a_run_is_given_up_when_the_bucket_does_not_come_back() {
     let run = app.pending(&root, &tape()).await;
     let id: Uuid = run.parse().unwrap();
     app.bucket_outage.begin(Fault::Broken);
-    for _ in 0..MAX_ATTEMPTS {
+    for _ in 1..MAX_ATTEMPTS {
         assert!(app.worker.execute(id).await.is_err());
     }
     assert_eq!(app.worker.execute(id).await.unwrap(), Executed::Failed);
     app.bucket_outage.end();
     let run = app.read(&root, &format!("/api/runs/{run}")).await;
     assert_eq!(run["status"], "failed");
-    assert!(run["completed_at"].is_string() && run["error"]["message"].is_string(), "{run}");
+    assert!(run["completed_at"].is_string() && run["last_phase"].is_null(), "{run}");
+    // The run blames neither its tape nor its worker.
+    assert_eq!((&run["error"]["code"], &run["error"]["phase"]), (&"storage_failed".into(), &"ingest".into()));
+    assert!(run["error"].get("source_file").is_none(), "{run}");
+}
+
+#[tokio::test]
+async fn what_a_run_stored_before_the_bucket_failed_for_good_stays_readable() {
+    let (app, root) = app().await;
+    let run = app.pending(&root, &tape()).await;
+    let id: Uuid = run.parse().unwrap();
+    for attempt in 1..=MAX_ATTEMPTS {
+        app.bucket_outage.begin_for("manifest.json", Fault::Broken);
+        let executed = app.worker.execute(id).await;
+        assert_eq!(executed.ok(), (attempt == MAX_ATTEMPTS).then_some(Executed::Failed));
+    }
+    app.bucket_outage.end();
+    let shown = app.read(&root, &format!("/api/runs/{run}")).await;
+    assert_eq!((&shown["status"], &shown["last_phase"]), (&"failed".into(), &"output".into()));
+    assert_eq!((&shown["error"]["code"], &shown["error"]["phase"]), (&"storage_failed".into(), &"archive".into()));
+    assert_eq!(app.read(&root, &format!("/api/loans?run_id={run}")).await.as_array().unwrap().len(), 22);
+    assert_eq!(outputs(&app, &run).await.len(), 4);
 }

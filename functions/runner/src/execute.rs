@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use shared::{
+    api::layers::chain,
     clock::Clock,
     engine::{self, Destination, Job, Outcome, Progress, Tuning},
     error::{Phase, RunError},
@@ -125,10 +126,19 @@ impl Worker {
         let (mut run, rules) = (request.run().map_err(|e| damaged(&e))?, request.rules().map_err(|e| damaged(&e))?);
         run.start(now).map_err(|error| damaged(&error))?;
         let Some(lease) = self.runs.claim(&run, Uuid::new_v4(), now).await? else { return Ok(Executed::NotOurs) };
-        tracing::info!(%run_id, attempt = stored.attempt + 1, "a run begins");
+        let attempt = stored.attempt + 1;
+        tracing::info!(%run_id, attempt, "a run begins");
         let mut stored = None;
         let worked = self.work(&mut run, &request, &rules, &lease, &mut stored).await;
-        let ended = match worked.and_then(|()| stored.take().ok_or(Stop::Lost)) {
+        let worked = worked.and_then(|()| stored.take().ok_or(Stop::Lost)).map_err(|stop| match stop {
+            // There is no next try: the run says what was in its way, which is not its tape.
+            Stop::Storage(error) if attempt >= MAX_ATTEMPTS => {
+                tracing::error!(%run_id, error = chain(&error), "the storage failed at the last try of a run");
+                Stop::Run(RunError::storage(run.interrupted_phase()))
+            }
+            stop => stop,
+        });
+        let ended = match worked {
             Ok(results) => {
                 run.complete(self.clock.now()).map_err(|error| damaged(&error))?;
                 let results = results.stored(&run)?;
@@ -181,9 +191,10 @@ impl Worker {
             }
         };
         run.record(&outcome);
-        run.finish_phase(Phase::Output);
+        run.finish_phase(Phase::Disposition);
         let summary = outcome.summary.finish();
         let Some(uploads) = files.and_then(|files| files.take()) else {
+            run.finish_phase(Phase::Output);
             *stored = Some(Results::dry(summary));
             return Ok(());
         };
@@ -194,6 +205,7 @@ impl Worker {
         }
         // Large files take a while to store and to copy: the worker says meanwhile, too, that it is still there.
         let (uploaded, index) = self.reporting(lease, &progress, self.keep(run.run_id(), &outcome, uploads)).await?;
+        run.finish_phase(Phase::Output);
         let version = |name: &str| {
             let found = uploaded.iter().find(|file| file.name == name);
             found.map(|Uploaded { size, etag, .. }| ObjectVersion { size: *size, etag: etag.clone() })

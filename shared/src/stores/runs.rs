@@ -355,7 +355,7 @@ fn worker_lost() -> RunError {
         phase: Phase::Ingest,
         code: RunErrorCode::WorkerLost,
         message: "The worker stopped before the run was finished, each time it was tried. Start the run again; if it stops \
-                  again, split the tape."
+                  again, see whether the worker has enough memory and room, or split the tape."
             .to_owned(),
         source_file: None,
         line: None,
