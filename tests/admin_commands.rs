@@ -120,3 +120,14 @@ fn users_are_listed_without_their_hashes() {
     let json = done(folder.path(), &["list-users", "--format", "json"], "");
     assert!(json.contains("\"username\": \"bob\"") && !json.contains("argon2"), "{json}");
 }
+
+#[test]
+fn a_folder_that_is_not_there_has_no_users_and_is_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    for args in [&["list-users"][..], &["set-password", "admin"]] {
+        let (code, out, said) = admin(folder.path(), args, "correct horse\n");
+        assert_eq!((code, out.as_str()), (Some(2), ""));
+        assert!(said.starts_with("error: There is no data folder ") && said.contains("--data-dir"), "{said}");
+        assert!(!folder.path().join("data").exists());
+    }
+}

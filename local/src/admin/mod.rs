@@ -29,7 +29,9 @@ use crate::{
 pub fn admin(args: &AdminArgs, around: &Surroundings, out: &mut dyn Write) -> Result<(), CommandError> {
     let runtime = runtime()?;
     runtime.block_on(async {
-        let place = Place::open(args.data_dir.as_deref(), around).await?;
+        // What is only looked up or changed must be there. A new folder for it would hide that another one was meant.
+        let makes = matches!(args.command, AdminCommand::CreateUser(_) | AdminCommand::CreateTeam { .. });
+        let place = Place::open(args.data_dir.as_deref(), makes, around).await?;
         let desk = Desk { place, clock: Arc::clone(&around.clock), ask_password: around.ask_password };
         let said = match &args.command {
             AdminCommand::CreateUser(args) => desk.create_user(args).await?,
@@ -52,16 +54,23 @@ struct Place {
 
 impl Place {
     /// The folder that was named; else the deployed stack that the environment names; else the folder that `serve` uses.
-    async fn open(folder: Option<&Path>, around: &Surroundings) -> Result<Self, CommandError> {
+    async fn open(folder: Option<&Path>, makes: bool, around: &Surroundings) -> Result<Self, CommandError> {
         let deployed = (around.variable)("TABLE_NAME").filter(|name| !name.trim().is_empty());
         match (folder, deployed) {
             (None, Some(name)) => {
                 let client = clients::dynamodb(&clients::sdk_config().await);
-                Ok(Self { name: format!("the table {name}"), table: Table { client, name }, _stores: None })
+                Ok(Self { name: format!("the table {name}"), table: Table { client, name, known_users: None }, _stores: None })
             }
             (folder, _) => {
                 let folder = folder.unwrap_or(Path::new(DATA_FOLDER));
-                let stores = DataFolder::open(&around.locate(folder), around.clock.clone())?.stores;
+                let located = around.locate(folder);
+                if !makes && !located.exists() {
+                    return Err(CommandError::Usage(format!(
+                        "There is no data folder {}. Name the folder that `serve` uses with --data-dir.",
+                        located.display()
+                    )));
+                }
+                let stores = DataFolder::open(&located, around.clock.clone())?.stores;
                 let table = stores.table().await.map_err(|error| CommandError::of_store(&error))?;
                 Ok(Self { table, name: folder.display().to_string(), _stores: Some(stores) })
             }
