@@ -62,3 +62,16 @@ fn a_file_in_the_place_of_the_folder_is_named() {
     assert_eq!(code, Some(1));
     assert!(said.starts_with("error: The data folder ") && said.contains("data cannot be used: "), "{said}");
 }
+
+#[test]
+fn a_damaged_database_is_named_with_a_way_out() {
+    for (file, what) in [("table.sqlite", "table"), ("bucket.sqlite", "bucket")] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        std::fs::write(folder.path().join("data").join(file), "no database, but long enough to be one ".repeat(200)).unwrap();
+        let (code, said) = refused(folder.path(), &["serve", "--port", "0", "--data-dir", "data"], &[]);
+        assert_eq!(code, Some(1));
+        let expected = format!("error: The {what} in the data folder cannot be opened: file is not a database. If ");
+        assert!(said.starts_with(&expected) && said.contains("from a backup"), "{said}");
+    }
+}

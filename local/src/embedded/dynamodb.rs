@@ -38,7 +38,12 @@ impl DynamoDb {
             Some(file) => Database::new(&file.display().to_string()),
             None => Database::memory(),
         };
-        let failed = |error: DynoxideError| EmbeddedError::Database { what: "table", reason: error.to_string() };
+        let failed = |error: DynoxideError| {
+            // What the library says of a file that is none of its own is a hint for those who build it.
+            let text = error.to_string();
+            let damaged = text.contains("not a valid SQLite database");
+            EmbeddedError::Database { what: "table", reason: if damaged { "file is not a database".to_owned() } else { text } }
+        };
         Ok(Self { database: opened.map_err(failed)?, transacted: Arc::new(Notify::new()) })
     }
 

@@ -55,7 +55,11 @@ pub enum EmbeddedError {
     #[error("The data folder {} is in use by another loan-engine. Stop that one, or choose another folder.", .0.display())]
     InUse(PathBuf),
     /// One of the databases in it.
-    #[error("The {what} in the data folder cannot be opened: {reason}.")]
+    #[error(
+        "The {what} in the data folder cannot be opened: {}. If the disk has room and the folder may be written, bring the \
+         folder back from a backup, or choose another one.",
+        .reason.trim_end_matches('.')
+    )]
     Database {
         /// Which.
         what: &'static str,

@@ -22,12 +22,12 @@ use axum::{Router, body::Body, extract::Request, response::Response};
 use http::{HeaderValue, header};
 use http_body_util::BodyExt as _;
 use s3s::{
-    S3Result,
+    S3Error, S3Result,
     auth::SimpleAuth,
     s3_error,
     service::{S3Service, S3ServiceBuilder},
 };
-use shared::clock::Clock;
+use shared::{api::layers::chain, clock::Clock};
 use tokio::sync::Notify;
 
 use super::{Credentials, EmbeddedError, Options};
@@ -140,9 +140,15 @@ async fn blocking<T: Send + 'static, E: std::error::Error + Send + Sync + 'stati
 ) -> S3Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(s3_error!(error, InternalError)),
-        Err(error) => Err(s3_error!(error, InternalError)),
+        Ok(Err(error)) => Err(failed(error)),
+        Err(error) => Err(failed(error)),
     }
+}
+
+/// What a client gets to know of a failure is that there was one. Why, as that the disk is full, is for the log.
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> S3Error {
+    tracing::error!(error = chain(&error), "the bucket in the data folder failed");
+    s3_error!(error, InternalError)
 }
 
 /// What the SDK sends its requests to S3 through.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Bucket,
     blobs::{Blob, Blobs, Written},
-    blocking,
+    blocking, failed,
     index::{Object, Precondition, Replaced},
 };
 
@@ -97,7 +97,7 @@ impl Bucket {
         let written = blobs.write(body, MAX_PUT).await.map_err(|error| match error.kind() {
             io::ErrorKind::FileTooLarge => s3_error!(EntityTooLarge),
             io::ErrorKind::UnexpectedEof | io::ErrorKind::Other => s3_error!(error, IncompleteBody),
-            _ => s3_error!(error, InternalError),
+            _ => failed(error),
         })?;
         let sent = md5.map(|text| base64::engine::general_purpose::STANDARD.decode(text));
         if sent.is_some_and(|sent| sent.ok().as_deref() != Some(&written.md5[..])) {
