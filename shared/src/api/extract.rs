@@ -5,7 +5,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, RawPathParams, Request, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use uuid::Uuid;
 
 use crate::auth::user::Caller;
@@ -38,8 +38,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ApiJson<T> {
 /// 422, which says where the body is not what is expected.
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     // The reader of fields would take the values of an array in the order of the fields, which no client is promised.
-    if bytes.trim_ascii_start().starts_with(b"[") {
-        return Err(ApiError::invalid(InputError::new("body", "", "value_error", "expected an object with named fields")));
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        let no_object = || ApiError::invalid(InputError::new("body", "", "value_error", "expected an object with named fields"));
+        return Err(serde_json::from_slice::<IgnoredAny>(bytes).map_or_else(|error| json_error("", &error), |_| no_object()));
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
@@ -328,8 +329,12 @@ mod tests {
             ("[]", vec!["body"], "value_error"),
             (r#" ["x", 1, true, "one"]"#, vec!["body"], "value_error"),
             ("null", vec!["body"], "value_error"),
+            ("\"x\"", vec!["body"], "value_error"),
+            ("[1", vec!["body"], "json_invalid"),
+            ("x", vec!["body"], "json_invalid"),
         ] {
             let found = errors(parse_json::<Sample>(text.as_bytes()).unwrap_err());
+            assert!(!found[0].msg.contains("struct"), "{text} tells of what is inside: {}", found[0].msg);
             assert_eq!((found[0].loc.clone(), found[0].kind), (loc.iter().map(|s| (*s).to_owned()).collect(), kind), "{text}");
         }
     }
