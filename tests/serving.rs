@@ -1,5 +1,6 @@
 //! `loan-engine serve`: the real process, over sockets.
 
+mod changes;
 mod presigned;
 mod readme;
 mod recovery;

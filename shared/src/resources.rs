@@ -41,7 +41,7 @@ impl Resources {
     pub async fn of_lambda(config: &Config) -> Self {
         let sdk = clients::sdk_config().await;
         Self {
-            table: Table { client: clients::dynamodb(&sdk), name: config.table_name.clone() },
+            table: Table { client: clients::dynamodb(&sdk), name: config.table_name.clone(), known_users: None },
             storage: S3Storage { client: clients::s3(&sdk, config.s3_path_style), bucket: config.bucket_name.clone() },
             tokens: Tokens::new(config),
             clock: Arc::new(SystemClock),

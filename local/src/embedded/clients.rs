@@ -67,7 +67,7 @@ impl EmbeddedStores {
     /// # Errors
     /// It cannot be made.
     pub async fn table(&self) -> Result<Table, StoreError> {
-        let table = Table { client: self.dynamodb_client(), name: TABLE.to_owned() };
+        let table = Table { client: self.dynamodb_client(), name: TABLE.to_owned(), known_users: None };
         schema::create_table(&table.client, &table.name).await?;
         Ok(table)
     }

@@ -6,7 +6,7 @@ pub mod listen;
 pub mod stopping;
 mod work;
 
-use std::{io::Write, time::Duration};
+use std::{io::Write, sync::Arc, time::Duration};
 
 use shared::{
     api::{layers, routes::Api},
@@ -92,7 +92,9 @@ async fn run(args: &ServeArgs, around: &Surroundings, out: &mut dyn Write, confi
     let stores = folder.stores;
     let url = format!("http://{address}");
     let resources = stores.resources(&url, tokens, config.environment, around.clock.clone()).await;
-    let resources = resources.map_err(|error| CommandError::of_store(&error))?;
+    let mut resources = resources.map_err(|error| CommandError::of_store(&error))?;
+    // The folder is locked: nobody else writes to its table.
+    resources.table.known_users = Some(Arc::default());
     if let Some(sentence) = first_start::make_admin(&resources, (around.variable)("LOAN_ENGINE_ADMIN_PASSWORD")).await? {
         print(out, format!("{sentence}\n").as_bytes())?;
     }

@@ -3,6 +3,7 @@
 
 pub mod clients;
 pub mod keys;
+pub mod known_users;
 pub mod runs;
 pub mod schema;
 pub mod table;

@@ -1,6 +1,6 @@
 //! The one table: items as attributes, conditions, transactions, and lists by an index.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -14,6 +14,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     StoreError,
     keys::{self, DOC, Index, Key, PK, SK},
+    known_users::KnownUsers,
     schema::unbuilt,
 };
 
@@ -27,6 +28,8 @@ pub struct Table {
     pub client: Client,
     /// The name.
     pub name: String,
+    /// The users that this process knows, where it is the only one that writes to the table.
+    pub known_users: Option<Arc<KnownUsers>>,
 }
 
 /// A text as an attribute.

@@ -59,6 +59,19 @@ impl Users {
     /// # Errors
     /// The store does not answer.
     pub async fn get(&self, id: Uuid) -> Result<Option<User>, StoreError> {
+        let Some(known) = &self.table.known_users else { return self.read(id).await };
+        let generation = match known.find(id) {
+            Ok(user) => return Ok(Some(user)),
+            Err(generation) => generation,
+        };
+        let user = self.read(id).await?;
+        if let Some(user) = &user {
+            known.learn(generation, user);
+        }
+        Ok(user)
+    }
+
+    async fn read(&self, id: Uuid) -> Result<Option<User>, StoreError> {
         self.table.get(&keys::user(id)).await?.map(|item| document_of(&item)).transpose()
     }
 
@@ -71,8 +84,8 @@ impl Users {
             return Ok(None);
         }
         let mark = self.table.get(&keys::username(username)).await?;
-        // Somebody who is not there is looked up, too: how long it takes does not tell who is.
-        self.get(mark.as_ref().map_or(Ok(Uuid::nil()), document_of)?).await
+        // Somebody who is not there is looked up, too, and nobody from memory: how long it takes does not tell who is there.
+        self.read(mark.as_ref().map_or(Ok(Uuid::nil()), document_of)?).await
     }
 
     /// Registers a user.
@@ -113,11 +126,24 @@ impl Users {
 
     async fn write(&self, purposes: Vec<Purpose>) -> Result<Written, StoreError> {
         let (writes, reasons): (Vec<Write>, Vec<Written>) = purposes.into_iter().unzip();
-        Ok(match self.table.transact(writes).await? {
+        Ok(match self.transact(writes).await? {
             Transacted::Done => Written::Done,
             // That the user was changed comes first: what else is in the way may be the user's own new marks.
             Transacted::Refused(places) => places.first().and_then(|at| reasons.get(*at)).copied().unwrap_or(Written::Outdated),
         })
+    }
+
+    async fn transact(&self, writes: Vec<Write>) -> Result<Transacted, StoreError> {
+        let Some(known) = self.table.known_users.clone() else { return self.table.transact(writes).await };
+        known.forget();
+        // Whoever asked for the change may go away while it is written: what is known is forgotten all the same.
+        let table = self.table.clone();
+        let written = tokio::spawn(async move {
+            let written = table.transact(writes).await;
+            known.forget();
+            written
+        });
+        written.await.map_err(|error| StoreError::Unavailable(Box::new(error)))?
     }
 
     /// Users in the order of their creation, after the one of a time and an id, and whether there are more.
