@@ -101,6 +101,27 @@ async fn a_file_that_is_not_in_an_archive_is_not_found() {
 }
 
 #[tokio::test]
+async fn who_asks_for_an_archive_is_told_whether_to_wait_for_it() {
+    let (app, ana) = app().await;
+    let failed = app.ended(&ana, &Tape::new()).await;
+    app.put("inputs/tape.csv", Tape::of_good(1).text().to_owned()).await;
+    let run = app.start(&ana, &json!({"files": ["tape.csv"], "dry_run": true})).await.expect(202);
+    let id = run["run_id"].as_str().unwrap();
+    let detail = async |id: &str| {
+        let answer = download(&app, &ana, id, "").await;
+        assert_eq!(answer.problem(404), "not_found");
+        answer.json()["detail"].as_str().unwrap().to_owned()
+    };
+    let pending = detail(id).await;
+    assert!(pending.contains("no archive yet"), "{pending}");
+    app.work().await;
+    for ended in [id, &failed] {
+        let said = detail(ended).await;
+        assert!(said.contains("no archive") && !said.contains("yet"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn the_whole_archive_is_a_zip_that_stays_the_same() {
     let (app, ana) = app().await;
     let id = app.ended(&ana, &Tape::of_good(50)).await;

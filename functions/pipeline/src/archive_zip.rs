@@ -61,7 +61,7 @@ impl ArchiveZips {
     /// # Errors
     /// There is nothing in the archive yet, or the storage fails.
     pub async fn of(&self, run: &StoredRun) -> Result<String, ApiError> {
-        let missing = || ApiError::NotFound("There is no archive yet: it is written when the run ends.".into());
+        let missing = || ApiError::NotFound(without_archive(run.status).into());
         let key = match run.status {
             RunStatus::Completed => format!("{}/{}", keys::results(run.run_id), keys::ARCHIVE_ZIP),
             // What a failed run left behind is packed each time, and not kept for long.
@@ -100,6 +100,15 @@ impl ArchiveZips {
             (Err(error), _) => Err(ApiError::internal(error)),
             (Ok(()), Err((_, error))) => Err(ApiError::internal(error)),
         }
+    }
+}
+
+/// Why a run has no archive.
+fn without_archive(status: RunStatus) -> &'static str {
+    if status.is_final() {
+        "The run has no archive: it was a dry run, or it failed before its archive was written."
+    } else {
+        "There is no archive yet: it is written when the run ends."
     }
 }
 
