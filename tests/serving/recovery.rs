@@ -10,8 +10,9 @@ use shared::{
     config::{Environment, Secret},
     resources::Resources,
     start_run::{self, Terms, Wanted, find_tapes},
-    storage::{StorageBackend as _, stream_of},
+    storage::{StorageBackend as _, StorageError, stream_of},
     stores::{
+        StoreError,
         runs::{Created, Runs},
         throttle::{Failures, Whose},
     },
@@ -98,4 +99,16 @@ async fn items_whose_time_is_over_are_removed() {
     failures.add(Whose::Username("ana"), "2026-01-01T00:00:00Z".parse().unwrap()).await.unwrap();
     failures.add(Whose::Username("bob"), SystemClock.now()).await.unwrap();
     assert_eq!(stores.dynamodb.sweep_expired().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_content_that_is_lost_from_the_folder_is_an_outage_and_no_endless_search() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_stores, resources) = stores(folder.path()).await;
+    resources.storage.put_bytes("inputs/a.csv", "a".into(), "text/csv").await.unwrap();
+    for blob in fs::read_dir(folder.path().join("data/blobs")).unwrap() {
+        fs::remove_file(blob.unwrap().path()).unwrap();
+    }
+    let got = resources.storage.get("inputs/a.csv", None, None).await.map(drop);
+    assert!(matches!(got, Err(StorageError::Store(StoreError::Unavailable(_)))), "{got:?}");
 }

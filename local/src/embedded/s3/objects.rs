@@ -167,8 +167,13 @@ impl Bucket {
 
     /// Reads an object or a range of it.
     pub async fn read(&self, input: GetObjectInput) -> S3Result<GetObjectOutput> {
+        let mut missed: Option<Vec<Blob>> = None;
         let (object, range, body) = loop {
             let object = self.find(&input.bucket, &input.key).await?;
+            if missed.as_ref() == Some(&object.blobs) {
+                let lost = io::Error::new(io::ErrorKind::NotFound, "the content of an object is not in the folder any more");
+                return Err(failed(lost));
+            }
             check_conditions(&object, input.if_match.clone(), input.if_none_match.clone())?;
             let range = byte_range(input.range, object.size)?;
             let (inner, contents, wanted) = (self.inner.clone(), object.blobs.clone(), range.clone());
@@ -180,6 +185,7 @@ impl Bucket {
             if let Some(body) = opened.await? {
                 break (object, range, body);
             }
+            missed = Some(object.blobs);
         };
         let partial = range != (0..object.size) || input.range.is_some();
         let described = Described::of(&object);
