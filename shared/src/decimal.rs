@@ -352,7 +352,9 @@ impl FromStr for Decimal {
 impl Serialize for Decimal {
     /// An exact JSON number, never a float.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        RawValue::from_string(self.to_string()).map_err(S::Error::custom)?.serialize(serializer)
+        let mut room = [0; ROOM];
+        let digits = self.write_digits(&mut room, 0);
+        serde_json::from_str::<&RawValue>(digits).map_err(S::Error::custom)?.serialize(serializer)
     }
 }
 

@@ -23,6 +23,9 @@ use uuid::Uuid;
 
 use crate::State;
 
+/// What the JSON of a loan takes, about, in bytes.
+const LOAN_BYTES: usize = 512;
+
 /// Which loans are wanted.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -88,7 +91,9 @@ pub async fn list_loans(
         let mut rows = facts.page(index, &filter, skip, limit.saturating_add(1))?;
         let more = rows.len() > limit;
         rows.truncate(limit);
-        Ok((serde_json::to_vec(&rows), more, filter.count(index)))
+        let mut json = Vec::with_capacity(rows.len() * LOAN_BYTES);
+        let written = serde_json::to_writer(&mut json, &rows);
+        Ok((written.map(|()| json), more, filter.count(index)))
     });
     let (json, more, total) = read.await?.unwrap_or_else(|| (Ok(b"[]".to_vec()), false, Some(0)));
     let headers = Listing::<()>::new(&uri, &page, Vec::new(), more, None::<&()>).with_total(total).headers();

@@ -8,7 +8,7 @@ mod file;
 mod group;
 mod rows;
 mod source;
-mod texts;
+mod values;
 
 use std::io;
 
@@ -283,7 +283,7 @@ fn page<R: RangeReader, F: Filter, T>(
             skip -= matching;
             continue;
         }
-        let mut group = Group::new(file, group)?;
+        let mut group = Group::new(file, group);
         let selected = group.select(filter.conditions(counts), skip, wanted)?;
         if counted && selected.rows.len() as u64 != (matching - skip).min(wanted as u64) {
             return Err(file.damaged("a row group has not the rows that the run's index counts"));

@@ -19,6 +19,10 @@ use crate::facts::read::RangeReader;
 /// How many bytes of an object are kept or dropped as one: about a page of a column.
 const BLOCK: u64 = 64 * 1024;
 
+/// Blocks that lie closer together than this are read as one, with those between them: a row group is read with a request
+/// or two and then known, where each of its columns would take one of its own.
+const GAP: u64 = 512 * 1024;
+
 /// A block of an object: the object, and the block's place in it.
 type Place = (u64, u64);
 
@@ -78,7 +82,7 @@ impl<R: RangeReader> CachedReader<R> {
                     continue;
                 }
                 let bytes = at * BLOCK..(next * BLOCK).min(size);
-                match missing.last_mut().filter(|last| last.end == bytes.start) {
+                match missing.last_mut().filter(|last| bytes.start - last.end <= GAP) {
                     Some(last) => last.end = bytes.end,
                     None => missing.push(bytes),
                 }
@@ -174,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_read_once() {
+    fn what_was_read_is_kept_and_what_lies_close_is_read_together() {
         let object = object(5 * BLOCK + 100);
         let reader = BlockCache::new(1 << 20).reader(&object);
         let size = reader.size().unwrap();
@@ -183,7 +187,21 @@ mod tests {
         reader.read(&[0..size]).unwrap();
         reader.read(&[0..size]).unwrap();
         let read = object.1.lock().unwrap().clone();
-        assert_eq!(read, [0..2 * BLOCK, 3 * BLOCK..4 * BLOCK, 2 * BLOCK..3 * BLOCK, 4 * BLOCK..size]);
+        assert_eq!(read, [0..2 * BLOCK, 3 * BLOCK..4 * BLOCK, 2 * BLOCK..size]);
+    }
+
+    #[test]
+    fn what_lies_far_apart_is_read_apart() {
+        let far = BLOCK + GAP + BLOCK;
+        let object = object(far + 2 * BLOCK);
+        let reader = BlockCache::new(1 << 21).reader(&object);
+        reader.read(&[0..1, far..far + 1]).unwrap();
+        assert_eq!(*object.1.lock().unwrap(), [0..BLOCK, far..far + BLOCK]);
+        // What lies between is known after it has been read for others.
+        let reader = BlockCache::new(1 << 21).reader(&object);
+        reader.read(&[0..1, far - BLOCK..far]).unwrap();
+        reader.read(&[BLOCK..far]).unwrap();
+        assert_eq!(object.1.lock().unwrap()[2..], [0..far]);
     }
 
     #[test]

@@ -10,9 +10,6 @@ use crate::facts::read::RangeReader;
 
 use super::{StorageBackend as _, StorageError, collect, s3::S3Storage};
 
-/// Ranges that lie closer together than this are read as one: a request costs more than these bytes.
-const GAP: u64 = 64 * 1024;
-
 /// One version of an object. It is used off the async threads.
 pub struct ObjectReader {
     storage: S3Storage,
@@ -51,21 +48,7 @@ impl RangeReader for ObjectReader {
     }
 
     fn read(&self, ranges: &[Range<u64>]) -> io::Result<Vec<Bytes>> {
-        let mut joined: Vec<Range<u64>> = Vec::new();
-        for range in ranges {
-            match joined.last_mut() {
-                Some(last) if range.start <= last.end.saturating_add(GAP) => last.end = last.end.max(range.end),
-                _ => joined.push(range.clone()),
-            }
-        }
-        let fetched = self.runtime.block_on(try_join_all(joined.iter().map(|range| self.fetch(range.clone()))));
-        let fetched = fetched.map_err(io_error)?;
-        let cut = |range: &Range<u64>| {
-            let at = joined.partition_point(|joined| joined.end < range.end);
-            let (start, bytes) = (joined.get(at)?.start, fetched.get(at)?);
-            let (from, to) = (usize::try_from(range.start - start).ok()?, usize::try_from(range.end - start).ok()?);
-            (to <= bytes.len()).then(|| bytes.slice(from..to))
-        };
-        ranges.iter().map(|range| cut(range).ok_or(io::ErrorKind::UnexpectedEof.into())).collect()
+        let fetches = ranges.iter().map(|range| self.fetch(range.clone()));
+        self.runtime.block_on(try_join_all(fetches)).map_err(io_error)
     }
 }

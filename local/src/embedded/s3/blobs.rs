@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use blake3::Hasher;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use md5::{Digest as _, Md5};
@@ -28,8 +29,8 @@ pub struct Blob {
 pub struct Written {
     /// The content.
     pub blob: Blob,
-    /// Its MD5.
-    pub md5: [u8; 16],
+    /// Its tag: the same content has the same one, whoever writes it and whenever.
+    pub tag: String,
 }
 
 /// The folder of all contents.
@@ -55,14 +56,16 @@ impl Blobs {
         self.folder.join(id.simple().to_string())
     }
 
-    /// Writes a content from a stream, off the async threads.
+    /// Writes a content from a stream, off the async threads. With `md5`, it must have that MD5.
     ///
     /// # Errors
-    /// The stream breaks off, is longer than `limit`, or the disk is full. Nothing is left then.
+    /// The stream breaks off, is longer than `limit`, has another MD5 (`InvalidData`), or the disk is full. Nothing is left
+    /// then.
     pub async fn write<E: std::fmt::Display>(
         &self,
         mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
         limit: u64,
+        md5: Option<Vec<u8>>,
     ) -> io::Result<Written> {
         let (sender, mut receiver) = mpsc::channel::<Bytes>(WAITING);
         let blobs = self.clone();
@@ -70,20 +73,28 @@ impl Blobs {
             let id = Uuid::new_v4();
             let unfinished = Unfinished(Some(blobs.path(id)));
             let mut file = File::create_new(blobs.path(id))?;
-            let (mut hash, mut size) = (Md5::new(), 0);
+            let (mut hash, mut size) = (Hasher::new(), 0);
+            // MD5 takes several times as long as all the rest of writing: only for those who ask for it.
+            let mut sum = md5.as_ref().map(|_| Md5::new());
             while let Some(bytes) = receiver.blocking_recv() {
                 // An empty chunk says that the stream came to its end: one that is dropped did not.
                 if bytes.is_empty() {
+                    if sum.map(|sum| sum.finalize().to_vec()) != md5 {
+                        return Err(io::Error::new(io::ErrorKind::InvalidData, "the content has another MD5"));
+                    }
                     if blobs.durable {
                         file.sync_data()?;
                     }
-                    return Ok((Written { blob: Blob { id, size }, md5: hash.finalize().into() }, unfinished));
+                    return Ok((Written { blob: Blob { id, size }, tag: tag(&hash, 1) }, unfinished));
                 }
                 size += bytes.len() as u64;
                 if size > limit {
                     return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the content is too large"));
                 }
                 hash.update(&bytes);
+                if let Some(sum) = &mut sum {
+                    sum.update(&bytes);
+                }
                 file.write_all(&bytes)?;
             }
             Err(io::ErrorKind::UnexpectedEof.into())
@@ -165,6 +176,14 @@ impl Blobs {
     pub fn sync(&self) -> io::Result<()> {
         if self.durable { File::open(&self.folder)?.sync_all() } else { Ok(()) }
     }
+}
+
+/// The tag of what was hashed, of so many parts. It ends like that of an upload in parts, even where there is one part,
+/// because tools take a tag without such an end for an MD5.
+pub fn tag(hash: &Hasher, parts: usize) -> String {
+    let mut bytes = [0; 16];
+    hash.finalize_xof().fill(&mut bytes);
+    format!("{:032x}-{parts}", u128::from_be_bytes(bytes))
 }
 
 /// Which parts of which files a range is.

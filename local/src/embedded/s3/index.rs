@@ -14,7 +14,7 @@ const SCHEMA: &str = "
     ) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS uploads (id TEXT PRIMARY KEY, key TEXT NOT NULL, described TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS parts (
-        upload TEXT NOT NULL, number INTEGER NOT NULL, blob TEXT NOT NULL, md5 BLOB NOT NULL, PRIMARY KEY (upload, number)
+        upload TEXT NOT NULL, number INTEGER NOT NULL, blob TEXT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (upload, number)
     ) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS appeared (
         id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL
@@ -88,8 +88,8 @@ pub struct Part {
     pub number: i32,
     /// Its content.
     pub blob: Blob,
-    /// The MD5 of it.
-    pub md5: [u8; 16],
+    /// The tag of it.
+    pub tag: String,
 }
 
 fn json(blobs: &[Blob]) -> String {
@@ -194,7 +194,7 @@ impl Index {
         let select = "SELECT blob FROM parts WHERE upload = ? AND number = ?";
         let replaced: Option<String> = transaction.query_row(select, params![id, part.number], |row| row.get(0)).optional()?;
         let blob = json(std::slice::from_ref(&part.blob));
-        transaction.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?)", params![id, part.number, blob, part.md5])?;
+        transaction.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?)", params![id, part.number, blob, part.tag])?;
         transaction.commit()?;
         Ok(Some(replaced.map_or_else(Vec::new, |replaced| blobs_of(&replaced))))
     }
@@ -202,11 +202,11 @@ impl Index {
     /// The parts of an upload, by number.
     pub fn parts(&mut self, id: &str) -> rusqlite::Result<Vec<Part>> {
         let mut select =
-            self.connection.prepare_cached("SELECT number, blob, md5 FROM parts WHERE upload = ? ORDER BY number")?;
+            self.connection.prepare_cached("SELECT number, blob, tag FROM parts WHERE upload = ? ORDER BY number")?;
         let part = |row: &Row<'_>| {
             let blob = blobs_of(&row.get::<_, String>(1)?).into_iter().next();
             let blob = blob.ok_or(rusqlite::Error::InvalidColumnName("blob".to_owned()))?;
-            Ok(Part { number: row.get(0)?, blob, md5: row.get(2)? })
+            Ok(Part { number: row.get(0)?, blob, tag: row.get(2)? })
         };
         select.query_map([id], part)?.collect()
     }

@@ -1,6 +1,6 @@
 //! Uploads in parts. The parts become the object's content as they are: nothing is copied.
 
-use md5::{Digest as _, Md5};
+use blake3::Hasher;
 use s3s::{
     S3Result,
     dto::{CompleteMultipartUploadInput, CreateMultipartUploadInput, UploadPartCopyInput, UploadPartInput},
@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use super::{
     Bucket,
-    blobs::Written,
+    blobs::{Written, tag},
     index::{Object, Part, Replaced, Upload},
-    objects::{Described, byte_range, check_key, hex, precondition},
+    objects::{Described, byte_range, check_key, precondition},
 };
 
 /// The least size of a part that is not the last.
@@ -54,17 +54,17 @@ impl Bucket {
         self.add_part(input.upload_id, input.part_number, written).await
     }
 
-    async fn add_part(&self, upload: String, number: i32, Written { blob, md5 }: Written) -> S3Result<String> {
+    async fn add_part(&self, upload: String, number: i32, Written { blob, tag }: Written) -> S3Result<String> {
         if !(1..=10_000).contains(&number) {
             self.remove(vec![blob]).await;
             return Err(s3_error!(InvalidArgument));
         }
-        let content = blob.clone();
-        let replaced = self.with_index(move |index| index.add_part(&upload, &Part { number, blob, md5 })).await?;
+        let (content, stored) = (blob.clone(), tag.clone());
+        let replaced = self.with_index(move |index| index.add_part(&upload, &Part { number, blob, tag: stored })).await?;
         match replaced {
             Some(replaced) => {
                 self.remove(replaced).await;
-                Ok(hex(&md5))
+                Ok(tag)
             }
             None => {
                 self.remove(vec![content]).await;
@@ -97,7 +97,7 @@ impl Bucket {
             last = number;
             let at = uploaded.iter().position(|part| part.number == number).ok_or_else(|| s3_error!(InvalidPart))?;
             let found = uploaded.swap_remove(at);
-            if part.e_tag.as_ref().is_some_and(|tag| tag.value() != hex(&found.md5)) {
+            if part.e_tag.as_ref().is_some_and(|tag| tag.value() != found.tag) {
                 return Err(s3_error!(InvalidPart));
             }
             chosen.push(found);
@@ -106,8 +106,11 @@ impl Bucket {
         if others.iter().any(|part| part.blob.size < MIN_PART) {
             return Err(s3_error!(EntityTooSmall));
         }
-        let hash = chosen.iter().fold(Md5::new(), |hash, part| hash.chain_update(part.md5));
-        let etag = format!("{}-{}", hex(&hash.finalize()), chosen.len());
+        let mut hash = Hasher::new();
+        for part in &chosen {
+            hash.update(part.tag.as_bytes());
+        }
+        let etag = tag(&hash, chosen.len());
         let size = chosen.iter().map(|part| part.blob.size).sum();
         let watched = self.is_watched(&upload.key);
         let new = Object {

@@ -49,16 +49,6 @@ impl Described {
     }
 }
 
-/// Bytes in hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// What must hold of the object that is replaced.
 pub fn precondition(if_match: Option<ETagCondition>, if_none_match: Option<ETagCondition>) -> S3Result<Precondition> {
     let etag = match if_match {
@@ -92,19 +82,16 @@ impl Bucket {
     /// Writes a content.
     pub async fn write_content(&self, body: Option<StreamingBlob>, md5: Option<&str>) -> S3Result<Written> {
         use base64::Engine as _;
+        let md5 = md5.map(|text| base64::engine::general_purpose::STANDARD.decode(text));
+        let md5 = md5.transpose().map_err(|_| s3_error!(InvalidDigest))?;
         let body = body.unwrap_or_else(|| StreamingBlob::from(s3s::Body::empty()));
         let blobs = self.inner.blobs.clone();
-        let written = blobs.write(body, MAX_PUT).await.map_err(|error| match error.kind() {
+        blobs.write(body, MAX_PUT, md5).await.map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => s3_error!(BadDigest),
             io::ErrorKind::FileTooLarge => s3_error!(EntityTooLarge),
             io::ErrorKind::UnexpectedEof | io::ErrorKind::Other => s3_error!(error, IncompleteBody),
             _ => failed(error),
-        })?;
-        let sent = md5.map(|text| base64::engine::general_purpose::STANDARD.decode(text));
-        if sent.is_some_and(|sent| sent.ok().as_deref() != Some(&written.md5[..])) {
-            self.remove(vec![written.blob]).await;
-            return Err(s3_error!(BadDigest));
-        }
-        Ok(written)
+        })
     }
 
     /// Deletes contents that nothing refers to any more.
@@ -150,9 +137,8 @@ impl Bucket {
         if input.content_length.is_some_and(|length| u64::try_from(length).is_ok_and(|length| length > MAX_PUT)) {
             return Err(s3_error!(EntityTooLarge));
         }
-        let Written { blob, md5 } = self.write_content(input.body, input.content_md5.as_deref()).await?;
-        let (etag, size) = (hex(&md5), blob.size);
-        let modified = self.now();
+        let Written { blob, tag: etag } = self.write_content(input.body, input.content_md5.as_deref()).await?;
+        let (size, modified) = (blob.size, self.now());
         let new = Object { key: input.key, blobs: vec![blob], size, etag: etag.clone(), described: described.json(), modified };
         self.place(new, condition).await?;
         Ok(etag)

@@ -18,7 +18,7 @@ use super::{
     super::encode::Kind,
     ReadError,
     source::{Parts, RangeReader},
-    texts::varint,
+    values::varint,
 };
 
 /// How much of the end of a file is read at first: the footer and the page locations of a million loans.

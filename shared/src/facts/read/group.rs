@@ -19,7 +19,7 @@ use super::{
     ReadError,
     file::{Column, PageLocation, ResultsFile, RowGroup},
     source::{Parts, RangeReader},
-    texts::{TextPage, Wanted, dictionary_texts},
+    values::{ValuePage, Wanted, dictionary_texts},
 };
 
 /// A demand on a row: that its column has one of these texts.
@@ -45,14 +45,17 @@ pub struct Group<'f, R> {
     file: &'f ResultsFile<R>,
     group: &'f RowGroup,
     parts: Parts,
-    zstd: RefCell<Decompressor<'static>>,
+}
+
+thread_local! {
+    /// What unpacks the pages: it is made anew for no page, because making it takes as long as unpacking some.
+    static ZSTD: RefCell<Decompressor<'static>> = RefCell::new(Decompressor::default());
 }
 
 impl<'f, R: RangeReader> Group<'f, R> {
     /// A row group of which nothing has been read.
-    pub fn new(file: &'f ResultsFile<R>, group: &'f RowGroup) -> Result<Self, ReadError> {
-        let zstd = Decompressor::new().map_err(|error| file.unavailable(error))?;
-        Ok(Self { file, group, parts: Parts::default(), zstd: RefCell::new(zstd) })
+    pub fn new(file: &'f ResultsFile<R>, group: &'f RowGroup) -> Self {
+        Self { file, group, parts: Parts::default() }
     }
 
     /// Finds the rows that meet all conditions: at most `limit`, after the first `skip`. The conditions come in the order
@@ -109,12 +112,12 @@ impl<'f, R: RangeReader> Group<'f, R> {
     }
 
     /// The values of a column's dictionary; `None` if it has none.
-    fn dictionary(&self, column: Column<'_>) -> Result<Option<(Bytes, u32)>, ReadError> {
+    fn dictionary(&self, column: Column<'_>) -> Result<Option<Bytes>, ReadError> {
         let Some(location) = &column.chunk.dictionary else { return Ok(None) };
         match self.page(column, location)? {
             // The latter is the old name of the same in dictionaries.
-            Page::DictionaryPage { buf, num_values, encoding: Encoding::PLAIN | Encoding::PLAIN_DICTIONARY, .. } => {
-                Ok(Some((self.unpacked(column, buf)?, num_values)))
+            Page::DictionaryPage { buf, encoding: Encoding::PLAIN | Encoding::PLAIN_DICTIONARY, .. } => {
+                self.unpacked(column, buf).map(Some)
             }
             _ => Err(self.damaged(column, "what should be the dictionary is none")),
         }
@@ -149,7 +152,7 @@ impl<'f, R: RangeReader> Group<'f, R> {
         let mut unpacked = Vec::new();
         let size = get_frame_content_size(&bytes).ok().flatten().and_then(|size| usize::try_from(size).ok());
         let size = size.filter(|size| *size <= column.chunk.unpacked && unpacked.try_reserve_exact(*size).is_ok());
-        match (size, self.zstd.borrow_mut().decompress_to_buffer(&bytes, &mut unpacked)) {
+        match (size, ZSTD.with_borrow_mut(|zstd| zstd.decompress_to_buffer(&bytes, &mut unpacked))) {
             (Some(size), Ok(length)) if length == size => Ok(Bytes::from(unpacked)),
             _ => Err(self.damaged(column, "a page cannot be unpacked")),
         }
@@ -173,7 +176,7 @@ impl<'g, R: RangeReader> Scan<'g, R> {
         let column = group.file.column(group.group, condition.column);
         let column = column.ok_or_else(|| group.file.damaged("it lacks a column"))?;
         let wanted = Wanted::new(condition.texts);
-        let dictionary = group.dictionary(column)?.unwrap_or_default().0;
+        let dictionary = group.dictionary(column)?.unwrap_or_default();
         let texts = dictionary_texts(&dictionary).map_err(|damage| group.damaged(column, damage))?;
         let wanted_codes = texts.into_iter().map(|text| wanted.has(text)).collect();
         Ok(Self { group, column, wanted, wanted_codes, page: None, found: Vec::new() })
@@ -184,7 +187,7 @@ impl<'g, R: RangeReader> Scan<'g, R> {
         self.page = Some(page);
         let Some(location) = self.column.chunk.pages.get(page) else { return Ok(()) };
         let (body, encoding) = self.group.values(self.column, location)?;
-        let page = TextPage { body: &body, encoding, optional: false, rows: location.rows.len() };
+        let page = ValuePage { body: &body, encoding, optional: false, rows: location.rows.len() };
         let found = page.find(&self.wanted_codes, &self.wanted, |row| self.found.push(location.rows.start + row));
         found.map_err(|damage| self.group.damaged(self.column, damage))
     }
@@ -215,57 +218,78 @@ impl<R: RangeReader> Columns<'_, '_, R> {
     /// The texts of a column, one for each row.
     pub fn texts(&self, name: &str) -> Result<Vec<Option<String>>, ReadError> {
         let column = self.column(name, PhysicalType::BYTE_ARRAY)?;
-        let dictionary = self.group.dictionary(column)?.unwrap_or_default().0;
+        let dictionary = self.group.dictionary(column)?.unwrap_or_default();
         let damaged = |damage| self.group.damaged(column, damage);
         let dictionary = dictionary_texts(&dictionary).map_err(damaged)?;
         let mut texts = Vec::with_capacity(self.rows.len());
         for (location, rows) in column.chunk.pages_of(self.rows) {
             let (body, encoding) = self.group.values(column, location)?;
             let optional = column.schema.max_def_level() > 0;
-            let page = TextPage { body: &body, encoding, optional, rows: location.rows.len() };
+            let page = ValuePage { body: &body, encoding, optional, rows: location.rows.len() };
             page.texts(&dictionary, rows.iter().map(|row| row - location.rows.start), &mut texts).map_err(damaged)?;
         }
         Ok(texts)
     }
 
-    /// The numbers of a column, one for each row. The library writes these columns, in whichever encoding suits them, and so
-    /// it is the library that decodes them.
+    /// The numbers of a column, one for each row.
     pub fn integers(&self, name: &str) -> Result<Vec<Option<i64>>, ReadError> {
         let column = self.column(name, PhysicalType::INT64)?;
-        let mut pages = Vec::new();
-        if let Some((buf, num_values)) = self.group.dictionary(column)? {
-            pages.push(Page::DictionaryPage { buf, num_values, encoding: Encoding::PLAIN, is_sorted: false });
-        }
-        // The places of the rows among those of the pages that are read.
-        let (mut places, mut before) = (Vec::with_capacity(self.rows.len()), 0);
+        let dictionary = self.group.dictionary(column)?.unwrap_or_default();
+        let mut integers = Vec::with_capacity(self.rows.len());
         for (location, rows) in column.chunk.pages_of(self.rows) {
-            let (buf, encoding) = self.group.values(column, location)?;
-            let num_values = u32::try_from(location.rows.len()).unwrap_or(u32::MAX);
-            let (def_level_encoding, rep_level_encoding) = (Encoding::RLE, Encoding::RLE);
-            pages.push(Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, statistics: None });
-            places.extend(rows.iter().map(|row| before + row - location.rows.start));
-            before += location.rows.len();
+            let (body, encoding) = self.group.values(column, location)?;
+            let places: Vec<usize> = rows.iter().map(|row| row - location.rows.start).collect();
+            let optional = column.schema.max_def_level() > 0;
+            if encoding == Encoding::DELTA_BINARY_PACKED {
+                self.deltas(column, body, location.rows.len(), &places, &mut integers)?;
+                continue;
+            }
+            let page = ValuePage { body: &body, encoding, optional, rows: location.rows.len() };
+            let read = page.integers(&dictionary, places.into_iter(), &mut integers);
+            read.map_err(|damage| self.group.damaged(column, damage))?;
         }
-        let (mut levels, mut values) = (Vec::new(), Vec::new());
+        Ok(integers)
+    }
+
+    /// Appends the numbers at ascending rows of a page of differences, as the library writes and reads them.
+    fn deltas(
+        &self,
+        column: Column<'_>,
+        buf: Bytes,
+        rows: usize,
+        places: &[usize],
+        out: &mut Vec<Option<i64>>,
+    ) -> Result<(), ReadError> {
+        let page = Page::DataPage {
+            buf,
+            num_values: u32::try_from(rows).unwrap_or(u32::MAX),
+            encoding: Encoding::DELTA_BINARY_PACKED,
+            def_level_encoding: Encoding::RLE,
+            rep_level_encoding: Encoding::RLE,
+            statistics: None,
+        };
+        let (mut levels, mut values) = (Vec::new(), Vec::with_capacity(places.len()));
         self.group.file.guarded(|| {
-            let pages = Box::new(Pages(pages.into_iter().peekable()));
+            let pages = Box::new(Pages(vec![page].into_iter().peekable()));
             let mut reader = ColumnReaderImpl::<Int64Type>::new(column.schema.clone(), pages);
             let mut next = 0;
             for run in places.chunk_by(|place, following| place + 1 == *following) {
                 let skipped = reader.skip_records(run[0] - next)?;
                 let (read, ..) = reader.read_records(run.len(), Some(&mut levels), None, &mut values)?;
                 if (skipped, read) != (run[0] - next, run.len()) {
-                    return Err(ParquetError::EOF(format!("the values of {name} end early")));
+                    return Err(ParquetError::EOF(format!("the values of {} end early", column.schema.name())));
                 }
                 next = run[0] + run.len();
             }
             Ok(())
         })?;
-        if column.schema.max_def_level() == 0 {
-            return Ok(values.into_iter().map(Some).collect());
-        }
         let mut values = values.into_iter();
-        Ok(levels.into_iter().map(|level| if level > 0 { values.next() } else { None }).collect())
+        if column.schema.max_def_level() == 0 {
+            out.extend(values.map(Some));
+        } else {
+            out.extend(levels.into_iter().map(|level| if level > 0 { values.next() } else { None }));
+        }
+        Ok(())
     }
 
     fn column(&self, name: &str, physical: PhysicalType) -> Result<Column<'_>, ReadError> {
