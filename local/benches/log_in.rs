@@ -3,6 +3,8 @@
 //! `cargo bench -p local --bench log_in` prints the medians of tries in turn first, then what Criterion says of each.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench, which stops when something is amiss")]
 
+mod opened;
+
 use std::{
     hint::black_box,
     sync::{
@@ -19,18 +21,10 @@ use axum::{
 };
 use criterion::Criterion;
 use jiff::Timestamp;
-use local::embedded::{Credentials, EmbeddedStores, Options};
-use shared::{
-    api::layers,
-    auth::{password, permission::Role, token::Tokens, user::User},
-    clock::Clock,
-    config::{Environment, Secret},
-    stores::users::Users,
-};
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
+use shared::{api::layers, auth::password, clock::Clock};
 use tower::ServiceExt as _;
-use uuid::Uuid;
+
+use self::opened::Opened;
 
 /// How many tries of each kind the medians are of.
 const TRIES: usize = 300;
@@ -46,49 +40,20 @@ impl Clock for Hasty {
     }
 }
 
-/// The endpoint on a table in memory, in which there is one user.
+/// The endpoint, with one user.
 struct Door {
-    runtime: Runtime,
+    opened: Opened,
     router: Router,
     clock: Arc<Hasty>,
-    hash: String,
-    _folder: TempDir,
 }
 
 impl Door {
     fn new() -> Self {
-        let (runtime, folder) = (Runtime::new().unwrap(), tempfile::tempdir().unwrap());
         let clock = Arc::new(Hasty(AtomicI64::new(1_800_000_000)));
-        let options = Options {
-            durable: false,
-            bucket: "loans".to_owned(),
-            credentials: Credentials::random(),
-            watched_prefix: "inputs/".to_owned(),
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-        };
-        let stores = EmbeddedStores::open(folder.path(), options).unwrap();
-        let tokens = Tokens::with(&Secret::new("0123456789abcdef0123456789abcdef"), 480);
-        let time = Arc::clone(&clock) as Arc<dyn Clock>;
-        let resources = stores.resources("http://127.0.0.1:8000", tokens, Environment::Test, time);
-        let resources = runtime.block_on(resources).unwrap();
-        let hash = password::hash_now("the right password").unwrap();
-        let user = User {
-            id: Uuid::new_v4(),
-            email: "somebody@example.com".to_owned(),
-            username: NAMES[0].to_owned(),
-            full_name: None,
-            role: Role::Analyst,
-            sales_team_id: None,
-            is_active: true,
-            created_at: clock.now(),
-            password_hash: hash.clone(),
-            tokens_valid_from: 0,
-            revision: 0,
-        };
-        runtime.block_on(Users::new(resources.table.clone()).create(&user)).unwrap();
+        let opened = Opened::new(Arc::clone(&clock) as Arc<dyn Clock>);
         password::prepare();
-        let router = layers::serve(auth::api(auth::State::new(&resources)));
-        Self { runtime, router, clock, hash, _folder: folder }
+        let router = layers::serve(auth::api(auth::State::new(&opened.resources)));
+        Self { opened, router, clock }
     }
 
     /// A try with a wrong password.
@@ -96,13 +61,13 @@ impl Door {
         self.clock.0.fetch_add(15 * 60, Ordering::Relaxed);
         let request = Request::post("/api/auth/login").header(header::CONTENT_TYPE, "application/json");
         let request = request.body(Body::from(format!(r#"{{"username":"{name}","password":"a wrong password"}}"#))).unwrap();
-        let answer = self.runtime.block_on(self.router.clone().oneshot(request)).unwrap();
+        let answer = self.opened.runtime.block_on(self.router.clone().oneshot(request)).unwrap();
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     }
 
     /// A hash of a password, and nothing else.
     fn hash(&self) {
-        assert!(!password::verify_now(black_box("a wrong password"), Some(&self.hash)));
+        assert!(!password::verify_now(black_box("a wrong password"), Some(&self.opened.user.password_hash)));
     }
 }
 
