@@ -5,6 +5,7 @@ mod presigned;
 mod readme;
 mod recovery;
 mod refusals;
+mod sweeping;
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 

@@ -33,7 +33,7 @@ use self::{
     command_error::CommandError,
 };
 
-pub use self::serve::api;
+pub use self::serve::{api, sweeping::forget_answers};
 
 /// What a command finds around it.
 pub struct Surroundings {

@@ -4,9 +4,10 @@ mod first_start;
 mod http;
 pub mod listen;
 pub mod stopping;
+pub mod sweeping;
 mod work;
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{io::Write, sync::Arc};
 
 use shared::{
     api::{layers, routes::Api},
@@ -29,9 +30,6 @@ use crate::{
 };
 
 use self::{stopping::Stopping, work::Workshop};
-
-/// How often items whose time is over are removed.
-const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Every function's routes, as one.
 pub fn api(resources: &Resources) -> Api {
@@ -107,22 +105,8 @@ async fn run(args: &ServeArgs, around: &Surroundings, out: &mut dyn Write, confi
     parts.spawn(listen::serve(listener, router, stopping.begun()));
     let mut background = JoinSet::new();
     background.spawn_blocking(password::prepare);
-    background.spawn(sweep(stores.dynamodb.clone()));
+    background.spawn(sweeping::sweep(stores.dynamodb.clone(), resources.clone()));
     let shown = args.data_dir.display();
     print(out, format!("Loan Engine {ENGINE_VERSION} serves on http://{address}, with its data in {shown}\n").as_bytes())?;
     stopping.wait_for(parts).await
-}
-
-/// Removes items whose time is over, as DynamoDB does by itself on AWS.
-async fn sweep(dynamodb: crate::embedded::dynamodb::DynamoDb) {
-    let mut ticks = tokio::time::interval(SWEEP_EVERY);
-    loop {
-        ticks.tick().await;
-        let store = dynamodb.clone();
-        match tokio::task::spawn_blocking(move || store.sweep_expired()).await {
-            Ok(Ok(removed)) => tracing::debug!(removed, "expired items were removed"),
-            Ok(Err(error)) => tracing::warn!(%error, "expired items could not be removed"),
-            Err(error) => tracing::warn!(%error, "expired items could not be removed"),
-        }
-    }
 }

@@ -1,0 +1,53 @@
+//! What AWS removes by itself when its time is over: expired items of the table, and answers that lie in the bucket because
+//! they were too large to be sent.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use shared::{
+    api::layers::chain,
+    resources::Resources,
+    storage::{StorageBackend, StorageError},
+    stores::keys,
+};
+
+use crate::embedded::dynamodb::DynamoDb;
+
+/// How often is looked for it.
+const EVERY: Duration = Duration::from_secs(60 * 60);
+/// How long an answer stays, as on AWS: far longer than its address is good.
+const ANSWER_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
+
+/// Removes it, over and over.
+pub async fn sweep(dynamodb: DynamoDb, resources: Resources) {
+    let mut ticks = tokio::time::interval(EVERY);
+    loop {
+        ticks.tick().await;
+        let store = dynamodb.clone();
+        match tokio::task::spawn_blocking(move || store.sweep_expired()).await {
+            Ok(Ok(removed)) => tracing::debug!(removed, "expired items were removed"),
+            Ok(Err(error)) => tracing::warn!(%error, "expired items could not be removed"),
+            Err(error) => tracing::warn!(%error, "expired items could not be removed"),
+        }
+        match forget_answers(&resources.storage, resources.clock.now()).await {
+            Ok(removed) => tracing::debug!(removed, "answers of yesterday were removed"),
+            Err(error) => tracing::warn!(error = chain(&error), "answers of yesterday could not be removed"),
+        }
+    }
+}
+
+/// Removes answers that are older than a day; how many there were.
+///
+/// # Errors
+/// The storage fails. What it did not remove is removed the next time.
+pub async fn forget_answers(storage: &dyn StorageBackend, now: Timestamp) -> Result<usize, StorageError> {
+    let mut removed = 0;
+    for answer in storage.list(keys::ANSWERS, true).await? {
+        let old = |stored: Timestamp| now.duration_since(stored) > ANSWER_LIFETIME;
+        if answer.file.is_some_and(|file| old(file.last_modified)) {
+            storage.delete(&answer.key).await?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
