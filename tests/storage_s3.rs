@@ -293,3 +293,32 @@ async fn an_address_is_made_without_asking_the_bucket() {
     assert_eq!(app.fetch(Method::PUT, &put.url, &put.headers, "x").await.status.as_u16(), 200);
     assert_eq!(app.fetch(Method::GET, &get.url, &get.headers, "").await.text(), "x");
 }
+
+#[tokio::test]
+async fn the_same_content_has_the_same_tag_whoever_writes_it() {
+    let app = TestApp::new().await;
+    let storage = &app.resources.storage;
+    let put = async |key: &str, content: &'static str| storage.put_bytes(key, content.into(), CSV).await.unwrap().etag;
+    let first = put("results/a/facts.parquet", "content").await;
+    // A worker that lost its run may still write: what the run refers to must stay what it was.
+    assert_eq!(put("results/a/facts.parquet", "content").await, first);
+    assert_eq!(put("results/b/facts.parquet", "content").await, first);
+    assert_ne!(put("results/a/facts.parquet", "other").await, first);
+    // No tool takes it for an MD5.
+    assert!(first.ends_with("-1"), "{first}");
+}
+
+#[tokio::test]
+async fn a_content_with_another_md5_than_was_said_is_not_taken() {
+    let app = TestApp::new().await;
+    let S3Storage { client, bucket } = &app.resources.storage;
+    let put = |md5: &str| {
+        client.put_object().bucket(bucket).key("inputs/a.csv").content_md5(md5).body(SdkStream::from_static(b"content"))
+    };
+    for wrong in ["1B2M2Y8AsgTpgAmY7PhCfg==", "no base64"] {
+        assert!(put(wrong).send().await.is_err(), "{wrong}");
+        assert!(app.resources.storage.find("inputs/a.csv").await.unwrap().is_none());
+    }
+    put("mgNkuembtIDdJeHwKEyFVQ==").send().await.unwrap();
+    assert_eq!(app.text("inputs/a.csv").await, "content");
+}
