@@ -56,6 +56,20 @@ EVENTS = {
 }
 
 
+class Service(http.server.ThreadingHTTPServer):
+    """Plays Lambda for one process."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Lambda)
+        self.events, self.asked, self.answers = queue.Queue(), queue.Queue(), queue.Queue()
+
+    def handle_error(self, *_):
+        # A process that is killed closes its connections.
+        pass
+
+
 class Lambda(http.server.BaseHTTPRequestHandler):
     """The API that a function asks for events."""
 
@@ -100,8 +114,7 @@ def peak_memory(process):
 
 def start(binary, event, expected):
     """One fresh process: milliseconds until it asks, until it has answered, and megabytes."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Lambda)
-    server.events, server.asked, server.answers = queue.Queue(), queue.Queue(), queue.Queue()
+    server = Service()
     server.events.put(json.dumps(event).encode())
     threading.Thread(target=server.serve_forever, daemon=True).start()
     function = {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}", "AWS_LAMBDA_FUNCTION_NAME": "f",

@@ -51,7 +51,6 @@ impl Door {
     fn new() -> Self {
         let clock = Arc::new(Hasty(AtomicI64::new(1_800_000_000)));
         let opened = Opened::new(Arc::clone(&clock) as Arc<dyn Clock>);
-        password::prepare();
         let router = layers::serve(auth::api(auth::State::new(&opened.resources)));
         Self { opened, router, clock }
     }

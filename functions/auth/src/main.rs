@@ -4,7 +4,6 @@ use axum::{extract::Request, middleware::map_request};
 use lambda_http::{Error, request::RequestContext};
 use shared::{
     api::{extract::ClientAddress, layers},
-    auth::password,
     config::Config,
     resources::Resources,
     telemetry,
@@ -14,7 +13,6 @@ use shared::{
 async fn main() -> Result<(), Error> {
     let config = Config::from_env()?;
     telemetry::init(&config.log_level);
-    password::prepare();
     let resources = Resources::of_lambda(&config).await;
     let router = layers::serve(auth::api(auth::State::new(&resources)));
     lambda_http::run(router.layer(map_request(with_address))).await

@@ -11,7 +11,7 @@ use std::{io::Write, sync::Arc};
 
 use shared::{
     api::{layers, routes::Api},
-    auth::{password, token::Tokens},
+    auth::token::Tokens,
     config::{Config, Secret},
     engine::Tuning,
     manifest::ENGINE_VERSION,
@@ -104,7 +104,6 @@ async fn run(args: &ServeArgs, around: &Surroundings, out: &mut dyn Write, confi
     let router = http::router(layers::serve(api(&resources)), &stores.s3, address);
     parts.spawn(listen::serve(listener, router, stopping.begun()));
     let mut background = JoinSet::new();
-    background.spawn_blocking(password::prepare);
     background.spawn(sweeping::sweep(stores.dynamodb.clone(), resources.clone()));
     let shown = args.data_dir.display();
     print(out, format!("Loan Engine {ENGINE_VERSION} serves on http://{address}, with its data in {shown}\n").as_bytes())?;
