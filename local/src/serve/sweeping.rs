@@ -41,13 +41,16 @@ pub async fn sweep(dynamodb: DynamoDb, resources: Resources) {
 /// # Errors
 /// The storage fails. What it did not remove is removed the next time.
 pub async fn forget_answers(storage: &dyn StorageBackend, now: Timestamp) -> Result<usize, StorageError> {
-    let mut removed = 0;
+    let (mut removed, mut failed) = (0, None);
     for answer in storage.list(keys::ANSWERS, true).await? {
         let old = |stored: Timestamp| now.duration_since(stored) > ANSWER_LIFETIME;
         if answer.file.is_some_and(|file| old(file.last_modified)) {
-            storage.delete(&answer.key).await?;
-            removed += 1;
+            // One that cannot be removed does not keep the others.
+            match storage.delete(&answer.key).await {
+                Ok(()) => removed += 1,
+                Err(error) => failed = Some(error),
+            }
         }
     }
-    Ok(removed)
+    failed.map_or(Ok(removed), Err)
 }

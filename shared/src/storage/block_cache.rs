@@ -22,6 +22,8 @@ const BLOCK: u64 = 64 * 1024;
 /// Blocks that lie closer together than this are read as one, with those between them: a row group is read with a request
 /// or two and then known, where each of its columns would take one of its own.
 const GAP: u64 = 512 * 1024;
+/// How many bytes are read as one at most.
+const RUN: u64 = 8 * 1024 * 1024;
 
 /// A block of an object: the object, and the block's place in it.
 type Place = (u64, u64);
@@ -82,7 +84,7 @@ impl<R: RangeReader> CachedReader<R> {
                     continue;
                 }
                 let bytes = at * BLOCK..(next * BLOCK).min(size);
-                match missing.last_mut().filter(|last| bytes.start - last.end <= GAP) {
+                match missing.last_mut().filter(|last| bytes.start - last.end <= GAP && bytes.end - last.start <= RUN) {
                     Some(last) => last.end = bytes.end,
                     None => missing.push(bytes),
                 }

@@ -72,6 +72,8 @@ pub enum Replaced {
     Done(Vec<Blob>),
     /// The condition does not hold.
     Refused,
+    /// A part was sent once more meanwhile: the object would be of contents that are gone.
+    PartsChanged,
 }
 
 /// An upload in parts.
@@ -111,6 +113,16 @@ fn object(row: &Row<'_>) -> rusqlite::Result<Object> {
     })
 }
 
+/// Removes the parts of an upload; their contents.
+fn parts_removed(transaction: &Transaction<'_>, id: &str) -> rusqlite::Result<Vec<Blob>> {
+    let mut contents = Vec::new();
+    let mut delete = transaction.prepare("DELETE FROM parts WHERE upload = ? RETURNING blob")?;
+    for blob in delete.query_map([id], |row| row.get::<_, String>(0))? {
+        contents.extend(blobs_of(&blob?));
+    }
+    Ok(contents)
+}
+
 const OBJECT: &str = "key, blobs, size, etag, described, modified";
 
 impl Index {
@@ -120,9 +132,9 @@ impl Index {
         connection.busy_timeout(Duration::from_secs(10))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "OFF" })?;
-        connection.execute_batch(SCHEMA)?;
         // Nobody else works in the folder: whoever sent these is gone.
-        connection.execute_batch("DELETE FROM uploads; DELETE FROM parts;")?;
+        connection.execute_batch("DROP TABLE IF EXISTS uploads; DROP TABLE IF EXISTS parts;")?;
+        connection.execute_batch(SCHEMA)?;
         Ok(Self { connection })
     }
 
@@ -211,7 +223,7 @@ impl Index {
         select.query_map([id], part)?.collect()
     }
 
-    /// Makes an object of an upload; `None` when the upload is not there any more.
+    /// Makes an object of an upload, of which it takes all or some parts; `None` when the upload is not there any more.
     pub fn complete(
         &mut self,
         id: &str,
@@ -223,13 +235,19 @@ impl Index {
         if transaction.execute("DELETE FROM uploads WHERE id = ?", [id])? == 0 {
             return Ok(None);
         }
-        let replaced = put(&transaction, new, condition, watched)?;
-        if let Replaced::Refused = replaced {
-            return Ok(Some(replaced));
+        let mut parts = parts_removed(&transaction, id)?;
+        if !new.blobs.iter().all(|blob| parts.contains(blob)) {
+            return Ok(Some(Replaced::PartsChanged));
         }
-        transaction.execute("DELETE FROM parts WHERE upload = ?", [id])?;
-        transaction.commit()?;
-        Ok(Some(replaced))
+        parts.retain(|blob| !new.blobs.contains(blob));
+        Ok(Some(match put(&transaction, new, condition, watched)? {
+            Replaced::Done(replaced) => {
+                transaction.commit()?;
+                parts.extend(replaced);
+                Replaced::Done(parts)
+            }
+            other => other,
+        }))
     }
 
     /// Gives an upload up, and gives its contents; `None` when there is no such upload.
@@ -238,13 +256,7 @@ impl Index {
         if transaction.execute("DELETE FROM uploads WHERE id = ?", [id])? == 0 {
             return Ok(None);
         }
-        let mut contents = Vec::new();
-        {
-            let mut delete = transaction.prepare("DELETE FROM parts WHERE upload = ? RETURNING blob")?;
-            for blob in delete.query_map([id], |row| row.get::<_, String>(0))? {
-                contents.extend(blobs_of(&blob?));
-            }
-        }
+        let contents = parts_removed(&transaction, id)?;
         transaction.commit()?;
         Ok(Some(contents))
     }
@@ -280,4 +292,56 @@ fn put(transaction: &Transaction<'_>, new: &Object, condition: &Precondition, wa
         transaction.execute(insert, params![new.key, new.size, new.etag])?;
     }
     Ok(Replaced::Done(old.map_or_else(Vec::new, |(blobs, _)| blobs_of(&blobs))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blob() -> Blob {
+        Blob { id: Uuid::new_v4(), size: 1 }
+    }
+
+    fn part(number: i32, blob: &Blob) -> Part {
+        Part { number, blob: blob.clone(), tag: "t".to_owned() }
+    }
+
+    fn object(blobs: &[&Blob]) -> Object {
+        let blobs = blobs.iter().copied().cloned().collect();
+        Object { key: "k".to_owned(), blobs, size: 1, etag: "e".to_owned(), described: "{}".to_owned(), modified: 0 }
+    }
+
+    fn index(folder: &Path) -> Index {
+        let mut index = Index::open(&folder.join("bucket.sqlite"), false).unwrap();
+        index.begin("u", &Upload { key: "k".to_owned(), described: "{}".to_owned() }).unwrap();
+        index
+    }
+
+    #[test]
+    fn uploads_of_another_version_of_the_product_do_not_stand_in_the_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let older = Connection::open(folder.path().join("bucket.sqlite")).unwrap();
+        older.execute_batch("CREATE TABLE parts (upload TEXT, number INTEGER, blob TEXT, md5 BLOB)").unwrap();
+        drop(older);
+        let mut index = index(folder.path());
+        let first = blob();
+        index.add_part("u", &part(1, &first)).unwrap().unwrap();
+        assert_eq!(index.parts("u").unwrap()[0].blob, first);
+    }
+
+    #[test]
+    fn an_object_is_never_of_a_part_that_was_sent_again_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut index = index(folder.path());
+        let (first, again, left) = (blob(), blob(), blob());
+        index.add_part("u", &part(1, &first)).unwrap().unwrap();
+        index.add_part("u", &part(2, &left)).unwrap().unwrap();
+        assert_eq!(index.add_part("u", &part(1, &again)).unwrap().unwrap(), std::slice::from_ref(&first));
+        let mut complete = |blob: &Blob| index.complete("u", &object(&[blob]), &Precondition::default(), false).unwrap();
+        assert!(matches!(complete(&first), Some(Replaced::PartsChanged)));
+        // The upload is still there; what it does not take is freed.
+        let Some(Replaced::Done(freed)) = complete(&again) else { panic!("the upload is gone") };
+        assert_eq!(freed, [left]);
+        assert_eq!(index.get("k").unwrap().unwrap().blobs, [again]);
+    }
 }

@@ -60,15 +60,18 @@ impl Bucket {
             return Err(s3_error!(InvalidArgument));
         }
         let (content, stored) = (blob.clone(), tag.clone());
-        let replaced = self.with_index(move |index| index.add_part(&upload, &Part { number, blob, tag: stored })).await?;
-        match replaced {
-            Some(replaced) => {
+        match self.with_index(move |index| index.add_part(&upload, &Part { number, blob, tag: stored })).await {
+            Ok(Some(replaced)) => {
                 self.remove(replaced).await;
                 Ok(tag)
             }
-            None => {
+            Ok(None) => {
                 self.remove(vec![content]).await;
                 Err(s3_error!(NoSuchUpload))
+            }
+            Err(error) => {
+                self.remove(vec![content]).await;
+                Err(error)
             }
         }
     }
@@ -124,12 +127,11 @@ impl Bucket {
         let inner = self.inner.clone();
         super::blocking(move || inner.blobs.sync()).await?;
         let id = input.upload_id;
-        let mut freed: Vec<_> = uploaded.into_iter().map(|part| part.blob).collect();
         match self.with_index(move |index| index.complete(&id, &new, &condition, watched)).await? {
             None => Err(s3_error!(NoSuchUpload)),
             Some(Replaced::Refused) => Err(s3_error!(PreconditionFailed)),
-            Some(Replaced::Done(replaced)) => {
-                freed.extend(replaced);
+            Some(Replaced::PartsChanged) => Err(s3_error!(InvalidPart)),
+            Some(Replaced::Done(freed)) => {
                 self.remove(freed).await;
                 if watched {
                     self.inner.appeared.notify_one();

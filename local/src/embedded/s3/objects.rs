@@ -104,8 +104,11 @@ impl Bucket {
     pub async fn place(&self, new: Object, condition: Precondition) -> S3Result<()> {
         let watched = self.is_watched(&new.key);
         let (inner, contents) = (self.inner.clone(), new.blobs.clone());
-        blocking(move || inner.blobs.sync()).await?;
-        match self.with_index(move |index| index.put(&new, &condition, watched)).await {
+        let placed = match blocking(move || inner.blobs.sync()).await {
+            Ok(()) => self.with_index(move |index| index.put(&new, &condition, watched)).await,
+            Err(error) => Err(error),
+        };
+        match placed {
             Ok(Replaced::Done(replaced)) => {
                 self.remove(replaced).await;
                 if watched {
@@ -113,7 +116,7 @@ impl Bucket {
                 }
                 Ok(())
             }
-            Ok(Replaced::Refused) => {
+            Ok(Replaced::Refused | Replaced::PartsChanged) => {
                 self.remove(contents).await;
                 Err(s3_error!(PreconditionFailed))
             }
@@ -278,7 +281,20 @@ impl Bucket {
     /// Other names for the contents of an object.
     pub async fn links(&self, contents: Vec<Blob>) -> S3Result<Vec<Blob>> {
         let inner = self.inner.clone();
-        blocking(move || contents.iter().map(|blob| inner.blobs.link(blob)).collect::<io::Result<Vec<Blob>>>()).await
+        let linking = move || {
+            let mut links = Vec::with_capacity(contents.len());
+            for blob in &contents {
+                match inner.blobs.link(blob) {
+                    Ok(link) => links.push(link),
+                    Err(error) => {
+                        inner.blobs.remove(&links);
+                        return Err(error);
+                    }
+                }
+            }
+            Ok(links)
+        };
+        blocking(linking).await
     }
 }
 

@@ -248,8 +248,14 @@ impl<'p> Hybrid<'p> {
             self.start = self.end;
             let count = if header & 1 == 1 { count.saturating_mul(8) } else { count };
             self.end = self.start.saturating_add(count);
-            self.run =
-                if header & 1 == 1 && self.width > 0 { Run::Packed(bytes) } else { Run::Same(bits_at(bytes, 0, u32::MAX)) };
+            self.run = if header & 1 == 1 && self.width > 0 {
+                Run::Packed(bytes)
+            } else {
+                match bits_at(bytes, 0, u32::MAX) {
+                    value if value <= mask(self.width) => Run::Same(value),
+                    _ => return Err("a page has a code of more bits than its codes have"),
+                }
+            };
         }
         Ok(self.end)
     }
