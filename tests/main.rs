@@ -28,6 +28,7 @@ mod storage_s3;
 mod stores;
 mod stores_command;
 mod tapes;
+mod template;
 mod test_concurrent;
 mod test_data_integrity;
 mod test_edge_cases;
