@@ -208,3 +208,20 @@ fn everything_that_the_outputs_name_is_there() {
         assert!(output["Description"].is_string(), "{name}");
     }
 }
+
+#[test]
+fn the_guide_names_every_parameter_and_asks_only_for_outputs_that_there_are() {
+    let template = Template::read();
+    let guide = include_str!("../docs/DEPLOY.md");
+    for parameter in template.0["Parameters"].as_object().unwrap().keys() {
+        assert!(guide.contains(parameter.as_str()), "{parameter}");
+    }
+    for asked in guide.split("$(out ").skip(1) {
+        let name = asked.split(')').next().unwrap();
+        assert!(template.0["Outputs"][name].is_object(), "{name}");
+    }
+    for alarm in template.of_type("AWS::CloudWatch::Alarm") {
+        let description = template.resource(&alarm)["AlarmDescription"].as_str().unwrap();
+        assert!(description.ends_with('.'), "{alarm} says what is wrong, and where to look");
+    }
+}
