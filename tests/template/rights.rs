@@ -389,9 +389,13 @@ impl Watched {
 
 /// Rights that nothing above uses, because only failures and large runs do.
 fn is_for_later(function: &str, right: &Right) -> bool {
-    // What was begun and failed is taken away. A run in parts reads what its parts wrote.
-    right.action == "s3:AbortMultipartUpload"
-        || (function == "Runner" && right.resource == "bucket/results/*" && right.action == "s3:GetObject")
+    // What was begun and failed is taken away.
+    let failure = right.action == "s3:AbortMultipartUpload";
+    // A run in parts reads what its parts wrote, and takes it away in the end.
+    let of_parts =
+        right.resource.starts_with("bucket/results/") && ["s3:GetObject", "s3:DeleteObject"].contains(&right.action.as_str());
+    let lists_parts = right.condition.as_ref().is_some_and(|(_, prefix)| prefix == "results/*");
+    failure || (function == "Runner" && (of_parts || lists_parts))
 }
 
 #[tokio::test(flavor = "multi_thread")]
