@@ -38,6 +38,10 @@ fn each_function_gets_the_environment_that_its_code_reads_and_nothing_else() {
         let given: BTreeSet<String> = template.environment(function).keys().cloned().collect();
         assert_eq!(given, expected, "{function}");
     }
+    let shared = template.environment("Auth");
+    assert_eq!(shared["TABLE_NAME"], json!({"Ref": "Table"}));
+    assert_eq!(shared["BUCKET_NAME"], template.resource("Bucket")["BucketName"]);
+    assert!(shared["JWT_SECRET"]["Fn::Sub"].as_str().unwrap().starts_with("{{resolve:secretsmanager:${JwtSecret}:"));
 }
 
 #[test]
