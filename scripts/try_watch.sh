@@ -16,10 +16,14 @@ fi
 folder=$(mktemp -d)
 started=()
 stop() {
-    # The functions first, then their stores.
+    # The functions first, then their stores. The emulator may hang when it is told to stop while it starts something.
     for ((at = ${#started[@]} - 1; at >= 0; at--)); do
         kill "${started[at]}" 2>/dev/null || true
-        wait "${started[at]}" 2>/dev/null || true
+        for _ in $(seq 100); do
+            kill -0 "${started[at]}" 2>/dev/null || break
+            sleep 0.1
+        done
+        kill -KILL "${started[at]}" 2>/dev/null || true
     done
     rm -rf "$folder"
 }
