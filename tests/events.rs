@@ -155,7 +155,7 @@ async fn every_route_has_a_request() {
         .iter()
         .map(|(file, _)| serde_json::from_str::<Value>(&text(file)).unwrap()["routeKey"].as_str().unwrap().to_owned())
         .collect();
-    let routes = app.routes.iter().map(|route| format!("{} {}", route.verb, route.path.replace("{*path}", "{path+}")));
+    let routes = app.routes.iter().map(|route| format!("{} {}", route.verb, route.path.replace("{*path}", "{proxy+}")));
     assert_eq!(keys, routes.collect());
 }
 
