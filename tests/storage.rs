@@ -1,4 +1,4 @@
-//! The contract that every storage keeps, whether files are in a bucket or in a folder.
+//! The contract that every storage keeps, whether files are in a bucket, here or over a socket, or in a folder.
 
 use std::sync::Arc;
 
@@ -6,7 +6,10 @@ use bytes::Bytes;
 use futures_util::stream;
 use shared::storage::{ByteStream, Found, StorageBackend, StorageError, collect, local::LocalStorage, s3::PART_BYTES, stream_of};
 
-use crate::app::{ADDRESS, TestApp};
+use crate::{
+    app::{ADDRESS, TestApp},
+    live::Live,
+};
 
 const CSV: &str = "text/csv; charset=utf-8";
 
@@ -128,6 +131,16 @@ macro_rules! contract {
             async fn $name() {
                 let folder = tempfile::tempdir().unwrap();
                 super::$name(&LocalStorage::new(folder.path())).await;
+            })*
+        }
+
+        mod live {
+            use super::*;
+            $(#[tokio::test]
+            async fn $name() {
+                let Some(live) = Live::open().await else { return };
+                super::$name(&live.app.resources.storage).await;
+                live.remove().await;
             })*
         }
     };

@@ -1,4 +1,4 @@
-//! Users, teams and runs in the embedded table.
+//! The contract of the table: users, teams and runs, in the embedded one and in one over a socket.
 
 use jiff::SignedDuration;
 use shared::{
@@ -14,7 +14,7 @@ use shared::{
 };
 use uuid::Uuid;
 
-use crate::app::TestApp;
+use crate::{app::TestApp, live::Live};
 
 fn request(app: &TestApp, terms: Terms) -> RunRequest {
     start_run::request(Uuid::new_v4(), terms, Vec::new(), app.resources.clock.now())
@@ -33,9 +33,7 @@ async fn ids(runs: &Runs, filter: RunFilter, skip: u64, limit: u64) -> (Vec<Uuid
     (runs.iter().map(|run| run.run_id).collect(), more)
 }
 
-#[tokio::test]
-async fn a_user_comes_back_as_it_was_stored() {
-    let app = TestApp::new().await;
+async fn a_user_comes_back_as_it_was_stored(app: &TestApp) {
     let users = Users::new(app.resources.table.clone());
     let ana = app.person("Ana", Role::Analyst, None).await.user;
     assert_eq!(users.get(ana.id).await.unwrap(), Some(ana.clone()));
@@ -55,9 +53,7 @@ async fn a_user_comes_back_as_it_was_stored() {
     assert_eq!(users.by_username("ben").await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn a_user_changes_once_at_a_time_and_names_become_free() {
-    let app = TestApp::new().await;
+async fn a_user_changes_once_at_a_time_and_names_become_free(app: &TestApp) {
     let users = Users::new(app.resources.table.clone());
     let ana = app.person("ana", Role::Analyst, None).await.user;
     let renamed = User { username: "anna".to_owned(), ..ana.clone() };
@@ -75,9 +71,7 @@ async fn a_user_changes_once_at_a_time_and_names_become_free() {
     assert_eq!(users.list(admins, None, 1, 100).await.unwrap().0, []);
 }
 
-#[tokio::test]
-async fn teams_are_listed_by_name_and_names_are_unique() {
-    let app = TestApp::new().await;
+async fn teams_are_listed_by_name_and_names_are_unique(app: &TestApp) {
     let (west, east) = (app.team("West").await, app.team("east").await);
     let teams = Teams::new(app.resources.table.clone());
     assert_eq!(teams.list(0, 100).await.unwrap(), (vec![east.clone(), west.clone()], false));
@@ -87,14 +81,12 @@ async fn teams_are_listed_by_name_and_names_are_unique() {
     assert_eq!(teams.get(east.id).await.unwrap(), Some(east));
 }
 
-#[tokio::test]
-async fn runs_are_listed_the_newest_first_by_every_filter() {
-    let app = TestApp::new().await;
+async fn runs_are_listed_the_newest_first_by_every_filter(app: &TestApp) {
     let (team, runs) = (app.team("West").await, &app.worker.runs);
     let mut created = Vec::new();
     for at in 0..5 {
         let sales_team_id = (at % 2 == 0).then_some(team.id);
-        created.insert(0, create(&app, Terms { sales_team_id, ..Terms::default() }).await.run_id);
+        created.insert(0, create(app, Terms { sales_team_id, ..Terms::default() }).await.run_id);
     }
     let all = RunFilter::default();
     assert_eq!(ids(runs, all, 0, 100).await, (created.clone(), false));
@@ -112,32 +104,28 @@ async fn runs_are_listed_the_newest_first_by_every_filter() {
     assert_eq!((next[0].run_id, next[1].run_id, more), (created[2], created[3], true));
 }
 
-#[tokio::test]
-async fn an_idempotency_key_makes_one_run_and_is_forgotten_after_a_day() {
-    let app = TestApp::new().await;
+async fn an_idempotency_key_makes_one_run_and_is_forgotten_after_a_day(app: &TestApp) {
     let (runs, user) = (&app.worker.runs, Uuid::new_v4());
     let key = IdempotencyKey { user, key_hash: "k".to_owned(), body_hash: "b".to_owned() };
-    let first = request(&app, Terms::default());
-    let unknown = request(&app, Terms { sales_team_id: Some(Uuid::new_v4()), ..Terms::default() });
+    let first = request(app, Terms::default());
+    let unknown = request(app, Terms { sales_team_id: Some(Uuid::new_v4()), ..Terms::default() });
     assert_eq!(runs.create(&unknown.run().unwrap(), &unknown, Some(&key)).await.unwrap(), Created::NoSuchTeam);
     assert_eq!(runs.create(&first.run().unwrap(), &first, Some(&key)).await.unwrap(), Created::Done);
     assert_eq!(runs.create(&first.run().unwrap(), &first, None).await.unwrap(), Created::Exists);
-    let second = request(&app, Terms::default());
+    let second = request(app, Terms::default());
     assert_eq!(runs.create(&second.run().unwrap(), &second, Some(&key)).await.unwrap(), Created::KeyUsed);
     assert_eq!(runs.get(second.run_id).await.unwrap().map(|run| run.run_id), None);
     let used = runs.used_key(user, "k", app.resources.clock.now()).await.unwrap().unwrap();
     assert_eq!((used.run_id, used.body_hash.as_str()), (first.run_id, "b"));
     app.clock.advance(SignedDuration::from_hours(24));
     assert_eq!(runs.used_key(user, "k", app.resources.clock.now()).await.unwrap(), None);
-    let third = request(&app, Terms::default());
+    let third = request(app, Terms::default());
     assert_eq!(runs.create(&third.run().unwrap(), &third, Some(&key)).await.unwrap(), Created::Done);
 }
 
-#[tokio::test]
-async fn a_run_is_one_workers_until_its_lease_runs_out() {
-    let app = TestApp::new().await;
+async fn a_run_is_one_workers_until_its_lease_runs_out(app: &TestApp) {
     let runs = &app.worker.runs;
-    let request = create(&app, Terms::default()).await;
+    let request = create(app, Terms::default()).await;
     let mut run = request.run().unwrap();
     run.start(app.resources.clock.now()).unwrap();
     let claim = async || runs.claim(&run, Uuid::new_v4(), app.resources.clock.now()).await.unwrap();
@@ -159,9 +147,7 @@ async fn a_run_is_one_workers_until_its_lease_runs_out() {
     assert_eq!(ids(runs, completed, 0, 10).await.0, [run.run_id()]);
 }
 
-#[tokio::test]
-async fn failures_block_for_a_quarter_of_an_hour() {
-    let app = TestApp::new().await;
+async fn failures_block_for_a_quarter_of_an_hour(app: &TestApp) {
     let failures = Failures::new(app.resources.table.clone());
     let ana = Whose::Username("Ana");
     for _ in 0..10 {
@@ -173,3 +159,35 @@ async fn failures_block_for_a_quarter_of_an_hour() {
     app.clock.advance(SignedDuration::from_mins(15));
     assert_eq!(failures.blocked(ana, app.resources.clock.now()).await.unwrap(), None);
 }
+
+macro_rules! contract {
+    ($($name:ident),* $(,)?) => {
+        mod embedded {
+            use super::*;
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&TestApp::new().await).await;
+            })*
+        }
+
+        mod live {
+            use super::*;
+            $(#[tokio::test]
+            async fn $name() {
+                let Some(live) = Live::open().await else { return };
+                super::$name(&live.app).await;
+                live.remove().await;
+            })*
+        }
+    };
+}
+
+contract!(
+    a_user_comes_back_as_it_was_stored,
+    a_user_changes_once_at_a_time_and_names_become_free,
+    teams_are_listed_by_name_and_names_are_unique,
+    runs_are_listed_the_newest_first_by_every_filter,
+    an_idempotency_key_makes_one_run_and_is_forgotten_after_a_day,
+    a_run_is_one_workers_until_its_lease_runs_out,
+    failures_block_for_a_quarter_of_an_hour,
+);

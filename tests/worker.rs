@@ -41,23 +41,27 @@ fn tape() -> String {
 
 #[tokio::test]
 async fn a_tape_becomes_outputs_results_and_an_archive() {
-    let app = TestApp::new().await;
+    becomes_outputs_results_and_an_archive(&TestApp::new().await).await;
+}
+
+/// The whole way of a tape, on any stores.
+pub async fn becomes_outputs_results_and_an_archive(app: &TestApp) {
     app.put("inputs/tape.csv", tape()).await;
-    let id = start(&app, Terms::default()).await.run_id;
-    assert_eq!(run_object(&app, id).await["status"], "pending");
+    let id = start(app, Terms::default()).await.run_id;
+    assert_eq!(run_object(app, id).await["status"], "pending");
     assert_eq!(app.work().await, [Executed::Completed]);
-    let run = run_object(&app, id).await;
+    let run = run_object(app, id).await;
     assert_eq!((&run["status"], &run["last_phase"]), (&"completed".into(), &"archive".into()));
     assert_eq!((&run["total_loans"], &run["exceptions_count"], &run["total_balance"]), (&2.into(), &1.into(), &500_000.into()));
     assert_eq!(run["column_mapping"][0]["source_file"], "tape.csv");
     let names = |folder: &str, names: &[&str]| names.iter().map(|name| format!("{folder}/{id}/{name}")).collect::<Vec<_>>();
     let outputs = ["exception_summary.csv", "projected_tape.csv", "purchase_tape.csv", "rejection_report.csv"];
-    assert_eq!(keys(&app, &format!("outputs/{id}")).await, names("outputs", &outputs));
+    assert_eq!(keys(app, &format!("outputs/{id}")).await, names("outputs", &outputs));
     let archived = outputs.map(|name| format!("output/{name}"));
     let archived = [&["input/tape.csv", "manifest.json"][..], &archived.each_ref().map(String::as_str)].concat();
     let mut expected = names("archive", &archived);
     expected.sort();
-    assert_eq!(keys(&app, &format!("archive/{id}")).await, expected);
+    assert_eq!(keys(app, &format!("archive/{id}")).await, expected);
     let purchased = app.text(&format!("outputs/{id}/purchase_tape.csv")).await;
     assert!(purchased.contains("\n001,250000,") && !purchased.contains("002"), "{purchased}");
     let results = app.worker.runs.results(id).await.unwrap().unwrap();

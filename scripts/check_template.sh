@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Checks template.yaml by cfn-lint, SAM and checkov. They are installed into target/ once, and need neither AWS nor credentials.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+tools="${CARGO_TARGET_DIR:-target}/template-tools"
+wanted=scripts/template-requirements.txt
+if ! cmp -s "$wanted" "$tools/installed.txt"; then
+    python3 -m venv --clear "$tools"
+    "$tools/bin/pip" install --quiet --disable-pip-version-check -r "$wanted"
+    cp "$wanted" "$tools/installed.txt"
+fi
+
+# Linting needs a region, and none of what it checks depends on which.
+export AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0
+"$tools/bin/cfn-lint"
+"$tools/bin/sam" validate --lint
+"$tools/bin/checkov" --config-file .checkov.yaml --skip-download

@@ -1,0 +1,80 @@
+//! What `cargo lambda watch` is told: which function answers which path, and in which environment.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::{api::routes::Api, config::Config, resources::Resources};
+
+use crate::app::TestApp;
+
+const WORKSPACE: &str = include_str!("../Cargo.toml");
+const EXAMPLE: &str = include_str!("../.env.example");
+
+/// The functions that answer requests.
+pub const FUNCTIONS: [&str; 5] = ["auth", "data", "files", "health", "pipeline"];
+
+/// The routes of a function.
+pub fn api_of(function: &str, resources: &Resources) -> Api {
+    match function {
+        "auth" => auth::api(auth::State::new(resources)),
+        "data" => data::api(data::State::new(resources)),
+        "files" => files::api(files::State::new(resources)),
+        "health" => health::api(health::State::new(resources)),
+        "pipeline" => pipeline::api(pipeline::State::new(resources)),
+        other => panic!("there is no function {other}"),
+    }
+}
+
+/// The first segment of a path, or the first two of the API's.
+fn front(path: &str) -> String {
+    let segments = if path.starts_with("/api/") { 2 } else { 1 };
+    path.split('/').take(segments + 1).collect::<Vec<_>>().join("/")
+}
+
+#[tokio::test]
+async fn the_router_sends_every_path_to_the_function_that_has_its_route_and_no_other() {
+    let app = TestApp::new().await;
+    let mut expected = BTreeMap::new();
+    for function in FUNCTIONS {
+        for route in api_of(function, &app.resources).table {
+            let front = front(route.path);
+            if front.starts_with("/api/") || front.len() < route.path.len() {
+                expected.insert(format!("{front}/{{*rest}}"), function.to_owned());
+            }
+            expected.insert(front, function.to_owned());
+        }
+    }
+    let workspace: toml::Table = WORKSPACE.parse().unwrap();
+    let router = workspace["workspace"]["metadata"]["lambda"]["watch"]["router"].as_table().unwrap();
+    let told: BTreeMap<String, String> =
+        router.iter().map(|(path, function)| (path.clone(), function.as_str().unwrap().to_owned())).collect();
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn no_two_functions_share_the_front_of_a_path() {
+    let app = TestApp::new().await;
+    let mut owners: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for function in FUNCTIONS {
+        for route in api_of(function, &app.resources).table {
+            owners.entry(front(route.path)).or_default().insert(function);
+        }
+    }
+    assert!(owners.values().all(|functions| functions.len() == 1), "{owners:?}");
+}
+
+#[test]
+fn the_functions_are_among_what_cargo_runs_by_name() {
+    let workspace: toml::Table = WORKSPACE.parse().unwrap();
+    let members: Vec<&str> =
+        workspace["workspace"]["default-members"].as_array().unwrap().iter().map(|m| m.as_str().unwrap()).collect();
+    assert_eq!(members, ["local", "functions/*"]);
+}
+
+#[test]
+fn the_example_of_an_environment_is_a_configuration() {
+    let pairs: Vec<(&str, &str)> =
+        EXAMPLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('=')).collect();
+    let look_up = |name: &str| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    let config = Config::from_lookup(look_up).unwrap();
+    assert!(config.s3_path_style);
+}
