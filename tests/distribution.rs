@@ -1,0 +1,3 @@
+//! Runs beyond one worker: planned, processed part by part, finished.
+
+mod engine;
