@@ -21,9 +21,12 @@ use shared::{
 
 use crate::runs::{GOOD_CELLS, HEADER, MemoryFolder};
 
+/// Files by name.
+type Files = BTreeMap<String, Vec<u8>>;
+
 /// Parts in memory.
 #[derive(Debug, Clone, Default)]
-struct MemoryParts(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
+struct MemoryParts(Arc<Mutex<Files>>);
 
 /// A file that appears when it is flushed.
 struct Pending(MemoryParts, String, Vec<u8>);
@@ -54,7 +57,7 @@ impl PartStore for MemoryParts {
 const TUNING: Tuning = Tuning { threads: 2, block_bytes: 700 };
 
 /// Everything that a run gives, so that it can be compared.
-type Given = Result<(BTreeMap<String, Vec<u8>>, String), RunError>;
+type Given = Result<(Files, String), RunError>;
 
 fn given(folder: &MemoryFolder, outcome: Result<Outcome, RunError>) -> Given {
     let Outcome { summary, mappings, inputs, outputs, stored, index } = outcome?;
@@ -213,13 +216,13 @@ fn what_a_step_kept_is_not_taken_for_whole_when_it_is_not() {
         (0..plan.parts.len()).for_each(|part| process(job, &plan, part, &parts).unwrap());
         assert!(plan.parts.len() > 2);
         let kept = parts.0.lock().unwrap().clone();
-        let finished = |change: &dyn Fn(&mut BTreeMap<String, Vec<u8>>)| {
+        let finished = |change: &dyn Fn(&mut Files)| {
             let mut changed = kept.clone();
             change(&mut changed);
             given(&folder, finish(job, &plan, &MemoryParts(Arc::new(Mutex::new(changed)))))
         };
         let sound = finished(&|_| {});
-        let damaged = |change: &dyn Fn(&mut BTreeMap<String, Vec<u8>>)| {
+        let damaged = |change: &dyn Fn(&mut Files)| {
             let Err(error) = finished(change) else { panic!("it was taken for whole") };
             assert_eq!(error.code, RunErrorCode::StorageFailed, "{error}");
             assert!(error.message.starts_with("Part 1 of the run is missing or damaged: "), "{error}");
