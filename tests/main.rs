@@ -8,6 +8,7 @@ mod auth_routes;
 mod cli;
 mod data_routes;
 mod desk;
+mod distribution;
 mod events;
 mod facts;
 mod files_routes;

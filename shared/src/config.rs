@@ -59,6 +59,11 @@ pub const DEFAULT_TOKEN_MINUTES: u32 = 480;
 /// The longest that a token may live, in minutes: thirty days.
 const MAX_TOKEN_MINUTES: u32 = 30 * 24 * 60;
 
+/// The size from which on a run is done in parts, unless the configuration says otherwise: 1 GiB.
+pub const DEFAULT_DISTRIBUTE_ABOVE_BYTES: u64 = 1 << 30;
+/// How many bytes of a tape such a part has, unless the configuration says otherwise: 128 MiB.
+pub const DEFAULT_PART_BYTES: u64 = 128 << 20;
+
 /// The levels of events that can be asked for, the most severe first.
 pub const LOG_LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 
@@ -77,6 +82,10 @@ pub struct Config {
     pub environment: Environment,
     /// Whether S3 is not AWS's own, so that the bucket stands in the path of addresses.
     pub s3_path_style: bool,
+    /// From how many bytes on, all its tapes together, a run is done in parts by several workers: `DISTRIBUTE_ABOVE_BYTES`.
+    pub distribute_above_bytes: u64,
+    /// About how many bytes of a tape such a part has: `PART_BYTES`.
+    pub part_bytes: u64,
     /// The least severe events that are logged: one of [`LOG_LEVELS`].
     pub log_level: String,
 }
@@ -121,6 +130,16 @@ impl Config {
                 DEFAULT_TOKEN_MINUTES
             }
         };
+        let mut bytes = |name: &str, default: u64| match given(name).map(|text| text.parse()) {
+            None => default,
+            Some(Ok(bytes @ 1..)) => bytes,
+            Some(_) => {
+                problems.push(format!("{name} must be a whole number of bytes, at least 1"));
+                default
+            }
+        };
+        let distribute_above_bytes = bytes("DISTRIBUTE_ABOVE_BYTES", DEFAULT_DISTRIBUTE_ABOVE_BYTES);
+        let part_bytes = bytes("PART_BYTES", DEFAULT_PART_BYTES);
         let environment = match given("ENVIRONMENT") {
             None => Environment::Development,
             Some(word) => Environment::ALL.into_iter().find(|environment| environment.as_str() == word).unwrap_or_else(|| {
@@ -152,6 +171,8 @@ impl Config {
             access_token_minutes,
             environment,
             s3_path_style: s3.is_some(),
+            distribute_above_bytes,
+            part_bytes,
             log_level,
         })
     }
@@ -174,6 +195,7 @@ mod tests {
         assert_eq!((config.table_name.as_str(), config.bucket_name.as_str()), ("t", "b"));
         assert_eq!((config.access_token_minutes, config.environment), (480, Environment::Development));
         assert_eq!(config.log_level, "info");
+        assert_eq!((config.distribute_above_bytes, config.part_bytes), (1 << 30, 128 << 20));
     }
 
     #[test]
@@ -183,13 +205,16 @@ mod tests {
             ("JWT_SECRET", "short"),
             ("ACCESS_TOKEN_MINUTES", "0"),
             ("ENVIRONMENT", "prod"),
+            ("DISTRIBUTE_ABOVE_BYTES", "1 GiB"),
+            ("PART_BYTES", "0"),
             ("AWS_ENDPOINT_URL_S3", "localhost:9000"),
             ("LOG_LEVEL", "loud"),
         ]);
         assert_eq!(
             error.unwrap_err().to_string(),
             "The configuration cannot be used: TABLE_NAME is missing; BUCKET_NAME is missing; JWT_SECRET is too short: it \
-             needs at least 32 bytes; ACCESS_TOKEN_MINUTES must be a whole number from 1 to 43200; ENVIRONMENT must be one of \
+             needs at least 32 bytes; ACCESS_TOKEN_MINUTES must be a whole number from 1 to 43200; DISTRIBUTE_ABOVE_BYTES must be a whole \
+             number of bytes, at least 1; PART_BYTES must be a whole number of bytes, at least 1; ENVIRONMENT must be one of \
              development, test, staging, production; AWS_ENDPOINT_URL_S3 must be an address that begins with http:// or \
              https://; LOG_LEVEL must be one of error, warn, info, debug, trace. Set these in the environment and start again."
         );

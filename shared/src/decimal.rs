@@ -411,6 +411,24 @@ impl ExactSum {
         }
     }
 
+    /// The terms: signed mantissas, low byte first, each with its scale. Their order means nothing.
+    pub fn terms(&self) -> Vec<(u8, Vec<u8>)> {
+        let narrow = self.by_scale.iter().map(|(scale, sum)| (*scale, sum.to_le_bytes().to_vec()));
+        narrow.chain(self.spilled.iter().map(|(scale, sum)| (*scale, sum.to_signed_bytes_le()))).collect()
+    }
+
+    /// The sum of such terms.
+    pub fn of_terms(terms: &[(u8, Vec<u8>)]) -> Self {
+        let mut sum = Self::default();
+        for (scale, bytes) in terms {
+            match bytes.as_slice().try_into() {
+                Ok(narrow) => sum.add(i128::from_le_bytes(narrow), *scale),
+                Err(_) => sum.spill(BigInt::from_signed_bytes_le(bytes), *scale),
+            }
+        }
+        sum
+    }
+
     fn spill(&mut self, value: BigInt, scale: u8) {
         match self.spilled.iter_mut().find(|(s, _)| *s == scale) {
             Some((_, sum)) => *sum += value,
@@ -580,6 +598,16 @@ mod tests {
         }
         let expected: BigInt = BigInt::from(i128::MAX) * 3;
         assert_eq!(sum.to_text(0).replace('.', ""), expected.to_string());
+    }
+
+    #[test]
+    fn a_sum_of_terms_is_the_sum_that_they_are_of() {
+        let mut sum = ExactSum::default();
+        for (mantissa, scale) in [(i128::MAX, 6), (i128::MAX, 6), (i128::MIN, 6), (-5, 2), (7, 9)] {
+            sum.add(mantissa, scale);
+        }
+        assert_eq!(ExactSum::of_terms(&sum.terms()).to_text(0), sum.to_text(0));
+        assert_eq!(ExactSum::of_terms(&[]).to_text(0), "0");
     }
 
     #[test]

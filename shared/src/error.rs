@@ -2,10 +2,10 @@
 
 use std::{fmt, io};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The phases of a run, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Reading the tape: encoding, dialect, header, cells.
@@ -39,7 +39,7 @@ impl fmt::Display for Phase {
 }
 
 /// What made a run fail: stable codes, one line each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunErrorCode {
     /// The tape holds nothing.
@@ -79,7 +79,7 @@ pub enum RunErrorCode {
 }
 
 /// Why a run failed. The message says what to fix.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub struct RunError {
     /// The phase that failed.
     pub phase: Phase,

@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
-use shared::stores::StoreError;
+use shared::stores::{StoreError, runs::Lease};
 use uuid::Uuid;
 
 use crate::{
@@ -26,6 +26,12 @@ pub enum Event {
         step: Step,
         /// The run.
         run_id: Uuid,
+        /// Who planned it, where parts of it are meant.
+        #[serde(default)]
+        owner: Option<Uuid>,
+        /// Which part is meant.
+        #[serde(default)]
+        part: Option<usize>,
     },
 }
 
@@ -35,6 +41,12 @@ pub enum Event {
 pub enum Step {
     /// Takes the run through all phases.
     Execute,
+    /// Says whether one worker is to execute the run or several are to process parts of it, and cuts these.
+    Plan,
+    /// Processes a part.
+    Process,
+    /// Makes the results out of the parts.
+    Finish,
     /// Ends a run whose execution did not come to an end: whoever waits for it is told.
     GiveUp,
 }
@@ -85,6 +97,48 @@ pub enum Handled {
         /// How it ended.
         ended: Executed,
     },
+    /// How the run goes on.
+    Planned {
+        /// The run.
+        run_id: Uuid,
+        /// How.
+        #[serde(flatten)]
+        next: Next,
+    },
+    /// A part is done.
+    Processed {
+        /// The run.
+        run_id: Uuid,
+        /// The part.
+        part: usize,
+    },
+}
+
+/// What comes after the plan of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "next", rename_all = "snake_case")]
+pub enum Next {
+    /// One worker executes it.
+    Execute,
+    /// Several process its parts; then one finishes it.
+    Process {
+        /// Who planned it: to be named in every step.
+        owner: Uuid,
+        /// The parts.
+        parts: Vec<PartRef>,
+    },
+    /// Nothing.
+    Done {
+        /// How the run ended.
+        ended: Executed,
+    },
+}
+
+/// A part, by its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PartRef {
+    /// The place.
+    pub part: usize,
 }
 
 impl Worker {
@@ -101,18 +155,42 @@ impl Worker {
                 }
                 Ok(Handled::Created { created })
             }
-            Event::Step { step: Step::Execute, run_id } => Ok(Handled::Step { run_id, ended: self.execute(run_id).await? }),
-            Event::Step { step: Step::GiveUp, run_id } => {
-                let given_up = self.runs.give_up(run_id, self.clock.now()).await?;
-                let ended = if given_up { Executed::Failed } else { Executed::NotOurs };
-                Ok(Handled::Step { run_id, ended })
-            }
+            Event::Step { step, run_id, owner, part } => self.step(step, run_id, owner, part).await,
         }
+    }
+
+    async fn step(&self, step: Step, run_id: Uuid, owner: Option<Uuid>, part: Option<usize>) -> Result<Handled, StoreError> {
+        let absent = |name: &str| StoreError::Damaged(format!("the step names no {name}"));
+        let lease = || owner.map(|owner| Lease { run_id, owner }).ok_or_else(|| absent("owner"));
+        let ended = match step {
+            Step::Execute => self.execute(run_id).await?,
+            Step::Plan => return Ok(Handled::Planned { run_id, next: self.plan(run_id).await? }),
+            Step::Process => {
+                let part = part.ok_or_else(|| absent("part"))?;
+                if self.process(&lease()?, part).await? {
+                    return Ok(Handled::Processed { run_id, part });
+                }
+                Executed::NotOurs
+            }
+            Step::Finish => self.finish(&lease()?).await?,
+            Step::GiveUp => {
+                let given_up = self.runs.give_up(run_id, self.clock.now()).await?;
+                if given_up {
+                    self.delete_parts(run_id).await;
+                    Executed::Failed
+                } else {
+                    Executed::NotOurs
+                }
+            }
+        };
+        Ok(Handled::Step { run_id, ended })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -130,6 +208,25 @@ mod tests {
     #[test]
     fn a_step_names_its_run() {
         let event: Event = serde_json::from_str(&format!(r#"{{"step":"give_up","run_id":"{}"}}"#, Uuid::nil())).unwrap();
-        assert_eq!(event, Event::Step { step: Step::GiveUp, run_id: Uuid::nil() });
+        assert_eq!(event, Event::Step { step: Step::GiveUp, run_id: Uuid::nil(), owner: None, part: None });
+        let (id, owner) = (Uuid::nil(), Uuid::max());
+        let json = format!(r#"{{"step":"process","run_id":"{id}","owner":"{owner}","part":3}}"#);
+        let event: Event = serde_json::from_str(&json).unwrap();
+        assert_eq!(event, Event::Step { step: Step::Process, run_id: id, owner: Some(owner), part: Some(3) });
+    }
+
+    #[test]
+    fn the_answer_to_a_plan_says_what_comes_next() {
+        let run_id = Uuid::nil();
+        let answer = |next| serde_json::to_value(Handled::Planned { run_id, next }).unwrap();
+        assert_eq!(answer(Next::Execute), json!({ "run_id": run_id, "next": "execute" }));
+        let parts = vec![PartRef { part: 0 }, PartRef { part: 1 }];
+        let expected =
+            json!({ "run_id": run_id, "next": "process", "owner": Uuid::max(), "parts": [{ "part": 0 }, { "part": 1 }] });
+        assert_eq!(answer(Next::Process { owner: Uuid::max(), parts }), expected);
+        let done = Next::Done { ended: Executed::NotOurs };
+        assert_eq!(answer(done), json!({ "run_id": run_id, "next": "done", "ended": "not_ours" }));
+        let processed = Handled::Processed { run_id, part: 1 };
+        assert_eq!(serde_json::to_value(processed).unwrap(), json!({ "run_id": run_id, "part": 1 }));
     }
 }

@@ -12,7 +12,11 @@ use serde_json::value::RawValue;
 use shared::{
     api::layers::chain,
     clock::Clock,
-    engine::{self, Destination, Job, Outcome, Progress, Tuning},
+    config::{DEFAULT_DISTRIBUTE_ABOVE_BYTES, DEFAULT_PART_BYTES},
+    engine::{
+        self, Destination, Job, Outcome, Progress, Tuning,
+        distribute::{Plan, finish},
+    },
     error::{Phase, RunError},
     facts::{EXCEPTIONS_FILE, FACTS_FILE},
     manifest::{MANIFEST_FILE, Manifest, archived_output, archived_tape},
@@ -23,6 +27,7 @@ use shared::{
     run_summary::RunSummary,
     storage::{
         StorageBackend as _, StorageError,
+        parts::ObjectParts,
         s3::S3Storage,
         tape::{ObjectTape, ReadFailure},
         uploads::{Uploaded, Uploads},
@@ -49,6 +54,17 @@ pub struct Worker {
     pub clock: Arc<dyn Clock>,
     /// How the work is cut.
     pub tuning: Tuning,
+    /// When a run is done in parts, and how large they are.
+    pub distribution: Distribution,
+}
+
+/// When a run is done in parts by several workers, and how large they are. It shows in no byte of any result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Distribution {
+    /// From how many bytes on, all tapes together.
+    pub above_bytes: u64,
+    /// About how many bytes a part has.
+    pub part_bytes: u64,
 }
 
 /// How an execution ended.
@@ -63,8 +79,20 @@ pub enum Executed {
     NotOurs,
 }
 
+/// How a run gets its results.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Way {
+    /// By this worker alone, from the tapes.
+    Whole,
+    /// From parts, which were planned by this owner of the run and are all there.
+    InParts {
+        /// Who made the plan.
+        owner: Uuid,
+    },
+}
+
 /// Why an execution did not come to an end of the run's.
-enum Stop {
+pub(crate) enum Stop {
     /// The run fails.
     Run(RunError),
     /// The storage did not do its part. The next try may succeed.
@@ -85,6 +113,11 @@ impl From<StoreError> for Stop {
     }
 }
 
+/// What is stored of a run is not what was stored.
+pub(crate) fn damaged(error: &dyn std::error::Error) -> StoreError {
+    StoreError::Damaged(error.to_string())
+}
+
 impl Stop {
     /// What an error of the storage stops in a phase.
     fn storage(phase: Phase, what: &str, error: StorageError) -> Self {
@@ -103,6 +136,7 @@ impl Worker {
             storage: resources.storage.clone(),
             clock: Arc::clone(&resources.clock),
             tuning,
+            distribution: Distribution { above_bytes: DEFAULT_DISTRIBUTE_ABOVE_BYTES, part_bytes: DEFAULT_PART_BYTES },
         }
     }
 
@@ -122,14 +156,13 @@ impl Worker {
             let given_up = self.runs.give_up(run_id, now).await?;
             return Ok(if given_up { Executed::Failed } else { Executed::NotOurs });
         }
-        let damaged = |error: &dyn std::error::Error| StoreError::Damaged(error.to_string());
         let (mut run, rules) = (request.run().map_err(|e| damaged(&e))?, request.rules().map_err(|e| damaged(&e))?);
         run.start(now).map_err(|error| damaged(&error))?;
         let Some(lease) = self.runs.claim(&run, Uuid::new_v4(), now).await? else { return Ok(Executed::NotOurs) };
         let attempt = stored.attempt + 1;
         tracing::info!(%run_id, attempt, "a run begins");
         let mut stored = None;
-        let worked = self.work(&mut run, &request, &rules, &lease, &mut stored).await;
+        let worked = self.work(Way::Whole, &mut run, &request, &rules, &lease, &mut stored).await;
         let worked = worked.and_then(|()| stored.take().ok_or(Stop::Lost)).map_err(|stop| match stop {
             // There is no next try: the run says what was in its way, which is not its tape.
             Stop::Storage(error) if attempt >= MAX_ATTEMPTS => {
@@ -138,35 +171,50 @@ impl Worker {
             }
             stop => stop,
         });
-        let ended = match worked {
-            Ok(results) => {
-                run.complete(self.clock.now()).map_err(|error| damaged(&error))?;
-                let results = results.stored(&run)?;
-                if self.runs.complete(&lease, &run, &results).await? { Executed::Completed } else { Executed::NotOurs }
-            }
-            Err(Stop::Run(error)) => {
-                tracing::info!(%run_id, code = ?error.code, phase = %error.phase, "a run failed");
-                run.fail(error, self.clock.now()).map_err(|error| damaged(&error))?;
-                // What was stored before the failure stays readable.
-                let ended = match stored {
-                    Some(results) => self.runs.complete(&lease, &run, &results.stored(&run)?).await?,
-                    None => self.runs.end(&lease, &run).await?,
-                };
-                if ended { Executed::Failed } else { Executed::NotOurs }
-            }
-            Err(Stop::Lost) => Executed::NotOurs,
-            Err(Stop::Storage(error)) => {
-                self.runs.release(&lease).await?;
-                return Err(error);
-            }
-        };
+        if matches!(worked, Err(Stop::Storage(_))) {
+            self.runs.release(&lease).await?;
+        }
+        let ended = self.settle(&mut run, &lease, worked, stored).await?;
         tracing::info!(%run_id, ?ended, "a run has ended");
         Ok(ended)
     }
 
-    /// All phases. `stored` is what the results are as soon as they are there, also when something fails afterwards.
-    async fn work(
+    /// Ends a run as its work ended.
+    ///
+    /// # Errors
+    /// A store does not answer, or did not while the work was done: the run has not ended then.
+    pub(crate) async fn settle(
         &self,
+        run: &mut Run,
+        lease: &Lease,
+        worked: Result<Results, Stop>,
+        stored: Option<Results>,
+    ) -> Result<Executed, StoreError> {
+        Ok(match worked {
+            Ok(results) => {
+                run.complete(self.clock.now()).map_err(|error| damaged(&error))?;
+                let results = results.stored(run)?;
+                if self.runs.complete(lease, run, &results).await? { Executed::Completed } else { Executed::NotOurs }
+            }
+            Err(Stop::Run(error)) => {
+                tracing::info!(run_id = %lease.run_id, code = ?error.code, phase = %error.phase, "a run failed");
+                run.fail(error, self.clock.now()).map_err(|error| damaged(&error))?;
+                // What was stored before the failure stays readable.
+                let ended = match stored {
+                    Some(results) => self.runs.complete(lease, run, &results.stored(run)?).await?,
+                    None => self.runs.end(lease, run).await?,
+                };
+                if ended { Executed::Failed } else { Executed::NotOurs }
+            }
+            Err(Stop::Lost) => Executed::NotOurs,
+            Err(Stop::Storage(error)) => return Err(error),
+        })
+    }
+
+    /// All phases. `stored` is what the results are as soon as they are there, also when something fails afterwards.
+    pub(crate) async fn work(
+        &self,
+        way: Way,
         run: &mut Run,
         request: &RunRequest,
         rules: &RuleSet,
@@ -176,7 +224,7 @@ impl Worker {
         let files = (!request.dry_run).then(|| Arc::new(Files::new(&self.storage, run.run_id())));
         let progress = Arc::new(Mutex::new(None));
         let failure = ReadFailure::default();
-        let judging = self.judge(request, rules, files.clone(), &progress, &failure);
+        let judging = self.judge(way, request, rules, files.clone(), &progress, &failure);
         let judged = self.reporting(lease, &progress, judging).await;
         run_progress(run, &progress);
         let outcome = match (judged, &files) {
@@ -231,28 +279,51 @@ impl Worker {
     /// The phases from ingest to output, on threads of their own.
     async fn judge(
         &self,
+        way: Way,
         request: &RunRequest,
         rules: &RuleSet,
         files: Option<Arc<Files>>,
         progress: &Arc<Mutex<Option<Progress>>>,
         failure: &ReadFailure,
     ) -> Result<Outcome, Stop> {
+        let progress = Arc::clone(progress);
+        let parts = match way {
+            Way::Whole => None,
+            Way::InParts { owner } => Some(self.parts(request.run_id, owner, failure)),
+        };
+        let note = move |now| *progress.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        let judged = self.with_engine(request, rules, files, note, failure, move |job| match parts {
+            None => engine::run(job),
+            Some(parts) => Plan::load(&parts).and_then(|plan| finish(job, &plan, &parts)),
+        });
+        Ok(judged.await??)
+    }
+
+    /// What the steps of a run in parts hand on to each other.
+    pub(crate) fn parts(&self, run_id: Uuid, owner: Uuid, failure: &ReadFailure) -> ObjectParts {
+        ObjectParts::new(self.storage.clone(), keys::parts(run_id, owner), failure.clone())
+    }
+
+    /// Does something with the engine and the tapes of a run, on threads of their own.
+    pub(crate) async fn with_engine<R: Send + 'static>(
+        &self,
+        request: &RunRequest,
+        rules: &RuleSet,
+        files: Option<Arc<Files>>,
+        progress: impl Fn(Progress) + Send + Sync + 'static,
+        failure: &ReadFailure,
+        work: impl FnOnce(&Job<'_>) -> R + Send + 'static,
+    ) -> Result<R, Stop> {
         let tape = |tape| Box::new(ObjectTape::new(self.storage.clone(), tape, failure.clone())) as Box<dyn TapeSource>;
         let tapes: Vec<Box<dyn TapeSource>> = request.tapes.iter().cloned().map(tape).collect();
-        let target = request.target().map_err(|error| StoreError::Damaged(error.to_string()))?;
-        let (rules, tuning, progress) = (rules.clone(), self.tuning, Arc::clone(progress));
-        let judged = tokio::task::spawn_blocking(move || {
-            engine::run(&Job {
-                tapes: &tapes,
-                rules: &rules,
-                irr_target: target,
-                destination: files.as_deref().map(|files| files as &dyn Destination),
-                progress: &|now| *progress.lock().unwrap_or_else(PoisonError::into_inner) = Some(now),
-                tuning,
-            })
+        let irr_target = request.target().map_err(|error| StoreError::Damaged(error.to_string()))?;
+        let (rules, tuning) = (rules.clone(), self.tuning);
+        let worked = tokio::task::spawn_blocking(move || {
+            let destination = files.as_deref().map(|files| files as &dyn Destination);
+            work(&Job { tapes: &tapes, rules: &rules, irr_target, destination, progress: &progress, tuning })
         });
-        let judged = judged.await;
-        Ok(judged.map_err(|error| RunError::internal(Phase::Ingest, format!("The engine stopped: {error}")))??)
+        let stopped = |error| RunError::internal(Phase::Ingest, format!("The engine stopped: {error}"));
+        Ok(worked.await.map_err(stopped)?)
     }
 
     /// Does something, and says meanwhile that the worker is still there.
@@ -323,7 +394,7 @@ fn run_progress(run: &mut Run, progress: &Mutex<Option<Progress>>) {
 }
 
 /// What a completed run has.
-struct Results {
+pub(crate) struct Results {
     summary: Summary,
     outputs: Vec<OutputInfo>,
     facts: Option<ObjectVersion>,
@@ -347,10 +418,10 @@ impl Results {
 }
 
 /// The files that the engine writes.
-struct Files(Mutex<Option<Uploads>>);
+pub(crate) struct Files(Mutex<Option<Uploads>>);
 
 impl Files {
-    fn new(storage: &S3Storage, run_id: Uuid) -> Self {
+    pub(crate) fn new(storage: &S3Storage, run_id: Uuid) -> Self {
         let (outputs, results) = (keys::outputs(run_id), keys::results(run_id));
         let key_of = move |name: &str| {
             let folder = if OutputFile::ALL.iter().any(|file| file.file_name() == name) { &outputs } else { &results };

@@ -3,7 +3,7 @@
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use runner::{
     events::{Event, Handled},
-    execute::Worker,
+    execute::{Distribution, Worker},
 };
 use shared::{config::Config, engine::Tuning, resources::Resources, telemetry};
 
@@ -11,7 +11,8 @@ use shared::{config::Config, engine::Tuning, resources::Resources, telemetry};
 async fn main() -> Result<(), Error> {
     let config = Config::from_env()?;
     telemetry::init(&config.log_level);
-    let worker = Worker::new(&Resources::of_lambda(&config).await, Tuning::default());
+    let distribution = Distribution { above_bytes: config.distribute_above_bytes, part_bytes: config.part_bytes };
+    let worker = Worker { distribution, ..Worker::new(&Resources::of_lambda(&config).await, Tuning::default()) };
     let handle = async |event: LambdaEvent<Event>| -> Result<Handled, Error> { Ok(worker.handle(event.payload).await?) };
     lambda_runtime::run(service_fn(handle)).await
 }

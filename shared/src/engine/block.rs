@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, ops::Range};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     facts::columns::{ExceptionColumns, FactColumns},
     loan::{Field, Loan, Malformed, NUMBERS, NumberCell, OrdinaryLoan, WORDS, WordCell},
@@ -69,7 +71,7 @@ impl<'t> RowReader<'t> {
 }
 
 /// What judging a block gives.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct JudgedBlock {
     /// Which tape of the run the block is from.
     pub tape: usize,

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -18,8 +19,9 @@ use crate::{
 const EIGHTEEN_DIGITS: u64 = 1_000_000_000_000_000_000;
 
 /// Texts, one after the other.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct TextColumn {
+    #[serde(with = "super::stored_bytes")]
     bytes: Vec<u8>,
     ends: Vec<u32>,
 }
@@ -58,7 +60,7 @@ impl TextColumn {
 }
 
 /// Texts of which most rows have none.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct SparseText {
     rows: Vec<u32>,
     texts: TextColumn,
@@ -87,7 +89,7 @@ impl SparseText {
 }
 
 /// Numbers in a fixed scale, of which some rows have none.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct NumberColumn {
     /// A value for each row; zero where there is none.
     pub values: Vec<i64>,
@@ -113,9 +115,10 @@ impl NumberColumn {
 }
 
 /// Words of a vocabulary.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct WordColumn {
     /// For each row the place of a canonical word, or one of the two marks.
+    #[serde(with = "super::stored_bytes")]
     pub codes: Vec<u8>,
     /// The words of the rows marked [`WordColumn::OTHER`], in order.
     pub others: TextColumn,
@@ -152,7 +155,7 @@ impl WordColumn {
 }
 
 /// Facts: the loans of one block.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct FactColumns {
     /// Which tape of the run they are from.
     pub tape: u32,
@@ -165,6 +168,7 @@ pub struct FactColumns {
     /// The words.
     pub words: [WordColumn; WORDS],
     /// The dispositions, as their place in `Disposition::ALL`.
+    #[serde(with = "super::stored_bytes")]
     pub dispositions: Vec<u8>,
     /// Spreads, in ten-thousandths.
     pub pricing_spread: NumberColumn,
@@ -284,7 +288,7 @@ impl FactColumns {
 }
 
 /// Exceptions: those of the loans of one block.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct ExceptionColumns {
     /// Which tape of the run they are from.
     pub tape: u32,
@@ -293,8 +297,10 @@ pub struct ExceptionColumns {
     /// The numbers of their loans, as shown.
     pub loan_numbers: TextColumn,
     /// The kinds, as their place in `ExceptionType::ALL`.
+    #[serde(with = "super::stored_bytes")]
     pub types: Vec<u8>,
     /// The severities: 0 hard, 1 soft.
+    #[serde(with = "super::stored_bytes")]
     pub severities: Vec<u8>,
     /// The messages.
     pub messages: TextColumn,

@@ -8,6 +8,7 @@ pub mod encode;
 pub mod index;
 pub mod pages;
 pub mod read;
+pub mod stored_bytes;
 
 /// How many loans a row group of the facts holds at most.
 pub const FACTS_PER_GROUP: usize = 65_536;

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use memchr::{memchr, memchr3};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     decimal::Decimal,
@@ -261,13 +262,16 @@ fn pair(number: u64) -> [u8; 2] {
 }
 
 /// The rows of one block for the three files that list loans.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct LoanRows {
     /// Rows of the purchase tape.
+    #[serde(with = "crate::facts::stored_bytes")]
     pub purchase: Vec<u8>,
     /// Rows of the projected tape.
+    #[serde(with = "crate::facts::stored_bytes")]
     pub projected: Vec<u8>,
     /// Rows of the rejection report.
+    #[serde(with = "crate::facts::stored_bytes")]
     pub rejection: Vec<u8>,
 }
 

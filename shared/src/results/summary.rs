@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
     decimal::{Decimal, ExactSum, MICRO, Ratio},
@@ -23,7 +23,7 @@ const AVERAGED_AT: [usize; 4] = [1, 2, 3, 4];
 const BALANCE_AT: usize = 0;
 
 /// Sums over a group of loans.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Group {
     count: u64,
     /// Of loans whose numbers are all whole millionths, as nearly all are: sums in 128 bits.
@@ -43,6 +43,26 @@ struct WideGroup {
     weights: [ExactSum; 4],
     priced: ExactSum,
     price_weights: ExactSum,
+}
+
+/// The terms of the sums of a group, in order.
+type Terms = [Vec<(u8, Vec<u8>)>; 11];
+
+impl Serialize for WideGroup {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let [a, b, c, d] = &self.weighted;
+        let [e, f, g, h] = &self.weights;
+        let terms: Terms = [&self.balance, a, b, c, d, e, f, g, h, &self.priced, &self.price_weights].map(ExactSum::terms);
+        terms.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for WideGroup {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let terms = Terms::deserialize(deserializer)?;
+        let [balance, a, b, c, d, e, f, g, h, priced, price_weights] = terms.map(|terms| ExactSum::of_terms(&terms));
+        Ok(Self { balance, weighted: [a, b, c, d], weights: [e, f, g, h], priced, price_weights })
+    }
 }
 
 /// What one loan adds to the groups that it is in.
@@ -438,7 +458,7 @@ impl Cut {
 }
 
 /// What was found for one kind of exception.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Findings {
     count: u64,
     loans: u64,
@@ -465,6 +485,42 @@ impl Default for SummaryBuilder {
             tables: std::array::from_fn(|table| CrossTable::new(TABLES[table], layers(table))),
             findings: Default::default(),
         }
+    }
+}
+
+/// A part's summary as it is handed on: of the tables only the groups that have a loan, each with its place.
+#[derive(Serialize, Deserialize)]
+struct Handed {
+    counts: [u64; Disposition::ALL.len()],
+    reported: u64,
+    tables: [Vec<(u32, Group)>; TABLES.len()],
+    findings: Vec<Findings>,
+}
+
+impl Serialize for SummaryBuilder {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { counts, reported, tables, findings } = self;
+        let groups = |table: &CrossTable| {
+            let filled = (0..).zip(&table.groups).filter(|(_, group)| group.count > 0);
+            filled.map(|(at, group)| (at, group.clone())).collect()
+        };
+        let tables = tables.each_ref().map(groups);
+        Handed { counts: *counts, reported: *reported, tables, findings: findings.to_vec() }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SummaryBuilder {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Handed { counts, reported, tables, findings } = Handed::deserialize(deserializer)?;
+        let findings = findings.try_into().map_err(|_| D::Error::custom("findings of other kinds"))?;
+        let mut summary = Self { counts, reported, findings, ..Self::default() };
+        for (table, groups) in summary.tables.iter_mut().zip(tables) {
+            for (at, group) in groups {
+                let place = table.groups.get_mut(at as usize).ok_or_else(|| D::Error::custom("a group of no strat"))?;
+                *place = group;
+            }
+        }
+        Ok(summary)
     }
 }
 

@@ -5,7 +5,7 @@ pub mod rule_set;
 
 use std::{borrow::Cow, sync::Arc};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
     decimal::Decimal,
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Whether an exception turns a loan down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// It does.

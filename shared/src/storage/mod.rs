@@ -3,6 +3,7 @@
 pub mod block_cache;
 pub mod content_type;
 pub mod local;
+pub mod parts;
 pub mod range_reader;
 pub mod s3;
 pub mod tape;

@@ -34,7 +34,7 @@ impl ReadFailure {
     }
 
     /// Notes an error, if the storage is to blame for it; what the reader is told.
-    fn note(&self, error: StorageError) -> io::Error {
+    pub(super) fn note(&self, error: StorageError) -> io::Error {
         match error {
             StorageError::Store(error) => {
                 let told = io::Error::other(error.to_string());

@@ -14,7 +14,8 @@
 //! | failed log-ins | `FAILURES#{kind}#{whose}` | `FAILURES` | |
 //!
 //! Objects: `inputs/…`, `outputs/{run}/…`, `output_share/…` are the areas; `archive/{run}/input|output/…` and
-//! `archive/{run}/manifest.json` the archive; `results/{run}/…` the facts, the exceptions, and where their pages are;
+//! `archive/{run}/manifest.json` the archive; `results/{run}/…` the facts, the exceptions, and where their pages are,
+//! and while a run is done in parts `results/{run}/parts/{owner}/…`, what its steps hand on to each other;
 //! `answers/…` what was too large for an answer.
 
 use jiff::Timestamp;
@@ -161,6 +162,16 @@ pub fn archive(run: Uuid) -> String {
 /// The folder of a run's facts and exceptions in the bucket.
 pub fn results(run: Uuid) -> String {
     format!("results/{run}")
+}
+
+/// The folder, among a run's results, of what the steps of a run in parts hand on to each other. It is gone with the run's end.
+pub fn all_parts(run: Uuid) -> String {
+    format!("{}/parts", results(run))
+}
+
+/// The folder of the parts of one attempt, by who made its plan: two attempts never mix.
+pub fn parts(run: Uuid, owner: Uuid) -> String {
+    format!("{}/{owner}", all_parts(run))
 }
 
 /// An answer that is too large to be sent: it is fetched from the bucket, which drops it after a day.

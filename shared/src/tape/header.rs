@@ -5,7 +5,7 @@ use std::{
     collections::{HashMap, HashSet},
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{RunError, RunErrorCode},
@@ -35,7 +35,7 @@ const PRODUCT_FIELDS: [&str; 12] = [
 ];
 
 /// One column of a tape and what it was taken for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
     /// The header as it is written.
     pub header: String,
@@ -94,6 +94,12 @@ impl Header {
     pub fn percentages(&self) -> impl Iterator<Item = (Field, usize)> {
         let percentages = Field::NUMERIC.into_iter().filter(|field| field.info().fraction_bound.is_some());
         percentages.filter_map(|field| self.position(field).map(|at| (field, at)))
+    }
+
+    /// The header of these columns, each of which was taken for what it is before.
+    pub fn of_columns(line: u64, columns: Vec<Column>) -> Self {
+        let position = Field::ALL.map(|field| columns.iter().position(|column| column.field == Some(field)));
+        Self { line, columns, position }
     }
 
     /// The header that a row is, given that it names the required columns.

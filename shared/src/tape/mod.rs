@@ -10,12 +10,12 @@ pub mod units;
 pub mod window;
 pub mod xlsx;
 
-use std::{borrow::Cow, io::Read};
+use std::{borrow::Cow, io::Read, ops::Range};
 
 use memchr::memchr_iter;
 use serde::Serialize;
 
-use crate::error::{RunError, RunErrorCode};
+use crate::error::{Phase, RunError, RunErrorCode};
 
 use self::{
     header::{Column, HEADER_ROWS, Header, HeaderSearch},
@@ -206,6 +206,28 @@ impl<'s> Tape<'s> {
             header_line: self.header.line,
             columns,
         }
+    }
+
+    /// A tape that was opened before: what was found out then holds. Its bytes are UTF-8.
+    pub fn known(source: &'s dyn TapeSource, delimiter: u8, header: Header) -> Self {
+        Self { source, layout: Layout::Csv { delimiter, encoding: EncodingChoice::known(Encoding::Utf8) }, header }
+    }
+
+    /// Whether reading can begin at any record: the bytes of the tape are its text. The encoding is certain once the tape has
+    /// been read to its end.
+    pub fn can_be_split(&self) -> bool {
+        matches!(&self.layout, Layout::Csv { encoding, .. } if encoding.get() == Encoding::Utf8)
+    }
+
+    /// Starts reading the rows that begin at these places of a tape that can be split, in blocks of about `block_bytes`. The
+    /// first place is the beginning of the record that stands on `line`.
+    pub fn read_within(&self, block_bytes: usize, places: Range<u64>, line: u64) -> Result<TapeReader<'_>, RunError> {
+        let Layout::Csv { delimiter, encoding } = &self.layout else {
+            return Err(RunError::internal(Phase::Ingest, "A workbook cannot be read in parts. Please report this run."));
+        };
+        let text = TextReader::resume(self.source, encoding, block_bytes, places.start)?;
+        let rows = Rows::Csv(Box::new(RecordReader::within(text, *delimiter, places, line)));
+        Ok(TapeReader { rows, header_line: self.header.line, source: self.source })
     }
 
     /// Starts reading the rows below the header, in blocks of about `block_bytes`. `fingerprint` asks for the hash of the raw bytes,

@@ -3,7 +3,7 @@
 //! A record is a line, or several where a quoted field holds line breaks. What cannot be read is still one record, so that
 //! it is never lost: it ends with the line on which its fault shows, and reading goes on with the next line.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use memchr::{memchr, memchr_iter, memchr2};
 
@@ -51,6 +51,8 @@ pub struct RecordBlock {
     pub text: Vec<u8>,
     /// The records in it, in order. Blank lines are left out.
     pub records: Vec<Record>,
+    /// Where the text begins in the tape, in bytes, of a tape whose bytes are its text.
+    pub offset: u64,
 }
 
 impl RecordBlock {
@@ -58,6 +60,7 @@ impl RecordBlock {
     pub fn clear(&mut self) {
         self.text.clear();
         self.records.clear();
+        self.offset = 0;
     }
 }
 
@@ -66,6 +69,10 @@ pub struct RecordReader<'s> {
     text: TextReader<'s>,
     delimiter: u8,
     line: u64,
+    /// Where the next record begins in the text.
+    at: u64,
+    /// Where reading ends: a record that begins there, or behind, is not read.
+    until: u64,
     /// The beginning of a record whose end has not been read yet.
     carry: Vec<u8>,
     /// Set while the rest of a line that is too long is passed over.
@@ -76,7 +83,13 @@ pub struct RecordReader<'s> {
 impl<'s> RecordReader<'s> {
     /// Reads records with this delimiter, in blocks of about the size of the text's chunks.
     pub fn new(text: TextReader<'s>, delimiter: u8) -> Self {
-        Self { text, delimiter, line: 1, carry: Vec::new(), skipping: false, ended: false }
+        Self { text, delimiter, line: 1, at: 0, until: u64::MAX, carry: Vec::new(), skipping: false, ended: false }
+    }
+
+    /// Reads the records that begin at these places of a tape whose bytes are its text. The first place is the beginning of
+    /// the record that stands on `line`. A record may end behind the last place.
+    pub fn within(text: TextReader<'s>, delimiter: u8, places: Range<u64>, line: u64) -> Self {
+        Self { line, at: places.start, until: places.end, ..Self::new(text, delimiter) }
     }
 
     /// The text reader underneath.
@@ -88,19 +101,21 @@ impl<'s> RecordReader<'s> {
     pub fn next_block(&mut self, block: &mut RecordBlock) -> Result<bool, RunError> {
         block.clear();
         while block.records.is_empty() {
-            if self.ended && self.carry.is_empty() {
+            if self.at >= self.until || (self.ended && self.carry.is_empty()) {
                 return Ok(false);
             }
             block.text.clear();
             block.text.append(&mut self.carry);
             self.ended = self.ended || !self.text.read_more(&mut block.text)?;
             self.cut(block);
+            block.offset += self.text.mark();
         }
         Ok(true)
     }
 
     /// Finds the records of the block and keeps what follows the last whole one.
     fn cut(&mut self, block: &mut RecordBlock) {
+        block.offset = self.at;
         if self.skipping {
             match memchr(b'\n', &block.text) {
                 Some(newline) => {
@@ -108,13 +123,17 @@ impl<'s> RecordReader<'s> {
                     self.line += 1;
                     // What is passed over may begin in the middle of a character.
                     block.text.drain(..=newline);
+                    block.offset += newline as u64 + 1;
                 }
-                None => return block.text.clear(),
+                None => {
+                    self.at += block.text.len() as u64;
+                    return block.text.clear();
+                }
             }
         }
         let mut at = 0;
         let text = &block.text;
-        while at < text.len() {
+        while at < text.len() && block.offset + (at as u64) < self.until {
             let scan = match scan_record(&text[at..], self.delimiter, self.ended) {
                 Some(scan) if scan.end <= MAX_RECORD_BYTES => scan,
                 // Two bytes more, because the line break may be among them.
@@ -133,6 +152,7 @@ impl<'s> RecordReader<'s> {
             at += scan.next;
         }
         self.carry.extend_from_slice(&text[at..]);
+        self.at = block.offset + at as u64;
         // What is passed over may end in the middle of a character, too.
         let kept = block.records.last().filter(|_| self.skipping).map_or(at, |record| record.end as usize);
         block.text.truncate(kept);

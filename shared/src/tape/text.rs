@@ -6,7 +6,7 @@
 use std::{io::Read, sync::Mutex};
 
 use encoding_rs::{Decoder, DecoderResult, UTF_16BE, UTF_16LE, WINDOWS_1252};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Phase, RunError, RunErrorCode};
@@ -43,6 +43,11 @@ impl EncodingChoice {
         self.0.lock().ok().and_then(|choice| *choice).unwrap_or(Encoding::Utf8)
     }
 
+    /// The encoding, as it is known before anything is read.
+    pub fn known(encoding: Encoding) -> Self {
+        Self(Mutex::new(Some(encoding)))
+    }
+
     fn decide(&self, with: impl FnOnce() -> std::io::Result<Encoding>) -> std::io::Result<Encoding> {
         let mut choice = self.0.lock().map_err(|_| std::io::Error::other("the encoding was not decided"))?;
         match *choice {
@@ -72,6 +77,8 @@ pub struct TextReader<'s> {
     copy: Option<RawCopy>,
     hash: Option<Sha256>,
     offset: u64,
+    /// How many bytes the byte order mark takes.
+    mark: u64,
     mode: Mode,
     chunk_bytes: usize,
     /// What was read last, where it has to be decoded.
@@ -85,7 +92,7 @@ pub struct TextReader<'s> {
 pub type RawCopy = Box<dyn std::io::Write + Send>;
 
 /// What the raw bytes of a tape were.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
     /// How many bytes.
     pub size: u64,
@@ -125,8 +132,33 @@ impl<'s> TextReader<'s> {
             copy,
             hash,
             offset: 0,
+            mark: 0,
             mode: Mode::Start,
             // A byte order mark is read in one piece.
+            chunk_bytes: chunk_bytes.max(4),
+            encoded: Vec::new(),
+            cut: Vec::new(),
+            ended: false,
+        })
+    }
+
+    /// Goes on reading at `offset` a tape that is known to be UTF-8 as a whole, where a character begins.
+    pub fn resume(
+        source: &'s dyn TapeSource,
+        choice: &'s EncodingChoice,
+        chunk_bytes: usize,
+        offset: u64,
+    ) -> Result<Self, RunError> {
+        let raw = source.open_at(offset).map_err(|error| RunError::unreadable(source.name(), &error))?;
+        Ok(Self {
+            source,
+            choice,
+            raw,
+            copy: None,
+            hash: None,
+            offset,
+            mark: 0,
+            mode: Mode::Utf8 { verify: false },
             chunk_bytes: chunk_bytes.max(4),
             encoded: Vec::new(),
             cut: Vec::new(),
@@ -146,6 +178,7 @@ impl<'s> TextReader<'s> {
         if matches!(self.mode, Mode::Start) {
             let mark = self.start(&out[from..])?;
             out.drain(from..from + mark);
+            self.mark = mark as u64;
         }
         if filled == 0 {
             self.ended = true;
@@ -195,6 +228,11 @@ impl<'s> TextReader<'s> {
     /// How many raw bytes have been read.
     pub fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// How many raw bytes stand before the text: those of a byte order mark.
+    pub fn mark(&self) -> u64 {
+        self.mark
     }
 
     /// Appends the next raw bytes to `out`; how many there were, none at the end.

@@ -1,13 +1,13 @@
 //! The unit of a percentage column: percentages or fractions, decided once per column.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{decimal::Decimal, loan::Field};
 
 use super::number::parse_number;
 
 /// What the numbers of a percentage column mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ColumnUnit {
     /// 80 means 80 %. Also the unit of columns that are no percentages, and of those that say nothing.

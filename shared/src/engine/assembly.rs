@@ -1,0 +1,370 @@
+//! Putting results together: files, row groups and sums, from judged blocks that come in any order and are appended in theirs.
+
+use std::{
+    io::{self, Write},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use parquet::file::writer::SerializedFileWriter;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    error::{Phase, RunError, RunErrorCode},
+    facts::{
+        EXCEPTIONS_FILE, FACTS_FILE,
+        columns::{ExceptionColumns, FactColumns},
+        encode::{FileSchema, GroupCollector, Part, Rows},
+        index::{ResultsIndex, count_exceptions, count_facts},
+        pages::EncodedColumn,
+    },
+    results::{
+        csv::{LoanRows, OutputFile},
+        summary::SummaryBuilder,
+    },
+    tape::{TapeMapping, text::Fingerprint},
+};
+
+use super::{Destination, Job, Outcome, Progress, block::JudgedBlock, turnstile::Turnstile};
+
+/// The results of a run as they come together.
+pub struct Assembly<'r> {
+    job: &'r Job<'r>,
+    /// The names of the tapes.
+    names: Vec<String>,
+    total_bytes: u64,
+    results: Turnstile<Results>,
+    facts: Turnstile<GroupFile>,
+    exceptions: Turnstile<GroupFile>,
+    schemas: Schemas,
+    /// Buffers of rows that have been written, to be filled again.
+    spare: Mutex<Vec<LoanRows>>,
+}
+
+struct Schemas {
+    facts: FileSchema,
+    exceptions: FileSchema,
+}
+
+impl Schemas {
+    fn new() -> Result<Self, RunError> {
+        let failed = |error| RunError::internal(Phase::Output, format!("The schema of the results is unsound: {error}"));
+        Ok(Self { facts: FileSchema::facts().map_err(failed)?, exceptions: FileSchema::exceptions().map_err(failed)? })
+    }
+}
+
+/// What is appended in the order of the tapes.
+struct Results {
+    summary: SummaryBuilder,
+    /// For each tape, how many loans it had.
+    loans: Vec<u64>,
+    sink: Option<Sink>,
+}
+
+/// The output files, and the rows of row groups that are not full yet.
+struct Sink {
+    purchase: HashedFile,
+    projected: HashedFile,
+    rejection: HashedFile,
+    facts: GroupCollector<FactColumns>,
+    exceptions: GroupCollector<ExceptionColumns>,
+    next_facts: u64,
+    next_exceptions: u64,
+}
+
+/// A Parquet file to which row groups are appended.
+#[derive(Default)]
+struct GroupFile {
+    writer: Option<SerializedFileWriter<HashedFile>>,
+    index: ResultsIndex,
+}
+
+/// A file whose hash is taken while it is written.
+struct HashedFile {
+    out: Box<dyn Write + Send>,
+    hash: Option<Sha256>,
+    size: u64,
+}
+
+impl HashedFile {
+    fn create(destination: &dyn Destination, file_name: &str) -> Result<Self, RunError> {
+        let out = destination.create(file_name).map_err(|error| not_written(file_name, &error))?;
+        Ok(Self { out, hash: destination.keeps_records().then(Sha256::new), size: 0 })
+    }
+
+    /// Ends the file and says what it is, where that was asked for.
+    fn finish(mut self) -> io::Result<Option<Fingerprint>> {
+        self.out.flush()?;
+        Ok(self.hash.map(|hash| Fingerprint::new(self.size, hash)))
+    }
+}
+
+impl Write for HashedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write_all(bytes)?;
+        if let Some(hash) = &mut self.hash {
+            hash.update(bytes);
+        }
+        self.size += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+impl Sink {
+    fn new(destination: &dyn Destination) -> Result<Self, RunError> {
+        let open = |file: OutputFile| {
+            let mut out = HashedFile::create(destination, file.file_name())?;
+            out.write_all(&file.header()).map_err(|error| not_written(file.file_name(), &error))?;
+            Ok(out)
+        };
+        Ok(Self {
+            purchase: open(OutputFile::PurchaseTape)?,
+            projected: open(OutputFile::ProjectedTape)?,
+            rejection: open(OutputFile::RejectionReport)?,
+            facts: GroupCollector::default(),
+            exceptions: GroupCollector::default(),
+            next_facts: 0,
+            next_exceptions: 0,
+        })
+    }
+
+    fn write(&mut self, rows: &LoanRows) -> Result<(), RunError> {
+        let files = [
+            (OutputFile::PurchaseTape, &mut self.purchase, &rows.purchase),
+            (OutputFile::ProjectedTape, &mut self.projected, &rows.projected),
+            (OutputFile::RejectionReport, &mut self.rejection, &rows.rejection),
+        ];
+        for (file, out, bytes) in files {
+            if !bytes.is_empty() {
+                out.write_all(bytes).map_err(|error| not_written(file.file_name(), &error))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A row group that is to be encoded, with its place among the row groups of its file.
+struct Group<C> {
+    ticket: u64,
+    parts: Vec<Part<C>>,
+}
+
+fn not_written(file_name: &str, error: &io::Error) -> RunError {
+    RunError::output(Phase::Output, file_name, error)
+}
+
+fn not_encoded(file_name: &str, error: parquet::errors::ParquetError) -> RunError {
+    match error {
+        parquet::errors::ParquetError::External(source) => match source.downcast::<io::Error>() {
+            Ok(error) => not_written(file_name, &error),
+            Err(source) => RunError::internal(Phase::Output, format!("{file_name} could not be encoded: {source}")),
+        },
+        error => RunError::internal(Phase::Output, format!("{file_name} could not be encoded: {error}")),
+    }
+}
+
+impl<'r> Assembly<'r> {
+    /// Opens the files of a job.
+    pub fn new(job: &'r Job<'r>) -> Result<Self, RunError> {
+        let sink = job.destination.map(Sink::new).transpose()?;
+        let assembly = Self {
+            job,
+            names: job.tapes.iter().map(|source| source.name().to_owned()).collect(),
+            total_bytes: job.tapes.iter().map(|source| source.size()).sum(),
+            results: Turnstile::new(Results { summary: SummaryBuilder::default(), loans: vec![0; job.tapes.len()], sink }),
+            facts: Turnstile::new(GroupFile::default()),
+            exceptions: Turnstile::new(GroupFile::default()),
+            schemas: Schemas::new()?,
+            spare: Mutex::new(Vec::new()),
+        };
+        if let Some(destination) = job.destination {
+            assembly.start_files(destination)?;
+        }
+        Ok(assembly)
+    }
+
+    fn start_files(&self, destination: &dyn Destination) -> Result<(), RunError> {
+        if !destination.keeps_records() {
+            return Ok(());
+        }
+        for (file_name, file, schema) in
+            [(FACTS_FILE, &self.facts, &self.schemas.facts), (EXCEPTIONS_FILE, &self.exceptions, &self.schemas.exceptions)]
+        {
+            let out = HashedFile::create(destination, file_name)?;
+            let writer = schema.start(out).map_err(|error| not_encoded(file_name, error))?;
+            file.visit(|file| file.writer = Some(writer));
+        }
+        Ok(())
+    }
+
+    /// The names of the tapes.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Room for the rows of a block.
+    pub fn room(&self) -> LoanRows {
+        self.spare.lock().ok().and_then(|mut spare| spare.pop()).unwrap_or_default()
+    }
+
+    /// Appends a block when it is its turn, and encodes the row groups that are full with it. `bytes` says how much of the
+    /// tapes has been read. `None` when the run has failed elsewhere.
+    pub fn append(&self, ticket: u64, judged: JudgedBlock, bytes: &AtomicU64) -> Result<Option<()>, RunError> {
+        let Some(groups) = self.results.pass(ticket, |results| results.append(judged, self, bytes)) else { return Ok(None) };
+        let (facts, exceptions) = groups?;
+        self.encode_facts(facts)?;
+        self.encode_exceptions(exceptions)?;
+        Ok(Some(()))
+    }
+
+    /// Sends everyone home who waits for a turn.
+    pub fn close(&self) {
+        self.results.close();
+        self.facts.close();
+        self.exceptions.close();
+    }
+
+    fn encode_facts(&self, groups: Vec<Group<FactColumns>>) -> Result<(), RunError> {
+        for Group { ticket, parts } in groups {
+            let counts = count_facts(&parts);
+            let columns =
+                FactColumns::encode(&parts, &self.schemas.facts, &self.names).map_err(|e| not_encoded(FACTS_FILE, e))?;
+            drop(parts);
+            let appended = self.facts.pass(ticket, |file| {
+                file.index.facts.push(counts);
+                file.append(columns).map_err(|error| not_encoded(FACTS_FILE, error))
+            });
+            appended.unwrap_or(Ok(()))?;
+        }
+        Ok(())
+    }
+
+    fn encode_exceptions(&self, groups: Vec<Group<ExceptionColumns>>) -> Result<(), RunError> {
+        for Group { ticket, parts } in groups {
+            let counts = count_exceptions(&parts);
+            let columns = ExceptionColumns::encode(&parts, &self.schemas.exceptions, &self.names);
+            let columns = columns.map_err(|error| not_encoded(EXCEPTIONS_FILE, error))?;
+            drop(parts);
+            let appended = self.exceptions.pass(ticket, |file| {
+                file.index.exceptions.push(counts);
+                file.append(columns).map_err(|error| not_encoded(EXCEPTIONS_FILE, error))
+            });
+            appended.unwrap_or(Ok(()))?;
+        }
+        Ok(())
+    }
+
+    /// Ends the files, once all blocks are appended. `inputs` are what the tapes were, `mappings` how they were read.
+    pub fn finish(self, inputs: Vec<Fingerprint>, mappings: Vec<TapeMapping>) -> Result<Outcome, RunError> {
+        let lost = || RunError::internal(Phase::Output, "A worker of the engine stopped. Please report this run.");
+        let (summary, last, loans) = self
+            .results
+            .visit(|results| {
+                let last = results.sink.as_mut().map(Sink::last_groups);
+                (std::mem::take(&mut results.summary), last, std::mem::take(&mut results.loans))
+            })
+            .ok_or_else(lost)?;
+        check_loans(&loans, &mappings)?;
+        if let Some((facts, exceptions)) = last {
+            self.encode_facts(facts.into_iter().collect())?;
+            self.encode_exceptions(exceptions.into_iter().collect())?;
+        }
+        let facts = self.facts.into_state().ok_or_else(lost)?;
+        let exceptions = self.exceptions.into_state().ok_or_else(lost)?;
+        let index = ResultsIndex { facts: facts.index.facts.clone(), exceptions: exceptions.index.exceptions.clone() };
+        let (mut outputs, mut stored) = (Vec::new(), Vec::new());
+        if let (Some(sink), Some(destination)) = (self.results.into_state().ok_or_else(lost)?.sink, self.job.destination) {
+            let summary_file = OutputFile::ExceptionSummary;
+            let mut summary_out = HashedFile::create(destination, summary_file.file_name())?;
+            let written = summary_out.write_all(&summary.exception_summary_csv());
+            written.map_err(|error| not_written(summary_file.file_name(), &error))?;
+            for (file, out) in [
+                (OutputFile::PurchaseTape, sink.purchase),
+                (OutputFile::ProjectedTape, sink.projected),
+                (OutputFile::RejectionReport, sink.rejection),
+                (summary_file, summary_out),
+            ] {
+                let fingerprint = out.finish().map_err(|error| not_written(file.file_name(), &error))?;
+                outputs.extend(fingerprint.map(|fingerprint| (file, fingerprint)));
+            }
+            for (file_name, file) in [(FACTS_FILE, facts), (EXCEPTIONS_FILE, exceptions)] {
+                if let Some(writer) = file.writer {
+                    let fingerprint = finish_groups(file_name, writer)?;
+                    stored.extend(fingerprint.map(|fingerprint| (file_name, fingerprint)));
+                }
+            }
+        }
+        Ok(Outcome { summary, mappings, inputs, outputs, stored, index })
+    }
+}
+
+/// That every tape had loans.
+pub fn check_loans(loans: &[u64], mappings: &[TapeMapping]) -> Result<(), RunError> {
+    let Some((_, mapping)) = loans.iter().zip(mappings).find(|(loans, _)| **loans == 0) else { return Ok(()) };
+    let message = "There is a header, but no loan below it. Send the tape again with a row per loan.";
+    Err(RunError::ingest(RunErrorCode::NoDataRows, &mapping.source_file, Some(mapping.header_line), message))
+}
+
+type Groups = (Vec<Group<FactColumns>>, Vec<Group<ExceptionColumns>>);
+
+impl Results {
+    /// Appends a block; gives the row groups that are now full.
+    fn append(&mut self, judged: JudgedBlock, assembly: &Assembly<'_>, bytes: &AtomicU64) -> Result<Groups, RunError> {
+        self.summary.merge(&judged.summary);
+        self.loans[judged.tape] += judged.summary.total_loans();
+        (assembly.job.progress)(Progress {
+            loans: self.summary.total_loans(),
+            bytes: bytes.load(Ordering::Relaxed),
+            total_bytes: assembly.total_bytes,
+        });
+        let Some(sink) = &mut self.sink else { return Ok((Vec::new(), Vec::new())) };
+        sink.write(&judged.rows)?;
+        if let Ok(mut spare) = assembly.spare.lock() {
+            spare.push(judged.rows);
+        }
+        let facts = numbered(sink.facts.add(judged.facts), &mut sink.next_facts);
+        let exceptions = numbered(sink.exceptions.add(judged.exceptions), &mut sink.next_exceptions);
+        Ok((facts, exceptions))
+    }
+}
+
+fn numbered<C>(groups: Vec<Vec<Part<C>>>, next: &mut u64) -> Vec<Group<C>> {
+    let number = |parts| {
+        let ticket = *next;
+        *next += 1;
+        Group { ticket, parts }
+    };
+    groups.into_iter().map(number).collect()
+}
+
+impl Sink {
+    /// The last, incomplete row groups.
+    fn last_groups(&mut self) -> (Option<Group<FactColumns>>, Option<Group<ExceptionColumns>>) {
+        let facts = std::mem::take(&mut self.facts).finish().map(|parts| Group { ticket: self.next_facts, parts });
+        let exceptions = std::mem::take(&mut self.exceptions).finish().map(|parts| Group { ticket: self.next_exceptions, parts });
+        (facts, exceptions)
+    }
+}
+
+impl GroupFile {
+    fn append(&mut self, columns: Vec<EncodedColumn>) -> parquet::errors::Result<()> {
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let mut group = writer.next_row_group()?;
+        for EncodedColumn { bytes, close } in columns {
+            group.append_column(&bytes, close)?;
+        }
+        group.close()?;
+        Ok(())
+    }
+}
+
+fn finish_groups(file_name: &str, writer: SerializedFileWriter<HashedFile>) -> Result<Option<Fingerprint>, RunError> {
+    let file = writer.into_inner().map_err(|error| not_encoded(file_name, error))?;
+    file.finish().map_err(|error| not_written(file_name, &error))
+}

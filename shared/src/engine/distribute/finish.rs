@@ -1,0 +1,116 @@
+//! The end of a run in parts.
+
+use std::{
+    io::Read,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::{
+    error::RunError,
+    tape::{Tape, header::Header},
+};
+
+use super::{
+    super::{Job, Outcome, Workers, assembly::Assembly, block::JudgedBlock, work_together},
+    PartStore, Plan, frames,
+    frames::{End, Kind},
+    part_file, unusable,
+};
+
+/// Puts the results together from what the parts gave.
+///
+/// # Errors
+/// A part was refused, is missing or damaged, or a result cannot be written. What was written until then is the
+/// destination's to drop.
+pub fn finish(job: &Job<'_>, plan: &Plan, store: &dyn PartStore) -> Result<Outcome, RunError> {
+    plan.check(job)?;
+    let tapes = plan.tapes.iter().zip(job.tapes).map(|(tape, source)| {
+        let delimiter = u8::try_from(tape.delimiter).map_err(|error| unusable("The plan", &error))?;
+        Ok(Tape::known(source.as_ref(), delimiter, Header::of_columns(tape.header_line, tape.columns.clone())).mapping())
+    });
+    let mappings = tapes.collect::<Result<Vec<_>, RunError>>()?;
+    let crew = Crew {
+        plan,
+        store,
+        feed: Mutex::new(Feed { part: 0, file: None, blocks: 0, next_block: 0 }),
+        bytes: AtomicU64::new(0),
+        assembly: Assembly::new(job)?,
+    };
+    work_together(&crew, job.tuning.threads)?;
+    crew.assembly.finish(plan.inputs.clone(), mappings)
+}
+
+/// The workers and what they share.
+struct Crew<'r> {
+    plan: &'r Plan,
+    store: &'r dyn PartStore,
+    feed: Mutex<Feed>,
+    bytes: AtomicU64,
+    assembly: Assembly<'r>,
+}
+
+/// Where the next block comes from.
+struct Feed {
+    part: usize,
+    file: Option<Box<dyn Read + Send>>,
+    /// How many blocks of this part have been read.
+    blocks: u64,
+    next_block: u64,
+}
+
+impl Crew<'_> {
+    /// Reads the next block: its ticket, its part, and itself, still packed.
+    fn next_block(&self) -> Result<Option<(u64, usize, Vec<u8>)>, RunError> {
+        let mut feed = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
+        let feed = &mut *feed;
+        while let Some(planned) = self.plan.parts.get(feed.part) {
+            let failed = |error| unusable(&format!("Part {}", feed.part), &error);
+            let file = match &mut feed.file {
+                Some(file) => file,
+                none => none.insert(self.store.open(&part_file(feed.part)).map_err(failed)?),
+            };
+            match frames::read(file).map_err(failed)? {
+                (Kind::Block, packed) => {
+                    feed.blocks += 1;
+                    feed.next_block += 1;
+                    let before: u64 = self.plan.tapes[..planned.tape].iter().map(|tape| tape.size).sum();
+                    self.bytes.store(before + planned.end, Ordering::Relaxed);
+                    return Ok(Some((feed.next_block - 1, feed.part, packed)));
+                }
+                (Kind::Refused, packed) => return Err(frames::refusal(&packed).unwrap_or_else(failed)),
+                (Kind::End, packed) => {
+                    let end: End = frames::unpack(&packed).map_err(failed)?;
+                    if end != (End { part: feed.part, blocks: feed.blocks, rows: planned.rows }) {
+                        return Err(failed(std::io::ErrorKind::InvalidData.into()));
+                    }
+                    feed.file = None;
+                    feed.blocks = 0;
+                    feed.part += 1;
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Workers for Crew<'_> {
+    fn work(&self) -> Result<(), RunError> {
+        while let Some((ticket, part, packed)) = self.next_block()? {
+            let judged: JudgedBlock = frames::unpack(&packed).map_err(|error| unusable(&format!("Part {part}"), &error))?;
+            if self.plan.parts.get(part).is_none_or(|planned| planned.tape != judged.tape) {
+                return Err(unusable(&format!("Part {part}"), &"it is of another tape"));
+            }
+            if self.assembly.append(ticket, judged, &self.bytes)?.is_none() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&self) {
+        self.assembly.close();
+    }
+}

@@ -1,0 +1,141 @@
+//! The plan of a run in parts.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::{
+    error::{Phase, RunError},
+    tape::{Tape, records::RecordBlock},
+};
+
+use super::{
+    super::{
+        Job, Workers, assembly::check_loans, block::RowReader, cut::CutBlock, intake::Intake, intake::Repeat, work_together,
+    },
+    Part, PartStore, Plan, Planned, PlannedTape, frames, keep, repeats_file,
+};
+
+/// Reads all tapes of a job once and cuts them into parts of about `part_bytes`. The plan itself is not kept.
+///
+/// # Errors
+/// A tape that cannot be used: the error is the one with which one worker would end.
+pub fn plan(job: &Job<'_>, part_bytes: u64, store: &dyn PartStore) -> Result<Planned, RunError> {
+    let tapes = job.tapes.iter().map(|source| Tape::open(source.as_ref())).collect::<Result<Vec<_>, _>>()?;
+    if !tapes.iter().all(Tape::can_be_split) {
+        return Ok(Planned::Whole);
+    }
+    let readers: Vec<RowReader<'_>> = tapes.iter().map(|tape| RowReader::new(tape, job.rules)).collect();
+    let cutter = Cutter {
+        part_bytes,
+        sizes: job.tapes.iter().map(|source| source.size()).collect(),
+        store,
+        parts: Vec::new(),
+        repeats: Vec::new(),
+        loans: vec![0; tapes.len()],
+    };
+    let crew = Crew { intake: Intake::new(job, &tapes, &readers), cutter: Mutex::new(cutter) };
+    work_together(&crew, job.tuning.threads)?;
+    // Only now the encoding is certain: a tape may end in bytes that are no UTF-8.
+    if !tapes.iter().all(Tape::can_be_split) {
+        return Ok(Planned::Whole);
+    }
+    let mappings: Vec<_> = tapes.iter().map(Tape::mapping).collect();
+    let mut cutter = crew.cutter.into_inner().unwrap_or_else(PoisonError::into_inner);
+    check_loans(&cutter.loans, &mappings)?;
+    cutter.end_part(None)?;
+    let planned = job.tapes.iter().zip(&tapes).map(|(source, tape)| PlannedTape {
+        source_file: source.name().to_owned(),
+        size: source.size(),
+        delimiter: char::from(tape.delimiter()),
+        header_line: tape.header().line,
+        columns: tape.header().columns.clone(),
+    });
+    Ok(Planned::Parts(Plan {
+        tapes: planned.collect(),
+        parts: cutter.parts,
+        inputs: crew.intake.finish(),
+        list_rows: job.destination.is_some(),
+        store_facts: job.destination.is_some_and(|destination| destination.keeps_records()),
+    }))
+}
+
+/// Workers that read, and judge nothing.
+struct Crew<'r, 't> {
+    intake: Intake<'r, 't>,
+    cutter: Mutex<Cutter<'r>>,
+}
+
+impl Workers for Crew<'_, '_> {
+    fn work(&self) -> Result<(), RunError> {
+        let (mut block, mut cut) = (RecordBlock::default(), CutBlock::default());
+        while let Some((ticket, tape)) = self.intake.next_block(&mut block)? {
+            self.intake.cut(tape, &block, &mut cut)?;
+            let cut_parts = |repeats: Vec<Repeat>| {
+                let mut cutter = self.cutter.lock().unwrap_or_else(PoisonError::into_inner);
+                cutter.add(tape, &block, &cut, &repeats)
+            };
+            match self.intake.pass(ticket, tape, &block, &cut, cut_parts) {
+                Some(added) => added?,
+                None => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&self) {
+        self.intake.close();
+    }
+}
+
+/// Cuts parts while blocks come in order.
+struct Cutter<'r> {
+    part_bytes: u64,
+    /// The sizes of the tapes.
+    sizes: Vec<u64>,
+    store: &'r dyn PartStore,
+    /// The parts; the last one still grows.
+    parts: Vec<Part>,
+    /// The repeats of the last part.
+    repeats: Vec<Repeat>,
+    /// For each tape, how many loans it has.
+    loans: Vec<u64>,
+}
+
+impl Cutter<'_> {
+    fn add(&mut self, tape: usize, block: &RecordBlock, cut: &CutBlock, repeats: &[Repeat]) -> Result<(), RunError> {
+        self.loans[tape] += cut.rows() as u64;
+        let mut repeats = repeats.iter().peekable();
+        let mut rows = (0_u64..).zip(&cut.rows).peekable();
+        for (at, record) in (0_u32..).zip(&block.records) {
+            let place = block.offset + u64::from(record.start);
+            let full = |part: &Part| part.tape != tape || place - part.start >= self.part_bytes;
+            if self.parts.last().is_none_or(full) {
+                self.end_part(Some((tape, place)))?;
+                self.parts.push(Part { tape, start: place, end: self.sizes[tape], line: record.line, rows: 0, repeats: 0 });
+            }
+            // A record in which every cell is empty is no row.
+            let Some((row, _)) = rows.next_if(|(_, row)| row.record == at) else { continue };
+            let Some(part) = self.parts.last_mut() else { continue };
+            if let Some(repeat) = repeats.next_if(|repeat| repeat.row == row) {
+                self.repeats.push(Repeat { row: part.rows, ..*repeat });
+                part.repeats += 1;
+            }
+            part.rows += 1;
+        }
+        Ok(())
+    }
+
+    /// Ends the last part where the next one begins: on a tape, at a byte of it.
+    fn end_part(&mut self, next: Option<(usize, u64)>) -> Result<(), RunError> {
+        let Some((at, part)) = self.parts.iter_mut().enumerate().next_back() else { return Ok(()) };
+        if let Some((_, place)) = next.filter(|(tape, _)| *tape == part.tape) {
+            part.end = place;
+        }
+        let repeats = std::mem::take(&mut self.repeats);
+        if repeats.is_empty() {
+            return Ok(());
+        }
+        let name = repeats_file(at);
+        let kept = frames::pack(&repeats).and_then(|packed| keep(self.store, &name, &packed));
+        kept.map_err(|error| RunError::output(Phase::Output, &name, &error))
+    }
+}

@@ -1,0 +1,174 @@
+//! One part of a run.
+
+use std::{
+    io::{self, Read as _, Write},
+    sync::{Mutex, PoisonError},
+};
+
+use crate::{
+    error::{Phase, RunError},
+    phases::validate::FirstUse,
+    results::csv::LoanRows,
+    tape::{Tape, TapeReader, block_text, header::Header, records::RecordBlock},
+};
+
+use super::{
+    super::{
+        Job, Workers,
+        block::{RowReader, Terms, WordMemos, judge_block},
+        cut::CutBlock,
+        intake::Repeat,
+        loan_numbers::NumberHasher,
+        turnstile::Turnstile,
+        work_together,
+    },
+    Part, PartStore, Plan, frames,
+    frames::{End, Kind},
+    part_file, repeats_file, unusable,
+};
+
+/// Judges the rows of one part and keeps what they give. Doing it again gives the same.
+///
+/// # Errors
+/// The plan is not that of the job or has no such part, the tape cannot be read, or something cannot be kept.
+pub fn process(job: &Job<'_>, plan: &Plan, part: usize, store: &dyn PartStore) -> Result<(), RunError> {
+    plan.check(job)?;
+    let none = || RunError::internal(Phase::Ingest, format!("The plan has no part {part}."));
+    let planned @ Part { tape: at, start, end, line, .. } = plan.parts.get(part).ok_or_else(none)?;
+    let (source, of) = job.tapes.get(*at).zip(plan.tapes.get(*at)).ok_or_else(none)?;
+    let delimiter = u8::try_from(of.delimiter).map_err(|_| none())?;
+    let tape = Tape::known(source.as_ref(), delimiter, Header::of_columns(of.header_line, of.columns.clone()));
+    let name = part_file(part);
+    let not_kept = |error: io::Error| RunError::output(Phase::Output, &name, &error);
+    let crew = Crew {
+        job,
+        plan,
+        names: plan.tapes.iter().map(|tape| tape.source_file.clone()).collect(),
+        part: planned,
+        reader: RowReader::new(&tape, job.rules),
+        hasher: NumberHasher::random(),
+        feed: Mutex::new((tape.read_within(job.tuning.block_bytes, *start..*end, *line)?, 0)),
+        rows: Turnstile::new(Rows { next: 0, repeats: repeats_of(planned, part, store)?, used: 0 }),
+        kept: Turnstile::new(Kept { file: store.create(&name).map_err(not_kept)?, blocks: 0 }),
+    };
+    work_together(&crew, job.tuning.threads)?;
+    let lost = || RunError::internal(Phase::Output, "A worker of the engine stopped. Please report this run.");
+    let rows = crew.rows.into_state().ok_or_else(lost)?.next;
+    let Kept { mut file, blocks } = crew.kept.into_state().ok_or_else(lost)?;
+    if rows != planned.rows {
+        let message =
+            format!("Part {part} of the tape has {rows} rows, and was planned with {}. Start the run again.", planned.rows);
+        return Err(RunError::internal(Phase::Ingest, message));
+    }
+    let ended = frames::pack(&End { part, blocks, rows }).and_then(|packed| {
+        frames::write(&mut file, Kind::End, &packed)?;
+        file.flush()
+    });
+    ended.map_err(not_kept)
+}
+
+/// Which rows of a part use a loan number that was used before.
+fn repeats_of(planned: &Part, part: usize, store: &dyn PartStore) -> Result<Vec<Repeat>, RunError> {
+    if planned.repeats == 0 {
+        return Ok(Vec::new());
+    }
+    let what = format!("The list of repeated loan numbers of part {part}");
+    let mut packed = Vec::new();
+    let read = store.open(&repeats_file(part)).and_then(|mut file| file.read_to_end(&mut packed));
+    let repeats: Vec<Repeat> = read.and_then(|_| frames::unpack(&packed)).map_err(|error| unusable(&what, &error))?;
+    if repeats.len() as u64 == planned.repeats {
+        Ok(repeats)
+    } else {
+        Err(unusable(&what, &"it is not the one that was planned"))
+    }
+}
+
+/// The workers of a part and what they share.
+struct Crew<'r, 't> {
+    job: &'r Job<'r>,
+    plan: &'r Plan,
+    names: Vec<String>,
+    part: &'r Part,
+    reader: RowReader<'t>,
+    hasher: NumberHasher,
+    feed: Mutex<(TapeReader<'t>, u64)>,
+    rows: Turnstile<Rows>,
+    kept: Turnstile<Kept>,
+}
+
+/// How far the rows of the part have been given their repeats.
+struct Rows {
+    /// The next row.
+    next: u64,
+    repeats: Vec<Repeat>,
+    /// How many of the repeats were given.
+    used: usize,
+}
+
+/// What has been kept.
+struct Kept {
+    file: Box<dyn Write + Send>,
+    blocks: u64,
+}
+
+impl Rows {
+    /// The repeats among the next `rows` rows, counted from the first of these.
+    fn take(&mut self, rows: usize) -> Vec<Repeat> {
+        let (first, end) = (self.next, self.next + rows as u64);
+        self.next = end;
+        let repeats = &self.repeats[self.used..];
+        let repeats = &repeats[..repeats.partition_point(|repeat| repeat.row < end)];
+        self.used += repeats.len();
+        repeats.iter().map(|repeat| Repeat { row: repeat.row - first, ..*repeat }).collect()
+    }
+}
+
+impl Crew<'_, '_> {
+    fn next_block(&self, block: &mut RecordBlock) -> Result<Option<u64>, RunError> {
+        let mut feed = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
+        let (reader, next) = &mut *feed;
+        if !reader.next_block(block)? {
+            return Ok(None);
+        }
+        *next += 1;
+        Ok(Some(*next - 1))
+    }
+}
+
+impl Workers for Crew<'_, '_> {
+    fn work(&self) -> Result<(), RunError> {
+        let (mut block, mut cut, mut memos) = (RecordBlock::default(), CutBlock::default(), WordMemos::default());
+        let mut room = LoanRows::default();
+        let Part { tape, .. } = *self.part;
+        let terms = Terms {
+            rules: self.job.rules,
+            irr_target: &self.job.irr_target,
+            list_rows: self.plan.list_rows,
+            store_facts: self.plan.store_facts,
+        };
+        while let Some(ticket) = self.next_block(&mut block)? {
+            let text = block_text(&block, self.job.tapes[tape].as_ref())?;
+            cut.cut(&block, text, &self.reader, &self.hasher);
+            let Some(repeats) = self.rows.pass(ticket, |rows| rows.take(cut.rows())) else { return Ok(()) };
+            let first_use = |repeat: &Repeat| (repeat.row as u32, repeat.first_use(&self.names, tape));
+            let repeats: Vec<(u32, FirstUse)> = repeats.iter().map(first_use).collect();
+            let judged = judge_block(&block, text, &cut, (tape, &self.reader), terms, &repeats, room, &mut memos);
+            let packed = frames::pack(&judged);
+            room = judged.rows;
+            let kept = self.kept.pass(ticket, |kept| {
+                kept.blocks += 1;
+                frames::write(&mut kept.file, Kind::Block, &packed?)
+            });
+            match kept {
+                Some(kept) => kept.map_err(|error| RunError::output(Phase::Output, "What a part gave", &error))?,
+                None => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&self) {
+        self.rows.close();
+        self.kept.close();
+    }
+}

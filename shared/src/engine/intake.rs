@@ -1,0 +1,184 @@
+//! Taking tapes in: block after block, each with the loan numbers in it that were used before.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU64, Ordering},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{Phase, RunError},
+    phases::validate::FirstUse,
+    tape::{Tape, TapeReader, block_text, records::RecordBlock, text::Fingerprint},
+};
+
+use super::{
+    Job,
+    block::RowReader,
+    cut::CutBlock,
+    loan_numbers::{LoanNumbers, NumberHasher},
+    turnstile::Turnstile,
+};
+
+/// How many loan numbers are looked up together.
+const WARMED_AT_ONCE: usize = 64;
+
+/// A row whose loan number was used before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeat {
+    /// Its place among the rows.
+    pub row: u64,
+    /// The tape of the first use, among those of the run.
+    pub tape: usize,
+    /// The line of the first use.
+    pub line: u64,
+}
+
+impl Repeat {
+    /// The repeat as rows of `tape` are judged by it.
+    pub fn first_use(&self, names: &[String], tape: usize) -> FirstUse {
+        let source_file = names.get(self.tape).cloned().unwrap_or_default();
+        FirstUse { source_file, line: self.line, same_tape: self.tape == tape }
+    }
+}
+
+/// The tapes of a run while they are read.
+pub struct Intake<'r, 't> {
+    job: &'r Job<'r>,
+    tapes: &'t [Tape<'r>],
+    readers: &'t [RowReader<'t>],
+    hasher: NumberHasher,
+    feed: Mutex<Feed<'t>>,
+    numbers: Turnstile<Uses>,
+    total_bytes: u64,
+    bytes: AtomicU64,
+}
+
+/// Where the next block comes from.
+struct Feed<'t> {
+    tape: usize,
+    reader: Option<TapeReader<'t>>,
+    next_block: u64,
+    inputs: Vec<Fingerprint>,
+    /// Bytes of the tapes that are done.
+    read: u64,
+}
+
+/// Which loan numbers have been used.
+struct Uses {
+    numbers: LoanNumbers,
+    /// Whether the table has its size: that is estimated from the first block.
+    sized: bool,
+    /// For each tape, how many lines the tapes before it had: a place in the run is such a base plus a line.
+    bases: Vec<u64>,
+}
+
+impl<'r, 't> Intake<'r, 't> {
+    /// Begins with the first of these tapes.
+    pub fn new(job: &'r Job<'r>, tapes: &'t [Tape<'r>], readers: &'t [RowReader<'t>]) -> Self {
+        Self {
+            job,
+            tapes,
+            readers,
+            hasher: NumberHasher::random(),
+            feed: Mutex::new(Feed { tape: 0, reader: None, next_block: 0, inputs: Vec::new(), read: 0 }),
+            numbers: Turnstile::new(Uses { numbers: LoanNumbers::with_room(0), sized: false, bases: vec![0; tapes.len()] }),
+            total_bytes: job.tapes.iter().map(|source| source.size()).sum(),
+            bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Reads the next block; its ticket and its tape.
+    pub fn next_block(&self, block: &mut RecordBlock) -> Result<Option<(u64, usize)>, RunError> {
+        let Ok(mut feed) = self.feed.lock() else { return Ok(None) };
+        let feed = &mut *feed;
+        while let Some(tape) = self.tapes.get(feed.tape) {
+            let reader = match &mut feed.reader {
+                Some(reader) => reader,
+                none => {
+                    let copy = self.job.destination.map_or(Ok(None), |destination| destination.archive_tape(tape.name()));
+                    let copy = copy.map_err(|error| RunError::output(Phase::Archive, "The archived tape", &error))?;
+                    let fingerprint = self.job.destination.is_none_or(|destination| destination.keeps_records());
+                    none.insert(tape.read(self.job.tuning.block_bytes, fingerprint, copy)?)
+                }
+            };
+            if reader.next_block(block)? {
+                self.bytes.store(feed.read + reader.offset(), Ordering::Relaxed);
+                let ticket = feed.next_block;
+                feed.next_block += 1;
+                return Ok(Some((ticket, feed.tape)));
+            }
+            feed.inputs.extend(reader.finish()?);
+            feed.read += self.job.tapes[feed.tape].size();
+            feed.reader = None;
+            feed.tape += 1;
+        }
+        Ok(None)
+    }
+
+    /// Cuts a block into fields; its text.
+    pub fn cut<'b>(&self, tape: usize, block: &'b RecordBlock, cut: &mut CutBlock) -> Result<&'b str, RunError> {
+        let text = block_text(block, self.job.tapes[tape].as_ref())?;
+        cut.cut(block, text, &self.readers[tape], &self.hasher);
+        Ok(text)
+    }
+
+    /// Notes, when it is the block's turn, the loan numbers in it, and does what else needs the order of the tapes with the
+    /// rows whose number was used before. `None` when the run has failed elsewhere.
+    pub fn pass<R>(
+        &self,
+        ticket: u64,
+        tape: usize,
+        block: &RecordBlock,
+        cut: &CutBlock,
+        then: impl FnOnce(Vec<Repeat>) -> R,
+    ) -> Option<R> {
+        self.numbers.pass(ticket, |uses| then(uses.note(tape, block, cut, self.total_bytes)))
+    }
+
+    /// How many bytes of the tapes have been read.
+    pub fn bytes(&self) -> &AtomicU64 {
+        &self.bytes
+    }
+
+    /// Sends everyone home who waits for a turn.
+    pub fn close(&self) {
+        self.numbers.close();
+    }
+
+    /// What the tapes were, once all of them have been read.
+    pub fn finish(self) -> Vec<Fingerprint> {
+        self.feed.into_inner().map(|feed| feed.inputs).unwrap_or_default()
+    }
+}
+
+impl Uses {
+    /// Notes the loan numbers of a block; the rows whose number was used before. `total_bytes` is what all tapes have.
+    fn note(&mut self, tape: usize, block: &RecordBlock, cut: &CutBlock, total_bytes: u64) -> Vec<Repeat> {
+        if !self.sized {
+            self.sized = true;
+            let loans = total_bytes.saturating_mul(cut.rows() as u64) / (block.text.len() as u64).max(1);
+            self.numbers = LoanNumbers::with_room(loans);
+        }
+        let base = self.bases[tape];
+        let mut repeats = Vec::new();
+        for keys in cut.keys.chunks(WARMED_AT_ONCE) {
+            self.numbers.warm(keys);
+            for (row, key) in keys {
+                // Past four billion lines the place is not known any more, but a repeated number still is.
+                let place = u32::try_from(base + cut.line(block, *row)).unwrap_or(u32::MAX);
+                if let Some(first) = self.numbers.first_use(*key, place) {
+                    let first_tape = self.bases[..=tape].partition_point(|base| *base < u64::from(first)).saturating_sub(1);
+                    let line = u64::from(first) - self.bases[first_tape];
+                    repeats.push(Repeat { row: u64::from(*row), tape: first_tape, line });
+                }
+            }
+        }
+        // Blocks come in order: what the next tape starts from is where the last block of this one ends.
+        if let Some(last) = block.records.last() {
+            self.bases[tape + 1..].fill(base + last.line);
+        }
+        repeats
+    }
+}

@@ -1,0 +1,4 @@
+//! Runs beyond one worker: planned, processed part by part, finished.
+
+mod engine;
+mod steps;
