@@ -120,7 +120,6 @@ fn the_steps_give_up_last_and_call_the_runner_by_names_that_it_knows() {
 }
 
 #[test]
-#[ignore = "the runner learns the steps plan, process and finish with the work in parts"]
 fn every_call_is_one_that_the_runner_understands() {
     let template = Template::read();
     for (name, state) in states(definition(&template)) {
