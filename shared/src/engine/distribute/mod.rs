@@ -1,8 +1,8 @@
 //! A run in parts: planned once, processed part by part wherever there is room, finished into what one worker gives.
 //!
-//! 1. [`plan`](plan()) reads the tapes once, as one worker would, but judges nothing. It decides everything for which a whole tape has to be
-//!    seen: encoding, header, units, hashes, repeated loan numbers, and whether the tapes can be used at all. It cuts parts at
-//!    the beginnings of records.
+//! 1. [`plan`](plan()) reads the tapes once, as one worker would, but judges nothing. It decides everything for which a whole
+//!    tape has to be seen: encoding, header, units, hashes, repeated loan numbers, and whether the tapes can be used at all. It
+//!    cuts parts at the beginnings of records.
 //! 2. [`process`](process()) judges the rows of one part and keeps, block by block, what a worker would append to the results.
 //! 3. [`finish`](finish()) appends the blocks of all parts in order, to the very files that one worker writes.
 //!
