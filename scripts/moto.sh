@@ -31,8 +31,9 @@ if [ ! -x "$venv/bin/moto_server" ]; then
     "$venv/bin/pip" install --quiet --disable-pip-version-check "$MOTO"
 fi
 
-# Built before the server starts, so that a test that does not compile is told of at once.
-cargo test --quiet -p tests --no-run
+# Built before the server starts, so that a test that does not compile is told of at once; of the whole workspace, because what
+# `cargo test --workspace` has built is used again.
+cargo test --quiet --workspace --test tests --no-run
 
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 "$venv/bin/moto_server" -H 127.0.0.1 -p "$port" >"$folder/log" 2>&1 &
@@ -50,4 +51,4 @@ fi
 
 # The credentials are nobody's: these tests cannot reach AWS.
 env AWS_ENDPOINT_URL="http://127.0.0.1:$port" AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test \
-    cargo test -p tests live:: || { tail -n 30 "$folder/log" >&2; exit 1; }
+    cargo test --workspace --test tests live:: || { tail -n 30 "$folder/log" >&2; exit 1; }
