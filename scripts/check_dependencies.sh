@@ -9,4 +9,4 @@ tools="${CARGO_TARGET_DIR:-target}/cargo-tools"
 if ! "$tools/bin/cargo-deny" --version 2>/dev/null | grep -qx "cargo-deny $wanted"; then
     cargo install cargo-deny --version "$wanted" --locked --quiet --root "$tools"
 fi
-"$tools/bin/cargo-deny" --offline check bans licenses sources
+"$tools/bin/cargo-deny" check bans licenses sources
