@@ -40,7 +40,7 @@ pub struct Assembly<'r> {
     exceptions: Turnstile<GroupFile>,
     schemas: Schemas,
     /// Buffers of rows that have been written, to be filled again.
-    spare: Mutex<Vec<LoanRows>>,
+    spare: Spare,
 }
 
 struct Schemas {
@@ -181,7 +181,7 @@ impl<'r> Assembly<'r> {
             facts: Turnstile::new(GroupFile::default()),
             exceptions: Turnstile::new(GroupFile::default()),
             schemas: Schemas::new()?,
-            spare: Mutex::new(Vec::new()),
+            spare: Spare::new(job.tuning.threads),
         };
         if let Some(destination) = job.destination {
             assembly.start_files(destination)?;
@@ -210,7 +210,7 @@ impl<'r> Assembly<'r> {
 
     /// Room for the rows of a block.
     pub fn room(&self) -> LoanRows {
-        self.spare.lock().ok().and_then(|mut spare| spare.pop()).unwrap_or_default()
+        self.spare.take()
     }
 
     /// Appends a block when it is its turn, and encodes the row groups that are full with it. `bytes` says how much of the
@@ -311,6 +311,31 @@ pub fn check_loans(loans: &[u64], mappings: &[TapeMapping]) -> Result<(), RunErr
     Err(RunError::ingest(RunErrorCode::NoDataRows, &mapping.source_file, Some(mapping.header_line), message))
 }
 
+/// Buffers of rows that have been written, to be filled again: one for each worker at most, because whoever brings buffers of
+/// its own takes none from here.
+struct Spare {
+    rows: Mutex<Vec<LoanRows>>,
+    most: usize,
+}
+
+impl Spare {
+    fn new(most: usize) -> Self {
+        Self { rows: Mutex::default(), most }
+    }
+
+    fn keep(&self, rows: LoanRows) {
+        if let Ok(mut spare) = self.rows.lock()
+            && spare.len() < self.most
+        {
+            spare.push(rows);
+        }
+    }
+
+    fn take(&self) -> LoanRows {
+        self.rows.lock().ok().and_then(|mut spare| spare.pop()).unwrap_or_default()
+    }
+}
+
 type Groups = (Vec<Group<FactColumns>>, Vec<Group<ExceptionColumns>>);
 
 impl Results {
@@ -325,9 +350,7 @@ impl Results {
         });
         let Some(sink) = &mut self.sink else { return Ok((Vec::new(), Vec::new())) };
         sink.write(&judged.rows)?;
-        if let Ok(mut spare) = assembly.spare.lock() {
-            spare.push(judged.rows);
-        }
+        assembly.spare.keep(judged.rows);
         let facts = numbered(sink.facts.add(judged.facts), &mut sink.next_facts);
         let exceptions = numbered(sink.exceptions.add(judged.exceptions), &mut sink.next_exceptions);
         Ok((facts, exceptions))
@@ -367,4 +390,18 @@ impl GroupFile {
 fn finish_groups(file_name: &str, writer: SerializedFileWriter<HashedFile>) -> Result<Option<Fingerprint>, RunError> {
     let file = writer.into_inner().map_err(|error| not_encoded(file_name, error))?;
     file.finish().map_err(|error| not_written(file_name, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_buffers_are_kept_than_there_are_workers() {
+        let spare = Spare::new(2);
+        for _ in 0..10 {
+            spare.keep(LoanRows::default());
+        }
+        assert_eq!(spare.rows.lock().unwrap().len(), 2);
+    }
 }
