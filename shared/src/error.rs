@@ -120,10 +120,10 @@ impl RunError {
         Self { phase, code: RunErrorCode::StorageFailed, message: message.to_owned(), source_file: None, line: None }
     }
 
-    /// A worker that stopped each time the run was tried.
+    /// A run that was not finished, however often it was tried.
     pub fn worker_lost() -> Self {
-        let message = "The worker stopped before the run was finished, each time it was tried. Start the run again; if it stops \
-                       again, see whether the worker has enough memory and room, or split the tape.";
+        let message = "The worker stopped, or could not reach its storage, each time the run was tried. Start the run again; if \
+                       it is not finished again, see whether the worker has enough memory and room, or split the tape.";
         let phase = Phase::Ingest;
         Self { phase, code: RunErrorCode::WorkerLost, message: message.to_owned(), source_file: None, line: None }
     }

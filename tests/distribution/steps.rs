@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use runner::{events::STORE_ERROR, execute::Distribution};
+use runner::execute::Distribution;
 use serde_json::{Value, json};
 use shared::{
     start_run::{self, Terms, Wanted, find_tapes},
     storage::{StorageBackend as _, collect},
-    stores::runs::{Created, LEASE, LEASE_IN_PARTS},
+    stores::runs::{Created, LEASE, LEASE_IN_PARTS, MAX_ATTEMPTS},
 };
 use uuid::Uuid;
 
@@ -172,7 +172,7 @@ async fn a_small_run_and_one_that_cannot_be_split_are_left_to_one_worker() {
         app.worker.distribution.above_bytes = above_bytes;
         let id = start(&app, Terms::default()).await;
         assert_eq!(plan(&app, id).await, json!({ "run_id": id, "next": "execute" }));
-        assert_eq!(run_object(&app, id).await["status"], "pending");
+        assert_untried(&app, id).await;
         assert!(objects(&app, &format!("results/{id}")).await.is_empty());
         assert_eq!(step(&app, json!({ "step": "execute", "run_id": id })).await["ended"], "completed");
     }
@@ -229,14 +229,21 @@ async fn giving_a_run_up_removes_its_parts() {
     let id = start(&app, Terms::default()).await;
     let (owner, parts) = planned(&app, id).await;
     process(&app, id, owner, parts[0]).await;
-    assert_eq!(give_up(&app, id, Some(owner), None).await, "failed");
+    assert_eq!(give_up(&app, id, Some(owner)).await, "failed");
     assert!(objects(&app, &format!("results/{id}")).await.is_empty());
     assert_eq!(process(&app, id, owner, parts[0]).await["ended"], "not_ours");
     assert!(objects(&app, &format!("results/{id}")).await.is_empty());
 }
 
-async fn give_up(app: &TestApp, id: Uuid, owner: Option<Uuid>, error: Option<&str>) -> Value {
-    step(app, json!({ "step": "give_up", "run_id": id, "owner": owner, "error": error })).await["ended"].clone()
+async fn give_up(app: &TestApp, id: Uuid, owner: Option<Uuid>) -> Value {
+    step(app, json!({ "step": "give_up", "run_id": id, "owner": owner })).await["ended"].clone()
+}
+
+/// Nobody has the run, and it has all its tries.
+async fn assert_untried(app: &TestApp, id: Uuid) {
+    let run = app.worker.runs.get(id).await.unwrap().unwrap();
+    assert!(run.is_claimable(app.resources.clock.now()));
+    assert_eq!(run.attempt, 0);
 }
 
 #[tokio::test]
@@ -254,36 +261,47 @@ async fn a_run_that_another_worker_has_is_not_given_up() {
         let kept = objects(&app, &format!("results/{id}")).await;
         assert_eq!(kept.is_empty(), !in_parts);
         for owner in [None, Some(Uuid::new_v4())] {
-            assert_eq!(give_up(&app, id, owner, None).await, "not_ours");
+            assert_eq!(give_up(&app, id, owner).await, "not_ours");
         }
         assert_eq!(run_object(&app, id).await["status"], "running");
         assert!(objects(&app, &format!("results/{id}")).await == kept);
         app.clock.advance(lasts + SignedDuration::from_secs(1));
-        assert_eq!(give_up(&app, id, None, None).await, "failed");
+        assert_eq!(give_up(&app, id, None).await, "failed");
         assert_eq!(run_object(&app, id).await["error"]["code"], "worker_lost");
-        assert_eq!(give_up(&app, id, None, None).await, "not_ours", "it has ended");
+        assert_eq!(give_up(&app, id, None).await, "not_ours", "it has ended");
     }
 }
 
 #[tokio::test]
-async fn a_run_that_is_given_up_for_the_storage_says_so() {
-    let app = app().await;
-    let id = start(&app, Terms::default()).await;
-    let (owner, _) = planned(&app, id).await;
-    assert_eq!(give_up(&app, id, Some(owner), Some(STORE_ERROR)).await, "failed");
-    assert_eq!(run_object(&app, id).await["error"]["code"], "storage_failed");
-}
-
-#[tokio::test]
-async fn a_plan_whose_claim_fails_leaves_no_parts() {
+async fn a_run_is_taken_before_its_tapes_are_read_for_the_plan() {
     let app = app().await;
     let id = start(&app, Terms::default()).await;
     app.table_outage.begin_for("UpdateItem", Fault::Unreachable);
+    app.bucket_outage.begin(Fault::Unreachable);
     let plan_it = serde_json::from_value(json!({ "step": "plan", "run_id": id })).unwrap();
     assert!(app.worker.handle(plan_it).await.is_err());
     assert!(app.table_outage.end() > 0);
-    assert!(objects(&app, &format!("results/{id}")).await.is_empty());
+    assert_eq!(app.bucket_outage.end(), 0);
     planned(&app, id).await;
+}
+
+#[tokio::test]
+async fn a_storage_that_fails_at_the_last_try_of_a_finish_fails_the_run() {
+    let app = app().await;
+    let id = start(&app, Terms::default()).await;
+    for attempt in 1..=MAX_ATTEMPTS {
+        let (owner, parts) = planned(&app, id).await;
+        for part in parts {
+            process(&app, id, owner, part).await;
+        }
+        let finish_it = serde_json::from_value(json!({ "step": "finish", "run_id": id, "owner": owner })).unwrap();
+        app.bucket_outage.begin(Fault::Unreachable);
+        let ended = app.worker.handle(finish_it).await;
+        app.bucket_outage.end();
+        assert_eq!(ended.is_ok(), attempt == MAX_ATTEMPTS, "{ended:?}");
+        app.clock.advance(LEASE_IN_PARTS + SignedDuration::from_secs(1));
+    }
+    assert_eq!(run_object(&app, id).await["error"]["code"], "storage_failed");
 }
 
 #[tokio::test]
@@ -295,7 +313,7 @@ async fn an_outage_during_a_step_is_no_fault_of_the_run() {
         app.bucket_outage.begin_after(spared, Fault::Unreachable);
         assert!(app.worker.handle(serde_json::from_value(plan_it.clone()).unwrap()).await.is_err());
         app.bucket_outage.end();
-        assert_eq!(run_object(&app, id).await["status"], "pending");
+        assert_untried(&app, id).await;
     }
     let (owner, parts) = planned(&app, id).await;
     let call = async |event: Value| app.worker.handle(serde_json::from_value(event).unwrap()).await;

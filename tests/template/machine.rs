@@ -76,13 +76,13 @@ fn every_state_is_reached_and_every_way_ends() {
     check(definition(&template));
 }
 
-/// What every failure of a task leads to.
-fn giving_up() -> Value {
-    json!([{"ErrorEquals": ["States.ALL"], "Assign": {"error": "{% $states.errorOutput.Error %}"}, "Next": "GiveUp"}])
+/// The catch of a task, all of whose failures lead to one state.
+fn caught_by(state: &str) -> Value {
+    json!([{"ErrorEquals": ["States.ALL"], "Next": state}])
 }
 
 #[test]
-fn every_task_is_tried_again_has_a_time_limit_and_leads_to_giving_up() {
+fn every_task_is_tried_again_and_has_a_time_limit() {
     let template = Template::read();
     let machine = definition(&template);
     let limit = template.resource("RunnerFunction")["Timeout"].as_u64().unwrap();
@@ -99,8 +99,7 @@ fn every_task_is_tried_again_has_a_time_limit_and_leads_to_giving_up() {
         if name == "Process" {
             continue;
         }
-        let not_ended = json!([{"ErrorEquals": ["States.ALL"], "Next": "NotEnded"}]);
-        assert_eq!(state["Catch"], if name == "GiveUp" { not_ended } else { giving_up() }, "{name}");
+        assert_eq!(state["Catch"], caught_by(if name == "GiveUp" { "Patience" } else { "Rest" }), "{name}");
         if ["Plan", "Execute", "Finish"].contains(&name) {
             let wait = last["IntervalSeconds"].as_i64().unwrap();
             assert!(wait > LEASE.as_secs(), "{name}: a worker that died keeps its run until the lease has run out");
@@ -108,7 +107,7 @@ fn every_task_is_tried_again_has_a_time_limit_and_leads_to_giving_up() {
     }
     assert_eq!(tasks, 6);
     let map = &machine["States"]["ProcessParts"];
-    assert_eq!(map["Catch"], giving_up());
+    assert_eq!(map["Catch"], caught_by("Rest"));
     assert_eq!(map["ItemProcessor"]["ProcessorConfig"]["Mode"], "DISTRIBUTED");
     assert!(machine["States"]["Wait"]["Seconds"].as_i64().unwrap() > LEASE.as_secs());
 }
@@ -155,18 +154,24 @@ fn what_one_worker_does_ends_before_the_execution_runs_out_of_time() {
     let template = Template::read();
     let machine = definition(&template);
     let states = &machine["States"];
-    let begun = states["Begin"]["Assign"]["last_plan"].as_str().unwrap();
-    let last_plan: u64 = begun.rsplit_once("+ ").unwrap().1.trim_end_matches(" %}").parse().unwrap();
-    let wait = states["Wait"]["Seconds"].as_u64().unwrap();
-    // The longest way that begins with the last plan, and the look before it.
-    let way = ["Look", "Plan", "Execute", "Look", "GiveUp"];
-    let seconds = last_plan / 1000 + wait + way.iter().map(|name| longest(&states[*name])).sum::<u64>();
     let limit = machine["TimeoutSeconds"].as_u64().unwrap();
-    assert!(seconds < limit, "{seconds} of {limit}");
-    // A run that another worker has is looked at again, and not for ever.
-    let late = "$millis() > $last_plan";
-    assert!(states["IsHeld"]["Choices"][0]["Condition"].as_str().unwrap().contains(late));
-    assert_eq!(states["WasGivenUp"]["Choices"][1]["Condition"], "{% $millis() <= $last_plan %}");
+    let bound = |name: &str| -> u64 {
+        let set = states["Begin"]["Assign"][name].as_str().unwrap();
+        set.rsplit_once("+ ").unwrap().1.trim_end_matches(" %}").parse::<u64>().unwrap() / 1000
+    };
+    // The longest ways from the last time that each of them is taken.
+    for (choice, name, wait, way) in [
+        ("Rest", "last_plan", "Wait", &["Plan", "Execute", "Look", "GiveUp"][..]),
+        ("Patience", "last_try", "LongWait", &["Look", "GiveUp"]),
+    ] {
+        let choices = json!([{"Condition": format!("{{% $millis() <= ${name} %}}"), "Next": wait}]);
+        assert_eq!(states[choice]["Choices"], choices);
+        assert_eq!(states[wait]["Next"], way[0]);
+        let wait = states[wait]["Seconds"].as_u64().unwrap();
+        let seconds = bound(name) + wait + way.iter().map(|name| longest(&states[*name])).sum::<u64>();
+        assert!(seconds < limit, "{name}: {seconds} of {limit}");
+    }
+    assert_eq!((&states["Rest"]["Default"], &states["Patience"]["Default"]), (&json!("GiveUp"), &json!("NotEnded")));
 }
 
 #[test]
@@ -187,7 +192,6 @@ fn a_run_is_given_up_by_whoever_has_it() {
         assert_eq!(states[state]["Arguments"]["Payload"]["owner"], "{% $owner %}", "{state}");
     }
     assert_eq!(states["ProcessParts"]["ItemSelector"]["owner"], "{% $owner %}");
-    assert_eq!(states["GiveUp"]["Arguments"]["Payload"]["error"], "{% $error %}");
 }
 
 /// Whether a pattern of EventBridge lets an event through: each member is a list of values, or a pattern of its own.

@@ -10,7 +10,6 @@ use shared::{
     engine::distribute::{Plan, Planned, plan, process, refuse},
     error::RunError,
     rules::rule_set::RuleSet,
-    run::Run,
     storage::{parts::ObjectParts, tape::ReadFailure},
     stores::{
         StoreError, keys,
@@ -28,8 +27,8 @@ use crate::{
 const MOST_PARTS: u64 = 5_000;
 
 impl Worker {
-    /// Says how a run is to be done. One that is done in parts, or that fails because of its tapes, is claimed; any other is
-    /// left as it is, for `execute`.
+    /// Says how a run is to be done. A large one is claimed first, because its plan takes minutes, in which nobody else is to
+    /// take it or to give it up. One that cannot be done in parts is returned, for `execute`.
     ///
     /// # Errors
     /// A store does not answer. The same call may be made again.
@@ -50,31 +49,25 @@ impl Worker {
         let (mut run, rules) = (request.run().map_err(|e| damaged(&e))?, request.rules().map_err(|e| damaged(&e))?);
         run.start(began).map_err(|error| damaged(&error))?;
         let lease = Lease::in_parts(run_id, Uuid::new_v4());
-        let part_bytes = self.distribution.part_bytes.max(bytes / MOST_PARTS);
-        let next = match self.planned(&request, &rules, lease.owner, part_bytes).await {
-            Ok(None) => Ok(Next::Execute),
-            Ok(Some(parts)) => match self.runs.claim(&lease, &run, self.clock.now()).await {
-                Ok(true) => {
-                    tracing::info!(%run_id, parts, "a run begins in parts");
-                    return Ok(Next::Process { owner: lease.owner, parts: (0..parts).map(|part| PartRef { part }).collect() });
-                }
-                Ok(false) => Ok(not_ours),
-                Err(error) => Err(error),
-            },
-            Err(Stop::Storage(error)) => Err(error),
-            Err(Stop::Lost) => Ok(not_ours),
-            Err(Stop::Run(error)) => self.refused(&lease, &mut run, error).await.map(|ended| Next::Done { ended }),
-        };
-        self.delete_folder(run_id, &keys::parts(run_id, lease.owner)).await;
-        next
-    }
-
-    /// Fails a run whose plan says that its tapes cannot be used.
-    async fn refused(&self, lease: &Lease, run: &mut Run, error: RunError) -> Result<Executed, StoreError> {
-        if !self.runs.claim(lease, run, self.clock.now()).await? {
-            return Ok(Executed::NotOurs);
+        if !self.runs.claim(&lease, &run, began).await? {
+            return Ok(not_ours);
         }
-        self.settle(run, lease, Err(Stop::Run(error)), None).await
+        let part_bytes = self.distribution.part_bytes.max(bytes / MOST_PARTS);
+        let planned = self.planned(&request, &rules, lease.owner, part_bytes).await;
+        if let Ok(Some(parts)) = planned {
+            tracing::info!(%run_id, parts, "a run begins in parts");
+            return Ok(Next::Process { owner: lease.owner, parts: (0..parts).map(|part| PartRef { part }).collect() });
+        }
+        self.delete_folder(run_id, &keys::parts(run_id, lease.owner)).await;
+        match planned {
+            Ok(_) if self.runs.return_untried(&lease).await? => Ok(Next::Execute),
+            Ok(_) | Err(Stop::Lost) => Ok(not_ours),
+            Err(Stop::Storage(error)) => {
+                self.runs.return_untried(&lease).await?;
+                Err(error)
+            }
+            Err(stop) => Ok(Next::Done { ended: self.settle(&mut run, &lease, Err(stop), None).await? }),
+        }
     }
 
     /// Makes the plan of a run and keeps it: how many parts it has, or nothing when one worker is to do it.
@@ -150,7 +143,7 @@ impl Worker {
         let mut results = None;
         let way = Way::InParts { owner: lease.owner };
         let worked = self.work(way, &mut run, &request, &rules, lease, &mut results).await;
-        let worked = worked.and_then(|()| results.take().ok_or(Stop::Lost));
+        let worked = worked.and_then(|()| results.take().ok_or(Stop::Lost)).map_err(|stop| stop.at_try(stored.attempt, &run));
         let ended = self.settle(&mut run, lease, worked, results).await?;
         if ended != Executed::NotOurs {
             self.delete_parts(lease.run_id).await;

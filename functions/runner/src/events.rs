@@ -2,10 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
-use shared::{
-    error::{Phase, RunError},
-    stores::{StoreError, runs::Lease},
-};
+use shared::stores::{StoreError, runs::Lease};
 use uuid::Uuid;
 
 use crate::{
@@ -27,9 +24,6 @@ pub enum Event {
     Step(StepCall),
 }
 
-/// What the worker calls an error of its stores. The state machine says it again when it gives a run up for one.
-pub const STORE_ERROR: &str = "StoreError";
-
 /// A call for a step of the state machine.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct StepCall {
@@ -43,9 +37,6 @@ pub struct StepCall {
     /// Which part is meant.
     #[serde(default)]
     pub part: Option<usize>,
-    /// The name of the error for which the run is given up.
-    #[serde(default)]
-    pub error: Option<String>,
 }
 
 /// A step of the state machine.
@@ -173,7 +164,7 @@ impl Worker {
     }
 
     async fn step(&self, call: StepCall) -> Result<Handled, StoreError> {
-        let StepCall { step, run_id, owner, part, error } = call;
+        let StepCall { step, run_id, owner, part } = call;
         let absent = |name: &str| StoreError::Damaged(format!("the step names no {name}"));
         let lease = || owner.map(|owner| Lease::in_parts(run_id, owner)).ok_or_else(|| absent("owner"));
         let ended = match step {
@@ -188,12 +179,8 @@ impl Worker {
             }
             Step::Finish => self.finish(&lease()?).await?,
             Step::GiveUp => {
-                let why = match error.as_deref() {
-                    Some(STORE_ERROR) => RunError::storage(Phase::Ingest),
-                    _ => RunError::worker_lost(),
-                };
-                if self.runs.give_up(run_id, owner, why, self.clock.now()).await? {
-                    tracing::error!(%run_id, error = error.as_deref(), "a run was given up");
+                if self.runs.give_up(run_id, owner, self.clock.now()).await? {
+                    tracing::error!(%run_id, "a run was given up");
                     self.delete_parts(run_id).await;
                     Executed::Failed
                 } else {
@@ -227,14 +214,13 @@ mod tests {
     fn a_step_names_its_run() {
         let (run_id, owner) = (Uuid::nil(), Uuid::max());
         let event = |json: &str| serde_json::from_str::<Event>(json).unwrap();
-        let call = StepCall { step: Step::Execute, run_id, owner: None, part: None, error: None };
+        let call = StepCall { step: Step::Execute, run_id, owner: None, part: None };
         assert_eq!(event(&format!(r#"{{"step":"execute","run_id":"{run_id}"}}"#)), Event::Step(call.clone()));
         let process = format!(r#"{{"step":"process","run_id":"{run_id}","owner":"{owner}","part":3}}"#);
         let call = StepCall { step: Step::Process, owner: Some(owner), part: Some(3), ..call };
         assert_eq!(event(&process), Event::Step(call.clone()));
-        let give_up = format!(r#"{{"step":"give_up","run_id":"{run_id}","owner":null,"error":"States.Timeout"}}"#);
-        let error = Some("States.Timeout".to_owned());
-        assert_eq!(event(&give_up), Event::Step(StepCall { step: Step::GiveUp, owner: None, part: None, error, ..call }));
+        let give_up = format!(r#"{{"step":"give_up","run_id":"{run_id}","owner":null}}"#);
+        assert_eq!(event(&give_up), Event::Step(StepCall { step: Step::GiveUp, owner: None, part: None, ..call }));
     }
 
     #[test]

@@ -119,6 +119,18 @@ pub(crate) fn damaged(error: &dyn std::error::Error) -> StoreError {
 }
 
 impl Stop {
+    /// What it is at some try of a run. At the last one there is no next: the run says what was in its way, which is not its
+    /// tape.
+    pub(crate) fn at_try(self, attempt: u32, run: &Run) -> Self {
+        match self {
+            Self::Storage(error) if attempt >= MAX_ATTEMPTS => {
+                tracing::error!(run_id = %run.run_id(), error = chain(&error), "the storage failed at the last try of a run");
+                Self::Run(RunError::storage(run.interrupted_phase()))
+            }
+            stop => stop,
+        }
+    }
+
     /// What an error of the storage stops in a phase.
     fn storage(phase: Phase, what: &str, error: StorageError) -> Self {
         match error {
@@ -153,7 +165,7 @@ impl Worker {
             return Ok(Executed::NotOurs);
         }
         if stored.attempt >= MAX_ATTEMPTS {
-            let given_up = self.runs.give_up(run_id, None, RunError::worker_lost(), now).await?;
+            let given_up = self.runs.give_up(run_id, None, now).await?;
             return Ok(if given_up { Executed::Failed } else { Executed::NotOurs });
         }
         let (mut run, rules) = (request.run().map_err(|e| damaged(&e))?, request.rules().map_err(|e| damaged(&e))?);
@@ -166,14 +178,7 @@ impl Worker {
         tracing::info!(%run_id, attempt, "a run begins");
         let mut stored = None;
         let worked = self.work(Way::Whole, &mut run, &request, &rules, &lease, &mut stored).await;
-        let worked = worked.and_then(|()| stored.take().ok_or(Stop::Lost)).map_err(|stop| match stop {
-            // There is no next try: the run says what was in its way, which is not its tape.
-            Stop::Storage(error) if attempt >= MAX_ATTEMPTS => {
-                tracing::error!(%run_id, error = chain(&error), "the storage failed at the last try of a run");
-                Stop::Run(RunError::storage(run.interrupted_phase()))
-            }
-            stop => stop,
-        });
+        let worked = worked.and_then(|()| stored.take().ok_or(Stop::Lost)).map_err(|stop| stop.at_try(attempt, &run));
         if matches!(worked, Err(Stop::Storage(_))) {
             self.runs.release(&lease).await?;
         }

@@ -1,9 +1,6 @@
 //! Taking tapes in: block after block, each with the loan numbers in it that were used before.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +14,7 @@ use super::{
     Job,
     block::RowReader,
     cut::CutBlock,
+    feed::Feed,
     loan_numbers::{LoanNumbers, NumberHasher},
     turnstile::Turnstile,
 };
@@ -49,14 +47,14 @@ pub struct Intake<'r, 't> {
     tapes: &'t [Tape<'r>],
     readers: &'t [RowReader<'t>],
     hasher: NumberHasher,
-    feed: Mutex<Feed<'t>>,
+    feed: Feed<Reading<'t>>,
     numbers: Turnstile<Uses>,
     total_bytes: u64,
     bytes: AtomicU64,
 }
 
 /// Where the next block comes from.
-struct Feed<'t> {
+struct Reading<'t> {
     tape: usize,
     reader: Option<TapeReader<'t>>,
     next_block: u64,
@@ -82,7 +80,7 @@ impl<'r, 't> Intake<'r, 't> {
             tapes,
             readers,
             hasher: NumberHasher::random(),
-            feed: Mutex::new(Feed { tape: 0, reader: None, next_block: 0, inputs: Vec::new(), read: 0 }),
+            feed: Feed::new(Reading { tape: 0, reader: None, next_block: 0, inputs: Vec::new(), read: 0 }),
             numbers: Turnstile::new(Uses { numbers: LoanNumbers::with_room(0), sized: false, bases: vec![0; tapes.len()] }),
             total_bytes: job.tapes.iter().map(|source| source.size()).sum(),
             bytes: AtomicU64::new(0),
@@ -91,8 +89,10 @@ impl<'r, 't> Intake<'r, 't> {
 
     /// Reads the next block; its ticket and its tape.
     pub fn next_block(&self, block: &mut RecordBlock) -> Result<Option<(u64, usize)>, RunError> {
-        let Ok(mut feed) = self.feed.lock() else { return Ok(None) };
-        let feed = &mut *feed;
+        self.feed.next(|feed| self.read(feed, block))
+    }
+
+    fn read(&self, feed: &mut Reading<'t>, block: &mut RecordBlock) -> Result<Option<(u64, usize)>, RunError> {
         while let Some(tape) = self.tapes.get(feed.tape) {
             let reader = match &mut feed.reader {
                 Some(reader) => reader,
@@ -149,7 +149,7 @@ impl<'r, 't> Intake<'r, 't> {
 
     /// What the tapes were, once all of them have been read.
     pub fn finish(self) -> Vec<Fingerprint> {
-        self.feed.into_inner().map(|feed| feed.inputs).unwrap_or_default()
+        self.feed.into_source().inputs
     }
 }
 

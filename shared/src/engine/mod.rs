@@ -11,6 +11,7 @@ pub mod assembly;
 pub mod block;
 pub mod cut;
 pub mod distribute;
+mod feed;
 pub mod intake;
 pub mod loan_numbers;
 pub mod turnstile;

@@ -284,6 +284,16 @@ impl Runs {
         Ok(self.table.update(&keys::run(lease.run_id), change, Some(held(lease))).await?.is_some())
     }
 
+    /// Gives a run back as if it had not been taken: nothing of it was tried.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn return_untried(&self, lease: &Lease) -> Result<bool, StoreError> {
+        let change = Change::new(format!("SET {LEASE_UNTIL} = :over ADD {ATTEMPT} :one_less"));
+        let change = change.with(":over", number(0)).with(":one_less", number(-1));
+        Ok(self.table.update(&keys::run(lease.run_id), change, Some(held(lease))).await?.is_some())
+    }
+
     /// Gives back every run that a worker has; how many there were. Only for whoever knows that no worker is alive.
     ///
     /// # Errors
@@ -334,15 +344,15 @@ impl Runs {
         self.table.get(&keys::run_results(id)).await?.map(|item| document_of(&item)).transpose()
     }
 
-    /// Fails a run that cannot be seen through, with the reason why: one that nobody has, or that `owner` has, who gives it
-    /// up. False when another worker has it, or when it has ended.
+    /// Fails a run that cannot be seen through: one that nobody has, or that `owner` has, who gives it up. False when another
+    /// worker has it, or when it has ended.
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn give_up(&self, run_id: Uuid, owner: Option<Uuid>, why: RunError, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn give_up(&self, run_id: Uuid, owner: Option<Uuid>, now: Timestamp) -> Result<bool, StoreError> {
         let Some(request) = self.request(run_id).await? else { return Ok(false) };
         let mut run = request.run().map_err(|error| StoreError::Damaged(error.to_string()))?;
-        let moved = run.start(now).and_then(|()| run.fail(why, now));
+        let moved = run.start(now).and_then(|()| run.fail(RunError::worker_lost(), now));
         moved.map_err(|error| StoreError::Damaged(error.to_string()))?;
         let given = match owner {
             Some(owner) => free(now).or(held(&Lease::in_parts(run_id, owner))),

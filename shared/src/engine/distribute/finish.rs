@@ -2,10 +2,7 @@
 
 use std::{
     io::Read,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use crate::{
@@ -14,7 +11,7 @@ use crate::{
 };
 
 use super::{
-    super::{Job, Outcome, Workers, assembly::Assembly, block::JudgedBlock, work_together},
+    super::{Job, Outcome, Workers, assembly::Assembly, block::JudgedBlock, feed::Feed, work_together},
     PartStore, Plan, frames,
     frames::{End, Kind},
     part_file, unusable,
@@ -35,7 +32,7 @@ pub fn finish(job: &Job<'_>, plan: &Plan, store: &dyn PartStore) -> Result<Outco
     let crew = Crew {
         plan,
         store,
-        feed: Mutex::new(Feed { part: 0, file: None, blocks: 0, next_block: 0 }),
+        feed: Feed::new(Reading { part: 0, file: None, blocks: 0, next_block: 0 }),
         bytes: AtomicU64::new(0),
         assembly: Assembly::new(job)?,
     };
@@ -47,13 +44,13 @@ pub fn finish(job: &Job<'_>, plan: &Plan, store: &dyn PartStore) -> Result<Outco
 struct Crew<'r> {
     plan: &'r Plan,
     store: &'r dyn PartStore,
-    feed: Mutex<Feed>,
+    feed: Feed<Reading>,
     bytes: AtomicU64,
     assembly: Assembly<'r>,
 }
 
 /// Where the next block comes from.
-struct Feed {
+struct Reading {
     part: usize,
     file: Option<Box<dyn Read + Send>>,
     /// How many blocks of this part have been read.
@@ -64,8 +61,10 @@ struct Feed {
 impl Crew<'_> {
     /// Reads the next block: its ticket, its part, and itself, still packed.
     fn next_block(&self) -> Result<Option<(u64, usize, Vec<u8>)>, RunError> {
-        let mut feed = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
-        let feed = &mut *feed;
+        self.feed.next(|feed| self.read(feed))
+    }
+
+    fn read(&self, feed: &mut Reading) -> Result<Option<(u64, usize, Vec<u8>)>, RunError> {
         while let Some(planned) = self.plan.parts.get(feed.part) {
             let failed = |error| unusable(&format!("Part {}", feed.part), &error);
             let file = match &mut feed.file {

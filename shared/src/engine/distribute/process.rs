@@ -1,9 +1,6 @@
 //! One part of a run.
 
-use std::{
-    io::{self, Read as _, Write},
-    sync::{Mutex, PoisonError},
-};
+use std::io::{self, Read as _, Write};
 
 use crate::{
     error::{Phase, RunError},
@@ -17,6 +14,7 @@ use super::{
         Job, Workers,
         block::{RowReader, Terms, WordMemos, judge_block},
         cut::CutBlock,
+        feed::Feed,
         intake::Repeat,
         loan_numbers::NumberHasher,
         turnstile::Turnstile,
@@ -47,7 +45,7 @@ pub fn process(job: &Job<'_>, plan: &Plan, part: usize, store: &dyn PartStore) -
         part: planned,
         reader: RowReader::new(&tape, job.rules),
         hasher: NumberHasher::random(),
-        feed: Mutex::new((tape.read_within(job.tuning.block_bytes, *start..*end, *line)?, 0)),
+        feed: Feed::new((tape.read_within(job.tuning.block_bytes, *start..*end, *line)?, 0)),
         rows: Turnstile::new(Rows { next: 0, repeats: repeats_of(planned, part, store)?, used: 0 }),
         kept: Turnstile::new(Kept { file: store.create(&name).map_err(not_kept)?, blocks: 0 }),
     };
@@ -91,7 +89,7 @@ struct Crew<'r, 't> {
     part: &'r Part,
     reader: RowReader<'t>,
     hasher: NumberHasher,
-    feed: Mutex<(TapeReader<'t>, u64)>,
+    feed: Feed<(TapeReader<'t>, u64)>,
     rows: Turnstile<Rows>,
     kept: Turnstile<Kept>,
 }
@@ -125,13 +123,11 @@ impl Rows {
 
 impl Crew<'_, '_> {
     fn next_block(&self, block: &mut RecordBlock) -> Result<Option<u64>, RunError> {
-        let mut feed = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
-        let (reader, next) = &mut *feed;
-        if !reader.next_block(block)? {
-            return Ok(None);
-        }
-        *next += 1;
-        Ok(Some(*next - 1))
+        self.feed.next(|(reader, next)| {
+            let read = reader.next_block(block)?;
+            *next += u64::from(read);
+            Ok(read.then(|| *next - 1))
+        })
     }
 }
 
