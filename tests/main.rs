@@ -19,6 +19,7 @@ mod logging_in;
 mod outages;
 mod pipeline_routes;
 mod properties;
+mod races;
 mod replay;
 mod runs;
 mod server;
