@@ -13,6 +13,7 @@ mod events;
 mod facts;
 mod files_routes;
 mod health_routes;
+mod identity;
 mod live;
 mod loans;
 mod logging_in;
