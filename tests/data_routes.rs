@@ -7,7 +7,7 @@ mod settings;
 mod summaries;
 
 use serde_json::Value;
-use shared::auth::permission::Role;
+use shared::{auth::permission::Role, storage::StorageBackend as _};
 
 use crate::app::{Person, Tape, TestApp};
 
@@ -33,6 +33,29 @@ fn mixed() -> Tape {
         .with("B", &[("credit_score", "500")])
         .with("", &[("credit_score", "")])
         .good("G-2")
+}
+
+#[tokio::test]
+async fn results_that_were_removed_are_missing_and_the_summary_is_not() {
+    let (app, ana) = app().await;
+    // One file at a time: where the pages are, the loans, the exceptions.
+    for removed in ["index.json", "facts.parquet", "exceptions.parquet"] {
+        let id = app.ended(&ana, &mixed()).await;
+        app.resources.storage.delete(&format!("results/{id}/{removed}")).await.unwrap();
+        let loans = [format!("/api/loans?run_id={id}")];
+        let exceptions = [format!("/api/exceptions?run_id={id}"), format!("/api/exceptions/export?run_id={id}&format=csv")];
+        let gone: Vec<&String> = match removed {
+            "facts.parquet" => loans.iter().collect(),
+            "exceptions.parquet" => exceptions.iter().collect(),
+            _ => loans.iter().chain(&exceptions).collect(),
+        };
+        for path in gone {
+            let answer = app.get(path).by(&ana).send().await;
+            assert_eq!(answer.problem(404), "not_found", "{removed}: {path}");
+            assert!(answer.text().contains("Start a run of the same tape"), "{}", answer.text());
+        }
+        app.read(&ana, &format!("/api/summary/{id}")).await;
+    }
 }
 
 /// A list in pages, as whoever follows the links sees it.

@@ -6,7 +6,7 @@ use shared::{
     run::RunStatus,
     start_run::{self, Terms},
     stores::{
-        runs::{Created, IdempotencyKey, LEASE, RunFilter, RunRequest, Runs},
+        runs::{Created, IdempotencyKey, LEASE, Lease, RunFilter, RunRequest, Runs},
         teams::Teams,
         throttle::{Failures, Whose},
         users::{UserFilter, Users, Written},
@@ -128,12 +128,13 @@ async fn a_run_is_one_workers_until_its_lease_runs_out(app: &TestApp) {
     let request = create(app, Terms::default()).await;
     let mut run = request.run().unwrap();
     run.start(app.resources.clock.now()).unwrap();
-    let claim = async || runs.claim(&run, Uuid::new_v4(), app.resources.clock.now()).await.unwrap();
-    let first = claim().await.unwrap();
-    assert_eq!(claim().await, None);
+    let [first, second, other] = [(); 3].map(|()| Lease::of_one(run.run_id(), Uuid::new_v4()));
+    let claim = async |lease: &Lease| runs.claim(lease, &run, app.resources.clock.now()).await.unwrap();
+    assert!(claim(&first).await);
+    assert!(!claim(&other).await);
     assert!(runs.report(&first, None, app.resources.clock.now()).await.unwrap());
     app.clock.advance(LEASE + SignedDuration::from_secs(1));
-    let second = claim().await.unwrap();
+    assert!(claim(&second).await);
     assert!(!runs.report(&first, None, app.resources.clock.now()).await.unwrap());
     let mut ended = run.clone();
     ended.complete(app.resources.clock.now()).unwrap();

@@ -17,7 +17,7 @@ use crate::app::TestApp;
 /// What is for the runner alone: from which size a run is done in parts, and how large they are.
 const OF_THE_RUNNER: [&str; 2] = ["DISTRIBUTE_ABOVE_BYTES", "PART_BYTES"];
 /// What only a stand-in for AWS needs.
-const OF_STAND_INS: [&str; 2] = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_S3"];
+const OF_STAND_INS: [&str; 3] = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
 
 #[test]
 fn each_function_gets_the_environment_that_its_code_reads_and_nothing_else() {

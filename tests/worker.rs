@@ -114,9 +114,7 @@ async fn a_run_whose_worker_died_is_resumed_and_given_up_after_three_tries() {
     app.put("inputs/tape.csv", tape()).await;
     let request = start(&app, Terms::default()).await;
     let die = async || {
-        let mut run = request.run().unwrap();
-        run.start(app.resources.clock.now()).unwrap();
-        app.worker.runs.claim(&run, Uuid::new_v4(), app.resources.clock.now()).await.unwrap().unwrap();
+        app.claim(request.run_id).await;
         assert_eq!(app.work().await, []);
         app.clock.advance(LEASE + SignedDuration::from_secs(1));
     };
@@ -131,9 +129,7 @@ async fn a_run_whose_worker_died_is_resumed_and_given_up_after_three_tries() {
     assert!(run["completed_at"].is_string());
 
     let again = start(&app, Terms::default()).await;
-    let mut run = again.run().unwrap();
-    run.start(app.resources.clock.now()).unwrap();
-    app.worker.runs.claim(&run, Uuid::new_v4(), app.resources.clock.now()).await.unwrap().unwrap();
+    app.claim(again.run_id).await;
     app.clock.advance(LEASE + SignedDuration::from_secs(1));
     assert_eq!(app.work().await, [Executed::Completed]);
 }

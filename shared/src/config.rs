@@ -155,7 +155,8 @@ impl Config {
             }
             address
         };
-        let (_, s3) = (endpoint("AWS_ENDPOINT_URL_DYNAMODB"), endpoint("AWS_ENDPOINT_URL_S3"));
+        let (_, s3, both) =
+            (endpoint("AWS_ENDPOINT_URL_DYNAMODB"), endpoint("AWS_ENDPOINT_URL_S3"), endpoint("AWS_ENDPOINT_URL"));
         let log_level = given("LOG_LEVEL").map_or_else(|| "info".to_owned(), |word| word.to_ascii_lowercase());
         if !LOG_LEVELS.contains(&log_level.as_str()) {
             problems.push(format!("LOG_LEVEL must be one of {}", LOG_LEVELS.join(", ")));
@@ -170,7 +171,7 @@ impl Config {
             jwt_secret,
             access_token_minutes,
             environment,
-            s3_path_style: s3.is_some(),
+            s3_path_style: s3.or(both).is_some(),
             distribute_above_bytes,
             part_bytes,
             log_level,
@@ -196,6 +197,16 @@ mod tests {
         assert_eq!((config.access_token_minutes, config.environment), (480, Environment::Development));
         assert_eq!(config.log_level, "info");
         assert_eq!((config.distribute_above_bytes, config.part_bytes), (1 << 30, 128 << 20));
+    }
+
+    #[test]
+    fn the_bucket_stands_in_the_path_wherever_s3_is_not_awss_own() {
+        let with = |name| {
+            let pairs = [("TABLE_NAME", "t"), ("BUCKET_NAME", "b"), ("JWT_SECRET", SECRET), (name, "http://localhost:9000")];
+            read(&pairs).unwrap().s3_path_style
+        };
+        assert!(with("AWS_ENDPOINT_URL_S3") && with("AWS_ENDPOINT_URL"));
+        assert!(!with("AWS_ENDPOINT_URL_DYNAMODB"));
     }
 
     #[test]

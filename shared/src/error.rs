@@ -120,6 +120,14 @@ impl RunError {
         Self { phase, code: RunErrorCode::StorageFailed, message: message.to_owned(), source_file: None, line: None }
     }
 
+    /// A worker that stopped each time the run was tried.
+    pub fn worker_lost() -> Self {
+        let message = "The worker stopped before the run was finished, each time it was tried. Start the run again; if it stops \
+                       again, see whether the worker has enough memory and room, or split the tape.";
+        let phase = Phase::Ingest;
+        Self { phase, code: RunErrorCode::WorkerLost, message: message.to_owned(), source_file: None, line: None }
+    }
+
     /// A failure of the engine itself.
     pub fn internal(phase: Phase, message: impl Into<String>) -> Self {
         Self { phase, code: RunErrorCode::Internal, message: message.into(), source_file: None, line: None }

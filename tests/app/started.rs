@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use axum::http::HeaderName;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use shared::auth::permission::Role;
+use shared::{auth::permission::Role, stores::runs::Lease};
 use uuid::Uuid;
 
 use crate::runs::{GOOD_CELLS, HEADER};
@@ -143,12 +143,18 @@ impl TestApp {
                 _ => self.pending(person, &failing).await,
             });
         }
-        let id = ids[7].parse().unwrap();
+        self.claim(ids[7].parse().unwrap()).await;
+        ManyRuns { analyst, member, ids }
+    }
+
+    /// Takes a run, as a worker does that says nothing from then on.
+    pub async fn claim(&self, id: Uuid) -> Lease {
         let mut run = self.worker.runs.request(id).await.unwrap().unwrap().run().unwrap();
         let now = self.resources.clock.now();
         run.start(now).unwrap();
-        self.worker.runs.claim(&run, Uuid::new_v4(), now).await.unwrap().unwrap();
-        ManyRuns { analyst, member, ids }
+        let lease = Lease::of_one(id, Uuid::new_v4());
+        assert!(self.worker.runs.claim(&lease, &run, now).await.unwrap(), "the run is free");
+        lease
     }
 
     /// A run of 100 loans: 70 are bought, then 20 turned down and 10 held back because of their price. It has 30 exceptions:

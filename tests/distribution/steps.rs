@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use runner::execute::Distribution;
+use runner::{events::STORE_ERROR, execute::Distribution};
 use serde_json::{Value, json};
 use shared::{
     start_run::{self, Terms, Wanted, find_tapes},
     storage::{StorageBackend as _, collect},
-    stores::runs::{Created, LEASE},
+    stores::runs::{Created, LEASE, LEASE_IN_PARTS},
 };
 use uuid::Uuid;
 
@@ -104,7 +104,7 @@ async fn a_run_by_steps_leaves_what_an_executed_one_leaves() {
         assert!(parts.len() > 6 && parts.iter().copied().eq(0..parts.len() as u64), "{parts:?}");
         // In any order, with any time between.
         for part in parts.into_iter().rev() {
-            app.clock.advance(LEASE + SignedDuration::from_secs(1));
+            app.clock.advance(LEASE_IN_PARTS + SignedDuration::from_secs(1));
             assert_eq!(process(&app, stepped, owner, part).await, json!({ "run_id": stepped, "part": part }));
         }
         app.clock.advance(-(run_time(&app, executed).await));
@@ -149,6 +149,8 @@ async fn a_step_of_another_owner_is_refused() {
     // While somebody has the run it is not planned again; afterwards the first owner has lost it.
     assert_eq!(plan(&app, id).await, json!({ "run_id": id, "next": "done", "ended": "not_ours" }));
     app.clock.advance(LEASE + SignedDuration::from_secs(1));
+    assert_eq!(plan(&app, id).await["ended"], "not_ours", "a step may take longer than one worker's lease");
+    app.clock.advance(LEASE_IN_PARTS);
     let (second, parts) = planned(&app, id).await;
     assert_eq!(process(&app, id, owner, 0).await, refused);
     for part in parts {
@@ -227,10 +229,61 @@ async fn giving_a_run_up_removes_its_parts() {
     let id = start(&app, Terms::default()).await;
     let (owner, parts) = planned(&app, id).await;
     process(&app, id, owner, parts[0]).await;
-    assert_eq!(step(&app, json!({ "step": "give_up", "run_id": id })).await["ended"], "failed");
+    assert_eq!(give_up(&app, id, Some(owner), None).await, "failed");
     assert!(objects(&app, &format!("results/{id}")).await.is_empty());
     assert_eq!(process(&app, id, owner, parts[0]).await["ended"], "not_ours");
     assert!(objects(&app, &format!("results/{id}")).await.is_empty());
+}
+
+async fn give_up(app: &TestApp, id: Uuid, owner: Option<Uuid>, error: Option<&str>) -> Value {
+    step(app, json!({ "step": "give_up", "run_id": id, "owner": owner, "error": error })).await["ended"].clone()
+}
+
+#[tokio::test]
+async fn a_run_that_another_worker_has_is_not_given_up() {
+    let app = app().await;
+    for in_parts in [true, false] {
+        let id = start(&app, Terms::default()).await;
+        let lasts = if in_parts {
+            planned(&app, id).await;
+            LEASE_IN_PARTS
+        } else {
+            app.claim(id).await;
+            LEASE
+        };
+        let kept = objects(&app, &format!("results/{id}")).await;
+        assert_eq!(kept.is_empty(), !in_parts);
+        for owner in [None, Some(Uuid::new_v4())] {
+            assert_eq!(give_up(&app, id, owner, None).await, "not_ours");
+        }
+        assert_eq!(run_object(&app, id).await["status"], "running");
+        assert!(objects(&app, &format!("results/{id}")).await == kept);
+        app.clock.advance(lasts + SignedDuration::from_secs(1));
+        assert_eq!(give_up(&app, id, None, None).await, "failed");
+        assert_eq!(run_object(&app, id).await["error"]["code"], "worker_lost");
+        assert_eq!(give_up(&app, id, None, None).await, "not_ours", "it has ended");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_given_up_for_the_storage_says_so() {
+    let app = app().await;
+    let id = start(&app, Terms::default()).await;
+    let (owner, _) = planned(&app, id).await;
+    assert_eq!(give_up(&app, id, Some(owner), Some(STORE_ERROR)).await, "failed");
+    assert_eq!(run_object(&app, id).await["error"]["code"], "storage_failed");
+}
+
+#[tokio::test]
+async fn a_plan_whose_claim_fails_leaves_no_parts() {
+    let app = app().await;
+    let id = start(&app, Terms::default()).await;
+    app.table_outage.begin_for("UpdateItem", Fault::Unreachable);
+    let plan_it = serde_json::from_value(json!({ "step": "plan", "run_id": id })).unwrap();
+    assert!(app.worker.handle(plan_it).await.is_err());
+    assert!(app.table_outage.end() > 0);
+    assert!(objects(&app, &format!("results/{id}")).await.is_empty());
+    planned(&app, id).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! `GET /api/runs` and `GET /api/runs/{run_id}`.
 
 use serde_json::{Value, json};
-use shared::{engine::Progress, run::Run};
+use shared::engine::Progress;
 use uuid::Uuid;
 
 use crate::{
@@ -162,9 +162,7 @@ async fn a_run_shows_how_far_it_is_while_it_works() {
     let (app, ana) = app().await;
     let id: Uuid = app.pending(&ana, &Tape::of_good(1)).await.parse().unwrap();
     let now = app.resources.clock.now();
-    let mut run: Run = app.worker.runs.request(id).await.unwrap().unwrap().run().unwrap();
-    run.start(now).unwrap();
-    let lease = app.worker.runs.claim(&run, Uuid::new_v4(), now).await.unwrap().unwrap();
+    let lease = app.claim(id).await;
     let progress = Progress { loans: 5, bytes: 70, total_bytes: 100 };
     assert!(app.worker.runs.report(&lease, Some(progress), now).await.unwrap());
     let shown = app.read(&ana, &format!("/api/runs/{id}")).await;

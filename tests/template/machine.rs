@@ -8,7 +8,7 @@ use shared::{
     auth::permission::Role,
     stores::{
         keys::{self, Key},
-        runs::LEASE,
+        runs::{LEASE, LEASE_IN_PARTS},
     },
 };
 use uuid::Uuid;
@@ -76,6 +76,11 @@ fn every_state_is_reached_and_every_way_ends() {
     check(definition(&template));
 }
 
+/// What every failure of a task leads to.
+fn giving_up() -> Value {
+    json!([{"ErrorEquals": ["States.ALL"], "Assign": {"error": "{% $states.errorOutput.Error %}"}, "Next": "GiveUp"}])
+}
+
 #[test]
 fn every_task_is_tried_again_has_a_time_limit_and_leads_to_giving_up() {
     let template = Template::read();
@@ -94,8 +99,8 @@ fn every_task_is_tried_again_has_a_time_limit_and_leads_to_giving_up() {
         if name == "Process" {
             continue;
         }
-        let caught = json!([{"ErrorEquals": ["States.ALL"], "Next": if name == "GiveUp" { "NotEnded" } else { "GiveUp" }}]);
-        assert_eq!(state["Catch"], caught, "{name}");
+        let not_ended = json!([{"ErrorEquals": ["States.ALL"], "Next": "NotEnded"}]);
+        assert_eq!(state["Catch"], if name == "GiveUp" { not_ended } else { giving_up() }, "{name}");
         if ["Plan", "Execute", "Finish"].contains(&name) {
             let wait = last["IntervalSeconds"].as_i64().unwrap();
             assert!(wait > LEASE.as_secs(), "{name}: a worker that died keeps its run until the lease has run out");
@@ -103,7 +108,7 @@ fn every_task_is_tried_again_has_a_time_limit_and_leads_to_giving_up() {
     }
     assert_eq!(tasks, 6);
     let map = &machine["States"]["ProcessParts"];
-    assert_eq!(map["Catch"], json!([{"ErrorEquals": ["States.ALL"], "Next": "GiveUp"}]));
+    assert_eq!(map["Catch"], giving_up());
     assert_eq!(map["ItemProcessor"]["ProcessorConfig"]["Mode"], "DISTRIBUTED");
     assert!(machine["States"]["Wait"]["Seconds"].as_i64().unwrap() > LEASE.as_secs());
 }
@@ -128,6 +133,61 @@ fn every_call_is_one_that_the_runner_understands() {
             assert!(event.is_ok(), "{name}: {event:?}");
         }
     }
+}
+
+/// How many seconds a task takes at most, with every try that it has.
+fn longest(state: &Value) -> u64 {
+    let whole = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("{value} is a whole number"));
+    let mut seconds = whole(&state["TimeoutSeconds"]);
+    for retry in state["Retry"].as_array().unwrap() {
+        // A call that was not let through has not begun.
+        let each = if retry["ErrorEquals"] == json!(["States.ALL"]) { whole(&state["TimeoutSeconds"]) } else { 0 };
+        let most = retry.get("MaxDelaySeconds").map_or(u64::MAX, whole);
+        let waits = (0..whole(&retry["MaxAttempts"]))
+            .map(|at| whole(&retry["IntervalSeconds"]) * whole(&retry["BackoffRate"]).pow(at as u32));
+        seconds += waits.map(|wait| wait.min(most) + each).sum::<u64>();
+    }
+    seconds
+}
+
+#[test]
+fn what_one_worker_does_ends_before_the_execution_runs_out_of_time() {
+    let template = Template::read();
+    let machine = definition(&template);
+    let states = &machine["States"];
+    let begun = states["Begin"]["Assign"]["last_plan"].as_str().unwrap();
+    let last_plan: u64 = begun.rsplit_once("+ ").unwrap().1.trim_end_matches(" %}").parse().unwrap();
+    let wait = states["Wait"]["Seconds"].as_u64().unwrap();
+    // The longest way that begins with the last plan, and the look before it.
+    let way = ["Look", "Plan", "Execute", "Look", "GiveUp"];
+    let seconds = last_plan / 1000 + wait + way.iter().map(|name| longest(&states[*name])).sum::<u64>();
+    let limit = machine["TimeoutSeconds"].as_u64().unwrap();
+    assert!(seconds < limit, "{seconds} of {limit}");
+    // A run that another worker has is looked at again, and not for ever.
+    let late = "$millis() > $last_plan";
+    assert!(states["IsHeld"]["Choices"][0]["Condition"].as_str().unwrap().contains(late));
+    assert_eq!(states["WasGivenUp"]["Choices"][1]["Condition"], "{% $millis() <= $last_plan %}");
+}
+
+#[test]
+fn a_step_of_a_run_in_parts_ends_within_its_lease() {
+    let template = Template::read();
+    let limit = template.resource("RunnerFunction")["Timeout"].as_i64().unwrap();
+    let wait = &definition(&template)["States"]["Finish"]["Retry"][1]["IntervalSeconds"];
+    assert!(limit + wait.as_i64().unwrap() < LEASE_IN_PARTS.as_secs());
+}
+
+#[test]
+fn a_run_is_given_up_by_whoever_has_it() {
+    let template = Template::read();
+    let states = &definition(&template)["States"];
+    let planned = "{% $states.result.Payload.next = 'process' ? $states.result.Payload.owner : null %}";
+    assert_eq!(states["Plan"]["Assign"]["owner"], planned);
+    for state in ["Finish", "GiveUp"] {
+        assert_eq!(states[state]["Arguments"]["Payload"]["owner"], "{% $owner %}", "{state}");
+    }
+    assert_eq!(states["ProcessParts"]["ItemSelector"]["owner"], "{% $owner %}");
+    assert_eq!(states["GiveUp"]["Arguments"]["Payload"]["error"], "{% $error %}");
 }
 
 /// Whether a pattern of EventBridge lets an event through: each member is a list of values, or a pattern of its own.

@@ -14,7 +14,7 @@ use http::{HeaderName, Method};
 use percent_encoding::percent_decode_str;
 use runner::incoming::Arrival;
 use serde_json::{Value, json};
-use shared::{auth::permission::Role, resources::Resources, storage::StorageBackend as _};
+use shared::{auth::permission::Role, error::RunError, resources::Resources, storage::StorageBackend as _};
 use uuid::Uuid;
 
 use super::document::{FUNCTIONS, Template, texts};
@@ -340,7 +340,7 @@ impl Watched {
         let gone = Arrival { key: key.replace("t.csv", "gone.csv"), version: "1".to_owned(), etag: etag.clone() };
         assert_eq!(app.worker.receive(&gone).await.unwrap(), None);
         let given_up = app.worker.receive(&Arrival { key, version: "1".to_owned(), etag }).await.unwrap().unwrap();
-        assert!(app.worker.runs.give_up(given_up, app.resources.clock.now()).await.unwrap());
+        assert!(app.worker.runs.give_up(given_up, None, RunError::worker_lost(), app.resources.clock.now()).await.unwrap());
 
         self.by("nobody");
         app.put(&format!("archive/{given_up}/input/t.csv"), "what a failed run left behind").await;

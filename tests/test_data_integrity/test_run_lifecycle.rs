@@ -3,7 +3,6 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use shared::auth::permission::Role;
-use uuid::Uuid;
 
 use crate::app::{Person, Tape, TestApp};
 
@@ -17,22 +16,13 @@ fn moment(run: &Value, member: &str) -> Timestamp {
     run[member].as_str().unwrap_or_else(|| panic!("{member}: {run}")).parse().unwrap()
 }
 
-/// Claims a run as a worker that dies then.
-async fn claim(app: &TestApp, id: &str) {
-    let id: Uuid = id.parse().unwrap();
-    let now = app.resources.clock.now();
-    let mut run = app.worker.runs.request(id).await.unwrap().unwrap().run().unwrap();
-    run.start(now).unwrap();
-    app.worker.runs.claim(&run, Uuid::new_v4(), now).await.unwrap().unwrap();
-}
-
 #[tokio::test]
 async fn test_run_status_transitions() {
     let (app, ana) = app().await;
     let id = app.pending(&ana, &Tape::of_good(1)).await;
     let status = async || app.read(&ana, &format!("/api/runs/{id}")).await["status"].as_str().unwrap().to_owned();
     assert_eq!(status().await, "pending");
-    claim(&app, &id).await;
+    app.claim(id.parse().unwrap()).await;
     assert_eq!(status().await, "running");
     // Nobody else takes it as long as the worker may be alive.
     assert!(app.work().await.is_empty());
@@ -75,7 +65,7 @@ async fn test_run_phases_progress_correctly() {
     let id = app.pending(&ana, &Tape::of_good(1)).await;
     let last_phase = async || app.read(&ana, &format!("/api/runs/{id}")).await["last_phase"].clone();
     assert_eq!(last_phase().await, Value::Null);
-    claim(&app, &id).await;
+    app.claim(id.parse().unwrap()).await;
     assert_eq!(last_phase().await, Value::Null);
     app.clock.advance(SignedDuration::from_mins(2));
     app.work().await;

@@ -1,7 +1,7 @@
 //! Runs and their results. What a run that has ended left behind never changes, so that it is read once and kept, up to a
 //! bound: a page of loans then costs no request to the stores but that of who asks.
 
-use std::{io, sync::Arc, thread::available_parallelism};
+use std::{sync::Arc, thread::available_parallelism};
 
 use bytes::Bytes;
 use quick_cache::{OptionsBuilder, Weighter, sync::Cache};
@@ -244,21 +244,25 @@ impl KnownRun {
     }
 }
 
-/// Results of a run that are not there, or are others, are our fault and nothing that was asked for.
+/// Results are removed some time after their run, which stays. Others than those of the run are our fault, and nothing that was
+/// asked for.
 fn vanished(error: StorageError) -> ApiError {
     match error {
         StorageError::Store(error) => error.into(),
+        StorageError::NotFound => removed(),
         error => ApiError::internal(error),
     }
 }
 
+fn removed() -> ApiError {
+    ApiError::NotFound("The results of the run were removed; its summary was not. Start a run of the same tape for them.".into())
+}
+
 fn unreadable(error: ReadError) -> ApiError {
-    let store = |source: &io::Error| {
-        let storage = source.get_ref().and_then(|error| error.downcast_ref::<StorageError>());
-        matches!(storage, Some(StorageError::Store(StoreError::Unavailable(_))))
-    };
-    match &error {
-        ReadError::Unavailable { source, .. } if store(source) => ApiError::Unavailable(Box::new(error)),
+    let ReadError::Unavailable { source, .. } = &error else { return ApiError::internal(error) };
+    match source.get_ref().and_then(|error| error.downcast_ref::<StorageError>()) {
+        Some(StorageError::Store(StoreError::Unavailable(_))) => ApiError::Unavailable(Box::new(error)),
+        Some(StorageError::NotFound) => removed(),
         _ => ApiError::internal(error),
     }
 }

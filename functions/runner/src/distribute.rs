@@ -10,6 +10,7 @@ use shared::{
     engine::distribute::{Plan, Planned, plan, process, refuse},
     error::RunError,
     rules::rule_set::RuleSet,
+    run::Run,
     storage::{parts::ObjectParts, tape::ReadFailure},
     stores::{
         StoreError, keys,
@@ -48,29 +49,32 @@ impl Worker {
         }
         let (mut run, rules) = (request.run().map_err(|e| damaged(&e))?, request.rules().map_err(|e| damaged(&e))?);
         run.start(began).map_err(|error| damaged(&error))?;
-        let owner = Uuid::new_v4();
-        let planned = self.planned(&request, &rules, owner, self.distribution.part_bytes.max(bytes / MOST_PARTS)).await;
-        let next = match planned {
-            Ok(None) => Next::Execute,
-            Ok(Some(parts)) => match self.runs.claim(&run, owner, self.clock.now()).await? {
-                Some(_) => {
+        let lease = Lease::in_parts(run_id, Uuid::new_v4());
+        let part_bytes = self.distribution.part_bytes.max(bytes / MOST_PARTS);
+        let next = match self.planned(&request, &rules, lease.owner, part_bytes).await {
+            Ok(None) => Ok(Next::Execute),
+            Ok(Some(parts)) => match self.runs.claim(&lease, &run, self.clock.now()).await {
+                Ok(true) => {
                     tracing::info!(%run_id, parts, "a run begins in parts");
-                    return Ok(Next::Process { owner, parts: (0..parts).map(|part| PartRef { part }).collect() });
+                    return Ok(Next::Process { owner: lease.owner, parts: (0..parts).map(|part| PartRef { part }).collect() });
                 }
-                None => not_ours,
+                Ok(false) => Ok(not_ours),
+                Err(error) => Err(error),
             },
-            Err(Stop::Storage(error)) => {
-                self.delete_parts_of(run_id, owner).await;
-                return Err(error);
-            }
-            Err(Stop::Lost) => not_ours,
-            Err(Stop::Run(error)) => match self.runs.claim(&run, owner, self.clock.now()).await? {
-                Some(lease) => Next::Done { ended: self.settle(&mut run, &lease, Err(Stop::Run(error)), None).await? },
-                None => not_ours,
-            },
+            Err(Stop::Storage(error)) => Err(error),
+            Err(Stop::Lost) => Ok(not_ours),
+            Err(Stop::Run(error)) => self.refused(&lease, &mut run, error).await.map(|ended| Next::Done { ended }),
         };
-        self.delete_parts_of(run_id, owner).await;
-        Ok(next)
+        self.delete_folder(run_id, &keys::parts(run_id, lease.owner)).await;
+        next
+    }
+
+    /// Fails a run whose plan says that its tapes cannot be used.
+    async fn refused(&self, lease: &Lease, run: &mut Run, error: RunError) -> Result<Executed, StoreError> {
+        if !self.runs.claim(lease, run, self.clock.now()).await? {
+            return Ok(Executed::NotOurs);
+        }
+        self.settle(run, lease, Err(Stop::Run(error)), None).await
     }
 
     /// Makes the plan of a run and keeps it: how many parts it has, or nothing when one worker is to do it.
@@ -155,8 +159,7 @@ impl Worker {
         Ok(ended)
     }
 
-    /// What a run is to do that this owner has; the lease is renewed, once for each step, because many steps at a time write to
-    /// the same item. `None` when it is somebody else's by now.
+    /// What a run is to do that this owner has; the lease is renewed, once for each step. `None` when it is somebody else's by now.
     async fn continued(&self, lease: &Lease) -> Result<Option<(RunRequest, RuleSet)>, StoreError> {
         if !self.runs.report(lease, None, self.clock.now()).await? {
             return Ok(None);
@@ -169,10 +172,6 @@ impl Worker {
     /// Deletes what the steps of a run handed on to each other. What is left is removed by the bucket's own rule for results.
     pub(crate) async fn delete_parts(&self, run_id: Uuid) {
         self.delete_folder(run_id, &keys::all_parts(run_id)).await;
-    }
-
-    async fn delete_parts_of(&self, run_id: Uuid, owner: Uuid) {
-        self.delete_folder(run_id, &keys::parts(run_id, owner)).await;
     }
 
     async fn delete_folder(&self, run_id: Uuid, folder: &str) {

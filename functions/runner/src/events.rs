@@ -2,7 +2,10 @@
 
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
-use shared::stores::{StoreError, runs::Lease};
+use shared::{
+    error::{Phase, RunError},
+    stores::{StoreError, runs::Lease},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -21,18 +24,28 @@ pub enum Event {
         records: Vec<Record>,
     },
     /// A step of the state machine.
-    Step {
-        /// Which one.
-        step: Step,
-        /// The run.
-        run_id: Uuid,
-        /// Who planned it, where parts of it are meant.
-        #[serde(default)]
-        owner: Option<Uuid>,
-        /// Which part is meant.
-        #[serde(default)]
-        part: Option<usize>,
-    },
+    Step(StepCall),
+}
+
+/// What the worker calls an error of its stores. The state machine says it again when it gives a run up for one.
+pub const STORE_ERROR: &str = "StoreError";
+
+/// A call for a step of the state machine.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct StepCall {
+    /// Which one.
+    pub step: Step,
+    /// The run.
+    pub run_id: Uuid,
+    /// Who planned it, where it is done in parts.
+    #[serde(default)]
+    pub owner: Option<Uuid>,
+    /// Which part is meant.
+    #[serde(default)]
+    pub part: Option<usize>,
+    /// The name of the error for which the run is given up.
+    #[serde(default)]
+    pub error: Option<String>,
 }
 
 /// A step of the state machine.
@@ -47,7 +60,7 @@ pub enum Step {
     Process,
     /// Makes the results out of the parts.
     Finish,
-    /// Ends a run whose execution did not come to an end: whoever waits for it is told.
+    /// Fails a run whose execution did not come to an end, unless another worker has it: whoever waits for it is told.
     GiveUp,
 }
 
@@ -155,13 +168,14 @@ impl Worker {
                 }
                 Ok(Handled::Created { created })
             }
-            Event::Step { step, run_id, owner, part } => self.step(step, run_id, owner, part).await,
+            Event::Step(call) => self.step(call).await,
         }
     }
 
-    async fn step(&self, step: Step, run_id: Uuid, owner: Option<Uuid>, part: Option<usize>) -> Result<Handled, StoreError> {
+    async fn step(&self, call: StepCall) -> Result<Handled, StoreError> {
+        let StepCall { step, run_id, owner, part, error } = call;
         let absent = |name: &str| StoreError::Damaged(format!("the step names no {name}"));
-        let lease = || owner.map(|owner| Lease { run_id, owner }).ok_or_else(|| absent("owner"));
+        let lease = || owner.map(|owner| Lease::in_parts(run_id, owner)).ok_or_else(|| absent("owner"));
         let ended = match step {
             Step::Execute => self.execute(run_id).await?,
             Step::Plan => return Ok(Handled::Planned { run_id, next: self.plan(run_id).await? }),
@@ -174,8 +188,12 @@ impl Worker {
             }
             Step::Finish => self.finish(&lease()?).await?,
             Step::GiveUp => {
-                let given_up = self.runs.give_up(run_id, self.clock.now()).await?;
-                if given_up {
+                let why = match error.as_deref() {
+                    Some(STORE_ERROR) => RunError::storage(Phase::Ingest),
+                    _ => RunError::worker_lost(),
+                };
+                if self.runs.give_up(run_id, owner, why, self.clock.now()).await? {
+                    tracing::error!(%run_id, error = error.as_deref(), "a run was given up");
                     self.delete_parts(run_id).await;
                     Executed::Failed
                 } else {
@@ -207,12 +225,16 @@ mod tests {
 
     #[test]
     fn a_step_names_its_run() {
-        let event: Event = serde_json::from_str(&format!(r#"{{"step":"give_up","run_id":"{}"}}"#, Uuid::nil())).unwrap();
-        assert_eq!(event, Event::Step { step: Step::GiveUp, run_id: Uuid::nil(), owner: None, part: None });
-        let (id, owner) = (Uuid::nil(), Uuid::max());
-        let json = format!(r#"{{"step":"process","run_id":"{id}","owner":"{owner}","part":3}}"#);
-        let event: Event = serde_json::from_str(&json).unwrap();
-        assert_eq!(event, Event::Step { step: Step::Process, run_id: id, owner: Some(owner), part: Some(3) });
+        let (run_id, owner) = (Uuid::nil(), Uuid::max());
+        let event = |json: &str| serde_json::from_str::<Event>(json).unwrap();
+        let call = StepCall { step: Step::Execute, run_id, owner: None, part: None, error: None };
+        assert_eq!(event(&format!(r#"{{"step":"execute","run_id":"{run_id}"}}"#)), Event::Step(call.clone()));
+        let process = format!(r#"{{"step":"process","run_id":"{run_id}","owner":"{owner}","part":3}}"#);
+        let call = StepCall { step: Step::Process, owner: Some(owner), part: Some(3), ..call };
+        assert_eq!(event(&process), Event::Step(call.clone()));
+        let give_up = format!(r#"{{"step":"give_up","run_id":"{run_id}","owner":null,"error":"States.Timeout"}}"#);
+        let error = Some("States.Timeout".to_owned());
+        assert_eq!(event(&give_up), Event::Step(StepCall { step: Step::GiveUp, owner: None, part: None, error, ..call }));
     }
 
     #[test]

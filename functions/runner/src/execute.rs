@@ -153,12 +153,15 @@ impl Worker {
             return Ok(Executed::NotOurs);
         }
         if stored.attempt >= MAX_ATTEMPTS {
-            let given_up = self.runs.give_up(run_id, now).await?;
+            let given_up = self.runs.give_up(run_id, None, RunError::worker_lost(), now).await?;
             return Ok(if given_up { Executed::Failed } else { Executed::NotOurs });
         }
         let (mut run, rules) = (request.run().map_err(|e| damaged(&e))?, request.rules().map_err(|e| damaged(&e))?);
         run.start(now).map_err(|error| damaged(&error))?;
-        let Some(lease) = self.runs.claim(&run, Uuid::new_v4(), now).await? else { return Ok(Executed::NotOurs) };
+        let lease = Lease::of_one(run_id, Uuid::new_v4());
+        if !self.runs.claim(&lease, &run, now).await? {
+            return Ok(Executed::NotOurs);
+        }
         let attempt = stored.attempt + 1;
         tracing::info!(%run_id, attempt, "a run begins");
         let mut stored = None;

@@ -67,7 +67,7 @@ fn config(around: &Surroundings) -> Result<Config, CommandError> {
     let config = Config::from_lookup(|name| match name {
         "TABLE_NAME" => Some(TABLE.to_owned()),
         "BUCKET_NAME" => Some(BUCKET.to_owned()),
-        "AWS_ENDPOINT_URL_DYNAMODB" | "AWS_ENDPOINT_URL_S3" => None,
+        "AWS_ENDPOINT_URL_DYNAMODB" | "AWS_ENDPOINT_URL_S3" | "AWS_ENDPOINT_URL" => None,
         "JWT_SECRET" => given_secret(around).or_else(|| Some(TO_BE_KEPT.to_owned())),
         name => (around.variable)(name),
     });

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     auth::user::Scope,
     engine::Progress,
-    error::{Phase, RunError, RunErrorCode},
+    error::RunError,
     run::{Run, RunStatus},
 };
 
@@ -28,6 +28,9 @@ pub use self::stored::{ObjectVersion, OutputInfo, RequestError, RunRequest, RunR
 
 /// How long a worker keeps a run without reporting.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(60);
+/// How long several workers keep a run that they do in parts. Each step reports once, when it begins, because forty at a time
+/// write to the same item: a step may take its function's fifteen minutes, and has to be called again after that.
+pub const LEASE_IN_PARTS: SignedDuration = SignedDuration::from_mins(20);
 /// How often a run is tried before it is given up: one that takes its worker down would otherwise do so for ever.
 pub const MAX_ATTEMPTS: u32 = 3;
 /// How long an idempotency key is kept.
@@ -90,6 +93,20 @@ pub struct Lease {
     pub run_id: Uuid,
     /// The worker, in this attempt.
     pub owner: Uuid,
+    /// How long it keeps the run without reporting.
+    pub lasts: SignedDuration,
+}
+
+impl Lease {
+    /// Of one worker, who reports all the time.
+    pub fn of_one(run_id: Uuid, owner: Uuid) -> Self {
+        Self { run_id, owner, lasts: LEASE }
+    }
+
+    /// Of the workers who do a run in parts.
+    pub fn in_parts(run_id: Uuid, owner: Uuid) -> Self {
+        Self { run_id, owner, lasts: LEASE_IN_PARTS }
+    }
 }
 
 /// The runs.
@@ -220,12 +237,11 @@ impl Runs {
         Ok(waiting)
     }
 
-    /// Takes a run for a worker: it is running afterwards. `None` when somebody else has it or it has ended.
+    /// Takes a run with a lease: it is running afterwards. False when somebody else has it or it has ended.
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn claim(&self, running: &Run, owner: Uuid, now: Timestamp) -> Result<Option<Lease>, StoreError> {
-        let run_id = running.run_id();
+    pub async fn claim(&self, lease: &Lease, running: &Run, now: Timestamp) -> Result<bool, StoreError> {
         let change = Change::new(format!(
             "SET {DOC} = :doc, #status = :running, {status_pk} = :partition, {LEASE_OWNER} = :owner, {LEASE_UNTIL} = :until \
              ADD {ATTEMPT} :one",
@@ -235,14 +251,10 @@ impl Runs {
             .with(":doc", written(running)?)
             .with(":running", text(RunStatus::Running.as_str()))
             .with(":partition", text(keys::runs_with_status(RunStatus::Running)))
-            .with(":owner", text(owner))
-            .with(":until", number((now + LEASE).as_millisecond()))
+            .with(":owner", text(lease.owner))
+            .with(":until", number((now + lease.lasts).as_millisecond()))
             .with(":one", number(1));
-        let free = Condition::new(format!("#status = :pending OR (#status = :running AND {LEASE_UNTIL} < :now)"))
-            .with(":pending", text(RunStatus::Pending.as_str()))
-            .with(":now", number(now.as_millisecond()));
-        let claimed = self.table.update(&keys::run(run_id), change, Some(free)).await?;
-        Ok(claimed.map(|_| Lease { run_id, owner }))
+        Ok(self.table.update(&keys::run(lease.run_id), change, Some(free(now))).await?.is_some())
     }
 
     /// Notes how far a run is, and keeps it for its worker; false when it is not that worker's any more.
@@ -251,7 +263,7 @@ impl Runs {
     /// The store does not answer.
     pub async fn report(&self, lease: &Lease, progress: Option<Progress>, now: Timestamp) -> Result<bool, StoreError> {
         let mut expression = format!("SET {LEASE_UNTIL} = :until");
-        let mut change = Change::new("").with(":until", number((now + LEASE).as_millisecond()));
+        let mut change = Change::new("").with(":until", number((now + lease.lasts).as_millisecond()));
         if let Some(progress) = progress {
             let values = [progress.loans, progress.bytes, progress.total_bytes];
             for (at, (name, value)) in PROGRESS.into_iter().zip(values).enumerate() {
@@ -322,44 +334,30 @@ impl Runs {
         self.table.get(&keys::run_results(id)).await?.map(|item| document_of(&item)).transpose()
     }
 
-    /// Ends a run that nobody works on any more: it was tried too often, or its worker cannot be reached.
+    /// Fails a run that cannot be seen through, with the reason why: one that nobody has, or that `owner` has, who gives it
+    /// up. False when another worker has it, or when it has ended.
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn give_up(&self, run_id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
-        let (Some(stored), Some(request)) = (self.get(run_id).await?, self.request(run_id).await?) else { return Ok(false) };
+    pub async fn give_up(&self, run_id: Uuid, owner: Option<Uuid>, why: RunError, now: Timestamp) -> Result<bool, StoreError> {
+        let Some(request) = self.request(run_id).await? else { return Ok(false) };
         let mut run = request.run().map_err(|error| StoreError::Damaged(error.to_string()))?;
-        let moved = run.start(now).and_then(|()| run.fail(worker_lost(), now));
+        let moved = run.start(now).and_then(|()| run.fail(why, now));
         moved.map_err(|error| StoreError::Damaged(error.to_string()))?;
-        let mut seen = Condition::new(format!(
-            "#status = :seen AND {}",
-            match stored.lease_until {
-                Some(_) => format!("{LEASE_UNTIL} = :lease"),
-                None => format!("attribute_not_exists({LEASE_UNTIL})"),
-            }
-        ));
-        if stored.status.is_final() {
-            return Ok(false);
-        }
-        seen = seen.with(":seen", text(stored.status.as_str()));
-        if let Some(until) = stored.lease_until {
-            seen = seen.with(":lease", number(until.as_millisecond()));
-        }
-        Ok(self.table.update(&keys::run(run_id), ending(&run)?, Some(seen)).await?.is_some())
+        let given = match owner {
+            Some(owner) => free(now).or(held(&Lease::in_parts(run_id, owner))),
+            None => free(now),
+        };
+        Ok(self.table.update(&keys::run(run_id), ending(&run)?, Some(given)).await?.is_some())
     }
 }
 
-/// Why a run ended that no worker finished.
-fn worker_lost() -> RunError {
-    RunError {
-        phase: Phase::Ingest,
-        code: RunErrorCode::WorkerLost,
-        message: "The worker stopped before the run was finished, each time it was tried. Start the run again; if it stops \
-                  again, see whether the worker has enough memory and room, or split the tape."
-            .to_owned(),
-        source_file: None,
-        line: None,
-    }
+/// Nobody has the run: it waits, or its worker has not reported for longer than its lease lasts.
+fn free(now: Timestamp) -> Condition {
+    Condition::new(format!("#status = :pending OR (#status = :running AND {LEASE_UNTIL} < :now)"))
+        .with(":pending", text(RunStatus::Pending.as_str()))
+        .with(":running", text(RunStatus::Running.as_str()))
+        .with(":now", number(now.as_millisecond()))
 }
 
 /// The run is still the worker's.

@@ -222,6 +222,14 @@ impl Condition {
         Self::new("attribute_exists(pk)")
     }
 
+    /// This holds, or the other does.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        self.values.extend(other.values);
+        let expression = format!("({}) OR ({})", self.expression, other.expression);
+        self.saying(expression)
+    }
+
     /// Another expression, with the same values.
     #[must_use]
     pub fn saying(self, expression: String) -> Self {
