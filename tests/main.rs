@@ -22,6 +22,7 @@ mod pipeline_routes;
 mod properties;
 mod races;
 mod replay;
+mod run_model;
 mod runs;
 mod server;
 mod serving;
