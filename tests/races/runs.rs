@@ -132,6 +132,37 @@ async fn a_worker_that_has_lost_its_run_changes_nothing_any_more() {
 }
 
 #[tokio::test]
+async fn a_run_that_another_worker_failed_stays_failed_whatever_the_first_one_still_stores() {
+    let expected = undisturbed().await;
+    let mut failed = 0;
+    let races = at_every_point(
+        scene,
+        execute,
+        async |app, scene| {
+            // The tape is replaced, so that whoever takes the run over cannot read it any more.
+            app.put(&scene.tape, Tape::of_good(30).text().to_owned()).await;
+            (take_over(app, scene).await, items(app, scene.run).await)
+        },
+        async |app, scene, ended, point| {
+            let (second, then) = ended.second;
+            assert_eq!(items(app, scene.run).await, then, "{point}");
+            if second != Executed::Failed {
+                return;
+            }
+            failed += 1;
+            assert_eq!((ended.first, &then.0["status"]), (Executed::NotOurs, &"failed".into()), "{point}");
+            assert_eq!(app.read(&scene.ana, &format!("/api/loans?run_id={}", scene.run)).await, json!([]), "{point}");
+            // What a worker stores that has lost the run is of the tape that the run was started on, or is not there at all.
+            for (name, bytes) in outputs(app, scene.run).await {
+                assert!(bytes == expected[&name], "{point}: {name}");
+            }
+        },
+    )
+    .await;
+    assert!(races > 20 && failed + 3 > races, "{failed} of {races}");
+}
+
+#[tokio::test]
 async fn a_run_that_was_given_up_stays_given_up() {
     let mut given_up = 0;
     let races = at_every_point(
