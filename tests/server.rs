@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -46,14 +46,20 @@ pub struct Process {
     out: BufReader<ChildStdout>,
     /// What it has said, line by line.
     pub said: Vec<String>,
+    folder: PathBuf,
 }
+
+/// What no log of any process says: how tokens begin, what signatures come with, hashes of passwords, and the password.
+const UNSPEAKABLE: [&str; 6] = ["eyJ", "Bearer ", "X-Amz-", "AWS4-HMAC-SHA256", "$argon2", ADMIN_PASSWORD];
 
 impl Process {
     /// Starts a command, with its logs in the file `log` of the folder, and waits until it has said its last line.
     pub fn start(folder: &Path, args: &[&str], variables: &[(&str, &str)], last: &str) -> Self {
         let log = File::options().append(true).create(true).open(folder.join("log")).unwrap();
         let mut command = command(folder, args);
-        let mut child = command.envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        // All that it logs is looked at in the end, and so it is to log all that it can.
+        let mut child =
+            command.env("LOG_LEVEL", "trace").envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut said: Vec<String> = Vec::new();
         while said.last().is_none_or(|line| !line.contains(last)) {
@@ -62,7 +68,7 @@ impl Process {
             assert!(read > 0, "{said:?} {}", std::fs::read_to_string(folder.join("log")).unwrap());
             said.push(line.trim_end().to_owned());
         }
-        Self { child, out, said }
+        Self { child, out, said, folder: folder.to_owned() }
     }
 
     fn signal(&self, name: &str) {
@@ -83,6 +89,22 @@ impl Drop for Process {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !std::thread::panicking() {
+            self.assert_discreet();
+        }
+    }
+}
+
+impl Process {
+    /// No line of the log tells a secret.
+    fn assert_discreet(&self) {
+        let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        let kept = std::fs::read_to_string(self.folder.join("data/secrets.json")).unwrap_or_default();
+        let kept: HashMap<String, String> = serde_json::from_str(&kept).unwrap_or_default();
+        for secret in UNSPEAKABLE.into_iter().chain(kept.values().map(String::as_str)) {
+            let line = log.lines().find(|line| line.contains(secret));
+            assert!(line.is_none(), "the log tells `{secret}`: {}", line.unwrap_or_default());
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The template for AWS, held against the code that it deploys.
 
-mod document;
+pub mod document;
 mod machine;
 mod rights;
 mod routing;

@@ -3,6 +3,7 @@
 
 mod call;
 mod outage;
+mod pausing;
 mod people;
 mod started;
 
@@ -27,6 +28,7 @@ use utoipa::OpenApi as _;
 pub use self::{
     call::{Answer, form_of},
     outage::{Fault, INSIDE, Outage},
+    pausing::{Interleaved, Pausing},
     people::{PASSWORD, Person},
     started::{Tape, documented, each, members},
 };
@@ -66,6 +68,8 @@ pub struct TestApp {
     pub table_outage: Outage,
     /// Whether the bucket fails.
     pub bucket_outage: Outage,
+    /// Lets an operation stand still between its requests to the stores.
+    pub pausing: Pausing,
     router: Router,
     bucket: Router,
     _folder: TempDir,
@@ -109,12 +113,13 @@ impl TestApp {
         let time = Arc::clone(&clock) as Arc<dyn Clock>;
         let mut resources = stores.resources(ADDRESS, tokens, Environment::Test, time).await.unwrap();
         let (table_outage, bucket_outage) = outage::outages(&mut resources);
+        let pausing = pausing::pausing(&mut resources);
         change(&mut resources);
         let worker = Worker::new(&resources, Tuning { threads: 2, block_bytes: 64 * 1024 });
         let api = local::api(&resources);
         let routes = api.table.clone();
         let (router, bucket) = (layers::serve(api), stores.s3.router());
-        Self { resources, clock, worker, routes, table_outage, bucket_outage, router, bucket, _folder: folder }
+        Self { resources, clock, worker, routes, table_outage, bucket_outage, pausing, router, bucket, _folder: folder }
     }
 
     /// Puts a file into the bucket.

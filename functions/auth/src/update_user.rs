@@ -1,6 +1,6 @@
 //! `PUT /api/auth/users/{user_id}`: changes to a user.
 
-use axum::{Json, extract::State as FromState};
+use axum::{Json, extract::State as FromState, http::HeaderMap};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 use shared::{
@@ -10,7 +10,7 @@ use shared::{
     },
     auth::{
         password,
-        permission::Role,
+        permission::{Permission, Role},
         user::{Caller, User, UserObject},
     },
     stores::users::Written,
@@ -126,7 +126,8 @@ const TRIES: usize = 5;
 )]
 pub async fn update_user(
     FromState(state): FromState<State>,
-    caller: Caller,
+    mut caller: Caller,
+    headers: HeaderMap,
     id: Result<PathId, ApiError>,
     ApiJson(changes): ApiJson<UserChanges>,
 ) -> Result<Json<UserObject>, ApiError> {
@@ -142,11 +143,14 @@ pub async fn update_user(
     for _ in 0..TRIES {
         let old = state.users.get(id).await?.ok_or(ApiError::not_found("The user"))?;
         let new = changes.apply(&old, password_hash.as_ref(), state.clock.now())?;
-        match state.users.replace(&old, &new).await? {
+        match state.users.replace_by(&caller.user, &old, &new).await? {
             Written::Done => return Ok(Json(UserObject::from(&new))),
             Written::Outdated => {}
             refused => return Err(refusal(refused)),
         }
+        // It may be the caller who was changed in the meantime, and may do less by now.
+        caller = state.authenticator.caller(&headers).await?;
+        caller.scope(Permission::ManageUsers)?;
     }
     Err(refusal(Written::Outdated))
 }

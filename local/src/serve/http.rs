@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 use http::{HeaderValue, header};
-use shared::api::extract::ClientAddress;
+use shared::api::{extract::ClientAddress, layers::secure};
 use tower::ServiceExt as _;
 
 use crate::embedded::s3::Bucket;
@@ -39,7 +39,9 @@ async fn ask_bucket(bucket: Router, mut request: Request, host: Option<HeaderVal
         request.headers_mut().insert(header::HOST, host);
     }
     let (method, started) = (request.method().clone(), Instant::now());
-    let answer = bucket.oneshot(request).await?;
+    let mut answer = bucket.oneshot(request).await?;
+    // It comes from the same origin as the API, and what is in it was written by others.
+    secure(answer.headers_mut());
     let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     tracing::info!(%method, status = answer.status().as_u16(), presigned, duration_us, "the bucket answered");
     Ok(answer)

@@ -5,7 +5,7 @@ use std::{any::Any, panic::AssertUnwindSafe, time::Instant};
 use axum::{
     Router,
     extract::{MatchedPath, Request},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
 };
@@ -73,9 +73,7 @@ async fn frame(mut request: Request, next: Next) -> Response {
         answer = write(&problem, &id_text, answer);
     }
     let headers = answer.headers_mut();
-    for (name, value) in SECURITY_HEADERS {
-        headers.insert(name, value);
-    }
+    secure(headers);
     headers.insert(REQUEST_ID, id);
     if api_data && !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -88,6 +86,13 @@ async fn frame(mut request: Request, next: Next) -> Response {
     tracing::info!(status = answer.status().as_u16(), duration_us = u64::try_from(micros).unwrap_or(u64::MAX), "answered");
     drop(entered);
     answer
+}
+
+/// Gives an answer the headers that every answer has.
+pub fn secure(headers: &mut HeaderMap) {
+    for (name, value) in SECURITY_HEADERS {
+        headers.insert(name, value);
+    }
 }
 
 /// Writes a problem, in place of the body that the framework gave. Its headers stay.

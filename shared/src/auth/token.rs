@@ -22,8 +22,9 @@ pub const ISSUER: &str = "loan-engine";
 /// How far clocks of different machines may be apart, in seconds.
 const LEEWAY_SECONDS: i64 = 30;
 
-/// What a token says.
+/// What a token says: this and nothing else. One that is meant for somebody else, or for a later time, says more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Claims {
     /// The user's id.
     pub sub: Uuid,

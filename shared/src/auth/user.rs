@@ -42,6 +42,11 @@ impl User {
         self.tokens_valid_from = self.tokens_valid_from.max(now.as_second()) + 1;
     }
 
+    /// Whether they may do what administrators may.
+    pub fn is_administrator(&self) -> bool {
+        self.is_active && self.role == Role::Admin
+    }
+
     /// Somebody with that name, for tests.
     #[cfg(test)]
     pub fn example(username: &str) -> Self {

@@ -359,8 +359,13 @@ impl StorageBackend for S3Storage {
             Some(Found::File(_)) => Err(StorageError::InTheWay),
             Some(Found::Folder { .. }) => Ok(false),
             None => {
-                self.put_bytes(&folder_prefix(key), Bytes::new(), "application/x-directory").await?;
-                Ok(true)
+                let put = self.client.put_object().bucket(&self.bucket).key(folder_prefix(key)).if_none_match("*");
+                match put.content_type("application/x-directory").body(Bytes::new().into()).send().await.map_err(meaning) {
+                    Ok(_) => Ok(true),
+                    // Somebody else made it in the meantime.
+                    Err(StorageError::Changed) => Ok(false),
+                    Err(error) => Err(error),
+                }
             }
         }
     }

@@ -237,7 +237,8 @@ impl Runs {
         Ok(waiting)
     }
 
-    /// Takes a run with a lease: it is running afterwards. False when somebody else has it or it has ended.
+    /// Takes a run with a lease: it is running afterwards. False when somebody else has it, when it has ended, or when it was
+    /// tried as often as it may be in the meantime: between the look at a run and its claim may lie the making of a plan.
     ///
     /// # Errors
     /// The store does not answer.
@@ -254,7 +255,7 @@ impl Runs {
             .with(":owner", text(lease.owner))
             .with(":until", number((now + lease.lasts).as_millisecond()))
             .with(":one", number(1));
-        Ok(self.table.update(&keys::run(lease.run_id), change, Some(free(now))).await?.is_some())
+        Ok(self.table.update(&keys::run(lease.run_id), change, Some(free(now).and(may_be_tried()))).await?.is_some())
     }
 
     /// Notes how far a run is, and keeps it for its worker; false when it is not that worker's any more.
@@ -368,6 +369,11 @@ fn free(now: Timestamp) -> Condition {
         .with(":pending", text(RunStatus::Pending.as_str()))
         .with(":running", text(RunStatus::Running.as_str()))
         .with(":now", number(now.as_millisecond()))
+}
+
+/// The run was not tried as often yet as it may be.
+fn may_be_tried() -> Condition {
+    Condition::new(format!("attribute_not_exists({ATTEMPT}) OR {ATTEMPT} < :most")).with(":most", number(MAX_ATTEMPTS))
 }
 
 /// The run is still the worker's.

@@ -230,6 +230,14 @@ impl Condition {
         self.saying(expression)
     }
 
+    /// This holds, and the other does.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.values.extend(other.values);
+        let expression = format!("({}) AND ({})", self.expression, other.expression);
+        self.saying(expression)
+    }
+
     /// Another expression, with the same values.
     #[must_use]
     pub fn saying(self, expression: String) -> Self {

@@ -107,19 +107,23 @@ impl Users {
     /// # Errors
     /// The store does not answer.
     pub async fn replace(&self, old: &User, new: &User) -> Result<Written, StoreError> {
-        let unchanged = Condition::new("revision = :seen").with(":seen", number(old.revision));
-        let new = User { revision: old.revision + 1, ..new.clone() };
-        let mut purposes = vec![(Write::Put(user_item(&new)?, Some(unchanged)), Written::Outdated)];
-        let marks = [
-            (keys::email(&old.email), keys::email(&new.email), Written::EmailTaken),
-            (keys::username(&old.username), keys::username(&new.username), Written::UsernameTaken),
-        ];
-        for (before, after, taken) in marks.into_iter().filter(|(before, after, _)| before != after) {
-            purposes.push((take(&after, new.id)?, taken));
-            purposes.push((Write::Delete(before, None), Written::Outdated));
-        }
-        if new.sales_team_id != old.sales_team_id {
-            purposes.extend(team_exists(new.sales_team_id));
+        self.write(replacing(old, new)?).await
+    }
+
+    /// The same on behalf of an administrator, as they were read. Of two who take the role or the account from each other at
+    /// the same time one is late: there is always an administrator left.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn replace_by(&self, by: &User, old: &User, new: &User) -> Result<Written, StoreError> {
+        let mut purposes = replacing(old, new)?;
+        if by.id == old.id {
+            // What is read again may have lost the right to change itself.
+            if by.revision != old.revision {
+                return Ok(Written::Outdated);
+            }
+        } else if old.is_administrator() && !new.is_administrator() {
+            purposes.push((Write::Check(keys::user(by.id), unchanged(by)), Written::Outdated));
         }
         self.write(purposes).await
     }
@@ -166,6 +170,29 @@ impl Users {
         let users = listed.items.iter().map(document_of).collect::<Result<_, _>>()?;
         Ok((users, listed.more))
     }
+}
+
+/// The user is as it was read.
+fn unchanged(user: &User) -> Condition {
+    Condition::new("revision = :seen").with(":seen", number(user.revision))
+}
+
+/// What is to be written for a user to have another state.
+fn replacing(old: &User, new: &User) -> Result<Vec<Purpose>, StoreError> {
+    let new = User { revision: old.revision + 1, ..new.clone() };
+    let mut purposes = vec![(Write::Put(user_item(&new)?, Some(unchanged(old))), Written::Outdated)];
+    let marks = [
+        (keys::email(&old.email), keys::email(&new.email), Written::EmailTaken),
+        (keys::username(&old.username), keys::username(&new.username), Written::UsernameTaken),
+    ];
+    for (before, after, taken) in marks.into_iter().filter(|(before, after, _)| before != after) {
+        purposes.push((take(&after, new.id)?, taken));
+        purposes.push((Write::Delete(before, None), Written::Outdated));
+    }
+    if new.sales_team_id != old.sales_team_id {
+        purposes.extend(team_exists(new.sales_team_id));
+    }
+    Ok(purposes)
 }
 
 const ROLE: &str = "role";

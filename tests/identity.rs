@@ -1,0 +1,19 @@
+//! Attacks on who somebody is, and on what they may see: tokens, log-ins, signed addresses, headers, cells, logs.
+
+mod addresses;
+mod headers;
+mod log_in;
+mod logs;
+mod spreadsheets;
+mod tokens;
+
+use shared::auth::permission::Role;
+
+use crate::app::{Person, TestApp};
+
+/// The product with an administrator.
+async fn app() -> (TestApp, Person) {
+    let app = TestApp::new().await;
+    let root = app.person("root", Role::Admin, None).await;
+    (app, root)
+}

@@ -1,0 +1,118 @@
+//! Cells that a spreadsheet would run, in everything that it opens.
+
+use std::io::Cursor;
+
+use calamine::{Data, Reader as _, Xlsx};
+use serde_json::json;
+use shared::{decimal::Decimal, results::csv::OutputFile};
+
+use super::app;
+use crate::{app::TestApp, runs::HEADER};
+
+/// What begins so is run, unless it is a number.
+const BEGINNINGS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
+/// Cells that an attacker would like to be run.
+const HOSTILE: [&str; 11] = [
+    "=1+1",
+    "=HYPERLINK(\"http://x\",\"y\")",
+    "=cmd|' /C calc'!A0",
+    "+1+cmd|' /C calc'!A0",
+    "-1+1",
+    "-cmd",
+    "@SUM(1+1)",
+    "\tcmd",
+    "\r=1+1",
+    "=\n1",
+    "+",
+];
+
+fn quoted(cell: &str) -> String {
+    format!("\"{}\"", cell.replace('"', "\"\""))
+}
+
+/// Runs two tapes whose names would be formulas, too, with a hostile cell in every column that is text.
+async fn hostile_run() -> (TestApp, crate::app::Person, String) {
+    let (app, root) = app().await;
+    let mut files = Vec::new();
+    for name in ["=1+1.csv", "@SUM(1).csv"] {
+        let mut tape = format!("{HEADER}\n");
+        for (at, cell) in HOSTILE.iter().enumerate() {
+            let (cell, good) = (quoted(cell), "250000,6.5,80,35,720,sfr,primary,purchase,312500,312500");
+            // Bought, held back, and turned down for every reason.
+            tape += &format!("{cell},{good}\n");
+            tape += &format!("{},{}\n", quoted(&format!("{}{name}{at}", HOSTILE[at])), good.replace("720", &cell));
+            tape += &format!("R{name}{at},{}\n", good.replace("sfr", &cell).replace("primary", &cell).replace("purchase", &cell));
+            tape += &format!("V{name}{at},{}\n", good.replace("250000", &cell).replace("6.5", &cell));
+            tape += &format!("{cell},too,few\n");
+        }
+        app.put(&format!("inputs/{name}"), tape).await;
+        files.push(name);
+    }
+    app.put(
+        "inputs/rules.toml",
+        "name = \"r\"\nversion = \"1\"\n[projection]\nminimum_price = 99\nhold_on_soft_exceptions = true\n",
+    )
+    .await;
+    let run = app.start(&root, &json!({"files": files, "rule_set": "rules.toml"})).await.expect(202);
+    app.work().await;
+    let id = run["run_id"].as_str().unwrap().to_owned();
+    assert_eq!(app.read(&root, &format!("/api/runs/{id}")).await["status"], "completed");
+    (app, root, id)
+}
+
+/// Asserts that no cell of a CSV file is run; how many there are that would have been.
+fn assert_harmless(name: &str, bytes: &[u8]) -> usize {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+    let mut guarded = 0;
+    for (line, row) in reader.records().enumerate() {
+        for cell in &row.unwrap() {
+            if cell.starts_with(BEGINNINGS) {
+                assert!(cell.parse::<Decimal>().is_ok(), "{name} row {line}: {cell:?}");
+            }
+            guarded += usize::from(cell.strip_prefix('\'').is_some_and(|rest| rest.starts_with(BEGINNINGS)));
+        }
+    }
+    guarded
+}
+
+#[tokio::test]
+async fn no_cell_of_any_csv_file_is_run() {
+    let (app, root, id) = hostile_run().await;
+    let mut guarded = 0;
+    for file in OutputFile::ALL {
+        for path in [
+            format!("/api/runs/{id}/notebook-outputs/{}/download", file.key()),
+            format!("/api/runs/{id}/archive/download?path=output/{}", file.file_name()),
+            format!("/api/files/download/{id}/{}?area=outputs", file.file_name()),
+        ] {
+            let answer = app.get(&path).by(&root).send().await;
+            assert_eq!(answer.status, 200, "{path}");
+            guarded += assert_harmless(&path, &answer.bytes);
+        }
+    }
+    assert!(guarded > 3 * 50, "{guarded}");
+    let export = app.get(&format!("/api/exceptions/export?format=csv&run_id={id}")).by(&root).send().await;
+    assert_eq!(export.status, 200);
+    let guarded = assert_harmless("export", &export.bytes);
+    // Loan numbers, values, and the names of the tapes themselves.
+    assert!(guarded > 100, "{guarded}");
+}
+
+#[tokio::test]
+async fn no_cell_of_a_workbook_is_run() {
+    let (app, root, id) = hostile_run().await;
+    let export = app.get(&format!("/api/exceptions/export?format=xlsx&run_id={id}")).by(&root).send().await;
+    assert_eq!(export.status, 200);
+    let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(export.bytes.to_vec())).unwrap();
+    assert!(workbook.worksheet_formula("exceptions").unwrap().used_cells().next().is_none());
+    let sheet = workbook.worksheet_range("exceptions").unwrap();
+    let texts = sheet.rows().flatten().filter(|cell| matches!(cell, Data::String(text) if text.starts_with(BEGINNINGS))).count();
+    assert!(texts > 100, "{texts}");
+    // Nor does it become a link or anything else that the workbook would have a part for.
+    let parts = zip::ZipArchive::new(Cursor::new(export.bytes.to_vec())).unwrap();
+    for name in parts.file_names() {
+        let name = name.unwrap();
+        assert!(!["sheet1.xml.rels", "externalLink", "vbaProject", "drawing"].iter().any(|part| name.contains(part)), "{name}");
+    }
+}
