@@ -13,7 +13,10 @@ const WORKERS: usize = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Stored {
     status: Status,
+    /// How often it was tried.
     attempt: u8,
+    /// How often it was claimed: once more for each time that it was returned untried.
+    claims: u8,
     owner: Option<u8>,
     /// For how many minutes more the owner keeps the run; below zero when the lease has run out.
     left: Option<i8>,
@@ -44,7 +47,7 @@ impl Status {
 }
 
 impl Stored {
-    const NEW: Self = Self { status: Status::Pending, attempt: 0, owner: None, left: None, results: false };
+    const NEW: Self = Self { status: Status::Pending, attempt: 0, claims: 0, owner: None, left: None, results: false };
 
     fn is_free(self) -> bool {
         self.status == Status::Pending || (self.status == Status::Running && self.left.is_none_or(|left| left < 0))
@@ -65,7 +68,6 @@ enum Worker {
     Idle,
     /// It has seen that the run is free, and is about to claim it: alone, or for several who do it in parts.
     Seen {
-        attempt: u8,
         parts: bool,
     },
     /// It has seen that the run was tried often enough, and is about to give it up.
@@ -107,6 +109,8 @@ enum Op {
     FailKeeping(usize),
     Fail(usize),
     Release(usize),
+    /// Who claimed the run to do it in parts returns it as if nothing had been.
+    Return(usize),
     /// A worker that has seen a run which was tried often enough gives it up.
     GiveUpSeen(usize),
     /// The machine that calls the steps gives the run up, with the owner of its plan or without one.
@@ -163,6 +167,10 @@ impl Model {
                     if !last && !parts {
                         ops.push(Op::Release(at));
                     }
+                    // Once is enough to see what comes of it.
+                    if parts && state.stored.claims == state.stored.attempt {
+                        ops.push(Op::Return(at));
+                    }
                 }
             }
             ops.push(Op::Crash(at));
@@ -189,25 +197,25 @@ impl Model {
                 next.workers[worker] = match stored.attempt {
                     _ if !stored.is_free() => Worker::Idle,
                     enough if enough >= maximum => Worker::SeenEnough,
-                    attempt => Worker::Seen { attempt, parts },
+                    _ => Worker::Seen { parts },
                 };
                 None
             }
             Op::Claim(worker) => {
-                let Worker::Seen { attempt, parts } = state.workers[worker] else { panic!("nothing was seen") };
+                let Worker::Seen { parts } = state.workers[worker] else { panic!("nothing was seen") };
                 let taken = stored.is_free() && (!self.claims_count || stored.attempt < maximum);
                 next.workers[worker] = Worker::Idle;
                 if taken {
-                    let lease = stored.attempt + 1;
+                    let (attempt, lease) = (stored.attempt + 1, stored.claims + 1);
                     *stored = Stored {
                         status: Status::Running,
-                        attempt: lease,
+                        attempt,
+                        claims: lease,
                         owner: Some(lease),
                         left: Some(lasting(parts)),
                         ..*stored
                     };
-                    // How often it was tried, a worker knows from its look.
-                    next.workers[worker] = Worker::Has { lease, parts, last: attempt + 1 >= maximum };
+                    next.workers[worker] = Worker::Has { lease, parts, last: attempt >= maximum };
                     next.planned |= u8::from(parts) << lease;
                 }
                 Some(taken)
@@ -236,10 +244,11 @@ impl Model {
                 next.workers[worker] = Worker::Idle;
                 Some(holds(lease))
             }
-            Op::Release(worker) => {
+            Op::Release(worker) | Op::Return(worker) => {
                 let (lease, _) = has(worker);
                 if holds(lease) {
                     stored.left = Some(-1);
+                    stored.attempt -= u8::from(matches!(op, Op::Return(_)));
                 }
                 next.workers[worker] = Worker::Idle;
                 Some(holds(lease))

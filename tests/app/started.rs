@@ -153,7 +153,7 @@ impl TestApp {
         let now = self.resources.clock.now();
         run.start(now).unwrap();
         let lease = Lease::of_one(id, Uuid::new_v4());
-        assert!(self.worker.runs.claim(&lease, &run, now).await.unwrap(), "the run is free");
+        assert!(self.worker.runs.claim(&lease, &run, now).await.unwrap().is_some(), "the run is free");
         lease
     }
 

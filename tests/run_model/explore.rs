@@ -18,6 +18,7 @@ fn kind(from: &State, op: Op, answer: Option<bool>) -> Kind {
         | Op::FailKeeping(at)
         | Op::Fail(at)
         | Op::Release(at)
+        | Op::Return(at)
         | Op::GiveUpSeen(at) => Some(from.workers[at]),
         _ => None,
     };
@@ -48,7 +49,7 @@ fn wrong(of: &Stored) -> Option<&'static str> {
         ("a run is tried no more often than it may be", u32::from(of.attempt) <= MAX_ATTEMPTS),
         ("a lease is there while the run is running, and only then", (of.status == Status::Running) == of.left.is_some()),
         ("so is its owner", of.owner.is_some() == of.left.is_some()),
-        ("who has the run claimed it last", of.owner.is_none_or(|owner| owner == of.attempt)),
+        ("who has the run claimed it last", of.owner.is_none_or(|owner| owner == of.claims)),
         ("a run that waits was never tried", of.status != Status::Pending || of.attempt == 0),
         ("results show when the run has ended, and not before", !of.results || of.status.is_final()),
         ("a completed run has results", of.status != Status::Completed || of.results),
@@ -64,9 +65,12 @@ fn wrong_move(from: &State, op: Op, to: &State, answer: Option<bool>) -> Option<
         _ => 0,
     };
     let by = match op {
-        Op::Report(worker) | Op::Complete(worker) | Op::FailKeeping(worker) | Op::Fail(worker) | Op::Release(worker) => {
-            Some(lease(worker))
-        }
+        Op::Report(worker)
+        | Op::Complete(worker)
+        | Op::FailKeeping(worker)
+        | Op::Fail(worker)
+        | Op::Release(worker)
+        | Op::Return(worker) => Some(lease(worker)),
         _ => None,
     };
     let others = matches!(op, Op::GiveUp(None) | Op::GiveUpSeen(_) | Op::Claim(_)) && answer == Some(true);
@@ -74,11 +78,11 @@ fn wrong_move(from: &State, op: Op, to: &State, answer: Option<bool>) -> Option<
         ("what has ended does not change any more", !old.status.is_final() || old == new),
         ("a run moves on from pending to running to its end", old.status <= new.status),
         ("what was refused changes nothing", answer != Some(false) || old == new),
-        ("who has lost the run does nothing to it", by.is_none_or(|lease| answer != Some(true) || lease == old.attempt)),
+        ("who has lost the run does nothing to it", by.is_none_or(|lease| answer != Some(true) || lease == old.claims)),
         ("nobody takes or gives up a run that somebody keeps", !others || old.is_free()),
         (
-            "a try is counted when the run is claimed",
-            (new.attempt != old.attempt) == (matches!(op, Op::Claim(_)) && answer == Some(true)),
+            "a try is counted when the run is claimed, and is none when it is returned",
+            (new.attempt != old.attempt) == (matches!(op, Op::Claim(_) | Op::Return(_)) && answer == Some(true)),
         ),
     ];
     checks.into_iter().find(|(_, holds)| !holds).map(|(name, _)| name)

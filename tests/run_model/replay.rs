@@ -55,7 +55,7 @@ impl<'a> Real<'a> {
     async fn leave(self) {
         self.app.clock.advance(LEASE_IN_PARTS + SignedDuration::from_mins(1));
         let now = self.app.resources.clock.now();
-        self.app.worker.runs.give_up(self.request.run_id, None, RunError::worker_lost(), now).await.unwrap();
+        self.app.worker.runs.give_up(self.request.run_id, None, now).await.unwrap();
     }
 
     fn running(&self) -> Run {
@@ -81,14 +81,15 @@ impl<'a> Real<'a> {
         };
         Some(match op {
             Op::Claim(worker) => {
-                let Worker::Seen { parts, .. } = before.workers[worker] else { panic!() };
+                let Worker::Seen { parts } = before.workers[worker] else { panic!() };
                 let owner = Uuid::new_v4();
                 let lease = if parts { Lease::in_parts(id, owner) } else { Lease::of_one(id, owner) };
-                let claimed = runs.claim(&lease, &self.running(), now).await.unwrap();
-                if claimed {
-                    self.leases.insert(before.stored.attempt + 1, lease);
+                let attempt = runs.claim(&lease, &self.running(), now).await.unwrap();
+                if let Some(attempt) = attempt {
+                    assert_eq!(attempt, u32::from(before.stored.attempt) + 1);
+                    self.leases.insert(before.stored.claims + 1, lease);
                 }
-                claimed
+                attempt.is_some()
             }
             Op::Report(worker) => runs.report(lease(worker), None, now).await.unwrap(),
             Op::Complete(worker) => {
@@ -105,10 +106,11 @@ impl<'a> Real<'a> {
                 }
             }
             Op::Release(worker) => runs.release(lease(worker)).await.unwrap(),
-            Op::GiveUpSeen(_) | Op::GiveUp(None) => runs.give_up(id, None, RunError::worker_lost(), now).await.unwrap(),
+            Op::Return(worker) => runs.return_untried(lease(worker)).await.unwrap(),
+            Op::GiveUpSeen(_) | Op::GiveUp(None) => runs.give_up(id, None, now).await.unwrap(),
             Op::GiveUp(Some(lease)) => {
                 let owner = self.leases[&lease].owner;
-                runs.give_up(id, Some(owner), RunError::worker_lost(), now).await.unwrap()
+                runs.give_up(id, Some(owner), now).await.unwrap()
             }
             Op::FreeAll => runs.free_all().await.unwrap() > 0,
             Op::Pass(minutes) => {

@@ -54,7 +54,7 @@ async fn a_run_whose_worker_died_is_taken_up_at_once() {
     let (runs, mut run) = (Runs::new(resources.table.clone()), request.run().unwrap());
     assert_eq!(runs.create(&run, &request, None).await.unwrap(), Created::Done);
     run.start(SystemClock.now()).unwrap();
-    assert!(runs.claim(&Lease::of_one(run.run_id(), Uuid::new_v4()), &run, SystemClock.now()).await.unwrap());
+    assert!(runs.claim(&Lease::of_one(run.run_id(), Uuid::new_v4()), &run, SystemClock.now()).await.unwrap().is_some());
     drop((stores, resources, runs));
     let server = start(folder.path());
     assert_eq!(server.admin().wait_for_the_run()["run_id"], request.run_id.to_string());

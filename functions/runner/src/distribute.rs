@@ -49,7 +49,7 @@ impl Worker {
         let (mut run, rules) = (request.run().map_err(|e| damaged(&e))?, request.rules().map_err(|e| damaged(&e))?);
         run.start(began).map_err(|error| damaged(&error))?;
         let lease = Lease::in_parts(run_id, Uuid::new_v4());
-        if !self.runs.claim(&lease, &run, began).await? {
+        if self.runs.claim(&lease, &run, began).await?.is_none() {
             return Ok(not_ours);
         }
         let part_bytes = self.distribution.part_bytes.max(bytes / MOST_PARTS);

@@ -171,10 +171,7 @@ impl Worker {
         let (mut run, rules) = (request.run().map_err(|e| damaged(&e))?, request.rules().map_err(|e| damaged(&e))?);
         run.start(now).map_err(|error| damaged(&error))?;
         let lease = Lease::of_one(run_id, Uuid::new_v4());
-        if !self.runs.claim(&lease, &run, now).await? {
-            return Ok(Executed::NotOurs);
-        }
-        let attempt = stored.attempt + 1;
+        let Some(attempt) = self.runs.claim(&lease, &run, now).await? else { return Ok(Executed::NotOurs) };
         tracing::info!(%run_id, attempt, "a run begins");
         let mut stored = None;
         let worked = self.work(Way::Whole, &mut run, &request, &rules, &lease, &mut stored).await;

@@ -19,7 +19,9 @@ use crate::{
 use super::{
     StoreError,
     keys::{self, BY_STATUS, BY_TEAM, BY_TIME, DOC, EXPIRES_AT},
-    table::{Change, Condition, List, Place, Table, Transacted, Write, document_of, item_of, listed, number, text, written},
+    table::{
+        Change, Condition, Item, List, Place, Table, Transacted, Write, document_of, item_of, listed, number, text, written,
+    },
 };
 
 use self::stored::{ATTEMPT, LEASE_UNTIL, PROGRESS};
@@ -237,12 +239,12 @@ impl Runs {
         Ok(waiting)
     }
 
-    /// Takes a run with a lease: it is running afterwards. False when somebody else has it, when it has ended, or when it was
-    /// tried as often as it may be in the meantime: between the look at a run and its claim may lie the making of a plan.
+    /// Takes a run with a lease: it is running afterwards. Which try of it this is; nothing when somebody else has it, when it
+    /// has ended, or when it was tried as often as it may be since whoever claims it looked at it.
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn claim(&self, lease: &Lease, running: &Run, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn claim(&self, lease: &Lease, running: &Run, now: Timestamp) -> Result<Option<u32>, StoreError> {
         let change = Change::new(format!(
             "SET {DOC} = :doc, #status = :running, {status_pk} = :partition, {LEASE_OWNER} = :owner, {LEASE_UNTIL} = :until \
              ADD {ATTEMPT} :one",
@@ -255,7 +257,13 @@ impl Runs {
             .with(":owner", text(lease.owner))
             .with(":until", number((now + lease.lasts).as_millisecond()))
             .with(":one", number(1));
-        Ok(self.table.update(&keys::run(lease.run_id), change, Some(free(now).and(may_be_tried()))).await?.is_some())
+        let claimed = self.table.update(&keys::run(lease.run_id), change, Some(free(now).and(may_be_tried()))).await?;
+        let item = match claimed {
+            Some(item) => Some(item),
+            // The client may have sent the claim twice, because the first answer was lost: then it is this lease already.
+            None => self.table.get(&keys::run(lease.run_id)).await?.filter(|item| is_of(lease, item)),
+        };
+        Ok(item.map(|item| StoredRun::read(&item)).transpose()?.map(|run| run.attempt))
     }
 
     /// Notes how far a run is, and keeps it for its worker; false when it is not that worker's any more.
@@ -374,6 +382,11 @@ fn free(now: Timestamp) -> Condition {
 /// The run was not tried as often yet as it may be.
 fn may_be_tried() -> Condition {
     Condition::new(format!("attribute_not_exists({ATTEMPT}) OR {ATTEMPT} < :most")).with(":most", number(MAX_ATTEMPTS))
+}
+
+/// Whether an item says that its run is held by a lease.
+fn is_of(lease: &Lease, item: &Item) -> bool {
+    item.get(LEASE_OWNER) == Some(&text(lease.owner))
 }
 
 /// The run is still the worker's.
