@@ -11,6 +11,7 @@ mod desk;
 mod distribution;
 mod events;
 mod facts;
+mod faults;
 mod files_routes;
 mod health_routes;
 mod identity;

@@ -2,11 +2,11 @@
 
 mod executing;
 mod reading;
-mod requests;
+pub mod requests;
 mod writing;
 
 use shared::{
-    auth::permission::Role,
+    auth::{permission::Role, user::SalesTeam},
     storage::StorageBackend as _,
     stores::{
         runs::{RunFilter, Runs},
@@ -18,21 +18,23 @@ use shared::{
 use crate::app::{Answer, INSIDE, Person, Tape, TestApp};
 
 /// A product with something in it.
-struct Scene {
-    app: TestApp,
-    root: Person,
+pub struct Scene {
+    pub app: TestApp,
+    pub root: Person,
+    /// A team without members.
+    pub team: SalesTeam,
     /// A run that has completed.
-    run: String,
+    pub run: String,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let app = TestApp::new().await;
         let root = app.person("root", Role::Admin, None).await;
-        app.team("West").await;
+        let team = app.team("West").await;
         let run = app.ended(&root, &Tape::of_good(3).with("bad", &[("ltv_ratio", "99")])).await;
         app.put("inputs/folder/tape.csv", Tape::of_good(1).text().to_owned()).await;
-        Self { app, root, run }
+        Self { app, root, team, run }
     }
 
     /// Everything that is stored, as text.
@@ -48,7 +50,7 @@ impl Scene {
 }
 
 /// Checks that an answer says that a store fails, when to ask again, and nothing of the inside.
-fn assert_unavailable(answer: &Answer, what: &str) {
+pub fn assert_unavailable(answer: &Answer, what: &str) {
     assert_eq!(answer.status.as_u16(), 503, "{what}: {}", answer.text());
     assert_eq!(answer.problem(503), "unavailable", "{what}");
     assert!(answer.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 0), "{what}: {:?}", answer.headers);

@@ -1,7 +1,7 @@
 //! Requests, sent to the router without a socket, and their answers.
 
 use axum::body::Body;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
@@ -22,8 +22,10 @@ pub struct Answer {
     pub status: StatusCode,
     /// The headers.
     pub headers: http::HeaderMap,
-    /// The body.
+    /// The body, or what came of it.
     pub bytes: Bytes,
+    /// Whether the body broke off before its end.
+    pub broken_off: bool,
 }
 
 impl TestApp {
@@ -105,6 +107,13 @@ impl Call<'_> {
 
     /// The answer.
     pub async fn send(self) -> Answer {
+        let answer = self.send_anyway().await;
+        assert!(!answer.broken_off, "the answer broke off after {} bytes", answer.bytes.len());
+        answer
+    }
+
+    /// The answer, also one that breaks off.
+    pub async fn send_anyway(self) -> Answer {
         Answer::of(self.app.router.clone().oneshot(self.request).await.unwrap()).await
     }
 }
@@ -122,8 +131,18 @@ pub fn form_of(files: &[(&str, &str, &[u8])]) -> Vec<u8> {
 
 impl Answer {
     async fn of(answer: axum::response::Response) -> Self {
-        let (parts, body) = answer.into_parts();
-        Self { status: parts.status, headers: parts.headers, bytes: body.collect().await.unwrap().to_bytes() }
+        let (parts, mut body) = answer.into_parts();
+        let (mut bytes, mut broken_off) = (BytesMut::new(), false);
+        while let Some(frame) = body.frame().await {
+            match frame {
+                Ok(frame) => bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data)),
+                Err(_) => {
+                    broken_off = true;
+                    break;
+                }
+            }
+        }
+        Self { status: parts.status, headers: parts.headers, bytes: bytes.freeze(), broken_off }
     }
 
     /// The body as JSON.

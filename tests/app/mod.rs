@@ -27,7 +27,7 @@ use utoipa::OpenApi as _;
 
 pub use self::{
     call::{Answer, form_of},
-    outage::{Fault, INSIDE, Outage},
+    outage::{Asked, Fault, INSIDE, Outage, Recorded, with_retries, without_ids},
     pausing::{Interleaved, Pausing},
     people::{PASSWORD, Person},
     started::{Tape, documented, each, members},
@@ -72,7 +72,7 @@ pub struct TestApp {
     pub pausing: Pausing,
     router: Router,
     bucket: Router,
-    _folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 /// Every function's part of the OpenAPI document. The first one is the trunk.
@@ -118,8 +118,29 @@ impl TestApp {
         let worker = Worker::new(&resources, Tuning { threads: 2, block_bytes: 64 * 1024 });
         let api = local::api(&resources);
         let routes = api.table.clone();
-        let (router, bucket) = (layers::serve(api), stores.s3.router());
-        Self { resources, clock, worker, routes, table_outage, bucket_outage, pausing, router, bucket, _folder: folder }
+        let (router, bucket, folder) = (layers::serve(api), stores.s3.router(), Arc::new(folder));
+        Self { resources, clock, worker, routes, table_outage, bucket_outage, pausing, router, bucket, folder }
+    }
+
+    /// The product started anew on the same stores, with something changed: it has nothing in memory. The clock and the
+    /// switches are the same.
+    pub fn started_anew(&self, change: impl FnOnce(&mut Resources)) -> Self {
+        let mut resources = self.resources.clone();
+        change(&mut resources);
+        let worker = Worker { distribution: self.worker.distribution, ..Worker::new(&resources, self.worker.tuning) };
+        let api = local::api(&resources);
+        Self {
+            clock: Arc::clone(&self.clock),
+            worker,
+            routes: api.table.clone(),
+            table_outage: self.table_outage.clone(),
+            bucket_outage: self.bucket_outage.clone(),
+            pausing: self.pausing.clone(),
+            router: layers::serve(api),
+            bucket: self.bucket.clone(),
+            folder: Arc::clone(&self.folder),
+            resources,
+        }
     }
 
     /// Puts a file into the bucket.

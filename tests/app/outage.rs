@@ -1,7 +1,17 @@
 //! Stores that fail when a test says so. Requests go through the SDK's own client up to where they would leave the process.
+//!
+//! A store fails from a request on, or in one call alone. For the second, a recording says which calls there are.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
+use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition};
 use aws_smithy_runtime_api::client::{
     http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector},
     orchestrator::{HttpRequest, HttpResponse},
@@ -9,7 +19,12 @@ use aws_smithy_runtime_api::client::{
     runtime_components::RuntimeComponents,
 };
 use aws_smithy_types::body::SdkBody;
+use futures_util::stream;
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
+use serde_json::Value;
 use shared::resources::Resources;
+use uuid::Uuid;
 
 /// What stands in the errors of a failing store, and must not get into an answer.
 pub const INSIDE: &str = "host 10.0.0.7 of the inside";
@@ -29,6 +44,12 @@ pub enum Fault {
     Broken,
     /// It does what it is asked for, and its answer does not arrive.
     AnswerLost,
+    /// It does what it is asked for, and its answer breaks off in the middle.
+    CutShort,
+    /// It refuses a transaction because of others that are on their way.
+    Contended,
+    /// It answers that all is well, and then with an error of its own: S3 does so where it takes long.
+    BrokenInside,
 }
 
 impl Fault {
@@ -46,10 +67,76 @@ struct Plan {
     only: &'static str,
 }
 
+/// A call that a store gets: all tries of it are one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Asked {
+    /// What is asked for: an operation and the kinds of its keys, or a method and an address. Ids are left out.
+    pub shape: String,
+    /// How many of the same shape came before.
+    pub nth: usize,
+}
+
+impl Asked {
+    /// Whether it begins an upload in parts, ends it, or is the first of its parts.
+    pub fn belongs_to_an_upload(&self) -> bool {
+        self.shape.starts_with("BEGIN ") || self.shape.starts_with("COMPLETE ") || self.shape.ends_with(" partNumber=1")
+    }
+}
+
+impl Fault {
+    /// Whether a call can meet it.
+    pub fn fits(self, asked: &Asked) -> bool {
+        let how = asked.shape.split(' ').next().unwrap_or_default();
+        match self {
+            Self::Contended => how == "TransactWriteItems",
+            Self::BrokenInside => ["COPY", "COMPLETE"].contains(&how),
+            // Of these the answer is its head.
+            Self::CutShort => !["HEAD", "PUT", "DELETE", "ABORT"].contains(&how),
+            _ => true,
+        }
+    }
+}
+
+/// The one call that fails.
+#[derive(Debug)]
+struct One {
+    asked: Asked,
+    fault: Fault,
+    /// Whether every try of it does, and not the first alone.
+    every_try: bool,
+}
+
+/// What is kept while calls are recorded.
+#[derive(Debug, Default)]
+struct Recording {
+    one: Option<One>,
+    asked: Vec<Asked>,
+    /// The call of each invocation of the SDK.
+    invocations: HashMap<String, usize>,
+    /// How many uploads in parts have begun and not ended.
+    unfinished: isize,
+    /// Whether the store got a request that may have changed something.
+    changed: bool,
+}
+
+/// What was recorded.
+#[derive(Debug)]
+pub struct Recorded {
+    /// The calls, in their order.
+    pub asked: Vec<Asked>,
+    /// How many tries of the one call failed.
+    pub failed: usize,
+    /// How many uploads in parts have begun and not ended.
+    pub unfinished: isize,
+    /// Whether the store got a request that may have changed something.
+    pub changed: bool,
+}
+
 #[derive(Debug, Default)]
 struct Switch {
     plan: Option<Plan>,
     failed: usize,
+    recording: Option<Recording>,
 }
 
 /// Whether a store fails, and how. Clones are the same switch.
@@ -58,7 +145,7 @@ pub struct Outage(Arc<Mutex<Switch>>);
 
 impl Outage {
     fn set(&self, plan: Plan) {
-        *self.0.lock().unwrap() = Switch { plan: Some(plan), failed: 0 };
+        *self.0.lock().unwrap() = Switch { plan: Some(plan), ..Switch::default() };
     }
 
     /// From now on the store fails.
@@ -80,6 +167,59 @@ impl Outage {
     /// From now on the store works. How many requests failed.
     pub fn end(&self) -> usize {
         std::mem::take(&mut *self.0.lock().unwrap()).failed
+    }
+
+    /// From now on calls are recorded.
+    pub fn record(&self) {
+        *self.0.lock().unwrap() = Switch { recording: Some(Recording::default()), ..Switch::default() };
+    }
+
+    /// From now on calls are recorded, and one of them fails: the first try of it, or every try.
+    pub fn fail_one(&self, asked: &Asked, fault: Fault, every_try: bool) {
+        let one = Some(One { asked: asked.clone(), fault, every_try });
+        let recording = Recording { one, ..Recording::default() };
+        *self.0.lock().unwrap() = Switch { recording: Some(recording), ..Switch::default() };
+    }
+
+    /// Ends the recording.
+    pub fn recorded(&self) -> Recorded {
+        let Switch { failed, recording, .. } = std::mem::take(&mut *self.0.lock().unwrap());
+        let Recording { asked, unfinished, changed, .. } = recording.unwrap_or_default();
+        Recorded { asked, failed, unfinished, changed }
+    }
+
+    /// Records a request, and whether it is to fail.
+    fn note(&self, request: &HttpRequest) -> Option<Fault> {
+        let mut switch = self.0.lock().unwrap();
+        let Switch { recording: Some(Recording { one, asked, invocations, .. }), failed, .. } = &mut *switch else { return None };
+        let invocation = request.headers().get("amz-sdk-invocation-id").unwrap_or_default().to_owned();
+        let (call, again) = match invocations.get(&invocation) {
+            Some(at) => (asked[*at].clone(), true),
+            None => {
+                let shape = shape(request);
+                let nth = asked.iter().filter(|other| other.shape == shape).count();
+                invocations.insert(invocation, asked.len());
+                asked.push(Asked { shape, nth });
+                (asked[asked.len() - 1].clone(), false)
+            }
+        };
+        let one = one.as_ref().filter(|one| one.asked == call && (one.every_try || !again))?;
+        *failed += 1;
+        Some(one.fault)
+    }
+
+    /// Records that the store has done something that is described by its first word.
+    fn done(&self, how: &str, status: u16) {
+        let mut switch = self.0.lock().unwrap();
+        let Some(recording) = &mut switch.recording else { return };
+        recording.changed |= !["GetItem", "Query", "GET", "HEAD", "LIST"].contains(&how);
+        if (200..300).contains(&status) {
+            recording.unfinished += match how {
+                "BEGIN" => 1,
+                "COMPLETE" | "ABORT" => -1,
+                _ => 0,
+            };
+        }
     }
 
     /// What a request meets.
@@ -110,33 +250,127 @@ impl HttpClient for Switched<SharedHttpClient> {
     }
 }
 
+/// A text without its ids.
+pub fn without_ids(text: &str, instead: impl Fn(&str) -> String) -> String {
+    const LENGTH: usize = Uuid::nil().as_bytes().len() * 2 + 4;
+    let (mut without, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(next) = rest.chars().next() {
+        match rest.get(..LENGTH).filter(|id| id.as_bytes()[8] == b'-' && Uuid::try_parse(id).is_ok()) {
+            Some(id) => {
+                without += &instead(id);
+                rest = &rest[LENGTH..];
+            }
+            None => {
+                without.push(next);
+                rest = &rest[next.len_utf8()..];
+            }
+        }
+    }
+    without
+}
+
+/// The operation of a request to the table.
+fn operation(request: &HttpRequest) -> Option<&str> {
+    request.headers().get("x-amz-target").and_then(|target| target.rsplit('.').next())
+}
+
+/// What a request asks for.
+fn shape(request: &HttpRequest) -> String {
+    let kind = |key: &Value| {
+        let [pk, sk] = ["pk", "sk"].map(|name| key[name]["S"].as_str().unwrap_or("?"));
+        let kind = pk.split('#').next().unwrap_or_default();
+        if kind == sk { kind.to_owned() } else { format!("{kind}/{sk}") }
+    };
+    if let Some(operation) = operation(request) {
+        let body: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or_default();
+        let keys = match (&body["TransactItems"], &body["IndexName"]) {
+            (Value::Array(writes), _) => {
+                let writes = writes.iter().filter_map(|write| write.as_object()?.iter().next());
+                let key = |write: &Value| kind(write.get("Item").unwrap_or(&write["Key"]));
+                writes.map(|(how, write)| format!("{how} {}", key(write))).collect::<Vec<_>>().join(", ")
+            }
+            (_, Value::String(index)) => index.clone(),
+            _ => kind(&body["Key"]),
+        };
+        return format!("{operation} {keys}");
+    }
+    let uri: http::Uri = request.uri().parse().unwrap();
+    let asks = |name: &str| uri.query().unwrap_or_default().split('&').find(|part| part.split('=').next() == Some(name));
+    let method = match request.method() {
+        "PUT" if request.headers().get("x-amz-copy-source").is_some() => "COPY",
+        "POST" if asks("uploads").is_some() => "BEGIN",
+        "POST" => "COMPLETE",
+        "DELETE" if asks("uploadId").is_some() => "ABORT",
+        "GET" if asks("list-type").is_some() => "LIST",
+        method => method,
+    };
+    let part = ["prefix", "partNumber"].into_iter().find_map(asks).unwrap_or_default();
+    without_ids(&format!("{method} {} {part}", uri.path()), |_| "{id}".to_owned()).trim_end().to_owned()
+}
+
 impl HttpConnector for Switched<SharedHttpConnector> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let operation = request.headers().get("x-amz-target").map(str::to_owned);
         let described = operation.clone().unwrap_or_else(|| format!("{} {}", request.method(), request.uri()));
-        let (status, code) = match (self.outage.meets(&described), operation.is_some()) {
-            (None, _) => return self.way.call(request),
+        let fault = self.outage.note(&request).or_else(|| self.outage.meets(&described));
+        let (way, outage, shape) = (self.way.clone(), self.outage.clone(), shape(&request));
+        let done = async move {
+            let answer = way.call(request).await?;
+            outage.done(shape.split(' ').next().unwrap_or_default(), answer.status().as_u16());
+            Ok::<_, ConnectorError>(answer)
+        };
+        let (status, code) = match (fault, operation.is_some()) {
+            (None, _) => return HttpConnectorFuture::new(done),
             (Some(Fault::Hanging), _) => return HttpConnectorFuture::new(std::future::pending()),
             (Some(Fault::Unreachable), _) => return HttpConnectorFuture::ready(Err(ConnectorError::io(INSIDE.into()))),
             (Some(Fault::Silent), _) => return HttpConnectorFuture::ready(Err(ConnectorError::timeout(INSIDE.into()))),
             (Some(Fault::AnswerLost), _) => {
-                let answer = self.way.call(request);
                 return HttpConnectorFuture::new(async {
-                    answer.await?;
+                    done.await?;
                     Err(ConnectorError::timeout(INSIDE.into()))
                 });
             }
+            (Some(Fault::CutShort), _) => return HttpConnectorFuture::new(async { cut_short(done.await?).await }),
             (Some(Fault::Throttled), true) => (400, "ThrottlingException"),
             (Some(Fault::Throttled), false) => (503, "SlowDown"),
             (Some(Fault::Broken), true) => (500, "InternalServerError"),
             (Some(Fault::Broken), false) => (500, "InternalError"),
+            (Some(Fault::BrokenInside), _) => (200, "InternalError"),
+            (Some(Fault::Contended), _) => (400, "TransactionCanceledException"),
         };
         let body = match operation {
-            Some(_) => format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"{INSIDE}"}}"#),
+            Some(_) => {
+                let name = format!("com.amazonaws.dynamodb.v20120810#{code}");
+                let reasons = [serde_json::json!({"Code": "TransactionConflict", "Message": INSIDE})];
+                serde_json::json!({"__type": name, "message": INSIDE, "CancellationReasons": reasons}).to_string()
+            }
             None => format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{INSIDE}</Message></Error>"),
         };
         HttpConnectorFuture::ready(Ok(HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))))
     }
+}
+
+/// An answer whose body breaks off in the middle.
+async fn cut_short(answer: HttpResponse) -> Result<HttpResponse, ConnectorError> {
+    let broken = |error: Box<dyn std::error::Error + Send + Sync>| ConnectorError::other(error, None);
+    let mut answer = answer;
+    let body = answer.take_body().collect().await.map_err(broken)?.to_bytes();
+    let pieces: [Result<_, String>; 2] = [Ok(Frame::data(body.slice(..body.len() / 2))), Err(INSIDE.to_owned())];
+    *answer.body_mut() = SdkBody::from_body_1_x(StreamBody::new(stream::iter(pieces)));
+    Ok(answer)
+}
+
+/// Lets the clients try again as those of a Lambda do, but without waiting in between.
+pub fn with_retries(resources: &mut Resources) {
+    // Clients of one partition share how often they may try again: each of these has its own.
+    static CLIENTS: AtomicUsize = AtomicUsize::new(0);
+    let partition = RetryPartition::new(format!("clients {}", CLIENTS.fetch_add(1, Ordering::Relaxed)));
+    let retries = RetryConfig::standard().with_initial_backoff(Duration::from_micros(1));
+    let config = resources.table.client.config().to_builder();
+    let config = config.retry_config(retries.clone()).retry_partition(partition.clone()).build();
+    resources.table.client = aws_sdk_dynamodb::Client::from_conf(config);
+    let config = resources.storage.client.config().to_builder().retry_config(retries).retry_partition(partition).build();
+    resources.storage.client = aws_sdk_s3::Client::from_conf(config);
 }
 
 /// Puts switches into the clients of the table and of the bucket.

@@ -88,26 +88,6 @@ async fn what_needs_no_bucket_works_without_it() {
 }
 
 #[tokio::test]
-async fn a_read_that_fails_on_its_way_gives_no_part_of_an_answer() {
-    let scene = Scene::new().await;
-    for wanted in requests(&scene).iter().filter(|wanted| wanted.verb.as_str() == "GET" && wanted.route != READINESS) {
-        let whole = wanted.send(&scene).await;
-        for outage in [&scene.app.table_outage, &scene.app.bucket_outage] {
-            for spared in 0.. {
-                outage.begin_after(spared, Fault::Broken);
-                let answer = wanted.send(&scene).await;
-                let name = format!("{} after {spared}", wanted.name());
-                if outage.end() == 0 {
-                    assert_eq!((answer.status, answer.bytes.len()), (whole.status, whole.bytes.len()), "{name}");
-                    break;
-                }
-                assert_unavailable(&answer, &name);
-            }
-        }
-    }
-}
-
-#[tokio::test]
 async fn nobody_gets_in_while_the_table_fails() {
     let scene = Scene::new().await;
     let login = |password: &str| {

@@ -1,18 +1,20 @@
 //! A request to every route there is.
 
-use http::Method;
+use http::{HeaderName, Method};
 use serde_json::{Value, json};
 use shared::api::routes::Verb;
 use uuid::Uuid;
 
 use super::Scene;
-use crate::app::Answer;
+use crate::app::{Answer, Person, TestApp};
 
 /// What comes with a request.
 pub enum Content {
     Nothing,
     Json(Value),
-    File,
+    Form(&'static str),
+    /// A file of a name, with so many bytes.
+    File(&'static str, usize),
 }
 
 /// A request to a route.
@@ -21,7 +23,11 @@ pub struct Wanted {
     /// The path of the route.
     pub route: &'static str,
     pub address: String,
-    content: Content,
+    pub content: Content,
+    /// Who sends it, if it is not an administrator.
+    pub by: Option<Person>,
+    /// The key that makes it one with others.
+    pub key: Option<&'static str>,
 }
 
 impl Wanted {
@@ -31,32 +37,46 @@ impl Wanted {
 
     /// The answer to an administrator.
     pub async fn send(&self, scene: &Scene) -> Answer {
+        let answer = self.send_anyway(&scene.app, &scene.root).await;
+        assert!(!answer.broken_off, "{}", self.name());
+        answer
+    }
+
+    /// The answer of a process on the same stores, also one that breaks off.
+    pub async fn send_anyway(&self, app: &TestApp, root: &Person) -> Answer {
         let method: Method = self.verb.as_str().parse().unwrap();
-        let call = scene.app.call(method, &self.address).by(&scene.root);
-        match &self.content {
-            Content::Nothing => call.send().await,
-            Content::Json(body) => call.json(body).send().await,
-            Content::File => call.file("new.csv", "x").send().await,
-        }
+        let call = app.call(method, &self.address).by(self.by.as_ref().unwrap_or(root));
+        let call = call.header(HeaderName::from_static("x-request-id"), "one");
+        let call = match self.key {
+            Some(key) => call.header(HeaderName::from_static("idempotency-key"), key),
+            None => call,
+        };
+        let call = match &self.content {
+            Content::Nothing => call,
+            Content::Json(body) => call.json(body),
+            Content::Form(body) => call.form(body),
+            Content::File(name, length) => call.file(name, vec![b'x'; *length]),
+        };
+        call.send_anyway().await
     }
 }
 
 /// At least one good request to every route.
 pub fn requests(scene: &Scene) -> Vec<Wanted> {
     let (run, user) = (&scene.run, scene.root.user.id);
-    let get = |route: &'static str, address: String| Wanted { verb: Verb::Get, route, address, content: Content::Nothing };
-    let json = |verb, route: &'static str, address: &str, body| Wanted {
-        verb,
-        route,
-        address: address.to_owned(),
-        content: Content::Json(body),
+    let wanted = |verb, route: &'static str, address: String, content| {
+        // A request that may come twice says so.
+        let key = (route == "/api/pipeline/run").then_some("key");
+        Wanted { verb, route, address, content, by: None, key }
     };
+    let get = |route: &'static str, address: String| wanted(Verb::Get, route, address, Content::Nothing);
+    let json = |verb, route: &'static str, address: &str, body| wanted(verb, route, address.to_owned(), Content::Json(body));
     let plain = |route: &'static str| get(route, route.to_owned());
     let of_run = |route: &'static str| get(route, route.replace("{run_id}", run));
     let new_user = json!({"email": "new@example.com", "username": "new", "password": "correct horse"});
     let output = "/api/runs/{run_id}/notebook-outputs/{output_key}/download";
     let archived = "/api/runs/{run_id}/archive/download";
-    let file = |verb, route: &'static str, address: &str, content| Wanted { verb, route, address: address.to_owned(), content };
+    let file = |verb, route: &'static str, address: &str, content| wanted(verb, route, address.to_owned(), content);
     vec![
         plain("/"),
         plain("/health"),
@@ -86,7 +106,7 @@ pub fn requests(scene: &Scene) -> Vec<Wanted> {
         json(Verb::Post, "/api/sales-teams", "/api/sales-teams", json!({"name": format!("Team {}", Uuid::nil())})),
         plain("/api/config"),
         get("/api/files/list", "/api/files/list?recursive=true".to_owned()),
-        file(Verb::Post, "/api/files/upload", "/api/files/upload?path=uploaded", Content::File),
+        file(Verb::Post, "/api/files/upload", "/api/files/upload?path=uploaded", Content::File("new.csv", 1)),
         get("/api/files/download/{*path}", "/api/files/download/folder/tape.csv".to_owned()),
         get("/api/files/url/{*path}", "/api/files/url/folder/tape.csv".to_owned()),
         file(Verb::Post, "/api/files/mkdir", "/api/files/mkdir?path=made", Content::Nothing),

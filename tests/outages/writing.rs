@@ -1,10 +1,5 @@
 //! A store fails after some requests, at every point of what changes something.
 
-use axum::http::HeaderName;
-use http::header;
-use serde_json::json;
-use shared::stores::runs::{RunFilter, Runs};
-
 use super::{Scene, assert_unavailable, requests::requests};
 use crate::app::{Answer, Fault, Outage, form_of};
 
@@ -83,60 +78,4 @@ async fn a_large_upload_appears_whole_or_not_at_all() {
     let (answer, asked) = at_every_point(&scene, &scene.app.bucket_outage, send, "large").await;
     assert_eq!((&answer.expect(200)["size"], asked), (&9_000_000.into(), 4));
     assert_eq!(scene.app.text("inputs/large.csv").await.len(), 9_000_000);
-}
-
-#[tokio::test]
-async fn a_write_that_failed_succeeds_when_it_is_tried_again() {
-    let scene = Scene::new().await;
-    for wanted in requests(&scene).iter().filter(|wanted| wanted.verb.as_str() != "GET" && wanted.route != "/api/auth/login") {
-        scene.app.table_outage.begin_after(1, Fault::Broken);
-        scene.app.bucket_outage.begin(Fault::Broken);
-        let failed = wanted.send(&scene).await;
-        let asked = scene.app.table_outage.end() + scene.app.bucket_outage.end();
-        assert!(asked > 0, "{}", wanted.name());
-        assert_unavailable(&failed, &wanted.name());
-        let answer = wanted.send(&scene).await;
-        assert!(answer.status.is_success(), "{}: {}", wanted.name(), answer.text());
-    }
-}
-
-#[tokio::test]
-async fn a_run_whose_answer_was_lost_is_not_started_twice() {
-    let scene = Scene::new().await;
-    let runs = Runs::new(scene.app.resources.table.clone());
-    let count = async || runs.list(RunFilter::default(), None, 0, 1000).await.unwrap().0.len();
-    for spared in 0.. {
-        let before = count().await;
-        let send = async || {
-            let call = scene.app.post("/api/pipeline/run").by(&scene.root).json(&json!({"folder": "folder"}));
-            call.header(HeaderName::from_static("idempotency-key"), &format!("key-{spared}")).send().await
-        };
-        scene.app.table_outage.begin_after(spared, Fault::AnswerLost);
-        let answer = send().await;
-        let lost = scene.app.table_outage.end();
-        if lost > 0 {
-            assert_unavailable(&answer, &format!("after {spared}"));
-        }
-        let again = send().await;
-        assert_eq!(again.status.as_u16(), 202, "{}", again.text());
-        assert!(again.header(header::LOCATION.as_str()).starts_with("/api/runs/"));
-        assert_eq!(count().await, before + 1, "after {spared}");
-        if lost == 0 {
-            assert!(spared > 1);
-            break;
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_user_whose_answer_was_lost_is_whole() {
-    let scene = Scene::new().await;
-    let body = json!({"email": "new@example.com", "username": "new", "password": "correct horse"});
-    let register = || scene.app.post("/api/auth/register").by(&scene.root).json(&body).send();
-    scene.app.table_outage.begin_for("TransactWriteItems", Fault::AnswerLost);
-    assert_unavailable(&register().await, "lost");
-    assert_eq!(scene.app.table_outage.end(), 1);
-    register().await.problem(409);
-    let login = json!({"username": "new", "password": "correct horse"});
-    scene.app.post("/api/auth/login").json(&login).send().await.expect(200);
 }

@@ -47,6 +47,9 @@ where
     match code {
         Some("NoSuchKey" | "NotFound") => StorageError::NotFound,
         Some("PreconditionFailed" | "ConditionalRequestConflict") => StorageError::Changed,
+        // The client tries again by itself. An upload that is gone may have been completed by a try whose answer was lost:
+        // nobody can tell, and doing all of it again helps.
+        Some("NoSuchUpload") => StorageError::Store(StoreError::Unavailable(Box::new(error))),
         _ => StorageError::Store(failed(error)),
     }
 }

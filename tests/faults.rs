@@ -1,0 +1,178 @@
+//! One call to a store fails, and all others are answered: every call of everything that the product does, one at a time, in
+//! every way in which a call can fail. Which calls there are is found by recording what is done undisturbed.
+//!
+//! After each fault the stores hold the whole effect or none of it, the client is told the truth, and doing the same again
+//! gives what it gives undisturbed.
+
+mod asking;
+mod requests;
+mod state;
+mod working;
+
+use std::collections::BTreeMap;
+
+use crate::app::{Asked, Fault, Outage, Recorded, TestApp, with_retries};
+
+/// A store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Store {
+    Table,
+    Bucket,
+}
+
+impl Store {
+    pub const ALL: [Self; 2] = [Self::Table, Self::Bucket];
+
+    pub fn outage(self, app: &TestApp) -> &Outage {
+        match self {
+            Self::Table => &app.table_outage,
+            Self::Bucket => &app.bucket_outage,
+        }
+    }
+}
+
+/// How a call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// The client does not try again: the call fails.
+    AtOnce(Fault),
+    /// The first try fails, and the client tries again, as on AWS.
+    FirstTry(Fault),
+    /// Every try fails.
+    EveryTry(Fault),
+}
+
+impl Way {
+    /// Every way in which a call can fail. To a client that tries again, a store that broke is one that is busy.
+    pub const ALL: [Self; 13] = [
+        Self::AtOnce(Fault::Unreachable),
+        Self::AtOnce(Fault::Silent),
+        Self::AtOnce(Fault::Throttled),
+        Self::AtOnce(Fault::Broken),
+        Self::AtOnce(Fault::AnswerLost),
+        Self::AtOnce(Fault::CutShort),
+        Self::AtOnce(Fault::Contended),
+        Self::AtOnce(Fault::BrokenInside),
+        Self::FirstTry(Fault::Silent),
+        Self::FirstTry(Fault::Throttled),
+        Self::FirstTry(Fault::AnswerLost),
+        Self::FirstTry(Fault::BrokenInside),
+        Self::EveryTry(Fault::AnswerLost),
+    ];
+    /// Those that make a difference to what changes nothing: whether a read was done does not matter.
+    pub const OF_READS: [Self; 6] = [
+        Self::AtOnce(Fault::Unreachable),
+        Self::AtOnce(Fault::Silent),
+        Self::AtOnce(Fault::Throttled),
+        Self::AtOnce(Fault::Broken),
+        Self::AtOnce(Fault::CutShort),
+        Self::FirstTry(Fault::Throttled),
+    ];
+    /// A few that stand for all, for what takes long: nothing asks why a store fails.
+    pub const FEW: [Self; 5] = [
+        Self::AtOnce(Fault::Throttled),
+        Self::AtOnce(Fault::AnswerLost),
+        Self::AtOnce(Fault::CutShort),
+        Self::AtOnce(Fault::BrokenInside),
+        Self::FirstTry(Fault::AnswerLost),
+    ];
+
+    pub fn fault(self) -> Fault {
+        match self {
+            Self::AtOnce(fault) | Self::FirstTry(fault) | Self::EveryTry(fault) => fault,
+        }
+    }
+
+    /// Whether the store does what it is asked for, and only its answer is lost.
+    pub fn takes_effect(self) -> bool {
+        matches!(self.fault(), Fault::AnswerLost | Fault::CutShort)
+    }
+
+    /// The product anew on the stores of a test, with the client that this takes.
+    pub fn product(self, app: &TestApp) -> TestApp {
+        match self {
+            Self::AtOnce(_) => app.started_anew(|_| {}),
+            Self::FirstTry(_) | Self::EveryTry(_) => app.started_anew(with_retries),
+        }
+    }
+}
+
+/// A call that fails, and how.
+#[derive(Debug, Clone)]
+pub struct Disturbance {
+    pub store: Store,
+    pub asked: Asked,
+    pub way: Way,
+}
+
+impl Disturbance {
+    /// Each of the calls, in each of the ways.
+    pub fn each(calls: &[(Store, Asked)], ways: &[Way]) -> Vec<Self> {
+        let each = |(store, asked): &(Store, Asked)| {
+            let fitting = ways.iter().filter(|way| way.fault().fits(asked));
+            fitting.map(|way| Self { store: *store, asked: asked.clone(), way: *way }).collect::<Vec<_>>()
+        };
+        calls.iter().flat_map(each).collect()
+    }
+
+    /// Whether a second try cannot tell if the first one took effect: whoever asks is told so, and asks again.
+    pub fn nobody_can_know(&self) -> bool {
+        self.asked.shape.starts_with("COMPLETE") && self.way.takes_effect()
+    }
+
+    pub fn begin(&self, app: &TestApp) {
+        Store::ALL.iter().for_each(|store| store.outage(app).record());
+        self.store.outage(app).fail_one(&self.asked, self.way.fault(), matches!(self.way, Way::EveryTry(_)));
+    }
+
+    /// Ends it: how many tries failed, and whether the stores were changed. No upload is left behind but those that nobody was
+    /// told of.
+    pub fn end(&self, app: &TestApp) -> (usize, bool) {
+        let ended = Store::ALL.map(|store| store.outage(app).recorded());
+        let failed = ended.iter().map(|of| of.failed).sum();
+        let untold = if self.way.takes_effect() && self.asked.shape.starts_with("BEGIN") { failed } else { 0 };
+        assert_eq!(ended.iter().map(|of| of.unfinished).sum::<isize>(), untold as isize, "uploads without an end: {self:?}");
+        (failed, ended.iter().any(|of| of.changed))
+    }
+}
+
+/// The calls that something makes.
+pub struct Calls {
+    pub made: Vec<(Store, Asked)>,
+    /// Whether they changed the stores.
+    pub changed: bool,
+}
+
+/// Records the calls that something makes.
+pub async fn calls_of<T>(app: &TestApp, work: impl Future<Output = T>) -> (T, Calls) {
+    Store::ALL.iter().for_each(|store| store.outage(app).record());
+    let done = work.await;
+    let mut calls = Calls { made: Vec::new(), changed: false };
+    for store in Store::ALL {
+        let Recorded { asked, unfinished, changed, .. } = store.outage(app).recorded();
+        assert_eq!(unfinished, 0);
+        calls.changed |= changed;
+        calls.made.extend(asked.into_iter().map(|asked| (store, asked)));
+    }
+    (done, calls)
+}
+
+/// What was tried.
+#[derive(Debug, Default)]
+pub struct Tried {
+    /// How many calls there were of each thing that was done.
+    pub calls: BTreeMap<String, usize>,
+    /// How many tries failed, because a test let them.
+    pub faults: usize,
+    /// How often a client was told that a store does not answer, and how often it noticed nothing.
+    pub refused: usize,
+    pub unnoticed: usize,
+}
+
+impl Tried {
+    /// Checks that no less was tried.
+    pub fn at_least(&self, things: usize, calls: usize, least: usize) {
+        let all: usize = self.calls.values().sum();
+        assert!(self.calls.len() >= things && all >= calls && self.faults >= least, "{self:?}");
+    }
+}

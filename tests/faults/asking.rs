@@ -1,0 +1,203 @@
+//! Requests to the API while one call fails.
+
+use std::{
+    collections::BTreeSet,
+    io::{Cursor, Read as _},
+};
+
+use shared::api::routes::{Access, Verb};
+
+use super::{
+    Disturbance, Store, Tried, Way, calls_of,
+    requests::Stage,
+    state::{State, cut_out, differences},
+};
+use crate::{
+    app::{Answer, Asked, Fault, TestApp},
+    outages::{Scene, assert_unavailable, requests::Wanted},
+};
+
+/// What may lie in the stores beside the effect of a request, each with why it does no harm.
+const LEFTOVERS: [(&str, &str); 3] = [
+    ("object answers/", "An answer that nobody was sent to: the bucket's rule, and the sweeper of `serve`, remove it in a day."),
+    ("/archive.zip ", "An archive as a ZIP, whole: what it is made of never changes, and the next who asks is given it."),
+    ("item FAILURES#", "A failed log-in that was counted for the name and not yet for the address: no try goes uncounted."),
+];
+
+/// What tells a client who asks again that the first request had done it, where it is not the same answer once more.
+const DONE_BEFORE: [(&str, u16); 5] = [
+    ("POST /api/auth/register", 409),
+    ("POST /api/sales-teams", 409),
+    ("DELETE /api/files/{*path}", 404),
+    // It says that the folder exists.
+    ("POST /api/files/mkdir", 200),
+    // Whoever changed their own password has no good token any more.
+    ("PUT /api/auth/users/{user_id}", 401),
+];
+
+/// What of an answer is the same each time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Essence {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+}
+
+impl Essence {
+    fn of(answer: &Answer, before: &State) -> Self {
+        const HEADERS: [&str; 8] = [
+            "allow",
+            "cache-control",
+            "content-disposition",
+            "content-type",
+            "link",
+            "location",
+            "www-authenticate",
+            "x-total-count",
+        ];
+        let lasting = |text: &str| {
+            let text = before.without_new_ids(text);
+            // Addresses are signed for a moment, tokens have numbers, and what takes how long is never the same.
+            let cuts = [("X-Amz-", '"'), ("\"access_token\":\"", '"'), ("\"latency_ms\":", '}')];
+            cuts.into_iter().fold(text, |text, (from, to)| cut_out(&text, from, &[to]))
+        };
+        let body = match std::str::from_utf8(&answer.bytes) {
+            Ok(text) => lasting(text).into_bytes(),
+            Err(_) => unpacked(&answer.bytes).unwrap_or_else(|| answer.bytes.to_vec()),
+        };
+        Self { status: answer.status.as_u16(), headers: HEADERS.map(|name| (name, lasting(answer.header(name)))).into(), body }
+    }
+}
+
+/// The files of an archive or a workbook that is whole, but for the one that says when a workbook was made.
+fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).ok()?;
+    let mut all = Vec::new();
+    for at in 0..archive.len() {
+        let mut file = archive.by_index(at).ok()?;
+        let name = file.name().ok()?.into_owned();
+        all.extend_from_slice(name.as_bytes());
+        if name != "docProps/core.xml" {
+            file.read_to_end(&mut all).ok()?;
+        }
+    }
+    Some(all)
+}
+
+fn but_leftovers(told: &BTreeSet<String>) -> BTreeSet<&String> {
+    told.iter().filter(|line| !LEFTOVERS.iter().any(|(what, _)| line.contains(what))).collect()
+}
+
+/// Asks for something, and then for the same again and again while each of its calls fails in each of the ways.
+async fn ask(stage: &Stage, before: &State, wanted: &Wanted, ways: &[Way], which: fn(&Asked) -> bool, tried: &mut Tried) {
+    let Scene { app, root, .. } = &stage.scene;
+    let calm = app.started_anew(|_| {});
+    let (answer, calls) = calls_of(&calm, wanted.send_anyway(&calm, root)).await;
+    assert!(!answer.broken_off && answer.status.as_u16() < 500, "{}: {}", wanted.name(), answer.text());
+    let (whole, bytes) = (Essence::of(&answer, before), answer.bytes);
+    let now = State::of(app).await;
+    let effect = now.since(before);
+    before.bring_back(app, &now).await;
+    assert_eq!(State::of(app).await.since(before), BTreeSet::new());
+    let name = format!("{}: {} {}", tried.calls.len(), wanted.name(), whole.status);
+    tried.calls.insert(name, calls.made.len());
+    let calls: Vec<_> = calls.made.into_iter().filter(|(_, asked)| which(asked)).collect();
+    for disturbance in Disturbance::each(&calls, ways) {
+        let what = format!("{}: {disturbance:?}", wanted.name());
+        let product = disturbance.way.product(app);
+        disturbance.begin(&product);
+        let answer = wanted.send_anyway(&product, root).await;
+        let (failed, changed) = disturbance.end(&product);
+        assert!(failed > 0, "the call was not made: {what}");
+        tried.faults += failed;
+        let now = if changed { State::of(app).await } else { before.clone() };
+        let found = now.since(before);
+        let route = format!("{} {}", wanted.verb, wanted.route);
+        let told_again = |answer: &Answer| DONE_BEFORE.contains(&(route.as_str(), answer.status.as_u16()));
+        let (all, nothing) = (but_leftovers(&found) == but_leftovers(&effect), but_leftovers(&found).is_empty());
+        assert!(all || nothing, "half of it: {what}\n{}", differences(&found, &effect));
+        // The client's second try may meet what its first one did.
+        let told = all && !effect.is_empty() && disturbance.way.takes_effect() && told_again(&answer);
+        let answered = told || Essence::of(&answer, before) == whole;
+        if answered {
+            assert!(all && found.is_superset(&effect), "nothing of it: {what}\n{}", differences(&found, &effect));
+            tried.unnoticed += 1;
+        } else if answer.broken_off {
+            // The head was sent when the store stopped in the middle of a file.
+            assert_eq!(disturbance.way.fault(), Fault::CutShort, "{what}");
+            assert_eq!(answer.status.as_u16(), whole.status, "{what}");
+            assert!(answer.bytes.len() < bytes.len() && bytes.starts_with(&answer.bytes), "{what}");
+            tried.refused += 1;
+        } else if wanted.route == "/health/ready" {
+            assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "2"), "{what}: {}", answer.text());
+            tried.refused += 1;
+        } else {
+            assert_unavailable(&answer, &what);
+            // A client is not told that something failed which was done, unless nobody could know it.
+            assert!(nothing || disturbance.way.takes_effect(), "all of it: {what}");
+            tried.refused += 1;
+        }
+        if matches!(disturbance.way, Way::FirstTry(_)) {
+            let text = answer.text();
+            assert!(answered || disturbance.nobody_can_know(), "the second try did not make up for the first: {what}: {text}");
+        }
+        let (again, calls) = calls_of(&product, wanted.send_anyway(&product, root)).await;
+        let now = if calls.changed { State::of(app).await } else { now };
+        let found = now.since(before);
+        let done_before = !effect.is_empty() && all && told_again(&again);
+        assert!(done_before || Essence::of(&again, before) == whole, "not healed: {what}: {} {}", again.status, again.text());
+        let healed = but_leftovers(&found) == but_leftovers(&effect) && found.len() >= effect.len();
+        assert!(healed, "not healed: {what}\n{}", differences(&found, &effect));
+        before.bring_back(app, &now).await;
+    }
+}
+
+/// Asks for each of some things.
+async fn ask_all(stage: &Stage, all: &[Wanted], ways_of: impl Fn(&Wanted) -> &'static [Way], which: fn(&Asked) -> bool) -> Tried {
+    let before = State::to_keep(&stage.scene.app).await;
+    let mut tried = Tried::default();
+    for wanted in all {
+        ask(stage, &before, wanted, ways_of(wanted), which, &mut tried).await;
+    }
+    tried
+}
+
+#[tokio::test]
+async fn every_call_of_every_read_fails_once() {
+    let stage = Stage::new().await;
+    ask_all(&stage, &stage.reads(), |_| &Way::OF_READS, |_| true).await.at_least(50, 180, 1_000);
+}
+
+#[tokio::test]
+async fn every_call_of_every_write_fails_once() {
+    let stage = Stage::for_writes().await;
+    // Hashing a password takes its time on purpose.
+    let hashes = |wanted: &Wanted| wanted.route == "/api/auth/login" || wanted.route == "/api/auth/register";
+    let ways = |wanted: &Wanted| if hashes(wanted) { &Way::FEW[..] } else { &Way::ALL };
+    ask_all(&stage, &stage.writes(), ways, |_| true).await.at_least(25, 90, 900);
+}
+
+#[tokio::test]
+async fn every_call_that_stores_something_in_parts_fails_once() {
+    let stage = Stage::for_writes().await;
+    let large = stage.large().await;
+    ask_all(&stage, &large, |_| &Way::FEW, Asked::belongs_to_an_upload).await.at_least(2, 12, 24);
+}
+
+/// The routes that ask no store.
+const WITHOUT_STORES: [&str; 4] = ["/", "/health", "/openapi.json", "/docs"];
+
+#[tokio::test]
+async fn every_route_that_asks_a_store_is_asked() {
+    let stage = Stage::new().await;
+    let app: &TestApp = &stage.scene.app;
+    let all: Vec<Wanted> = stage.reads().into_iter().chain(stage.writes()).collect();
+    for route in &app.routes {
+        let wanted = all.iter().find(|wanted| (wanted.verb, wanted.route) == (route.verb, route.path));
+        let wanted = wanted.unwrap_or_else(|| panic!("{} {} is missing", route.verb, route.path));
+        let (_, calls) = calls_of(app, wanted.send_anyway(app, &stage.scene.root)).await;
+        let none = WITHOUT_STORES.contains(&route.path) && (route.verb, route.access) == (Verb::Get, Access::Public);
+        assert_eq!(calls.made.is_empty(), none, "{} {}", route.verb, route.path);
+    }
+    assert_eq!(Store::Table.outage(app).end() + Store::Bucket.outage(app).end(), 0);
+}
