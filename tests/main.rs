@@ -5,6 +5,7 @@ mod access;
 mod admin_commands;
 mod app;
 mod auth_routes;
+mod bombs;
 mod cli;
 mod data_routes;
 mod desk;
