@@ -14,6 +14,7 @@ mod events;
 mod facts;
 mod files_routes;
 mod health_routes;
+mod hostile;
 mod live;
 mod loans;
 mod logging_in;

@@ -33,6 +33,11 @@ impl TestApp {
         Call { app: self, request }
     }
 
+    /// The answer to any request.
+    pub async fn answer(&self, request: Request<Body>) -> Answer {
+        Answer::of(self.router.clone().oneshot(request).await.unwrap()).await
+    }
+
     /// What the bucket answers to a presigned URL.
     pub async fn fetch(&self, method: Method, url: &str, headers: &[(String, String)], body: &str) -> Answer {
         let mut request = Request::builder().method(method).uri(url);
@@ -105,7 +110,7 @@ impl Call<'_> {
 
     /// The answer.
     pub async fn send(self) -> Answer {
-        Answer::of(self.app.router.clone().oneshot(self.request).await.unwrap()).await
+        self.app.answer(self.request).await
     }
 }
 
