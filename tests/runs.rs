@@ -2,12 +2,16 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, Write},
+    io::{self, Read, Write},
     sync::{Arc, Mutex},
 };
 
 use shared::{
-    engine::{Destination, Job, Outcome, Tuning, run},
+    engine::{
+        Destination, Job, Outcome, Tuning,
+        distribute::{PartStore, run_in_parts},
+        run,
+    },
     error::RunError,
     phases::pricing::IrrTarget,
     rules::rule_set::RuleSet,
@@ -24,10 +28,13 @@ pub const HEADER: &str = "seller_loan_number,loan_amount,note_rate,ltv_ratio,dti
 /// The cells of a loan that is bought, all but its number.
 pub const GOOD_CELLS: &str = "250000,6.5,80,35,720,sfr,primary,purchase,312500,312500";
 
+/// Files by name.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
 /// Result files in memory.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryFolder {
-    files: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+    files: Arc<Mutex<Files>>,
 }
 
 struct MemoryFile(MemoryFolder, String);
@@ -45,7 +52,7 @@ impl Write for MemoryFile {
 
 impl MemoryFolder {
     /// All files by name.
-    pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
+    pub fn files(&self) -> Files {
         self.files.lock().unwrap().clone()
     }
 }
@@ -61,12 +68,73 @@ impl Destination for MemoryFolder {
     }
 }
 
+/// Parts in memory.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryParts(pub Arc<Mutex<Files>>);
+
+/// A file that appears when it is flushed.
+struct Pending(MemoryParts, String, Vec<u8>);
+
+impl Write for Pending {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.2.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.0.lock().unwrap().insert(self.1.clone(), self.2.clone());
+        Ok(())
+    }
+}
+
+impl PartStore for MemoryParts {
+    fn create(&self, name: &str) -> io::Result<Box<dyn Write + Send>> {
+        Ok(Box::new(Pending(self.clone(), name.to_owned(), Vec::new())))
+    }
+
+    fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
+        let bytes = self.0.lock().unwrap().get(name).cloned().ok_or(io::ErrorKind::NotFound)?;
+        Ok(Box::new(io::Cursor::new(bytes)))
+    }
+}
+
+/// Everything that a run gives, so that it can be compared.
+pub type Given = Result<(Files, String), RunError>;
+
+/// What a run gave.
+pub fn given(folder: &MemoryFolder, outcome: Result<Outcome, RunError>) -> Given {
+    let Outcome { summary, mappings, inputs, outputs, stored, index } = outcome?;
+    let summary =
+        serde_json::to_string(&summary.finish()).unwrap() + &String::from_utf8(summary.exception_summary_csv()).unwrap();
+    Ok((folder.files(), format!("{summary} {mappings:?} {inputs:?} {outputs:?} {stored:?} {index:?}")))
+}
+
+/// Works on a job of tapes, given as name and bytes.
+pub fn with_job<R>(
+    tapes: &[(&str, &[u8])],
+    folder: Option<&MemoryFolder>,
+    tuning: Tuning,
+    then: impl FnOnce(&Job<'_>) -> R,
+) -> R {
+    let source = |(name, bytes): &(&str, &[u8])| Box::new(MemorySource::new(*name, *bytes)) as Box<dyn TapeSource>;
+    let tapes: Vec<_> = tapes.iter().map(source).collect();
+    let destination = folder.map(|folder| folder as &dyn Destination);
+    let (rules, irr_target) = (RuleSet::built_in(), IrrTarget::DEFAULT);
+    then(&Job { tapes: &tapes, rules: &rules, irr_target, destination, progress: &|_| {}, tuning })
+}
+
+/// What a run gives that is cut into parts of so many bytes.
+pub fn in_parts(tapes: &[(&str, &[u8])], part_bytes: u64, tuning: Tuning) -> Given {
+    let (folder, parts) = (MemoryFolder::default(), MemoryParts::default());
+    given(&folder, with_job(tapes, Some(&folder), tuning, |job| run_in_parts(job, part_bytes, &parts)))
+}
+
 /// A finished run and its files.
 pub struct Finished {
     /// What the engine says of it.
     pub outcome: Outcome,
     /// The files that it wrote, by name; archived tapes are under `archive/`.
-    pub files: BTreeMap<String, Vec<u8>>,
+    pub files: Files,
 }
 
 impl Finished {

@@ -35,6 +35,11 @@ impl TestApp {
         Call { app: self, request }
     }
 
+    /// The answer to any request.
+    pub async fn answer(&self, request: Request<Body>) -> Answer {
+        Answer::of(self.router.clone().oneshot(request).await.unwrap()).await
+    }
+
     /// What the bucket answers to a presigned URL.
     pub async fn fetch(&self, method: Method, url: &str, headers: &[(String, String)], body: &str) -> Answer {
         let mut request = Request::builder().method(method).uri(url);
@@ -114,7 +119,7 @@ impl Call<'_> {
 
     /// The answer, also one that breaks off.
     pub async fn send_anyway(self) -> Answer {
-        Answer::of(self.app.router.clone().oneshot(self.request).await.unwrap()).await
+        self.app.answer(self.request).await
     }
 }
 

@@ -1,87 +1,24 @@
 //! In memory: for every way to cut a tape, all bytes are those of one worker.
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Read, Write},
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 use shared::{
     engine::{
-        Destination, Job, Outcome, Tuning,
-        distribute::{PartStore, Plan, Planned, finish, plan, process, refuse, run_in_parts},
+        Tuning,
+        distribute::{Plan, Planned, finish, plan, process, refuse, run_in_parts},
         run,
     },
     error::{RunError, RunErrorCode},
-    phases::pricing::IrrTarget,
-    rules::rule_set::RuleSet,
-    tape::source::{MemorySource, TapeSource},
 };
 
-use crate::runs::{GOOD_CELLS, HEADER, MemoryFolder};
-
-/// Files by name.
-type Files = BTreeMap<String, Vec<u8>>;
-
-/// Parts in memory.
-#[derive(Debug, Clone, Default)]
-struct MemoryParts(Arc<Mutex<Files>>);
-
-/// A file that appears when it is flushed.
-struct Pending(MemoryParts, String, Vec<u8>);
-
-impl Write for Pending {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.2.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.0.lock().unwrap().insert(self.1.clone(), self.2.clone());
-        Ok(())
-    }
-}
-
-impl PartStore for MemoryParts {
-    fn create(&self, name: &str) -> io::Result<Box<dyn Write + Send>> {
-        Ok(Box::new(Pending(self.clone(), name.to_owned(), Vec::new())))
-    }
-
-    fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
-        let bytes = self.0.lock().unwrap().get(name).cloned().ok_or(io::ErrorKind::NotFound)?;
-        Ok(Box::new(io::Cursor::new(bytes)))
-    }
-}
+use crate::runs::{Files, GOOD_CELLS, Given, HEADER, MemoryFolder, MemoryParts, given, in_parts, with_job};
 
 const TUNING: Tuning = Tuning { threads: 2, block_bytes: 700 };
-
-/// Everything that a run gives, so that it can be compared.
-type Given = Result<(Files, String), RunError>;
-
-fn given(folder: &MemoryFolder, outcome: Result<Outcome, RunError>) -> Given {
-    let Outcome { summary, mappings, inputs, outputs, stored, index } = outcome?;
-    let summary =
-        serde_json::to_string(&summary.finish()).unwrap() + &String::from_utf8(summary.exception_summary_csv()).unwrap();
-    Ok((folder.files(), format!("{summary} {mappings:?} {inputs:?} {outputs:?} {stored:?} {index:?}")))
-}
-
-fn with_job<R>(tapes: &[(&str, &[u8])], folder: Option<&MemoryFolder>, tuning: Tuning, then: impl FnOnce(&Job<'_>) -> R) -> R {
-    let source = |(name, bytes): &(&str, &[u8])| Box::new(MemorySource::new(*name, *bytes)) as Box<dyn TapeSource>;
-    let tapes: Vec<_> = tapes.iter().map(source).collect();
-    let destination = folder.map(|folder| folder as &dyn Destination);
-    let (rules, irr_target) = (RuleSet::built_in(), IrrTarget::DEFAULT);
-    then(&Job { tapes: &tapes, rules: &rules, irr_target, destination, progress: &|_| {}, tuning })
-}
 
 fn whole(tapes: &[(&str, &[u8])]) -> Given {
     let folder = MemoryFolder::default();
     given(&folder, with_job(tapes, Some(&folder), TUNING, run))
-}
-
-fn in_parts(tapes: &[(&str, &[u8])], part_bytes: u64, tuning: Tuning) -> Given {
-    let (folder, parts) = (MemoryFolder::default(), MemoryParts::default());
-    given(&folder, with_job(tapes, Some(&folder), tuning, |job| run_in_parts(job, part_bytes, &parts)))
 }
 
 /// The plan of tapes that can be split.

@@ -22,9 +22,10 @@ use crate::State;
 #[derive(Deserialize, ToSchema)]
 pub struct Credentials {
     /// The username, in any case.
+    #[schema(min_length = 1)]
     username: String,
     /// The password.
-    #[schema(format = Password)]
+    #[schema(format = Password, min_length = 1)]
     password: String,
 }
 

@@ -61,7 +61,10 @@ impl Format {
     get, path = "/api/exceptions/export", tag = "data", security(("bearer" = [])),
     params(ExportQuery, ExceptionQuery),
     responses(
-        (status = 200, description = "The file, with the fields of exceptions as columns", content_type = "text/csv"),
+        (status = 200, description = "The file, with the fields of exceptions as columns", content(
+            ("text/csv"),
+            ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        )),
         (status = 307, description = "A large file is at the address in `Location`"),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),

@@ -17,6 +17,7 @@ use axum::extract::FromRef;
 use shared::{
     api::{
         authenticate::Authenticator,
+        document::CommonAnswers,
         routes::{Api, Routes, Verb},
     },
     auth::permission::Permission,
@@ -77,6 +78,7 @@ pub fn api(state: State) -> Api {
 /// This function's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(
+    modifiers(&CommonAnswers),
     paths(
         get_summary::get_summary,
         list_exceptions::list_exceptions,

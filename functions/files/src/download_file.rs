@@ -31,7 +31,7 @@ pub struct AreaQuery {
     get, path = "/api/files/download/{path}", tag = "files", security(("bearer" = [])),
     params(("path" = String, Path, description = "The path in the area, slashes included"), AreaQuery),
     responses(
-        (status = 200, description = "The file", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 200, description = "The file", content_type = "*/*"),
         (status = 307, description = "The file has more than 4 MB: `Location` has it"),
         (status = 400, description = "The area or the path is against the rules", body = ProblemObject),
         (status = 401, body = ProblemObject),

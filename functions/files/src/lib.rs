@@ -13,6 +13,7 @@ use axum::extract::{DefaultBodyLimit, FromRef};
 use shared::{
     api::{
         authenticate::Authenticator,
+        document::CommonAnswers,
         routes::{Api, Routes, Verb},
     },
     auth::permission::Permission,
@@ -69,7 +70,7 @@ pub fn api(state: State) -> Api {
 
 /// This function's part of the OpenAPI document.
 #[derive(OpenApi)]
-#[openapi(paths(
+#[openapi(modifiers(&CommonAnswers), paths(
     list_files::list_files,
     upload_file::upload_file,
     download_file::download_file,

@@ -20,6 +20,7 @@ use crate::{State, place::Place};
 #[into_params(parameter_in = Query)]
 pub struct FolderQuery {
     /// The path in the area. Folders in between are made, too.
+    #[param(min_length = 1)]
     path: String,
     /// `inputs`, `outputs` or `output_share`.
     #[param(default = "inputs")]

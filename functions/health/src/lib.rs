@@ -11,7 +11,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use shared::{
-    api::routes::{Api, Routes, Verb},
+    api::{
+        document::CommonAnswers,
+        routes::{Api, Routes, Verb},
+    },
     clock::Clock,
     config::Environment,
     resources::Resources,
@@ -67,7 +70,7 @@ pub fn api(state: State) -> Api {
         description = "Decides for every loan of a tape whether to buy it, at what price, and why. Log in at \
                        `/api/auth/login` and send the token with every request. Errors are problems in the form of RFC 9457.",
     ),
-    modifiers(&Bearer),
+    modifiers(&Bearer, &CommonAnswers),
     tags(
         (name = "auth", description = "Log-in and users"),
         (name = "runs", description = "Runs: starting them, watching them, and what came out of them as files"),

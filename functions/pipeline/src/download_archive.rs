@@ -30,7 +30,7 @@ pub struct ArchiveQuery {
     get, path = "/api/runs/{run_id}/archive/download", tag = "runs", security(("bearer" = [])),
     params(("run_id" = Uuid, Path, description = "The run"), ArchiveQuery),
     responses(
-        (status = 200, description = "The file", content_type = "application/octet-stream"),
+        (status = 200, description = "The file", content_type = "*/*"),
         (status = 307, description = "A large file is at the address in `Location`"),
         (status = 400, description = "A path that leads out of the archive", body = ProblemObject),
         (status = 401, body = ProblemObject),

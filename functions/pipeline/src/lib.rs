@@ -18,6 +18,7 @@ use axum::extract::FromRef;
 use shared::{
     api::{
         authenticate::Authenticator,
+        document::CommonAnswers,
         routes::{Api, Routes, Verb},
     },
     auth::permission::Permission,
@@ -76,7 +77,7 @@ pub fn api(state: State) -> Api {
 
 /// This function's part of the OpenAPI document.
 #[derive(OpenApi)]
-#[openapi(paths(
+#[openapi(modifiers(&CommonAnswers), paths(
     start_run::start_run,
     list_runs::list_runs,
     get_run::get_run,

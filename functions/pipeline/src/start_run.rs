@@ -96,6 +96,7 @@ impl FromRequest<State> for Order {
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
         (status = 404, description = "No such tape, rule set or team", body = ProblemObject),
+        (status = 409, description = "The rule set was replaced while it was read", body = ProblemObject),
         (status = 413, body = ProblemObject),
         (status = 415, body = ProblemObject),
         (status = 422, description = "Also a rule set that cannot be read, and a key that came with another body", body = ProblemObject),

@@ -18,7 +18,7 @@ use std::vec;
 
 use calamine::{DataRef, ExcelDateTime, Reader as _, SheetType, Style, Xlsx, XlsxError};
 use flate2::{Decompress, FlushDecompress, Status};
-use memchr::{memchr, memchr3_iter, memmem};
+use memchr::{memchr, memchr2_iter, memchr3_iter, memmem};
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
@@ -60,12 +60,16 @@ const MAX_CELL: usize = 16 << 20;
 /// One tag. The longest that Excel writes hold a path or a number format, and are a few KiB long.
 const MAX_TAG: usize = 64 << 10;
 
+/// Attributes of one tag. The XML reader compares the name of each with those before it, so that a tag of a million would keep it
+/// busy for days. Excel writes a few dozen at most.
+const MAX_ATTRIBUTES: usize = 256;
+
 /// Elements inside one another. Workbooks stay below 20; the XML reader remembers every open one.
 const MAX_DEPTH: usize = 1_000;
 
-/// A sheet up to this unpacked size is not vetted: whatever it holds, reading it takes a few times as much memory at worst.
-/// Vetting costs about a quarter of the reading, so ordinary tapes do without.
-const MAX_UNSEEN_SHEET: u64 = 32 * MIB;
+/// A sheet up to this unpacked size is not vetted: whatever it holds, reading it takes a few times as much memory at worst, and a
+/// moment for all the attributes that one tag can have there. Vetting costs about a quarter of the reading.
+const MAX_UNSEEN_SHEET: u64 = MIB / 4;
 
 /// Rows of an Excel sheet.
 const MAX_ROWS: u32 = 1_048_576;
@@ -964,6 +968,9 @@ impl Vetting {
                 let content = &markup[1..length - 1];
                 let empty = content.strip_suffix(b"/");
                 let tag = Tag::new(empty.unwrap_or(content));
+                if tag.has_too_many_attributes() {
+                    return Err(bomb(&self.part, format!("{MAX_ATTRIBUTES} attributes in one tag")));
+                }
                 // In a sheet nothing is held; in the other parts everything is.
                 if self.bounds.end.is_none() {
                     copies.see(&self.part, &tag)?;
@@ -1003,6 +1010,23 @@ impl<'t> Tag<'t> {
     fn new(content: &'t [u8]) -> Self {
         let name = &content[..content.iter().position(|byte| is_space(*byte)).unwrap_or(content.len())];
         Self { name, local: local(name), content }
+    }
+
+    /// Whether it has more than [`MAX_ATTRIBUTES`]. Their values are in quotes: where one is not, the XML reader goes no further.
+    fn has_too_many_attributes(&self) -> bool {
+        let shortest = b" a=''".len();
+        if self.content.len() <= MAX_ATTRIBUTES * shortest {
+            return false;
+        }
+        let (mut quote, mut values) = (None, 0);
+        for at in memchr2_iter(b'"', b'\'', self.content) {
+            match quote {
+                None => (quote, values) = (Some(self.content[at]), values + 1),
+                Some(open) if open == self.content[at] => quote = None,
+                Some(_) => {}
+            }
+        }
+        values > MAX_ATTRIBUTES
     }
 
     /// The value of the first attribute of this name, entities as they are.
@@ -1764,6 +1788,12 @@ mod tests {
             let xml = [before.as_bytes(), long, after.as_bytes()].concat();
             assert_bomb(&vet(&xml, WINDOW, Bounds::sheet()).unwrap_err(), "part", limit);
         }
+        let flood = |count: usize| {
+            let attributes: String = (0..count).map(|at| format!(" a{at}='\"=\"'")).collect();
+            format!("<a><c{attributes}/></a>")
+        };
+        vet(flood(MAX_ATTRIBUTES).as_bytes(), 4_096, Bounds::sheet()).unwrap();
+        assert_bomb(&vet(flood(MAX_ATTRIBUTES + 1).as_bytes(), 4_096, Bounds::sheet()).unwrap_err(), "part", "256 attributes");
         // A cell that is long for its many short texts.
         let pieces = format!("{}<b/>", "y".repeat(1 << 20)).repeat(17);
         for (cell, bounds) in [("c", Bounds::sheet()), ("x:si", Bounds::held("x"))] {

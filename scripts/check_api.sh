@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Asks `loan-engine serve` what its OpenAPI document allows, and what it does not, with schemathesis: no answer may be a failure of ours,
+# and each must be one that the document describes. scripts/api.toml says what is asked, always the same. schemathesis is installed from
+# PyPI into target/ once. What is served lies in a temporary folder, and ends with this script.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+LIMIT=1200
+if [ -z "${CHECK_API_LIMITED:-}" ]; then
+    # All processes of this script are in the group that ends with it.
+    CHECK_API_LIMITED=yes exec timeout --kill-after=30 "$LIMIT" bash scripts/check_api.sh "$@"
+fi
+
+folder=$(mktemp -d)
+server=
+stop() {
+    if [ -n "$server" ]; then
+        kill "$server" 2>/dev/null || true
+        wait "$server" 2>/dev/null || true
+    fi
+    rm -rf "$folder"
+}
+trap stop EXIT
+trap 'exit 143' TERM INT
+
+tools="$(realpath -m "${CARGO_TARGET_DIR:-target}")/api-tools"
+wanted=scripts/api-requirements.txt
+if ! cmp -s "$wanted" "$tools/installed.txt"; then
+    python3 -m venv --clear "$tools"
+    "$tools/bin/pip" install --quiet --disable-pip-version-check -r "$wanted"
+    cp "$wanted" "$tools/installed.txt"
+fi
+
+# The command as the tests have it, of the whole workspace, because what `cargo test --workspace` has built is used again.
+cargo test --quiet --workspace --test tests --no-run
+password="a password for admin"
+LOAN_ENGINE_ADMIN_PASSWORD="$password" "${CARGO_TARGET_DIR:-target}/debug/loan-engine-under-test" serve --port 0 --data-dir "$folder/data" \
+    >"$folder/said" 2>"$folder/log" &
+server=$!
+for _ in $(seq 300); do
+    API_ADDRESS=$(grep -o 'http://[0-9.:]*' "$folder/said" || true)
+    [ -z "$API_ADDRESS" ] || break
+    kill -0 "$server" 2>/dev/null || break
+    sleep 0.1
+done
+if [ -z "$API_ADDRESS" ]; then
+    cat "$folder/said" "$folder/log" >&2
+    echo "loan-engine did not start" >&2
+    exit 1
+fi
+API_TOKEN=$("$tools/bin/python" -c '
+import sys, requests
+answer = requests.post(sys.argv[1] + "/api/auth/login", data={"username": "admin", "password": sys.argv[2]})
+print(answer.json()["access_token"])' "$API_ADDRESS" "$password")
+export API_ADDRESS API_TOKEN API_HOOKS="$PWD/scripts/api_hooks.py"
+
+cd "$folder"
+"$tools/bin/schemathesis" --no-color --config-file "$OLDPWD/scripts/api.toml" run "$API_ADDRESS/openapi.json" "$@"
+# A handler that panics is answered with a 500, and a task behind one is not.
+if grep -m 5 -i 'panicked' "$folder/log"; then
+    echo "the log tells of a panic" >&2
+    exit 1
+fi

@@ -1,0 +1,85 @@
+//! Any rows as the head of a tape: a header that is found is whole, and stays what it is in another order and another dress.
+
+use std::{borrow::Cow, collections::BTreeSet};
+
+use shared::{
+    error::RunErrorCode,
+    loan::Field,
+    tape::{
+        aliases::Aliases,
+        header::{Header, HeaderSearch, MAX_COLUMNS},
+    },
+};
+
+/// That rows hold what the head of every tape holds. Lines part rows, tabs part cells.
+pub fn check(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let mut search = HeaderSearch::default();
+    for (row, line) in text.split('\n').zip(1..) {
+        let cells: Vec<Cow<'_, str>> = row.split('\t').map(Cow::Borrowed).collect();
+        let found = search.look(&cells, line, "tape.csv");
+        let fields = meanings(&cells);
+        let missing = Field::ALL.into_iter().any(|field| field.info().required && !fields.contains(&field));
+        match &found {
+            Ok(None) => assert!(missing),
+            Ok(Some(header)) => assert_is_whole(header, &cells, line),
+            Err(error) if cells.len() > MAX_COLUMNS => assert_eq!(error.code, RunErrorCode::TooManyColumns),
+            Err(error) => {
+                assert_eq!((error.code, error.line), (RunErrorCode::DuplicateColumns, Some(line)));
+                assert!(fields.iter().collect::<BTreeSet<_>>().len() < fields.len());
+            }
+        }
+        let turned: Vec<Cow<'_, str>> = cells.iter().rev().cloned().collect();
+        let again = HeaderSearch::default().look(&turned, line, "tape.csv");
+        assert_eq!(
+            found.as_ref().map(|header| header.as_ref().map(kept_fields)).map_err(|error| error.code),
+            again.as_ref().map(|header| header.as_ref().map(kept_fields)).map_err(|error| error.code)
+        );
+        for cell in &cells {
+            assert_ignores_dress(cell);
+        }
+    }
+    let error = search.failure("tape.csv");
+    assert!(matches!(error.code, RunErrorCode::NoHeader | RunErrorCode::MissingColumns), "{error}");
+    assert!(error.message.len() < 1_000, "{error}");
+}
+
+fn meanings(cells: &[Cow<'_, str>]) -> Vec<Field> {
+    cells.iter().filter_map(|cell| Aliases::built_in().header(cell)).collect()
+}
+
+fn kept_fields(header: &Header) -> BTreeSet<(Field, String)> {
+    header.columns.iter().filter_map(|column| Some((column.field?, column.header.clone()))).collect()
+}
+
+fn assert_is_whole(header: &Header, cells: &[Cow<'_, str>], line: u64) {
+    assert_eq!((header.line, header.columns.len()), (line, cells.len()));
+    for (column, cell) in header.columns.iter().zip(cells) {
+        assert_eq!(column.header, cell.trim());
+        assert_eq!(column.field, Aliases::built_in().header(cell));
+    }
+    for field in Field::ALL {
+        match header.position(field) {
+            Some(at) => assert_eq!((header.columns[at].field, header.columns[at].name.as_str()), (Some(field), field.name())),
+            None => assert!(!field.info().required && header.columns.iter().all(|column| column.field != Some(field))),
+        }
+    }
+    let mut names: BTreeSet<&str> = header.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(names.len(), header.columns.len(), "a name is there twice");
+    for own in ["disposition", "final_price", "line", "source_file", "run_id"] {
+        assert!(!names.contains(own), "{own}");
+    }
+    let extra = header.extra_name(cells.len());
+    assert!(names.insert(&extra), "{extra}");
+    assert_eq!(Header::of_columns(line, header.columns.clone()), *header);
+    let json = serde_json::to_string(&header.columns).unwrap();
+    assert_eq!(serde_json::from_str::<Vec<shared::tape::header::Column>>(&json).unwrap(), header.columns);
+}
+
+/// That a cell means the same in capitals and with marks that do not count.
+fn assert_ignores_dress(cell: &str) {
+    let meaning = Aliases::built_in().header(cell);
+    for dressed in [cell.to_ascii_uppercase(), format!("  {cell}. "), format!("_{cell}#-"), cell.replace(' ', "_")] {
+        assert_eq!(Aliases::built_in().header(&dressed), meaning, "{dressed:?}");
+    }
+}

@@ -1,0 +1,160 @@
+//! Any requests to the whole product: none is our failure, and each is answered as the document says.
+
+use std::{cell::RefCell, str};
+
+use http::{HeaderName, HeaderValue, Method, Request, header};
+use serde_json::Value;
+use shared::auth::permission::Role;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::app::{Answer, Person, SECRET, Tape, TestApp, document};
+
+/// What parts the requests of an input.
+const SEPARATOR: &str = "\n%%\n";
+/// How many requests one product answers before another takes its place, so that an input depends on few others.
+const REQUESTS: usize = 3_000;
+
+thread_local! {
+    static DESK: RefCell<Option<Desk>> = const { RefCell::new(None) };
+}
+
+/// A product with people and a finished run.
+struct Desk {
+    runtime: Runtime,
+    app: TestApp,
+    people: Vec<Person>,
+    run: String,
+    answered: usize,
+    paths: Value,
+}
+
+/// That requests hold what every request holds. They are written as HTTP/1.1 writes them; `by: root` is a token of the admin,
+/// and `ana` is an analyst, `wes` of a sales team. `{run}`, `{team}` and `{user}` stand for ids that there are.
+pub fn check(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    DESK.with_borrow_mut(|kept| {
+        if kept.as_ref().is_some_and(|desk| desk.answered > REQUESTS) {
+            *kept = None;
+        }
+        let desk = kept.get_or_insert_with(Desk::new);
+        let text = desk.fill_in(text);
+        for request in text.split(SEPARATOR).take(8) {
+            desk.take(request);
+        }
+    });
+}
+
+impl Desk {
+    fn new() -> Self {
+        // Time stands still, so that nothing is waited for in earnest.
+        let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        let (app, people, run) = runtime.block_on(async {
+            let app = TestApp::new().await;
+            let team = app.team("West").await;
+            let people = vec![
+                app.person("root", Role::Admin, None).await,
+                app.person("ana", Role::Analyst, None).await,
+                app.person("wes", Role::SalesTeam, Some(team.id)).await,
+            ];
+            app.populated_run(&people[1]).await;
+            let bad = [("credit_score", "500"), ("appraisal_value", "")];
+            let run = app.ended(&people[2], &Tape::of_good(3).with("L-3", &bad)).await;
+            app.put("inputs/tape.csv", Tape::of_good(2).text().to_owned()).await;
+            (app, people, run)
+        });
+        let paths = serde_json::to_value(document()).unwrap()["paths"].take();
+        Self { runtime, app, people, run, answered: 0, paths }
+    }
+
+    fn fill_in(&self, text: &str) -> String {
+        let wes = &self.people[2].user;
+        let team = wes.sales_team_id.unwrap().to_string();
+        text.replace("{run}", &self.run).replace("{team}", &team).replace("{user}", &wes.id.to_string())
+    }
+
+    fn take(&mut self, text: &str) {
+        let Some(request) = self.request(text) else { return };
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        self.answered += 1;
+        let answer = self.runtime.block_on(async {
+            let answer = self.app.answer(request).await;
+            if answer.status == 202 {
+                self.app.work().await;
+            }
+            answer
+        });
+        self.app.clock.advance(jiff::SignedDuration::from_secs(1));
+        let allowed = documented(&self.paths, method.as_str(), &path);
+        let status = answer.status.as_str();
+        assert!(answer.status.as_u16() < 500, "{text:?}: {status} {}", answer.text());
+        assert!(allowed.is_empty() || allowed.iter().any(|one| one == status), "{text:?}: {status} {}", answer.text());
+        assert_is_ours(&method, &answer);
+    }
+
+    fn request(&self, text: &str) -> Option<Request<axum::body::Body>> {
+        let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
+        let mut lines = head.lines();
+        let (method, address) = lines.next()?.split_once(' ')?;
+        let uri: http::Uri = address.parse().ok().filter(|uri: &http::Uri| uri.path().starts_with('/'))?;
+        let mut request = Request::builder().method(method.parse::<Method>().ok()?).uri(uri);
+        for line in lines {
+            let (name, value) = line.split_once(": ")?;
+            if name == "by" {
+                let person = self.people.iter().find(|person| person.user.username == value)?;
+                request = request.header(header::AUTHORIZATION, format!("Bearer {}", person.token));
+            } else {
+                request = request.header(name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?);
+            }
+        }
+        request.body(axum::body::Body::from(body.to_owned())).ok()
+    }
+}
+
+/// That an answer has what all have, and shows nothing of the inside.
+fn assert_is_ours(method: &Method, answer: &Answer) {
+    assert!(!answer.header("x-request-id").is_empty());
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    let status = answer.status.as_u16();
+    if status >= 400 && method != Method::HEAD {
+        answer.problem(status);
+    }
+    match status {
+        401 => assert_eq!(answer.header("www-authenticate"), "Bearer"),
+        405 => assert!(!answer.header("allow").is_empty()),
+        429 => assert!(!answer.header("retry-after").is_empty()),
+        _ => {}
+    }
+    let text = answer.text();
+    for inside in [SECRET, "$argon2", "password_hash", "ValidationException", "panicked"] {
+        assert!(!text.contains(inside), "{inside}: {text}");
+    }
+}
+
+/// The statuses with which the document says that a request is answered; none where it says nothing of the request.
+fn documented(paths: &Value, method: &str, path: &str) -> Vec<String> {
+    let method = if method == "HEAD" { "get" } else { &method.to_ascii_lowercase() };
+    let operations = paths.as_object().unwrap().iter().filter_map(|(written, methods)| {
+        let fixed = fits(written, path)?;
+        Some((fixed, methods.get(method)?))
+    });
+    let Some((_, operation)) = operations.max_by_key(|(fixed, _)| *fixed) else { return Vec::new() };
+    operation["responses"].as_object().unwrap().keys().cloned().collect()
+}
+
+/// Whether a path is one of those that the document writes so, and how much of it stands as it is written.
+fn fits(written: &str, path: &str) -> Option<usize> {
+    let (mut fixed, mut parts) = (0, path.split('/'));
+    for wanted in written.split('/') {
+        if wanted == "{path}" {
+            return parts.next().filter(|part| !part.is_empty()).map(|_| fixed);
+        }
+        let part = parts.next()?;
+        match wanted.starts_with('{') {
+            true if part.is_empty() => return None,
+            true => {}
+            false if wanted == part => fixed += 1,
+            false => return None,
+        }
+    }
+    parts.next().is_none().then_some(fixed)
+}

@@ -1,0 +1,85 @@
+//! Any bytes as a CSV tape: whatever the blocks, threads and parts, the same results or the same refusal, and a fact for every
+//! row.
+
+use shared::{
+    engine::{Outcome, Tuning, run},
+    error::{Phase, RunError, RunErrorCode},
+    phases::disposition::Disposition,
+    results::csv::OutputFile,
+};
+
+use crate::runs::{Files, MemoryFolder, given, in_parts, with_job};
+
+use super::choice;
+
+const NAME: &str = "tape.csv";
+
+/// That a tape holds what every tape holds.
+pub fn check(tape: &[u8]) {
+    let tapes = [(NAME, tape)];
+    let seed = choice(tape);
+    let whole = run_with(&tapes, Tuning { threads: 1, block_bytes: 1 << 20 });
+    let accounts = whole.as_ref().map(|(outcome, files)| account(tape, outcome, files)).map_err(Clone::clone);
+    if let Err(error) = accounts {
+        assert_is_explained(&error);
+    }
+    let expected = comparable(whole);
+    let tuning = Tuning { threads: 1 + seed % 3, block_bytes: 1 + (seed >> 4) % 3_000 };
+    assert!(comparable(run_with(&tapes, tuning)) == expected, "{tuning:?} changes what comes out");
+    let part_bytes = 1 + (seed >> 16) as u64 % 2_000;
+    assert!(in_parts(&tapes, part_bytes, tuning) == expected, "parts of {part_bytes} bytes change what comes out");
+}
+
+/// A run, and the files that it wrote.
+pub fn run_with(tapes: &[(&str, &[u8])], tuning: Tuning) -> Result<(Outcome, Files), RunError> {
+    let folder = MemoryFolder::default();
+    let outcome = with_job(tapes, Some(&folder), tuning, run)?;
+    Ok((outcome, folder.files()))
+}
+
+/// What a run gave, so that it can be compared.
+pub fn comparable(run: Result<(Outcome, Files), RunError>) -> crate::runs::Given {
+    let (outcome, files) = run?;
+    let (_, told) = given(&MemoryFolder::default(), Ok(outcome))?;
+    Ok((files, told))
+}
+
+/// That a tape is refused as a tape, in a sentence.
+pub fn assert_is_explained(error: &RunError) {
+    assert_eq!(error.phase, Phase::Ingest, "{error}");
+    let of_storage = matches!(error.code, RunErrorCode::Internal | RunErrorCode::StorageFailed | RunErrorCode::OutputFailed);
+    assert!(!of_storage && error.code != RunErrorCode::UnreadableTape, "{error}");
+    assert!((20..2_000).contains(&error.message.len()), "{error}");
+}
+
+/// That every row is a loan, and every loan is where it belongs.
+pub fn assert_adds_up(outcome: &Outcome, files: &Files) {
+    let summary = &outcome.summary;
+    let counts = Disposition::ALL.map(|disposition| summary.count(disposition));
+    assert_eq!(counts.iter().sum::<u64>(), summary.total_loans());
+    let stored: u64 = outcome.index.facts.iter().flatten().map(|rows| u64::from(*rows)).sum();
+    assert_eq!(stored, summary.total_loans());
+    for file in OutputFile::ALL {
+        let mut reader = csv::Reader::from_reader(files[file.file_name()].as_slice());
+        let rows = reader.records().collect::<Result<Vec<_>, _>>().unwrap().len();
+        assert_eq!(rows as u64, summary.rows(file), "{}", file.file_name());
+    }
+}
+
+fn account(tape: &[u8], outcome: &Outcome, files: &Files) {
+    assert_adds_up(outcome, files);
+    assert!(files[&format!("archive/{NAME}")] == tape);
+    if let Some(rows) = plain_rows(tape, outcome) {
+        assert_eq!(outcome.summary.total_loans(), rows);
+    }
+}
+
+/// How many rows a tape has by a count that shares no code with the product; `None` where a line may not be a row.
+fn plain_rows(tape: &[u8], outcome: &Outcome) -> Option<u64> {
+    let mapping = &outcome.mappings[0];
+    let delimiter = mapping.delimiter.filter(|_| mapping.format == "csv")?;
+    let text = std::str::from_utf8(tape).ok().filter(|text| !text.contains('"'))?;
+    let below = text.split('\n').skip(usize::try_from(mapping.header_line).ok()?);
+    let says_something = |line: &&str| line.split(delimiter).any(|cell| !cell.trim().is_empty());
+    Some(below.filter(says_something).count() as u64)
+}

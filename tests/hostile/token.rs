@@ -1,0 +1,140 @@
+//! Any `Authorization` header, and any token with a signature: nothing is taken that was not signed by us, for somebody who is
+//! there, and for now.
+
+use std::{cell::RefCell, str};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{HeaderValue, Request, header};
+use jiff::Timestamp;
+use ring::hmac;
+use serde_json::Value;
+use shared::{
+    auth::{
+        permission::Role,
+        token::{Claims, Tokens},
+    },
+    config::Secret,
+    stores::users::Users,
+};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::app::{Person, SECRET, TestApp};
+
+thread_local! {
+    static DESK: RefCell<Option<Desk>> = const { RefCell::new(None) };
+}
+
+/// A product with somebody who is active and somebody who is not.
+struct Desk {
+    runtime: Runtime,
+    app: TestApp,
+    ana: Person,
+    ian: Person,
+}
+
+/// That an input holds what every header holds. By its first byte it is:
+///
+/// * `S`: a token's header, a line break, and claims, which are signed with our secret;
+/// * `F`: the same, signed with another one;
+/// * `A`: places of a good token, and what stands there instead, each a byte;
+/// * anything else: the header as it is.
+///
+/// `{now}`, `{ana}`, `{ian}` and `{token}` stand for the second, ids and a good token.
+pub fn check(input: &[u8]) {
+    DESK.with_borrow_mut(|kept| kept.get_or_insert_with(Desk::new).take(input));
+}
+
+impl Desk {
+    fn new() -> Self {
+        let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        let (app, ana, ian) = runtime.block_on(async {
+            let app = TestApp::new().await;
+            let ana = app.person("ana", Role::Analyst, None).await;
+            let ian = app.person("ian", Role::Admin, None).await;
+            let mut gone = ian.user.clone();
+            gone.is_active = false;
+            Users::new(app.resources.table.clone()).replace(&ian.user, &gone).await.unwrap();
+            (app, ana, ian)
+        });
+        Self { runtime, app, ana, ian }
+    }
+
+    fn take(&self, input: &[u8]) {
+        let (kind, rest) = input.split_first().unwrap_or((&b' ', &[]));
+        let value = match kind {
+            b'S' => self.signed(rest, SECRET),
+            b'F' => self.signed(rest, "another secret of at least 32 bytes"),
+            b'A' => format!("Bearer {}", self.altered(rest)).into_bytes(),
+            _ => self.fill_in(input),
+        };
+        let Ok(value) = HeaderValue::from_bytes(&value) else { return };
+        let request = Request::get("/api/auth/me").header(header::AUTHORIZATION, &value).body(axum::body::Body::empty());
+        let answer = self.runtime.block_on(self.app.answer(request.unwrap()));
+        match answer.status.as_u16() {
+            200 => {
+                assert_eq!(answer.json()["id"], self.ana.user.id.to_string());
+                assert!(self.is_good(&value), "{value:?} is taken");
+            }
+            401 => assert_eq!(answer.problem(401), "unauthenticated"),
+            other => panic!("{value:?}: {other} {}", answer.text()),
+        }
+        let token = value.to_str().unwrap_or_default().trim_start_matches("Bearer ");
+        let checked = Tokens::with(&Secret::new(SECRET), 480).check(token, self.now());
+        assert!(checked.is_err() || verified(token).is_some(), "{token} is taken");
+    }
+
+    fn now(&self) -> Timestamp {
+        self.app.resources.clock.now()
+    }
+
+    fn fill_in(&self, text: &[u8]) -> Vec<u8> {
+        let Ok(text) = str::from_utf8(text) else { return text.to_vec() };
+        let ids = [("{ana}", self.ana.user.id), ("{ian}", self.ian.user.id)];
+        let text = ids.iter().fold(text.to_owned(), |text, (name, id)| text.replace(name, &id.to_string()));
+        text.replace("{now}", &self.now().as_second().to_string()).replace("{token}", &self.ana.token).into_bytes()
+    }
+
+    fn signed(&self, text: &[u8], secret: &str) -> Vec<u8> {
+        let text = self.fill_in(text);
+        let (head, claims) = text.split_at(text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len()));
+        let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let message = format!("{}.{}", part(head), part(claims.get(1..).unwrap_or_default()));
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), message.as_bytes());
+        format!("Bearer {message}.{}", part(tag.as_ref())).into_bytes()
+    }
+
+    fn altered(&self, changes: &[u8]) -> String {
+        let mut token = self.ana.token.clone().into_bytes();
+        for change in changes.chunks_exact(3) {
+            let at = usize::from(u16::from_le_bytes([change[0], change[1]])) % token.len();
+            token[at] = change[2];
+        }
+        String::from_utf8_lossy(&token).into_owned()
+    }
+
+    /// Whether a header may let somebody in, by a reader of tokens that has no code of the product's.
+    fn is_good(&self, value: &HeaderValue) -> bool {
+        let Some((scheme, token)) = value.to_str().ok().and_then(|text| text.split_once(' ')) else { return false };
+        let now = self.now().as_second();
+        let said = verified(token.trim());
+        scheme.eq_ignore_ascii_case("bearer")
+            && said.is_some_and(|said| {
+                let second = |name: &str| said[name].as_i64();
+                said["sub"].as_str().is_some_and(|sub| sub.eq_ignore_ascii_case(&self.ana.user.id.to_string()))
+                    && said["iss"] == "loan-engine"
+                    && second("exp").is_some_and(|exp| exp > now && second("iat").is_some_and(|iat| iat < exp && iat <= now + 30))
+                    && serde_json::from_value::<Claims>(said).is_ok()
+            })
+    }
+}
+
+/// The claims of a token that we signed, with the one algorithm that there is, in the one way to write it.
+fn verified(token: &str) -> Option<Value> {
+    let (message, tag) = token.rsplit_once('.')?;
+    let (head, claims) = message.split_once('.')?;
+    let part = |text: &str| URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| URL_SAFE_NO_PAD.encode(bytes) == text);
+    let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+    hmac::verify(&key, message.as_bytes(), &part(tag)?).ok()?;
+    let head: Value = serde_json::from_slice(&part(head)?).ok()?;
+    (head["alg"] == "HS256").then(|| serde_json::from_slice(&part(claims)?).ok()).flatten()
+}
