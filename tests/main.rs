@@ -6,6 +6,7 @@ mod admin_commands;
 mod app;
 mod auth_routes;
 mod cli;
+mod crashes;
 mod data_routes;
 mod desk;
 mod distribution;
