@@ -7,6 +7,7 @@ mod app;
 mod auth_routes;
 mod bombs;
 mod cli;
+mod crashes;
 mod data_routes;
 mod desk;
 mod distribution;

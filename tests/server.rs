@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fs::File,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
@@ -71,7 +71,13 @@ impl Process {
         Self { child, out, said, folder: folder.to_owned() }
     }
 
-    fn signal(&self, name: &str) {
+    /// The number by which the system knows it.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
         assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
     }
 
@@ -85,6 +91,7 @@ impl Process {
 }
 
 impl Drop for Process {
+    /// Kills it, as `kill -9` does: it has no time to finish anything.
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ = self.child.kill();
@@ -227,6 +234,11 @@ impl Reply {
         text(&self.bytes)
     }
 
+    /// Whether all of the body has come.
+    pub fn is_whole(&self) -> bool {
+        self.headers.get("content-length").is_none_or(|length| *length == self.bytes.len().to_string())
+    }
+
     /// The JSON, if the status is the expected one.
     pub fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.bytes));
@@ -241,22 +253,42 @@ pub fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> R
 
 /// A request that says that its body has this length.
 pub fn send_announcing(length: u64, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+    let mut stream = begin(length, method, url, headers).unwrap();
+    // Whoever refuses a request may do so before having read it.
+    let _ = stream.write_all(body);
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    reply(&answer).unwrap()
+}
+
+/// A request to somebody who may be gone at any moment. What came of the answer, if its head did.
+pub fn try_send(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Reply> {
+    let mut stream = begin(body.len() as u64, method, url, headers).ok()?;
+    let _ = stream.write_all(body);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    reply(&answer)
+}
+
+/// Connects and sends the head of a request.
+fn begin(length: u64, method: &str, url: &str, headers: &[(&str, &str)]) -> io::Result<TcpStream> {
     let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
-    let mut stream = TcpStream::connect(host).unwrap();
+    let mut stream = TcpStream::connect(host)?;
     // After an answer in version 1.0 of the protocol the connection is closed, so that all of it is read.
     let mut head = format!("{method} /{path} HTTP/1.0\r\nhost: {host}\r\ncontent-length: {length}\r\n");
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
-    // Whoever refuses a request may do so before having read it.
-    let _ = stream.write_all(body);
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
+    stream.write_all(format!("{head}\r\n").as_bytes())?;
+    Ok(stream)
+}
+
+/// Reads an answer, if its head is whole.
+fn reply(answer: &[u8]) -> Option<Reply> {
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
     let head = text(&answer[..end]);
     let mut lines = head.lines();
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let pair = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
-    Reply { status, headers: lines.filter_map(pair).collect(), bytes: answer[end + 4..].to_vec() }
+    Some(Reply { status, headers: lines.filter_map(pair).collect(), bytes: answer[end + 4..].to_vec() })
 }

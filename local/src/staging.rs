@@ -1,7 +1,8 @@
 //! Where the files of a run are written, and how they appear under their final names all at once or not at all.
 //!
 //! Results are staged inside the folder that they are for, the archive inside the folder of archives, so that what moves
-//! them is a rename. What fails is removed again, with the folders that were made for it.
+//! them is a rename. What fails is removed again, with the folders that were made for it. A process that is killed between two
+//! of the renames cannot do that: the manifest, which is there only beside all the files that it names, says what is whole.
 
 use std::{
     fs::{self, File},
@@ -158,6 +159,13 @@ impl Staging {
         let _locked = folder.as_ref().map(File::lock);
         let replaced = self.results.path.join(REPLACED_FOLDER);
         fs::create_dir(&replaced)?;
+        let (manifest, old_manifest) = (self.places.results.join(MANIFEST_FILE), replaced.join(MANIFEST_FILE));
+        // The manifest comes last and goes first. Whoever is killed in between leaves no manifest of other files than those
+        // that are there, and files without one pass for the results of no run.
+        match fs::rename(&manifest, &old_manifest) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         for (at, name) in RESULT_FILES.iter().enumerate() {
             let place = self.places.results.join(name);
             // A second name for what is replaced, where the file system has such a thing.
@@ -167,6 +175,7 @@ impl Staging {
                     let place = self.places.results.join(name);
                     let _ = fs::rename(replaced.join(name), &place).or_else(|_| fs::remove_file(&place));
                 }
+                let _ = fs::rename(&old_manifest, &manifest);
                 return Err(error);
             }
         }
@@ -336,14 +345,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("out");
         fs::create_dir(&out).unwrap();
-        fs::write(out.join("purchase_tape.csv"), "old").unwrap();
+        for name in ["purchase_tape.csv", MANIFEST_FILE] {
+            fs::write(out.join(name), "old").unwrap();
+        }
         let staging = staged(folder.path());
         // It was not there when the run began.
         fs::create_dir(out.join(FACTS_FILE)).unwrap();
         let error = staging.publish().unwrap_err();
         assert!(error.message.starts_with("The folder out could not be written: "), "{error}");
-        assert_eq!(names(&out), [FACTS_FILE, "purchase_tape.csv"]);
-        assert_eq!(fs::read_to_string(out.join("purchase_tape.csv")).unwrap(), "old");
+        assert_eq!(names(&out), [FACTS_FILE, MANIFEST_FILE, "purchase_tape.csv"]);
+        for name in ["purchase_tape.csv", MANIFEST_FILE] {
+            assert_eq!(fs::read_to_string(out.join(name)).unwrap(), "old");
+        }
     }
 
     #[cfg(target_os = "linux")]

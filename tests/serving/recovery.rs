@@ -13,7 +13,7 @@ use shared::{
     storage::{StorageBackend as _, StorageError, stream_of},
     stores::{
         StoreError,
-        runs::{Created, Lease, Runs},
+        runs::{Created, Lease, MAX_ATTEMPTS, Runs},
         throttle::{Failures, Whose},
     },
 };
@@ -58,6 +58,35 @@ async fn a_run_whose_worker_died_is_taken_up_at_once() {
     drop((stores, resources, runs));
     let server = start(folder.path());
     assert_eq!(server.admin().wait_for_the_run()["run_id"], request.run_id.to_string());
+}
+
+#[tokio::test]
+async fn a_run_that_is_given_up_leaves_no_files_of_its_tries() {
+    let folder = tempfile::tempdir().unwrap();
+    let (stores, resources) = stores(folder.path()).await;
+    resources.storage.put("inputs/tape.csv", stream_of(small_tape()), "text/csv", u64::MAX).await.unwrap();
+    let tapes = find_tapes(&resources.storage, "inputs", &Wanted::Folder(String::new())).await.unwrap();
+    let request = start_run::request(Uuid::new_v4(), Terms::default(), tapes, SystemClock.now());
+    let (id, runs, mut run) = (request.run_id, Runs::new(resources.table.clone()), request.run().unwrap());
+    assert_eq!(runs.create(&run, &request, None).await.unwrap(), Created::Done);
+    run.start(SystemClock.now()).unwrap();
+    for _ in 0..MAX_ATTEMPTS {
+        let lease = Lease::of_one(id, Uuid::new_v4());
+        assert!(runs.claim(&lease, &run, SystemClock.now()).await.unwrap().is_some());
+        runs.release(&lease).await.unwrap();
+    }
+    // The last try was killed between two of its files.
+    for key in [format!("outputs/{id}/purchase_tape.csv"), format!("archive/{id}/input/tape.csv")] {
+        resources.storage.put_bytes(&key, "part of it".into(), "text/csv").await.unwrap();
+    }
+    drop((stores, resources, runs));
+    let server = start(folder.path());
+    let admin = server.admin();
+    let run = admin.wait_for(&format!("/api/runs/{id}"), |run| run["status"] == "failed");
+    assert_eq!(run["error"]["code"], "worker_lost");
+    assert_eq!(admin.get("/api/files/list?area=outputs&recursive=true").expect(200)["count"], 0);
+    let archive = admin.get(&format!("/api/runs/{id}/archive")).expect(200);
+    assert_eq!(archive, json!({ "input": [], "output": [], "manifest": null }));
 }
 
 #[tokio::test]

@@ -67,6 +67,9 @@ impl EmbeddedStores {
     /// # Errors
     /// It cannot be made.
     pub async fn table(&self) -> Result<Table, StoreError> {
+        let (dynamodb, unfinished) = (self.dynamodb.clone(), |error| StoreError::Damaged(format!("the table: {error}")));
+        let looked = tokio::task::spawn_blocking(move || dynamodb.finish_or_remove(TABLE)).await;
+        looked.map_err(|error| StoreError::Damaged(error.to_string()))?.map_err(unfinished)?;
         let table = Table { client: self.dynamodb_client(), name: TABLE.to_owned(), known_users: None };
         schema::create_table(&table.client, &table.name).await?;
         Ok(table)

@@ -12,8 +12,17 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 use aws_smithy_types::body::SdkBody;
-use dynoxide::{Database, DynoxideError};
+use dynoxide::{
+    Database, DynoxideError,
+    actions::{
+        delete_table::DeleteTableRequest,
+        describe_time_to_live::DescribeTimeToLiveRequest,
+        scan::ScanRequest,
+        update_time_to_live::{TimeToLiveSpecification, UpdateTimeToLiveRequest},
+    },
+};
 use serde::{Serialize, de::DeserializeOwned};
+use shared::stores::keys::EXPIRES_AT;
 use tokio::sync::Notify;
 
 use super::EmbeddedError;
@@ -56,6 +65,26 @@ impl DynamoDb {
     /// written since the last call counts, too.
     pub async fn something_transacted(&self) {
         self.transacted.notified().await;
+    }
+
+    /// Sees to it that a table is whole or not there. The library makes one step by step, and then the product has the
+    /// lifetimes of items switched on: whoever is killed meanwhile leaves a table that passes for whole, and is not.
+    pub(super) fn finish_or_remove(&self, table: &str) -> Result<(), DynoxideError> {
+        let (database, table_name) = (&self.database, table.to_owned());
+        match database.describe_time_to_live(DescribeTimeToLiveRequest { table_name: table_name.clone() }) {
+            Err(DynoxideError::ResourceNotFoundException(_)) => return Ok(()),
+            Ok(described) if described.time_to_live_description.attribute_name.is_some() => return Ok(()),
+            _ => {}
+        }
+        // Nothing is written to a table before it is whole. One with items is, but for the lifetimes.
+        let scan = ScanRequest { table_name: table_name.clone(), limit: Some(1), ..ScanRequest::default() };
+        if database.scan(scan).is_ok_and(|scanned| scanned.count > 0) {
+            let lifetimes = TimeToLiveSpecification { attribute_name: EXPIRES_AT.to_owned(), enabled: true };
+            let update = UpdateTimeToLiveRequest { table_name, time_to_live_specification: lifetimes };
+            return database.update_time_to_live(update).map(drop);
+        }
+        tracing::warn!("the making of the table was broken off, and begins again");
+        database.delete_table(DeleteTableRequest { table_name }).map(drop)
     }
 
     /// Removes items whose time is over. It takes as long as the table is large.
@@ -140,5 +169,66 @@ impl HttpConnector for DynamoDb {
             answer.headers_mut().insert("content-type", "application/x-amz-json-1.0");
             Ok(answer)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rusqlite::Connection;
+    use shared::{
+        clock::{Clock as _, SystemClock},
+        stores::{
+            table::Table,
+            throttle::{Failures, Whose},
+        },
+    };
+
+    use super::super::{Credentials, EmbeddedStores, Options};
+
+    fn open(folder: &std::path::Path) -> EmbeddedStores {
+        let options = Options {
+            durable: true,
+            bucket: "loans".to_owned(),
+            credentials: Credentials::random(),
+            watched_prefix: "inputs/".to_owned(),
+            clock: Arc::new(SystemClock),
+        };
+        EmbeddedStores::open(folder, options).unwrap()
+    }
+
+    /// A table that was left like this is whole after the next start.
+    async fn left_with(statements: &str, write: bool) -> (EmbeddedStores, Table) {
+        let folder = tempfile::tempdir().unwrap();
+        let table = open(folder.path()).table().await.unwrap();
+        if write {
+            let failures = Failures::new(table.clone());
+            failures.add(Whose::Username("ana"), "2026-01-01T00:00:00Z".parse().unwrap()).await.unwrap();
+        }
+        drop(table);
+        Connection::open(folder.path().join("table.sqlite")).unwrap().execute_batch(statements).unwrap();
+        let stores = open(folder.path());
+        let table = stores.table().await.unwrap();
+        (stores, table)
+    }
+
+    #[tokio::test]
+    async fn a_table_whose_making_was_broken_off_is_made_again() {
+        let no_index = "UPDATE _tables SET ttl_enabled = 0, ttl_attribute = NULL; DROP TABLE \"loan-engine::gsi::by_team\";";
+        let nothing = format!("{no_index} DROP TABLE \"loan-engine\";");
+        for left in [no_index, &nothing] {
+            let (stores, table) = left_with(left, false).await;
+            let failures = Failures::new(table);
+            failures.add(Whose::Username("ana"), "2026-01-01T00:00:00Z".parse().unwrap()).await.unwrap();
+            failures.add(Whose::Username("bob"), SystemClock.now()).await.unwrap();
+            assert_eq!(stores.dynamodb.sweep_expired().unwrap(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_table_in_use_without_lifetimes_keeps_its_items_and_gets_them() {
+        let (stores, _) = left_with("UPDATE _tables SET ttl_enabled = 0, ttl_attribute = NULL;", true).await;
+        assert_eq!(stores.dynamodb.sweep_expired().unwrap(), 1);
     }
 }

@@ -6,7 +6,14 @@ use runner::{
     execute::{Executed, Worker},
     incoming::Arrival,
 };
-use shared::{api::layers::chain, clock::Clock, engine::Tuning, resources::Resources, stores::StoreError};
+use shared::{
+    api::layers::chain,
+    clock::Clock,
+    engine::Tuning,
+    resources::Resources,
+    storage::{StorageBackend as _, StorageError, s3::S3Storage},
+    stores::{StoreError, keys, runs::StoredRun},
+};
 use tokio::task::{Id, JoinSet};
 use uuid::Uuid;
 
@@ -104,20 +111,45 @@ impl Workshop {
             Err(error) => return tracing::error!(error = chain(&error), "it cannot be read which runs wait"),
         };
         let begun: Vec<Uuid> = runs.values().copied().collect();
-        let new = waiting.into_iter().map(|run| run.run_id).filter(|id| !begun.contains(id));
-        for run_id in new.take(AT_ONCE - executing.len()) {
-            let task = executing.spawn(execute(self.worker.clone(), run_id));
+        let new = waiting.into_iter().filter(|run| !begun.contains(&run.run_id));
+        for run in new.take(AT_ONCE - executing.len()) {
+            let run_id = run.run_id;
+            let task = executing.spawn(execute(self.worker.clone(), run));
             runs.insert(task.id(), run_id);
         }
     }
 }
 
 /// Executes a run. One that did not come to its end keeps its place for a while, so that it is not tried again at once.
-async fn execute(worker: Worker, run_id: Uuid) {
-    match worker.execute(run_id).await {
+async fn execute(worker: Worker, run: StoredRun) {
+    let run_id = run.run_id;
+    let executed = match start_clean(&worker.storage, &run).await {
+        Ok(()) => worker.execute(run_id).await,
+        Err(error) => Err(error),
+    };
+    match executed {
         Ok(Executed::Completed | Executed::Failed) => return,
         Ok(Executed::NotOurs) => {}
         Err(error) => tracing::error!(%run_id, error = chain(&error), "a run could not be finished, and is tried again"),
     }
     tokio::time::sleep(LOOK_EVERY).await;
+}
+
+/// Removes the files that a try before has left, which nobody else works on: when the run is given up, or fails this time,
+/// there are no outputs of a part of it.
+async fn start_clean(storage: &S3Storage, run: &StoredRun) -> Result<(), StoreError> {
+    if run.attempt == 0 {
+        return Ok(());
+    }
+    let of_store = |error| match error {
+        StorageError::Store(error) => error,
+        error => StoreError::Unavailable(Box::new(error)),
+    };
+    for folder in [keys::outputs(run.run_id), keys::results(run.run_id), keys::archive(run.run_id)] {
+        let left = storage.list(&folder, true).await.map_err(of_store)?;
+        for file in left.into_iter().filter(|entry| entry.file.is_some()) {
+            storage.delete(&file.key).await.map_err(of_store)?;
+        }
+    }
+    Ok(())
 }

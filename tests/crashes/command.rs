@@ -1,0 +1,101 @@
+//! `loan-engine run` is killed: what it was to replace is there as it was, or all of it is new.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::Stdio,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{SEED, dice::Dice, kills, tape};
+use crate::server::{command, give};
+
+/// The results of a run, beside the archive.
+const RESULTS: [&str; 7] = [
+    "purchase_tape.csv",
+    "projected_tape.csv",
+    "rejection_report.csv",
+    "exception_summary.csv",
+    "facts.parquet",
+    "exceptions.parquet",
+    "manifest.json",
+];
+
+/// The results that are in a folder. The manifest is of its run alone, but for the files that it names.
+fn results(folder: &Path) -> BTreeMap<&'static str, Vec<u8>> {
+    let read = |name: &'static str| {
+        let mut bytes = fs::read(folder.join(name)).ok()?;
+        if name == "manifest.json" {
+            let manifest: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+            bytes = [&manifest["inputs"], &manifest["outputs"], &manifest["stored"]].map(ToString::to_string).concat().into();
+        }
+        Some((name, bytes))
+    };
+    RESULTS.into_iter().filter_map(read).collect()
+}
+
+fn args<'a>(tape: &'a str, out: &'a str) -> [&'a str; 4] {
+    ["run", tape, "--out", out]
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_whole_results_under_a_manifest_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let mut whole = Vec::new();
+    let mut takes = Duration::ZERO;
+    for (name, out, loans) in [("a.csv", "a", 3_000), ("b.csv", "b", 3_500)] {
+        fs::write(at(name), tape(loans)).unwrap();
+        let started = Instant::now();
+        assert!(give(folder.path(), &args(name, out), &[], "").status.success());
+        takes = started.elapsed();
+        let results = results(&at(out));
+        assert_eq!(results.len(), RESULTS.len());
+        whole.push(results);
+    }
+    let (mut dice, mut half, mut ended) = (Dice(SEED), 0, 0);
+    for kill in 0..kills().div_ceil(2) {
+        let name = if dice.one_in(2) { "a.csv" } else { "b.csv" };
+        // Now into a folder that has results, now into a new one.
+        let out = if dice.one_in(2) { "out".to_owned() } else { format!("new{kill}") };
+        let before = results(&at(&out));
+        let mut run = command(folder.path(), &args(name, &out)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        if dice.one_in(2) {
+            thread::sleep(dice.micros(takes.as_micros() as u64));
+        } else {
+            // While the results get their names: the first of them is another one than before.
+            let first = |folder: &Path| fs::metadata(folder.join(RESULTS[0])).and_then(|file| file.modified()).ok();
+            let old = first(&at(&out));
+            while first(&at(&out)) == old && run.try_wait().unwrap().is_none() {}
+        }
+        ended += u64::from(run.try_wait().unwrap().is_some());
+        run.kill().unwrap();
+        run.wait().unwrap();
+        let after = results(&at(&out));
+        // Each file is whole.
+        for (name, bytes) in &after {
+            assert!(whole.iter().any(|whole| whole[name] == *bytes), "{name} is half");
+        }
+        if after.contains_key("manifest.json") {
+            assert!(whole.contains(&after), "the manifest is of other results, after kill {kill}");
+        } else {
+            // Without one they are not whole, and nobody takes them for it.
+            half += u64::from(!after.is_empty());
+        }
+        assert!(after == before || !after.is_empty(), "what was there before is gone");
+    }
+    // What was left is cleared away by the next run.
+    assert!(give(folder.path(), &args("a.csv", "out"), &[], "").status.success());
+    assert!(results(&at("out")) == whole[0]);
+    let left = |folder: &Path| {
+        let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with(".loan-engine-") && folder.join(name).join(".lock").exists()).count()
+    };
+    assert_eq!((left(&at("out")), left(&at("out/archive"))), (0, 0));
+    println!(
+        "{} kills of a run, {half} of them between the first result and the manifest, {ended} after its end",
+        kills().div_ceil(2)
+    );
+}

@@ -1,0 +1,66 @@
+//! What a killed process left in its folder.
+
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
+
+use local::embedded::{Credentials, EmbeddedStores, Options};
+use shared::{
+    auth::token::Tokens,
+    clock::SystemClock,
+    config::{Environment, Secret},
+    error::Phase,
+    run::RunStatus,
+    storage::StorageBackend as _,
+    stores::runs::{RunFilter, Runs, StoredRun},
+};
+
+use crate::app::SECRET;
+
+/// The runs and the keys of all objects.
+pub struct Found {
+    pub runs: Vec<StoredRun>,
+    pub keys: BTreeSet<String>,
+}
+
+/// Looks at the data in a folder, by a copy of its databases: what is found stays as it was left.
+pub async fn look(folder: &Path) -> Found {
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["table.sqlite", "table.sqlite-wal", "bucket.sqlite", "bucket.sqlite-wal"] {
+        // A start that was killed early has made none of them.
+        let _ = fs::copy(folder.join("data").join(name), copy.path().join(name));
+    }
+    let options = Options {
+        durable: true,
+        bucket: "loans".to_owned(),
+        credentials: Credentials::random(),
+        watched_prefix: "inputs/".to_owned(),
+        clock: Arc::new(SystemClock),
+    };
+    let stores = EmbeddedStores::open(copy.path(), options).unwrap();
+    let tokens = Tokens::with(&Secret::new(SECRET), 480);
+    let resources = stores.resources("http://127.0.0.1:1", tokens, Environment::Test, Arc::new(SystemClock)).await.unwrap();
+    let (runs, more) = Runs::new(resources.table.clone()).list(RunFilter::default(), None, 0, 10_000).await.unwrap();
+    assert!(!more);
+    let keys = resources.storage.list("", true).await.unwrap();
+    Found { runs, keys: keys.into_iter().filter(|entry| entry.file.is_some()).map(|entry| entry.key).collect() }
+}
+
+impl Found {
+    /// The runs that had been taken and had not ended.
+    pub fn running(&self) -> impl Iterator<Item = &StoredRun> {
+        self.runs.iter().filter(|run| run.status == RunStatus::Running)
+    }
+
+    /// The phase in which a run was, if something had been stored of it: before that, it was in one of the first five.
+    pub fn storing(&self, run: &StoredRun) -> Option<Phase> {
+        let (id, attempt) = (run.run_id, run.attempt);
+        // What an attempt before had stored says nothing of this one.
+        let there = |prefix: String| attempt == 1 && self.keys.iter().any(|key| key.starts_with(&prefix));
+        if there(format!("archive/{id}/")) || there(format!("results/{id}/index")) {
+            Some(Phase::Archive)
+        } else if there(format!("outputs/{id}/")) || there(format!("results/{id}/")) {
+            Some(Phase::Output)
+        } else {
+            None
+        }
+    }
+}
