@@ -5,6 +5,7 @@
 //! --nocapture` kills so often instead of the few times of every day, and tells what was hit.
 
 #![cfg(test)]
+#![expect(clippy::print_stdout, reason = "what was hit is what a long run is made for")]
 
 mod client;
 mod command;

@@ -77,7 +77,7 @@ impl State {
                 String::new()
             })
         };
-        for (_, item) in &state.items {
+        for item in state.items.values() {
             item.values().filter_map(|value| value.as_s().ok()).for_each(|text| drop(note(text)));
         }
         state.objects.keys().for_each(|key| drop(note(key)));
