@@ -404,6 +404,10 @@ async fn a_server_that_is_killed_at_any_moment_loses_nothing_and_doubles_nothing
         assert_eq!(owners(prefix), committed, "{prefix}");
     }
     let ended = |status: &str| runs.iter().filter(|run| *run == status).count();
+    let (files, users) = {
+        let promises = story.ledger.open();
+        (promises.files.len(), promises.users.len())
+    };
     println!(
         "{} kills: {:?}, {} while starting, {} while no run was executed; {} runs completed, {} given up; {} files, {} users",
         story.kills,
@@ -412,8 +416,8 @@ async fn a_server_that_is_killed_at_any_moment_loses_nothing_and_doubles_nothing
         story.idle,
         ended("completed"),
         ended("failed"),
-        story.ledger.open().files.len(),
-        story.ledger.open().users.len(),
+        files,
+        users,
     );
     assert!(story.kills >= kills);
     if cfg!(target_os = "linux") {
