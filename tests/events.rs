@@ -17,6 +17,7 @@ use shared::{
         permission::Role,
         user::{SalesTeam, User},
     },
+    run::RunStatus,
     start_run::{self, Terms, Wanted, find_tapes},
     storage::StorageBackend as _,
     stores::{runs::Created, teams::Teams, users::Users},
@@ -96,8 +97,11 @@ const OBJECTS: &[&str] = &[
     "outputs/incoming/march.csv",
 ];
 
-/// The steps of the state machine that end a pending run by themselves, with how.
-const STEPS: &[(&str, &str)] = &[("runner/step_execute.json", "completed"), ("runner/step_give_up.json", "failed")];
+/// The steps of the state machine that end a pending run by themselves, with what they tell, and what the run is then.
+const STEPS: &[(&str, &str, RunStatus)] = &[
+    ("runner/step_execute.json", "completed", RunStatus::Completed),
+    ("runner/step_give_up.json", "given_up", RunStatus::Failed),
+];
 
 /// The steps of a run in parts, in their order.
 const STEPS_IN_PARTS: [&str; 3] = ["runner/step_plan.json", "runner/step_process.json", "runner/step_finish.json"];
@@ -144,7 +148,7 @@ fn every_file_is_in_one_of_the_lists() {
             found.insert(format!("{function}/{}", file.unwrap().file_name().to_str().unwrap()));
         }
     }
-    let (requests, steps) = (REQUESTS.iter().map(|(file, _)| *file), STEPS.iter().map(|(file, _)| *file));
+    let (requests, steps) = (REQUESTS.iter().map(|(file, _)| *file), STEPS.iter().map(|(file, ..)| *file));
     let notifications = NOTIFICATIONS.iter().map(|(file, _)| *file);
     let listed = requests.chain(notifications).chain(steps).chain(STEPS_IN_PARTS).map(str::to_owned);
     assert_eq!(found, listed.collect());
@@ -230,11 +234,10 @@ async fn an_object_that_was_replaced_since_creates_no_run() {
 
 #[tokio::test]
 async fn every_step_ends_as_it_should() {
-    for (file, ended) in STEPS {
+    for (file, ended, status) in STEPS {
         let (app, _) = product().await;
         assert_eq!(handled(&app, &text(file)).await, json!({"run_id": RUN, "ended": ended}), "{file}");
-        let run = app.worker.runs.get(RUN).await.unwrap().unwrap();
-        assert_eq!(serde_json::to_value(run.status).unwrap(), **ended, "{file}");
+        assert_eq!(app.worker.runs.get(RUN).await.unwrap().unwrap().status, *status, "{file}");
         assert_eq!(handled(&app, &text(file)).await["ended"], "not_ours", "{file}");
     }
 }

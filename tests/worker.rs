@@ -123,7 +123,7 @@ async fn a_run_whose_worker_died_is_resumed_and_given_up_after_three_tries() {
     assert_eq!((waiting.len(), waiting[0].status), (1, RunStatus::Running));
     die().await;
     die().await;
-    assert_eq!(app.work().await, [Executed::Failed]);
+    assert_eq!(app.work().await, [Executed::GivenUp]);
     let run = run_object(&app, request.run_id).await;
     assert_eq!((&run["status"], &run["error"]["code"]), (&"failed".into(), &"worker_lost".into()));
     assert!(run["completed_at"].is_string());

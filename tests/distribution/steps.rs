@@ -229,7 +229,7 @@ async fn giving_a_run_up_removes_its_parts() {
     let id = start(&app, Terms::default()).await;
     let (owner, parts) = planned(&app, id).await;
     process(&app, id, owner, parts[0]).await;
-    assert_eq!(give_up(&app, id, Some(owner)).await, "failed");
+    assert_eq!(give_up(&app, id, Some(owner)).await, "given_up");
     assert!(objects(&app, &format!("results/{id}")).await.is_empty());
     assert_eq!(process(&app, id, owner, parts[0]).await["ended"], "not_ours");
     assert!(objects(&app, &format!("results/{id}")).await.is_empty());
@@ -266,10 +266,25 @@ async fn a_run_that_another_worker_has_is_not_given_up() {
         assert_eq!(run_object(&app, id).await["status"], "running");
         assert!(objects(&app, &format!("results/{id}")).await == kept);
         app.clock.advance(lasts + SignedDuration::from_secs(1));
-        assert_eq!(give_up(&app, id, None).await, "failed");
+        assert_eq!(give_up(&app, id, None).await, "given_up");
         assert_eq!(run_object(&app, id).await["error"]["code"], "worker_lost");
         assert_eq!(give_up(&app, id, None).await, "not_ours", "it has ended");
     }
+}
+
+#[tokio::test]
+async fn a_run_that_was_planned_too_often_is_given_up_and_leaves_no_parts() {
+    let app = app().await;
+    let id = start(&app, Terms::default()).await;
+    for _ in 0..MAX_ATTEMPTS {
+        planned(&app, id).await;
+        app.clock.advance(LEASE_IN_PARTS + SignedDuration::from_secs(1));
+    }
+    assert!(!objects(&app, &format!("results/{id}")).await.is_empty());
+    assert_eq!(plan(&app, id).await["next"], "execute");
+    assert_eq!(step(&app, json!({ "step": "execute", "run_id": id })).await["ended"], "given_up");
+    assert_eq!(run_object(&app, id).await["error"]["code"], "worker_lost");
+    assert!(objects(&app, &format!("results/{id}")).await.is_empty());
 }
 
 #[tokio::test]

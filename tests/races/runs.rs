@@ -172,7 +172,7 @@ async fn a_run_that_was_given_up_stays_given_up() {
             app.clock.advance(LEASE + SignedDuration::from_millis(1));
             let step = serde_json::from_value(json!({"step": "give_up", "run_id": scene.run})).unwrap();
             let ended = serde_json::to_value(app.worker.handle(step).await.unwrap()).unwrap();
-            (ended["ended"] == "failed").then_some(items(app, scene.run).await)
+            (ended["ended"] == "given_up").then_some(items(app, scene.run).await)
         },
         async |app, scene, ended, point| {
             if let Some(then) = ended.second {
@@ -217,7 +217,7 @@ async fn a_tape_that_is_replaced_while_a_run_reads_it_gives_the_old_results_or_a
                         assert!(results.is_null() == outputs.is_empty(), "{point}: {run}");
                         assert!(outputs.is_empty() || outputs == expected, "{point}");
                     }
-                    Executed::NotOurs => panic!("{point}"),
+                    Executed::GivenUp | Executed::NotOurs => panic!("{point}"),
                 }
             },
         )

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use runner::events::Event;
+use runner::{events::Event, execute::Executed};
 use serde_json::{Map, Value, json};
 use shared::{
     auth::permission::Role,
@@ -192,6 +192,19 @@ fn a_run_is_given_up_by_whoever_has_it() {
         assert_eq!(states[state]["Arguments"]["Payload"]["owner"], "{% $owner %}", "{state}");
     }
     assert_eq!(states["ProcessParts"]["ItemSelector"]["owner"], "{% $owner %}");
+}
+
+#[test]
+fn every_end_that_the_runner_tells_leads_where_it_should() {
+    let template = Template::read();
+    let states = &definition(&template)["States"];
+    let word = |ended: Executed| serde_json::to_value(ended).unwrap().as_str().unwrap().to_owned();
+    let [completed, failed, given_up] = [Executed::Completed, Executed::Failed, Executed::GivenUp].map(word);
+    let ended = json!({"Condition": format!("{{% $states.input.ended in ['{completed}', '{failed}'] %}}"), "Next": "Ended"});
+    let gave_up = json!({"Condition": format!("{{% $states.input.ended = '{given_up}' %}}"), "Next": "GivenUp"});
+    assert_eq!(states["HasEnded"]["Choices"], json!([ended, gave_up]));
+    assert_eq!(states["WasGivenUp"]["Choices"], json!([gave_up]));
+    assert_eq!((&states["HasEnded"]["Default"], &states["WasGivenUp"]["Default"]), (&json!("Look"), &json!("Patience")));
 }
 
 /// Whether a pattern of EventBridge lets an event through: each member is a list of values, or a pattern of its own.

@@ -66,7 +66,14 @@ impl Worker {
                 self.runs.return_untried(&lease).await?;
                 Err(error)
             }
-            Err(stop) => Ok(Next::Done { ended: self.settle(&mut run, &lease, Err(stop), None).await? }),
+            Err(stop) => {
+                let ended = self.settle(&mut run, &lease, Err(stop), None).await?;
+                if ended != Executed::NotOurs {
+                    // Also those of a plan before.
+                    self.delete_parts(run_id).await;
+                }
+                Ok(Next::Done { ended })
+            }
         }
     }
 

@@ -178,15 +178,7 @@ impl Worker {
                 Executed::NotOurs
             }
             Step::Finish => self.finish(&lease()?).await?,
-            Step::GiveUp => {
-                if self.runs.give_up(run_id, owner, self.clock.now()).await? {
-                    tracing::error!(%run_id, "a run was given up");
-                    self.delete_parts(run_id).await;
-                    Executed::Failed
-                } else {
-                    Executed::NotOurs
-                }
-            }
+            Step::GiveUp => self.give_up(run_id, owner).await?,
         };
         Ok(Handled::Step { run_id, ended })
     }

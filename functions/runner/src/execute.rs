@@ -75,6 +75,8 @@ pub enum Executed {
     Completed,
     /// The run has failed, and says why.
     Failed,
+    /// The run has failed, because it could not be seen through.
+    GivenUp,
     /// Somebody else has the run, or it had ended before.
     NotOurs,
 }
@@ -165,8 +167,7 @@ impl Worker {
             return Ok(Executed::NotOurs);
         }
         if stored.attempt >= MAX_ATTEMPTS {
-            let given_up = self.runs.give_up(run_id, None, now).await?;
-            return Ok(if given_up { Executed::Failed } else { Executed::NotOurs });
+            return self.give_up(run_id, None).await;
         }
         let (mut run, rules) = (request.run().map_err(|e| damaged(&e))?, request.rules().map_err(|e| damaged(&e))?);
         run.start(now).map_err(|error| damaged(&error))?;
@@ -182,6 +183,19 @@ impl Worker {
         let ended = self.settle(&mut run, &lease, worked, stored).await?;
         tracing::info!(%run_id, ?ended, "a run has ended");
         Ok(ended)
+    }
+
+    /// Fails a run that cannot be seen through, unless another worker has it than `owner`.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub(crate) async fn give_up(&self, run_id: Uuid, owner: Option<Uuid>) -> Result<Executed, StoreError> {
+        if !self.runs.give_up(run_id, owner, self.clock.now()).await? {
+            return Ok(Executed::NotOurs);
+        }
+        tracing::error!(%run_id, "a run was given up");
+        self.delete_parts(run_id).await;
+        Ok(Executed::GivenUp)
     }
 
     /// Ends a run as its work ended.

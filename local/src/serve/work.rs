@@ -128,7 +128,7 @@ async fn execute(worker: Worker, run: StoredRun) {
         Err(error) => Err(error),
     };
     match executed {
-        Ok(Executed::Completed | Executed::Failed) => return,
+        Ok(Executed::Completed | Executed::Failed | Executed::GivenUp) => return,
         Ok(Executed::NotOurs) => {}
         Err(error) => tracing::error!(%run_id, error = chain(&error), "a run could not be finished, and is tried again"),
     }
