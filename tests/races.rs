@@ -6,9 +6,6 @@ mod many;
 mod runs;
 mod users;
 
-use shared::storage::{StorageBackend as _, collect};
-use std::collections::BTreeMap;
-
 use crate::app::{Interleaved, TestApp};
 
 /// Lets two operations race once for each request that the first one makes, each time from the start, and has the outcome
@@ -29,14 +26,4 @@ async fn at_every_point<S, A, B>(
         }
     }
     unreachable!()
-}
-
-/// Every object of the bucket, with its bytes.
-async fn objects(app: &TestApp, folder: &str) -> BTreeMap<String, Vec<u8>> {
-    let mut objects = BTreeMap::new();
-    for entry in app.resources.storage.list(folder, true).await.unwrap().into_iter().filter(|entry| entry.file.is_some()) {
-        let download = app.resources.storage.get(&entry.key, None, None).await.unwrap();
-        objects.insert(entry.key, collect(download.body, usize::MAX).await.unwrap());
-    }
-    objects
 }

@@ -3,7 +3,7 @@
 mod changes;
 mod presigned;
 mod readme;
-mod recovery;
+pub mod recovery;
 mod refusals;
 mod sweeping;
 

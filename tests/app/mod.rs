@@ -7,7 +7,10 @@ mod pausing;
 mod people;
 mod started;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use axum::Router;
 use jiff::{SignedDuration, Timestamp};
@@ -146,6 +149,16 @@ impl TestApp {
     /// Puts a file into the bucket.
     pub async fn put(&self, key: &str, bytes: impl Into<bytes::Bytes>) {
         self.resources.storage.put(key, stream_of(bytes), "text/csv", u64::MAX).await.unwrap();
+    }
+
+    /// Every object below a folder of the bucket, with its bytes.
+    pub async fn objects(&self, folder: &str) -> BTreeMap<String, Vec<u8>> {
+        let mut objects = BTreeMap::new();
+        for entry in self.resources.storage.list(folder, true).await.unwrap().into_iter().filter(|entry| entry.file.is_some()) {
+            let download = self.resources.storage.get(&entry.key, None, None).await.unwrap();
+            objects.insert(entry.key, shared::storage::collect(download.body, usize::MAX).await.unwrap());
+        }
+        objects
     }
 
     /// A file of the bucket as text.

@@ -1,19 +1,15 @@
 //! What a killed process left in its folder.
 
-use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
+use std::{collections::BTreeSet, fs, path::Path};
 
-use local::embedded::{Credentials, EmbeddedStores, Options};
 use shared::{
-    auth::token::Tokens,
-    clock::SystemClock,
-    config::{Environment, Secret},
     error::Phase,
     run::RunStatus,
     storage::StorageBackend as _,
     stores::runs::{RunFilter, Runs, StoredRun},
 };
 
-use crate::app::SECRET;
+use crate::serving::recovery::stores;
 
 /// The runs and the keys of all objects.
 pub struct Found {
@@ -28,16 +24,7 @@ pub async fn look(folder: &Path) -> Found {
         // A start that was killed early has made none of them.
         let _ = fs::copy(folder.join("data").join(name), copy.path().join(name));
     }
-    let options = Options {
-        durable: true,
-        bucket: "loans".to_owned(),
-        credentials: Credentials::random(),
-        watched_prefix: "inputs/".to_owned(),
-        clock: Arc::new(SystemClock),
-    };
-    let stores = EmbeddedStores::open(copy.path(), options).unwrap();
-    let tokens = Tokens::with(&Secret::new(SECRET), 480);
-    let resources = stores.resources("http://127.0.0.1:1", tokens, Environment::Test, Arc::new(SystemClock)).await.unwrap();
+    let (_stores, resources) = stores(copy.path()).await;
     let (runs, more) = Runs::new(resources.table.clone()).list(RunFilter::default(), None, 0, 10_000).await.unwrap();
     assert!(!more);
     let keys = resources.storage.list("", true).await.unwrap();

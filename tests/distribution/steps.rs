@@ -7,7 +7,6 @@ use runner::execute::Distribution;
 use serde_json::{Value, json};
 use shared::{
     start_run::{self, Terms, Wanted, find_tapes},
-    storage::{StorageBackend as _, collect},
     stores::runs::{Created, LEASE, LEASE_IN_PARTS, MAX_ATTEMPTS},
 };
 use uuid::Uuid;
@@ -68,22 +67,12 @@ async fn run_object(app: &TestApp, id: Uuid) -> Value {
     serde_json::to_value(app.worker.runs.get(id).await.unwrap().unwrap()).unwrap()
 }
 
-/// Every object below a folder.
-async fn objects(app: &TestApp, folder: &str) -> BTreeMap<String, Vec<u8>> {
-    let mut objects = BTreeMap::new();
-    for entry in app.resources.storage.list(folder, true).await.unwrap().into_iter().filter(|entry| entry.file.is_some()) {
-        let download = app.resources.storage.get(&entry.key, None, None).await.unwrap();
-        objects.insert(entry.key, collect(download.body, usize::MAX).await.unwrap());
-    }
-    objects
-}
-
 /// Everything that is stored of a run, with its id left out. Time stands still in tests.
 async fn stored(app: &TestApp, id: Uuid) -> (BTreeMap<String, Vec<u8>>, String) {
     let without = |text: &str| text.replace(&id.to_string(), "ID");
     let mut all = BTreeMap::new();
     for folder in ["outputs", "archive", "results"] {
-        for (key, bytes) in objects(app, &format!("{folder}/{id}")).await {
+        for (key, bytes) in app.objects(&format!("{folder}/{id}")).await {
             let bytes = String::from_utf8(bytes).map_or_else(|error| error.into_bytes(), |text| without(&text).into_bytes());
             all.insert(without(&key), bytes);
         }
@@ -132,10 +121,10 @@ async fn a_part_that_is_processed_again_changes_nothing() {
     for part in &parts {
         process(&app, id, owner, *part).await;
     }
-    let kept = objects(&app, &format!("results/{id}/parts")).await;
+    let kept = app.objects(&format!("results/{id}/parts")).await;
     assert!(kept.len() > parts.len());
     process(&app, id, owner, parts[1]).await;
-    assert!(objects(&app, &format!("results/{id}/parts")).await == kept);
+    assert!(app.objects(&format!("results/{id}/parts")).await == kept);
 }
 
 #[tokio::test]
@@ -158,7 +147,7 @@ async fn a_step_of_another_owner_is_refused() {
     }
     assert_eq!(finish(&app, id, owner).await, refused);
     assert_eq!(finish(&app, id, second).await["ended"], "completed");
-    assert!(objects(&app, &format!("results/{id}/parts")).await.is_empty());
+    assert!(app.objects(&format!("results/{id}/parts")).await.is_empty());
     let without_owner: Value = json!({ "step": "finish", "run_id": id });
     assert!(app.worker.handle(serde_json::from_value(without_owner).unwrap()).await.is_err());
 }
@@ -173,7 +162,7 @@ async fn a_small_run_and_one_that_cannot_be_split_are_left_to_one_worker() {
         let id = start(&app, Terms::default()).await;
         assert_eq!(plan(&app, id).await, json!({ "run_id": id, "next": "execute" }));
         assert_untried(&app, id).await;
-        assert!(objects(&app, &format!("results/{id}")).await.is_empty());
+        assert!(app.objects(&format!("results/{id}")).await.is_empty());
         assert_eq!(step(&app, json!({ "step": "execute", "run_id": id })).await["ended"], "completed");
     }
 }
@@ -188,7 +177,7 @@ async fn an_unusable_tape_fails_the_plan_as_it_fails_an_execution() {
     let error = run_object(&app, planned).await["error"].clone();
     assert_eq!((&error["code"], &error["line"]), (&json!("no_data_rows"), &json!(2)));
     assert_eq!(error, run_object(&app, executed).await["error"]);
-    assert!(objects(&app, &format!("results/{planned}")).await.is_empty());
+    assert!(app.objects(&format!("results/{planned}")).await.is_empty());
 }
 
 #[tokio::test]
@@ -204,7 +193,7 @@ async fn a_part_that_is_not_there_fails_the_run_and_leaves_no_file() {
     assert_eq!(error["code"], "storage_failed");
     assert!(error["message"].as_str().unwrap().starts_with("Part 0 of the run is missing or damaged"), "{error}");
     for folder in ["outputs", "archive", "results"] {
-        assert!(objects(&app, &format!("{folder}/{id}")).await.is_empty());
+        assert!(app.objects(&format!("{folder}/{id}")).await.is_empty());
     }
 }
 
@@ -230,9 +219,9 @@ async fn giving_a_run_up_removes_its_parts() {
     let (owner, parts) = planned(&app, id).await;
     process(&app, id, owner, parts[0]).await;
     assert_eq!(give_up(&app, id, Some(owner)).await, "given_up");
-    assert!(objects(&app, &format!("results/{id}")).await.is_empty());
+    assert!(app.objects(&format!("results/{id}")).await.is_empty());
     assert_eq!(process(&app, id, owner, parts[0]).await["ended"], "not_ours");
-    assert!(objects(&app, &format!("results/{id}")).await.is_empty());
+    assert!(app.objects(&format!("results/{id}")).await.is_empty());
 }
 
 async fn give_up(app: &TestApp, id: Uuid, owner: Option<Uuid>) -> Value {
@@ -258,13 +247,13 @@ async fn a_run_that_another_worker_has_is_not_given_up() {
             app.claim(id).await;
             LEASE
         };
-        let kept = objects(&app, &format!("results/{id}")).await;
+        let kept = app.objects(&format!("results/{id}")).await;
         assert_eq!(kept.is_empty(), !in_parts);
         for owner in [None, Some(Uuid::new_v4())] {
             assert_eq!(give_up(&app, id, owner).await, "not_ours");
         }
         assert_eq!(run_object(&app, id).await["status"], "running");
-        assert!(objects(&app, &format!("results/{id}")).await == kept);
+        assert!(app.objects(&format!("results/{id}")).await == kept);
         app.clock.advance(lasts + SignedDuration::from_secs(1));
         assert_eq!(give_up(&app, id, None).await, "given_up");
         assert_eq!(run_object(&app, id).await["error"]["code"], "worker_lost");
@@ -280,11 +269,11 @@ async fn a_run_that_was_planned_too_often_is_given_up_and_leaves_no_parts() {
         planned(&app, id).await;
         app.clock.advance(LEASE_IN_PARTS + SignedDuration::from_secs(1));
     }
-    assert!(!objects(&app, &format!("results/{id}")).await.is_empty());
+    assert!(!app.objects(&format!("results/{id}")).await.is_empty());
     assert_eq!(plan(&app, id).await["next"], "execute");
     assert_eq!(step(&app, json!({ "step": "execute", "run_id": id })).await["ended"], "given_up");
     assert_eq!(run_object(&app, id).await["error"]["code"], "worker_lost");
-    assert!(objects(&app, &format!("results/{id}")).await.is_empty());
+    assert!(app.objects(&format!("results/{id}")).await.is_empty());
 }
 
 #[tokio::test]

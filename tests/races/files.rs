@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::Value;
 use shared::auth::permission::Role;
 
-use super::{at_every_point, objects};
+use super::at_every_point;
 use crate::app::{Person, TestApp};
 
 async fn scene() -> (TestApp, Person) {
@@ -28,7 +28,7 @@ async fn of_two_uploads_to_one_path_one_stays_whole() {
             for answer in [&ended.first, &ended.second] {
                 assert_eq!(answer.expect(200)["size"], 9_000_000);
             }
-            let stored = objects(app, "").await;
+            let stored = app.objects("").await;
             assert_eq!(stored.len(), 1, "{point}");
             let kept = &stored["inputs/same.csv"];
             assert!(*kept == large(b'a') || *kept == large(b'b'), "{point}");
@@ -109,7 +109,7 @@ async fn an_upload_and_a_deletion_of_one_path_leave_all_or_nothing() {
         async |app, _, ended, point| {
             ended.first.expect(200);
             ended.second.expect(200);
-            let stored = objects(app, "").await;
+            let stored = app.objects("").await;
             let kept = stored.get("inputs/file.csv");
             assert!(kept.is_none_or(|kept| *kept == large(b'a')), "{point}");
         },

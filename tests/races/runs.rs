@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use shared::{auth::permission::Role, storage::StorageBackend as _, stores::runs::LEASE};
 use uuid::Uuid;
 
-use super::{at_every_point, objects, users::remove_team};
+use super::{at_every_point, users::remove_team};
 use crate::app::{Answer, Person, Tape, TestApp};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -41,11 +41,7 @@ async fn scene() -> (TestApp, Scene) {
 /// The files of a run, name by name.
 async fn outputs(app: &TestApp, run: Uuid) -> BTreeMap<String, Vec<u8>> {
     let folder = format!("outputs/{run}/");
-    objects(app, &format!("outputs/{run}"))
-        .await
-        .into_iter()
-        .map(|(key, bytes)| (key[folder.len()..].to_owned(), bytes))
-        .collect()
+    app.objects(&format!("outputs/{run}")).await.into_iter().map(|(key, bytes)| (key[folder.len()..].to_owned(), bytes)).collect()
 }
 
 /// The files of a run that nobody disturbs.
@@ -106,7 +102,7 @@ async fn a_worker_that_has_lost_its_run_changes_nothing_any_more() {
         execute,
         async |app, scene| {
             let ended = take_over(app, scene).await;
-            (ended, items(app, scene.run).await, objects(app, "").await)
+            (ended, items(app, scene.run).await, app.objects("").await)
         },
         async |app, scene, ended, point| {
             let (second, items_then, objects_then) = ended.second;
@@ -117,7 +113,7 @@ async fn a_worker_that_has_lost_its_run_changes_nothing_any_more() {
             if second == Executed::Completed {
                 taken_over += 1;
                 assert_eq!(ended.first, Executed::NotOurs, "{point}");
-                assert!(objects(app, "").await == objects_then, "{point}");
+                assert!(app.objects("").await == objects_then, "{point}");
             }
             // Every page and file is still the one that the run refers to.
             for path in ["/api/loans?run_id={}", "/api/exceptions?run_id={}", "/api/runs/{}/notebook-outputs"] {
@@ -362,7 +358,7 @@ async fn of_two_plans_of_one_run_one_counts() {
         let finish = json!({"step": "finish", "run_id": scene.run, "owner": owner});
         assert_eq!(step(app, finish).await["ended"], "completed", "{point}");
         assert!(outputs(app, scene.run).await == expected, "{point}");
-        assert!(objects(app, &format!("results/{}/parts", scene.run)).await.is_empty(), "{point}");
+        assert!(app.objects(&format!("results/{}/parts", scene.run)).await.is_empty(), "{point}");
     })
     .await;
     assert!(races > 6, "{races}");

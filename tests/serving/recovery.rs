@@ -25,8 +25,8 @@ use crate::{
     server::{ADMIN_PASSWORD, Server},
 };
 
-/// The stores of the folder that a server uses, while none does.
-async fn stores(folder: &Path) -> (EmbeddedStores, Resources) {
+/// The stores in the data folder of a server, while none uses it.
+pub async fn stores(data: &Path) -> (EmbeddedStores, Resources) {
     let options = Options {
         durable: true,
         bucket: "loans".to_owned(),
@@ -34,7 +34,7 @@ async fn stores(folder: &Path) -> (EmbeddedStores, Resources) {
         watched_prefix: "inputs/".to_owned(),
         clock: Arc::new(SystemClock),
     };
-    let stores = EmbeddedStores::open(&folder.join("data"), options).unwrap();
+    let stores = EmbeddedStores::open(data, options).unwrap();
     let tokens = Tokens::with(&Secret::new(SECRET), 480);
     let resources = stores.resources("http://127.0.0.1:1", tokens, Environment::Test, Arc::new(SystemClock)).await.unwrap();
     (stores, resources)
@@ -47,7 +47,7 @@ fn start(folder: &Path) -> Server {
 #[tokio::test]
 async fn a_run_whose_worker_died_is_taken_up_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let (stores, resources) = stores(folder.path()).await;
+    let (stores, resources) = stores(&folder.path().join("data")).await;
     resources.storage.put("inputs/tape.csv", stream_of(small_tape()), "text/csv", u64::MAX).await.unwrap();
     let tapes = find_tapes(&resources.storage, "inputs", &Wanted::Folder(String::new())).await.unwrap();
     let request = start_run::request(Uuid::new_v4(), Terms::default(), tapes, SystemClock.now());
@@ -63,7 +63,7 @@ async fn a_run_whose_worker_died_is_taken_up_at_once() {
 #[tokio::test]
 async fn a_run_that_is_given_up_leaves_no_files_of_its_tries() {
     let folder = tempfile::tempdir().unwrap();
-    let (stores, resources) = stores(folder.path()).await;
+    let (stores, resources) = stores(&folder.path().join("data")).await;
     resources.storage.put("inputs/tape.csv", stream_of(small_tape()), "text/csv", u64::MAX).await.unwrap();
     let tapes = find_tapes(&resources.storage, "inputs", &Wanted::Folder(String::new())).await.unwrap();
     let request = start_run::request(Uuid::new_v4(), Terms::default(), tapes, SystemClock.now());
@@ -92,7 +92,7 @@ async fn a_run_that_is_given_up_leaves_no_files_of_its_tries() {
 #[tokio::test]
 async fn a_tape_that_came_in_before_a_crash_starts_its_run_after_it() {
     let folder = tempfile::tempdir().unwrap();
-    let (stores, resources) = stores(folder.path()).await;
+    let (stores, resources) = stores(&folder.path().join("data")).await;
     resources.storage.put("inputs/incoming/tape.csv", stream_of(small_tape()), "text/csv", u64::MAX).await.unwrap();
     drop((stores, resources));
     let server = start(folder.path());
@@ -123,7 +123,7 @@ fn what_runs_is_finished_when_the_process_is_told_to_stop() {
 #[tokio::test]
 async fn items_whose_time_is_over_are_removed() {
     let folder = tempfile::tempdir().unwrap();
-    let (stores, resources) = stores(folder.path()).await;
+    let (stores, resources) = stores(&folder.path().join("data")).await;
     let failures = Failures::new(resources.table.clone());
     failures.add(Whose::Username("ana"), "2026-01-01T00:00:00Z".parse().unwrap()).await.unwrap();
     failures.add(Whose::Username("bob"), SystemClock.now()).await.unwrap();
@@ -133,7 +133,7 @@ async fn items_whose_time_is_over_are_removed() {
 #[tokio::test]
 async fn a_content_that_is_lost_from_the_folder_is_an_outage_and_no_endless_search() {
     let folder = tempfile::tempdir().unwrap();
-    let (_stores, resources) = stores(folder.path()).await;
+    let (_stores, resources) = stores(&folder.path().join("data")).await;
     resources.storage.put_bytes("inputs/a.csv", "a".into(), "text/csv").await.unwrap();
     for blob in fs::read_dir(folder.path().join("data/blobs")).unwrap() {
         fs::remove_file(blob.unwrap().path()).unwrap();

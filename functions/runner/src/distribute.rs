@@ -10,7 +10,7 @@ use shared::{
     engine::distribute::{Plan, Planned, plan, process, refuse},
     error::RunError,
     rules::rule_set::RuleSet,
-    storage::{parts::ObjectParts, tape::ReadFailure},
+    storage::tape::ReadFailure,
     stores::{
         StoreError, keys,
         runs::{Lease, MAX_ATTEMPTS, RunRequest},
@@ -175,7 +175,7 @@ impl Worker {
     }
 
     async fn delete_folder(&self, run_id: Uuid, folder: &str) {
-        if let Err(error) = ObjectParts::delete(&self.storage, folder).await {
+        if let Err(error) = self.storage.delete_below(folder).await {
             tracing::warn!(%run_id, error = chain(&error), "the parts of a run could not be deleted");
         }
     }

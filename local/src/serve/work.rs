@@ -11,7 +11,7 @@ use shared::{
     clock::Clock,
     engine::Tuning,
     resources::Resources,
-    storage::{StorageBackend as _, StorageError, s3::S3Storage},
+    storage::{StorageError, s3::S3Storage},
     stores::{StoreError, keys, runs::StoredRun},
 };
 use tokio::task::{Id, JoinSet};
@@ -146,10 +146,7 @@ async fn start_clean(storage: &S3Storage, run: &StoredRun) -> Result<(), StoreEr
         error => StoreError::Unavailable(Box::new(error)),
     };
     for folder in [keys::outputs(run.run_id), keys::results(run.run_id), keys::archive(run.run_id)] {
-        let left = storage.list(&folder, true).await.map_err(of_store)?;
-        for file in left.into_iter().filter(|entry| entry.file.is_some()) {
-            storage.delete(&file.key).await.map_err(of_store)?;
-        }
+        storage.delete_below(&folder).await.map_err(of_store)?;
     }
     Ok(())
 }

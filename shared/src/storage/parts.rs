@@ -6,7 +6,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::runtime::Handle;
 
 use crate::{engine::distribute::PartStore, stores::runs::TapeRef, tape::source::TapeSource as _};
@@ -16,9 +15,6 @@ use super::{
     s3::{Multipart, PART_BYTES, S3Storage},
     tape::{ObjectTape, ReadFailure},
 };
-
-/// A run of a hundred million loans leaves thousands of files, and each takes a round trip.
-const DELETIONS_AT_ONCE: usize = 32;
 
 /// A folder of parts. It is used off the async threads.
 pub struct ObjectParts {
@@ -32,16 +28,6 @@ impl ObjectParts {
     /// A folder, used with the help of the present runtime. `failure` learns what the storage fails with.
     pub fn new(storage: S3Storage, folder: String, failure: ReadFailure) -> Self {
         Self { storage, folder, failure, runtime: Handle::current() }
-    }
-
-    /// Deletes all parts in a folder and in those below it.
-    ///
-    /// # Errors
-    /// The storage fails.
-    pub async fn delete(storage: &S3Storage, folder: &str) -> Result<(), StorageError> {
-        let files = storage.list(folder, true).await?.into_iter().filter(|entry| entry.file.is_some());
-        let deletions = stream::iter(files.map(|entry| async move { storage.delete(&entry.key).await }));
-        deletions.buffer_unordered(DELETIONS_AT_ONCE).try_collect().await
     }
 }
 

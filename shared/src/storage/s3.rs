@@ -10,7 +10,7 @@ use aws_sdk_s3::{
     types::{CompletedMultipartUpload, CompletedPart},
 };
 use bytes::{Bytes, BytesMut};
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
@@ -213,6 +213,21 @@ async fn next_part(body: &mut ByteStream, rest: &mut BytesMut) -> Result<(Bytes,
         }
     }
     Ok((rest.split_to(PART_BYTES).freeze(), false))
+}
+
+/// A run of a hundred million loans leaves thousands of files, and each takes a round trip.
+const DELETIONS_AT_ONCE: usize = 32;
+
+impl S3Storage {
+    /// Deletes all files in a folder and in those below it.
+    ///
+    /// # Errors
+    /// The storage fails. Some may be gone then.
+    pub async fn delete_below(&self, folder: &str) -> Result<(), StorageError> {
+        let files = self.list(folder, true).await?.into_iter().filter(|entry| entry.file.is_some());
+        let deletions = stream::iter(files.map(|entry| async move { self.delete(&entry.key).await }));
+        deletions.buffer_unordered(DELETIONS_AT_ONCE).try_collect().await
+    }
 }
 
 #[async_trait]
