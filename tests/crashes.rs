@@ -1,5 +1,5 @@
 //! The process is killed, as by `kill -9`, in every phase and at any moment, and started again on its folder. Nothing that
-//! it had promised is lost, nothing is there twice, and no run stands still.
+//! it had promised is lost, nothing is there twice, and no run stands still. So is a worker that has its stores elsewhere.
 //!
 //! What happens follows from a seed, but for what the system does in between. `CRASH_KILLS=220 cargo test -p tests crashes --
 //! --nocapture` kills so often instead of the few times of every day, and tells what was hit.
@@ -14,6 +14,8 @@ mod found;
 #[cfg(target_os = "linux")]
 mod moment;
 mod served;
+#[cfg(target_os = "linux")]
+mod worker;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,6 +31,7 @@ use shared::{error::Phase, stores::runs::MAX_ATTEMPTS};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+pub use self::client::PASSWORD as CLIENTS_PASSWORD;
 use self::{
     client::{Client, Ledger, SMALL},
     dice::Dice,

@@ -3,6 +3,11 @@
 //!
 //! After each fault the stores hold the whole effect or none of it, the client is told the truth, and doing the same again
 //! gives what it gives undisturbed.
+//!
+//! Of what takes long, every call is tried in a few ways that stand for all, for nothing asks why a store fails. `FAULTS=all cargo
+//! test -p tests faults::` tries every call in every way, and takes an hour.
+
+#![expect(clippy::print_stdout, reason = "how much was tried is what a long run is made for")]
 
 mod asking;
 mod requests;
@@ -60,7 +65,7 @@ impl Way {
         Self::EveryTry(Fault::AnswerLost),
     ];
     /// Those that make a difference to what changes nothing: whether a read was done does not matter.
-    pub const OF_READS: [Self; 6] = [
+    const OF_READS: [Self; 6] = [
         Self::AtOnce(Fault::Unreachable),
         Self::AtOnce(Fault::Silent),
         Self::AtOnce(Fault::Throttled),
@@ -68,14 +73,24 @@ impl Way {
         Self::AtOnce(Fault::CutShort),
         Self::FirstTry(Fault::Throttled),
     ];
-    /// A few that stand for all, for what takes long: nothing asks why a store fails.
-    pub const FEW: [Self; 5] = [
+    /// A few that stand for all.
+    const FEW: [Self; 5] = [
         Self::AtOnce(Fault::Throttled),
         Self::AtOnce(Fault::AnswerLost),
         Self::AtOnce(Fault::CutShort),
         Self::AtOnce(Fault::BrokenInside),
         Self::FirstTry(Fault::AnswerLost),
     ];
+
+    /// The ways for what takes long.
+    pub fn few() -> &'static [Self] {
+        if all() { &Self::ALL } else { &Self::FEW }
+    }
+
+    /// The ways for what only reads.
+    pub fn of_reads() -> &'static [Self] {
+        if all() { &Self::ALL } else { &Self::OF_READS }
+    }
 
     pub fn fault(self) -> Fault {
         match self {
@@ -95,6 +110,12 @@ impl Way {
             Self::FirstTry(_) | Self::EveryTry(_) => app.started_anew(with_retries),
         }
     }
+}
+
+/// Whether everything is tried in every way.
+#[expect(clippy::disallowed_methods, reason = "how much is tried is up to whoever gives the command")]
+pub fn all() -> bool {
+    std::env::var("FAULTS").is_ok_and(|ways| ways == "all")
 }
 
 /// A call that fails, and how.
@@ -173,6 +194,7 @@ impl Tried {
     /// Checks that no less was tried.
     pub fn at_least(&self, things: usize, calls: usize, least: usize) {
         let all: usize = self.calls.values().sum();
+        println!("{} operations, {all} requests, {} failed tries", self.calls.len(), self.faults);
         assert!(self.calls.len() >= things && all >= calls && self.faults >= least, "{self:?}");
     }
 }

@@ -13,6 +13,8 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::{app::PASSWORD, crashes::CLIENTS_PASSWORD};
+
 /// The password of the first administrator.
 pub const ADMIN_PASSWORD: &str = "a password for admin";
 /// How long something may take that takes a moment, on a machine that is busy.
@@ -32,7 +34,9 @@ pub fn give(folder: &Path, args: &[&str], variables: &[(&str, &str)], input: &st
     let mut child = command.spawn().unwrap();
     // A command that reads nothing may be gone already.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap()
+    let output = child.wait_with_output().unwrap();
+    assert_says_no_secret(&text(&output.stderr), folder);
+    output
 }
 
 /// What a command printed.
@@ -49,8 +53,10 @@ pub struct Process {
     folder: PathBuf,
 }
 
-/// What no log of any process says: how tokens begin, what signatures come with, hashes of passwords, and the password.
-const UNSPEAKABLE: [&str; 6] = ["eyJ", "Bearer ", "X-Amz-", "AWS4-HMAC-SHA256", "$argon2", ADMIN_PASSWORD];
+/// What no log of any process says: how tokens begin, what signatures come with, hashes of passwords, and all passwords that tests
+/// use.
+const UNSPEAKABLE: [&str; 9] =
+    ["eyJ", "Bearer ", "X-Amz-", "AWS4-HMAC-SHA256", "$argon2", ADMIN_PASSWORD, PASSWORD, CLIENTS_PASSWORD, "wrong horse"];
 
 impl Process {
     /// Starts a command, with its logs in the file `log` of the folder, and waits until it has said its last line.
@@ -97,21 +103,24 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if !std::thread::panicking() {
-            self.assert_discreet();
+            assert_discreet(&self.folder);
         }
     }
 }
 
-impl Process {
-    /// No line of the log tells a secret.
-    fn assert_discreet(&self) {
-        let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-        let kept = std::fs::read_to_string(self.folder.join("data/secrets.json")).unwrap_or_default();
-        let kept: HashMap<String, String> = serde_json::from_str(&kept).unwrap_or_default();
-        for secret in UNSPEAKABLE.into_iter().chain(kept.values().map(String::as_str)) {
-            let line = log.lines().find(|line| line.contains(secret));
-            assert!(line.is_none(), "the log tells `{secret}`: {}", line.unwrap_or_default());
-        }
+/// No line of the log in a folder tells a secret.
+pub fn assert_discreet(folder: &Path) {
+    assert_says_no_secret(&std::fs::read_to_string(folder.join("log")).unwrap(), folder);
+}
+
+/// No line of what a process said to somebody who looks on tells a secret.
+fn assert_says_no_secret(said: &str, folder: &Path) {
+    // A process that was killed early has made none.
+    let kept = std::fs::read_to_string(folder.join("data/secrets.json")).unwrap_or_else(|_| "{}".to_owned());
+    let kept: HashMap<String, String> = serde_json::from_str(&kept).unwrap();
+    for secret in UNSPEAKABLE.into_iter().chain(kept.values().map(String::as_str)) {
+        let line = said.lines().find(|line| line.contains(secret));
+        assert!(line.is_none(), "the log tells `{secret}`: {}", line.unwrap_or_default());
     }
 }
 

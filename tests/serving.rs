@@ -7,9 +7,10 @@ pub mod recovery;
 mod refusals;
 mod sweeping;
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use serde_json::{Value, json};
+use shared::stores::throttle::FAILURES_PER_ADDRESS;
 
 use crate::{
     desk::small_tape,
@@ -50,6 +51,44 @@ fn the_folder_and_its_secrets_are_their_owners_alone() {
     let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("data"), 0o700);
     assert_eq!(mode("data/secrets.json"), 0o600);
+}
+
+#[test]
+fn in_a_folder_that_everybody_may_enter_the_data_are_their_owners_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    open(&data, 0o755);
+    for start in ["the first", "one on a copy for everybody"] {
+        let server = Server::start(folder.path(), &[("LOAN_ENGINE_ADMIN_PASSWORD", ADMIN_PASSWORD)]);
+        server.admin().put_presigned("tape.csv", small_tape().as_bytes(), |url| url);
+        for entry in fs::read_dir(&data).unwrap() {
+            let (entry, owner_alone) = (entry.unwrap(), |mode: u32| mode & 0o077 == 0);
+            let mode = entry.metadata().unwrap().permissions().mode();
+            assert!(owner_alone(mode) || entry.file_name() == "lock", "{start} start: {:?} {mode:o}", entry.file_name());
+        }
+        assert_eq!(server.process.stop().0, Some(0));
+        open(&data.join("blobs"), 0o755);
+        ["table.sqlite", "bucket.sqlite"].into_iter().for_each(|name| open(&data.join(name), 0o644));
+    }
+    // The folder itself may be there for others, too.
+    assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o755);
+}
+
+#[test]
+fn who_guesses_over_the_network_is_blocked_by_the_address_that_they_come_from() {
+    let (_folder, server) = Server::new();
+    let kind = [("content-type", "application/x-www-form-urlencoded"), ("x-forwarded-for", "192.0.2.1")];
+    let log_in = |name: &str, password: &str| {
+        let form = format!("username={name}&password={}", password.replace(' ', "+"));
+        server.send("POST", "/api/auth/login", &kind, form.as_bytes())
+    };
+    for guess in 0..FAILURES_PER_ADDRESS {
+        log_in(&format!("guess_{guess}"), "wrong horse").expect(401);
+    }
+    assert_eq!(log_in("guess", "wrong horse").expect(429)["code"], "too_many_tries");
+    assert_eq!(log_in("admin", ADMIN_PASSWORD).expect(429)["code"], "too_many_tries");
 }
 
 #[test]

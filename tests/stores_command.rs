@@ -11,7 +11,7 @@ use aws_smithy_http_client::Builder;
 use crate::server::{Process, Server, give, send, text};
 
 /// The stores, with what they say of themselves.
-fn start(folder: &Path) -> (Process, HashMap<String, String>) {
+pub fn start(folder: &Path) -> (Process, HashMap<String, String>) {
     let args = ["stores", "--dynamodb-port", "0", "--s3-port", "0", "--data-dir", "data"];
     let process = Process::start(folder, &args, &[], "ENVIRONMENT=");
     let pairs = process.said.iter().map(|line| line.split_once('=').unwrap());
@@ -19,12 +19,28 @@ fn start(folder: &Path) -> (Process, HashMap<String, String>) {
     (process, said)
 }
 
-fn s3(said: &HashMap<String, String>) -> aws_sdk_s3::Client {
-    let credentials = Credentials::new(&said["AWS_ACCESS_KEY_ID"], &said["AWS_SECRET_ACCESS_KEY"], None, None, "test");
+fn credentials(said: &HashMap<String, String>) -> SharedCredentialsProvider {
+    let (key, secret) = (&said["AWS_ACCESS_KEY_ID"], &said["AWS_SECRET_ACCESS_KEY"]);
+    SharedCredentialsProvider::new(Credentials::new(key, secret, None, None, "test"))
+}
+
+/// A client of their table.
+pub fn dynamodb(said: &HashMap<String, String>) -> aws_sdk_dynamodb::Client {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
+        .region(Region::new(said["AWS_REGION"].clone()))
+        .credentials_provider(credentials(said))
+        .endpoint_url(&said["AWS_ENDPOINT_URL_DYNAMODB"])
+        .http_client(Builder::new().build_http());
+    aws_sdk_dynamodb::Client::from_conf(config.build())
+}
+
+/// A client of their bucket.
+pub fn s3(said: &HashMap<String, String>) -> aws_sdk_s3::Client {
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
         .region(Region::new(said["AWS_REGION"].clone()))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .credentials_provider(credentials(said))
         .endpoint_url(&said["AWS_ENDPOINT_URL_S3"])
         .force_path_style(true)
         .http_client(Builder::new().build_http());

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     command_error::CommandError,
-    embedded::{Credentials, EmbeddedError, EmbeddedStores, Options, make_private_folder},
+    embedded::{Credentials, EmbeddedError, EmbeddedStores, Options, private},
 };
 
 /// The name of the bucket: the first part of the path of presigned URLs.
@@ -49,7 +49,7 @@ impl DataFolder {
     /// It cannot be used, or another process uses it.
     pub fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self, CommandError> {
         let unusable = |source| EmbeddedError::Folder { folder: folder.to_owned(), source };
-        make_private_folder(folder).map_err(unusable)?;
+        private::folder(folder).map_err(unusable)?;
         let Secrets { jwt_secret, access_key, secret_key } = secrets(folder)?;
         let options = Options {
             durable: true,
@@ -89,7 +89,7 @@ fn secrets(folder: &Path) -> Result<Secrets, CommandError> {
 
 fn read(file: &Path) -> io::Result<Secrets> {
     let bytes = fs::read(file)?;
-    keep_private(file)?;
+    private::keep(file)?;
     Ok(serde_json::from_slice(&bytes)?)
 }
 
@@ -101,19 +101,6 @@ fn write(folder: &Path, file: &Path, secrets: &Secrets) -> io::Result<()> {
     unnamed.as_file().sync_all()?;
     unnamed.persist_noclobber(file)?;
     File::open(folder)?.sync_all()
-}
-
-/// A copy of the folder may have been made for everybody to read.
-#[cfg(unix)]
-fn keep_private(file: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = fs::metadata(file)?.permissions().mode();
-    if mode & 0o077 == 0 { Ok(()) } else { fs::set_permissions(file, fs::Permissions::from_mode(0o600)) }
-}
-
-#[cfg(not(unix))]
-fn keep_private(_: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 impl From<EmbeddedError> for CommandError {

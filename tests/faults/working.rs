@@ -14,7 +14,7 @@ use shared::{
 use uuid::Uuid;
 
 use super::{
-    Disturbance, Tried, Way, calls_of,
+    Disturbance, Tried, Way, all, calls_of,
     state::{State, differences},
 };
 use crate::app::{Asked, Fault, Person, Tape, TestApp, with_retries};
@@ -138,7 +138,7 @@ async fn every_call_of_a_run_fails_once() {
     ] {
         let id: Uuid = app.start(&root, &wanted).await.expect(202)["run_id"].as_str().unwrap().parse().unwrap();
         let execute = async |app: &TestApp| call(app, json!({"step": "execute", "run_id": id})).await;
-        disturb(&app, name, &Way::FEW, any, execute, &mut tried).await;
+        disturb(&app, name, Way::few(), any, execute, &mut tried).await;
         execute(&app).await.unwrap();
     }
     tried.at_least(3, 50, 180);
@@ -178,8 +178,9 @@ async fn every_call_of_a_run_in_parts_fails_once() {
     let files = [app.put_tape(&root, &Tape::of_good(20).with("bad", &[("ltv_ratio", "99")]).good("L-00001")).await];
     let broken = app.put_tape(&root, &Tape::of_good(20).with("N\n", &[("note_rate", "6.5,1")])).await;
     let unusable = app.put_tape(&root, &Tape::new()).await;
-    let lost = &[Way::AtOnce(Fault::AnswerLost), Way::FirstTry(Fault::AnswerLost)][..];
-    let failed = &[Way::AtOnce(Fault::Broken)][..];
+    let ways = |few: &'static [Way]| if all() { &Way::ALL } else { few };
+    let lost = ways(&[Way::AtOnce(Fault::AnswerLost), Way::FirstTry(Fault::AnswerLost)]);
+    let failed = ways(&[Way::AtOnce(Fault::Broken)]);
     for (name, wanted, ways, once_more) in [
         ("a step once more", json!({"files": files}), lost, true),
         ("all anew", json!({"files": files}), failed, false),

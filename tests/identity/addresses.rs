@@ -96,6 +96,52 @@ async fn an_address_to_put_to_is_good_for_its_type_of_content_alone() {
     assert_eq!(app.fetch(Method::PUT, &url, &[kind], "a,b").await.status, 200);
 }
 
+/// Headers that make S3 do something else than what the address is for.
+const OBEYED: [(&str, &str); 14] = [
+    ("x-amz-copy-source", "/loans/inputs/teams/7/a.csv"),
+    ("x-amz-copy-source", "loans/archive/run/manifest.json"),
+    ("x-amz-copy-source-range", "bytes=0-5"),
+    ("x-amz-metadata-directive", "REPLACE"),
+    ("x-amz-acl", "public-read"),
+    ("x-amz-grant-read", "uri=http://acs.amazonaws.com/groups/global/AllUsers"),
+    ("x-amz-meta-note", "attacker"),
+    ("x-amz-tagging", "a=b"),
+    ("x-amz-storage-class", "GLACIER"),
+    ("x-amz-website-redirect-location", "http://attacker.example"),
+    ("x-amz-object-lock-mode", "COMPLIANCE"),
+    ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
+    ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
+    ("x-amz-security-token", "attacker"),
+];
+
+#[tokio::test]
+async fn an_address_is_good_for_no_header_that_was_not_signed_with_it() {
+    let (app, root) = app().await;
+    for key in ["inputs/mine.csv", "inputs/teams/7/a.csv", "archive/run/manifest.json"] {
+        app.put(key, "secret").await;
+    }
+    let before = everything(&app).await;
+    let kind = ("content-type".to_owned(), "text/csv; charset=utf-8".to_owned());
+    let put = signed(&app, &root, "new.csv?method=put").await;
+    let get = signed(&app, &root, "mine.csv").await;
+    for (name, value) in OBEYED {
+        let signs = |text: &str| {
+            ("authorization".to_owned(), format!("AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders={text}, Signature=0"))
+        };
+        let header = (name.to_owned(), value.to_owned());
+        for headers in [vec![kind.clone(), header.clone()], vec![kind.clone(), header.clone(), signs(name)]] {
+            for (method, url) in [(Method::PUT, &put), (Method::GET, &get)] {
+                let answer = app.fetch(method.clone(), url, &headers, "").await;
+                assert_eq!(answer.status, 403, "{method} {headers:?}");
+                assert!(answer.text().contains(&format!("{name} is not signed")), "{headers:?}: {}", answer.text());
+            }
+        }
+    }
+    assert_eq!(everything(&app).await, before);
+    assert_eq!(app.fetch(Method::GET, &get, &[], "").await.text(), "secret");
+    assert_eq!(app.fetch(Method::PUT, &put, &[kind], "a,b").await.status, 200);
+}
+
 #[tokio::test]
 async fn an_address_ends_when_its_time_is_over() {
     let (app, _) = app().await;

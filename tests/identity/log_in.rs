@@ -1,8 +1,11 @@
 //! Guessing passwords, and guessing who is there.
 
+use std::time::{Duration, Instant};
+
 use http::HeaderName;
 use serde_json::json;
 use shared::{
+    api::extract::ClientAddress,
     auth::{permission::Role, user::User},
     stores::{
         throttle::{FAILURES_PER_ADDRESS, Failures, Whose},
@@ -120,12 +123,55 @@ async fn requests(app: &TestApp, username: &str) -> usize {
 
 #[tokio::test]
 async fn a_log_in_asks_the_stores_as_often_whoever_is_there() {
-    // That it hashes as often and with the same parameters is seen to where passwords are checked: `auth/password.rs`.
     let (app, _) = app().await;
     users(&app).await;
     let there = requests(&app, "ana").await;
     assert!(there >= 5, "{there}");
     assert_eq!([requests(&app, "ivy").await, requests(&app, "nobody").await], [there, there]);
+}
+
+#[tokio::test]
+async fn a_log_in_takes_its_time_whoever_is_there() {
+    let (app, _) = app().await;
+    users(&app).await;
+    // The least of several times is what the work takes; all else is the machine. Without the work of the password a log-in takes a
+    // tenth of it, so that twice as much is far from both.
+    let mut least = std::collections::BTreeMap::from(["ana", "ivy", "nobody"].map(|name| (name, Duration::MAX)));
+    for times in 1..=20 {
+        for (name, least) in &mut least {
+            let begun = Instant::now();
+            log_in(&app, name, "wrong horse").await;
+            *least = begun.elapsed().min(*least);
+            // Nobody is blocked, whom no password is worked on for.
+            app.clock.advance(jiff::SignedDuration::from_mins(16));
+        }
+        let (fast, slow) = (least.values().min().unwrap(), least.values().max().unwrap());
+        if times > 4 && *slow < 2 * *fast && *fast > PASSWORD_WORK {
+            return;
+        }
+    }
+    panic!("who is there shows in how long a log-in takes: {least:?}");
+}
+
+/// No machine works on a password in less.
+const PASSWORD_WORK: Duration = Duration::from_millis(2);
+
+#[tokio::test]
+async fn a_hundred_guesses_at_other_names_each_block_the_address_that_they_come_from() {
+    let (app, _) = app().await;
+    app.person("ana", Role::Analyst, None).await;
+    let from = async |address: &str, name: &str, password: &str| {
+        let body = json!({"username": name, "password": password}).to_string();
+        let mut request = http::Request::post("/api/auth/login").header("content-type", "application/json");
+        request.extensions_mut().unwrap().insert(ClientAddress(address.to_owned()));
+        app.answer(request.body(body.into()).unwrap()).await
+    };
+    for guess in 0..FAILURES_PER_ADDRESS {
+        from("192.0.2.7", &format!("guess_{guess}"), "wrong horse").await.problem(401);
+    }
+    assert_eq!(from("192.0.2.7", "another_guess", "wrong horse").await.problem(429), "too_many_tries");
+    assert_eq!(from("192.0.2.7", "ana", PASSWORD).await.problem(429), "too_many_tries");
+    from("192.0.2.8", "ana", PASSWORD).await.expect(200);
 }
 
 #[tokio::test]

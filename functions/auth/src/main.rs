@@ -27,3 +27,18 @@ async fn with_address(mut request: Request) -> Request {
     }
     request
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_address_of_a_client_is_the_one_that_the_gateway_saw() {
+        let event = include_str!("../../../events/auth/log_in.json");
+        let request = lambda_http::request::from_str(event).unwrap().map(Body::new);
+        let request = with_address(request).await;
+        assert_eq!(request.extensions().get(), Some(&ClientAddress("203.0.113.7".to_owned())));
+    }
+}

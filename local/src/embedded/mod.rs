@@ -3,6 +3,7 @@
 
 pub mod clients;
 pub mod dynamodb;
+pub(crate) mod private;
 pub mod s3;
 
 use std::{
@@ -85,24 +86,19 @@ impl EmbeddedStores {
     /// The folder cannot be used, or is in use.
     pub fn open(folder: &Path, options: Options) -> Result<Self, EmbeddedError> {
         let unusable = |source| EmbeddedError::Folder { folder: folder.to_owned(), source };
-        make_private_folder(folder).map_err(unusable)?;
+        private::folder(folder).map_err(unusable)?;
         let lock = File::create(folder.join("lock")).map_err(unusable)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Err(EmbeddedError::InUse(folder.to_owned())),
             Err(fs::TryLockError::Error(error)) => return Err(unusable(error)),
         }
+        // What the databases write beside them they make as private as they are.
+        for name in ["table.sqlite", "bucket.sqlite"] {
+            private::file(&folder.join(name)).map_err(unusable)?;
+        }
         let dynamodb = DynamoDb::open(options.durable.then_some(folder.join("table.sqlite")).as_deref())?;
         let s3 = Bucket::open(folder, options)?;
         Ok(Self { dynamodb, s3, _lock: Arc::new(lock) })
     }
-}
-
-/// Makes a folder that its owner alone may enter: loans are nobody else's business.
-pub(crate) fn make_private_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }

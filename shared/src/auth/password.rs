@@ -1,9 +1,12 @@
 //! Passwords: Argon2id with the parameters that OWASP recommends, and the same work whether a user exists or not.
 
+use std::{num::NonZero, sync::LazyLock, thread::available_parallelism};
+
 use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
+use tokio::sync::Semaphore;
 
 /// How many characters a password may have.
 pub const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=128;
@@ -12,6 +15,9 @@ pub const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=128;
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
+
+/// As many passwords are worked on at once as there are cores: more would come no sooner, and each takes its memory.
+static AT_ONCE: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, NonZero::get)));
 
 /// Stands for the hash of a user who is not there: it costs what a real one costs, and fits no password, because nobody
 /// knows one that hashes to nothing but zeros.
@@ -48,7 +54,7 @@ pub fn verify_now(password: &str, hash: Option<&str>) -> bool {
 /// # Errors
 /// The machine gives no random numbers, or the work was given up.
 pub async fn hash(password: String) -> Result<String, HashError> {
-    tokio::task::spawn_blocking(move || hash_now(&password)).await.map_err(|error| HashError(error.to_string()))?
+    in_turn(move || hash_now(&password)).await?
 }
 
 /// Whether a password is the one of a hash, worked out off the async threads. Without a hash it does the same work and says
@@ -57,8 +63,18 @@ pub async fn hash(password: String) -> Result<String, HashError> {
 /// # Errors
 /// The work was given up.
 pub async fn verify(password: String, hash: Option<String>) -> Result<bool, HashError> {
-    let verified = tokio::task::spawn_blocking(move || verify_now(&password, hash.as_deref())).await;
-    verified.map_err(|error| HashError(error.to_string()))
+    in_turn(move || verify_now(&password, hash.as_deref())).await
+}
+
+/// Does work on a password when it is its turn. Whoever goes away meanwhile leaves work that has begun to its end.
+async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, HashError> {
+    let gave_up = |error: &dyn std::error::Error| HashError(error.to_string());
+    let turn = AT_ONCE.acquire().await.map_err(|error| gave_up(&error))?;
+    let done = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        work()
+    });
+    done.await.map_err(|error| gave_up(&error))
 }
 
 #[cfg(test)]
@@ -86,6 +102,17 @@ mod tests {
         assert_eq!((user.algorithm, user.version, &user.params), (nobody.algorithm, nobody.version, &nobody.params));
         let length = |of: &PasswordHash| (of.salt.map(|salt| salt.len()), of.hash.map(|hash| hash.len()));
         assert_eq!(length(&user), length(&nobody));
+    }
+
+    #[tokio::test]
+    async fn no_more_passwords_are_worked_on_at_once_than_there_are_cores() {
+        let cores = available_parallelism().map_or(1, NonZero::get) as u32;
+        let all = AT_ONCE.acquire_many(cores).await.unwrap();
+        let mut waiting = Box::pin(verify("correct horse".to_owned(), None));
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        assert_eq!(AT_ONCE.available_permits(), 0);
+        drop(all);
+        assert!(!waiting.await.unwrap());
     }
 
     #[test]

@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::embedded::private;
+
 /// A content, and a part of an object that was uploaded in parts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blob {
@@ -48,7 +50,8 @@ const WAITING: usize = 16;
 impl Blobs {
     /// In a folder, which is made if it is not there.
     pub fn open(folder: &Path, durable: bool) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
+        private::folder(folder)?;
+        private::keep(folder)?;
         Ok(Self { folder: folder.to_owned(), durable })
     }
 

@@ -5,6 +5,7 @@ mod blobs;
 mod index;
 mod multipart;
 mod objects;
+mod signed;
 
 use std::{
     path::Path,
@@ -84,6 +85,7 @@ impl Bucket {
         let mut builder = S3ServiceBuilder::new(self.clone());
         let Credentials { access_key, secret_key } = &self.credentials;
         builder.set_auth(SimpleAuth::from_single(access_key.clone(), secret_key.clone()));
+        builder.set_access(signed::AllThatCounts);
         builder.build()
     }
 
