@@ -5,7 +5,7 @@
 //! gives what it gives undisturbed.
 //!
 //! Of what takes long, every call is tried in a few ways that stand for all, for nothing asks why a store fails. `FAULTS=all cargo
-//! test -p tests faults::` tries every call in every way, and takes an hour.
+//! test -p tests faults::` tries every call in every way, and takes ten minutes.
 
 #![expect(clippy::print_stdout, reason = "how much was tried is what a long run is made for")]
 

@@ -141,7 +141,7 @@ async fn every_call_of_a_run_fails_once() {
         disturb(&app, name, Way::few(), any, execute, &mut tried).await;
         execute(&app).await.unwrap();
     }
-    tried.at_least(3, 50, 180);
+    tried.at_least(3, 58, 220);
 }
 
 /// Sees a run through as the state machine does. A step that fails is called once more, or not.
@@ -191,7 +191,7 @@ async fn every_call_of_a_run_in_parts_fails_once() {
         disturb(&app, name, ways, any, through, &mut tried).await;
         through(&app).await.unwrap();
     }
-    tried.at_least(3, 60, 150);
+    tried.at_least(3, 134, 190);
 }
 
 #[tokio::test]
@@ -229,7 +229,7 @@ async fn every_call_that_gives_a_run_up_fails_once() {
         let give_up = async |app: &TestApp| call(app, json!({"step": "give_up", "run_id": id, "owner": owner})).await;
         disturb(&app, &format!("given up, planned: {planned}"), &Way::ALL, any, give_up, &mut tried).await;
     }
-    tried.at_least(2, 7, 80);
+    tried.at_least(2, 7, 83);
 }
 
 #[tokio::test]
@@ -259,7 +259,7 @@ async fn every_call_that_receives_tapes_fails_once() {
         Ok(json!(there))
     };
     disturb(&app, "received", &Way::ALL, any, receive, &mut tried).await;
-    tried.at_least(1, 6, 60);
+    tried.at_least(1, 6, 72);
 }
 
 #[tokio::test]
@@ -283,5 +283,5 @@ async fn every_call_that_tidies_up_fails_once() {
         })
     };
     disturb(&app, "answers", &Way::ALL, any, forget, &mut tried).await;
-    tried.at_least(2, 6, 60);
+    tried.at_least(2, 6, 70);
 }

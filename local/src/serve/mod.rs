@@ -3,6 +3,7 @@
 mod first_start;
 mod http;
 pub mod listen;
+mod patient;
 pub mod stopping;
 pub mod sweeping;
 mod work;
