@@ -108,25 +108,28 @@ impl Scene {
     }
 }
 
-/// An address for each parameter of the document that takes text, with a vector in its place and all else good.
-fn with_each_parameter(run: &str, vector: &str) -> Vec<(Method, String)> {
+/// A request for each parameter of the document that is no number and no switch, with a vector in its place and all else good.
+fn with_each_parameter(run: &str, vector: &str) -> Vec<(Method, String, Option<String>)> {
     let document = serde_json::to_value(document()).unwrap();
-    let mut addresses = Vec::new();
+    let mut requests = Vec::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
             let method: Method = method.to_uppercase().parse().unwrap();
             let parameters = operation["parameters"].as_array().map_or(&[][..], Vec::as_slice);
-            for parameter in parameters.iter().filter(|parameter| parameter["schema"]["type"] == "string") {
-                let name = parameter["name"].as_str().unwrap();
-                let placed = if parameter["in"] == "path" { path.replace(&format!("{{{name}}}"), vector) } else { path.clone() };
+            for parameter in parameters
+                .iter()
+                .filter(|parameter| !["integer", "boolean"].map(Value::from).contains(&parameter["schema"]["type"]))
+            {
+                let (name, place) = (parameter["name"].as_str().unwrap(), &parameter["in"]);
+                let placed = if place == "path" { path.replace(&format!("{{{name}}}"), vector) } else { path.clone() };
                 let filled =
                     placed.replace("{run_id}", run).replace("{output_key}", "purchase_tape").replace("{path}", "nothing.csv");
-                let query = if parameter["in"] == "query" { format!("?{name}={vector}") } else { String::new() };
-                addresses.push((method.clone(), filled + &query));
+                let query = if place == "query" { format!("?{name}={vector}") } else { String::new() };
+                requests.push((method.clone(), filled + &query, (place == "header").then(|| name.to_owned())));
             }
         }
     }
-    addresses
+    requests
 }
 
 fn assert_harmless(what: &str, answer: &Answer) {
@@ -177,8 +180,11 @@ async fn no_parameter_of_the_document_lets_a_way_out_through() {
     let mut refused = 0;
     // The places that take a path have met the others, too.
     for vector in ways_out::vectors().iter().step_by(7) {
-        for (method, address) in with_each_parameter(&scene.run, vector) {
-            let answer = scene.app.call(method.clone(), &address).by(&scene.callers[0]).send().await;
+        for (method, address, header) in with_each_parameter(&scene.run, vector) {
+            let call = scene.app.call(method.clone(), &address).by(&scene.callers[0]);
+            // A header carries what it is given, encoded or not.
+            let call = header.iter().fold(call, |call, name| call.header(name.parse().unwrap(), vector));
+            let answer = call.send().await;
             let status = answer.status.as_u16();
             assert!(!answer.text().contains(SECRET), "{method} {address}");
             // What is sought by a text may be any, and is not found.

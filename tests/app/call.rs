@@ -40,6 +40,11 @@ impl TestApp {
         Answer::of(self.router.clone().oneshot(request).await.unwrap()).await
     }
 
+    /// What the bucket answers to any request.
+    pub async fn ask_bucket(&self, request: Request<Body>) -> Answer {
+        Answer::of(self.bucket.clone().oneshot(request).await.unwrap()).await
+    }
+
     /// What the bucket answers to a presigned URL.
     pub async fn fetch(&self, method: Method, url: &str, headers: &[(String, String)], body: &str) -> Answer {
         let mut request = Request::builder().method(method).uri(url);
@@ -52,7 +57,7 @@ impl TestApp {
         let length = body.len();
         let request = request.uri(uri.path_and_query().unwrap().as_str()).header(header::HOST, host);
         let request = request.header(header::CONTENT_LENGTH, length).body(Body::from(body.to_owned())).unwrap();
-        Answer::of(self.bucket.clone().oneshot(request).await.unwrap()).await
+        self.ask_bucket(request).await
     }
 
     /// A GET.

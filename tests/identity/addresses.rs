@@ -129,17 +129,76 @@ async fn an_address_is_good_for_no_header_that_was_not_signed_with_it() {
             ("authorization".to_owned(), format!("AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders={text}, Signature=0"))
         };
         let header = (name.to_owned(), value.to_owned());
-        for headers in [vec![kind.clone(), header.clone()], vec![kind.clone(), header.clone(), signs(name)]] {
-            for (method, url) in [(Method::PUT, &put), (Method::GET, &get)] {
-                let answer = app.fetch(method.clone(), url, &headers, "").await;
-                assert_eq!(answer.status, 403, "{method} {headers:?}");
-                assert!(answer.text().contains(&format!("{name} is not signed")), "{headers:?}: {}", answer.text());
-            }
+        for (method, url) in [(Method::PUT, &put), (Method::GET, &get)] {
+            let mut headers = vec![kind.clone(), header.clone()];
+            let answer = app.fetch(method.clone(), url, &headers, "").await;
+            assert_eq!(answer.status, 403, "{method} {headers:?}");
+            assert!(answer.text().contains(&format!("{name} is not signed")), "{headers:?}: {}", answer.text());
+            headers.push(signs(name));
+            let answer = app.fetch(method.clone(), url, &headers, "").await;
+            assert_eq!(answer.status, 400, "{method} {headers:?}");
+            assert!(answer.text().contains("Only one way to sign"), "{headers:?}: {}", answer.text());
         }
     }
     assert_eq!(everything(&app).await, before);
     assert_eq!(app.fetch(Method::GET, &get, &[], "").await.text(), "secret");
     assert_eq!(app.fetch(Method::PUT, &put, &[kind], "a,b").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_signature_of_an_address_is_none_in_a_header() {
+    let (app, root) = app().await;
+    for key in ["inputs/mine.csv", "inputs/secret.csv"] {
+        app.put(key, "secret").await;
+    }
+    let before = everything(&app).await;
+    for (method, url) in
+        [(Method::PUT, signed(&app, &root, "new.csv?method=put").await), (Method::GET, signed(&app, &root, "mine.csv").await)]
+    {
+        let (address, query) = url.split_once('?').unwrap();
+        let parameter = |name: &str| {
+            let value = query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).unwrap();
+            percent_encoding::percent_decode_str(value).decode_utf8().unwrap().into_owned()
+        };
+        let [credential, headers, signature, date] =
+            ["X-Amz-Credential", "X-Amz-SignedHeaders", "X-Amz-Signature", "X-Amz-Date"].map(parameter);
+        let without = |name: &str| query.split('&').filter(|pair| !pair.starts_with(name)).collect::<Vec<_>>().join("&");
+        let rest = format!("Credential={credential}, SignedHeaders={headers}, Signature={signature}");
+        let all = "x-amz-date;x-amz-content-sha256;x-amz-copy-source";
+        for authorization in [
+            format!("AWS4-HMAC-SHA256 {rest}"),
+            format!("SignedHeaders={all} {rest}"),
+            format!("AWS4-HMAC-SHA256 SignedHeaders={all}, {rest}"),
+            format!("AWS4-HMAC-SHA256 {rest}, SignedHeaders={all}"),
+        ] {
+            for query in ["X-Amz-Signature=", "X-Amz-S", "X-Amz-", "X", ""].map(without) {
+                for copy in [None, Some("/loans/inputs/secret.csv")] {
+                    let mut sent = vec![
+                        ("content-type".to_owned(), "text/csv; charset=utf-8".to_owned()),
+                        ("authorization".to_owned(), authorization.clone()),
+                        ("x-amz-date".to_owned(), date.clone()),
+                        ("x-amz-content-sha256".to_owned(), "UNSIGNED-PAYLOAD".to_owned()),
+                    ];
+                    sent.extend(copy.map(|from| ("x-amz-copy-source".to_owned(), from.to_owned())));
+                    let answer = app.fetch(method.clone(), &format!("{address}?{query}"), &sent, "").await;
+                    assert!((400..500).contains(&answer.status.as_u16()), "{method} {query} {authorization}: {}", answer.status);
+                    assert_ne!(answer.text(), "secret");
+                }
+            }
+        }
+    }
+    assert_eq!(everything(&app).await, before);
+}
+
+#[tokio::test]
+async fn a_form_is_refused_before_it_is_read() {
+    let (app, _) = app().await;
+    for kind in ["multipart/form-data; boundary=b", "Multipart/Form-Data; boundary=b", " multipart/mixed"] {
+        // A body without an end: who reads it has no answer.
+        let body = axum::body::Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
+        let request = http::Request::post(format!("{ADDRESS}/loans")).header("content-type", kind).body(body).unwrap();
+        assert_eq!(app.ask_bucket(request).await.status, 405, "{kind}");
+    }
 }
 
 #[tokio::test]

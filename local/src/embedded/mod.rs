@@ -93,11 +93,15 @@ impl EmbeddedStores {
             Err(fs::TryLockError::WouldBlock) => return Err(EmbeddedError::InUse(folder.to_owned())),
             Err(fs::TryLockError::Error(error)) => return Err(unusable(error)),
         }
-        // What the databases write beside them they make as private as they are.
-        for name in ["table.sqlite", "bucket.sqlite"] {
-            private::file(&folder.join(name)).map_err(unusable)?;
+        let table = options.durable.then_some(folder.join("table.sqlite"));
+        for database in table.iter().chain([&folder.join("bucket.sqlite")]) {
+            // What a database writes beside it is as private as it is, but for what is there already.
+            private::file(database).map_err(unusable)?;
+            for beside in ["sqlite-wal", "sqlite-shm"] {
+                private::keep(&database.with_extension(beside)).map_err(unusable)?;
+            }
         }
-        let dynamodb = DynamoDb::open(options.durable.then_some(folder.join("table.sqlite")).as_deref())?;
+        let dynamodb = DynamoDb::open(table.as_deref())?;
         let s3 = Bucket::open(folder, options)?;
         Ok(Self { dynamodb, s3, _lock: Arc::new(lock) })
     }

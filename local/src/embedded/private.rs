@@ -26,12 +26,26 @@ pub fn file(file: &Path) -> io::Result<()> {
     keep(file)
 }
 
-/// Takes a file or a folder away from everybody but its owner: a copy of it may have been made for everybody to read.
+/// Takes a file or a folder, if it is there, away from everybody but its owner: a copy of it may have been made for everybody to
+/// read. Where that is not possible, because another user owns it or the file system knows no owners, it is told.
 #[cfg(unix)]
 pub fn keep(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    let mode = fs::metadata(path)?.permissions().mode();
-    if mode & 0o077 == 0 { Ok(()) } else { fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700)) }
+    let mode = match fs::metadata(path) {
+        Ok(metadata) => metadata.permissions().mode(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    match fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700)) {
+        Err(error) if [io::ErrorKind::PermissionDenied, io::ErrorKind::Unsupported].contains(&error.kind()) => {
+            tracing::warn!(path = %path.display(), %error, "others can read what is in the data folder");
+            Ok(())
+        }
+        kept => kept,
+    }
 }
 
 #[cfg(not(unix))]

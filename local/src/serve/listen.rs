@@ -1,19 +1,27 @@
 //! A port of the loopback address, and the server on it.
 
 use std::{
+    convert::Infallible,
     io,
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
 use axum::{Router, body::Body, extract::ConnectInfo};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{HttpService, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
 use shared::api::layers::chain;
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+};
 use tower::ServiceExt as _;
 
 use super::{patient::Patient, stopping::Begun};
@@ -22,7 +30,7 @@ use crate::command_error::CommandError;
 /// How long requests may take to finish after the process was told to stop.
 const LAST_REQUESTS: Duration = Duration::from_secs(60);
 /// How long a client may take for the head of a request, from the connection or the last answer on, and for the next piece of a body.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Takes a port; 0 stands for any that is free. What is served is for this machine alone.
 ///
@@ -49,38 +57,31 @@ pub async fn on(port: u16, option: &str) -> Result<(TcpListener, SocketAddr), Co
 
 /// Serves until the process is told to stop, and all requests are answered.
 pub async fn serve(listener: TcpListener, router: Router, mut begun: Begun) {
-    let mut protocol = http1::Builder::new();
-    protocol.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
     let connections = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = begun.wait() => break,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            // The client has gone, or there are too many connections: one of them ends, and the next is taken.
+        match accepted {
+            Ok((stream, peer)) => {
+                // Small answers leave at once. Without that they would be slower, and nothing else.
+                let _ = stream.set_nodelay(true);
+                let connection = connections.watch(connection(stream, peer, router.clone()));
+                tokio::spawn(async move {
+                    // A client may go away at any moment, or be too slow.
+                    if let Err(error) = connection.await {
+                        tracing::debug!(error = chain(&error), "a connection broke off");
+                    }
+                });
+            }
+            Err(error) if is_of_the_client(&error) => {}
+            // There are too many connections, as it seems: some end, and the next one is taken.
             Err(error) => {
                 tracing::warn!(error = chain(&error), "a connection could not be taken");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
+                tokio::time::sleep(Duration::from_secs(1)).await;
             }
-        };
-        // Small answers leave at once. Without that they would be slower, and nothing else.
-        let _ = stream.set_nodelay(true);
-        let router = router.clone();
-        let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let mut request = request.map(|body| Body::new(Patient::new(body, PATIENCE)));
-            request.extensions_mut().insert(ConnectInfo(peer));
-            router.clone().oneshot(request)
-        });
-        let connection = connections.watch(protocol.serve_connection(TokioIo::new(stream), service));
-        tokio::spawn(async move {
-            // A client may go away at any moment, or be too slow.
-            if let Err(error) = connection.await {
-                tracing::debug!(error = chain(&error), "a connection broke off");
-            }
-        });
+        }
     }
     drop(listener);
     if tokio::time::timeout(LAST_REQUESTS, connections.shutdown()).await.is_err() {
@@ -88,27 +89,48 @@ pub async fn serve(listener: TcpListener, router: Router, mut begun: Begun) {
     }
 }
 
+/// Whether a client had gone before its connection was taken.
+fn is_of_the_client(error: &io::Error) -> bool {
+    [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset, io::ErrorKind::ConnectionRefused].contains(&error.kind())
+}
+
+/// The requests of a connection, one after the other.
+fn connection<S>(
+    stream: S,
+    peer: SocketAddr,
+    router: Router,
+) -> http1::Connection<TokioIo<S>, impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(|body| Body::new(Patient::new(body, PATIENCE)));
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request)
+    });
+    let mut protocol = http1::Builder::new();
+    protocol.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    protocol.serve_connection(TokioIo::new(stream), service)
+}
+
 #[cfg(test)]
 mod tests {
     use axum::{http::StatusCode, routing::any};
-    use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _},
-        net::TcpStream,
-    };
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-    use super::{super::stopping::Stopping, *};
+    use super::*;
 
     /// What comes back when a client sends something and then says nothing more. Time passes when nothing else happens.
     async fn answer(sent: &str) -> String {
-        let (listener, address) = on(0, "--port").await.unwrap();
-        let read_all = |body: bytes::Bytes| async move { (StatusCode::OK, body) };
-        let stopping = Stopping::on_signals().unwrap();
-        let serving = tokio::spawn(serve(listener, Router::new().route("/", any(read_all)), stopping.begun()));
-        let mut client = TcpStream::connect(address).await.unwrap();
+        let (mut client, stream) = tokio::io::duplex(1024);
+        let read_all = |body: axum::body::Bytes| async move { (StatusCode::OK, body) };
+        let router = Router::new().route("/", any(read_all));
+        let served = tokio::spawn(connection(stream, (Ipv4Addr::LOCALHOST, 1).into(), router));
         client.write_all(sent.as_bytes()).await.unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
-        serving.abort();
+        // It ends with an error, or without one when it was idle.
+        let _ = served.await.unwrap();
         answer
     }
 

@@ -7,21 +7,21 @@ use std::{
     time::Duration,
 };
 
-use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 /// A body that breaks off when its next piece takes too long. How long it is, is known as before: S3 looks at that.
 pub struct Patient<B> {
     body: B,
     patience: Duration,
-    until: Pin<Box<Sleep>>,
+    /// Until when a piece is waited for, while one is.
+    until: Option<Pin<Box<Sleep>>>,
 }
 
 impl<B> Patient<B> {
-    /// Each piece may take this long.
+    /// Each piece may take this long from when it is asked for.
     pub fn new(body: B, patience: Duration) -> Self {
-        Self { body, patience, until: Box::pin(tokio::time::sleep(patience)) }
+        Self { body, patience, until: None }
     }
 }
 
@@ -30,12 +30,12 @@ impl<B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin> Bod
     type Error = Box<dyn std::error::Error + Send + Sync>;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, Self::Error>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body.frame()).poll(cx) {
-            let next = Instant::now() + self.patience;
-            self.until.as_mut().reset(next);
+        let Self { body, patience, until } = &mut *self;
+        if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
+            *until = None;
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
-        ready!(self.until.as_mut().poll(cx));
+        ready!(until.get_or_insert_with(|| Box::pin(tokio::time::sleep(*patience))).as_mut().poll(cx));
         Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the next piece of the body did not come").into())))
     }
 
@@ -45,5 +45,38 @@ impl<B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin> Bod
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use axum::body::Bytes;
+    use futures_util::stream;
+    use http_body_util::{BodyExt as _, Full, StreamBody};
+
+    use super::*;
+
+    /// What comes of a body of three pieces, each of which takes so many seconds.
+    async fn read(seconds: u64) -> Result<usize, Box<dyn std::error::Error + Send + Sync>> {
+        let pieces = stream::unfold(0, move |at| async move {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            (at < 3).then(|| (Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"piece"))), at + 1))
+        });
+        let body = Patient::new(StreamBody::new(Box::pin(pieces)), Duration::from_secs(30));
+        Ok(body.collect().await?.to_bytes().len())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_may_take_long_and_a_piece_of_it_may_not() {
+        assert_eq!(read(29).await.unwrap(), 15);
+        assert_eq!(read(31).await.unwrap_err().to_string(), "the next piece of the body did not come");
+    }
+
+    #[test]
+    fn how_long_a_body_is_shows() {
+        let body = Patient::new(Full::new(Bytes::from_static(b"abc")), Duration::from_secs(30));
+        assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(3), false));
     }
 }

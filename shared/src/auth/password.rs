@@ -106,13 +106,36 @@ mod tests {
 
     #[tokio::test]
     async fn no_more_passwords_are_worked_on_at_once_than_there_are_cores() {
-        let cores = available_parallelism().map_or(1, NonZero::get) as u32;
-        let all = AT_ONCE.acquire_many(cores).await.unwrap();
-        let mut waiting = Box::pin(verify("correct horse".to_owned(), None));
-        assert!(futures_util::poll!(&mut waiting).is_pending());
-        assert_eq!(AT_ONCE.available_permits(), 0);
+        let cores = available_parallelism().map_or(1, NonZero::get);
+        let all = AT_ONCE.acquire_many(cores as u32).await.unwrap();
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let mut work = Box::pin(in_turn(move || {
+            begun.send(()).unwrap();
+            AT_ONCE.available_permits()
+        }));
+        // What does not wait for its turn would begin before what is given to the same threads after it.
+        for _ in 0..50 {
+            assert!(futures_util::poll!(&mut work).is_pending());
+            tokio::task::spawn_blocking(|| {}).await.unwrap();
+        }
+        assert!(has_begun.try_recv().is_err());
         drop(all);
-        assert!(!waiting.await.unwrap());
+        assert!(work.await.unwrap() < cores);
+        has_begun.try_recv().unwrap();
+    }
+
+    #[tokio::test]
+    async fn hashing_and_checking_wait_for_their_turn() {
+        let all = AT_ONCE.acquire_many(available_parallelism().map_or(1, NonZero::get) as u32).await.unwrap();
+        let (mut hashing, mut checking) = (Box::pin(hash("correct horse".to_owned())), Box::pin(verify("x".to_owned(), None)));
+        // As much work three times over, which begins later: what does not wait would be done by then.
+        for _ in 0..3 {
+            assert!(futures_util::poll!(&mut hashing).is_pending() && futures_util::poll!(&mut checking).is_pending());
+            tokio::task::spawn_blocking(|| hash_now("other")).await.unwrap().unwrap();
+        }
+        assert!(futures_util::poll!(&mut hashing).is_pending() && futures_util::poll!(&mut checking).is_pending());
+        drop(all);
+        assert!(hashing.await.unwrap().starts_with("$argon2id$") && !checking.await.unwrap());
     }
 
     #[test]

@@ -20,6 +20,7 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::body::SdkBody;
 use axum::{Router, body::Body, extract::Request, response::Response};
+use futures_util::FutureExt as _;
 use http::{HeaderValue, header};
 use http_body_util::BodyExt as _;
 use s3s::{
@@ -96,12 +97,20 @@ impl Bucket {
         Router::new().fallback(move |request: Request| {
             let service = service.clone();
             async move {
+                // Its body would be read into memory before anybody asks who sends it.
+                if is_form(&request) {
+                    return Response::builder().status(405).header(header::ALLOW, "GET, HEAD, PUT, DELETE").body(Body::empty());
+                }
                 let request = request.map(s3s::Body::http_body_unsync);
                 match service.call(request).await {
-                    Ok(answer) => answer.map(Body::new),
-                    Err(_) => Response::builder().status(500).body(Body::empty()).unwrap_or_default(),
+                    Ok(answer) => Ok(answer.map(Body::new)),
+                    Err(error) => {
+                        tracing::error!(?error, "the bucket in the data folder failed");
+                        Response::builder().status(500).body(Body::empty())
+                    }
                 }
             }
+            .map(Result::unwrap_or_default)
         })
     }
 
@@ -134,6 +143,12 @@ impl Bucket {
         let inner = Arc::clone(&self.inner);
         blocking(move || work(&mut inner.index.lock().unwrap_or_else(PoisonError::into_inner))).await
     }
+}
+
+/// Whether a request is a form of a browser, which S3 takes with a signed policy in it. None are made for this bucket.
+fn is_form(request: &Request) -> bool {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    request.method() == http::Method::POST && kind.trim_start().to_ascii_lowercase().starts_with("multipart/")
 }
 
 /// Does something off the async threads.

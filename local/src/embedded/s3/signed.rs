@@ -18,6 +18,10 @@ impl S3Access for AllThatCounts {
         if request.credentials().is_none() {
             return Err(s3_error!(AccessDenied, "Signature is required"));
         }
+        // The signature of an address would be one of a header, too, for other headers and another time.
+        if signed_address(request.uri()).is_some() && request.headers().contains_key(header::AUTHORIZATION) {
+            return Err(s3_error!(InvalidArgument, "Only one way to sign a request is allowed: an address or a header"));
+        }
         match unsigned(request.uri(), request.headers()) {
             None => Ok(()),
             Some(name) => Err(s3_error!(AccessDenied, "The header {name} is not signed: leave it out, or sign it")),
@@ -25,21 +29,30 @@ impl S3Access for AllThatCounts {
     }
 }
 
-/// A header that S3 obeys and the signature does not cover.
+/// A header that S3 obeys and the signature does not cover. Where it cannot be told what a signature covers, it covers nothing.
 fn unsigned<'h>(uri: &Uri, headers: &'h HeaderMap) -> Option<&'h str> {
-    let signed = signed(uri, headers);
-    let signed: Vec<&str> = signed.iter().flat_map(|names| names.split(';')).collect();
+    let signed = signed(uri, headers).unwrap_or_default();
+    let signed: Vec<&str> = signed.split(';').collect();
     headers.keys().map(http::HeaderName::as_str).find(|name| name.starts_with("x-amz-") && !signed.contains(name))
 }
 
-/// The names of the signed headers, with semicolons between them. A signature in the address is the one that counts.
+/// The names of the signed headers, with semicolons between them: of a signature in the address, or of one in a header that is
+/// written as clients write it.
 fn signed(uri: &Uri, headers: &HeaderMap) -> Option<String> {
-    let pairs: Vec<(&str, &str)> = uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('=')).collect();
-    if pairs.iter().any(|(name, _)| decoded(name) == "X-Amz-Signature") {
-        return pairs.iter().find(|(name, _)| decoded(name) == "X-Amz-SignedHeaders").map(|(_, names)| decoded(names));
+    if let Some(pairs) = signed_address(uri) {
+        return pairs.into_iter().find(|(name, _)| name == "X-Amz-SignedHeaders").map(|(_, names)| names);
     }
-    let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    Some(authorization.split_once("SignedHeaders=")?.1.split([',', ' ']).next()?.to_owned())
+    let parameters = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("AWS4-HMAC-SHA256 Credential=")?;
+    let mut lists = parameters.split("SignedHeaders=").skip(1);
+    let (list, more) = (lists.next()?, lists.next());
+    if more.is_some() { None } else { list.split([',', ' ']).next().map(str::to_owned) }
+}
+
+/// What is in the query of an address that has something of a signature.
+fn signed_address(uri: &Uri) -> Option<Vec<(String, String)>> {
+    let pairs = uri.query()?.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let pairs: Vec<_> = pairs.map(|(name, value)| (decoded(name), decoded(value))).collect();
+    pairs.iter().any(|(name, _)| name.to_ascii_lowercase().starts_with("x-amz-")).then_some(pairs)
 }
 
 fn decoded(text: &str) -> String {
@@ -66,10 +79,20 @@ mod tests {
     }
 
     #[test]
-    fn what_an_authorization_says_does_not_count_beside_a_signature_in_the_address() {
-        let header = ("authorization", "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host;x-amz-acl, Signature=0");
-        for url in ["http://host/k?X-Amz-SignedHeaders=host&X-Amz-Signature=0", "http://host/k?X-Amz-Signature=0"] {
-            assert_eq!(request(url, &[header, ("x-amz-acl", "a")]).as_deref(), Some("x-amz-acl"), "{url}");
+    fn a_signature_that_is_written_otherwise_covers_nothing() {
+        let amz = ("x-amz-acl", "a");
+        for url in ["http://host/k?X-Amz-Signature=0", "http://host/k?X-Amz-Date=0", "http://host/k?x-amz-x"] {
+            let header = ("authorization", "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host;x-amz-acl, Signature=0");
+            assert_eq!(request(url, &[header, amz]).as_deref(), Some("x-amz-acl"), "{url}");
+        }
+        for header in [
+            "SignedHeaders=x-amz-acl Credential=a/b, SignedHeaders=host, Signature=0",
+            "AWS4-HMAC-SHA256 Credential=a/SignedHeaders=x-amz-acl, SignedHeaders=host, Signature=0",
+            "AWS4-HMAC-SHA256 SignedHeaders=x-amz-acl, Credential=a/b, Signature=0",
+            "AWS4-HMAC-SHA512 Credential=a/b, SignedHeaders=x-amz-acl, Signature=0",
+            "AWS a:SignedHeaders=x-amz-acl",
+        ] {
+            assert_eq!(request("http://host/k", &[("authorization", header), amz]).as_deref(), Some("x-amz-acl"), "{header}");
         }
     }
 }
