@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use axum::body::Body;
 use http::{Method, header};
 use shared::{
     api::routes::{Access, Route},
@@ -40,6 +41,18 @@ async fn no_route_but_the_public_ones_answers_without_a_good_token() {
             assert_eq!(answer.problem(401), "unauthenticated", "{} {}", route.verb, route.path);
             assert_eq!(answer.header("www-authenticate"), "Bearer");
         }
+    }
+}
+
+#[tokio::test]
+async fn no_body_is_read_of_somebody_without_a_token() {
+    let app = TestApp::new().await;
+    for route in app.routes.iter().filter(|route| route.access != Access::Public) {
+        // A body without an end: who reads it has no answer.
+        let body = Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
+        let request = http::Request::builder().method(method(route)).uri(address(route));
+        let request = request.header("content-type", "multipart/form-data; boundary=b").body(body).unwrap();
+        assert_eq!(app.answer(request).await.problem(401), "unauthenticated", "{} {}", route.verb, route.path);
     }
 }
 
