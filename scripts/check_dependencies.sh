@@ -13,5 +13,5 @@ fi
 if "$tools/bin/cargo-deny" fetch db >"$tools/advisories.log" 2>&1; then
     "$tools/bin/cargo-deny" check --disable-fetch advisories
 else
-    echo "advisories were NOT checked, because their database could not be fetched: $(tail -n 1 "$tools/advisories.log")" >&2
+    echo "advisories were NOT checked, because their database could not be fetched: $(grep . "$tools/advisories.log" | tail -n 1)" >&2
 fi
