@@ -77,6 +77,12 @@ fn tape(loans: usize) -> Vec<u8> {
     (HEADER.to_owned() + &(0..loans).map(loan).collect::<String>()).into_bytes()
 }
 
+/// What a manifest says of the files of its run, which it has the hashes of. All else is of its run alone.
+fn of_its_files(manifest: &[u8]) -> Vec<u8> {
+    let manifest: Value = serde_json::from_slice(manifest).unwrap();
+    [&manifest["inputs"], &manifest["outputs"], &manifest["stored"]].map(Value::to_string).concat().into()
+}
+
 /// What a kill is aimed at.
 #[derive(Debug, Clone, Copy)]
 enum Aim {

@@ -44,6 +44,11 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
+/// Sends a process a signal.
+pub fn signal(process: &Child, name: &str) {
+    assert!(Command::new("kill").args([name, &process.id().to_string()]).status().unwrap().success());
+}
+
 /// A process that serves.
 pub struct Process {
     child: Child,
@@ -84,7 +89,7 @@ impl Process {
 
     /// Sends it a signal.
     pub fn signal(&self, name: &str) {
-        assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
+        signal(&self.child, name);
     }
 
     /// Tells it to stop, and gives its exit code and what it still said.
@@ -152,11 +157,16 @@ impl Server {
         send(method, &format!("{}{path}", self.address), headers, body)
     }
 
+    /// Tries to log in, with more headers.
+    pub fn try_log_in(&self, username: &str, password: &str, headers: &[(&str, &str)]) -> Reply {
+        let form = format!("username={username}&password={}", password.replace(' ', "+"));
+        let headers = [&[("content-type", "application/x-www-form-urlencoded")], headers].concat();
+        self.send("POST", "/api/auth/login", &headers, form.as_bytes())
+    }
+
     /// Logs in.
     pub fn log_in(&self, username: &str, password: &str) -> Session<'_> {
-        let form = format!("username={username}&password={}", password.replace(' ', "+"));
-        let headers = [("content-type", "application/x-www-form-urlencoded")];
-        let logged_in = self.send("POST", "/api/auth/login", &headers, form.as_bytes()).expect(200);
+        let logged_in = self.try_log_in(username, password, &[]).expect(200);
         Session { server: self, token: logged_in["access_token"].as_str().unwrap().to_owned() }
     }
 

@@ -84,11 +84,7 @@ fn in_a_folder_that_everybody_may_enter_the_data_are_their_owners_alone() {
 #[test]
 fn who_guesses_over_the_network_is_blocked_by_the_address_that_they_come_from() {
     let (_folder, server) = Server::new();
-    let kind = [("content-type", "application/x-www-form-urlencoded"), ("x-forwarded-for", "192.0.2.1")];
-    let log_in = |name: &str, password: &str| {
-        let form = format!("username={name}&password={}", password.replace(' ', "+"));
-        server.send("POST", "/api/auth/login", &kind, form.as_bytes())
-    };
+    let log_in = |name: &str, password: &str| server.try_log_in(name, password, &[("x-forwarded-for", "192.0.2.1")]);
     for guess in 0..FAILURES_PER_ADDRESS {
         log_in(&format!("guess_{guess}"), "wrong horse").expect(401);
     }
@@ -99,10 +95,7 @@ fn who_guesses_over_the_network_is_blocked_by_the_address_that_they_come_from() 
 #[test]
 fn a_token_is_good_after_a_second_start() {
     let (folder, first) = Server::new();
-    let form = format!("username=admin&password={}", ADMIN_PASSWORD.replace(' ', "+"));
-    let kind = [("content-type", "application/x-www-form-urlencoded")];
-    let token = first.send("POST", "/api/auth/login", &kind, form.as_bytes()).expect(200)["access_token"].clone();
-    let bearer = format!("Bearer {}", token.as_str().unwrap());
+    let bearer = format!("Bearer {}", first.admin().token());
     drop(first);
     let second = Server::start(folder.path(), &[]);
     second.send("GET", "/api/auth/me", &[("authorization", &bearer)], b"").expect(200);

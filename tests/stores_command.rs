@@ -2,11 +2,13 @@
 
 use std::{collections::HashMap, path::Path};
 
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::{
-    config::{Credentials, Region, SharedCredentialsProvider},
+    config::{Credentials, SharedCredentialsProvider},
     primitives::ByteStream,
 };
 use aws_smithy_http_client::Builder;
+use shared::stores::clients;
 
 use crate::server::{Process, Server, give, send, text};
 
@@ -19,32 +21,26 @@ pub fn start(folder: &Path) -> (Process, HashMap<String, String>) {
     (process, said)
 }
 
-fn credentials(said: &HashMap<String, String>) -> SharedCredentialsProvider {
+/// What the product's clients of a service are made of.
+fn sdk(said: &HashMap<String, String>, service: &str) -> SdkConfig {
     let (key, secret) = (&said["AWS_ACCESS_KEY_ID"], &said["AWS_SECRET_ACCESS_KEY"]);
-    SharedCredentialsProvider::new(Credentials::new(key, secret, None, None, "test"))
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(said["AWS_REGION"].clone()))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(key, secret, None, None, "test")))
+        .endpoint_url(&said[&format!("AWS_ENDPOINT_URL_{service}")])
+        .http_client(Builder::new().build_http())
+        .build()
 }
 
 /// A client of their table.
 pub fn dynamodb(said: &HashMap<String, String>) -> aws_sdk_dynamodb::Client {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
-        .region(Region::new(said["AWS_REGION"].clone()))
-        .credentials_provider(credentials(said))
-        .endpoint_url(&said["AWS_ENDPOINT_URL_DYNAMODB"])
-        .http_client(Builder::new().build_http());
-    aws_sdk_dynamodb::Client::from_conf(config.build())
+    clients::dynamodb(&sdk(said, "DYNAMODB"))
 }
 
 /// A client of their bucket.
 pub fn s3(said: &HashMap<String, String>) -> aws_sdk_s3::Client {
-    let config = aws_sdk_s3::Config::builder()
-        .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
-        .region(Region::new(said["AWS_REGION"].clone()))
-        .credentials_provider(credentials(said))
-        .endpoint_url(&said["AWS_ENDPOINT_URL_S3"])
-        .force_path_style(true)
-        .http_client(Builder::new().build_http());
-    aws_sdk_s3::Client::from_conf(config.build())
+    clients::s3(&sdk(said, "S3"), true)
 }
 
 #[tokio::test]

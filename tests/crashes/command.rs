@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{SEED, dice::Dice, kills, tape};
+use super::{SEED, dice::Dice, kills, of_its_files, tape};
 use crate::server::{command, give};
 
 /// The results of a run, beside the archive.
@@ -28,8 +28,7 @@ fn results(folder: &Path) -> BTreeMap<&'static str, Vec<u8>> {
     let read = |name: &'static str| {
         let mut bytes = fs::read(folder.join(name)).ok()?;
         if name == "manifest.json" {
-            let manifest: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-            bytes = [&manifest["inputs"], &manifest["outputs"], &manifest["stored"]].map(ToString::to_string).concat().into();
+            bytes = of_its_files(&bytes);
         }
         Some((name, bytes))
     };

@@ -38,8 +38,12 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{HUNT, MANY, PHASES, SEED, dice::Dice, kills, moment::Functions, tape};
-use crate::{app::TestApp, server::assert_discreet, stores_command};
+use super::{HUNT, MANY, PHASES, SEED, dice::Dice, kills, moment::Functions, of_its_files, tape};
+use crate::{
+    app::TestApp,
+    server::{assert_discreet, signal},
+    stores_command,
+};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_runner-under-test");
 
@@ -122,10 +126,6 @@ impl Drop for Process {
         let _ = self.child.wait();
         self.lambda.abort();
     }
-}
-
-fn signal(child: &Child, name: &str) {
-    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
 }
 
 /// Sees a run through as the state machine does.
@@ -242,8 +242,7 @@ impl Story {
             let download = self.app.resources.storage.get(&key, None, None).await.unwrap();
             let mut bytes = collect(download.body, usize::MAX).await.unwrap();
             if key.ends_with(MANIFEST_FILE) {
-                let manifest: Value = serde_json::from_slice(&bytes).unwrap();
-                bytes = [&manifest["inputs"], &manifest["outputs"], &manifest["stored"]].map(Value::to_string).concat().into();
+                bytes = of_its_files(&bytes);
             }
             stored.insert(key.replace(&id, "ID"), bytes);
         }
@@ -361,7 +360,12 @@ async fn a_run_whose_worker_is_killed_is_ended_by_the_next_one_and_by_nobody_bef
         assert_eq!(story.end(id).await["ended"], if completed { "not_ours" } else { "completed" });
         let run = story.run(id).await;
         assert_eq!((run.status, run.attempt), (RunStatus::Completed, 1 + u32::from(begun)));
-        let stored = story.stored(id).await;
+        let mut stored = story.stored(id).await;
+        if completed {
+            // It was killed when the run had ended and before it had cleared away what steps hand on to each other: nothing refers to
+            // that, and the bucket's rule for results removes it.
+            stored.retain(|key, _| !key.contains("/parts/"));
+        }
         assert_eq!(stored.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
         assert!(stored == expected, "{id} is another run than undisturbed");
     }
