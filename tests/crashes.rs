@@ -350,9 +350,10 @@ impl Story {
             for output in ["exception_summary", "projected_tape", "purchase_tape", "rejection_report"] {
                 outputs.insert(format!("{id}/{output}.csv"));
             }
-            let source = run["column_mapping"][0]["source_file"].as_str().unwrap();
+            let whole = client.json(&format!("/api/runs/{id}"));
+            let source = whole["column_mapping"][0]["source_file"].as_str().unwrap();
             if asked.get(id).is_none_or(|tape| *tape != source) {
-                assert!(run["created_by"].is_null() && tapes.insert(source), "{source} has two runs");
+                assert!(run["created_by"].is_null() && tapes.insert(source.to_owned()), "{source} has two runs");
             }
             if !self.committed.contains_key(id) {
                 let served = Served::of(client, id, true);

@@ -71,8 +71,9 @@ const REQUESTS: &[(&str, u16)] = &[
     ("pipeline/start_run.json", 202),
 ];
 
-/// The notifications of S3, with the tapes whose runs they create.
+/// The notifications of S3, with the files whose runs they create.
 const NOTIFICATIONS: &[(&str, &[&str])] = &[
+    ("runner/file_that_is_no_tape.json", &["inputs/incoming/offer.pdf"]),
     ("runner/new_version_of_a_tape.json", &["inputs/incoming/march.csv", "inputs/incoming/march.csv"]),
     ("runner/other_prefixes.json", &[]),
     ("runner/tape_came_in.json", &["inputs/incoming/march.csv"]),
@@ -90,7 +91,8 @@ const OBJECTS: &[&str] = &[
     "inputs/incoming/large.csv",
     "inputs/incoming/march.csv",
     "inputs/incoming/new tapes/100% Müller+Sons.csv",
-    "inputs/incoming/notes.txt",
+    "inputs/incoming/offer.pdf",
+    "inputs/incoming/profile.toml",
     "inputs/march/tape 1.csv",
     "inputs/teams/7/incoming/march.csv",
     "inputs/teams/8d3f6a52-0b1c-4e7d-a9f4-61c2b7e5d083/incoming/march.csv",
@@ -217,7 +219,7 @@ async fn every_notification_creates_the_runs_of_its_tapes() {
             let id = id.as_str().unwrap().parse().unwrap();
             let request = app.worker.runs.request(id).await.unwrap().unwrap();
             assert_eq!(request.sales_team_id, tapes[0].contains("/teams/").then_some(TEAM), "{file}");
-            keys.extend(request.tapes.into_iter().map(|tape| tape.key));
+            keys.extend(app.worker.runs.tapes(&request).await.unwrap().into_iter().map(|tape| tape.key));
         }
         assert_eq!(keys, *tapes, "{file}");
         let again = handled(&app, &text(file).replace("ETAG", &etag)).await;

@@ -25,6 +25,7 @@ mod outages;
 mod pipeline_routes;
 mod properties;
 mod races;
+mod records;
 mod replay;
 mod run_model;
 mod runs;

@@ -156,14 +156,26 @@ fn a_tape_uploaded_into_incoming_starts_one_run() {
 }
 
 #[test]
+fn a_file_in_incoming_that_is_no_tape_makes_a_run_that_says_so() {
+    let (_folder, server) = Server::new();
+    let admin = server.admin();
+    assert_eq!(admin.put_presigned("incoming/offer.pdf", b"%PDF-1.7\n", |url| url).status, 200);
+    let run = admin.wait_for("/api/runs", |runs| runs[0]["status"] == "failed")[0].clone();
+    assert_eq!((&run["error"]["code"], &run["error"]["source_file"]), (&"not_a_tape".into(), &"offer.pdf".into()));
+    let message = run["error"]["message"].as_str().unwrap();
+    assert!(message.contains("a PDF document") && message.contains("CSV file or an Excel workbook (.xlsx)"), "{message}");
+}
+
+#[test]
 fn one_uploaded_into_another_folder_starts_none() {
     let (_folder, server) = Server::new();
     let admin = server.admin();
-    for path in ["tape.csv", "march/incoming/tape.csv", "incoming/notes.txt", "incoming/last.csv"] {
+    for path in ["tape.csv", "march/incoming/tape.csv", "incoming/profile.toml", "incoming/last.csv"] {
         assert_eq!(admin.put_presigned(path, small_tape().as_bytes(), |url| url).status, 200);
     }
     // What appears is looked at in order: when the last one has run, the others will not.
-    assert_eq!(admin.wait_for_the_run()["column_mapping"][0]["source_file"], "last.csv");
+    let path = format!("/api/runs/{}", admin.wait_for_the_run()["run_id"].as_str().unwrap());
+    assert_eq!(admin.get(&path).expect(200)["column_mapping"][0]["source_file"], "last.csv");
 }
 
 #[test]

@@ -143,7 +143,7 @@ async fn a_run_is_one_workers_until_its_lease_runs_out(app: &TestApp) {
     assert!(!runs.end(&second, &ended).await.unwrap());
     let stored = runs.get(run.run_id()).await.unwrap().unwrap();
     assert_eq!((stored.status, stored.attempt, stored.lease_until), (RunStatus::Completed, 2, None));
-    assert_eq!(stored.object().get(), serde_json::to_string(&ended).unwrap());
+    assert_eq!(runs.whole(&stored).await.unwrap().get(), serde_json::to_string(&ended).unwrap());
     let completed = RunFilter { status: Some(RunStatus::Completed), ..RunFilter::default() };
     assert_eq!(ids(runs, completed, 0, 10).await.0, [run.run_id()]);
 }

@@ -521,16 +521,16 @@ mod header {
     }
 
     #[test]
-    fn a_tape_may_be_as_wide_as_a_worksheet() {
+    fn a_tape_may_have_4096_columns() {
         let wide = |columns: usize| {
             let extra = columns - 11;
             format!("{HEADER}{}\n{}{}\n", ",x".repeat(extra), good("L1"), ",v".repeat(extra))
         };
-        let finished = run_tape(wide(16_384)).unwrap();
-        assert_eq!(kept(&facts(&finished)[0]).len(), 16_384 - 11);
-        let error = refused(wide(16_385));
-        assert_eq!((error.code, error.line), (RunErrorCode::TooManyColumns, Some(1)));
-        assert!(error.message.contains("16385") && error.message.contains("at most 16384"), "{error}");
+        let finished = run_tape(wide(4_096)).unwrap();
+        assert_eq!(kept(&facts(&finished)[0]).len(), 4_096 - 11);
+        let error = refused(wide(4_097));
+        assert_eq!((error.code, error.line), (RunErrorCode::HeaderTooLarge, Some(1)));
+        assert!(error.message.contains("4097 columns") && error.message.contains("at most 4096"), "{error}");
     }
 }
 
@@ -1118,10 +1118,26 @@ mod unusable {
 
     #[test]
     fn files_that_are_no_tapes_say_what_to_send() {
-        for bytes in [&b"%PDF-1.7\n"[..], b"PAR1\x15\x04", b"\x1f\x8b\x08\x00tape"] {
+        for (bytes, kind) in [
+            (&b"%PDF-1.7\n"[..], "a PDF document"),
+            (b"PAR1\x15\x04", "a Parquet file"),
+            (b"\x1f\x8b\x08\x00tape", "a gzip archive"),
+            (b"\x89PNG\r\n\x1a\n", "a picture"),
+            (b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", "a ZIP archive"),
+            (b"{\"loans\": [{\"loan_amount\": 1}]}\n", "a JSON file"),
+            (b"<!doctype html>\n<title>Loans</title>", "a web page"),
+        ] {
             let error = refused(bytes);
-            assert_eq!(error.code, RunErrorCode::UnsupportedFormat);
-            assert!(error.message.contains("CSV") && error.message.contains("XLSX"), "{error}");
+            assert_eq!((error.code, error.line), (RunErrorCode::NotATape, None), "{kind}");
+            let sentence = format!("The file is {kind}, not a tape. A tape is a CSV file or an Excel workbook (.xlsx)");
+            assert!(error.message.starts_with(&sentence), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_title_that_begins_as_another_kind_of_text_is_no_hindrance() {
+        for title in ["[\"Portfolio\"]", "<html>", "{}", "<?xml?>"] {
+            assert_eq!(bought(&run_tape(format!("{title}\n{}", tape(&[good("L1")]))).unwrap()), ["L1"], "{title}");
         }
     }
 

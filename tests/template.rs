@@ -123,6 +123,7 @@ fn the_bucket_is_private_and_keeps_versions_and_forgets_what_is_to_be_forgotten(
         rules.iter().find(|rule| rule["Prefix"] == prefix).unwrap_or_else(|| panic!("{prefix}")).clone()
     };
     assert_eq!(rule(&format!("{}/", keys::ANSWERS))["ExpirationInDays"], 1);
+    assert_eq!(rule(&format!("{}/", keys::REQUESTS))["ExpirationInDays"], 30);
     let run = uuid::Uuid::nil();
     for folder in [keys::outputs(run), keys::results(run), keys::archive(run)] {
         let top = folder.split('/').next().unwrap();
@@ -149,8 +150,9 @@ fn the_runner_is_told_of_every_key_that_may_start_a_run() {
         })
     };
     let team = uuid::Uuid::from_u128(7);
-    let starting = ["inputs/incoming/a.csv".to_owned(), "inputs/incoming/2026/b.XLSX".to_owned()];
-    for key in starting.into_iter().chain([format!("inputs/teams/{team}/incoming/c.csv")]) {
+    let starting = ["a.csv", "2026/b.XLSX", "offer.pdf", "loans.zip", "tape"].map(|name| format!("inputs/incoming/{name}"));
+    let of_team = ["c.csv", "offer.pdf"].map(|name| format!("inputs/teams/{team}/incoming/{name}"));
+    for key in starting.into_iter().chain(of_team) {
         assert!(incoming(&key).is_some() && told(&key), "{key}");
     }
     for key in ["inputs/march/a.csv", "inputs/march/incoming/a.csv", "outputs/incoming/a.csv", "archive/x/input/a.csv"] {

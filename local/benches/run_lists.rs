@@ -47,7 +47,7 @@ impl Clock for Still {
 }
 
 fn create_runs(opened: &Opened, now: Timestamp) {
-    let runs = Runs::new(opened.resources.table.clone());
+    let runs = Runs::new(opened.resources.table.clone(), opened.resources.storage.clone());
     for at in 0..RUNS {
         let created_at = now - SignedDuration::from_secs(at as i64);
         let terms = Terms { created_by: Some(opened.user.id), ..Terms::default() };

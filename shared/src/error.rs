@@ -1,6 +1,6 @@
 //! Why a run failed: the one error type that a run shows to people.
 
-use std::{fmt, io};
+use std::{borrow::Cow, fmt, io};
 
 use serde::{Deserialize, Serialize};
 
@@ -52,11 +52,14 @@ pub enum RunErrorCode {
     MissingColumns,
     /// Two columns mean the same canonical column.
     DuplicateColumns,
-    /// The header has more columns than a tape may have.
-    TooManyColumns,
+    /// The header has more columns than a tape may have, or a longer name of one.
+    #[serde(alias = "too_many_columns")]
+    HeaderTooLarge,
     /// The bytes are no text in the encoding that the tape claims.
     Undecodable,
-    /// The file is neither CSV nor XLSX.
+    /// The file is something else than a tape: a PDF, an archive, a picture.
+    NotATape,
+    /// The file is a tape in a form that is not read, such as an Excel workbook of before 2007.
     UnsupportedFormat,
     /// The workbook is damaged.
     CorruptWorkbook,
@@ -72,10 +75,24 @@ pub enum RunErrorCode {
     OutputFailed,
     /// The storage did not do its part, however often the run was tried.
     StorageFailed,
+    /// The record of the run is larger than the store takes.
+    RecordTooLarge,
+    /// The record of the run, or its list of tapes, cannot be read.
+    RecordUnreadable,
     /// The worker stopped before the run was finished.
     WorkerLost,
     /// The engine itself failed.
     Internal,
+}
+
+/// The longest message of an error, in characters: it is part of the record of a run, which the store bounds.
+pub const MAX_MESSAGE_CHARACTERS: usize = 2_000;
+
+/// The beginning of a text, of at most so many characters. A text that is cut ends in an ellipsis.
+pub fn shortened(text: &str, characters: usize) -> Cow<'_, str> {
+    let Some((end, _)) = text.char_indices().nth(characters) else { return Cow::Borrowed(text) };
+    let last = text[..end].char_indices().next_back().map_or(0, |(last, _)| last);
+    Cow::Owned(format!("{}…", &text[..last]))
 }
 
 /// Why a run failed. The message says what to fix.
@@ -85,7 +102,7 @@ pub struct RunError {
     pub phase: Phase,
     /// The stable code.
     pub code: RunErrorCode,
-    /// One plain sentence: what, where, how to mend it.
+    /// One plain sentence: what, where, how to mend it. At most [`MAX_MESSAGE_CHARACTERS`].
     pub message: String,
     /// The tape that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,9 +113,19 @@ pub struct RunError {
 }
 
 impl RunError {
+    /// An error whose message is within its bound, however long what it names is.
+    pub fn new(phase: Phase, code: RunErrorCode, message: impl Into<String>) -> Self {
+        let message = message.into();
+        let message = match shortened(&message, MAX_MESSAGE_CHARACTERS) {
+            Cow::Borrowed(_) => message,
+            Cow::Owned(shortened) => shortened,
+        };
+        Self { phase, code, message, source_file: None, line: None }
+    }
+
     /// An unusable tape.
     pub fn ingest(code: RunErrorCode, source_file: &str, line: Option<u64>, message: impl Into<String>) -> Self {
-        Self { phase: Phase::Ingest, code, message: message.into(), source_file: Some(source_file.to_owned()), line }
+        Self { source_file: Some(source_file.to_owned()), line, ..Self::new(Phase::Ingest, code, message) }
     }
 
     /// A tape that the storage did not give.
@@ -110,27 +137,40 @@ impl RunError {
     /// A result that could not be written.
     pub fn output(phase: Phase, what: &str, error: &io::Error) -> Self {
         let message = format!("{what} could not be written: {error}. Make room or choose another place, then run again.");
-        Self { phase, code: RunErrorCode::OutputFailed, message, source_file: None, line: None }
+        Self::new(phase, RunErrorCode::OutputFailed, message)
     }
 
     /// A storage that failed each time the run was tried.
     pub fn storage(phase: Phase) -> Self {
         let message = "The storage failed each time the run was tried: it may be full, damaged or out of reach. The tape is not \
                        at fault. Have the storage looked at, then start the run again.";
-        Self { phase, code: RunErrorCode::StorageFailed, message: message.to_owned(), source_file: None, line: None }
+        Self::new(phase, RunErrorCode::StorageFailed, message)
+    }
+
+    /// A record that the store refuses because of its size: another try would end the same.
+    pub fn record_too_large(phase: Phase) -> Self {
+        let message = "The record of the run is larger than the table takes, so that its results could not be kept. Split the \
+                       run: fewer tapes, or tapes of fewer columns.";
+        Self::new(phase, RunErrorCode::RecordTooLarge, message)
+    }
+
+    /// A record, or a list of tapes, that is damaged or gone: another try would end the same.
+    pub fn record_unreadable(phase: Phase) -> Self {
+        let message = "The record of the run is damaged or incomplete, so that the run cannot be done as it was asked for. The \
+                       tape is not at fault. Start the run again.";
+        Self::new(phase, RunErrorCode::RecordUnreadable, message)
     }
 
     /// A run that was not finished, however often it was tried.
     pub fn worker_lost() -> Self {
         let message = "The worker stopped, or could not reach its storage, each time the run was tried. Start the run again; if \
                        it is not finished again, see whether the worker has enough memory and room, or split the tape.";
-        let phase = Phase::Ingest;
-        Self { phase, code: RunErrorCode::WorkerLost, message: message.to_owned(), source_file: None, line: None }
+        Self::new(Phase::Ingest, RunErrorCode::WorkerLost, message)
     }
 
     /// A failure of the engine itself.
     pub fn internal(phase: Phase, message: impl Into<String>) -> Self {
-        Self { phase, code: RunErrorCode::Internal, message: message.into(), source_file: None, line: None }
+        Self::new(phase, RunErrorCode::Internal, message)
     }
 }
 
@@ -141,5 +181,27 @@ impl fmt::Display for RunError {
             (Some(file), None) => write!(f, "{file}: {}", self.message),
             (None, _) => f.write_str(&self.message),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_cut_between_characters_at_its_bound() {
+        for letter in ["a", "é", "\u{1F3E0}"] {
+            let fits = letter.repeat(MAX_MESSAGE_CHARACTERS);
+            assert_eq!(RunError::internal(Phase::Ingest, fits.clone()).message, fits);
+            let longer = RunError::ingest(RunErrorCode::NoHeader, "t.csv", None, format!("{fits}{letter}")).message;
+            assert_eq!(longer, format!("{}…", letter.repeat(MAX_MESSAGE_CHARACTERS - 1)));
+            assert_eq!(longer.chars().count(), MAX_MESSAGE_CHARACTERS);
+        }
+    }
+
+    #[test]
+    fn an_error_of_an_earlier_version_is_read() {
+        let json = r#"{"phase":"ingest","code":"too_many_columns","message":"Too many."}"#;
+        assert_eq!(serde_json::from_str::<RunError>(json).unwrap().code, RunErrorCode::HeaderTooLarge);
     }
 }

@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
 use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::{
@@ -31,6 +32,20 @@ pub const OUTPUT_FOLDER: &str = "output";
 /// A name that cannot be kept as it is: it would lead out of the archive, or hold what paths may not hold.
 pub fn archived_tape(source_file: &str) -> Result<String, PathError> {
     safe_join(INPUT_FOLDER, &[source_file])
+}
+
+/// Where the archive keeps a tape whatever it is called, relative to the archive: under its name or, where an archive cannot keep
+/// that, under one that is made of its hash. The bucket takes keys of 1,024 bytes; the manifest has the whole name.
+pub fn place_of_tape(source_file: &str) -> String {
+    let place = archived_tape(source_file).ok();
+    // Two names that differ only in what a path leaves out are two tapes.
+    let as_it_is = place.filter(|place| place.strip_prefix(INPUT_FOLDER).and_then(|path| path.strip_prefix('/')) == Some(source_file));
+    as_it_is.unwrap_or_else(|| {
+        let digest = Sha256::digest(source_file.as_bytes());
+        let hash: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let extension = if source_file.to_ascii_lowercase().ends_with(".xlsx") { ".xlsx" } else { ".csv" };
+        format!("{INPUT_FOLDER}/{hash}{extension}")
+    })
 }
 
 /// Where the archive keeps an output file, relative to the archive.
@@ -189,15 +204,13 @@ impl Manifest {
     /// The manifest of a run whose results are written.
     ///
     /// # Errors
-    /// A tape whose name the archive cannot keep.
+    /// None that is known: the engine itself would be at fault.
     pub fn new(run: &Run, rules: &RuleSet, outcome: &Outcome) -> Result<Self, RunError> {
         let parameters = run.parameters();
         let id = rules.id();
         let inputs = outcome.mappings.iter().zip(&outcome.inputs).map(|(mapping, fingerprint)| {
-            let path = archived_tape(&mapping.source_file)
-                .map_err(|error| RunError::internal(Phase::Archive, format!("{}: {error}", mapping.source_file)))?;
             let source_file = Some(mapping.source_file.clone());
-            Ok(ManifestFile { source_file, ..ManifestFile::new(path, fingerprint) })
+            ManifestFile { source_file, ..ManifestFile::new(place_of_tape(&mapping.source_file), fingerprint) }
         });
         let outputs = outcome.outputs.iter().map(|(file, fingerprint)| {
             let rows = Some(outcome.summary.rows(*file));
@@ -218,7 +231,7 @@ impl Manifest {
                 toml: rules.source().map(str::to_owned),
             },
             column_mapping: column_mapping(&outcome.mappings)?,
-            inputs: inputs.collect::<Result<_, RunError>>()?,
+            inputs: inputs.collect(),
             outputs: outputs.collect(),
             stored: stored.collect(),
             counts: Counts::of(outcome),
@@ -246,6 +259,8 @@ impl Manifest {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     const JSON: &str = r#"{"run_id":"00000000-0000-0000-0000-000000000007","engine_version":"0.1.0",
@@ -275,6 +290,19 @@ mod tests {
         for json in ["", "[]", "{}", &JSON.replace("8.0500000000000000000001", "\"8.05\""), &JSON.replace("-000000000007", "")] {
             assert!(Manifest::from_json(json.as_bytes()).is_err(), "{json}");
         }
+    }
+
+    #[test]
+    fn every_tape_has_a_place_of_its_own_in_the_archive() {
+        let long = format!("{}.XLSX", "x".repeat(1_000));
+        let names = ["a/t.csv", "May tape (2).csv", "~t.csv", "../t.csv", "a\\b.csv", "a/b.csv", "a//b.csv", "C:x.csv", "\u{7}.csv", &long];
+        let places: HashSet<String> = names.into_iter().map(place_of_tape).collect();
+        assert_eq!(places.len(), names.len());
+        for place in &places {
+            assert_eq!(safe_join("", &[place]).as_deref(), Ok(place.as_str()));
+        }
+        assert_eq!(place_of_tape("a/t.csv"), "input/a/t.csv");
+        assert!(place_of_tape(&long).len() == "input/".len() + 32 + ".xlsx".len() && place_of_tape(&long).ends_with(".xlsx"));
     }
 
     #[test]

@@ -283,6 +283,21 @@ const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Frid
 impl Serialize for Run {
     /// The `run` object of the API. `id` and `run_id` are the same.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.write(serializer, &self.column_mapping)
+    }
+}
+
+/// A run as its item holds it: without its column mapping, which has no bound that an item could hold.
+pub struct RunRecord<'r>(pub &'r Run);
+
+impl Serialize for RunRecord<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.write(serializer, &[])
+    }
+}
+
+impl Run {
+    fn write<S: Serializer>(&self, serializer: S, column_mapping: &[TapeMapping]) -> Result<S::Ok, S::Error> {
         let weekday = usize::from(self.weekday());
         let progress = self.progress.map(|Progress { loans, bytes, total_bytes }| ProgressObject { loans, bytes, total_bytes });
         let mut run = serializer.serialize_struct("Run", 21)?;
@@ -306,7 +321,8 @@ impl Serialize for Run {
         run.serialize_field("completed_at", &self.completed_at)?;
         run.serialize_field("created_at", &self.created_at)?;
         run.serialize_field("rule_set", &self.origin.rule_set)?;
-        run.serialize_field("column_mapping", &self.column_mapping)?;
+        // It comes last: what is read of a stored run is cut there.
+        run.serialize_field("column_mapping", column_mapping)?;
         run.end()
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     storage::{Entry, FileInfo, StorageBackend, StorageError},
     stores::{
         keys,
-        runs::{RunRequest, TapeRef},
+        runs::{RunRequest, TapeList, TapeRef},
     },
 };
 
@@ -23,8 +23,10 @@ pub const MAX_TAPES: usize = 1000;
 pub const MAX_RULE_SET_BYTES: u64 = 64 * 1024;
 /// How many files are asked for at once.
 const ASKED_AT_ONCE: usize = 16;
-/// The folder whose tapes start runs by themselves.
+/// The folder whose files start runs by themselves.
 pub const INCOMING: &str = "incoming";
+/// The file that says how the tapes of a folder are to be run. It is no tape, and no mistake of whoever sends tapes.
+pub const PROFILE: &str = "profile.toml";
 
 /// What somebody asked for.
 #[derive(Debug, Clone, Default)]
@@ -52,7 +54,7 @@ pub fn request(run_id: Uuid, terms: Terms, tapes: Vec<TapeRef>, now: Timestamp) 
         created_by: terms.created_by,
         irr_target: terms.irr_target.unwrap_or(IrrTarget::DEFAULT).percent().to_string(),
         pdate: terms.pdate,
-        tapes,
+        tapes: TapeList::Here(tapes),
         rule_set: terms.rule_set,
         dry_run: terms.dry_run,
     }
@@ -166,7 +168,8 @@ pub fn tape(source_file: String, key: String, info: &FileInfo) -> TapeRef {
     TapeRef { key, source_file, size: info.size, etag: info.etag.clone() }
 }
 
-/// Whose run a tape starts by appearing under a key: the team's, or nobody's. `None` when it starts none.
+/// Whose run a file starts by appearing under a key: the team's, or nobody's. `None` when it starts none. A file that is no tape
+/// starts one, too: the run fails and says so, where whoever sent the file looks for it.
 pub fn incoming(key: &str) -> Option<Option<Uuid>> {
     let path = key.strip_prefix("inputs/")?;
     let (team, rest) = match path.strip_prefix("teams/").and_then(|path| path.split_once('/')) {
@@ -179,7 +182,8 @@ pub fn incoming(key: &str) -> Option<Option<Uuid>> {
         None => (None, path),
     };
     let below = rest.strip_prefix(INCOMING)?.strip_prefix('/')?;
-    (!below.is_empty() && is_tape(below)).then_some(team)
+    let folder = below.is_empty() || below.ends_with('/');
+    (!folder && file_name(below) != PROFILE).then_some(team)
 }
 
 /// The id of the run that a version of an object starts: the same, however often it is told of.
@@ -195,17 +199,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tapes_that_come_in_start_runs_and_others_do_not() {
+    fn files_that_come_in_start_runs_and_others_do_not() {
         let team = Uuid::from_u128(7);
         assert_eq!(incoming("inputs/incoming/a.csv"), Some(None));
         assert_eq!(incoming("inputs/incoming/2026/a.XLSX"), Some(None));
+        // A mistake is to be seen.
+        for name in ["offer.pdf", "loans.zip", "a.toml", "tape", "no profile.toml", ".DS_Store"] {
+            assert_eq!(incoming(&format!("inputs/incoming/{name}")), Some(None), "{name}");
+        }
         assert_eq!(incoming(&format!("inputs/teams/{team}/incoming/a.csv")), Some(Some(team)));
         for key in [
             "inputs/a.csv",
             "inputs/2026/incoming/a.csv",
             "inputs/incoming",
             "inputs/incoming/",
-            "inputs/incoming/a.toml",
+            "inputs/incoming/2026/",
+            "inputs/incoming/profile.toml",
+            "inputs/incoming/2026/profile.toml",
+            &format!("inputs/teams/{team}/incoming/"),
+            &format!("inputs/teams/{team}/incoming/profile.toml"),
             "inputs/incomings/a.csv",
             "outputs/incoming/a.csv",
             "inputs/teams/7/incoming/a.csv",

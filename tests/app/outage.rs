@@ -48,6 +48,8 @@ pub enum Fault {
     CutShort,
     /// It refuses a transaction because of others that are on their way.
     Contended,
+    /// It refuses an item of a transaction because of its size.
+    Oversized,
     /// It answers that all is well, and then with an error of its own: S3 does so where it takes long.
     BrokenInside,
 }
@@ -88,7 +90,7 @@ impl Fault {
     pub fn fits(self, asked: &Asked) -> bool {
         let how = asked.shape.split(' ').next().unwrap_or_default();
         match self {
-            Self::Contended => how == "TransactWriteItems",
+            Self::Contended | Self::Oversized => how == "TransactWriteItems",
             Self::BrokenInside => ["COPY", "COMPLETE"].contains(&how),
             // Of these the answer is its head.
             Self::CutShort => !["HEAD", "PUT", "DELETE", "ABORT"].contains(&how),
@@ -336,12 +338,16 @@ impl HttpConnector for Switched<SharedHttpConnector> {
             (Some(Fault::Broken), true) => (500, "InternalServerError"),
             (Some(Fault::Broken), false) => (500, "InternalError"),
             (Some(Fault::BrokenInside), _) => (200, "InternalError"),
-            (Some(Fault::Contended), _) => (400, "TransactionCanceledException"),
+            (Some(Fault::Contended | Fault::Oversized), _) => (400, "TransactionCanceledException"),
         };
         let body = match operation {
             Some(_) => {
                 let name = format!("com.amazonaws.dynamodb.v20120810#{code}");
-                let reasons = [serde_json::json!({"Code": "TransactionConflict", "Message": INSIDE})];
+                let reason = match fault {
+                    Some(Fault::Oversized) => ("ValidationError", "Item size to update has exceeded the maximum allowed size"),
+                    _ => ("TransactionConflict", INSIDE),
+                };
+                let reasons = [serde_json::json!({"Code": reason.0, "Message": reason.1})];
                 serde_json::json!({"__type": name, "message": INSIDE, "CancellationReasons": reasons}).to_string()
             }
             None => format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{INSIDE}</Message></Error>"),

@@ -7,7 +7,7 @@ use shared::{
     loan::Field,
     tape::{
         aliases::Aliases,
-        header::{Header, HeaderSearch, MAX_COLUMNS},
+        header::{Header, HeaderSearch, MAX_COLUMNS, MAX_HEADER_CHARACTERS},
     },
 };
 
@@ -23,7 +23,9 @@ pub fn check(input: &[u8]) {
         match &found {
             Ok(None) => assert!(missing),
             Ok(Some(header)) => assert_is_whole(header, &cells, line),
-            Err(error) if cells.len() > MAX_COLUMNS => assert_eq!(error.code, RunErrorCode::TooManyColumns),
+            Err(error) if is_too_large(&cells) => {
+                assert_eq!((error.code, error.line), (RunErrorCode::HeaderTooLarge, Some(line)));
+            }
             Err(error) => {
                 assert_eq!((error.code, error.line), (RunErrorCode::DuplicateColumns, Some(line)));
                 assert!(fields.iter().collect::<BTreeSet<_>>().len() < fields.len());
@@ -44,6 +46,10 @@ pub fn check(input: &[u8]) {
     assert!(error.message.len() < 1_000, "{error}");
 }
 
+fn is_too_large(cells: &[Cow<'_, str>]) -> bool {
+    cells.len() > MAX_COLUMNS || cells.iter().any(|cell| cell.trim().chars().count() > MAX_HEADER_CHARACTERS)
+}
+
 fn meanings(cells: &[Cow<'_, str>]) -> Vec<Field> {
     cells.iter().filter_map(|cell| Aliases::built_in().header(cell)).collect()
 }
@@ -54,6 +60,7 @@ fn kept_fields(header: &Header) -> BTreeSet<(Field, String)> {
 
 fn assert_is_whole(header: &Header, cells: &[Cow<'_, str>], line: u64) {
     assert_eq!((header.line, header.columns.len()), (line, cells.len()));
+    assert!(!is_too_large(cells));
     for (column, cell) in header.columns.iter().zip(cells) {
         assert_eq!(column.header, cell.trim());
         assert_eq!(column.field, Aliases::built_in().header(cell));

@@ -1,12 +1,12 @@
 //! The four output files of a run.
 
 use http::Method;
-use runner::{execute::Executed, incoming::Arrival};
+use runner::execute::Executed;
 use serde_json::{Value, json};
-use shared::storage::StorageBackend as _;
+use shared::stores::runs::MAX_ATTEMPTS;
 
 use crate::{
-    app::{Tape, each},
+    app::{Fault, Tape, each},
     pipeline_routes::app,
 };
 
@@ -88,13 +88,15 @@ async fn a_large_output_is_fetched_from_the_storage() {
 #[tokio::test]
 async fn what_a_run_had_stored_before_it_failed_stays_readable() {
     let (app, ana) = app().await;
-    // The archive cannot keep a tape of this name, so that the run fails when all else is done.
-    let key = "inputs/incoming/~tape.csv";
-    app.put(key, mixed().text().to_owned()).await;
-    let etag = app.resources.storage.info(key).await.unwrap().unwrap().etag;
-    let arrival = Arrival { key: key.to_owned(), version: "1".to_owned(), etag };
-    let id = app.worker.receive(&arrival).await.unwrap().unwrap();
-    assert_eq!(app.work().await, [Executed::Failed]);
+    let id = app.pending(&ana, &mixed()).await;
+    // The archive cannot be written, however often the run is tried, so that the run fails when all else is done.
+    app.bucket_outage.begin_for("manifest.json", Fault::Broken);
+    let mut tries = Vec::new();
+    for _ in 0..MAX_ATTEMPTS {
+        tries.push(app.worker.execute(id.parse().unwrap()).await.ok());
+    }
+    app.bucket_outage.end();
+    assert_eq!(tries, [None, None, Some(Executed::Failed)]);
     let run = app.read(&ana, &format!("/api/runs/{id}")).await;
     assert_eq!(
         (&run["status"], &run["last_phase"], &run["error"]["phase"]),

@@ -1,7 +1,7 @@
 //! `GET /api/runs` and `GET /api/runs/{run_id}`.
 
 use serde_json::{Value, json};
-use shared::engine::Progress;
+use shared::{engine::Progress, storage::StorageBackend as _};
 use uuid::Uuid;
 
 use crate::{
@@ -13,6 +13,27 @@ use crate::{
 async fn ids(app: &TestApp, person: &Person, query: &str) -> Vec<String> {
     let runs = app.read(person, &format!("/api/runs{query}")).await;
     each(&runs, "run_id").into_iter().map(|id| id.as_str().unwrap().to_owned()).collect()
+}
+
+/// A run as lists show it: without its column mapping.
+fn listed(run: &Value) -> Value {
+    let mut listed = run.clone();
+    listed["column_mapping"] = Value::Null;
+    listed
+}
+
+#[tokio::test]
+async fn a_run_shows_how_its_tapes_were_read_and_a_list_leaves_it_to_the_run() {
+    let (app, ana) = app().await;
+    let pending = app.pending(&ana, &Tape::of_good(1)).await;
+    assert_eq!(app.read(&ana, &format!("/api/runs/{pending}")).await["column_mapping"], json!([]));
+    app.work().await;
+    let run = app.read(&ana, &format!("/api/runs/{pending}")).await;
+    assert_eq!(run["column_mapping"][0]["columns"].as_array().map(Vec::len), Some(11));
+    assert_eq!(app.read(&ana, "/api/runs").await, json!([listed(&run)]));
+    // Results are removed some time after their run, which stays.
+    app.resources.storage.delete(&format!("results/{pending}/column_mapping.json")).await.unwrap();
+    assert_eq!(app.read(&ana, &format!("/api/runs/{pending}")).await, listed(&run));
 }
 
 fn reversed<const N: usize>(ids: [&String; N]) -> Vec<String> {
@@ -170,7 +191,7 @@ async fn a_run_shows_how_far_it_is_while_it_works() {
         (&shown["status"], &shown["progress"]),
         (&"running".into(), &json!({"loans": 5, "bytes": 70, "total_bytes": 100}))
     );
-    assert_eq!(app.read(&ana, "/api/runs?status=running").await, json!([shown]));
+    assert_eq!(app.read(&ana, "/api/runs?status=running").await, json!([listed(&shown)]));
 }
 
 #[tokio::test]

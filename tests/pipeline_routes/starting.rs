@@ -2,7 +2,7 @@
 
 use http::header::HeaderName;
 use serde_json::{Value, json};
-use shared::{rules::rule_set::RuleSet, storage::StorageBackend as _};
+use shared::rules::rule_set::RuleSet;
 use uuid::Uuid;
 
 use crate::{
@@ -267,7 +267,8 @@ async fn a_dry_run_keeps_its_summary_alone() {
     assert_eq!(app.read(&ana, &format!("/api/runs/{id}/notebook-outputs")).await, json!([]));
     let archive = app.read(&ana, &format!("/api/runs/{id}/archive")).await;
     assert_eq!(archive, json!({"input": [], "output": [], "manifest": null}));
-    assert_eq!(app.resources.storage.list("", true).await.unwrap().iter().filter(|entry| entry.file.is_some()).count(), 1);
+    let kept: Vec<String> = app.objects("").await.into_keys().filter(|key| !key.starts_with("inputs/")).collect();
+    assert_eq!(kept, [format!("requests/{id}.json"), format!("results/{id}/column_mapping.json")]);
 }
 
 #[tokio::test]

@@ -78,6 +78,7 @@ impl<'a> Real<'a> {
             facts: None,
             exceptions: None,
             index: None,
+            column_mapping: None,
         };
         Some(match op {
             Op::Claim(worker) => {

@@ -37,7 +37,7 @@ impl State {
     pub fn new(resources: &Resources) -> Self {
         Self {
             storage: resources.storage.clone(),
-            runs: Runs::new(resources.table.clone()),
+            runs: Runs::new(resources.table.clone(), resources.storage.clone()),
             max_upload_bytes: resources.max_upload_bytes,
             authenticator: resources.authenticator(),
         }

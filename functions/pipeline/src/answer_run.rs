@@ -7,7 +7,8 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use shared::{api::problem::ApiError, stores::runs::StoredRun};
+use serde_json::value::RawValue;
+use shared::{api::problem::ApiError, resources::MAX_ANSWER_BYTES, stores::runs::StoredRun};
 use tokio::time::{Instant, sleep};
 
 use crate::State;
@@ -47,12 +48,25 @@ impl State {
             None => run,
         };
         let status = if wait.is_some() && run.status.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
-        let mut answer = (status, [(header::LOCATION, location)], Json(run)).into_response();
+        let mut answer = (status, [(header::LOCATION, location)], Json(self.shown(&run).await)).into_response();
         if let Some(seconds) = wait {
             let applied = HeaderValue::try_from(format!("wait={seconds}")).map_err(ApiError::internal)?;
             answer.headers_mut().insert(PREFERENCE_APPLIED, applied);
         }
         Ok(answer)
+    }
+
+    /// The run with its column mapping, unless it is too large for an answer. It has been started, whether or not the mapping can
+    /// be read now.
+    async fn shown(&self, run: &StoredRun) -> Box<RawValue> {
+        match self.runs.whole(run).await {
+            Ok(whole) if whole.get().len() as u64 <= MAX_ANSWER_BYTES => whole,
+            Ok(_) => run.object().to_owned(),
+            Err(error) => {
+                tracing::warn!(run_id = %run.run_id, %error, "the column mapping of a run could not be read");
+                run.object().to_owned()
+            }
+        }
     }
 
     /// The run when it has ended, or as it is when the time is over.

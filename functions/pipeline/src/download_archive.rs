@@ -44,7 +44,9 @@ pub async fn download_archive(
     PathId(run_id): PathId,
     ApiQuery(query): ApiQuery<ArchiveQuery>,
 ) -> Result<Response, ApiError> {
-    let key = query.path.map(|path| safe_join(&keys::archive(run_id), &[&path])).transpose()?;
+    // The bound of paths is that of a path in the archive: its folder comes on top.
+    let path = query.path.map(|path| safe_join("", &[&path])).transpose()?;
+    let key = path.map(|path| format!("{}/{path}", keys::archive(run_id)).trim_end_matches('/').to_owned());
     let run = state.run_of(&caller, run_id).await?;
     match key {
         Some(key) => stored_file(&state.storage, &key, file_name(&key)).await,

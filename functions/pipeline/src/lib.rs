@@ -45,7 +45,7 @@ impl State {
     /// Of what a process has.
     pub fn new(resources: &Resources) -> Self {
         Self {
-            runs: Runs::new(resources.table.clone()),
+            runs: Runs::new(resources.table.clone(), resources.storage.clone()),
             storage: resources.storage.clone(),
             zips: ArchiveZips::new(resources.storage.clone()),
             clock: Arc::clone(&resources.clock),

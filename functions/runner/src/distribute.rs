@@ -9,18 +9,18 @@ use shared::{
     api::layers::chain,
     engine::distribute::{Plan, Planned, plan, process, refuse},
     error::RunError,
-    rules::rule_set::RuleSet,
+    run::Run,
     storage::tape::ReadFailure,
     stores::{
         StoreError, keys,
-        runs::{Lease, MAX_ATTEMPTS, RunRequest},
+        runs::{Lease, MAX_ATTEMPTS},
     },
 };
 use uuid::Uuid;
 
 use crate::{
     events::{Next, PartRef},
-    execute::{Executed, Files, Stop, Way, Worker, damaged},
+    execute::{Assignment, Executed, Files, Looked, Stop, Waiting, Way, Worker, damaged},
 };
 
 /// A plan names at most so many parts: the answer has to fit into the state of a state machine.
@@ -34,26 +34,26 @@ impl Worker {
     /// A store does not answer. The same call may be made again.
     pub(crate) async fn plan(&self, run_id: Uuid) -> Result<Next, StoreError> {
         let not_ours = Next::Done { ended: Executed::NotOurs };
-        let (Some(stored), Some(request)) = (self.runs.get(run_id).await?, self.runs.request(run_id).await?) else {
-            return Ok(not_ours);
-        };
         let began = self.clock.now();
-        if !stored.is_claimable(began) {
-            return Ok(not_ours);
-        }
-        let bytes: u64 = request.tapes.iter().map(|tape| tape.size).sum();
+        let Waiting { stored, request, mut run, rules } = match self.look(run_id, began).await? {
+            Looked::Waits(waiting) => *waiting,
+            Looked::Ended(ended) => return Ok(Next::Done { ended }),
+        };
+        let bytes = request.tapes.bytes();
         // A run that was tried too often is given up by `execute`.
         if bytes < self.distribution.above_bytes || stored.attempt >= MAX_ATTEMPTS {
             return Ok(Next::Execute);
         }
-        let (mut run, rules) = (request.run().map_err(|e| damaged(&e))?, request.rules().map_err(|e| damaged(&e))?);
         run.start(began).map_err(|error| damaged(&error))?;
         let lease = Lease::in_parts(run_id, Uuid::new_v4());
-        if self.runs.claim(&lease, &run, began).await?.is_none() {
-            return Ok(not_ours);
-        }
+        let Some(attempt) = self.runs.claim(&lease, &run, began).await? else { return Ok(not_ours) };
         let part_bytes = self.distribution.part_bytes.max(bytes / MOST_PARTS);
-        let planned = self.planned(&request, &rules, lease.owner, part_bytes).await;
+        let planned = match self.assign(request, rules).await {
+            Ok(assignment) => self.planned(&assignment, lease.owner, part_bytes).await,
+            Err(error) => Err(Stop::Storage(error)),
+        };
+        // An outage during a plan is no try of the run; what would end the next plan, too, is.
+        let planned = planned.map_err(|stop| stop.at_try(attempt.min(MAX_ATTEMPTS - 1), &run));
         if let Ok(Some(parts)) = planned {
             tracing::info!(%run_id, parts, "a run begins in parts");
             return Ok(Next::Process { owner: lease.owner, parts: (0..parts).map(|part| PartRef { part }).collect() });
@@ -78,13 +78,12 @@ impl Worker {
     }
 
     /// Makes the plan of a run and keeps it: how many parts it has, or nothing when one worker is to do it.
-    async fn planned(&self, request: &RunRequest, rules: &RuleSet, owner: Uuid, part_bytes: u64) -> Result<Option<usize>, Stop> {
+    async fn planned(&self, assignment: &Assignment, owner: Uuid, part_bytes: u64) -> Result<Option<usize>, Stop> {
         let failure = ReadFailure::default();
-        let parts = self.parts(request.run_id, owner, &failure);
-        let files = (!request.dry_run).then(|| Arc::new(Files::new(&self.storage, request.run_id)));
+        let parts = self.parts(assignment.run_id, owner, &failure);
+        let files = (!assignment.dry_run).then(|| Arc::new(Files::new(&self.storage, assignment.run_id)));
         let planned = self.with_engine(
-            request,
-            rules,
+            assignment,
             files,
             |_| {},
             &failure,
@@ -103,12 +102,11 @@ impl Worker {
     /// # Errors
     /// A store does not answer. The same call may be made again.
     pub(crate) async fn process(&self, lease: &Lease, part: usize) -> Result<bool, StoreError> {
-        let Some((request, rules)) = self.continued(lease).await? else { return Ok(false) };
+        let Continued::Goes { assignment, .. } = self.continued(lease).await? else { return Ok(false) };
         let failure = ReadFailure::default();
         let parts = self.parts(lease.run_id, lease.owner, &failure);
         let work = self.with_engine(
-            &request,
-            &rules,
+            &assignment,
             None,
             |_| {},
             &failure,
@@ -140,16 +138,22 @@ impl Worker {
     /// # Errors
     /// A store does not answer. The same call may be made again.
     pub(crate) async fn finish(&self, lease: &Lease) -> Result<Executed, StoreError> {
-        let Some((request, rules)) = self.continued(lease).await? else { return Ok(Executed::NotOurs) };
-        let Some(stored) = self.runs.get(lease.run_id).await? else { return Ok(Executed::NotOurs) };
-        let mut run = request.run().map_err(|error| damaged(&error))?;
+        let (assignment, mut run) = match self.continued(lease).await? {
+            Continued::Goes { assignment, run } => (assignment, *run),
+            Continued::Ended(ended) => return Ok(ended),
+        };
+        let stored = match self.runs.get(lease.run_id).await {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return Ok(Executed::NotOurs),
+            Err(error @ StoreError::Damaged(_)) => return self.fail_unreadable(lease.run_id, Some(lease.owner), &error).await,
+            Err(error) => return Err(error),
+        };
         // The run began with its plan.
-        let json = serde_json::to_string(&stored).map_err(|error| damaged(&error))?;
-        let Began { started_at } = serde_json::from_str(&json).map_err(|error| damaged(&error))?;
+        let Began { started_at } = serde_json::from_str(stored.object().get()).map_err(|error| damaged(&error))?;
         run.start(started_at).map_err(|error| damaged(&error))?;
         let mut results = None;
         let way = Way::InParts { owner: lease.owner };
-        let worked = self.work(way, &mut run, &request, &rules, lease, &mut results).await;
+        let worked = self.work(way, &mut run, &assignment, lease, &mut results).await;
         let worked = worked.and_then(|()| results.take().ok_or(Stop::Lost)).map_err(|stop| stop.at_try(stored.attempt, &run));
         let ended = self.settle(&mut run, lease, worked, results).await?;
         if ended != Executed::NotOurs {
@@ -159,14 +163,26 @@ impl Worker {
         Ok(ended)
     }
 
-    /// What a run is to do that this owner has; the lease is renewed, once for each step. `None` when it is somebody else's by now.
-    async fn continued(&self, lease: &Lease) -> Result<Option<(RunRequest, RuleSet)>, StoreError> {
+    /// What a run is to do that this owner has; the lease is renewed, once for each step. A run of which that cannot be read any
+    /// more is failed.
+    async fn continued(&self, lease: &Lease) -> Result<Continued, StoreError> {
         if !self.runs.report(lease, None, self.clock.now()).await? {
-            return Ok(None);
+            return Ok(Continued::Ended(Executed::NotOurs));
         }
-        let Some(request) = self.runs.request(lease.run_id).await? else { return Ok(None) };
-        let rules = request.rules().map_err(|error| damaged(&error))?;
-        Ok(Some((request, rules)))
+        match self.assigned(lease.run_id).await {
+            Ok((assignment, run)) => Ok(Continued::Goes { assignment, run: Box::new(run) }),
+            Err(error @ StoreError::Damaged(_)) => {
+                Ok(Continued::Ended(self.fail_unreadable(lease.run_id, Some(lease.owner), &error).await?))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn assigned(&self, run_id: Uuid) -> Result<(Assignment, Run), StoreError> {
+        let absent = || StoreError::Damaged("it is not said what the run is to do".to_owned());
+        let request = self.runs.request(run_id).await?.ok_or_else(absent)?;
+        let (run, rules) = (request.run().map_err(|e| damaged(&e))?, request.rules().map_err(|e| damaged(&e))?);
+        Ok((self.assign(request, rules).await?, run))
     }
 
     /// Deletes what the steps of a run handed on to each other. What is left is removed by the bucket's own rule for results.
@@ -179,6 +195,14 @@ impl Worker {
             tracing::warn!(%run_id, error = chain(&error), "the parts of a run could not be deleted");
         }
     }
+}
+
+/// What a step finds of a run that was planned.
+enum Continued {
+    /// It goes on.
+    Goes { assignment: Assignment, run: Box<Run> },
+    /// There is nothing to do.
+    Ended(Executed),
 }
 
 /// When a run began.

@@ -7,8 +7,8 @@ use std::{
 };
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use shared::{
     api::layers::chain,
     clock::Clock,
@@ -19,12 +19,12 @@ use shared::{
     },
     error::{Phase, RunError},
     facts::{EXCEPTIONS_FILE, FACTS_FILE},
-    manifest::{MANIFEST_FILE, Manifest, archived_output, archived_tape},
+    manifest::{MANIFEST_FILE, Manifest, archived_output, place_of_tape},
+    phases::pricing::IrrTarget,
     resources::Resources,
-    results::{csv::OutputFile, summary::Summary},
+    results::csv::OutputFile,
     rules::rule_set::RuleSet,
     run::Run,
-    run_summary::RunSummary,
     storage::{
         StorageBackend as _, StorageError,
         parts::ObjectParts,
@@ -34,11 +34,13 @@ use shared::{
     },
     stores::{
         StoreError, keys,
-        runs::{Lease, MAX_ATTEMPTS, ObjectVersion, OutputInfo, RunRequest, RunResults, Runs},
+        runs::{Lease, MAX_ATTEMPTS, ObjectVersion, OutputInfo, RunRequest, Runs, StoredRun, TapeRef},
     },
     tape::{source::TapeSource, text::RawCopy},
 };
 use uuid::Uuid;
+
+use crate::ending::Results;
 
 /// How often a worker says that it is still there, and how far it is.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
@@ -81,6 +83,31 @@ pub enum Executed {
     NotOurs,
 }
 
+/// What a worker finds when it looks at a run.
+pub(crate) enum Looked {
+    /// It waits.
+    Waits(Box<Waiting>),
+    /// There is nothing to do.
+    Ended(Executed),
+}
+
+/// A run that waits for a worker.
+pub(crate) struct Waiting {
+    pub(crate) stored: StoredRun,
+    pub(crate) request: RunRequest,
+    pub(crate) run: Run,
+    pub(crate) rules: RuleSet,
+}
+
+/// What a run is to do, with all that it takes.
+pub(crate) struct Assignment {
+    pub(crate) run_id: Uuid,
+    pub(crate) tapes: Vec<TapeRef>,
+    pub(crate) irr_target: IrrTarget,
+    pub(crate) rules: RuleSet,
+    pub(crate) dry_run: bool,
+}
+
 /// How a run gets its results.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Way {
@@ -121,10 +148,18 @@ pub(crate) fn damaged(error: &dyn std::error::Error) -> StoreError {
 }
 
 impl Stop {
-    /// What it is at some try of a run. At the last one there is no next: the run says what was in its way, which is not its
-    /// tape.
+    /// What it is at some try of a run. What would end the next try, too, fails the run at once; and at the last try there is no
+    /// next. The run says what was in its way, which is not its tape.
     pub(crate) fn at_try(self, attempt: u32, run: &Run) -> Self {
         match self {
+            Self::Storage(error @ StoreError::TooLarge(_)) => {
+                tracing::error!(run_id = %run.run_id(), error = chain(&error), "the record of a run is too large");
+                Self::Run(RunError::record_too_large(run.interrupted_phase()))
+            }
+            Self::Storage(error @ StoreError::Damaged(_)) => {
+                tracing::error!(run_id = %run.run_id(), error = chain(&error), "the record of a run cannot be read");
+                Self::Run(RunError::record_unreadable(run.interrupted_phase()))
+            }
             Self::Storage(error) if attempt >= MAX_ATTEMPTS => {
                 tracing::error!(run_id = %run.run_id(), error = chain(&error), "the storage failed at the last try of a run");
                 Self::Run(RunError::storage(run.interrupted_phase()))
@@ -146,7 +181,7 @@ impl Worker {
     /// On what a process has.
     pub fn new(resources: &Resources, tuning: Tuning) -> Self {
         Self {
-            runs: Runs::new(resources.table.clone()),
+            runs: Runs::new(resources.table.clone(), resources.storage.clone()),
             storage: resources.storage.clone(),
             clock: Arc::clone(&resources.clock),
             tuning,
@@ -159,23 +194,23 @@ impl Worker {
     /// # Errors
     /// A store does not answer. The run may be tried again then.
     pub async fn execute(&self, run_id: Uuid) -> Result<Executed, StoreError> {
-        let (Some(stored), Some(request)) = (self.runs.get(run_id).await?, self.runs.request(run_id).await?) else {
-            return Ok(Executed::NotOurs);
+        let began = self.clock.now();
+        let Waiting { stored, request, mut run, rules } = match self.look(run_id, began).await? {
+            Looked::Waits(waiting) => *waiting,
+            Looked::Ended(ended) => return Ok(ended),
         };
-        let now = self.clock.now();
-        if !stored.is_claimable(now) {
-            return Ok(Executed::NotOurs);
-        }
         if stored.attempt >= MAX_ATTEMPTS {
             return self.give_up(run_id, None).await;
         }
-        let (mut run, rules) = (request.run().map_err(|e| damaged(&e))?, request.rules().map_err(|e| damaged(&e))?);
-        run.start(now).map_err(|error| damaged(&error))?;
+        run.start(began).map_err(|error| damaged(&error))?;
         let lease = Lease::of_one(run_id, Uuid::new_v4());
-        let Some(attempt) = self.runs.claim(&lease, &run, now).await? else { return Ok(Executed::NotOurs) };
+        let Some(attempt) = self.runs.claim(&lease, &run, began).await? else { return Ok(Executed::NotOurs) };
         tracing::info!(%run_id, attempt, "a run begins");
         let mut stored = None;
-        let worked = self.work(Way::Whole, &mut run, &request, &rules, &lease, &mut stored).await;
+        let worked = match self.assign(request, rules).await {
+            Ok(assignment) => self.work(Way::Whole, &mut run, &assignment, &lease, &mut stored).await,
+            Err(error) => Err(Stop::Storage(error)),
+        };
         let worked = worked.and_then(|()| stored.take().ok_or(Stop::Lost)).map_err(|stop| stop.at_try(attempt, &run));
         if matches!(worked, Err(Stop::Storage(_))) {
             self.runs.release(&lease).await?;
@@ -185,49 +220,37 @@ impl Worker {
         Ok(ended)
     }
 
-    /// Fails a run that cannot be seen through, unless another worker has it than `owner`.
+    /// Looks at a run that is to be worked on. One whose record cannot be read is failed: it would not be any better the next
+    /// time.
     ///
     /// # Errors
     /// The store does not answer.
-    pub(crate) async fn give_up(&self, run_id: Uuid, owner: Option<Uuid>) -> Result<Executed, StoreError> {
-        if !self.runs.give_up(run_id, owner, self.clock.now()).await? {
-            return Ok(Executed::NotOurs);
+    pub(crate) async fn look(&self, run_id: Uuid, now: Timestamp) -> Result<Looked, StoreError> {
+        match self.waiting(run_id, now).await {
+            Ok(Some(waiting)) => Ok(Looked::Waits(Box::new(waiting))),
+            Ok(None) => Ok(Looked::Ended(Executed::NotOurs)),
+            Err(error @ StoreError::Damaged(_)) => Ok(Looked::Ended(self.fail_unreadable(run_id, None, &error).await?)),
+            Err(error) => Err(error),
         }
-        tracing::error!(%run_id, "a run was given up");
-        self.delete_parts(run_id).await;
-        Ok(Executed::GivenUp)
     }
 
-    /// Ends a run as its work ended.
-    ///
-    /// # Errors
-    /// A store does not answer, or did not while the work was done: the run has not ended then.
-    pub(crate) async fn settle(
-        &self,
-        run: &mut Run,
-        lease: &Lease,
-        worked: Result<Results, Stop>,
-        stored: Option<Results>,
-    ) -> Result<Executed, StoreError> {
-        Ok(match worked {
-            Ok(results) => {
-                run.complete(self.clock.now()).map_err(|error| damaged(&error))?;
-                let results = results.stored(run)?;
-                if self.runs.complete(lease, run, &results).await? { Executed::Completed } else { Executed::NotOurs }
-            }
-            Err(Stop::Run(error)) => {
-                tracing::info!(run_id = %lease.run_id, code = ?error.code, phase = %error.phase, "a run failed");
-                run.fail(error, self.clock.now()).map_err(|error| damaged(&error))?;
-                // What was stored before the failure stays readable.
-                let ended = match stored {
-                    Some(results) => self.runs.complete(lease, run, &results.stored(run)?).await?,
-                    None => self.runs.end(lease, run).await?,
-                };
-                if ended { Executed::Failed } else { Executed::NotOurs }
-            }
-            Err(Stop::Lost) => Executed::NotOurs,
-            Err(Stop::Storage(error)) => return Err(error),
-        })
+    /// A run that waits for a worker, with what it is to do; nothing when it does not wait.
+    async fn waiting(&self, run_id: Uuid, now: Timestamp) -> Result<Option<Waiting>, StoreError> {
+        let Some(stored) = self.runs.get(run_id).await? else { return Ok(None) };
+        if !stored.is_claimable(now) {
+            return Ok(None);
+        }
+        let absent = || StoreError::Damaged("it is not said what the run is to do".to_owned());
+        let request = self.runs.request(run_id).await?.ok_or_else(absent)?;
+        let (run, rules) = (request.run().map_err(|e| damaged(&e))?, request.rules().map_err(|e| damaged(&e))?);
+        Ok(Some(Waiting { stored, request, run, rules }))
+    }
+
+    /// What a run is to do, with its tapes.
+    pub(crate) async fn assign(&self, request: RunRequest, rules: RuleSet) -> Result<Assignment, StoreError> {
+        let irr_target = request.target().map_err(|error| damaged(&error))?;
+        let tapes = self.runs.tapes(&request).await?;
+        Ok(Assignment { run_id: request.run_id, tapes, irr_target, rules, dry_run: request.dry_run })
     }
 
     /// All phases. `stored` is what the results are as soon as they are there, also when something fails afterwards.
@@ -235,15 +258,14 @@ impl Worker {
         &self,
         way: Way,
         run: &mut Run,
-        request: &RunRequest,
-        rules: &RuleSet,
+        assignment: &Assignment,
         lease: &Lease,
         stored: &mut Option<Results>,
     ) -> Result<(), Stop> {
-        let files = (!request.dry_run).then(|| Arc::new(Files::new(&self.storage, run.run_id())));
+        let files = (!assignment.dry_run).then(|| Arc::new(Files::new(&self.storage, run.run_id())));
         let progress = Arc::new(Mutex::new(None));
         let failure = ReadFailure::default();
-        let judging = self.judge(way, request, rules, files.clone(), &progress, &failure);
+        let judging = self.judge(way, assignment, files.clone(), &progress, &failure);
         let judged = self.reporting(lease, &progress, judging).await;
         run_progress(run, &progress);
         let outcome = match (judged, &files) {
@@ -262,7 +284,8 @@ impl Worker {
         let summary = outcome.summary.finish();
         let Some(uploads) = files.and_then(|files| files.take()) else {
             run.finish_phase(Phase::Output);
-            *stored = Some(Results::dry(summary));
+            let column_mapping = self.reporting(lease, &progress, self.keep_mapping(run.run_id(), &outcome)).await?;
+            *stored = Some(Results::dry(summary, column_mapping));
             return Ok(());
         };
         // Nothing appears for a run that somebody else has taken over meanwhile.
@@ -271,10 +294,10 @@ impl Worker {
             return Err(Stop::Lost);
         }
         // Large files take a while to store and to copy: the worker says meanwhile, too, that it is still there.
-        let (uploaded, index) = self.reporting(lease, &progress, self.keep(run.run_id(), &outcome, uploads)).await?;
+        let kept = self.reporting(lease, &progress, self.keep(run.run_id(), &outcome, uploads)).await?;
         run.finish_phase(Phase::Output);
         let version = |name: &str| {
-            let found = uploaded.iter().find(|file| file.name == name);
+            let found = kept.uploaded.iter().find(|file| file.name == name);
             found.map(|Uploaded { size, etag, .. }| ObjectVersion { size: *size, etag: etag.clone() })
         };
         let outputs = outcome.outputs.iter().map(|(file, is)| OutputInfo {
@@ -288,9 +311,10 @@ impl Worker {
             outputs: outputs.collect(),
             facts: version(FACTS_FILE),
             exceptions: version(EXCEPTIONS_FILE),
-            index: Some(index),
+            index: Some(kept.index),
+            column_mapping: kept.column_mapping,
         });
-        self.reporting(lease, &progress, self.archive(run, request, rules, &outcome)).await?;
+        self.reporting(lease, &progress, self.archive(run, assignment, &outcome)).await?;
         run.finish_phase(Phase::Archive);
         Ok(())
     }
@@ -299,8 +323,7 @@ impl Worker {
     async fn judge(
         &self,
         way: Way,
-        request: &RunRequest,
-        rules: &RuleSet,
+        assignment: &Assignment,
         files: Option<Arc<Files>>,
         progress: &Arc<Mutex<Option<Progress>>>,
         failure: &ReadFailure,
@@ -308,10 +331,10 @@ impl Worker {
         let progress = Arc::clone(progress);
         let parts = match way {
             Way::Whole => None,
-            Way::InParts { owner } => Some(self.parts(request.run_id, owner, failure)),
+            Way::InParts { owner } => Some(self.parts(assignment.run_id, owner, failure)),
         };
         let note = move |now| *progress.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
-        let judged = self.with_engine(request, rules, files, note, failure, move |job| match parts {
+        let judged = self.with_engine(assignment, files, note, failure, move |job| match parts {
             None => engine::run(job),
             Some(parts) => Plan::load(&parts).and_then(|plan| finish(job, &plan, &parts)),
         });
@@ -326,17 +349,15 @@ impl Worker {
     /// Does something with the engine and the tapes of a run, on threads of their own.
     pub(crate) async fn with_engine<R: Send + 'static>(
         &self,
-        request: &RunRequest,
-        rules: &RuleSet,
+        assignment: &Assignment,
         files: Option<Arc<Files>>,
         progress: impl Fn(Progress) + Send + Sync + 'static,
         failure: &ReadFailure,
         work: impl FnOnce(&Job<'_>) -> R + Send + 'static,
     ) -> Result<R, Stop> {
         let tape = |tape| Box::new(ObjectTape::new(self.storage.clone(), tape, failure.clone())) as Box<dyn TapeSource>;
-        let tapes: Vec<Box<dyn TapeSource>> = request.tapes.iter().cloned().map(tape).collect();
-        let irr_target = request.target().map_err(|error| StoreError::Damaged(error.to_string()))?;
-        let (rules, tuning) = (rules.clone(), self.tuning);
+        let tapes: Vec<Box<dyn TapeSource>> = assignment.tapes.iter().cloned().map(tape).collect();
+        let (rules, irr_target, tuning) = (assignment.rules.clone(), assignment.irr_target, self.tuning);
         let worked = tokio::task::spawn_blocking(move || {
             let destination = files.as_deref().map(|files| files as &dyn Destination);
             work(&Job { tapes: &tapes, rules: &rules, irr_target, destination, progress: &progress, tuning })
@@ -369,19 +390,19 @@ impl Worker {
         }
     }
 
-    /// Makes the files appear, and notes where the pages of facts and exceptions are.
-    async fn keep(&self, run_id: Uuid, outcome: &Outcome, uploads: Uploads) -> Result<(Vec<Uploaded>, ObjectVersion), Stop> {
+    /// Makes the files appear, and notes where the pages of facts and exceptions are, and how the tapes were read.
+    async fn keep(&self, run_id: Uuid, outcome: &Outcome, uploads: Uploads) -> Result<Kept, Stop> {
         let uploaded = uploads.complete().await.map_err(|(name, error)| Stop::storage(Phase::Output, &name, error))?;
-        Ok((uploaded, self.keep_index(run_id, outcome).await?))
+        let index = self.keep_json(run_id, keys::INDEX_FILE, &outcome.index).await?;
+        Ok(Kept { uploaded, index, column_mapping: self.keep_mapping(run_id, outcome).await? })
     }
 
     /// Copies what went in and what came out into the archive, with the manifest.
-    async fn archive(&self, run: &Run, request: &RunRequest, rules: &RuleSet, outcome: &Outcome) -> Result<(), Stop> {
+    async fn archive(&self, run: &Run, assignment: &Assignment, outcome: &Outcome) -> Result<(), Stop> {
         let folder = keys::archive(run.run_id());
-        for tape in &request.tapes {
-            let path = archived_tape(&tape.source_file)
-                .map_err(|error| RunError::internal(Phase::Archive, format!("{}: {error}", tape.source_file)))?;
-            let copied = self.storage.copy(&tape.key, &format!("{folder}/{path}"), Some(&tape.etag)).await;
+        for tape in &assignment.tapes {
+            let place = format!("{folder}/{}", place_of_tape(&tape.source_file));
+            let copied = self.storage.copy(&tape.key, &place, Some(&tape.etag)).await;
             copied.map_err(|error| Stop::storage(Phase::Archive, &tape.source_file, error))?;
         }
         let outputs = keys::outputs(run.run_id());
@@ -390,49 +411,37 @@ impl Worker {
             let copied = self.storage.copy(&from, &to, None).await;
             copied.map_err(|error| Stop::storage(Phase::Archive, file.file_name(), error))?;
         }
-        let manifest = Manifest::new(run, rules, outcome)?.to_json()?;
+        let manifest = Manifest::new(run, &assignment.rules, outcome)?.to_json()?;
         let put = self.storage.put_bytes(&format!("{folder}/{MANIFEST_FILE}"), manifest.into(), "application/json").await;
         put.map_err(|error| Stop::storage(Phase::Archive, MANIFEST_FILE, error)).map(drop)
     }
 
-    /// Stores where the pages of facts and exceptions are.
-    async fn keep_index(&self, run_id: Uuid, outcome: &Outcome) -> Result<ObjectVersion, Stop> {
-        let json = serde_json::to_vec(&outcome.index)
-            .map_err(|error| RunError::internal(Phase::Output, format!("The index could not be put together: {error}")))?;
-        let key = format!("{}/{}", keys::results(run_id), keys::INDEX_FILE);
+    /// Stores how the tapes were read.
+    async fn keep_mapping(&self, run_id: Uuid, outcome: &Outcome) -> Result<ObjectVersion, Stop> {
+        self.keep_json(run_id, keys::COLUMN_MAPPING_FILE, &outcome.mappings).await
+    }
+
+    /// Stores something among the results of a run.
+    async fn keep_json(&self, run_id: Uuid, name: &str, value: &impl Serialize) -> Result<ObjectVersion, Stop> {
+        let json = serde_json::to_vec(value)
+            .map_err(|error| RunError::internal(Phase::Output, format!("{name} could not be put together: {error}")))?;
+        let key = format!("{}/{name}", keys::results(run_id));
         let put = self.storage.put_bytes(&key, Bytes::from(json), "application/json").await;
-        let info = put.map_err(|error| Stop::storage(Phase::Output, keys::INDEX_FILE, error))?;
+        let info = put.map_err(|error| Stop::storage(Phase::Output, name, error))?;
         Ok(ObjectVersion { size: info.size, etag: info.etag })
     }
+}
+
+/// What was stored of a run besides its archive.
+struct Kept {
+    uploaded: Vec<Uploaded>,
+    index: ObjectVersion,
+    column_mapping: ObjectVersion,
 }
 
 fn run_progress(run: &mut Run, progress: &Mutex<Option<Progress>>) {
     if let Some(progress) = *progress.lock().unwrap_or_else(PoisonError::into_inner) {
         run.report(progress);
-    }
-}
-
-/// What a completed run has.
-pub(crate) struct Results {
-    summary: Summary,
-    outputs: Vec<OutputInfo>,
-    facts: Option<ObjectVersion>,
-    exceptions: Option<ObjectVersion>,
-    index: Option<ObjectVersion>,
-}
-
-impl Results {
-    /// Of a run of which nothing but the summary is kept.
-    fn dry(summary: Summary) -> Self {
-        Self { summary, outputs: Vec::new(), facts: None, exceptions: None, index: None }
-    }
-
-    fn stored(self, run: &Run) -> Result<RunResults, StoreError> {
-        let object = RunSummary { run_id: run.run_id(), status: run.status(), summary: &self.summary };
-        let json = serde_json::to_string(&object).and_then(RawValue::from_string);
-        let summary = json.map_err(|error| StoreError::Damaged(error.to_string()))?;
-        let Self { outputs, facts, exceptions, index, .. } = self;
-        Ok(RunResults { summary, outputs, facts, exceptions, index })
     }
 }
 

@@ -1,4 +1,4 @@
-//! A tape that appeared in a folder for incoming ones starts a run, once for each version of it.
+//! A file that appeared in a folder for incoming tapes starts a run, once for each version of it.
 
 use shared::{
     start_run::{self, Terms, file_name, incoming, run_of_object},
@@ -24,8 +24,8 @@ pub struct Arrival {
 }
 
 impl Worker {
-    /// Creates the pending run of a tape that came in. `None` when there is none to create: the object is no tape in such a
-    /// folder, is gone or replaced by now, or its run is there already.
+    /// Creates the pending run of a file that came in, which fails when the file is no tape. `None` when there is none to create:
+    /// the object is not in such a folder, is gone or replaced by now, or its run is there already.
     ///
     /// # Errors
     /// A store does not answer.
@@ -38,7 +38,7 @@ impl Worker {
             Err(_) => None,
         };
         let Some(info) = info else {
-            tracing::info!(%run_id, "a tape that came in is gone or was replaced");
+            tracing::info!(%run_id, "a file that came in is gone or was replaced");
             return Ok(None);
         };
         let tape = start_run::tape(file_name(&arrival.key).to_owned(), arrival.key.clone(), &info);
@@ -49,7 +49,7 @@ impl Worker {
             Created::Done => Ok(Some(run_id)),
             Created::Exists | Created::KeyUsed => Ok(None),
             Created::NoSuchTeam => {
-                tracing::warn!(%run_id, "a tape came in for a team that does not exist");
+                tracing::warn!(%run_id, "a file came in for a team that does not exist");
                 Ok(None)
             }
         }

@@ -12,7 +12,7 @@ use shared::{
     engine::Tuning,
     resources::Resources,
     storage::{StorageError, s3::S3Storage},
-    stores::{StoreError, keys, runs::StoredRun},
+    stores::{StoreError, keys, runs::RunState},
 };
 use tokio::task::{Id, JoinSet};
 use uuid::Uuid;
@@ -92,11 +92,11 @@ impl Workshop {
             let arrival = Arrival { key: object.key, version: object.id.to_string(), etag: object.etag };
             match self.worker.receive(&arrival).await {
                 Ok(None) => {}
-                Ok(Some(run_id)) => tracing::info!(%run_id, "a tape came in"),
+                Ok(Some(run_id)) => tracing::info!(%run_id, "a file came in"),
                 Err(error @ StoreError::Unavailable(_)) => {
-                    return tracing::warn!(error = chain(&error), "a tape that came in has to wait");
+                    return tracing::warn!(error = chain(&error), "a file that came in has to wait");
                 }
-                Err(error) => tracing::error!(error = chain(&error), "a tape that came in starts no run"),
+                Err(error) => tracing::error!(error = chain(&error), "a file that came in starts no run"),
             }
             if let Err(error) = self.bucket.acknowledge(object.id).await {
                 return tracing::error!(%error, "it cannot be noted which files came in");
@@ -121,7 +121,7 @@ impl Workshop {
 }
 
 /// Executes a run. One that did not come to its end keeps its place for a while, so that it is not tried again at once.
-async fn execute(worker: Worker, run: StoredRun) {
+async fn execute(worker: Worker, run: RunState) {
     let run_id = run.run_id;
     let executed = match start_clean(&worker.storage, &run).await {
         Ok(()) => worker.execute(run_id).await,
@@ -137,7 +137,7 @@ async fn execute(worker: Worker, run: StoredRun) {
 
 /// Removes the files that a try before has left, which nobody else works on: when the run is given up, or fails this time,
 /// there are no outputs of a part of it.
-async fn start_clean(storage: &S3Storage, run: &StoredRun) -> Result<(), StoreError> {
+async fn start_clean(storage: &S3Storage, run: &RunState) -> Result<(), StoreError> {
     if run.attempt == 0 {
         return Ok(());
     }

@@ -60,8 +60,9 @@ pub struct RunObject {
     pub created_at: Timestamp,
     /// The rules that apply.
     pub rule_set: RuleSetName,
-    /// How each tape was read: its columns and units.
-    pub column_mapping: Vec<MappingObject>,
+    /// How each tape was read: its columns and units. Empty until the run has ended. Null in lists, where an answer to a start would
+    /// be too large with it, and when the results were removed: read the run itself.
+    pub column_mapping: Option<Vec<MappingObject>>,
 }
 
 /// Why a run failed.

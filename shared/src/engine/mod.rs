@@ -29,6 +29,7 @@ use crate::{
     rules::rule_set::RuleSet,
     tape::{
         Tape, TapeMapping,
+        header::HeaderBudget,
         records::RecordBlock,
         source::TapeSource,
         text::{Fingerprint, RawCopy},
@@ -121,7 +122,7 @@ pub struct Outcome {
 /// A tape that cannot be used, or a result that cannot be written. What was written until then is the destination's to
 /// drop.
 pub fn run(job: &Job<'_>) -> Result<Outcome, RunError> {
-    let tapes = job.tapes.iter().map(|source| Tape::open(source.as_ref())).collect::<Result<Vec<_>, _>>()?;
+    let tapes = open_tapes(job)?;
     let readers: Vec<RowReader<'_>> = tapes.iter().map(|tape| RowReader::new(tape, job.rules)).collect();
     let terms = Terms {
         rules: job.rules,
@@ -132,6 +133,20 @@ pub fn run(job: &Job<'_>) -> Result<Outcome, RunError> {
     let crew = Crew { terms, readers: &readers, intake: Intake::new(job, &tapes, &readers), assembly: Assembly::new(job)? };
     work_together(&crew, job.tuning.threads)?;
     crew.assembly.finish(crew.intake.finish(), tapes.iter().map(Tape::mapping).collect())
+}
+
+/// Opens the tapes of a job, in their order.
+///
+/// # Errors
+/// A tape that cannot be used, or headers that take too much together.
+fn open_tapes<'j>(job: &Job<'j>) -> Result<Vec<Tape<'j>>, RunError> {
+    let mut headers = HeaderBudget::default();
+    let opened = job.tapes.iter().map(|source| {
+        let tape = Tape::open(source.as_ref())?;
+        headers.add(tape.header(), tape.name())?;
+        Ok(tape)
+    });
+    opened.collect()
 }
 
 /// The workers of a run and what they share.

@@ -14,11 +14,15 @@
 //! | failed log-ins | `FAILURES#{kind}#{whose}` | `FAILURES` | |
 //!
 //! Objects: `inputs/…`, `outputs/{run}/…`, `output_share/…` are the areas; `archive/{run}/input|output/…` and
-//! `archive/{run}/manifest.json` the archive; `results/{run}/…` the facts, the exceptions, and where their pages are,
-//! and while a run is done in parts `results/{run}/parts/{owner}/…`, what its steps hand on to each other;
-//! `answers/…` what was too large for an answer.
+//! `archive/{run}/manifest.json` the archive; `results/{run}/…` the facts, the exceptions, where their pages are, how the tapes
+//! were read, and while a run is done in parts `results/{run}/parts/{owner}/…`, what its steps hand on to each other;
+//! `requests/{run}.json` the list of a run's tapes; `answers/…` what was too large for an answer.
+//!
+//! An item has at most 400 KB. What grows with the number of tapes or of their columns is therefore an object, and its item
+//! says which version of it is meant.
 
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::{
@@ -72,14 +76,29 @@ pub fn user(id: Uuid) -> Key {
     Key { pk: format!("USER#{id}"), sk: "USER" }
 }
 
+/// The longest text that is part of a key as it is, in bytes. DynamoDB takes partition keys of 2,048 bytes and sort keys of 1,024,
+/// and folding may make eleven bytes of one.
+const MAX_PART_BYTES: usize = 900;
+
+/// The folded form of a text as a part of a key: as it is or, where that is too long, its beginning and its hash.
+fn key_part(text: &str) -> String {
+    let folded = folded(text);
+    if folded.len() <= MAX_PART_BYTES {
+        return folded;
+    }
+    let hash: String = Sha256::digest(folded.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let beginning = &folded[..folded.floor_char_boundary(MAX_PART_BYTES - hash.len() - 1)];
+    format!("{beginning}#{hash}")
+}
+
 /// The mark that an address is taken.
 pub fn email(address: &str) -> Key {
-    Key { pk: format!("EMAIL#{}", folded(address)), sk: "EMAIL" }
+    Key { pk: format!("EMAIL#{}", key_part(address)), sk: "EMAIL" }
 }
 
 /// The mark that a username is taken.
 pub fn username(name: &str) -> Key {
-    Key { pk: format!("USERNAME#{}", folded(name)), sk: "USERNAME" }
+    Key { pk: format!("USERNAME#{}", key_part(name)), sk: "USERNAME" }
 }
 
 /// A sales team.
@@ -89,12 +108,17 @@ pub fn team(id: Uuid) -> Key {
 
 /// The mark that the name of a team is taken.
 pub fn team_name(name: &str) -> Key {
-    Key { pk: format!("TEAMNAME#{}", folded(name)), sk: "TEAMNAME" }
+    Key { pk: format!("TEAMNAME#{}", key_part(name)), sk: "TEAMNAME" }
 }
 
 /// A run.
 pub fn run(id: Uuid) -> Key {
     Key { pk: format!("RUN#{id}"), sk: "RUN" }
+}
+
+/// The id of the run whose partition key this is.
+pub fn id_of_run(pk: &str) -> Option<Uuid> {
+    pk.strip_prefix("RUN#")?.parse().ok()
 }
 
 /// What a run is to do.
@@ -146,7 +170,7 @@ pub fn moment(at: Timestamp, id: Uuid) -> String {
 
 /// A place in the list of teams.
 pub fn by_name(name: &str, id: Uuid) -> String {
-    format!("{}#{id}", folded(name))
+    format!("{}#{id}", key_part(name))
 }
 
 /// The folder of a run's output files, in the bucket and among the files of the area.
@@ -174,6 +198,14 @@ pub fn parts(run: Uuid, owner: Uuid) -> String {
     format!("{}/{owner}", all_parts(run))
 }
 
+/// The list of the tapes of a run. It is written before the run is, so that one without a run may be left: nothing refers to it.
+pub fn tape_list(run: Uuid) -> String {
+    format!("{REQUESTS}/{run}.json")
+}
+
+/// The folder of such lists.
+pub const REQUESTS: &str = "requests";
+
 /// An answer that is too large to be sent: it is fetched from the bucket, which drops it after a day.
 pub fn answer(id: Uuid, name: &str) -> String {
     format!("{ANSWERS}/{id}/{name}")
@@ -184,6 +216,9 @@ pub const ANSWERS: &str = "answers";
 
 /// The file, among a run's results, that says where the pages of facts and exceptions are.
 pub const INDEX_FILE: &str = "index.json";
+
+/// The file, among a run's results, that says how its tapes were read: their columns and units.
+pub const COLUMN_MAPPING_FILE: &str = "column_mapping.json";
 
 /// The file, among a run's results, that is its archive as a ZIP, once somebody has asked for it.
 pub const ARCHIVE_ZIP: &str = "archive.zip";
@@ -230,5 +265,16 @@ mod tests {
         assert_eq!(email("Ana@Example.com"), email("ana@example.COM"));
         assert_eq!(team_name(" North "), team_name("north"));
         assert_ne!(username("ana").pk, email("ana").pk);
+    }
+
+    #[test]
+    fn names_that_grow_when_they_are_folded_stay_different_and_within_the_bounds_of_keys() {
+        // One letter that is folded to eighteen.
+        let name = |last: &str| format!("{}{last}", "\u{fdfa}".repeat(199));
+        let id = Uuid::nil();
+        assert!(folded(&name("a")).len() > 6_000);
+        assert_eq!(team_name(&name("a")), team_name(&name("A")));
+        assert_ne!(team_name(&name("a")), team_name(&name("b")));
+        assert!(team_name(&name("a")).pk.len() <= 2_048 && by_name(&name("a"), id).len() <= 1_024);
     }
 }

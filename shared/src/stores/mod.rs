@@ -20,6 +20,9 @@ pub enum StoreError {
     /// It does not take the request: the fault is ours, or that of how the product is set up.
     #[error("the store refused a request")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It does not take an item of this size, and never will.
+    #[error("an item is larger than the store takes")]
+    TooLarge(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Something that it holds cannot be read.
     #[error("a stored item cannot be read: {0}")]
     Damaged(String),

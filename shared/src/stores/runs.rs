@@ -1,8 +1,10 @@
 //! Runs: created pending, claimed by one worker at a time, ended once. Every move is a conditional write.
 //!
-//! A run is two items: the run as the API shows it, and what it is to do. Who claims it gets a *lease*: as long as the worker
+//! A run is two items: the run as the API shows it, and what it is to do. What may be more than an item holds is in objects: the
+//! list of its tapes, and how they were read. Who claims it gets a *lease*: as long as the worker
 //! reports, nobody else takes the run; when its lease runs out, the run may be claimed again.
 
+mod objects;
 mod stored;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,20 +15,23 @@ use crate::{
     auth::user::Scope,
     engine::Progress,
     error::RunError,
-    run::{Run, RunStatus},
+    run::{Run, RunRecord, RunStatus},
+    storage::s3::S3Storage,
 };
 
 use super::{
     StoreError,
-    keys::{self, BY_STATUS, BY_TEAM, BY_TIME, DOC, EXPIRES_AT},
+    keys::{self, BY_STATUS, BY_TEAM, BY_TIME, DOC, EXPIRES_AT, Index},
     table::{
         Change, Condition, Item, List, Place, Table, Transacted, Write, document_of, item_of, listed, number, text, written,
     },
 };
 
-use self::stored::{ATTEMPT, LEASE_UNTIL, PROGRESS};
+use self::stored::{ATTEMPT, LEASE_UNTIL, PROGRESS, STATUS, run_of_record};
 
-pub use self::stored::{ObjectVersion, OutputInfo, RequestError, RunRequest, RunResults, StoredRun, TapeRef};
+pub use self::stored::{
+    KeptTapes, ObjectVersion, OutputInfo, RequestError, RunRequest, RunResults, RunState, StoredRun, TapeList, TapeRef,
+};
 
 /// How long a worker keeps a run without reporting.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(60);
@@ -38,7 +43,6 @@ pub const MAX_ATTEMPTS: u32 = 3;
 /// How long an idempotency key is kept.
 const KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
-const STATUS: &str = "status";
 const WEEKDAY: &str = "weekday";
 const LEASE_OWNER: &str = "lease_owner";
 
@@ -115,21 +119,24 @@ impl Lease {
 #[derive(Clone)]
 pub struct Runs {
     table: Table,
+    storage: S3Storage,
 }
 
 impl Runs {
-    /// Those of a table.
-    pub fn new(table: Table) -> Self {
-        Self { table }
+    /// Those of a table, with their objects in a bucket.
+    pub fn new(table: Table, storage: S3Storage) -> Self {
+        Self { table, storage }
     }
 
-    /// Creates a pending run: the only way in which one begins.
+    /// Creates a pending run: the only way in which one begins. The list of its tapes is written before it: should the run not
+    /// come into being, nothing refers to the list, and it is swept.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// A store does not answer.
     pub async fn create(&self, run: &Run, request: &RunRequest, key: Option<&IdempotencyKey>) -> Result<Created, StoreError> {
         let id = request.run_id;
-        let mut item = item_of(&keys::run(id), run)?;
+        let request = &RunRequest { tapes: self.keep_tapes(id, &request.tapes).await?, ..request.clone() };
+        let mut item = item_of(&keys::run(id), &RunRecord(run))?;
         let moment = keys::moment(request.created_at, id);
         listed(&mut item, BY_TIME, keys::RUNS, moment.clone());
         listed(&mut item, BY_STATUS, keys::runs_with_status(run.status()), moment.clone());
@@ -179,6 +186,14 @@ impl Runs {
         self.table.get(&keys::run(id)).await?.map(|item| StoredRun::read(&item)).transpose()
     }
 
+    /// How a run stands, whatever its document says.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn state(&self, id: Uuid) -> Result<Option<RunState>, StoreError> {
+        Ok(self.table.get(&keys::run(id)).await?.as_ref().and_then(RunState::read))
+    }
+
     /// A run, if it may be reached. One of another team is as if it were not there.
     ///
     /// # Errors
@@ -226,14 +241,12 @@ impl Runs {
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn waiting(&self, now: Timestamp, limit: u64) -> Result<Vec<StoredRun>, StoreError> {
+    pub async fn waiting(&self, now: Timestamp, limit: u64) -> Result<Vec<RunState>, StoreError> {
         let mut waiting = Vec::new();
         for status in [RunStatus::Running, RunStatus::Pending] {
             let partition = keys::runs_with_status(status);
             let list = List { index: BY_STATUS, partition, forward: true, only: Vec::new(), after: None, skip: 0, limit };
-            for item in self.table.list(list).await?.items {
-                waiting.push(StoredRun::read(&item)?);
-            }
+            waiting.extend(self.table.list(list).await?.items.iter().filter_map(RunState::read));
         }
         waiting.retain(|run| run.is_claimable(now));
         Ok(waiting)
@@ -251,7 +264,7 @@ impl Runs {
             status_pk = BY_STATUS.pk
         ));
         let change = change
-            .with(":doc", written(running)?)
+            .with(":doc", written(&RunRecord(running))?)
             .with(":running", text(RunStatus::Running.as_str()))
             .with(":partition", text(keys::runs_with_status(RunStatus::Running)))
             .with(":owner", text(lease.owner))
@@ -263,7 +276,7 @@ impl Runs {
             // The client may have sent the claim twice, because the first answer was lost: then it is this lease already.
             None => self.table.get(&keys::run(lease.run_id)).await?.filter(|item| is_of(lease, item)),
         };
-        Ok(item.map(|item| StoredRun::read(&item)).transpose()?.map(|run| run.attempt))
+        Ok(item.as_ref().and_then(RunState::read).map(|state| state.attempt))
     }
 
     /// Notes how far a run is, and keeps it for its worker; false when it is not that worker's any more.
@@ -308,17 +321,19 @@ impl Runs {
     /// # Errors
     /// The store does not answer.
     pub async fn free_all(&self) -> Result<usize, StoreError> {
-        let running = RunFilter { status: Some(RunStatus::Running), ..RunFilter::default() };
+        let partition = keys::runs_with_status(RunStatus::Running);
         let (mut freed, mut after) = (0, None);
         loop {
-            let (runs, more) = self.list(running, after, 0, 100).await?;
-            for run in &runs {
+            let (partition, only) = (partition.clone(), Vec::new());
+            let list = List { index: BY_STATUS, partition, forward: false, only, after: after.take(), skip: 0, limit: 100 };
+            let listed = self.table.list(list).await?;
+            for run in listed.items.iter().filter_map(RunState::read) {
                 let change = Change::new(format!("SET {LEASE_UNTIL} = :over")).with(":over", number(0));
                 let still = Condition::new("#status = :running").with(":running", text(RunStatus::Running.as_str()));
                 freed += usize::from(self.table.update(&keys::run(run.run_id), change, Some(still)).await?.is_some());
             }
-            after = runs.last().map(|run| (run.created_at, run.run_id));
-            if !more {
+            after = listed.items.last().and_then(|item| place_of(item, BY_STATUS));
+            if !listed.more || after.is_none() {
                 return Ok(freed);
             }
         }
@@ -359,9 +374,16 @@ impl Runs {
     /// # Errors
     /// The store does not answer.
     pub async fn give_up(&self, run_id: Uuid, owner: Option<Uuid>, now: Timestamp) -> Result<bool, StoreError> {
-        let Some(request) = self.request(run_id).await? else { return Ok(false) };
-        let mut run = request.run().map_err(|error| StoreError::Damaged(error.to_string()))?;
-        let moved = run.start(now).and_then(|()| run.fail(RunError::worker_lost(), now));
+        self.fail(run_id, owner, RunError::worker_lost(), now).await
+    }
+
+    /// The same with another reason. A run whose own record, or what it is to do, cannot be read is failed, too.
+    ///
+    /// # Errors
+    /// The store does not answer; [`StoreError::Damaged`] when neither of the two can be read.
+    pub async fn fail(&self, run_id: Uuid, owner: Option<Uuid>, error: RunError, now: Timestamp) -> Result<bool, StoreError> {
+        let Some(mut run) = self.as_created(run_id).await? else { return Ok(false) };
+        let moved = run.start(now).and_then(|()| run.fail(error, now));
         moved.map_err(|error| StoreError::Damaged(error.to_string()))?;
         let given = match owner {
             Some(owner) => free(now).or(held(&Lease::in_parts(run_id, owner))),
@@ -369,6 +391,27 @@ impl Runs {
         };
         Ok(self.table.update(&keys::run(run_id), ending(&run)?, Some(given)).await?.is_some())
     }
+
+    /// A run as it was created: by what it is to do or, where that cannot be read, by its own record.
+    async fn as_created(&self, run_id: Uuid) -> Result<Option<Run>, StoreError> {
+        let damaged = |why: String| Err(StoreError::Damaged(why));
+        let of_request = match self.request(run_id).await {
+            Ok(Some(request)) => request.run().or_else(|error| damaged(error.to_string())),
+            Ok(None) => damaged("it is not said what the run is to do".to_owned()),
+            Err(error) => Err(error),
+        };
+        match of_request {
+            Err(StoreError::Damaged(_)) => self.table.get(&keys::run(run_id)).await?.map(|item| run_of_record(&item)).transpose(),
+            run => run.map(Some),
+        }
+    }
+}
+
+/// Where an item stands in an index.
+fn place_of(item: &Item, index: Index) -> Option<Place> {
+    let word = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+    let run = word(keys::PK).as_deref().and_then(keys::id_of_run)?;
+    Some(Place { place: word(index.sk)?, key: keys::run(run) })
 }
 
 /// Nobody has the run: it waits, or its worker has not reported for longer than its lease lasts.
@@ -403,6 +446,6 @@ fn ending(ended: &Run) -> Result<Change, StoreError> {
         PROGRESS.join(", ")
     ));
     let status = ended.status();
-    let change = change.with(":doc", written(ended)?).with(":ended", text(status.as_str()));
+    let change = change.with(":doc", written(&RunRecord(ended))?).with(":ended", text(status.as_str()));
     Ok(change.with(":partition", text(keys::runs_with_status(status))))
 }

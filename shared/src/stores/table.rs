@@ -73,7 +73,16 @@ where
         SdkError::ConstructionFailure(_) => true,
         _ => false,
     };
-    if refused { StoreError::Refused(Box::new(error)) } else { StoreError::Unavailable(Box::new(error)) }
+    match refused {
+        true if is_about_size(error.message()) => StoreError::TooLarge(Box::new(error)),
+        true => StoreError::Refused(Box::new(error)),
+        false => StoreError::Unavailable(Box::new(error)),
+    }
+}
+
+/// Whether DynamoDB refuses an item because it is too large. It has no code of its own for that.
+fn is_about_size(message: Option<&str>) -> bool {
+    message.is_some_and(|message| message.contains("Item size") && message.contains("exceeded"))
 }
 
 impl Key {
@@ -93,8 +102,7 @@ pub fn item_of<T: Serialize>(key: &Key, document: &T) -> Result<Item, StoreError
     Ok(item)
 }
 
-/// The longest JSON that is stored as text. An item has at most 400 KB, and the mapping of a tape of many columns, written
-/// out, has more: longer JSON is compressed.
+/// The longest JSON that is stored as text. Longer JSON, such as that of a run with a rule set of its own, is compressed.
 const MAX_TEXT: usize = 8 * 1024;
 /// The longest JSON that is ever stored, so that a damaged item cannot take all memory.
 const MAX_JSON: usize = 64 * 1024 * 1024;
@@ -305,6 +313,9 @@ impl Table {
                 .code()
                 .is_some_and(|code| ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"].contains(&code))
         });
+        if reasons.iter().any(|reason| is_about_size(reason.message())) {
+            return Err(StoreError::TooLarge(Box::new(error)));
+        }
         if !places.is_empty() && reasons.iter().all(|reason| refused(reason) || none(reason)) {
             Ok(Transacted::Refused(places))
         } else if busy {

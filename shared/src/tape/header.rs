@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{RunError, RunErrorCode},
+    error::{RunError, RunErrorCode, shortened},
     loan::{Field, NUMBERS},
 };
 
@@ -16,8 +16,14 @@ use super::{aliases::Aliases, units::ColumnUnit};
 
 /// The header is one of this many first rows.
 pub const HEADER_ROWS: u64 = 20;
-/// The most columns that a tape may have: what a worksheet can hold.
-pub const MAX_COLUMNS: usize = 16_384;
+/// The most columns that a tape may have.
+pub const MAX_COLUMNS: usize = 4_096;
+/// The longest name of a column, in characters.
+pub const MAX_HEADER_CHARACTERS: usize = 300;
+/// How much of a longer one the error shows, in characters.
+const SHOWN_CHARACTERS: usize = 60;
+/// How many bytes the columns of all tapes of a run may take: all of them are in memory, and in the column mapping of the run.
+const MAX_HEADERS_BYTES: usize = 32 * 1024 * 1024;
 /// Names that the product gives to a loan's own fields, which a column of the tape may not take over.
 const PRODUCT_FIELDS: [&str; 12] = [
     "disposition",
@@ -104,11 +110,7 @@ impl Header {
 
     /// The header that a row is, given that it names the required columns.
     fn new(row: &[Cow<'_, str>], line: u64, source_file: &str) -> Result<Self, RunError> {
-        if row.len() > MAX_COLUMNS {
-            let message =
-                format!("The header has {} columns; at most {MAX_COLUMNS} are read. Remove the ones not needed.", row.len());
-            return Err(RunError::ingest(RunErrorCode::TooManyColumns, source_file, Some(line), message));
-        }
+        check_size(row).map_err(|message| RunError::ingest(RunErrorCode::HeaderTooLarge, source_file, Some(line), message))?;
         let mut position: [Option<usize>; Field::ALL.len()] = [None; Field::ALL.len()];
         let mut names = Names::default();
         let mut columns: Vec<Column> = Vec::with_capacity(row.len());
@@ -132,6 +134,52 @@ impl Header {
             }
         }
         Ok(Self { line, columns, position })
+    }
+}
+
+/// Whether a header has no more columns, and no longer names of them, than a tape may have. Otherwise what is too large.
+fn check_size(row: &[Cow<'_, str>]) -> Result<(), String> {
+    if row.len() > MAX_COLUMNS {
+        let found = row.len();
+        return Err(format!("The header has {found} columns; a tape has at most {MAX_COLUMNS}. Remove the columns that are not needed."));
+    }
+    let too_long = |cell: &str| cell.chars().nth(MAX_HEADER_CHARACTERS).is_some();
+    match row.iter().position(|cell| too_long(cell.trim())) {
+        None => Ok(()),
+        Some(at) => {
+            let (name, column) = (row[at].trim(), at + 1);
+            let (found, shown) = (name.chars().count(), shortened(name, SHOWN_CHARACTERS));
+            Err(format!(
+                "The name of column {column}, \"{shown}\", has {found} characters; a name has at most {MAX_HEADER_CHARACTERS}. \
+                 Shorten it."
+            ))
+        }
+    }
+}
+
+/// Sees to it that the columns of all tapes of a run are not too many to be kept.
+#[derive(Debug, Default)]
+pub struct HeaderBudget {
+    bytes: usize,
+}
+
+impl HeaderBudget {
+    /// Adds the header of one more tape.
+    ///
+    /// # Errors
+    /// [`RunErrorCode::HeaderTooLarge`] when the headers of the run take more than their bound.
+    pub fn add(&mut self, header: &Header, source_file: &str) -> Result<(), RunError> {
+        let bytes = |column: &Column| size_of::<Column>() + column.header.len() + column.name.len();
+        self.bytes += header.columns.iter().map(bytes).sum::<usize>();
+        if self.bytes <= MAX_HEADERS_BYTES {
+            return Ok(());
+        }
+        let message = format!(
+            "With the {} columns of this tape, the headers of the run take more than {} MiB. Make several runs of fewer tapes.",
+            header.columns.len(),
+            MAX_HEADERS_BYTES / (1024 * 1024)
+        );
+        Err(RunError::ingest(RunErrorCode::HeaderTooLarge, source_file, Some(header.line), message))
     }
 }
 
@@ -245,6 +293,40 @@ mod tests {
         let error = header(&[&REQUIRED[..], &["Orig Bal"]].concat()).unwrap_err();
         assert_eq!(error.code, RunErrorCode::DuplicateColumns);
         assert!(error.message.contains("\"UPB\" and \"Orig Bal\"") && error.message.contains("loan_amount"), "{error}");
+    }
+
+    #[test]
+    fn a_header_as_large_as_it_may_be_is_read_and_a_larger_one_says_where_it_is_too_large() {
+        for letter in ["x", "é", "\u{1F3E0}", "\n"] {
+            let inside = |count: usize| format!("a{}b", letter.repeat(count - 2));
+            let fits = inside(MAX_HEADER_CHARACTERS);
+            let found = header(&[&REQUIRED[..], &[&format!("  {fits} ")]].concat()).unwrap().unwrap();
+            assert_eq!(found.columns[6].header, fits);
+            let error = header(&[&REQUIRED[..], &["County", &inside(MAX_HEADER_CHARACTERS + 1)]].concat()).unwrap_err();
+            assert_eq!((error.code, error.line), (RunErrorCode::HeaderTooLarge, Some(3)));
+            let shown = format!("The name of column 8, \"a{}…\", has 301 characters; a name has at most 300.", letter.repeat(58));
+            assert!(error.message.starts_with(&shown), "{error}");
+        }
+        let wide = |columns: usize| header(&[&REQUIRED[..], &vec!["x"; columns - REQUIRED.len()]].concat());
+        assert_eq!(wide(MAX_COLUMNS).unwrap().unwrap().columns.len(), MAX_COLUMNS);
+        let error = wide(MAX_COLUMNS + 1).unwrap_err();
+        assert_eq!((error.code, error.line), (RunErrorCode::HeaderTooLarge, Some(3)));
+        assert!(error.message.contains("4097 columns; a tape has at most 4096"), "{error}");
+    }
+
+    #[test]
+    fn headers_of_a_thousand_ordinary_tapes_fit_and_those_of_a_thousand_huge_ones_do_not() {
+        let fill = |columns: usize, length: usize| {
+            let names: Vec<String> = (0..columns).map(|at| format!("{at:0>length$}")).collect();
+            let cells: Vec<&str> = REQUIRED.into_iter().chain(names.iter().map(String::as_str)).collect();
+            let (tape, mut budget) = (header(&cells).unwrap().unwrap(), HeaderBudget::default());
+            (0..1_000).find_map(|at| budget.add(&tape, "t.csv").err().map(|error| (at, error)))
+        };
+        assert_eq!(fill(100, 20), None);
+        let (at, error) = fill(MAX_COLUMNS - 6, MAX_HEADER_CHARACTERS).unwrap();
+        assert!(at > 5, "{at}");
+        assert_eq!((error.code, error.source_file.as_deref()), (RunErrorCode::HeaderTooLarge, Some("t.csv")));
+        assert!(error.message.contains("4096 columns") && error.message.contains("several runs"), "{error}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod aliases;
 pub mod header;
+mod not_a_tape;
 pub mod number;
 pub mod records;
 pub mod source;
@@ -15,10 +16,10 @@ use std::{borrow::Cow, io::Read, ops::Range};
 use memchr::memchr_iter;
 use serde::Serialize;
 
-use crate::error::{Phase, RunError, RunErrorCode};
+use crate::error::{Phase, RunError, RunErrorCode, shortened};
 
 use self::{
-    header::{Column, HEADER_ROWS, Header, HeaderSearch},
+    header::{Column, HEADER_ROWS, Header, HeaderSearch, MAX_HEADER_CHARACTERS},
     records::{Record, RecordBlock, RecordReader, Shape, split_fields},
     source::TapeSource,
     text::{Encoding, EncodingChoice, Fingerprint, RawCopy, TextReader},
@@ -28,6 +29,8 @@ use self::{
 
 /// The delimiters that a CSV tape may use.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+/// How much of a file tells what it is.
+const SNIFFED_BYTES: usize = 512;
 /// How much of a tape is read at a time to find its header.
 const HEAD_BYTES: usize = 128 * 1024;
 /// The delimiter in which the rows of a workbook are handed on as text.
@@ -74,24 +77,26 @@ impl<'s> Tape<'s> {
             let message = "The tape is empty. Send it again, with a header row and a row per loan.";
             return Err(RunError::ingest(RunErrorCode::EmptyTape, source.name(), None, message));
         }
-        let mut head = Vec::with_capacity(8);
-        let opened = source.open_at(0).and_then(|raw| raw.take(8).read_to_end(&mut head));
+        let mut head = Vec::with_capacity(SNIFFED_BYTES);
+        let opened = source.open_at(0).and_then(|raw| raw.take(SNIFFED_BYTES as u64).read_to_end(&mut head));
         opened.map_err(|error| RunError::unreadable(source.name(), &error))?;
         if xlsx::looks_like_workbook(&head) {
             return Self::open_workbook(source);
         }
-        if head.starts_with(b"%PDF") || head.starts_with(b"PAR1") || head.starts_with(&[0x1f, 0x8b]) {
-            let message = "The file is neither CSV nor XLSX. Export the tape as one of these.";
-            return Err(RunError::ingest(RunErrorCode::UnsupportedFormat, source.name(), None, message));
+        if let Some(kind) = not_a_tape::by_first_bytes(&head) {
+            return Err(not_a_tape::error(source.name(), kind));
         }
         Self::open_csv(source).map_err(|error| {
-            let name = source.name().to_ascii_lowercase();
-            let named_workbook = name.ends_with(".xlsx") || name.ends_with(".xls");
-            if named_workbook && error.code == RunErrorCode::NoHeader {
-                workbook_error(source, WorkbookError::Corrupt { detail: "it does not begin as a workbook does".to_owned() })
-            } else {
-                error
+            if error.code != RunErrorCode::NoHeader {
+                return error;
             }
+            let name = source.name().to_ascii_lowercase();
+            if name.ends_with(".xlsx") || name.ends_with(".xls") {
+                let detail = "it does not begin as a workbook does".to_owned();
+                return workbook_error(source, WorkbookError::Corrupt { detail });
+            }
+            // Only now: the title above a header may begin as other text does.
+            not_a_tape::by_text(&head, &name).map_or(error, |kind| not_a_tape::error(source.name(), kind))
         })
     }
 
@@ -194,7 +199,7 @@ impl<'s> Tape<'s> {
     pub fn mapping(&self) -> TapeMapping {
         let (format, delimiter, encoding, sheet) = match &self.layout {
             Layout::Csv { delimiter, encoding } => ("csv", Some(char::from(*delimiter)), Some(encoding.get()), None),
-            Layout::Workbook { name, .. } => ("xlsx", None, None, Some(name.clone())),
+            Layout::Workbook { name, .. } => ("xlsx", None, None, Some(shortened(name, MAX_HEADER_CHARACTERS).into_owned())),
         };
         let columns = self.header.columns.clone();
         TapeMapping {
@@ -404,6 +409,7 @@ fn open_workbook(source: &dyn TapeSource) -> Result<Workbook, RunError> {
 fn workbook_error(source: &dyn TapeSource, error: WorkbookError) -> RunError {
     let code = match &error {
         WorkbookError::Io(error) => return RunError::unreadable(source.name(), error),
+        WorkbookError::OtherZip { kind } => return not_a_tape::error(source.name(), kind),
         WorkbookError::PasswordProtected => RunErrorCode::PasswordProtected,
         WorkbookError::OldFormat => RunErrorCode::UnsupportedFormat,
         WorkbookError::Bomb { .. } => RunErrorCode::DecompressionBomb,

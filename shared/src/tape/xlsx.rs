@@ -22,6 +22,8 @@ use memchr::{memchr, memchr2_iter, memchr3_iter, memmem};
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
+use super::not_a_tape::by_zip_parts;
+
 const MIB: u64 = 1 << 20;
 
 /// Parts of one workbook. A workbook has a few parts for each sheet and picture; thousands are a sign of an attack.
@@ -118,6 +120,12 @@ pub enum WorkbookError {
          that."
     )]
     OldFormat,
+    /// The file is a ZIP, and something else than a workbook.
+    #[error("The file is {kind}, not an Excel workbook: save the loans as an Excel Workbook (.xlsx) and send that.")]
+    OtherZip {
+        /// What it is, such as `a Word document`.
+        kind: &'static str,
+    },
     /// A part of the workbook unpacks, or would be copied, to more than its bound.
     #[error(
         "The workbook holds more than a loan tape needs ({part}: over {limit}): copy the loans into a new workbook, save it \
@@ -647,6 +655,11 @@ impl Source {
             Err(_) if spent => return Err(bomb(DIRECTORY, mebibytes(MAX_DIRECTORY))),
             Err(error) => return Err(corrupt(format_args!("it is damaged or cut short: {error}"))),
         };
+        // Before its parts are held against the bounds of a workbook: it may be none.
+        let names: Vec<_> = archive.file_names_raw().map(String::from_utf8_lossy).collect();
+        if let Some(kind) = by_zip_parts(&names) {
+            return Err(WorkbookError::OtherZip { kind });
+        }
         if archive.len() > MAX_PARTS {
             return Err(bomb(DIRECTORY, format!("{MAX_PARTS} parts")));
         }

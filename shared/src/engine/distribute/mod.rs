@@ -150,7 +150,7 @@ fn keep(store: &dyn PartStore, name: &str, bytes: &[u8]) -> io::Result<()> {
 /// The error of something that an earlier step kept and that is not there as it was.
 fn unusable(what: &str, why: &dyn std::fmt::Display) -> RunError {
     let message = format!("{what} of the run is missing or damaged: {why}. The tape is not at fault. Start the run again.");
-    RunError { phase: Phase::Output, code: RunErrorCode::StorageFailed, message, source_file: None, line: None }
+    RunError::new(Phase::Output, RunErrorCode::StorageFailed, message)
 }
 
 /// Takes a job through all three steps in this process, several parts at a time, each by one thread. The results are those of

@@ -9,7 +9,8 @@ use crate::{
 
 use super::{
     super::{
-        Job, Workers, assembly::check_loans, block::RowReader, cut::CutBlock, intake::Intake, intake::Repeat, work_together,
+        Job, Workers, assembly::check_loans, block::RowReader, cut::CutBlock, intake::Intake, intake::Repeat, open_tapes,
+        work_together,
     },
     Part, PartStore, Plan, Planned, PlannedTape, frames, keep, repeats_file,
 };
@@ -19,7 +20,7 @@ use super::{
 /// # Errors
 /// A tape that cannot be used: the error is the one with which one worker would end.
 pub fn plan(job: &Job<'_>, part_bytes: u64, store: &dyn PartStore) -> Result<Planned, RunError> {
-    let tapes = job.tapes.iter().map(|source| Tape::open(source.as_ref())).collect::<Result<Vec<_>, _>>()?;
+    let tapes = open_tapes(job)?;
     if !tapes.iter().all(Tape::can_be_split) {
         return Ok(Planned::Whole);
     }

@@ -7,14 +7,16 @@ use uuid::Uuid;
 
 use crate::{
     phases::pricing::{IrrTarget, IrrTargetError},
-    rules::rule_set::{RuleSet, RuleSetError},
-    run::{NewRun, Run, RunStatus},
+    rules::rule_set::{RuleSet, RuleSetError, RuleSetId},
+    run::{NewRun, Run, RunRecord, RunStatus},
     stores::{
         StoreError, keys,
-        table::{Item, item_of, json_of, number_of},
+        table::{Item, document_of, item_of, json_of, number_of},
     },
 };
 
+/// The attribute that says how a run stands.
+pub(super) const STATUS: &str = "status";
 /// The attribute that says until when a worker keeps a run, in milliseconds.
 pub(super) const LEASE_UNTIL: &str = "lease_until";
 /// The attribute that counts the workers that have taken a run.
@@ -38,11 +40,40 @@ pub struct RunRequest {
     /// The purchase date, if it was given.
     pub pdate: Option<Date>,
     /// The tapes, in the order in which their loans come.
-    pub tapes: Vec<TapeRef>,
+    pub tapes: TapeList,
     /// The rule set as TOML; the built-in one without it.
     pub rule_set: Option<String>,
     /// Whether nothing but the run and its summary is kept.
     pub dry_run: bool,
+}
+
+/// The tapes of a run. A thousand of them, with long paths, are more than an item holds: its list is an object of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum TapeList {
+    /// The tapes themselves: of a run that is not stored yet, or was stored by an earlier version.
+    Here(Vec<TapeRef>),
+    /// Which object lists them.
+    Kept(KeptTapes),
+}
+
+impl TapeList {
+    /// How many bytes the tapes have in all.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Here(tapes) => tapes.iter().map(|tape| tape.size).sum(),
+            Self::Kept(kept) => kept.bytes,
+        }
+    }
+}
+
+/// A list of tapes that is an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptTapes {
+    /// How many bytes the tapes have in all.
+    pub bytes: u64,
+    /// Which version of the object it is.
+    pub list: ObjectVersion,
 }
 
 /// A tape in the storage.
@@ -117,6 +148,9 @@ pub struct RunResults {
     pub exceptions: Option<ObjectVersion>,
     /// Where the pages of both are; none of a dry run.
     pub index: Option<ObjectVersion>,
+    /// How the tapes were read; none in what an earlier version stored, which is part of the run there.
+    #[serde(default)]
+    pub column_mapping: Option<ObjectVersion>,
 }
 
 /// An output file of a run.
@@ -166,10 +200,15 @@ pub struct StoredRun {
     /// Until when its worker keeps it.
     pub lease_until: Option<Timestamp>,
     object: Box<RawValue>,
+    /// The column mapping that the item holds: an empty one, unless an earlier version wrote it.
+    pub(super) column_mapping: Box<RawValue>,
 }
 
+/// The last member of the `run` object. Inside of strings the quotes would be escaped, so that this can only be the member.
+const COLUMN_MAPPING: &str = r#","column_mapping":"#;
+
 impl Serialize for StoredRun {
-    /// The `run` object of the API.
+    /// The `run` object of the API, as lists show it.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.object.serialize(serializer)
     }
@@ -203,8 +242,11 @@ impl StoredRun {
             }
             _ => json,
         };
-        let object = RawValue::from_string(json).map_err(damaged)?;
-        let lease_until = number_of(item, LEASE_UNTIL).and_then(|until| Timestamp::from_millisecond(until).ok());
+        let parted = json.strip_suffix('}').and_then(|json| json.split_once(COLUMN_MAPPING));
+        let (members_before, column_mapping) =
+            parted.ok_or_else(|| StoreError::Damaged("the run has no column mapping".to_owned()))?;
+        let column_mapping = RawValue::from_string(column_mapping.to_owned()).map_err(damaged)?;
+        let object = RawValue::from_string(format!("{members_before}{COLUMN_MAPPING}null}}")).map_err(damaged)?;
         Ok(Self {
             run_id: members.run_id,
             status: members.status,
@@ -215,8 +257,9 @@ impl StoredRun {
             exceptions_count: members.exceptions_count,
             output_dir: members.output_dir,
             attempt: number_of(item, ATTEMPT).unwrap_or(0),
-            lease_until,
+            lease_until: lease_until(item),
             object,
+            column_mapping,
         })
     }
 
@@ -225,20 +268,104 @@ impl StoredRun {
     /// # Errors
     /// It cannot be written as JSON.
     pub fn created(run: &Run) -> Result<Self, StoreError> {
-        Self::read(&item_of(&keys::run(run.run_id()), run)?)
+        Self::read(&item_of(&keys::run(run.run_id()), &RunRecord(run))?)
     }
 
-    /// The `run` object of the API.
+    /// The `run` object of the API, whose column mapping is null: as lists show it.
     pub fn object(&self) -> &RawValue {
         &self.object
     }
 
+    /// The same with its column mapping.
+    pub(super) fn with_mapping(&self, column_mapping: &RawValue) -> Result<Box<RawValue>, StoreError> {
+        let object = self.object.get();
+        let before = object.strip_suffix("null}").unwrap_or(object);
+        let whole = format!("{before}{}}}", column_mapping.get());
+        RawValue::from_string(whole).map_err(|error| StoreError::Damaged(error.to_string()))
+    }
+
     /// Whether a worker may take it now.
     pub fn is_claimable(&self, now: Timestamp) -> bool {
-        match self.status {
-            RunStatus::Pending => true,
-            RunStatus::Running => self.lease_until.is_none_or(|until| until < now),
-            RunStatus::Completed | RunStatus::Failed => false,
-        }
+        is_claimable(self.status, self.lease_until, now)
     }
+}
+
+fn is_claimable(status: RunStatus, lease_until: Option<Timestamp>, now: Timestamp) -> bool {
+    match status {
+        RunStatus::Pending => true,
+        RunStatus::Running => lease_until.is_none_or(|until| until < now),
+        RunStatus::Completed | RunStatus::Failed => false,
+    }
+}
+
+fn lease_until(item: &Item) -> Option<Timestamp> {
+    number_of(item, LEASE_UNTIL).and_then(|until| Timestamp::from_millisecond(until).ok())
+}
+
+/// How a run stands, by the attributes of its item alone: whatever its document says, a worker is to find it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunState {
+    /// The run.
+    pub run_id: Uuid,
+    /// How it stands.
+    pub status: RunStatus,
+    /// How many workers have taken it.
+    pub attempt: u32,
+    /// Until when its worker keeps it.
+    pub lease_until: Option<Timestamp>,
+}
+
+impl RunState {
+    /// That of an item; `None` of an item that is no run.
+    pub(super) fn read(item: &Item) -> Option<Self> {
+        let word = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
+        Some(Self {
+            run_id: word(keys::PK).and_then(|key| keys::id_of_run(key))?,
+            status: word(STATUS).and_then(|word| RunStatus::from_word(word))?,
+            attempt: number_of(item, ATTEMPT).unwrap_or(0),
+            lease_until: lease_until(item),
+        })
+    }
+
+    /// Whether a worker may take the run now.
+    pub fn is_claimable(&self, now: Timestamp) -> bool {
+        is_claimable(self.status, self.lease_until, now)
+    }
+}
+
+/// What a run was created with, as its record says.
+#[derive(Deserialize)]
+struct Origin {
+    run_id: Uuid,
+    sales_team_id: Option<Uuid>,
+    created_by: Option<Uuid>,
+    irr_target: Box<RawValue>,
+    pdate: Date,
+    rule_set: RuleSetRecord,
+    output_dir: Option<String>,
+    created_at: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct RuleSetRecord {
+    name: String,
+    version: String,
+    hash: String,
+}
+
+/// The run of an item as it was created, by its record alone: what it is to do cannot be read.
+pub(super) fn run_of_record(item: &Item) -> Result<Run, StoreError> {
+    let damaged = |error: &dyn std::error::Error| StoreError::Damaged(error.to_string());
+    let origin: Origin = document_of(item)?;
+    let RuleSetRecord { name, version, hash } = origin.rule_set;
+    let new = NewRun {
+        run_id: origin.run_id,
+        sales_team_id: origin.sales_team_id,
+        created_by: origin.created_by,
+        irr_target: origin.irr_target.get().parse().map_err(|error: IrrTargetError| damaged(&error))?,
+        pdate: Some(origin.pdate),
+        rule_set: RuleSetId { name, version, hash },
+        output_dir: origin.output_dir,
+    };
+    Ok(Run::new(new, origin.created_at))
 }

@@ -1,0 +1,151 @@
+//! The end of a run: completed, failed, or given up.
+
+use serde_json::value::RawValue;
+use shared::{
+    api::layers::chain,
+    error::{Phase, RunError},
+    results::summary::Summary,
+    run::Run,
+    run_summary::RunSummary,
+    stores::{
+        StoreError,
+        runs::{Lease, ObjectVersion, OutputInfo, RunResults},
+    },
+};
+use uuid::Uuid;
+
+use crate::execute::{Executed, Stop, Worker, damaged};
+
+/// What a completed run has.
+pub(crate) struct Results {
+    pub(crate) summary: Summary,
+    pub(crate) outputs: Vec<OutputInfo>,
+    pub(crate) facts: Option<ObjectVersion>,
+    pub(crate) exceptions: Option<ObjectVersion>,
+    pub(crate) index: Option<ObjectVersion>,
+    pub(crate) column_mapping: ObjectVersion,
+}
+
+impl Results {
+    /// Of a run of which nothing but the summary is kept.
+    pub(crate) fn dry(summary: Summary, column_mapping: ObjectVersion) -> Self {
+        Self { summary, outputs: Vec::new(), facts: None, exceptions: None, index: None, column_mapping }
+    }
+
+    fn stored(&self, run: &Run) -> Result<RunResults, StoreError> {
+        let object = RunSummary { run_id: run.run_id(), status: run.status(), summary: &self.summary };
+        let json = serde_json::to_string(&object).and_then(RawValue::from_string);
+        Ok(RunResults {
+            summary: json.map_err(|error| damaged(&error))?,
+            outputs: self.outputs.clone(),
+            facts: self.facts.clone(),
+            exceptions: self.exceptions.clone(),
+            index: self.index.clone(),
+            column_mapping: Some(self.column_mapping.clone()),
+        })
+    }
+}
+
+impl Worker {
+    /// Fails a run that cannot be seen through, unless another worker has it than `owner`.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub(crate) async fn give_up(&self, run_id: Uuid, owner: Option<Uuid>) -> Result<Executed, StoreError> {
+        if !self.runs.give_up(run_id, owner, self.clock.now()).await? {
+            return Ok(Executed::NotOurs);
+        }
+        tracing::error!(%run_id, "a run was given up");
+        self.delete_parts(run_id).await;
+        Ok(Executed::GivenUp)
+    }
+
+    /// Fails a run whose record cannot be read, unless another worker has it than `owner`.
+    ///
+    /// # Errors
+    /// The store does not answer, or nothing of the record can be read.
+    pub(crate) async fn fail_unreadable(
+        &self,
+        run_id: Uuid,
+        owner: Option<Uuid>,
+        why: &StoreError,
+    ) -> Result<Executed, StoreError> {
+        tracing::error!(%run_id, error = chain(why), "the record of a run cannot be read");
+        let error = RunError::record_unreadable(Phase::Ingest);
+        if !self.runs.fail(run_id, owner, error.clone(), self.clock.now()).await? {
+            return Ok(Executed::NotOurs);
+        }
+        note_failure(run_id, &error);
+        self.delete_parts(run_id).await;
+        Ok(Executed::Failed)
+    }
+
+    /// Ends a run as its work ended.
+    ///
+    /// # Errors
+    /// A store does not answer, or did not while the work was done: the run has not ended then.
+    pub(crate) async fn settle(
+        &self,
+        run: &mut Run,
+        lease: &Lease,
+        worked: Result<Results, Stop>,
+        stored: Option<Results>,
+    ) -> Result<Executed, StoreError> {
+        match worked {
+            Ok(results) => {
+                let mut completed = run.clone();
+                completed.complete(self.clock.now()).map_err(|error| damaged(&error))?;
+                match self.runs.complete(lease, &completed, &results.stored(&completed)?).await {
+                    Ok(true) => Ok(Executed::Completed),
+                    Ok(false) => Ok(Executed::NotOurs),
+                    Err(error @ StoreError::TooLarge(_)) => self.fail_too_large(run, lease, &error).await,
+                    Err(error) => Err(error),
+                }
+            }
+            Err(Stop::Run(error)) => self.fail(run, lease, error, stored).await,
+            Err(Stop::Lost) => Ok(Executed::NotOurs),
+            Err(Stop::Storage(error)) => Err(error),
+        }
+    }
+
+    /// Fails a run. What was stored before the failure stays readable.
+    async fn fail(
+        &self,
+        run: &mut Run,
+        lease: &Lease,
+        error: RunError,
+        stored: Option<Results>,
+    ) -> Result<Executed, StoreError> {
+        let mut failed = run.clone();
+        failed.fail(error.clone(), self.clock.now()).map_err(|error| damaged(&error))?;
+        let ended = match stored {
+            Some(results) => match self.runs.complete(lease, &failed, &results.stored(&failed)?).await {
+                Err(error @ StoreError::TooLarge(_)) => return self.fail_too_large(run, lease, &error).await,
+                ended => ended?,
+            },
+            None => self.runs.end(lease, &failed).await?,
+        };
+        if !ended {
+            return Ok(Executed::NotOurs);
+        }
+        note_failure(lease.run_id, &error);
+        Ok(Executed::Failed)
+    }
+
+    /// Fails a run of which the store does not take what is to be kept: another try would end the same.
+    async fn fail_too_large(&self, run: &mut Run, lease: &Lease, why: &StoreError) -> Result<Executed, StoreError> {
+        tracing::error!(run_id = %lease.run_id, error = chain(why), "the record of a run is too large");
+        let error = RunError::record_too_large(run.interrupted_phase());
+        run.fail(error.clone(), self.clock.now()).map_err(|error| damaged(&error))?;
+        if !self.runs.end(lease, run).await? {
+            return Ok(Executed::NotOurs);
+        }
+        note_failure(lease.run_id, &error);
+        Ok(Executed::Failed)
+    }
+}
+
+/// Logs that a run failed: failures are counted by this line.
+fn note_failure(run_id: Uuid, error: &RunError) {
+    tracing::info!(%run_id, code = ?error.code, phase = %error.phase, "a run failed");
+}

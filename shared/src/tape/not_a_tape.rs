@@ -1,0 +1,121 @@
+//! Telling files that are no tapes from tapes: whoever sent one is told what it is, and what a tape is.
+
+use std::borrow::Cow;
+
+use crate::error::{RunError, RunErrorCode};
+
+/// How files begin that are no text and no workbook, with what they are.
+const FIRST_BYTES: [(&[u8], &str); 14] = [
+    (b"%PDF", "a PDF document"),
+    (b"{\\rtf", "an RTF document"),
+    (b"PAR1", "a Parquet file"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\xfd7zXZ\0", "an xz archive"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"SQLite format 3\0", "an SQLite database"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"GIF89a", "a picture"),
+    (b"II*\0", "a picture"),
+    (b"MM\0*", "a picture"),
+];
+
+/// How texts begin that are no tapes, in lower case and without white space, with what they are.
+const FIRST_TEXT: [(&str, &str); 9] = [
+    ("{\"", "a JSON file"),
+    ("{}", "a JSON file"),
+    ("[{", "a JSON file"),
+    ("[[", "a JSON file"),
+    ("[\"", "a JSON file"),
+    ("[]", "a JSON file"),
+    ("<!doctypehtml", "a web page"),
+    ("<html", "a web page"),
+    ("<?xml", "an XML file"),
+];
+
+/// The extensions of text files that are no tapes unless they have a header row, with what they are.
+const OTHER_EXTENSIONS: [(&str, &str); 5] = [
+    (".json", "a JSON file"),
+    (".xml", "an XML file"),
+    (".html", "a web page"),
+    (".htm", "a web page"),
+    (".toml", "a settings file (TOML)"),
+];
+
+/// What parts of a ZIP say that it is, if it is no workbook.
+const ZIP_PARTS: [(&str, &str); 4] = [
+    ("word/document.xml", "a Word document"),
+    ("ppt/presentation.xml", "a PowerPoint presentation"),
+    ("xl/workbook.bin", "an Excel workbook in binary form (.xlsb)"),
+    ("content.xml", "an OpenDocument file"),
+];
+
+/// What a file is, by its first bytes, if no tape begins so.
+pub fn by_first_bytes(head: &[u8]) -> Option<&'static str> {
+    FIRST_BYTES.iter().find(|(first, _)| head.starts_with(first)).map(|(_, kind)| *kind)
+}
+
+/// What a text without a header row is, by its beginning and its name in lower case, if it is something known.
+pub fn by_text(head: &[u8], name: &str) -> Option<&'static str> {
+    let text = String::from_utf8_lossy(head);
+    let text = text.trim_start_matches('\u{feff}').chars().filter(|c| !c.is_whitespace());
+    let text: String = text.map(|c| c.to_ascii_lowercase()).collect();
+    let begins = FIRST_TEXT.iter().find(|(first, _)| text.starts_with(first));
+    let named = || OTHER_EXTENSIONS.iter().find(|(extension, _)| name.ends_with(extension));
+    begins.or_else(named).map(|(_, kind)| *kind)
+}
+
+/// What a ZIP is, by the names of its parts, if it is no workbook.
+pub fn by_zip_parts(names: &[Cow<'_, str>]) -> Option<&'static str> {
+    if let Some((_, kind)) = ZIP_PARTS.iter().find(|(part, _)| names.iter().any(|name| name == part)) {
+        return Some(kind);
+    }
+    let of_workbook = |name: &Cow<'_, str>| {
+        let beginning = name.get(..3).unwrap_or_default();
+        beginning.eq_ignore_ascii_case("xl/") || beginning.eq_ignore_ascii_case("xl\\") || name == "[Content_Types].xml"
+    };
+    (!names.iter().any(of_workbook)).then_some("a ZIP archive")
+}
+
+/// The error of a file that is no tape.
+pub fn error(source_file: &str, kind: &str) -> RunError {
+    let message = format!(
+        "The file is {kind}, not a tape. A tape is a CSV file or an Excel workbook (.xlsx) with a header row and a row per loan: \
+         send the loans as one of these."
+    );
+    RunError::ingest(RunErrorCode::NotATape, source_file, None, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_known_by_how_they_begin_and_by_their_names() {
+        for (text, name, kind) in [
+            ("\u{feff} \n{ \"loans\": []}", "a.csv", Some("a JSON file")),
+            ("[\n  {", "a.txt", Some("a JSON file")),
+            ("7", "a.json", Some("a JSON file")),
+            ("<!DOCTYPE html><p>", "a.csv", Some("a web page")),
+            ("<?xml version=\"1.0\"?>", "a.csv", Some("an XML file")),
+            ("name = \"strict\"", "rules.toml", Some("a settings file (TOML)")),
+            ("Dear buyer", "a.csv", None),
+            ("[Confidential]", "a.csv", None),
+            ("", "a", None),
+        ] {
+            assert_eq!(by_text(text.as_bytes(), name), kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn archives_are_known_by_their_parts() {
+        let of = |names: &[&'static str]| by_zip_parts(&names.iter().map(|name| Cow::Borrowed(*name)).collect::<Vec<_>>());
+        assert_eq!(of(&["march.csv"]), Some("a ZIP archive"));
+        assert_eq!(of(&["[Content_Types].xml", "word/document.xml"]), Some("a Word document"));
+        assert_eq!(of(&["[Content_Types].xml", "xl/workbook.bin"]), Some("an Excel workbook in binary form (.xlsb)"));
+        assert_eq!(of(&["[Content_Types].xml", "xl/workbook.xml"]), None);
+        assert_eq!(of(&["xl/worksheets/sheet1.xml"]), None);
+    }
+}
