@@ -221,7 +221,23 @@ mod completed {
         desk.write("rules.toml", "\u{feff}name = \"lenient\"\n[limits]\nltv_ratio = { max = 98 }\n");
         let answer = desk.command(&["run", "t.csv", "--dry-run", "--rule-set", "rules.toml", "--format", "json"]);
         assert_eq!(answer.json()["summary"]["dispositions"]["to_purchase"]["count"], 2, "{}", answer.err);
-        assert_eq!(answer.json()["run"]["rule_set"]["name"], "lenient");
+        let rule_set = &answer.json()["run"]["rule_set"];
+        assert_eq!((&rule_set["name"], &rule_set["version"]), (&"lenient".into(), &"unversioned".into()));
+    }
+
+    #[test]
+    fn a_rule_set_without_a_name_is_called_after_its_file() {
+        let desk = Desk::new();
+        desk.write("t.csv", small_tape());
+        desk.write("rules/lenient.v2.toml", "[limits]\nltv_ratio = { max = 98 }\n");
+        let run = ["run", "t.csv", "--out", "out", "--rule-set", "rules/lenient.v2.toml"];
+        let table = desk.command(&run);
+        assert!(table.out.contains("rule set lenient.v2, version unversioned, hash "), "{}", table.out);
+        let manifest: Value = serde_json::from_str(&desk.read("out/manifest.json")).unwrap();
+        assert_eq!(manifest["rule_set"]["name"], "lenient.v2");
+        assert_eq!(manifest["rule_set"]["version"], "unversioned");
+        let again = desk.command(&["replay", "out"]);
+        assert_eq!((again.code, again.out.as_str()), (0, "identical\n"), "{}", again.err);
     }
 
     #[test]

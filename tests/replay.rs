@@ -128,6 +128,20 @@ mod different {
     }
 
     #[test]
+    fn the_reason_that_holds_a_loan_back_is_compared() {
+        let desk = Desk::new();
+        desk.write("t.csv", small_tape());
+        desk.write("rules.toml", "[projection]\nminimum_price = 103\n");
+        let archive = format!("out/archive/{}", desk.run_id(&["run", "t.csv", "--out", "out", "--rule-set", "rules.toml"]));
+        is_identical(&desk.command(&["replay", &archive]));
+        let name = format!("{archive}/output/projected_tape.csv");
+        let reason = "Held back: price 102.0000 is below the minimum 103.0000";
+        assert!(desk.read(&name).ends_with(&format!(",{reason}\n")), "{}", desk.read(&name));
+        desk.write(&name, desk.read(&name).replace(reason, ""));
+        is_different(&desk.command(&["replay", &archive]), &["- output/projected_tape.csv, line 2:\n", reason]);
+    }
+
+    #[test]
     fn an_output_that_is_longer_or_gone_is_a_difference() {
         let (desk, archive) = archived();
         let name = format!("{archive}/output/projected_tape.csv");
@@ -180,7 +194,10 @@ mod different {
             &desk.command(&["replay", &archive]),
             &["- the rule set in the manifest has the hash ", "- to_purchase: 1 in the manifest, 0 in the new run"],
         );
-        edit_manifest(&desk, &archive, "min = 750", "minimum = 750");
+        edit_manifest(&desk, &archive, "min = 750", "min = 700");
+        edit_manifest(&desk, &archive, "\"version\": \"unversioned\"", "\"version\": \"3\"");
+        is_different(&desk.command(&["replay", &archive]), &["- the rule set has the version unversioned; the run recorded 3"]);
+        edit_manifest(&desk, &archive, "min = 700", "minimum = 750");
         is_different(&desk.command(&["replay", &archive]), &["- the rule set of the manifest is none any more: line 3"]);
     }
 

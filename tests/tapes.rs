@@ -1422,6 +1422,7 @@ mod rules {
             for (fact, reason) in held.iter().zip(reasons) {
                 assert!(fact["projection_reason"].contains(reason), "{fact:?}");
             }
+            assert_eq!(column(&rows, "projection_reason"), column(&held, "projection_reason"), "{policy}");
             assert_eq!(finished.outcome.summary.count(Disposition::Rejected), 1);
         }
     }
@@ -1431,7 +1432,9 @@ mod rules {
         let finished = run_lines(&[good("A"), loan("X", &[("note_rate", "1e25")])]);
         assert_eq!(column(&finished.rows("projected_tape.csv"), "seller_loan_number"), ["X"]);
         assert!(facts(&finished)[1]["projection_reason"].contains("1e25"));
-        assert_eq!(finished.rows("projected_tape.csv")[0]["final_price"], "");
+        let row = &finished.rows("projected_tape.csv")[0];
+        assert_eq!(row["final_price"], "");
+        assert_eq!(row["projection_reason"], "The loan could not be priced: note rate 1e25 gives no price");
     }
 }
 
@@ -1450,7 +1453,7 @@ mod outputs {
             text("purchase_tape.csv"),
             format!("{columns}\nL1,250000,6.5,80,35,720,sfr,primary,purchase,312500,312500,to_purchase,-1.5500,96.1250\n")
         );
-        assert_eq!(text("projected_tape.csv"), format!("{columns}\n"));
+        assert_eq!(text("projected_tape.csv"), format!("{columns},projection_reason\n"));
         assert_eq!(
             text("rejection_report.csv"),
             format!(

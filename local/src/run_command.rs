@@ -12,7 +12,7 @@ use shared::{
     error::{Phase, RunError},
     manifest::Manifest,
     results::summary::Summary,
-    rules::rule_set::RuleSet,
+    rules::rule_set::{RuleSet, RuleSetFile},
     run::{NewRun, Run},
     run_summary::RunSummary,
     tape::source::{FileSource, TapeSource},
@@ -95,7 +95,10 @@ fn read_rule_set(shown: &Path, around: &Surroundings) -> Result<RuleSet, Command
         usage(format!("is no UTF-8 text in line {line}. Save it as UTF-8."))
     })?;
     // Some editors put a byte order mark in front.
-    RuleSet::from_toml(text.trim_start_matches('\u{feff}'))
+    let toml = text.trim_start_matches('\u{feff}').to_owned();
+    let name = shown.file_name().unwrap_or_default().to_string_lossy();
+    RuleSetFile::new(&name, toml)
+        .rules()
         .map_err(|error| CommandError::Usage(format!("{}, line {}: {}", shown.display(), error.line, error.message)))
 }
 

@@ -75,6 +75,13 @@ pub struct FieldInfo {
     pub fraction_bound: Option<Decimal>,
 }
 
+impl FieldInfo {
+    /// Whether a value is so small that it can only be meant as a fraction: 0.8 where 80 % are meant.
+    pub fn reads_as_fraction(&self, value: Decimal) -> bool {
+        value.is_positive() && self.fraction_bound.is_some_and(|bound| value <= bound)
+    }
+}
+
 /// How many numbers a loan has.
 pub const NUMBERS: usize = 7;
 /// How many words of a vocabulary a loan has.

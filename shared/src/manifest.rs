@@ -89,11 +89,11 @@ pub struct ManifestParameters {
 /// The rules that a run used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestRuleSet {
-    /// The name that the rule set gives itself.
+    /// The name that the rule set gives itself, or else that of its file.
     pub name: String,
-    /// The version that it gives itself.
+    /// The version that it gives itself, or else `unversioned`.
     pub version: String,
-    /// SHA-256 of all that it decides.
+    /// SHA-256 of all that it decides, whatever it is called.
     pub hash: String,
     /// The file it was read from, in full; `None` for the one that the product ships.
     pub toml: Option<String>,

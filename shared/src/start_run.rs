@@ -8,6 +8,7 @@ use uuid::{Builder, Uuid};
 use crate::{
     paths::{PathError, safe_join},
     phases::pricing::IrrTarget,
+    rules::rule_set::RuleSetFile,
     storage::{Entry, FileInfo, StorageBackend, StorageError},
     stores::{
         keys,
@@ -39,8 +40,8 @@ pub struct Terms {
     pub irr_target: Option<IrrTarget>,
     /// The purchase date.
     pub pdate: Option<Date>,
-    /// The rule set as TOML.
-    pub rule_set: Option<String>,
+    /// The rule set.
+    pub rule_set: Option<RuleSetFile>,
     /// Whether nothing but the run and its summary is to be kept.
     pub dry_run: bool,
 }

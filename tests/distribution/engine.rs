@@ -229,6 +229,8 @@ fn piece() -> impl Strategy<Value = String> {
         12 => number,
         2 => odd.prop_map(|text| text + "\n"),
         1 => odd.prop_map(|text| format!("\"{}\",250000,6.5,99,35,599,condo,primary,purchase,,\r\n", text.replace('"', "\"\""))),
+        // A loan that has no price is held back, and its row says why.
+        1 => Just("H-1,250000,1e25,80,35,720,sfr,primary,purchase,312500,312500\n".to_owned()),
         1 => Just("\n".to_owned()),
         1 => Just("\"open,1\n".to_owned()),
         1 => Just(",,,,,,,,,,\n".to_owned()),

@@ -183,6 +183,10 @@ async fn a_rule_set_of_ones_own_decides() {
     let run = app.start(&ana, &json!({"files": [path], "rule_set": "rules/strict.toml"})).await.expect(202);
     let id = RuleSet::from_toml(STRICT).unwrap().id();
     assert_eq!(run["rule_set"], json!({"name": "strict", "version": "7", "hash": id.hash}));
+    // One that gives itself no name is called after its file.
+    app.put("inputs/rules/June 2026.toml", "[limits]\nltv_ratio = { max = 6e1 }\n").await;
+    let unnamed = app.start(&ana, &json!({"files": [path], "rule_set": "rules/June 2026.toml"})).await.expect(202);
+    assert_eq!(unnamed["rule_set"], json!({"name": "June 2026", "version": "unversioned", "hash": id.hash}));
     // What is in the file later does not matter any more.
     app.put("inputs/rules/strict.toml", "broken").await;
     app.work().await;
@@ -199,6 +203,7 @@ async fn a_rule_set_that_cannot_be_used_names_its_line() {
     for (text, part) in [
         (b"name = \"x\"\n[limits]\nunknown = { max = 1 }\n".to_vec(), "line 3"),
         (b"name = \"x\"\n[rules]\nltv_ratio = 1\n".to_vec(), "line 3"),
+        (b"[limits]\ndti_ratio = { max = 0.43 }\n".to_vec(), "line 2: `max` of dti_ratio: 0.43 means 0.43 %: write 43"),
         (b"\xff\xfe".to_vec(), "UTF-8"),
         (vec![b' '; 64 * 1024 + 1], "at most 65536"),
     ] {

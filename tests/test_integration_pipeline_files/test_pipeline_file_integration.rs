@@ -62,7 +62,7 @@ async fn test_notebook_output_download_returns_valid_csv() {
     };
     let tapes = format!("{HEADER},disposition,pricing_spread,final_price");
     let (purchase, projected) = (download("purchase_tape").await, download("projected_tape").await);
-    assert_eq!((purchase[0].join(","), projected[0].join(",")), (tapes.clone(), tapes.clone()));
+    assert_eq!((purchase[0].join(","), projected[0].join(",")), (tapes.clone(), format!("{tapes},projection_reason")));
     assert_eq!(purchase[1..].iter().map(|row| row[0].as_str()).collect::<Vec<_>>(), ["0001", "0003"]);
     assert!(purchase[1..].iter().all(|row| row[11] == "to_purchase"), "{purchase:?}");
     assert_eq!(projected.len(), 1);

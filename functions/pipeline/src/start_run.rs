@@ -22,7 +22,7 @@ use shared::{
     },
     paths::{Area, safe_join},
     phases::pricing::{IrrTarget, IrrTargetError},
-    rules::rule_set::RuleSet,
+    rules::rule_set::RuleSetFile,
     run::parse_pdate,
     start_run::{MAX_RULE_SET_BYTES, Terms, Wanted, find_tapes, request},
     storage::{StorageBackend as _, collect},
@@ -200,8 +200,8 @@ impl State {
         self.runs.get_within(scope, used.run_id).await?.map(Some).ok_or(ApiError::not_found("The run"))
     }
 
-    /// The text of a rule set in the inputs, if it is one.
-    async fn rule_set(&self, root: &str, path: &str) -> Result<String, ApiError> {
+    /// A rule set in the inputs, if the file is one.
+    async fn rule_set(&self, root: &str, path: &str) -> Result<RuleSetFile, ApiError> {
         let bad = |sentence: String| ApiError::invalid(InputError::body("rule_set", sentence));
         let key = safe_join(root, &[path])?;
         let info = self.storage.info(&key).await?.ok_or(ApiError::not_found("The rule set"))?;
@@ -211,7 +211,8 @@ impl State {
         let download = self.storage.get(&key, None, Some(&info.etag)).await?;
         let bytes = collect(download.body, usize::try_from(MAX_RULE_SET_BYTES).unwrap_or(usize::MAX)).await?;
         let text = String::from_utf8(bytes).map_err(|_| bad("The file is not UTF-8 text.".to_owned()))?;
-        RuleSet::from_toml(&text).map_err(|error| bad(error.to_string()))?;
-        Ok(text)
+        let file = RuleSetFile::new(&key, text);
+        file.rules().map_err(|error| bad(error.to_string()))?;
+        Ok(file)
     }
 }

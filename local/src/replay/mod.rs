@@ -130,7 +130,7 @@ fn rule_set(manifest: &Manifest, findings: &mut Findings) -> Option<RuleSet> {
     let recorded = &manifest.rule_set;
     let rules = match &recorded.toml {
         None => RuleSet::built_in(),
-        Some(toml) => match RuleSet::from_toml(toml) {
+        Some(toml) => match RuleSet::named(toml, &recorded.name) {
             Ok(rules) => rules,
             Err(error) => {
                 let error = one_line(&error.to_string());
@@ -144,6 +144,13 @@ fn rule_set(manifest: &Manifest, findings: &mut Findings) -> Option<RuleSet> {
         let whose = if recorded.toml.is_none() { "the built-in rule set" } else { "the rule set in the manifest" };
         let (now, then) = (&id.hash, short_line(&recorded.hash, 64));
         findings.differences.push(format!("{whose} has the hash {now}; the run recorded {then}"));
+    }
+    // The hash covers what is decided, not what that is called.
+    for (what, now, then) in [("name", &id.name, &recorded.name), ("version", &id.version, &recorded.version)] {
+        if now != then {
+            let (now, then) = (short_line(now, SHOWN_OF_LINE), short_line(then, SHOWN_OF_LINE));
+            findings.differences.push(format!("the rule set has the {what} {now}; the run recorded {then}"));
+        }
     }
     Some(rules)
 }

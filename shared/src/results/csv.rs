@@ -58,7 +58,8 @@ impl OutputFile {
     pub fn header(self) -> Vec<u8> {
         let loan = || Field::ALL.iter().map(|f| f.name()).chain(["disposition", "pricing_spread", "final_price"]);
         let columns: Vec<&str> = match self {
-            Self::PurchaseTape | Self::ProjectedTape => loan().collect(),
+            Self::PurchaseTape => loan().collect(),
+            Self::ProjectedTape => loan().chain(["projection_reason"]).collect(),
             Self::RejectionReport => loan().chain(["exception_type", "severity", "message", "rejection_criteria"]).collect(),
             Self::ExceptionSummary => {
                 vec!["exception_type", "exception_category", "severity", "count", "rejection_criteria", "sample_message"]
@@ -279,8 +280,11 @@ impl LoanRows {
     /// Appends a loan to the file that it belongs to.
     pub fn push(&mut self, decided: &Decided<'_, '_>) {
         match decided.disposition {
-            Disposition::ToPurchase => push_line(&mut self.purchase, decided),
-            Disposition::Projected => push_line(&mut self.projected, decided),
+            Disposition::ToPurchase => {
+                push_loan(&mut self.purchase, decided);
+                self.purchase.push(b'\n');
+            }
+            Disposition::Projected => push_projected(&mut self.projected, decided),
             Disposition::Rejected => {
                 let start = self.rejection.len();
                 push_loan(&mut self.rejection, decided);
@@ -318,8 +322,11 @@ impl LoanRows {
     }
 }
 
-fn push_line(out: &mut Vec<u8>, decided: &Decided<'_, '_>) {
+/// Appends the row of a loan that is held back, which ends with the reason.
+fn push_projected(out: &mut Vec<u8>, decided: &Decided<'_, '_>) {
     push_loan(out, decided);
+    out.push(b',');
+    push_text(out, decided.projection_reason.as_deref().unwrap_or_default());
     out.push(b'\n');
 }
 

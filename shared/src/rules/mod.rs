@@ -427,6 +427,19 @@ pub(crate) fn concat(pieces: &[&str]) -> String {
     sentence
 }
 
+/// Words of a list in the one order and spelling for all lists that mean the same: those of the vocabulary in its order, then
+/// the others, folded.
+fn canonical_list(at: usize, words: &[String]) -> Vec<String> {
+    let WordList { known, others, .. } = WordList::new(at, words);
+    let canonical = Aliases::built_in().vocabularies()[at].canonical().iter().enumerate();
+    let mut list: Vec<String> = canonical.filter(|(code, _)| known >> code & 1 == 1).map(|(_, word)| word.clone()).collect();
+    let beginning = list.len();
+    list.extend(others);
+    list[beginning..].sort();
+    list.dedup();
+    list
+}
+
 impl WordList {
     fn new(at: usize, words: &[String]) -> Self {
         let vocabulary = &Aliases::built_in().vocabularies()[at];

@@ -2,18 +2,25 @@
 
 use std::{ops::Range, sync::LazyLock};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
 
-use crate::{decimal::Decimal, loan::Field};
+use crate::{
+    decimal::Decimal,
+    loan::{Field, Unit},
+};
 
-use super::{Bound, Check, ExceptionType, Requirement, Rule, Severity, WordList, clearance::Clearance, place};
+use super::{Bound, Check, ExceptionType, Requirement, Rule, Severity, WordList, canonical_list, clearance::Clearance, place};
 
 const BUILT_IN: &str = include_str!("built_in.toml");
+/// The name of a rule set that has none, and comes from no file that it could be called after.
+const UNNAMED: &str = "unnamed";
+/// The version of a rule set that gives itself none.
+const UNVERSIONED: &str = "unversioned";
 
 /// Everything that a rule set decides, ready to judge loans.
 #[derive(Debug, Clone)]
@@ -25,7 +32,7 @@ pub struct RuleSet {
     source: Option<String>,
 }
 
-/// What a rule set decides, as it is written.
+/// What a rule set decides, and what it is called.
 #[derive(Debug, Clone)]
 struct Settings {
     name: String,
@@ -39,14 +46,38 @@ struct Settings {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Limit {
-    Range { min: Option<Number>, max: Option<Number> },
+    Range {
+        min: Option<Decimal>,
+        max: Option<Decimal>,
+    },
+    /// In the one order and spelling that [`canonical_list`] gives.
     Words(Vec<String>),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Number {
-    value: Decimal,
-    text: String,
+/// A rule set as it was brought: the text of a file, and what the rule set is called if it does not say so itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleSetFile {
+    /// The name of the file without its extension.
+    pub name: String,
+    /// The text of the file.
+    pub toml: String,
+}
+
+impl RuleSetFile {
+    /// A file of this path, whose folders are separated by `/`.
+    pub fn new(path: &str, toml: String) -> Self {
+        let file = path.rsplit('/').next().unwrap_or(path);
+        let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem).trim();
+        Self { name: if stem.is_empty() { file.to_owned() } else { stem.to_owned() }, toml }
+    }
+
+    /// Reads the rule set.
+    ///
+    /// # Errors
+    /// What [`RuleSet::from_toml`] refuses.
+    pub fn rules(&self) -> Result<RuleSet, RuleSetError> {
+        RuleSet::named(&self.toml, &self.name)
+    }
 }
 
 /// When an eligible loan is projected instead of bought.
@@ -71,11 +102,12 @@ impl Projection {
 /// What a run records of its rule set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RuleSetId {
-    /// The name that it gives itself.
+    /// The name that it gives itself, or else that of its file.
     pub name: String,
-    /// The version that it gives itself.
+    /// The version that it gives itself, or else `unversioned`.
     pub version: String,
-    /// SHA-256 of all that it decides: rule sets that decide the same have the same hash.
+    /// SHA-256 of all bounds, lists, severities, switches and policies. It covers what they mean: how a number or a word is
+    /// written, comments and the order of keys and words do not matter, and neither do name and version.
     pub hash: String,
 }
 
@@ -94,23 +126,37 @@ type Parsed<T> = Result<T, (Range<usize>, String)>;
 impl RuleSet {
     /// The rule set that the product ships.
     pub fn built_in() -> Self {
-        static SETTINGS: LazyLock<Settings> = LazyLock::new(|| {
-            let mut settings = Settings::blank();
-            #[expect(clippy::expect_used, reason = "the file is compiled in, and a test reads it")]
-            settings.replace_from(BUILT_IN).expect("built_in.toml is sound");
-            settings
-        });
-        Self::new(SETTINGS.clone(), None)
+        Self::new(Settings::built_in().clone(), None)
     }
 
-    /// Reads a rule set; what it leaves out keeps the built-in value.
+    /// Reads a rule set; what it leaves out keeps the built-in value. One that gives itself no name is `unnamed`.
+    ///
+    /// # Errors
+    /// A text that is no TOML; a key that is unknown; a value that its key does not take, with its line.
     pub fn from_toml(text: &str) -> Result<Self, RuleSetError> {
-        let mut settings = Self::built_in().settings;
+        Self::named(text, UNNAMED)
+    }
+
+    /// Reads a rule set; what it leaves out keeps the built-in value. One that gives itself no name gets this one, and so does
+    /// a changed copy of the built-in rule set that still has its name.
+    ///
+    /// # Errors
+    /// A text that is no TOML; a key that is unknown; a value that its key does not take, with its line.
+    pub fn named(text: &str, name: &str) -> Result<Self, RuleSetError> {
+        let built_in = Self::built_in();
+        let RuleSetId { name: reserved, hash, .. } = built_in.id();
+        let name = if name == reserved { UNNAMED } else { name };
+        let mut settings = Settings { name: name.to_owned(), version: UNVERSIONED.to_owned(), ..built_in.settings };
         settings.replace_from(text).map_err(|(span, message)| {
             let line = text.bytes().take(span.start).filter(|b| *b == b'\n').count() + 1;
             RuleSetError { line, message }
         })?;
-        Ok(Self::new(settings, Some(text.to_owned())))
+        let mut rules = Self::new(settings, Some(text.to_owned()));
+        if rules.settings.name == reserved && rules.hash != hash {
+            rules.settings.name = name.to_owned();
+            rules.settings.version = UNVERSIONED.to_owned();
+        }
+        Ok(rules)
     }
 
     fn new(settings: Settings, source: Option<String>) -> Self {
@@ -162,6 +208,16 @@ impl RuleSet {
 }
 
 impl Settings {
+    fn built_in() -> &'static Self {
+        static SETTINGS: LazyLock<Settings> = LazyLock::new(|| {
+            let mut settings = Settings::blank();
+            #[expect(clippy::expect_used, reason = "the file is compiled in, and a test reads it")]
+            settings.replace_from(BUILT_IN).expect("built_in.toml is sound");
+            settings
+        });
+        &SETTINGS
+    }
+
     /// No limits at all: what the built-in file fills.
     fn blank() -> Self {
         Self {
@@ -202,8 +258,8 @@ impl Settings {
                 "projection" => {
                     for (key, value) in section(value, "projection")? {
                         match key.get_ref().as_ref() {
-                            "minimum_spread" => self.projection.minimum_spread = Some(number(value, "minimum_spread")?.value),
-                            "minimum_price" => self.projection.minimum_price = Some(number(value, "minimum_price")?.value),
+                            "minimum_spread" => self.projection.minimum_spread = Some(number(value, "minimum_spread")?),
+                            "minimum_price" => self.projection.minimum_price = Some(number(value, "minimum_price")?),
                             "hold_on_soft_exceptions" => self.projection.hold_on_soft_exceptions = flag(value, key.get_ref())?,
                             _ => return Err(unknown(key, "minimum_spread, minimum_price, hold_on_soft_exceptions")),
                         }
@@ -233,10 +289,10 @@ impl Settings {
         let name = spec.field.name();
         let old = self.limits.iter().position(|(of, _)| *of == name);
         let limit = match spec.requires {
-            Requirement::Listed => Limit::Words(list(value, name)?),
+            Requirement::Listed => Limit::Words(canonical_list(place(spec.field), &list(value, name)?)),
             requires => {
                 let (mut min, mut max) = match old.map(|at| &self.limits[at].1) {
-                    Some(Limit::Range { min, max }) => (min.clone(), max.clone()),
+                    Some(Limit::Range { min, max }) => (*min, *max),
                     Some(Limit::Words(_)) | None => (None, None),
                 };
                 let DeValue::Table(range) = value.get_ref() else {
@@ -244,15 +300,15 @@ impl Settings {
                 };
                 for (key, value) in range {
                     match (key.get_ref().as_ref(), requires) {
-                        ("min", Requirement::MinToMax) => min = Some(number(value, "min")?),
-                        ("max", _) => max = Some(number(value, "max")?),
+                        ("min", Requirement::MinToMax) => min = Some(bound(value, "min", spec.field)?),
+                        ("max", _) => max = Some(bound(value, "max", spec.field)?),
                         (_, Requirement::MinToMax) => return Err(unknown(key, "min, max")),
                         _ => return Err(unknown(key, "max")),
                     }
                 }
-                let floor = min.as_ref().map_or(Decimal::ZERO, |min| min.value);
+                let floor = min.unwrap_or(Decimal::ZERO);
                 let above = requires == Requirement::AboveZeroToMax;
-                if max.as_ref().is_some_and(|max| max.value < floor || (above && max.value == floor)) {
+                if max.is_some_and(|max| max < floor || (above && max == floor)) {
                     return Err((value.span(), format!("the max of {name} is below its min: no loan could pass")));
                 }
                 Limit::Range { min, max }
@@ -272,14 +328,11 @@ impl Settings {
             return Check::Word { at, list: WordList::new(at, words) };
         }
         let (min, max) = match limit {
-            Some(Limit::Range { min, max }) => (min.as_ref(), max.as_ref()),
+            Some(Limit::Range { min, max }) => (*min, *max),
             Some(Limit::Words(_)) | None => (None, None),
         };
-        let bound = |sign: &str, number: &Number| Bound {
-            value: number.value,
-            inclusive: true,
-            text: format!("{sign} {}", number.text).into(),
-        };
+        let bound =
+            |sign: &str, value: Decimal| Bound { value, inclusive: true, text: format!("{sign} {}", shown(field, value)).into() };
         let zero = |inclusive: bool| {
             let text = if inclusive { ">= 0" } else { "> 0" };
             Some(Bound { value: Decimal::ZERO, inclusive, text: text.into() })
@@ -294,11 +347,11 @@ impl Settings {
         Check::Number { at, min, max }
     }
 
-    /// All decisions in one fixed form, for the hash. Limits are as they are written, since exceptions show them so.
+    /// All decisions in one fixed form, for the hash. Name and version decide nothing.
     fn canonical_text(&self) -> String {
         use std::fmt::Write as _;
-        let mut text = format!("name={:?}\nversion={:?}\n", self.name, self.version);
-        let number = |number: &Option<Number>| number.as_ref().map_or_else(String::new, |number| number.text.clone());
+        let mut text = String::new();
+        let number = |number: &Option<Decimal>| number.map_or_else(String::new, |number| number.to_string());
         let mut limits: Vec<_> = self.limits.iter().collect();
         limits.sort_by_key(|(name, _)| *name);
         // Writing to a String cannot fail.
@@ -313,11 +366,19 @@ impl Settings {
             let _ = writeln!(text, "rules.{}={},{enabled}", kind.name(), severity.as_str());
         }
         let Projection { minimum_spread, minimum_price, hold_on_soft_exceptions } = &self.projection;
-        let shown = |value: &Option<Decimal>| value.map_or_else(String::new, |value| value.to_string());
-        let _ = writeln!(text, "projection={},{},{hold_on_soft_exceptions}", shown(minimum_spread), shown(minimum_price));
+        let _ = writeln!(text, "projection={},{},{hold_on_soft_exceptions}", number(minimum_spread), number(minimum_price));
         let _ = writeln!(text, "units.accept_small_percentages={}", self.accept_small_percentages);
         text
     }
+}
+
+/// A bound as exceptions show it. Bounds that mean the same are shown alike, however they are written: without zeros at the
+/// end, but for the built-in percentages, which have a decimal (`97.0`).
+fn shown(field: Field, value: Decimal) -> String {
+    let is_of = |limit: &Limit| matches!(limit, Limit::Range { min, max } if [*min, *max].contains(&Some(value)));
+    let mut built_in = Settings::built_in().limits.iter();
+    let known = built_in.any(|(name, limit)| *name == field.name() && is_of(limit));
+    value.with_min_decimals(u8::from(known && field.info().unit == Unit::Percent))
 }
 
 fn unknown(key: &Spanned<std::borrow::Cow<'_, str>>, known: &str) -> (Range<usize>, String) {
@@ -360,15 +421,24 @@ fn list(value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<Vec<String>> {
     }
 }
 
-fn number(value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<Number> {
+/// A bound of a field. A bound of percentages that can only be meant as a fraction is a mistake: with it, no loan or every
+/// loan would pass.
+fn bound(value: &Spanned<DeValue<'_>>, name: &str, field: Field) -> Parsed<Decimal> {
+    let percent = number(value, name)?;
+    let hundredfold = percent.times_hundred().filter(|_| field.info().reads_as_fraction(percent));
+    let Some(hundredfold) = hundredfold else { return Ok(percent) };
+    let written = percent.with_min_decimals(2);
+    Err((value.span(), format!("`{name}` of {field}: {written} means {percent} %: write {hundredfold}")))
+}
+
+fn number(value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<Decimal> {
     let text = match value.get_ref() {
         DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str(),
         DeValue::Float(float) => float.as_str(),
         _ => return Err((value.span(), format!("`{name}` must be a number, such as 97.0"))),
     };
-    let plain = text.replace('_', "");
-    match plain.parse() {
-        Ok(value) => Ok(Number { value, text: plain }),
+    match text.replace('_', "").parse() {
+        Ok(value) => Ok(value),
         Err(error) => Err((value.span(), format!("`{name}`: {text} cannot be used: {error}"))),
     }
 }
@@ -378,101 +448,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
+mod respelling;
 
-    fn error(text: &str) -> RuleSetError {
-        RuleSet::from_toml(text).unwrap_err()
-    }
-
-    #[test]
-    fn the_built_in_rule_set_says_what_the_contract_says() {
-        let rules = RuleSet::built_in();
-        let limits: Vec<(&str, &str, String)> =
-            rules.rules().iter().map(|r| (r.exception_type().name(), r.severity().as_str(), r.limit().to_owned())).collect();
-        let expected = [
-            ("loan_amount_range", "hard", ">= 50000 and <= 5000000"),
-            ("ltv_ratio", "hard", "> 0 and <= 97.0"),
-            ("dti_ratio", "hard", ">= 0 and <= 50.0"),
-            ("credit_score", "hard", ">= 620 and <= 850"),
-            ("property_type", "hard", "one of sfr, condo, townhouse, pud, 2-4_unit"),
-            ("occupancy_status", "hard", "one of primary, second_home, investment"),
-            ("loan_purpose", "hard", "one of purchase, rate_term_refinance, cash_out_refinance"),
-            ("missing_purchase_price", "soft", "> 0"),
-            ("missing_appraisal", "soft", "> 0"),
-            ("note_rate_range", "soft", ">= 1.0 and <= 15.0"),
-        ];
-        assert_eq!(limits, expected.map(|(name, severity, limit)| (name, severity, limit.to_owned())));
-        assert_eq!(*rules.projection(), Projection::default());
-        assert!(!rules.accepts_small_percentages());
-    }
-
-    #[test]
-    fn the_table_and_the_file_agree_on_severities() {
-        let rules = RuleSet::built_in();
-        for rule in rules.rules() {
-            assert_eq!(rule.severity(), rule.exception_type().kind().severity);
-        }
-    }
-
-    #[test]
-    fn what_is_left_out_keeps_the_built_in_value() {
-        let rules =
-            RuleSet::from_toml("name = \"strict\"\n[limits]\nltv_ratio = { max = 80.00 }\ncredit_score = { min = 700 }").unwrap();
-        assert_eq!(rules.rule(ExceptionType::LtvRatio).unwrap().limit(), "> 0 and <= 80.00");
-        assert_eq!(rules.rule(ExceptionType::CreditScore).unwrap().limit(), ">= 700 and <= 850");
-        assert_eq!(rules.rule(ExceptionType::DtiRatio).unwrap().limit(), ">= 0 and <= 50.0");
-        assert_eq!(rules.id().name, "strict");
-        assert_eq!(rules.id().version, RuleSet::built_in().id().version);
-    }
-
-    #[test]
-    fn severities_switches_and_projection_are_read() {
-        let text = "[severity]\nnote_rate_range = \"hard\"\n[rules]\nmissing_purchase_price = false\n[projection]\nminimum_spread = -0.5\nminimum_price = 98\nhold_on_soft_exceptions = true\n[units]\naccept_small_percentages = true";
-        let rules = RuleSet::from_toml(text).unwrap();
-        assert_eq!(rules.rule(ExceptionType::NoteRateRange).unwrap().severity(), Severity::Hard);
-        assert!(rules.rule(ExceptionType::MissingPurchasePrice).is_none());
-        let projection = rules.projection();
-        assert_eq!(projection.minimum_spread.map(|d| d.to_string()), Some("-0.5".to_owned()));
-        assert_eq!(projection.minimum_price, Some(Decimal::from_integer(98)));
-        assert!(projection.hold_on_soft_exceptions && rules.accepts_small_percentages());
-    }
-
-    #[test]
-    fn the_hash_follows_what_is_decided_not_how_it_is_written() {
-        let built_in = RuleSet::built_in().id().hash;
-        assert_eq!(RuleSet::from_toml("# nothing\n").unwrap().id().hash, built_in);
-        assert_eq!(RuleSet::from_toml("[limits]\nltv_ratio = { max = 97.0 } # as ever").unwrap().id().hash, built_in);
-        // Exceptions show the limit as it is written, so this one gives other bytes.
-        assert_ne!(RuleSet::from_toml("[limits]\nltv_ratio = { max = 97 }").unwrap().id().hash, built_in);
-        assert_ne!(RuleSet::from_toml("[limits]\nltv_ratio = { max = 96.99 }").unwrap().id().hash, built_in);
-        assert_ne!(RuleSet::from_toml("[units]\naccept_small_percentages = true").unwrap().id().hash, built_in);
-    }
-
-    #[test]
-    fn errors_name_the_line() {
-        for (text, line, part) in [
-            ("nme = \"x\"", 1, "unknown key `nme`"),
-            ("name = \"x\"\n\n[limits]\nltv = { max = 97 }", 4, "unknown key `ltv`"),
-            ("[limits]\nltv_ratio = 97", 2, "takes a table"),
-            ("[limits]\nltv_ratio = { max = \"97\" }", 2, "must be a number"),
-            ("[limits]\nltv_ratio = { min = 1, max = 97 }", 2, "unknown key `min`"),
-            ("[limits]\ncredit_score = { min = 900 }", 2, "below its min"),
-            ("[limits]\nltv_ratio = { max = 0 }", 2, "no loan could pass"),
-            ("[limits]\ncredit_score = { min = nan }", 2, "cannot be used"),
-            ("[limits]\nproperty_type = []", 2, "not an empty one"),
-            ("[limits]\nproperty_type = [\"sfr\",\n 7]", 3, "text in quotation marks"),
-            ("[severity]\nltv_ratio = \"medium\"", 2, "no severity"),
-            ("[severity]\nmissing_field = \"soft\"", 2, "unknown key `missing_field`"),
-            ("[rules]\nltv_ratio = 0", 2, "true or false"),
-            ("[projection]\nminimum = 1", 2, "unknown key `minimum`"),
-            ("limits = 5", 1, "must be a table"),
-            ("a = 1\na = 2", 2, ""),
-            ("name = \"x", 1, ""),
-        ] {
-            let error = error(text);
-            assert_eq!(error.line, line, "{text}: {error}");
-            assert!(error.message.contains(part), "{text}: {error}");
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     phases::pricing::{IrrTarget, IrrTargetError},
-    rules::rule_set::{RuleSet, RuleSetError, RuleSetId},
+    rules::rule_set::{RuleSet, RuleSetError, RuleSetFile, RuleSetId},
     run::{NewRun, Run, RunRecord, RunStatus},
     stores::{
         StoreError, keys,
@@ -41,8 +41,8 @@ pub struct RunRequest {
     pub pdate: Option<Date>,
     /// The tapes, in the order in which their loans come.
     pub tapes: TapeList,
-    /// The rule set as TOML; the built-in one without it.
-    pub rule_set: Option<String>,
+    /// The rule set; the built-in one without it.
+    pub rule_set: Option<RuleSetFile>,
     /// Whether nothing but the run and its summary is kept.
     pub dry_run: bool,
 }
@@ -106,7 +106,7 @@ impl RunRequest {
     /// # Errors
     /// They were sound when the run was created, and are not any more.
     pub fn rules(&self) -> Result<RuleSet, RequestError> {
-        Ok(self.rule_set.as_deref().map_or_else(|| Ok(RuleSet::built_in()), RuleSet::from_toml)?)
+        Ok(self.rule_set.as_ref().map_or_else(|| Ok(RuleSet::built_in()), RuleSetFile::rules)?)
     }
 
     /// The run, pending.
