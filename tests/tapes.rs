@@ -1225,15 +1225,36 @@ mod repeats {
     }
 
     #[test]
-    fn a_repeat_in_another_tape_names_tape_and_line() {
-        let tapes = [tape(&[good("A"), good("B")]), tape(&[good("C"), good("B")]), tape(&[good("B"), good("C"), good("D")])];
-        let tapes: Vec<_> = ["a.csv", "b.csv", "c.csv"].into_iter().zip(tapes.iter().map(String::as_bytes)).collect();
+    fn a_line_of_one_of_several_tapes_is_named_with_its_tape() {
+        let tapes = [
+            tape(&[good("A"), good("B")]),
+            tape(&[good("C"), good("B"), good("C"), "too,few".to_owned()]),
+            tape(&[good("B"), good("C"), "\"x\"y,1".to_owned(), good("D")]),
+        ];
+        let tapes: Vec<_> = ["a.csv", "in/b.csv", "c.csv"].into_iter().zip(tapes.iter().map(String::as_bytes)).collect();
         let finished = run_tapes(&tapes, &RuleSet::built_in(), TUNING).unwrap();
         assert_eq!(bought(&finished), ["A", "B", "C", "D"]);
         let messages = column(&exceptions(&finished), "message");
-        for (message, place) in messages.iter().zip(["line 3 of a.csv", "line 3 of a.csv", "line 2 of b.csv"]) {
-            assert!(message.contains(place), "{message}");
+        let expected = [
+            "Loan number B was already used on line 3 of a.csv",
+            "Loan number C was already used on line 2 of in/b.csv",
+            "Line 5 of in/b.csv cannot be read: the row has 2 fields, ",
+            "Loan number B was already used on line 3 of a.csv",
+            "Loan number C was already used on line 2 of in/b.csv",
+            "Line 4 of c.csv cannot be read: ",
+        ];
+        assert_eq!(messages.len(), expected.len(), "{messages:?}");
+        for (message, beginning) in messages.iter().zip(expected) {
+            assert!(message.starts_with(beginning), "{message}");
         }
+    }
+
+    #[test]
+    fn a_line_of_the_only_tape_is_named_without_it() {
+        let finished = run_lines(&[good("A"), good("A"), "too,few".to_owned()]);
+        let messages = column(&exceptions(&finished), "message");
+        assert_eq!(messages[0], "Loan number A was already used on line 2");
+        assert!(messages[1].starts_with("Line 4 cannot be read: the row has 2 fields, "), "{messages:?}");
     }
 
     #[test]

@@ -144,7 +144,7 @@ mod test_phase_validate {
             .with("purchase_price", "Infinity")
             .with("appraisal_value", "1234567890123456789012345678901")
             .build();
-        let mut first_use = FirstUse { source_file: "may/tape.csv".to_owned(), line: 7, same_tape: false };
+        let mut first_use = FirstUse { source_file: Some("may/tape.csv".to_owned()), line: 7 };
         let exceptions = validate(&loan, Some(&first_use)).exceptions().to_vec();
         let percent = "Note rate 0.0675 contradicts its column, which holds percentages: \
                        a value of at most 0.5 there looks like a fraction";
@@ -167,7 +167,7 @@ mod test_phase_validate {
         });
         assert_eq!(exceptions, expected);
 
-        first_use.same_tape = true;
+        first_use.source_file = None;
         let again = LoanBuilder::good().build();
         let exceptions = validate(&again, Some(&first_use)).exceptions().to_vec();
         assert_eq!(names(&exceptions), [("duplicate_loan", "hard")]);
@@ -176,7 +176,7 @@ mod test_phase_validate {
         // Of a row that was not read there is nothing else to say. 200 characters of it are shown, not 200 bytes.
         let raw = format!("LN-0002,{}", "é".repeat(300));
         let reason = MalformedReason::FieldCount { expected: 11, found: 2 };
-        let broken = Loan { malformed: Some(Malformed { reason, raw: &raw }), ..Loan::empty(12) };
+        let broken = Loan { malformed: Some(Malformed { reason, raw: &raw, source_file: None }), ..Loan::empty(12) };
         let shown = format!("LN-0002,{}", "é".repeat(192));
         let message = format!("Line 12 cannot be read: the row has 2 fields, the header has 11. It says: {shown}");
         let exceptions = validate(&broken, None).exceptions().to_vec();
@@ -273,9 +273,9 @@ mod test_phase_eligibility {
         let broken = LoanBuilder::good().with("ltv_ratio", "125").with("dti_ratio", "90").with("appraisal_value", "");
         is_assessed(&broken.with("credit_score", "").build(), false, &[("missing_field", "hard")]);
         is_assessed(&broken.with("note_rate", "six").build(), false, &[("invalid_value", "hard")]);
-        let malformed = Malformed { reason: MalformedReason::StrayQuote, raw: "\"LN\"-1,250000" };
+        let malformed = Malformed { reason: MalformedReason::StrayQuote, raw: "\"LN\"-1,250000", source_file: None };
         is_assessed(&Loan { malformed: Some(malformed), ..Loan::empty(3) }, false, &[("malformed_row", "hard")]);
-        let first_use = FirstUse { source_file: "tape.csv".to_owned(), line: 2, same_tape: true };
+        let first_use = FirstUse { source_file: None, line: 2 };
         let loan = broken.build();
         let assessed = assess(validate(&loan, Some(&first_use)), &RuleSet::built_in());
         assert_eq!(names(assessed.exceptions()), [("duplicate_loan", "hard")]);

@@ -291,6 +291,8 @@ pub struct Malformed<'t> {
     pub reason: MalformedReason,
     /// The row as it stands in the tape, or its beginning.
     pub raw: &'t str,
+    /// The tape, where the run has several.
+    pub source_file: Option<&'t str>,
 }
 
 /// Why a row cannot be read.

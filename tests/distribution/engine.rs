@@ -74,7 +74,7 @@ fn a_mark_in_front_and_letters_of_every_alphabet_are_whole() {
 #[test]
 fn loan_numbers_repeat_over_parts_and_tapes() {
     let first = format!("{HEADER}\n{}{}{}", loans(0, 30), loans(10, 20), loans(10, 12));
-    let second = format!("{HEADER}\n\n{}\"L-\n3\",{GOOD_CELLS}\n{}", loans(25, 40), loans(39, 41));
+    let second = format!("{HEADER}\n\n{}too,few\n\"L-\n3\",{GOOD_CELLS}\n{}", loans(25, 40), loans(39, 41));
     let third = format!("Note;{}\n{}", HEADER.replace(',', ";"), loans(5, 9).replace(',', ";").replace("L-", "x;L-"));
     let tapes = [("b.csv", first.as_bytes()), ("a.csv", second.as_bytes()), ("c.csv", third.as_bytes())];
     assert_equal(&tapes);

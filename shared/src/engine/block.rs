@@ -26,6 +26,10 @@ use super::cut::{Content, CutBlock, Spans};
 #[derive(Debug)]
 pub struct RowReader<'t> {
     header: &'t Header,
+    /// The name of the tape, as the run calls it.
+    name: &'t str,
+    /// Whether messages name the tape, because the run has several.
+    names_tape: bool,
     /// What parts fields.
     pub delimiter: u8,
     /// How many fields a row has.
@@ -55,6 +59,8 @@ impl<'t> RowReader<'t> {
         let kept = header.columns.iter().enumerate().filter(|(_, column)| column.field.is_none());
         Self {
             header,
+            name: tape.name(),
+            names_tape: false,
             delimiter: tape.delimiter(),
             width: header.columns.len(),
             extra_cells: tape.allows_extra_cells(),
@@ -67,6 +73,16 @@ impl<'t> RowReader<'t> {
             words: Field::WORDED.map(place),
             kept: kept.map(|(at, column)| (at, json_text(&column.name) + ":")).collect(),
         }
+    }
+
+    /// Reads the rows of one of so many tapes: messages name the tape where there are several.
+    pub fn among(self, tapes: usize) -> Self {
+        Self { names_tape: tapes > 1, ..self }
+    }
+
+    /// The name of the tape, where messages give it.
+    fn told_name(&self) -> Option<&'t str> {
+        self.names_tape.then_some(self.name)
     }
 }
 
@@ -156,7 +172,9 @@ pub fn judge_block(
         }
         let mut loan = Loan::empty(record.line);
         match row.content {
-            Content::Malformed(reason) => loan.malformed = Some(Malformed { reason, raw }),
+            Content::Malformed(reason) => {
+                loan.malformed = Some(Malformed { reason, raw, source_file: reader.told_name() });
+            }
             Content::Plain(_) | Content::Quoted => read.fill(&mut loan, &cells, reader),
         }
         judge_in_full(&mut judged, &loan, first_use, terms);

@@ -34,10 +34,10 @@ pub struct Repeat {
 }
 
 impl Repeat {
-    /// The repeat as rows of `tape` are judged by it.
-    pub fn first_use(&self, names: &[String], tape: usize) -> FirstUse {
-        let source_file = names.get(self.tape).cloned().unwrap_or_default();
-        FirstUse { source_file, line: self.line, same_tape: self.tape == tape }
+    /// The repeat as rows are judged by it. `names` are the tapes of the run.
+    pub fn first_use(&self, names: &[String]) -> FirstUse {
+        let source_file = if names.len() > 1 { names.get(self.tape).cloned() } else { None };
+        FirstUse { source_file, line: self.line }
     }
 }
 

@@ -123,7 +123,7 @@ pub struct Outcome {
 /// drop.
 pub fn run(job: &Job<'_>) -> Result<Outcome, RunError> {
     let tapes = open_tapes(job)?;
-    let readers: Vec<RowReader<'_>> = tapes.iter().map(|tape| RowReader::new(tape, job.rules)).collect();
+    let readers: Vec<RowReader<'_>> = tapes.iter().map(|tape| RowReader::new(tape, job.rules).among(tapes.len())).collect();
     let terms = Terms {
         rules: job.rules,
         irr_target: &job.irr_target,
@@ -165,7 +165,7 @@ impl Workers for Crew<'_, '_> {
             let text = self.intake.cut(tape, &block, &mut cut)?;
             let first_uses = |repeats: Vec<intake::Repeat>| -> Vec<(u32, FirstUse)> {
                 let names = self.assembly.names();
-                repeats.iter().map(|repeat| (repeat.row as u32, repeat.first_use(names, tape))).collect()
+                repeats.iter().map(|repeat| (repeat.row as u32, repeat.first_use(names))).collect()
             };
             let Some(repeats) = self.intake.pass(ticket, tape, &block, &cut, first_uses) else { return Ok(()) };
             let (reader, room) = (&self.readers[tape], self.assembly.room());

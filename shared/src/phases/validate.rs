@@ -13,12 +13,18 @@ use super::Exception;
 /// Where a loan number was used for the first time in a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FirstUse {
-    /// The tape.
-    pub source_file: String,
+    /// The tape, where the run has several.
+    pub source_file: Option<String>,
     /// The line in it.
     pub line: u64,
-    /// Whether that is the tape of the later use, too.
-    pub same_tape: bool,
+}
+
+/// A line as messages give it: with the tape that it is in, where the run has several.
+fn place(line: u64, source_file: Option<&str>) -> String {
+    match source_file {
+        None => line.to_string(),
+        Some(file) => concat(&[&line.to_string(), " of ", file]),
+    }
 }
 
 /// A loan that has been validated.
@@ -65,7 +71,8 @@ fn failures(loan: &Loan<'_>, first_use: Option<&FirstUse>) -> Vec<Exception> {
     let hard = |exception_type, evidence| Exception { exception_type, severity: Severity::Hard, evidence };
     if let Some(malformed) = &loan.malformed {
         let raw = excerpt(malformed.raw);
-        let message = format!("Line {} cannot be read: {}. It says: {raw}", loan.line, malformed.reason);
+        let place = place(loan.line, malformed.source_file);
+        let message = format!("Line {place} cannot be read: {}. It says: {raw}", malformed.reason);
         let limit = "a row as the header announces it".into();
         let evidence = Evidence { field: "".into(), actual: raw.to_owned().into(), limit, excess: None, message };
         return vec![hard(ExceptionType::MalformedRow, evidence)];
@@ -86,12 +93,9 @@ fn failures(loan: &Loan<'_>, first_use: Option<&FirstUse>) -> Vec<Exception> {
         }
     }
     if let Some(first) = first_use {
-        let place = match first.same_tape {
-            true => concat(&["line ", &first.line.to_string()]),
-            false => format!("line {} of {}", first.line, first.source_file),
-        };
+        let place = place(first.line, first.source_file.as_deref());
         let number = loan.shown_number();
-        let message = concat(&["Loan number ", number, " was already used on ", &place]);
+        let message = concat(&["Loan number ", number, " was already used on line ", &place]);
         let field = Cow::Borrowed(Field::SellerLoanNumber.name());
         let evidence =
             Evidence { field, actual: number.to_owned().into(), limit: "used once in a run".into(), excess: None, message };

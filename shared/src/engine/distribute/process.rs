@@ -43,7 +43,7 @@ pub fn process(job: &Job<'_>, plan: &Plan, part: usize, store: &dyn PartStore) -
         plan,
         names: plan.tapes.iter().map(|tape| tape.source_file.clone()).collect(),
         part: planned,
-        reader: RowReader::new(&tape, job.rules),
+        reader: RowReader::new(&tape, job.rules).among(plan.tapes.len()),
         hasher: NumberHasher::random(),
         feed: Feed::new((tape.read_within(job.tuning.block_bytes, *start..*end, *line)?, 0)),
         rows: Turnstile::new(Rows { next: 0, repeats: repeats_of(planned, part, store)?, used: 0 }),
@@ -146,7 +146,7 @@ impl Workers for Crew<'_, '_> {
             let text = block_text(&block, self.job.tapes[tape].as_ref())?;
             cut.cut(&block, text, &self.reader, &self.hasher);
             let Some(repeats) = self.rows.pass(ticket, |rows| rows.take(cut.rows())) else { return Ok(()) };
-            let first_use = |repeat: &Repeat| (repeat.row as u32, repeat.first_use(&self.names, tape));
+            let first_use = |repeat: &Repeat| (repeat.row as u32, repeat.first_use(&self.names));
             let repeats: Vec<(u32, FirstUse)> = repeats.iter().map(first_use).collect();
             let judged = judge_block(&block, text, &cut, (tape, &self.reader), terms, &repeats, room, &mut memos);
             let packed = frames::pack(&judged);
