@@ -16,6 +16,7 @@ use shared::{
     engine::Progress,
     error::{MAX_MESSAGE_CHARACTERS, Phase, RunError, RunErrorCode},
     paths::MAX_PATH_BYTES,
+    rules::rule_set::RuleSetFile,
     start_run::{self, MAX_RULE_SET_BYTES, MAX_TAPES, Terms},
     storage::StorageBackend as _,
     stores::{
@@ -211,7 +212,7 @@ fn largest_request(app: &TestApp, user: &User, team: &SalesTeam, tapes: Vec<Tape
         created_by: Some(user.id),
         irr_target: Some("29.123456789012345678901234567".parse().unwrap()),
         pdate: Some("2026-02-02".parse().unwrap()),
-        rule_set: Some(rules),
+        rule_set: Some(RuleSetFile::new("largest.toml", rules)),
         dry_run: false,
     };
     start_run::request(Uuid::new_v4(), terms, tapes, app.resources.clock.now())
@@ -304,7 +305,7 @@ impl Damage {
             }
             Self::RuleSet => {
                 let mut request = app.worker.runs.request(id).await.unwrap().unwrap();
-                request.rule_set = Some("[limits]\nunknown = 1\n".to_owned());
+                request.rule_set = Some(RuleSetFile::new("bad.toml", "[limits]\nunknown = 1\n".to_owned()));
                 table.update(&keys::run_request(id), set(serde_json::to_string(&request).unwrap()), None).await.unwrap();
             }
             Self::NoTapeList => app.resources.storage.delete(&keys::tape_list(id)).await.unwrap(),
