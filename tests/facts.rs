@@ -12,6 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use shared::{
+    decimal::Decimal,
     engine::Tuning,
     facts::{
         EXCEPTIONS_FILE, EXCEPTIONS_PER_GROUP, FACTS_FILE, FACTS_PER_GROUP,
@@ -101,7 +102,7 @@ static LARGE: LazyLock<Large> = LazyLock::new(|| {
         let score = if loan % 3 == 0 && loan < LARGE_LOANS / 2 { "600" } else { "700" };
         let price = if loan % 5 == 4 { "" } else { "312500" };
         let appraisal = if loan % 4 == 3 { "" } else { "312500" };
-        tape.push_str(&format!("{number},{amount},{rate},80,35,{score},sfr,primary,purchase,{price},{appraisal}\n"));
+        tape.push_str(&format!("{number},{amount},{rate},80,35.{loan:06},{score},sfr,primary,purchase,{price},{appraisal}\n"));
     }
     let tuning = Tuning { threads: 2, block_bytes: 256 * 1024 };
     let finished = run_tapes(&[("large.csv", tape.as_bytes())], &large_rules(), tuning).unwrap();
@@ -145,6 +146,8 @@ fn every_loan_of_the_tape_is_a_fact_in_tape_order() {
             _ => StoredNumber::Value(format!("{}.25", 100_000 + loan).parse().unwrap()),
         };
         assert_eq!(row.numbers[0], amount);
+        let dti = StoredNumber::Value(format!("35.{loan:06}").parse().unwrap());
+        assert_eq!(row.numbers[3], if malformed { StoredNumber::Missing } else { dti });
     }
     let held_back: Vec<usize> =
         (0..LARGE_LOANS).filter(|loan| large.facts[*loan].disposition == Disposition::Projected).collect();
@@ -274,6 +277,32 @@ fn facts_say_what_the_tape_says() {
             r#"{"seller_loan_number":"X-3","loan_amount":60000,"note_rate":".5","ltv_ratio":80,"dti_ratio":35,"credit_score":740,"property_type":"pud","occupancy_status":"second_home","loan_purpose":"rate_term_refinance","purchase_price":150000,"appraisal_value":0,"Kept \"as is\"":"1","source_Disposition":"2","column_14":"3","Größe":"4","disposition":"rejected","projection_reason":null,"pricing_spread":null,"final_price":null,"source_file":"tape.csv","line":5}"#,
         ]
     );
+}
+
+#[test]
+fn what_no_column_holds_is_read_exactly() {
+    let tape = format!(
+        "{HEADER}\n\
+         A-1,250000.015,60000.5,80,35.12345678,720.00001,sfr,primary,purchase,999999999999.995,312500\n\
+         A-2,60000000000.125,-60000,97.00000001,35,720,sfr,primary,purchase,312500,312500\n\
+         A-3,250000,6.5,1000,-999.9999999,99999.9999,sfr,primary,purchase,312500,312500\n"
+    );
+    let finished = run_tape(&tape).unwrap();
+    let stored = Stored::new(&finished);
+    let facts = stored.all_facts();
+    for (row, line) in facts.iter().zip(tape.lines().skip(1)) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let written = [1, 2, 3, 4, 5, 9, 10].map(|at| StoredNumber::Value(cells[at].parse().unwrap()));
+        assert_eq!(row.numbers, written, "{line}");
+    }
+    let bought = &finished.rows("purchase_tape.csv")[0];
+    let shown = |value: Option<Decimal>| value.map(|value| value.with_min_decimals(4));
+    assert_eq!((&bought["pricing_spread"], &bought["final_price"]), (&"59992.4500".to_owned(), &"150081.1250".to_owned()));
+    assert_eq!(shown(facts[0].pricing_spread).as_ref(), Some(&bought["pricing_spread"]));
+    assert_eq!(shown(facts[0].final_price).as_ref(), Some(&bought["final_price"]));
+    let excesses = stored.all_exceptions();
+    let excesses: Vec<String> = excesses.iter().filter_map(|row| row.excess).map(|excess| excess.to_string()).collect();
+    assert_eq!(excesses, ["59985.5", "59995000000.125", "0.00000001", "60001", "903", "999.9999999", "99149.9999"]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use parquet::{
     record::Field as Value,
 };
 use shared::{
+    decimal::Decimal,
     engine::Tuning,
     error::{Phase, RunError, RunErrorCode},
     loan::Field,
@@ -84,9 +85,15 @@ pub fn facts(finished: &Finished) -> Rows {
     stored(finished, "facts.parquet")
 }
 
-/// The exceptions of a run as they are stored.
+/// The exceptions of a run as they are stored, each with its excess as the API shows it: without zeros at the end, and exactly
+/// where its column only has it rounded.
 pub fn exceptions(finished: &Finished) -> Rows {
-    stored(finished, "exceptions.parquet")
+    let mut rows = stored(finished, "exceptions.parquet");
+    for row in &mut rows {
+        let exact = row.remove("exact_excess").or_else(|| Some(row.get("excess")?.parse::<Decimal>().unwrap().to_string()));
+        row.extend(exact.map(|excess| ("excess".to_owned(), excess)));
+    }
+    rows
 }
 
 /// The cells of a column; an empty text where there is none.

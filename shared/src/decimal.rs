@@ -85,11 +85,6 @@ impl Decimal {
         (self.scale == MICRO && self.high == low >> 63).then_some(low)
     }
 
-    /// The value in millionths, rounded half to even; `None` when it does not fit 64 bits.
-    pub fn rounded_micros(self) -> Option<i64> {
-        i64::try_from(self.rounded_mantissa(MICRO)).ok()
-    }
-
     /// The digits without the point, and the number of decimals.
     pub fn parts(self) -> (i128, u8) {
         (self.mantissa(), self.scale)

@@ -149,7 +149,7 @@ impl Field {
     pub const WORDED: [Self; WORDS] = [Self::PropertyType, Self::OccupancyStatus, Self::LoanPurpose];
 
     /// What the product knows about the column.
-    pub fn info(self) -> &'static FieldInfo {
+    pub const fn info(self) -> &'static FieldInfo {
         &FIELDS[self as usize]
     }
 

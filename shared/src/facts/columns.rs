@@ -10,13 +10,12 @@ use crate::{
     loan::{Field, NUMBERS, OrdinaryLoan, Reading, WORDS, WordCell},
     phases::{
         disposition::{Decided, Disposition},
-        pricing::Price,
+        pricing::{Price, TenThousandths},
     },
     rules::Severity,
 };
 
-/// The numbers of a loan are stored with at most 18 digits, as their column says.
-const EIGHTEEN_DIGITS: u64 = 1_000_000_000_000_000_000;
+use super::decimals::{EXCESS, NUMBER_TYPES, PRICE};
 
 /// Texts, one after the other.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -88,7 +87,7 @@ impl SparseText {
     }
 }
 
-/// Numbers in a fixed scale, of which some rows have none.
+/// Numbers in the scale of their column, of which some rows have none.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct NumberColumn {
     /// A value for each row; zero where there is none.
@@ -163,7 +162,7 @@ pub struct FactColumns {
     pub lines: Vec<i64>,
     /// Loan numbers, as shown.
     pub loan_numbers: TextColumn,
-    /// The numbers, in millionths, rounded half to even.
+    /// The numbers, each in its type of [`NUMBER_TYPES`]; rounded half to even where they do not fit it exactly.
     pub numbers: [NumberColumn; NUMBERS],
     /// The words.
     pub words: [WordColumn; WORDS],
@@ -207,41 +206,64 @@ impl FactColumns {
         self.lines.push(i64::try_from(loan.line).unwrap_or(i64::MAX));
         self.loan_numbers.push(loan.shown_number());
         let mut odd = false;
-        for (column, cell) in self.numbers.iter_mut().zip(&loan.numbers) {
-            let micros = cell.micros().filter(|micros| micros.unsigned_abs() < EIGHTEEN_DIGITS);
-            if micros.is_none() && cell.reading != Reading::Missing {
+        for ((column, cell), stored) in self.numbers.iter_mut().zip(&loan.numbers).zip(NUMBER_TYPES) {
+            let exact = cell.value().and_then(|value| stored.exact(value));
+            if exact.is_none() && cell.reading != Reading::Missing {
                 odd = true;
-                let rounded = cell.value().and_then(Decimal::rounded_micros);
-                column.push(rounded.filter(|micros| micros.unsigned_abs() < EIGHTEEN_DIGITS));
+                column.push(cell.value().and_then(|value| stored.rounded(value)));
             } else {
-                column.push(micros);
+                column.push(exact);
             }
         }
         for (column, word) in self.words.iter_mut().zip(loan.words) {
             column.push(word);
         }
         self.dispositions.push(decided.disposition as u8);
-        self.pricing_spread.push(decided.price.map(|price| price.pricing_spread.0));
-        self.final_price.push(decided.price.map(|price| price.final_price.0));
+        let fitting = |number: TenThousandths| Some(number.0).filter(|mantissa| PRICE.fits(*mantissa));
+        let spread = decided.price.and_then(|price| fitting(price.pricing_spread));
+        let final_price = decided.price.and_then(|price| fitting(price.final_price));
+        self.pricing_spread.push(spread);
+        self.final_price.push(final_price);
+        odd |= decided.price.is_some() && (spread.is_none() || final_price.is_none());
         if let Some(reason) = &decided.projection_reason {
             self.projection_reason.push(row, reason);
         }
         if odd {
-            self.push_odd(row, decided);
+            let written = loan.numbers.iter().map(|cell| match cell.reading {
+                Reading::Unreadable(_) => Some(cell.written),
+                Reading::Value(_) | Reading::Missing => None,
+            });
+            self.push_as_written(row, written);
+            self.push_exact_values(row, loan.numbers.iter().map(|cell| cell.value()), decided.price);
         }
     }
 
     /// Appends an ordinary loan that is bought.
     #[inline]
     pub fn push_bought(&mut self, loan: &OrdinaryLoan<'_>, price: Price) {
+        let row = row_number(self.lines.len());
         self.lines.push(i64::try_from(loan.line).unwrap_or(i64::MAX));
         self.loan_numbers.push(loan.seller_loan_number);
-        // Plain numbers have at most twelve digits before the point: eighteen in all.
-        self.numbers.iter_mut().zip(loan.micros).for_each(|(column, micros)| column.values.push(micros));
+        let mut odd = false;
+        for ((column, micros), stored) in self.numbers.iter_mut().zip(loan.micros).zip(NUMBER_TYPES) {
+            match stored.exact_micros(micros) {
+                Some(mantissa) => column.values.push(mantissa),
+                None => {
+                    odd = true;
+                    column.push(stored.rounded(Decimal::from_micros(micros)));
+                }
+            }
+        }
         self.words.iter_mut().zip(loan.codes).for_each(|(column, code)| column.codes.push(code));
         self.dispositions.push(Disposition::ToPurchase as u8);
-        self.pricing_spread.values.push(price.pricing_spread.0);
-        self.final_price.values.push(price.final_price.0);
+        for (column, number) in [(&mut self.pricing_spread, price.pricing_spread), (&mut self.final_price, price.final_price)] {
+            let fits = PRICE.fits(number.0);
+            odd |= !fits;
+            column.push(fits.then_some(number.0));
+        }
+        if odd {
+            self.push_exact_values(row, loan.micros.into_iter().map(|micros| Some(Decimal::from_micros(micros))), Some(price));
+        }
     }
 
     /// Notes the kept columns of the loan that is appended next: a JSON object.
@@ -249,24 +271,26 @@ impl FactColumns {
         self.source_columns.push(row_number(self.lines.len()), object);
     }
 
-    /// Notes what the number columns do not hold.
+    /// Notes the cells of numbers that could not be read, in the order of [`Field::NUMERIC`].
     #[cold]
-    fn push_odd(&mut self, row: u32, decided: &Decided<'_, '_>) {
-        let (mut written, mut exact) = (Vec::new(), Vec::new());
-        for (field, cell) in Field::NUMERIC.into_iter().zip(&decided.loan.numbers) {
-            match cell.reading {
-                Reading::Unreadable(_) => written.push(format!("\"{field}\":{}", Value::from(cell.written))),
-                Reading::Value(value) if value.micros().is_none_or(|micros| micros.unsigned_abs() >= EIGHTEEN_DIGITS) => {
-                    exact.push(format!("\"{field}\":{value}"))
-                }
-                Reading::Value(_) | Reading::Missing => {}
-            }
-        }
-        for (column, members) in [(&mut self.as_written, written), (&mut self.exact_values, exact)] {
-            if !members.is_empty() {
-                column.push(row, &format!("{{{}}}", members.join(",")));
-            }
-        }
+    fn push_as_written<'t>(&mut self, row: u32, cells: impl Iterator<Item = Option<&'t str>>) {
+        let members = Field::NUMERIC.into_iter().zip(cells);
+        let members = members.filter_map(|(field, written)| Some(format!("\"{field}\":{}", Value::from(written?))));
+        push_object(&mut self.as_written, row, members.collect());
+    }
+
+    /// Notes the numbers that their columns do not hold exactly. `numbers` are in the order of [`Field::NUMERIC`].
+    #[cold]
+    fn push_exact_values(&mut self, row: u32, numbers: impl Iterator<Item = Option<Decimal>>, price: Option<Price>) {
+        let numbers = Field::NUMERIC.into_iter().map(Field::name).zip(numbers).zip(NUMBER_TYPES);
+        let prices =
+            [("pricing_spread", price.map(|price| price.pricing_spread)), ("final_price", price.map(|price| price.final_price))];
+        let prices = prices.map(|(name, number)| ((name, number.map(TenThousandths::decimal)), PRICE));
+        let members = numbers.chain(prices).filter_map(|((name, value), stored)| {
+            let value = value.filter(|value| stored.exact(*value).is_none())?;
+            Some(format!("\"{name}\":{value}"))
+        });
+        push_object(&mut self.exact_values, row, members.collect());
     }
 
     /// How many bytes of text a range of loans has.
@@ -310,8 +334,10 @@ pub struct ExceptionColumns {
     pub actuals: TextColumn,
     /// What good loans have.
     pub limits: TextColumn,
-    /// How far the values are from passing, as exact decimals.
-    pub excesses: SparseText,
+    /// How far the values are from passing, rounded half to even where they do not fit exactly.
+    pub excesses: NumberColumn,
+    /// How far they are from passing, as exact decimals, where that does not fit.
+    pub exact_excesses: SparseText,
 }
 
 impl ExceptionColumns {
@@ -328,8 +354,11 @@ impl ExceptionColumns {
             self.fields.push(&exception.evidence.field);
             self.actuals.push(&exception.evidence.actual);
             self.limits.push(&exception.evidence.limit);
-            if let Some(excess) = exception.evidence.excess {
-                self.excesses.push(row, &excess.with_min_decimals(0));
+            let excess = exception.evidence.excess;
+            let exact = excess.and_then(|excess| EXCESS.exact(excess));
+            self.excesses.push(exact.or_else(|| excess.and_then(|excess| EXCESS.rounded(excess))));
+            if let Some(excess) = excess.filter(|_| exact.is_none()) {
+                self.exact_excesses.push(row, &excess.to_string());
             }
         }
     }
@@ -337,7 +366,7 @@ impl ExceptionColumns {
     /// How many bytes of text a range of exceptions has.
     pub fn text_bytes(&self, rows: &Range<usize>) -> usize {
         let texts = [&self.loan_numbers, &self.messages, &self.fields, &self.actuals, &self.limits];
-        texts.map(|column| column.bytes(rows)).iter().sum::<usize>() + self.excesses.bytes(rows)
+        texts.map(|column| column.bytes(rows)).iter().sum::<usize>() + self.exact_excesses.bytes(rows)
     }
 
     /// How many exceptions there are.
@@ -348,6 +377,13 @@ impl ExceptionColumns {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
+    }
+}
+
+/// Notes the members of a JSON object, if there are any.
+fn push_object(column: &mut SparseText, row: u32, members: Vec<String>) {
+    if !members.is_empty() {
+        column.push(row, &format!("{{{}}}", members.join(",")));
     }
 }
 
@@ -370,23 +406,101 @@ fn row_number(row: usize) -> u32 {
 mod tests {
     use super::*;
     use crate::{
-        loan::Loan,
+        loan::{Loan, NumberCell},
         phases::{judge, pricing::IrrTarget},
         rules::rule_set::RuleSet,
         tape::{number::read_cell, units::ColumnUnit},
     };
 
-    #[test]
-    fn a_number_of_more_than_18_digits_stands_in_exact_values_only() {
+    /// The facts of loans, each with one of these cells in a field and nothing else.
+    fn facts_of(field: Field, cells: &[&str]) -> FactColumns {
         let (rules, mut columns) = (RuleSet::built_in(), FactColumns::default());
-        for amount in ["999999999999.999999", "1000000000000", "5000000000000.25"] {
+        let at = Field::NUMERIC.into_iter().position(|other| other == field).unwrap();
+        for cell in cells {
             let mut loan = Loan::empty(2);
-            loan.numbers[0] = read_cell(Field::LoanAmount, amount, ColumnUnit::Percent, true);
+            loan.numbers[at] = read_cell(field, cell, ColumnUnit::Percent, true);
             columns.push(&judge(&loan, None, &rules, &IrrTarget::DEFAULT));
         }
-        assert_eq!(columns.numbers[0].values, [999_999_999_999_999_999, 0, 0]);
-        assert_eq!(columns.numbers[0].nulls, [1, 2]);
-        let exact: Vec<_> = columns.exact_values.range(&(0..3)).collect();
-        assert_eq!(exact, [(1, &br#"{"loan_amount":1000000000000}"#[..]), (2, &br#"{"loan_amount":5000000000000.25}"#[..])]);
+        columns
+    }
+
+    #[test]
+    fn a_number_that_its_column_does_not_hold_stands_in_exact_values() {
+        for (at, field) in Field::NUMERIC.into_iter().enumerate() {
+            let stored = NUMBER_TYPES[at];
+            let (scale, whole) = (usize::from(stored.scale), usize::from(stored.precision - stored.scale));
+            // The largest number, the same below zero, one digit too many before the point and behind it, and one that fits only
+            // until it is rounded.
+            let largest = format!("{}.{}", "9".repeat(whole), "9".repeat(scale));
+            let cells = [
+                largest.clone(),
+                format!("-{largest}"),
+                format!("1{}", "0".repeat(whole)),
+                format!("2.{}25", "0".repeat(scale - 1)),
+                format!("2.{}15", "0".repeat(scale - 1)),
+                format!("{largest}9"),
+            ];
+            let columns = facts_of(field, &cells.each_ref().map(String::as_str));
+            let (most, unit) = (10_i64.pow(u32::from(stored.precision)) - 1, 10_i64.pow(u32::from(stored.scale)));
+            assert_eq!(columns.numbers[at].values, [most, -most, 0, 2 * unit + 2, 2 * unit + 2, 0], "{field}");
+            assert_eq!(columns.numbers[at].nulls, [2, 5], "{field}");
+            let exact: Vec<_> = columns.exact_values.range(&(0..6)).collect();
+            let expected = [2, 3, 4, 5].map(|row| (row, format!("{{\"{field}\":{}}}", cells[row]).into_bytes()));
+            assert!(exact.iter().copied().eq(expected.iter().map(|(row, text)| (*row, text.as_slice()))), "{field}: {exact:?}");
+            assert!(columns.as_written.range(&(0..6)).next().is_none());
+        }
+    }
+
+    /// A loan that has these numbers, all of them millionths, and words that pass.
+    fn ordinary<'t>(texts: [&'t str; NUMBERS]) -> (Loan<'t>, OrdinaryLoan<'t>) {
+        let micros = texts.map(|text| text.parse::<Decimal>().unwrap().micros().unwrap());
+        let mut loan = Loan { seller_loan_number: Some("L-1".into()), ..Loan::empty(7) };
+        loan.numbers = std::array::from_fn(|at| NumberCell::ordinary(micros[at], texts[at]));
+        loan.words = [WordCell::Known(0); WORDS];
+        (loan, OrdinaryLoan { line: 7, seller_loan_number: "L-1", micros, codes: [0; WORDS] })
+    }
+
+    #[test]
+    fn an_ordinary_loan_is_stored_as_the_same_loan_is_otherwise() {
+        let rules = RuleSet::from_toml("[rules]\nnote_rate_range = false").unwrap();
+        for (amount, rate, score, appraisal) in [
+            ("250000.01", "6.123456", "720", "312500"),
+            ("250000.015", "6.5", "720.12345", "999999999999.999999"),
+            ("250000.025", "999.999999", "720.5", "0.000001"),
+            // With such a rate the price has more digits than its column.
+            ("250000", "60000", "720", "312500"),
+        ] {
+            let (loan, short_loan) = ordinary([amount, rate, "80", "35", score, "312500", appraisal]);
+            let decided = judge(&loan, None, &rules, &IrrTarget::DEFAULT);
+            assert_eq!(decided.disposition, Disposition::ToPurchase, "{:?}", decided.exceptions);
+            let (mut long, mut short) = (FactColumns::default(), FactColumns::default());
+            long.push(&decided);
+            short.push_bought(&short_loan, decided.price.unwrap());
+            assert_eq!(format!("{long:?}"), format!("{short:?}"));
+            let exact = long.exact_values.range(&(0..1)).next().map(|(_, text)| String::from_utf8_lossy(text).into_owned());
+            let exact = exact.unwrap_or_default();
+            let expected = match rate {
+                "6.123456" => "",
+                "6.5" => r#"{"loan_amount":250000.015,"credit_score":720.12345,"appraisal_value":999999999999.999999}"#,
+                "999.999999" => r#"{"loan_amount":250000.025,"appraisal_value":0.000001}"#,
+                _ => r#"{"note_rate":60000,"final_price":150079.875}"#,
+            };
+            assert_eq!(exact, expected);
+        }
+    }
+
+    #[test]
+    fn an_excess_that_does_not_fit_stands_as_text() {
+        let rules = RuleSet::from_toml("[limits]\nltv_ratio = { max = 80 }").unwrap();
+        let mut columns = ExceptionColumns::default();
+        for (at, cell) in [(2, "80.000001"), (2, "80.0000015"), (0, "5000000000.5"), (0, "50000000000")] {
+            let (mut loan, _) = ordinary(["250000", "6.5", "80", "35", "720", "312500", "312500"]);
+            loan.numbers[at] = read_cell(Field::NUMERIC[at], cell, ColumnUnit::Percent, true);
+            columns.push(&judge(&loan, None, &rules, &IrrTarget::DEFAULT));
+        }
+        assert_eq!(columns.excesses.values, [1, 2, 0, 0]);
+        assert_eq!(columns.excesses.nulls, [2, 3]);
+        let exact: Vec<_> = columns.exact_excesses.range(&(0..4)).collect();
+        assert_eq!(exact, [(1, &b"0.0000015"[..]), (2, b"4995000000.5"), (3, b"49995000000")]);
     }
 }

@@ -7,7 +7,8 @@ use std::{collections::HashMap, io::Write, ops::Range, sync::Arc};
 use bytes::Bytes;
 use parquet::{
     basic::{LogicalType, Repetition, Type as PhysicalType},
-    column::writer::{ColumnWriter, get_column_writer},
+    column::writer::{ColumnCloseResult, ColumnWriter, ColumnWriterImpl, get_column_writer},
+    data_type::DataType,
     errors::{ParquetError, Result},
     file::{
         properties::WriterPropertiesPtr,
@@ -23,8 +24,9 @@ use crate::{
 };
 
 use super::{
-    EXCEPTIONS_PER_GROUP, FACTS_PER_GROUP, NUMBER_SCALE, PRICE_SCALE, TEXT_PER_GROUP,
+    EXCEPTIONS_PER_GROUP, FACTS_PER_GROUP, TEXT_PER_GROUP,
     columns::{ExceptionColumns, FactColumns, NumberColumn, SEVERITIES, SparseText, TextColumn, WordColumn},
+    decimals::{DecimalType, EXCESS, MONEY, PERCENT, PRICE, SCORE},
     pages::{EncodedColumn, NULL, dictionary_column, number_dictionary_column, properties, sparse_column, text_column},
 };
 
@@ -33,28 +35,29 @@ pub const FACT_SCHEMA: [(&str, Kind, bool); 20] = [
     ("source_file", Kind::Text, false),
     ("line", Kind::Integer, false),
     ("seller_loan_number", Kind::Text, false),
-    ("loan_amount", Kind::Number, true),
-    ("note_rate", Kind::Number, true),
-    ("ltv_ratio", Kind::Number, true),
-    ("dti_ratio", Kind::Number, true),
-    ("credit_score", Kind::Number, true),
+    ("loan_amount", Kind::Decimal(MONEY), true),
+    ("note_rate", Kind::Decimal(PERCENT), true),
+    ("ltv_ratio", Kind::Decimal(PERCENT), true),
+    ("dti_ratio", Kind::Decimal(PERCENT), true),
+    ("credit_score", Kind::Decimal(SCORE), true),
     ("property_type", Kind::Text, true),
     ("occupancy_status", Kind::Text, true),
     ("loan_purpose", Kind::Text, true),
-    ("purchase_price", Kind::Number, true),
-    ("appraisal_value", Kind::Number, true),
+    ("purchase_price", Kind::Decimal(MONEY), true),
+    ("appraisal_value", Kind::Decimal(MONEY), true),
     ("disposition", Kind::Text, false),
     ("projection_reason", Kind::Text, true),
-    ("pricing_spread", Kind::Price, true),
-    ("final_price", Kind::Price, true),
-    // What the tape says beyond the columns above: unreadable cells, numbers with more digits, columns that are only kept.
-    ("as_written", Kind::Json, true),
-    ("exact_values", Kind::Json, true),
-    ("source_columns", Kind::Json, true),
+    ("pricing_spread", Kind::Decimal(PRICE), true),
+    ("final_price", Kind::Decimal(PRICE), true),
+    // What the tape says beyond the columns above, each a JSON object: unreadable cells, numbers with more digits, columns that
+    // are only kept. The type is that of texts, because not every tool reads the type of JSON as text.
+    ("as_written", Kind::Text, true),
+    ("exact_values", Kind::Text, true),
+    ("source_columns", Kind::Text, true),
 ];
 
 /// The columns of the exceptions, in order.
-pub const EXCEPTION_SCHEMA: [(&str, Kind, bool); 12] = [
+pub const EXCEPTION_SCHEMA: [(&str, Kind, bool); 13] = [
     ("source_file", Kind::Text, false),
     ("line", Kind::Integer, false),
     ("seller_loan_number", Kind::Text, false),
@@ -66,7 +69,9 @@ pub const EXCEPTION_SCHEMA: [(&str, Kind, bool); 12] = [
     ("field", Kind::Text, false),
     ("actual", Kind::Text, false),
     ("limit", Kind::Text, false),
-    ("excess", Kind::Text, true),
+    ("excess", Kind::Decimal(EXCESS), true),
+    // The excess as a text, where it does not fit exactly.
+    ("exact_excess", Kind::Text, true),
 ];
 
 /// What a column of a file holds.
@@ -74,14 +79,29 @@ pub const EXCEPTION_SCHEMA: [(&str, Kind, bool); 12] = [
 pub enum Kind {
     /// UTF-8 text.
     Text,
-    /// A JSON object as text.
-    Json,
     /// A whole number.
     Integer,
-    /// A number of a loan: DECIMAL(18, 6).
-    Number,
-    /// A spread or a price: DECIMAL(18, 4).
-    Price,
+    /// A decimal.
+    Decimal(DecimalType),
+}
+
+impl Kind {
+    /// How its values are stored.
+    pub const fn physical(self) -> PhysicalType {
+        match self {
+            Self::Text => PhysicalType::BYTE_ARRAY,
+            Self::Decimal(stored) if stored.is_narrow() => PhysicalType::INT32,
+            Self::Integer | Self::Decimal(_) => PhysicalType::INT64,
+        }
+    }
+
+    /// Precision and scale as a schema gives them; -1 for what is no decimal.
+    pub fn digits(self) -> (i32, i32) {
+        match self {
+            Self::Decimal(DecimalType { precision, scale, .. }) => (precision.into(), scale.into()),
+            Self::Text | Self::Integer => (-1, -1),
+        }
+    }
 }
 
 /// A run of rows of one block.
@@ -179,21 +199,13 @@ impl FileSchema {
 
     fn new(name: &str, columns: &[(&str, Kind, bool)]) -> Result<Self> {
         let field = |(name, kind, optional): &(&str, Kind, bool)| {
-            let decimal = |scale| (PhysicalType::INT64, Some(LogicalType::decimal(scale, 18)));
-            let (physical, logical) = match kind {
-                Kind::Text => (PhysicalType::BYTE_ARRAY, Some(LogicalType::String)),
-                Kind::Json => (PhysicalType::BYTE_ARRAY, Some(LogicalType::Json)),
-                Kind::Integer => (PhysicalType::INT64, None),
-                Kind::Number => decimal(NUMBER_SCALE),
-                Kind::Price => decimal(PRICE_SCALE),
+            let (precision, scale) = kind.digits();
+            let logical = match kind {
+                Kind::Text => Some(LogicalType::String),
+                Kind::Integer => None,
+                Kind::Decimal(_) => Some(LogicalType::decimal(scale, precision)),
             };
-            let precision = if matches!(kind, Kind::Number | Kind::Price) { 18 } else { -1 };
-            let scale = match kind {
-                Kind::Number => NUMBER_SCALE,
-                Kind::Price => PRICE_SCALE,
-                Kind::Text | Kind::Json | Kind::Integer => -1,
-            };
-            Type::primitive_type_builder(name, physical)
+            Type::primitive_type_builder(name, kind.physical())
                 .with_repetition(if *optional { Repetition::OPTIONAL } else { Repetition::REQUIRED })
                 .with_logical_type(logical)
                 .with_precision(precision)
@@ -260,12 +272,15 @@ impl FileSchema {
     fn integers(&self, name: &str, values: &[i64], levels: Option<&[i16]>) -> Result<EncodedColumn> {
         let mut sink = TrackedWrite::new(Vec::with_capacity(values.len() * 4));
         let pages = Box::new(SerializedPageWriter::new(&mut sink));
-        let ColumnWriter::Int64ColumnWriter(mut writer) = get_column_writer(self.column(name)?, self.properties.clone(), pages)
-        else {
-            return Err(ParquetError::General(format!("{name} is no column of integers")));
+        let close = match get_column_writer(self.column(name)?, self.properties.clone(), pages) {
+            ColumnWriter::Int64ColumnWriter(writer) => written(writer, values, levels)?,
+            ColumnWriter::Int32ColumnWriter(writer) => {
+                let narrow = values.iter().map(|value| i32::try_from(*value)).collect::<std::result::Result<Vec<_>, _>>();
+                let narrow = narrow.map_err(|_| ParquetError::General(format!("a value of {name} has too many digits")))?;
+                written(writer, &narrow, levels)?
+            }
+            _ => return Err(ParquetError::General(format!("{name} is no column of integers"))),
         };
-        writer.write_batch(values, levels, None)?;
-        let close = writer.close()?;
         Ok(EncodedColumn { bytes: Bytes::from(sink.into_inner()?), close })
     }
 
@@ -367,6 +382,15 @@ impl FileSchema {
     fn coded(&self, name: &str, dictionary: &[&[u8]], codes: &[u32]) -> Result<EncodedColumn> {
         dictionary_column(self.column(name)?, dictionary, codes)
     }
+}
+
+fn written<T: DataType>(
+    mut writer: ColumnWriterImpl<'_, T>,
+    values: &[T::T],
+    levels: Option<&[i16]>,
+) -> Result<ColumnCloseResult> {
+    writer.write_batch(values, levels, None)?;
+    writer.close()
 }
 
 /// Different numbers in order of appearance, found by open addressing: a third of the time of a hash map of the library.
@@ -502,7 +526,8 @@ impl Rows for ExceptionColumns {
             schema.repeated("field", parts, |c| &c.fields)?,
             schema.texts("actual", parts, |c| &c.actuals)?,
             schema.repeated("limit", parts, |c| &c.limits)?,
-            schema.sparse("excess", parts, |c| &c.excesses)?,
+            schema.numbers("excess", parts, |c| &c.excesses)?,
+            schema.sparse("exact_excess", parts, |c| &c.exact_excesses)?,
         ])
     }
 }
@@ -512,6 +537,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::facts::decimals::NUMBER_TYPES;
 
     /// Rows of which only the bytes of text are known.
     struct Texts(Vec<usize>);
@@ -538,6 +564,40 @@ mod tests {
         let mut groups: Vec<_> = texts.chunks(block).flat_map(|rows| collector.add(Texts(rows.to_vec()))).collect();
         groups.extend(collector.finish());
         groups.iter().map(|parts| parts.iter().map(|part| part.rows.len()).sum()).collect()
+    }
+
+    #[test]
+    fn every_column_has_a_type_that_tools_read_and_multiply() {
+        let mut decimals = 0;
+        for (schema, kinds) in
+            [(FileSchema::facts().unwrap(), &FACT_SCHEMA[..]), (FileSchema::exceptions().unwrap(), &EXCEPTION_SCHEMA[..])]
+        {
+            assert_eq!(schema.columns.len(), kinds.len());
+            for (column, (name, ..)) in schema.columns.iter().zip(kinds) {
+                assert_eq!(column.name(), *name);
+                let logical = column.logical_type_ref().cloned();
+                match (column.physical_type(), &logical) {
+                    (PhysicalType::BYTE_ARRAY, Some(LogicalType::String)) => {}
+                    (PhysicalType::INT64, None) => assert_eq!(*name, "line"),
+                    (physical, Some(LogicalType::Decimal(_))) => {
+                        let (precision, scale) = (column.type_precision(), column.type_scale());
+                        let of = |kind: DecimalType| (i32::from(kind.precision), i32::from(kind.scale));
+                        let known = [MONEY, PERCENT, SCORE, PRICE, EXCESS].map(of);
+                        assert!(known.contains(&(precision, scale)), "{name} is DECIMAL({precision}, {scale})");
+                        let narrow = if precision <= 9 { PhysicalType::INT32 } else { PhysicalType::INT64 };
+                        assert_eq!(physical, narrow, "{name}");
+                        assert_eq!(logical, Some(LogicalType::decimal(scale, precision)), "{name}");
+                        decimals += 1;
+                    }
+                    other => panic!("{name} is {other:?}"),
+                }
+            }
+        }
+        assert_eq!(decimals, Field::NUMERIC.len() + 3);
+        for (field, stored) in Field::NUMERIC.into_iter().zip(NUMBER_TYPES) {
+            let column = FACT_SCHEMA.iter().find(|(name, ..)| *name == field.name()).unwrap();
+            assert_eq!(column.1, Kind::Decimal(stored), "{field}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! in row groups that a fixed number of rows or bytes of text ends: neither block size nor threads show in their bytes.
 
 pub mod columns;
+pub mod decimals;
 pub mod encode;
 pub mod index;
 pub mod pages;
@@ -24,9 +25,3 @@ pub const ROWS_PER_PAGE: usize = 2_048;
 pub const FACTS_FILE: &str = "facts.parquet";
 /// The file name of the exceptions.
 pub const EXCEPTIONS_FILE: &str = "exceptions.parquet";
-
-/// The decimals of the numbers of a loan in the facts. A value with more, or too large for 18 digits, stands exactly in
-/// `exact_values`.
-pub const NUMBER_SCALE: i32 = 6;
-/// The decimals of spreads and prices in the facts.
-pub const PRICE_SCALE: i32 = 4;

@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 use parquet::{
-    basic::{Compression, Encoding, PageType, ZstdLevel},
+    basic::{Compression, Encoding, PageType, Type as PhysicalType, ZstdLevel},
     column::{
         page::{CompressedPage, Page, PageWriter as _},
         writer::ColumnCloseResult,
@@ -133,11 +133,20 @@ pub fn dictionary_column(column: ColumnDescPtr, dictionary: &[&[u8]], codes: &[u
     coded_column(column, &entries, dictionary.len(), codes, None)
 }
 
-/// Encodes an optional column of few different numbers, in the same way.
+/// Encodes an optional column of few different numbers, in the same way: in 32 bits each or in 64, as the column says.
 pub fn number_dictionary_column(column: ColumnDescPtr, dictionary: &[i64], codes: &[u32], nulls: u64) -> Result<EncodedColumn> {
-    let entries: Vec<u8> = dictionary.iter().flat_map(|number| number.to_le_bytes()).collect();
     let (least, most) = (dictionary.iter().min().copied(), dictionary.iter().max().copied());
-    let statistics = Statistics::int64(least, most, None, Some(nulls), false);
+    let (entries, statistics): (Vec<u8>, _) = if column.physical_type() == PhysicalType::INT32 {
+        let narrow =
+            |number: i64| i32::try_from(number).map_err(|_| ParquetError::General("a number has too many digits".to_owned()));
+        let (least, most) = (least.map(narrow).transpose()?, most.map(narrow).transpose()?);
+        // Whatever lies between those two fits as well.
+        let entries = dictionary.iter().flat_map(|number| (*number as i32).to_le_bytes()).collect();
+        (entries, Statistics::int32(least, most, None, Some(nulls), false))
+    } else {
+        let entries = dictionary.iter().flat_map(|number| number.to_le_bytes()).collect();
+        (entries, Statistics::int64(least, most, None, Some(nulls), false))
+    };
     coded_column(column, &entries, dictionary.len(), codes, Some(statistics))
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use parquet::{
     DecodeResult,
-    basic::{Compression, Type as PhysicalType},
+    basic::Compression,
     errors::ParquetError,
     file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder},
     schema::types::ColumnDescPtr,
@@ -169,14 +169,15 @@ impl<R: RangeReader> ResultsFile<R> {
     }
 }
 
-/// Whether a column of a file is the one that the product's schema has in its place.
+/// Whether a column of a file is the one that the product's schema has in its place. Digits count, too: a number in another
+/// scale would be read as another number.
 fn is_as(column: &ColumnDescPtr, (name, kind, optional): &(&str, Kind, bool)) -> bool {
-    let physical = match kind {
-        Kind::Text | Kind::Json => PhysicalType::BYTE_ARRAY,
-        Kind::Integer | Kind::Number | Kind::Price => PhysicalType::INT64,
-    };
     let levels = (column.max_def_level(), column.max_rep_level());
-    column.name() == *name && column.physical_type() == physical && levels == (i16::from(*optional), 0)
+    let digits = (column.type_precision(), column.type_scale());
+    column.name() == *name
+        && column.physical_type() == kind.physical()
+        && digits == kind.digits()
+        && levels == (i16::from(*optional), 0)
 }
 
 impl Chunk {
@@ -272,7 +273,7 @@ mod tests {
 
     use bytes::Bytes;
     use parquet::{
-        basic::Repetition,
+        basic::{LogicalType, Repetition, Type as PhysicalType},
         column::writer::ColumnWriter,
         data_type::ByteArray,
         file::{
@@ -291,12 +292,17 @@ mod tests {
     /// A file of one row with these columns, as the Parquet library writes it.
     fn file(schema: &[(&str, Kind, bool)], without_locations: bool) -> Bytes {
         let column = |(name, kind, optional): &(&str, Kind, bool)| {
-            let text = matches!(kind, Kind::Text | Kind::Json);
-            let physical = if text { PhysicalType::BYTE_ARRAY } else { PhysicalType::INT64 };
+            let (precision, scale) = kind.digits();
+            let logical = (precision > 0).then(|| LogicalType::decimal(scale, precision));
             let repetition = if *optional { Repetition::OPTIONAL } else { Repetition::REQUIRED };
-            Arc::new(Type::primitive_type_builder(name, physical).with_repetition(repetition).build().unwrap())
+            let column = Type::primitive_type_builder(name, kind.physical()).with_repetition(repetition);
+            Arc::new(column.with_logical_type(logical).with_precision(precision).with_scale(scale).build().unwrap())
         };
-        let columns = schema.iter().map(column).collect();
+        written(schema.iter().map(column).collect(), without_locations)
+    }
+
+    /// A file of one row with these columns.
+    fn written(columns: Vec<Arc<Type>>, without_locations: bool) -> Bytes {
         let root = Arc::new(Type::group_type_builder("rows").with_fields(columns).build().unwrap());
         let properties = WriterProperties::builder().set_offset_index_disabled(without_locations);
         let properties = properties.set_statistics_enabled(EnabledStatistics::None);
@@ -305,6 +311,7 @@ mod tests {
         while let Some(mut column) = group.next_column().unwrap() {
             match column.untyped() {
                 ColumnWriter::Int64ColumnWriter(writer) => writer.write_batch(&[1], Some(&[1]), None).unwrap(),
+                ColumnWriter::Int32ColumnWriter(writer) => writer.write_batch(&[1], Some(&[1]), None).unwrap(),
                 ColumnWriter::ByteArrayColumnWriter(writer) => {
                     writer.write_batch(&[ByteArray::from("{}")], Some(&[1]), None).unwrap()
                 }
@@ -334,6 +341,40 @@ mod tests {
         required[5].2 = false;
         for schema in [&EXCEPTION_SCHEMA[..], &FACT_SCHEMA[..19], &required] {
             assert_eq!(why_not(file(schema, false)), "facts.parquet is damaged: its columns are not those of the product");
+        }
+    }
+
+    #[test]
+    fn numbers_of_another_type_are_never_read() {
+        // As results were once written, and with one decimal more or less in one column.
+        let of = |stored: Option<(PhysicalType, i32, i32)>, at: usize| {
+            let column = |(place, (name, kind, optional)): (usize, &(&str, Kind, bool))| {
+                let (mut physical, mut digits) = (kind.physical(), kind.digits());
+                if let (Kind::Decimal(_), Some((other, precision, scale))) = (kind, stored) {
+                    if place == at || at == FACT_SCHEMA.len() {
+                        (physical, digits) = (other, (precision, scale));
+                    }
+                }
+                let logical = (digits.0 > 0).then(|| LogicalType::decimal(digits.1, digits.0));
+                let repetition = if *optional { Repetition::OPTIONAL } else { Repetition::REQUIRED };
+                let column = Type::primitive_type_builder(name, physical).with_repetition(repetition);
+                Arc::new(column.with_logical_type(logical).with_precision(digits.0).with_scale(digits.1).build().unwrap())
+            };
+            written(FACT_SCHEMA.iter().enumerate().map(column).collect(), false)
+        };
+        assert!(ResultsFile::open(of(None, 0), FACTS_FILE, &FACT_SCHEMA).is_ok());
+        let sentence = "facts.parquet is damaged: its columns are not those of the product";
+        assert_eq!(why_not(of(Some((PhysicalType::INT64, 18, 6)), FACT_SCHEMA.len())), sentence);
+        for (at, (name, kind, _)) in FACT_SCHEMA.iter().enumerate() {
+            let Kind::Decimal(stored) = kind else { continue };
+            let (precision, scale) = (i32::from(stored.precision), i32::from(stored.scale));
+            for other in [
+                (kind.physical(), precision, scale - 1),
+                (kind.physical(), precision - 1, scale),
+                (if stored.is_narrow() { PhysicalType::INT64 } else { PhysicalType::INT32 }, precision.min(9), scale),
+            ] {
+                assert_eq!(why_not(of(Some(other), at)), sentence, "{name} {other:?}");
+            }
         }
     }
 

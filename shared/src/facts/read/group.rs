@@ -9,7 +9,7 @@ use parquet::{
         page::{Page, PageMetadata, PageReader},
         reader::ColumnReaderImpl,
     },
-    data_type::Int64Type,
+    data_type::{DataType, Int32Type, Int64Type},
     errors::{ParquetError, Result as ParquetResult},
     file::{metadata::ColumnChunkMetaData, serialized_reader::SerializedPageReader},
 };
@@ -217,7 +217,7 @@ impl<R: RangeReader> Columns<'_, '_, R> {
 
     /// The texts of a column, one for each row.
     pub fn texts(&self, name: &str) -> Result<Vec<Option<String>>, ReadError> {
-        let column = self.column(name, PhysicalType::BYTE_ARRAY)?;
+        let column = self.column(name, &[PhysicalType::BYTE_ARRAY])?;
         let dictionary = self.group.dictionary(column)?.unwrap_or_default();
         let damaged = |damage| self.group.damaged(column, damage);
         let dictionary = dictionary_texts(&dictionary).map_err(damaged)?;
@@ -233,7 +233,8 @@ impl<R: RangeReader> Columns<'_, '_, R> {
 
     /// The numbers of a column, one for each row.
     pub fn integers(&self, name: &str) -> Result<Vec<Option<i64>>, ReadError> {
-        let column = self.column(name, PhysicalType::INT64)?;
+        let column = self.column(name, &[PhysicalType::INT32, PhysicalType::INT64])?;
+        let narrow = column.schema.physical_type() == PhysicalType::INT32;
         let dictionary = self.group.dictionary(column)?.unwrap_or_default();
         let mut integers = Vec::with_capacity(self.rows.len());
         for (location, rows) in column.chunk.pages_of(self.rows) {
@@ -241,18 +242,28 @@ impl<R: RangeReader> Columns<'_, '_, R> {
             let places: Vec<usize> = rows.iter().map(|row| row - location.rows.start).collect();
             let optional = column.schema.max_def_level() > 0;
             if encoding == Encoding::DELTA_BINARY_PACKED {
-                self.deltas(column, body, location.rows.len(), &places, &mut integers)?;
+                let rows = location.rows.len();
+                if narrow {
+                    self.deltas::<Int32Type>(column, body, rows, &places, &mut integers)?;
+                } else {
+                    self.deltas::<Int64Type>(column, body, rows, &places, &mut integers)?;
+                }
                 continue;
             }
             let page = ValuePage { body: &body, encoding, optional, rows: location.rows.len() };
-            let read = page.integers(&dictionary, places.into_iter(), &mut integers);
+            let places = places.into_iter();
+            let read = if narrow {
+                page.integers::<4>(&dictionary, places, &mut integers)
+            } else {
+                page.integers::<8>(&dictionary, places, &mut integers)
+            };
             read.map_err(|damage| self.group.damaged(column, damage))?;
         }
         Ok(integers)
     }
 
     /// Appends the numbers at ascending rows of a page of differences, as the library writes and reads them.
-    fn deltas(
+    fn deltas<T: DataType<T: Into<i64>>>(
         &self,
         column: Column<'_>,
         buf: Bytes,
@@ -271,7 +282,7 @@ impl<R: RangeReader> Columns<'_, '_, R> {
         let (mut levels, mut values) = (Vec::new(), Vec::with_capacity(places.len()));
         self.group.file.guarded(|| {
             let pages = Box::new(Pages(vec![page].into_iter().peekable()));
-            let mut reader = ColumnReaderImpl::<Int64Type>::new(column.schema.clone(), pages);
+            let mut reader = ColumnReaderImpl::<T>::new(column.schema.clone(), pages);
             let mut next = 0;
             for run in places.chunk_by(|place, following| place + 1 == *following) {
                 let skipped = reader.skip_records(run[0] - next)?;
@@ -283,7 +294,7 @@ impl<R: RangeReader> Columns<'_, '_, R> {
             }
             Ok(())
         })?;
-        let mut values = values.into_iter();
+        let mut values = values.into_iter().map(Into::into);
         if column.schema.max_def_level() == 0 {
             out.extend(values.map(Some));
         } else {
@@ -292,9 +303,9 @@ impl<R: RangeReader> Columns<'_, '_, R> {
         Ok(())
     }
 
-    fn column(&self, name: &str, physical: PhysicalType) -> Result<Column<'_>, ReadError> {
+    fn column(&self, name: &str, physical: &[PhysicalType]) -> Result<Column<'_>, ReadError> {
         let mut columns = self.group.file.columns(self.group.group);
-        let column = columns.find(|column| column.schema.name() == name && column.schema.physical_type() == physical);
+        let column = columns.find(|column| column.schema.name() == name && physical.contains(&column.schema.physical_type()));
         column.ok_or_else(|| self.group.file.damaged(format!("it lacks the column {name}")))
     }
 }

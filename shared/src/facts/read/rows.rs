@@ -11,17 +11,13 @@ use serde_json::value::RawValue;
 
 use crate::{
     decimal::Decimal,
-    facts,
+    facts::decimals::{DecimalType, EXCESS, NUMBER_TYPES, PRICE},
     loan::{Field, FieldKind, NUMBERS, WORDS},
     phases::disposition::Disposition,
     rules::Severity,
 };
 
 use super::{ReadError, group::Columns, source::RangeReader};
-
-/// The decimals of the numbers of a loan and of prices, as the file holds them.
-const NUMBER_SCALE: u8 = facts::NUMBER_SCALE as u8;
-const PRICE_SCALE: u8 = facts::PRICE_SCALE as u8;
 
 /// One loan with its disposition. Serializes as one flat object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,11 +115,11 @@ impl FactRow {
     /// The facts that some rows of the file are.
     pub(super) fn all<R: RangeReader>(columns: &Columns<'_, '_, R>) -> Result<Vec<Self>, ReadError> {
         let texts = |column| columns.texts(column).map(Vec::into_iter);
-        let decimals = |column, scale| columns.integers(column).map(|values| decimals(values, scale));
+        let decimals = |column, stored| columns.integers(column).map(|values| decimals(values, stored));
         let mut loan_numbers = texts(Field::SellerLoanNumber.name())?;
         let mut numbers = Vec::with_capacity(NUMBERS);
-        for field in Field::NUMERIC {
-            numbers.push(decimals(field.name(), NUMBER_SCALE)?);
+        for (field, stored) in Field::NUMERIC.into_iter().zip(NUMBER_TYPES) {
+            numbers.push(decimals(field.name(), stored)?);
         }
         let mut words = Vec::with_capacity(WORDS);
         for field in Field::WORDED {
@@ -134,8 +130,8 @@ impl FactRow {
         let mut source_columns = texts("source_columns")?;
         let mut dispositions = texts("disposition")?;
         let mut reasons = texts("projection_reason")?;
-        let mut spreads = decimals("pricing_spread", PRICE_SCALE)?;
-        let mut prices = decimals("final_price", PRICE_SCALE)?;
+        let mut spreads = decimals("pricing_spread", PRICE)?;
+        let mut prices = decimals("final_price", PRICE)?;
         let mut source_files = texts("source_file")?;
         let mut lines = columns.integers("line")?.into_iter();
         columns.rows(|_| {
@@ -161,7 +157,12 @@ impl FactRow {
                 *row.number_mut(&field)? = StoredNumber::Unreadable(cell);
             }
             for (field, value) in members::<Box<RawValue>>(exact_values.next()?)? {
-                *row.number_mut(&field)? = StoredNumber::Value(value.get().parse().ok()?);
+                let value: Decimal = value.get().parse().ok()?;
+                match field.as_str() {
+                    "pricing_spread" => row.pricing_spread = Some(value),
+                    "final_price" => row.final_price = Some(value),
+                    _ => *row.number_mut(&field)? = StoredNumber::Value(value),
+                }
             }
             Some(row)
         })
@@ -188,7 +189,8 @@ impl ExceptionRow {
         let mut fields = texts("field")?;
         let mut actuals = texts("actual")?;
         let mut limits = texts("limit")?;
-        let mut excesses = texts("excess")?;
+        let mut excesses = decimals(columns.integers("excess")?, EXCESS);
+        let mut exact_excesses = texts("exact_excess")?;
         let mut source_files = texts("source_file")?;
         let mut lines = columns.integers("line")?.into_iter();
         columns.rows(|ordinal| {
@@ -203,9 +205,9 @@ impl ExceptionRow {
                 field: fields.next()??,
                 actual: actuals.next()??,
                 limit: limits.next()??,
-                excess: match excesses.next()? {
-                    Some(excess) => Some(excess.parse().ok()?),
-                    None => None,
+                excess: match (excesses.next()?, exact_excesses.next()?) {
+                    (_, Some(exact)) => Some(exact.parse().ok()?),
+                    (excess, None) => excess,
                 },
                 source_file: source_files.next()??,
                 line: lines.next()??.try_into().ok()?,
@@ -215,8 +217,8 @@ impl ExceptionRow {
 }
 
 /// The values of a column of decimals. Any mantissa of 64 bits fits one.
-fn decimals(values: Vec<Option<i64>>, scale: u8) -> impl Iterator<Item = Option<Decimal>> {
-    values.into_iter().map(move |value| Decimal::new(value?.into(), scale))
+fn decimals(values: Vec<Option<i64>>, stored: DecimalType) -> impl Iterator<Item = Option<Decimal>> {
+    values.into_iter().map(move |value| stored.value(value?))
 }
 
 /// The members of a JSON object, in order: none when there is no object, `None` when it is none.

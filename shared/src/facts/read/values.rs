@@ -17,7 +17,7 @@ pub type Damage = &'static str;
 const ENDS_EARLY: Damage = "a page ends before its last value";
 const BAD_CODE: Damage = "a page has a code that its dictionary has not";
 
-/// A page of texts, or of numbers of 64 bits.
+/// A page of texts, or of whole numbers.
 #[derive(Debug)]
 pub struct ValuePage<'p> {
     /// Definition levels, if the column is optional, then the values.
@@ -78,9 +78,9 @@ impl<'p> ValuePage<'p> {
         Ok(())
     }
 
-    /// Appends the numbers at ascending rows, `None` for a row without one. `dictionary` has the numbers of the column's, if
-    /// it has one.
-    pub fn integers(
+    /// Appends the numbers at ascending rows, `None` for a row without one. They have 4 or 8 bytes, which is the `WIDTH`.
+    /// `dictionary` has the numbers of the column's, if it has one.
+    pub fn integers<const WIDTH: usize>(
         &self,
         dictionary: &[u8],
         rows: impl Iterator<Item = usize>,
@@ -91,8 +91,8 @@ impl<'p> ValuePage<'p> {
         for row in rows {
             out.push(match (place_of(&mut levels, row)?, &mut codes) {
                 (None, _) => None,
-                (Some(place), Some(codes)) => Some(integer_at(dictionary, codes.at(place)? as usize).ok_or(BAD_CODE)?),
-                (Some(place), None) => Some(integer_at(values, place).ok_or(ENDS_EARLY)?),
+                (Some(place), Some(codes)) => Some(integer_at::<WIDTH>(dictionary, codes.at(place)? as usize).ok_or(BAD_CODE)?),
+                (Some(place), None) => Some(integer_at::<WIDTH>(values, place).ok_or(ENDS_EARLY)?),
             });
         }
         Ok(())
@@ -196,11 +196,14 @@ fn place_of(levels: &mut Option<Levels<'_>>, row: usize) -> Result<Option<usize>
     }
 }
 
-/// One of numbers of eight bytes that stand one after the other.
+/// One of numbers of four or eight bytes that stand one after the other.
 #[inline]
-fn integer_at(bytes: &[u8], at: usize) -> Option<i64> {
-    let from = bytes.get(at.checked_mul(8)?..)?;
-    from.first_chunk().map(|bytes| i64::from_le_bytes(*bytes))
+fn integer_at<const WIDTH: usize>(bytes: &[u8], at: usize) -> Option<i64> {
+    let from = bytes.get(at.checked_mul(WIDTH)?..)?.first_chunk::<WIDTH>()?;
+    let negative = from.last().is_some_and(|byte| byte & 0x80 != 0);
+    let mut wide = [if negative { 0xff } else { 0 }; 8];
+    wide.get_mut(..WIDTH)?.copy_from_slice(from);
+    Some(i64::from_le_bytes(wide))
 }
 
 impl Levels<'_> {
@@ -447,12 +450,17 @@ mod tests {
         }
 
         #[test]
-        fn integers_are_read_past_rows_without_any(rows in prop::collection::vec(prop::option::of(any::<i64>()), 1..200), step in 1_usize..9, coded: bool) {
+        fn integers_are_read_past_rows_without_any(rows in prop::collection::vec(prop::option::of(any::<i64>()), 1..200), step in 1_usize..9, coded: bool, narrow: bool) {
+            let (width, rows) = if narrow { (4, rows.into_iter().map(|row| row.map(|value| i64::from(value as i32))).collect()) } else { (8, rows) };
+            let read = |page: &ValuePage<'_>, dictionary: &[u8], step: usize, out: &mut Vec<Option<i64>>| {
+                let places = (0..page.rows).step_by(step);
+                if narrow { page.integers::<4>(dictionary, places, out) } else { page.integers::<8>(dictionary, places, out) }
+            };
             let levels: Vec<u32> = rows.iter().map(|row| u32::from(row.is_some())).chain([0; 7]).collect();
             let (levels, _) = hybrid(1, &[(true, levels)]);
             let mut body = [&(levels.len() as u32).to_le_bytes(), levels.as_slice()].concat();
-            let values: Vec<u8> = rows.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
-            let count = values.len() / 8;
+            let values: Vec<u8> = rows.iter().flatten().flat_map(|value| value.to_le_bytes()[..width].to_vec()).collect();
+            let count = values.len() / width;
             let encoding = if coded { Encoding::RLE_DICTIONARY } else { Encoding::PLAIN };
             if coded {
                 let codes: Vec<u32> = (0..count as u32).chain([0; 7]).collect();
@@ -463,13 +471,13 @@ mod tests {
             }
             let page = ValuePage { body: &body, encoding, optional: true, rows: rows.len() };
             let mut integers = Vec::new();
-            prop_assert_eq!(page.integers(&values, (0..rows.len()).step_by(step), &mut integers), Ok(()));
+            prop_assert_eq!(read(&page, &values, step, &mut integers), Ok(()));
             prop_assert!(integers.iter().eq(rows.iter().step_by(step)));
             // Without its last byte a number is none.
             if count > 0 {
                 let (dictionary, body) = if coded { (&values[..values.len() - 1], &body[..]) } else { (&[][..], &body[..body.len() - 1]) };
                 let page = ValuePage { body, encoding, optional: true, rows: rows.len() };
-                prop_assert!(page.integers(dictionary, 0..rows.len(), &mut Vec::new()).is_err());
+                prop_assert!(read(&page, dictionary, 1, &mut Vec::new()).is_err());
             }
         }
 
@@ -493,7 +501,8 @@ mod tests {
             let encoding = if plain { Encoding::PLAIN } else { Encoding::RLE_DICTIONARY };
             let page = ValuePage { body: &body, encoding, optional, rows: 100 };
             let _ = page.texts(&[b"a", b"b"], 0..100, &mut Vec::new());
-            let _ = page.integers(&body, 0..100, &mut Vec::new());
+            let _ = page.integers::<4>(&body, 0..100, &mut Vec::new());
+            let _ = page.integers::<8>(&body, 0..100, &mut Vec::new());
             let _ = page.find(&[true, false], &Wanted::new(vec!["a".to_owned()]), |_| {});
             let _ = dictionary_texts(&body);
         }

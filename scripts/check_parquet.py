@@ -1,0 +1,113 @@
+"""Asks DuckDB about the results of a run: check_parquet.py TAPE ANSWER.json OUT. What it asks, users ask."""
+
+import csv
+import json
+import sys
+from collections import Counter
+from decimal import ROUND_HALF_EVEN, Decimal
+
+import duckdb
+
+# What may be the type of a column: anything else cannot be added up, multiplied or read as text.
+TYPES = {"VARCHAR", "BIGINT", "DECIMAL(14,2)", "DECIMAL(9,6)", "DECIMAL(9,4)", "DECIMAL(15,6)"}
+# Averages of the summary, with the columns that they are of.
+AVERAGES = {
+    "wac": "note_rate",
+    "wa_ltv": "ltv_ratio",
+    "wa_dti": "dti_ratio",
+    "wa_credit_score": "credit_score",
+    "wa_price": "final_price",
+}
+HEADER_LINE = 4
+
+tape, answer, out = sys.argv[1:]
+with open(answer, encoding="utf-8") as file:
+    summary = json.load(file, parse_float=Decimal, parse_int=Decimal)["summary"]
+facts, exceptions = f"'{out}/facts.parquet'", f"'{out}/exceptions.parquet'"
+failures = []
+
+
+def ask(query):
+    """The rows that DuckDB answers with."""
+    return duckdb.sql(query).fetchall()
+
+
+def expect(what, found, wanted):
+    """Notes an answer that is another one."""
+    if found != wanted:
+        failures.append(f"{what}: DuckDB says {found}, and {wanted} is right")
+
+
+def rounded(value, decimals):
+    """A number to so many decimals, `None` where there is none."""
+    return None if value is None else Decimal(value).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN)
+
+
+def check_types():
+    """Every column has a type of the table."""
+    for file in (facts, exceptions):
+        for name, kind, *_ in ask(f"DESCRIBE SELECT * FROM {file}"):
+            if kind not in TYPES:
+                failures.append(f"{file}: {name} is {kind}")
+
+
+def check_dollars():
+    """Dollars to pay, as the README asks for them and exactly, against the purchase tape."""
+    with open(f"{out}/purchase_tape.csv", encoding="utf-8", newline="") as file:
+        bought = list(csv.DictReader(file))
+    paid = sum(Decimal(loan["loan_amount"]) * Decimal(loan["final_price"]) for loan in bought) / 100
+    [[as_asked, product]] = ask(
+        "SELECT sum(loan_amount * final_price / 100), sum(loan_amount * final_price)"
+        f" FROM {facts} WHERE disposition = 'to_purchase'"
+    )
+    expect("dollars to pay, to the cent", rounded(as_asked, 2), rounded(paid, 2))
+    expect("dollars to pay, exactly", Decimal(product) / 100, paid)
+    expect("there are loans to pay for", bool(bought), True)
+
+
+def check_averages():
+    """Counts, balances and averages weighted by balance of each disposition, against the summary."""
+    averages = ", ".join(
+        f"sum(loan_amount * {column}) / sum(loan_amount) FILTER ({column} IS NOT NULL)" for column in AVERAGES.values()
+    )
+    query = f"SELECT disposition, count(*), sum(loan_amount), {averages} FROM {facts} GROUP BY disposition"
+    found = {disposition: answers for disposition, *answers in ask(query)}
+    expect("dispositions", sorted(found), sorted(summary["dispositions"]))
+    for disposition, (count, balance, *means) in found.items():
+        wanted = summary["dispositions"][disposition]
+        expect(f"{disposition}, count", Decimal(count), wanted["count"])
+        expect(f"{disposition}, balance", balance, wanted["balance"])
+        for name, mean in zip(AVERAGES, means):
+            expect(f"{disposition}, {name}", rounded(mean, 4), rounded(wanted[name], 4))
+
+
+def check_kept_columns():
+    """Loans by county, a column of the tape that is only kept, against the tape."""
+    with open(tape, encoding="utf-8", newline="") as file:
+        header, *rows = list(csv.reader(file))[HEADER_LINE - 1 :]
+    county = header.index("County")
+    wanted = Counter(row[county] for row in rows if len(row) == len(header))
+    query = f"""
+        SELECT json_extract_string(source_columns, '$.County') AS county, count(*) FROM {facts}
+        WHERE source_columns IS NOT NULL GROUP BY county"""
+    expect("loans by county", dict(ask(query)), dict(wanted))
+    expect("there are counties", len(wanted) > 1, True)
+
+
+def check_exceptions():
+    """How often each rule failed, and by how much on average, against the summary and the texts of the exceptions."""
+    counts = dict(ask(f"SELECT exception_type, count(*) FROM {exceptions} GROUP BY exception_type"))
+    expect("exceptions by type", counts, {name: int(count) for name, count in summary["eligibility_checks"]["exceptions_by_type"].items()})
+    rows = ask(f"SELECT excess, actual, \"limit\" FROM {exceptions} WHERE excess IS NOT NULL AND exact_excess IS NULL")
+    for excess, actual, limit in rows:
+        expect(f"the excess of {actual} over {limit}", excess, abs(Decimal(actual) - Decimal(limit.split()[-1])))
+    expect("there are excesses", bool(rows), True)
+    [[total]] = ask(f"SELECT sum(excess * 2) / 2 FROM {exceptions} WHERE exact_excess IS NULL")
+    expect("the sum of excesses", rounded(total, 4), rounded(sum(row[0] for row in rows), 4))
+
+
+for check in (check_types, check_dollars, check_averages, check_kept_columns, check_exceptions):
+    check()
+if failures:
+    sys.exit("\n".join(failures))
+print("DuckDB reads the results as they are meant")

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Runs the sample tape and asks DuckDB what its users ask: dollars to pay, averages weighted by balance, the columns of the tape that
+# are only kept. Each answer must be that of the summary, of the purchase tape or of the tape itself, and every column must have a type
+# that can be read and multiplied. DuckDB is installed from PyPI into target/ once. The results lie in a temporary folder.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+trap 'exit 143' TERM INT
+
+tools="$(realpath -m "${CARGO_TARGET_DIR:-target}")/parquet-tools"
+wanted=scripts/parquet-requirements.txt
+if ! cmp -s "$wanted" "$tools/installed.txt"; then
+    python3 -m venv --clear "$tools"
+    "$tools/bin/pip" install --quiet --disable-pip-version-check -r "$wanted"
+    cp "$wanted" "$tools/installed.txt"
+fi
+
+# The command as the tests have it, of the whole workspace, because what `cargo test --workspace` has built is used again.
+cargo test --quiet --workspace --test tests --no-run
+tape=local/sample/tape.csv
+cat >"$folder/rules.toml" <<'TOML'
+[projection]
+minimum_price = 95
+TOML
+"${CARGO_TARGET_DIR:-target}/debug/loan-engine-under-test" run "$tape" --rule-set "$folder/rules.toml" --out "$folder/out" --format json \
+    >"$folder/answer.json"
+timeout --kill-after=30 300 "$tools/bin/python" scripts/check_parquet.py "$tape" "$folder/answer.json" "$folder/out"

@@ -1,0 +1,137 @@
+//! The decimals of the Parquet files: one table of how many digits each kind of number has.
+//!
+//! Tools multiply them, and a product has as many decimals as both factors together, in a limited number of digits: DuckDB
+//! keeps to 18 unless it is told otherwise. So a column has no more decimals than its numbers need. What does not fit stands
+//! exactly in a column of its own.
+
+use crate::{
+    decimal::{Decimal, MICRO},
+    loan::{Field, NUMBERS, Unit},
+};
+
+/// A type of decimals: DECIMAL(precision, scale).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DecimalType {
+    /// How many digits a value has at most.
+    pub precision: u8,
+    /// How many of them are decimals: at most six.
+    pub scale: u8,
+    /// The least magnitude that has too many digits.
+    too_large: u64,
+}
+
+/// Dollars: up to a trillion, with cents.
+pub const MONEY: DecimalType = DecimalType::new(14, 2);
+/// Percentages.
+pub const PERCENT: DecimalType = DecimalType::new(9, 6);
+/// Credit scores. A score is a whole number of three digits, or an average of some; a mistyped one of five digits still fits.
+pub const SCORE: DecimalType = DecimalType::new(9, 4);
+/// Spreads and prices, which are rounded to four decimals.
+pub const PRICE: DecimalType = DecimalType::new(9, 4);
+/// How far a value is from passing: dollars, percentages and scores in one column.
+pub const EXCESS: DecimalType = DecimalType::new(15, 6);
+
+/// The types of the numbers of a loan, in the order of [`Field::NUMERIC`].
+pub static NUMBER_TYPES: [DecimalType; NUMBERS] = {
+    let mut types = [PERCENT; NUMBERS];
+    let mut at = 0;
+    while at < NUMBERS {
+        types[at] = DecimalType::of(Field::NUMERIC[at].info().unit);
+        at += 1;
+    }
+    types
+};
+
+impl DecimalType {
+    const fn new(precision: u8, scale: u8) -> Self {
+        Self { precision, scale, too_large: 10_u64.pow(precision as u32) }
+    }
+
+    /// The type of the numbers of a field that are in this unit.
+    pub const fn of(unit: Unit) -> Self {
+        match unit {
+            Unit::Money => MONEY,
+            Unit::Percent => PERCENT,
+            Unit::Count => SCORE,
+        }
+    }
+
+    /// Whether a value fits 32 bits, and is stored in so many.
+    pub const fn is_narrow(self) -> bool {
+        self.precision <= 9
+    }
+
+    /// Whether a mantissa has no more digits than the type.
+    #[inline]
+    pub const fn fits(self, mantissa: i64) -> bool {
+        mantissa.unsigned_abs() < self.too_large
+    }
+
+    /// The mantissa of a number of millionths; `None` where it does not fit exactly.
+    #[inline]
+    pub const fn exact_micros(self, micros: i64) -> Option<i64> {
+        // Dividing by a constant takes a fraction of what dividing by a number takes that is only known when the run is.
+        let (mantissa, rest) = match self.scale {
+            MICRO => (micros, 0),
+            4 => (micros / 100, micros % 100),
+            2 => (micros / 10_000, micros % 10_000),
+            scale => {
+                let unit = 10_i64.pow((MICRO - scale) as u32);
+                (micros / unit, micros % unit)
+            }
+        };
+        if rest == 0 && self.fits(mantissa) { Some(mantissa) } else { None }
+    }
+
+    /// The mantissa of a value; `None` where it does not fit exactly.
+    #[inline]
+    pub fn exact(self, value: Decimal) -> Option<i64> {
+        value.micros().and_then(|micros| self.exact_micros(micros))
+    }
+
+    /// The mantissa of a value, rounded half to even; `None` where it has too many digits before the point.
+    pub fn rounded(self, value: Decimal) -> Option<i64> {
+        self.exact(value.round_half_even(self.scale))
+    }
+
+    /// The value of a mantissa.
+    pub fn value(self, mantissa: i64) -> Option<Decimal> {
+        Decimal::new(mantissa.into(), self.scale)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_amount_of_ten_million_dollars_times_a_thousand_fits_18_digits() {
+        for other in [PERCENT, SCORE, PRICE, EXCESS] {
+            assert!(10 + MONEY.scale + other.scale <= 18, "{other:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_mantissa_is_the_value_or_the_nearest(micros: i64, digits in 0_u32..19, at in 0..5_usize) {
+            let kind = [MONEY, PERCENT, SCORE, PRICE, EXCESS][at];
+            let micros = micros % 10_i64.pow(digits);
+            let value = Decimal::from_micros(micros);
+            let unit = 10_i64.pow(u32::from(6 - kind.scale));
+            let fits = |mantissa: i64| mantissa.unsigned_abs() < 10_u64.pow(u32::from(kind.precision));
+            let exact = (micros % unit == 0).then_some(micros / unit).filter(|mantissa| fits(*mantissa));
+            prop_assert_eq!(kind.exact_micros(micros), exact);
+            prop_assert_eq!(kind.exact(value), exact);
+            prop_assert_eq!(exact.map(|mantissa| kind.value(mantissa)), exact.map(|_| Some(value)));
+            match kind.rounded(value) {
+                Some(mantissa) => {
+                    let twice = (i128::from(mantissa) * i128::from(unit) - i128::from(micros)).abs() * 2;
+                    prop_assert!(twice < i128::from(unit) || twice == i128::from(unit) && mantissa % 2 == 0 || exact.is_some());
+                }
+                None => prop_assert!(micros.unsigned_abs() >= (10_u64.pow(u32::from(kind.precision)) - 1) * unit.unsigned_abs()),
+            }
+        }
+    }
+}
