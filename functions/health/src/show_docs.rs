@@ -16,11 +16,11 @@ use crate::{
 
 static PAGE: LazyLock<String> = LazyLock::new(|| page::of(&serde_json::from_str(DOCUMENT).unwrap_or_default()));
 
-/// The page's own style, known by its hash, is all that a browser may use.
+/// The page's own style, known by its hash, and its own icon are all that a browser may use.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let style = STANDARD.encode(Sha256::digest(STYLE));
     format!(
-        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{style}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 });
 
