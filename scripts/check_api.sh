@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Asks `loan-engine serve` what its OpenAPI document allows, and what it does not, with schemathesis: no answer may be a failure of ours,
-# and each must be one that the document describes. scripts/api.toml says what is asked, always the same. schemathesis is installed from
-# PyPI into target/ once. What is served lies in a temporary folder, and ends with this script.
+# Validates the OpenAPI document of `loan-engine serve` with openapi-spec-validator, and its examples against their schemas. Then asks the
+# server what the document allows, and what it does not, with schemathesis: no answer may be a failure of ours, and each must be one that
+# the document describes. scripts/api.toml says what is asked, always the same. Both tools are installed from PyPI into target/ once. What
+# is served lies in a temporary folder, and ends with this script.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -54,6 +55,7 @@ answer = requests.post(sys.argv[1] + "/api/auth/login", data={"username": "admin
 print(answer.json()["access_token"])' "$API_ADDRESS" "$password")
 export API_ADDRESS API_TOKEN API_HOOKS="$PWD/scripts/api_hooks.py"
 
+"$tools/bin/python" scripts/check_document.py "$API_ADDRESS/openapi.json"
 cd "$folder"
 "$tools/bin/schemathesis" --no-color --config-file "$OLDPWD/scripts/api.toml" run "$API_ADDRESS/openapi.json" "$@"
 # A handler that panics is answered with a 500, and a task behind one is not.

@@ -77,7 +77,7 @@ async fn the_document_names_every_route_and_no_other() {
     // A parameter that takes the rest of a path is written as any other one in the document.
     let name = |verb: &str, path: &str| format!("{verb} {}", path.replace("{*", "{"));
     let routes: BTreeSet<String> = app.routes.iter().map(|route| name(route.verb.as_str(), route.path)).collect();
-    let document = serde_json::to_value(document()).unwrap();
+    let document = document();
     assert_eq!(document["openapi"], "3.1.0");
     let mut named = BTreeSet::new();
     for (path, verbs) in document["paths"].as_object().unwrap() {

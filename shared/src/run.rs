@@ -16,9 +16,10 @@ use crate::{
     tape::TapeMapping,
 };
 
-/// How a run stands.
+/// Status of a run: `pending` until a worker begins it, `running`, then `completed` with all results or `failed` without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(example = "completed")]
 pub enum RunStatus {
     /// It has been created, and nobody works on it yet.
     Pending,

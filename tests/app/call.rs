@@ -7,7 +7,7 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-use super::{Person, TestApp};
+use super::{Person, TestApp, contract};
 
 /// A request that is being put together.
 pub struct Call<'a> {
@@ -35,9 +35,12 @@ impl TestApp {
         Call { app: self, request }
     }
 
-    /// The answer to any request.
+    /// The answer to any request, held against the document.
     pub async fn answer(&self, request: Request<Body>) -> Answer {
-        Answer::of(self.router.clone().oneshot(request).await.unwrap()).await
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let answer = Answer::of(self.router.clone().oneshot(request).await.unwrap()).await;
+        contract::hold(&method, &path, &answer);
+        answer
     }
 
     /// What the bucket answers to any request.

@@ -2,6 +2,7 @@
 //! stands still until the test moves it.
 
 mod call;
+mod contract;
 mod outage;
 mod pausing;
 mod people;
@@ -30,6 +31,7 @@ use utoipa::OpenApi as _;
 
 pub use self::{
     call::{Answer, form_of},
+    contract::{document, misfit, operation, resolved},
     outage::{Asked, Fault, INSIDE, Outage, Recorded, with_retries, without_ids},
     pausing::{Interleaved, Pausing},
     people::{PASSWORD, Person},
@@ -89,11 +91,6 @@ pub fn documents() -> Vec<utoipa::openapi::OpenApi> {
     ]
 }
 
-/// Every function's part of the OpenAPI document, as one.
-pub fn document() -> utoipa::openapi::OpenApi {
-    documents().into_iter().reduce(utoipa::openapi::OpenApi::merge_from).unwrap()
-}
-
 impl TestApp {
     /// The product without users, on 2 February 2026, a Monday.
     pub async fn new() -> Self {
@@ -144,6 +141,12 @@ impl TestApp {
             folder: Arc::clone(&self.folder),
             resources,
         }
+    }
+
+    /// The OpenAPI document, made of the code.
+    pub fn fresh_document(&self) -> serde_json::Value {
+        let parts = documents().into_iter().reduce(utoipa::openapi::OpenApi::merge_from).unwrap();
+        shared::api::document::complete(&parts, &self.routes).unwrap()
     }
 
     /// Puts a file into the bucket.

@@ -112,8 +112,7 @@ pub fn members(object: &Value) -> BTreeSet<String> {
 
 /// The names of the members that an object has by the OpenAPI document.
 pub fn documented(schema: &str) -> BTreeSet<String> {
-    let document = serde_json::to_value(document()).unwrap();
-    members(&document["components"]["schemas"][schema]["properties"])
+    members(&document()["components"]["schemas"][schema]["properties"])
 }
 
 /// Runs of every status, of a team and of nobody.

@@ -6,10 +6,12 @@ use shared::{
     auth::user::{Caller, UserObject},
 };
 
-/// Who is logged in
+/// Show the current user
+///
+/// Shows the user whose token the request carries.
 #[utoipa::path(
     get, path = "/api/auth/me", tag = "auth", security(("bearer" = [])),
-    responses((status = 200, body = UserObject), (status = 401, body = ProblemObject))
+    responses((status = 200, description = "The current user.", body = UserObject), (status = 401, body = ProblemObject))
 )]
 pub async fn get_me(caller: Caller) -> Json<UserObject> {
     Json(UserObject::from(&caller.user))

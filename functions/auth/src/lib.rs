@@ -13,7 +13,6 @@ use axum::extract::FromRef;
 use shared::{
     api::{
         authenticate::Authenticator,
-        document::CommonAnswers,
         routes::{Api, Routes, Verb},
     },
     auth::{permission::Permission, token::Tokens},
@@ -65,5 +64,5 @@ pub fn api(state: State) -> Api {
 
 /// This function's part of the OpenAPI document.
 #[derive(OpenApi)]
-#[openapi(modifiers(&CommonAnswers), paths(log_in::log_in, get_me::get_me, register_user::register_user, list_users::list_users, update_user::update_user))]
+#[openapi(paths(log_in::log_in, get_me::get_me, register_user::register_user, list_users::list_users, update_user::update_user))]
 pub struct Document;

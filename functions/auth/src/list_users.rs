@@ -20,18 +20,20 @@ use crate::State;
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Filter {
-    /// Those with this role.
+    /// Only users with this role.
     role: Option<Role>,
-    /// Those of this team.
+    /// Only members of this sales team.
     sales_team_id: Option<Uuid>,
 }
 
 /// List users
+///
+/// Lists users in the order of their registration, disabled ones included.
 #[utoipa::path(
     get, path = "/api/auth/users", tag = "auth", security(("bearer" = [])),
     params(Filter, PageQuery),
     responses(
-        (status = 200, description = "Users in the order of their creation", body = Vec<UserObject>),
+        (status = 200, description = "One page of users.", body = Vec<UserObject>),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
         (status = 422, body = ProblemObject),

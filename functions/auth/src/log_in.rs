@@ -18,14 +18,14 @@ use utoipa::ToSchema;
 
 use crate::State;
 
-/// What somebody logs in with.
+/// Username and password.
 #[derive(Deserialize, ToSchema)]
 pub struct Credentials {
-    /// The username, in any case.
-    #[schema(min_length = 1)]
+    /// Username, in any letter case.
+    #[schema(min_length = 1, example = "ana")]
     username: String,
-    /// The password.
-    #[schema(format = Password, min_length = 1)]
+    /// Password.
+    #[schema(format = Password, min_length = 1, example = "correct horse battery")]
     password: String,
 }
 
@@ -41,20 +41,26 @@ impl FromRequest<State> for Credentials {
     }
 }
 
-/// An access token.
+/// Access token and its user.
 #[derive(Serialize, ToSchema)]
 pub struct LoggedIn {
-    /// The token, to be sent as `Authorization: Bearer <token>`.
+    /// Token to send as `Authorization: Bearer <token>`.
+    #[schema(example = "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl")]
     access_token: String,
     /// Always `bearer`.
+    #[schema(example = "bearer")]
     token_type: &'static str,
-    /// How long it is good, in seconds.
+    /// Number of seconds until the token expires.
+    #[schema(example = 28_800)]
     expires_in: i64,
-    /// Who logged in.
+    /// User who logged in.
     user: UserObject,
 }
 
 /// Log in
+///
+/// Exchanges a username and a password for an access token, which is valid for 8 hours unless configured otherwise. After more than
+/// 10 failed tries for a username, or more than 100 from an address, within 15 minutes, further tries answer 429.
 #[utoipa::path(
     post, path = "/api/auth/login", tag = "auth",
     request_body(content(
@@ -62,12 +68,18 @@ pub struct LoggedIn {
         (Credentials = "application/json"),
     )),
     responses(
-        (status = 200, body = LoggedIn),
-        (status = 401, description = "Wrong username or password, or a disabled account", body = ProblemObject),
+        (status = 200, description = "The access token.", body = LoggedIn),
+        (
+            status = 401, description = "The username or the password is wrong, or the account is disabled.", body = ProblemObject,
+            example = json!({
+                "type": "about:blank", "title": "Unauthorized", "status": 401, "detail": "Incorrect username or password",
+                "code": "unauthenticated", "request_id": "6f1c9a52-8d3e-4b7a-9c41-2f0e5d7b8a90"
+            }),
+        ),
         (status = 413, body = ProblemObject),
         (status = 415, body = ProblemObject),
         (status = 422, body = ProblemObject),
-        (status = 429, description = "Too many failures; see `Retry-After`", body = ProblemObject),
+        (status = 429, description = "Too many failed tries. Try again after the seconds in `Retry-After`.", body = ProblemObject),
     )
 )]
 pub async fn log_in(

@@ -22,27 +22,30 @@ use crate::{
     checks::{Checks, refusal},
 };
 
-/// A user to be.
+/// A new user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "email": "ana@example.com", "username": "ana", "password": "correct horse battery", "full_name": "Ana Alvarez", "role": "analyst"
+}))]
 pub struct NewUser {
-    /// The address. Nobody else may have it, in any case of its letters.
-    #[schema(format = Email, max_length = 254)]
+    /// Email address. No other user may have it in any letter case.
+    #[schema(format = Email, max_length = 254, example = "ana@example.com")]
     email: String,
-    /// The name to log in with. Nobody else may have it, in any case of its letters.
-    #[schema(min_length = 3, max_length = 50, pattern = "^[A-Za-z0-9_]{3,50}$")]
+    /// Name to log in with: letters, digits and `_`. No other user may have it in any letter case.
+    #[schema(min_length = 3, max_length = 50, pattern = "^[A-Za-z0-9_]{3,50}$", example = "ana")]
     username: String,
-    /// The password.
-    #[schema(format = Password, min_length = 8, max_length = 128)]
+    /// Password, 8 to 128 characters.
+    #[schema(format = Password, min_length = 8, max_length = 128, example = "correct horse battery")]
     password: String,
-    /// The name for people.
-    #[schema(min_length = 1, max_length = 200)]
+    /// Name for people. Null or absent: the user has none.
+    #[schema(min_length = 1, max_length = 200, example = "Ana Alvarez")]
     full_name: Option<String>,
-    /// The role.
+    /// Role of the user.
     #[serde(default = "analyst")]
     #[schema(default = "analyst")]
     role: Role,
-    /// The team: a member of a sales team has one.
+    /// Sales team of the user. A user with the role `sales_team` needs one; others may do without.
     sales_team_id: Option<Uuid>,
 }
 
@@ -63,15 +66,23 @@ impl NewUser {
 }
 
 /// Register a user
+///
+/// Creates a user who can log in at once.
 #[utoipa::path(
     post, path = "/api/auth/register", tag = "auth", security(("bearer" = [])),
     request_body = NewUser,
     responses(
-        (status = 201, body = UserObject),
+        (status = 201, description = "The new user.", body = UserObject),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
-        (status = 404, description = "There is no such team", body = ProblemObject),
-        (status = 409, description = "Somebody has the email address or the username", body = ProblemObject),
+        (status = 404, description = "The sales team does not exist.", body = ProblemObject),
+        (
+            status = 409, description = "Another user has the email address (`email_taken`) or the username (`username_taken`).",
+            body = ProblemObject, example = json!({
+                "type": "about:blank", "title": "Conflict", "status": 409, "detail": "Another user has this username.",
+                "code": "username_taken", "request_id": "6f1c9a52-8d3e-4b7a-9c41-2f0e5d7b8a90"
+            }),
+        ),
         (status = 413, body = ProblemObject),
         (status = 415, body = ProblemObject),
         (status = 422, body = ProblemObject),

@@ -23,37 +23,40 @@ use crate::{
     checks::{Checks, refusal},
 };
 
-/// What is to change of a user. What is left out stays as it is.
+/// Changes to a user. Fields that are left out keep their values.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"full_name": "Ana Alvarez", "is_active": true}))]
 pub struct UserChanges {
-    /// The address.
+    /// Email address. No other user may have it in any letter case.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = String, required = false, format = Email, max_length = 254)]
+    #[schema(value_type = String, required = false, format = Email, max_length = 254, example = "ana@example.com")]
     email: Option<String>,
-    /// The name to log in with.
+    /// Name to log in with: letters, digits and `_`. No other user may have it in any letter case.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = String, required = false, min_length = 3, max_length = 50, pattern = "^[A-Za-z0-9_]{3,50}$")]
+    #[schema(
+        value_type = String, required = false, min_length = 3, max_length = 50, pattern = "^[A-Za-z0-9_]{3,50}$", example = "ana"
+    )]
     username: Option<String>,
-    /// The name for people; `null` takes it away.
+    /// Name for people. Null removes it.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, required = false, min_length = 1, max_length = 200)]
+    #[schema(value_type = Option<String>, required = false, min_length = 1, max_length = 200, example = "Ana Alvarez")]
     full_name: Option<Option<String>>,
-    /// The role.
+    /// Role of the user. Administrators cannot change their own.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Role, required = false)]
     role: Option<Role>,
-    /// The team; `null` takes it away.
+    /// Sales team of the user. Null removes it, which a user with the role `sales_team` does not allow.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Uuid>, required = false)]
     sales_team_id: Option<Option<Uuid>>,
-    /// Whether the user may log in. Without it, earlier tokens are void for good.
+    /// Whether the user may log in. False also voids all earlier tokens of the user for good.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = bool, required = false)]
     is_active: Option<bool>,
-    /// A new password. Earlier tokens are void for good.
+    /// New password, 8 to 128 characters. It voids all earlier tokens of the user for good.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = String, required = false, format = Password, min_length = 8, max_length = 128)]
+    #[schema(value_type = String, required = false, format = Password, min_length = 8, max_length = 128, example = "correct horse battery")]
     password: Option<String>,
 }
 
@@ -108,17 +111,32 @@ impl UserChanges {
 const TRIES: usize = 5;
 
 /// Change a user
+///
+/// Changes the fields that the body names. The new values apply to the next request of the user.
 #[utoipa::path(
     put, path = "/api/auth/users/{user_id}", tag = "auth", security(("bearer" = [])),
-    params(("user_id" = Uuid, Path, description = "The user's id")),
+    params(("user_id" = Uuid, Path, description = "Id of the user.")),
     request_body = UserChanges,
     responses(
-        (status = 200, body = UserObject),
-        (status = 400, description = "Administrators cannot demote or deactivate themselves", body = ProblemObject),
+        (status = 200, description = "The user with the changes.", body = UserObject),
+        (
+            status = 400, description = "Administrators cannot demote or deactivate themselves.", body = ProblemObject,
+            example = json!({
+                "type": "about:blank", "title": "Bad Request", "status": 400, "code": "own_account",
+                "detail": "You cannot deactivate yourself. Ask another administrator.",
+                "request_id": "6f1c9a52-8d3e-4b7a-9c41-2f0e5d7b8a90"
+            }),
+        ),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
-        (status = 404, description = "There is no such user, or no such team", body = ProblemObject),
-        (status = 409, description = "Somebody has the email address or the username", body = ProblemObject),
+        (status = 404, description = "The user or the sales team does not exist.", body = ProblemObject),
+        (
+            status = 409, description = "Another user has the email address (`email_taken`) or the username (`username_taken`).",
+            body = ProblemObject, example = json!({
+                "type": "about:blank", "title": "Conflict", "status": 409, "detail": "Another user has this username.",
+                "code": "username_taken", "request_id": "6f1c9a52-8d3e-4b7a-9c41-2f0e5d7b8a90"
+            }),
+        ),
         (status = 413, body = ProblemObject),
         (status = 415, body = ProblemObject),
         (status = 422, body = ProblemObject),

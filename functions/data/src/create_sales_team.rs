@@ -14,24 +14,32 @@ use uuid::Uuid;
 
 use crate::State;
 
-/// A team to be made.
+/// A new sales team.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSalesTeam {
-    /// The name, which no other team has in any case of its letters.
-    #[schema(min_length = 1, max_length = 200)]
+    /// Name of the sales team. No other team may have it in any letter case.
+    #[schema(min_length = 1, max_length = 200, example = "West")]
     name: String,
 }
 
-/// Make a sales team
+/// Create a sales team
+///
+/// Creates a sales team without members. Runs and users are assigned to it by its id.
 #[utoipa::path(
     post, path = "/api/sales-teams", tag = "data", security(("bearer" = [])),
     request_body = NewSalesTeam,
     responses(
-        (status = 201, body = SalesTeam),
+        (status = 201, description = "The new sales team.", body = SalesTeam),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
-        (status = 409, description = "There is a team of that name", body = ProblemObject),
+        (
+            status = 409, description = "Another sales team has this name.", body = ProblemObject, example = json!({
+                "type": "about:blank", "title": "Conflict", "status": 409, "code": "name_taken",
+                "detail": "There is a sales team of this name. Choose another name.",
+                "request_id": "6f1c9a52-8d3e-4b7a-9c41-2f0e5d7b8a90"
+            }),
+        ),
         (status = 413, body = ProblemObject),
         (status = 415, body = ProblemObject),
         (status = 422, body = ProblemObject),

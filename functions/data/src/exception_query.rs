@@ -14,28 +14,32 @@ use uuid::Uuid;
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ExceptionQuery {
-    /// The run; all of them without it.
+    /// Only exceptions of this run. Without it: of all runs that the user may see.
     pub run_id: Option<Uuid>,
-    /// What was failed.
+    /// Only exceptions of this type.
+    #[param(example = "ltv_ratio")]
     exception_type: Option<String>,
-    /// Whether it turns a loan down.
+    /// Only exceptions of this severity.
     severity: Option<SeverityWord>,
-    /// The group that reports sort it into.
+    /// Only exceptions of this category.
+    #[param(example = "credit")]
     exception_category: Option<String>,
-    /// The criterion that rejects.
+    /// Only exceptions with this criterion.
+    #[param(example = "notebook.ltv_exceeds_maximum")]
     rejection_criteria: Option<String>,
-    /// The seller's number of the loan, to the letter.
+    /// Only exceptions of the loan with exactly this number.
+    #[param(example = "L-2")]
     seller_loan_number: Option<String>,
 }
 
-/// A severity, as it is asked for.
+/// Severity of an exception: `hard` rejects the loan, `soft` does not.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[schema(as = Severity)]
 #[serde(rename_all = "snake_case")]
 pub enum SeverityWord {
-    /// Turns a loan down.
+    /// Rejects the loan.
     Hard,
-    /// Is noted alone.
+    /// Is recorded and rejects nothing.
     Soft,
 }
 
@@ -56,39 +60,50 @@ impl ExceptionQuery {
     }
 }
 
-/// A rule that a loan failed.
+/// An exception: a rule that a loan failed.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Exception)]
 pub struct ExceptionObject<'r> {
-    /// The id: the run, and the place among its exceptions.
+    /// Id of the exception: the id of the run and the number of the exception in it.
+    #[schema(example = "6f1c9a52-8d3e-4b7a-9c41-2f0e5d7b8a90-0")]
     pub id: String,
-    /// The run.
+    /// Id of the run.
     pub run_id: Uuid,
-    /// The seller's number of the loan, `UNKNOWN` when it is missing.
+    /// Seller's loan number. `UNKNOWN` where the cell is empty.
+    #[schema(example = "L-2")]
     pub seller_loan_number: &'r str,
-    /// What was failed.
+    /// Type of the exception: the rule that the loan failed.
+    #[schema(example = "ltv_ratio")]
     pub exception_type: &'r str,
-    /// The group that reports sort it into.
+    /// Category of the exception, by which reports group it.
+    #[schema(example = "credit")]
     pub exception_category: &'r str,
-    /// Whether it turns the loan down.
+    /// Severity of the exception: `hard` rejects the loan.
     #[schema(value_type = SeverityWord)]
     pub severity: Severity,
-    /// One sentence for the seller.
+    /// What is wrong with the loan, for people.
+    #[schema(example = "LTV 97.80 % is above the maximum 97.00 % (by 0.80)")]
     pub message: &'r str,
-    /// The stable name of the criterion that rejects.
+    /// Stable name of the criterion.
+    #[schema(example = "notebook.ltv_exceeds_maximum")]
     pub rejection_criteria: &'r str,
-    /// The canonical field, or several with commas between them.
+    /// Canonical field that the rule reads, or several, separated by commas.
+    #[schema(example = "ltv_ratio")]
     pub field: &'r str,
-    /// What the loan has.
+    /// Value of the loan, as text.
+    #[schema(example = "97.8")]
     pub actual: &'r str,
-    /// What a good loan has.
+    /// Condition that a good loan meets, as text.
+    #[schema(example = "<= 97.0")]
     pub limit: &'r str,
-    /// How far the value is from passing, in the unit of the field.
-    #[schema(value_type = Option<f64>)]
+    /// Distance of the value from passing, in the unit of the field. Null: the exception is not about a number.
+    #[schema(required, value_type = Option<f64>, example = 0.8)]
     pub excess: Option<shared::decimal::Decimal>,
-    /// The tape that the loan is from.
+    /// Name of the tape that holds the loan.
+    #[schema(example = "february.csv")]
     pub source_file: &'r str,
-    /// The line, or the sheet row, on which it starts.
+    /// Line of the tape, or row of the sheet, on which the loan starts, counted from 1.
+    #[schema(example = 3)]
     pub line: u64,
     /// When the run was created.
     #[schema(value_type = String, format = DateTime)]

@@ -29,15 +29,15 @@ const MAX_EXPORTED: u64 = 1_048_575;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ExportQuery {
-    /// The kind of file.
+    /// Format of the file: CSV or an Excel workbook.
     #[param(inline, default = "csv")]
     format: Option<Format>,
-    /// How many exceptions it has at most.
+    /// Largest number of exceptions in the file: the rows that a worksheet holds below its header.
     #[param(default = 1_048_575, minimum = 1, maximum = 1_048_575)]
     limit: Option<u64>,
 }
 
-/// A kind of file.
+/// Format of an export.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
@@ -57,18 +57,21 @@ impl Format {
 }
 
 /// Export exceptions
+///
+/// Downloads exceptions as a file with one row per exception, in the order of `/api/exceptions` and with its fields as columns.
+/// Without exceptions the file has only its header.
 #[utoipa::path(
     get, path = "/api/exceptions/export", tag = "data", security(("bearer" = [])),
     params(ExportQuery, ExceptionQuery),
     responses(
-        (status = 200, description = "The file, with the fields of exceptions as columns", content(
-            ("text/csv"),
+        (status = 200, description = "The file.", content(
+            (String = "text/csv", example = json!("id,run_id,seller_loan_number,exception_type,exception_category,severity,message,…")),
             ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
         )),
-        (status = 307, description = "A large file is at the address in `Location`"),
+        (status = 307),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
-        (status = 404, description = "No such run", body = ProblemObject),
+        (status = 404, description = "The run does not exist, or belongs to another team.", body = ProblemObject),
         (status = 422, body = ProblemObject),
     )
 )]

@@ -15,25 +15,31 @@ use utoipa::ToSchema;
 
 use crate::{State, exception_query::SeverityWord};
 
-/// How the engine is set up.
+/// Configuration of the engine.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ConfigObject {
-    /// `development`, `test`, `staging` or `production`.
+    /// Environment: `development`, `test`, `staging` or `production`.
+    #[schema(example = "production")]
     environment: &'static str,
     /// Always `s3`.
+    #[schema(example = "s3")]
     storage_type: &'static str,
-    /// The version of the engine.
+    /// Version of the engine.
+    #[schema(example = "0.1.0")]
     version: &'static str,
-    /// The IRR target, in percent, of a run that names none.
-    #[schema(value_type = f64)]
+    /// IRR target, in percent, of runs that name none.
+    #[schema(value_type = f64, example = 8.05)]
     default_irr_target: Decimal,
-    /// The largest file that is taken as a form, in bytes.
+    /// Size of the largest file that `/api/files/upload` takes, in bytes.
+    #[schema(example = 104_857_600)]
     max_upload_bytes: u64,
-    /// The extensions of files that are taken.
+    /// Extensions that an uploaded file may have.
+    #[schema(example = json!([".csv", ".xlsx"]))]
     allowed_extensions: &'static [&'static str],
-    /// Where files can be.
+    /// Areas of files.
+    #[schema(example = json!(["inputs", "outputs", "output_share"]))]
     areas: [&'static str; Area::ALL.len()],
-    /// The built-in rules.
+    /// Built-in rule set, which judges the loans of runs that name none.
     rule_set: RuleSetObject,
 }
 
@@ -41,13 +47,16 @@ pub struct ConfigObject {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RuleSet)]
 struct RuleSetObject {
-    /// Its name.
+    /// Name of the rule set.
+    #[schema(example = "built-in")]
     name: String,
-    /// Its version.
+    /// Version of the rule set.
+    #[schema(example = "1")]
     version: String,
-    /// The SHA-256 of all that it decides.
+    /// SHA-256 of everything the rule set decides, in lower-case hexadecimal. Equal hashes mean equal rules.
+    #[schema(example = "1e2809335995aebe54788a07a2ee783fbee1c602dcafafa97381243fad4cd697")]
     hash: String,
-    /// The rules, in the order in which they are reported.
+    /// Rules in the order in which exceptions report them.
     rules: Vec<RuleObject>,
 }
 
@@ -55,18 +64,23 @@ struct RuleSetObject {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Rule)]
 struct RuleObject {
-    /// What a loan that fails it is told to have failed.
+    /// Type of the exception that a loan gets when it fails the rule.
+    #[schema(example = "ltv_ratio")]
     exception_type: &'static str,
-    /// The field that it looks at.
+    /// Canonical field that the rule reads.
+    #[schema(example = "ltv_ratio")]
     field: &'static str,
-    /// What a good loan has.
+    /// Condition that a good loan meets, as text.
+    #[schema(example = "<= 97.0")]
     limit: String,
-    /// Whether it turns a loan down.
+    /// Severity of the exception.
     #[schema(value_type = SeverityWord)]
     severity: Severity,
-    /// The group that reports sort it into.
+    /// Category of the exception, by which reports group it.
+    #[schema(example = "credit")]
     exception_category: &'static str,
-    /// The stable name of the criterion.
+    /// Stable name of the criterion.
+    #[schema(example = "notebook.ltv_exceeds_maximum")]
     rejection_criteria: &'static str,
 }
 
@@ -84,13 +98,14 @@ impl From<&Rule> for RuleObject {
     }
 }
 
-/// Show how the engine is set up
+/// Show the configuration
+///
+/// Shows the limits, the areas of files and the built-in rules. It shows no secret and no name of a store.
 #[utoipa::path(
     get, path = "/api/config", tag = "data", security(("bearer" = [])),
     responses(
-        (status = 200, body = ConfigObject),
+        (status = 200, description = "The configuration.", body = ConfigObject),
         (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
     )
 )]
 pub async fn get_config(FromState(state): FromState<State>) -> Json<ConfigObject> {

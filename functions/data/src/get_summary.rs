@@ -17,11 +17,14 @@ use shared::{
 use crate::State;
 
 /// Show the summary of a run
+///
+/// Shows what a run found, in totals: loans by disposition, exceptions by kind, and strats. All totals are 0 before the run is
+/// completed.
 #[utoipa::path(
     get, path = "/api/summary/{run_id}", tag = "data", security(("bearer" = [])),
-    params(("run_id" = Uuid, Path, description = "The run")),
+    params(("run_id" = Uuid, Path, description = "Id of the run.")),
     responses(
-        (status = 200, description = "What the run has found; nothing, before it has ended", body = SummaryObject),
+        (status = 200, description = "The summary.", body = SummaryObject),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
         (status = 404, body = ProblemObject),

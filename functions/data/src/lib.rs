@@ -17,7 +17,6 @@ use axum::extract::FromRef;
 use shared::{
     api::{
         authenticate::Authenticator,
-        document::CommonAnswers,
         routes::{Api, Routes, Verb},
     },
     auth::permission::Permission,
@@ -78,7 +77,6 @@ pub fn api(state: State) -> Api {
 /// This function's part of the OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(
-    modifiers(&CommonAnswers),
     paths(
         get_summary::get_summary,
         list_exceptions::list_exceptions,

@@ -22,15 +22,18 @@ use crate::{
 };
 
 /// List exceptions
+///
+/// Lists exceptions, those of the newest run first, then in the order of the tape. A filter that matches nothing gives an empty list.
+/// With `run_id`, `X-Total-Count` holds the number of all exceptions that match.
 #[utoipa::path(
     get, path = "/api/exceptions", tag = "data", security(("bearer" = [])),
     params(PageQuery, ExceptionQuery),
     responses(
-        (status = 200, description = "Exceptions; `X-Total-Count` for those of one run", body = Vec<ExceptionObject>),
-        (status = 307, description = "A page that is too large for an answer is at the address in `Location`"),
+        (status = 200, description = "One page of exceptions.", body = Vec<ExceptionObject>),
+        (status = 307),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
-        (status = 404, description = "No such run", body = ProblemObject),
+        (status = 404, description = "The run does not exist, or belongs to another team.", body = ProblemObject),
         (status = 422, body = ProblemObject),
     )
 )]

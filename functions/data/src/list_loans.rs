@@ -30,24 +30,25 @@ const LOAN_BYTES: usize = 512;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct LoanQuery {
-    /// The run.
+    /// Id of the run.
     run_id: Uuid,
-    /// What is done with them.
+    /// Only loans with this disposition.
     disposition: Option<DispositionWord>,
-    /// The seller's number, to the letter.
+    /// Only loans with exactly this number.
+    #[param(example = "L-1")]
     seller_loan_number: Option<String>,
 }
 
-/// A disposition, as it is asked for.
+/// What is done with a loan: `to_purchase` (buy it), `projected` (eligible, not bought now) or `rejected`.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[schema(as = Disposition)]
 #[serde(rename_all = "snake_case")]
 pub enum DispositionWord {
-    /// Bought.
+    /// Buy it.
     ToPurchase,
-    /// Kept for later.
+    /// Eligible, and not bought now.
     Projected,
-    /// Turned down.
+    /// Rejected.
     Rejected,
 }
 
@@ -62,15 +63,18 @@ impl From<DispositionWord> for Disposition {
 }
 
 /// List the loans of a run
+///
+/// Lists loans in the order of the tape. A number that could not be read is the text of its cell. Without `seller_loan_number`,
+/// `X-Total-Count` holds the number of all loans that match.
 #[utoipa::path(
     get, path = "/api/loans", tag = "data", security(("bearer" = [])),
     params(PageQuery, LoanQuery),
     responses(
-        (status = 200, description = "Loans in tape order; `X-Total-Count` where no loan number is asked for", body = Vec<LoanObject>),
-        (status = 307, description = "A page that is too large for an answer is at the address in `Location`"),
+        (status = 200, description = "One page of loans.", body = Vec<LoanObject>),
+        (status = 307),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
-        (status = 404, description = "No such run", body = ProblemObject),
+        (status = 404, description = "The run does not exist, or belongs to another team.", body = ProblemObject),
         (status = 422, body = ProblemObject),
     )
 )]

@@ -15,11 +15,13 @@ use shared::{
 use crate::State;
 
 /// List sales teams
+///
+/// Lists sales teams by name. A member of a sales team sees only that team.
 #[utoipa::path(
     get, path = "/api/sales-teams", tag = "data", security(("bearer" = [])),
     params(PageQuery),
     responses(
-        (status = 200, description = "Teams by name; of a member of a sales team, their own", body = Vec<SalesTeam>),
+        (status = 200, description = "One page of sales teams.", body = Vec<SalesTeam>),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
         (status = 422, body = ProblemObject),

@@ -21,28 +21,33 @@ use crate::{
     place::{Place, absent},
 };
 
-/// What was deleted.
+/// A file or a folder that was deleted.
 #[derive(Serialize, ToSchema)]
 pub struct Deleted {
-    /// The path in the area.
+    /// Path in the area.
+    #[schema(example = "2026-02/february.csv")]
     path: String,
-    /// The area.
-    #[schema(value_type = String)]
+    /// Area.
+    #[schema(value_type = String, example = "inputs")]
     area: Area,
     /// Whether it was a file or a folder.
     #[serde(rename = "type")]
     kind: FileKind,
     /// Always `deleted`.
+    #[schema(example = "deleted")]
     status: &'static str,
 }
 
 /// Delete a file or an empty folder
+///
+/// Deletes for good. Only the role `admin` deletes in the area `outputs`. Paths of a member of a sales team begin in the folder of
+/// that team.
 #[utoipa::path(
     delete, path = "/api/files/{path}", tag = "files", security(("bearer" = [])),
-    params(("path" = String, Path, description = "The path in the area, slashes included"), AreaQuery),
+    params(("path" = String, Path, description = "Path in the area, with its slashes.", example = "2026-02/february.csv"), AreaQuery),
     responses(
-        (status = 200, body = Deleted),
-        (status = 400, description = "The area or the path is against the rules, or the folder is not empty", body = ProblemObject),
+        (status = 200, description = "The file or folder is deleted.", body = Deleted),
+        (status = 400, description = "The area or the path is not allowed, or the folder is not empty.", body = ProblemObject),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
         (status = 404, body = ProblemObject),

@@ -17,23 +17,26 @@ use crate::{
     place::{Place, absent},
 };
 
-/// In which area a file is.
+/// Area of a file.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AreaQuery {
-    /// `inputs`, `outputs` or `output_share`.
+    /// Area of the file: `inputs`, `outputs` or `output_share`.
     #[param(default = "inputs")]
     pub area: Option<String>,
 }
 
 /// Download a file
+///
+/// Downloads the bytes of a file. Paths of a member of a sales team begin in the folder of that team; in the area `outputs` the member
+/// sees the runs of that team.
 #[utoipa::path(
     get, path = "/api/files/download/{path}", tag = "files", security(("bearer" = [])),
-    params(("path" = String, Path, description = "The path in the area, slashes included"), AreaQuery),
+    params(("path" = String, Path, description = "Path in the area, with its slashes.", example = "2026-02/february.csv"), AreaQuery),
     responses(
-        (status = 200, description = "The file", content_type = "*/*"),
-        (status = 307, description = "The file has more than 4 MB: `Location` has it"),
-        (status = 400, description = "The area or the path is against the rules", body = ProblemObject),
+        (status = 200, description = "The file.", content_type = "*/*"),
+        (status = 307),
+        (status = 400, description = "The area or the path is not allowed.", body = ProblemObject),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
         (status = 404, body = ProblemObject),

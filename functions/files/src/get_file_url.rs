@@ -24,13 +24,13 @@ use crate::{
 /// How long an address may be good, in seconds.
 const EXPIRES_IN: std::ops::RangeInclusive<u64> = 60..=86_400;
 
-/// What the address is for.
+/// What a signed URL is for: `get` downloads a file, `put` uploads one.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UrlMethod {
-    /// To fetch the file.
+    /// Download the file.
     Get,
-    /// To put a file of up to 5 GB.
+    /// Upload a file of up to 5 GB.
     Put,
 }
 
@@ -38,47 +38,52 @@ pub enum UrlMethod {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct UrlQuery {
-    /// `inputs`, `outputs` or `output_share`.
+    /// Area of the file: `inputs`, `outputs` or `output_share`.
     #[param(default = "inputs")]
     area: Option<String>,
-    /// How long the address is to be good, in seconds.
+    /// Number of seconds until the URL expires.
     #[param(default = 3600, minimum = 60, maximum = 86400)]
     expires_in: Option<u64>,
-    /// What the address is for.
+    /// What the URL is for: `get` downloads the file, `put` uploads it.
     #[param(default = "get")]
     method: Option<UrlMethod>,
 }
 
-/// An address.
+/// A signed URL.
 #[derive(Serialize, ToSchema)]
 pub struct FileUrl {
-    /// The path in the area.
+    /// Path in the area.
+    #[schema(example = "2026-02/february.csv")]
     path: String,
-    /// The area.
-    #[schema(value_type = String)]
+    /// Area.
+    #[schema(value_type = String, example = "inputs")]
     area: Area,
-    /// The address.
+    /// Signed URL. Everyone who has it can use it until it expires.
+    #[schema(example = "https://loans.example.com/inputs/2026-02/february.csv?X-Amz-Signature=1e28")]
     url: String,
-    /// How long it is good, in seconds.
+    /// Number of seconds until the URL expires.
+    #[schema(example = 3600)]
     expires_in: u64,
-    /// What it is for.
+    /// What the URL is for.
     method: UrlMethod,
-    /// Headers that must come with the request.
+    /// Headers that the request to the URL must send.
+    #[schema(example = json!({"content-type": "text/csv"}))]
     headers: BTreeMap<String, String>,
 }
 
-/// Get an address for a file
+/// Get a signed URL
 ///
-/// Whoever has the address can use it until it expires, without logging in.
+/// Gives a URL that downloads a file, or uploads one of up to 5 GB, without a token: send the listed headers and no `Authorization`.
+/// Everyone who has the URL can use it until it expires.
 #[utoipa::path(
     get, path = "/api/files/url/{path}", tag = "files", security(("bearer" = [])),
-    params(("path" = String, Path, description = "The path in the area, slashes included"), UrlQuery),
+    params(("path" = String, Path, description = "Path in the area, with its slashes.", example = "2026-02/february.csv"), UrlQuery),
     responses(
-        (status = 200, body = FileUrl),
-        (status = 400, description = "The area, the path or the extension is against the rules", body = ProblemObject),
+        (status = 200, description = "The signed URL.", body = FileUrl),
+        (status = 400, description = "The area, the path or the extension is not allowed.", body = ProblemObject),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
-        (status = 404, description = "There is no file to fetch", body = ProblemObject),
+        (status = 404, description = "The file does not exist, or belongs to another team.", body = ProblemObject),
         (status = 422, body = ProblemObject),
     )
 )]

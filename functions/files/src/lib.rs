@@ -13,7 +13,6 @@ use axum::extract::{DefaultBodyLimit, FromRef};
 use shared::{
     api::{
         authenticate::Authenticator,
-        document::CommonAnswers,
         routes::{Api, Routes, Verb},
     },
     auth::permission::Permission,
@@ -70,7 +69,7 @@ pub fn api(state: State) -> Api {
 
 /// This function's part of the OpenAPI document.
 #[derive(OpenApi)]
-#[openapi(modifiers(&CommonAnswers), paths(
+#[openapi(paths(
     list_files::list_files,
     upload_file::upload_file,
     download_file::download_file,

@@ -21,29 +21,32 @@ use crate::{State, place::Place};
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
-    /// The folder; the root of the area unless it is given.
+    /// Path of the folder. Without it: the root of the area.
+    #[param(example = "2026-02")]
     path: Option<String>,
-    /// Whether what is in the folders in it is wanted, too.
+    /// Whether to list the files in subfolders, too.
     #[param(default = false)]
     recursive: Option<bool>,
-    /// `inputs`, `outputs` or `output_share`.
+    /// Area of the file: `inputs`, `outputs` or `output_share`.
     #[param(default = "inputs")]
     area: Option<String>,
 }
 
-/// What is in a folder.
+/// Files and folders in a folder.
 #[derive(Serialize, ToSchema)]
 pub struct FileList {
-    /// The folder.
+    /// Path of the folder in the area. Empty: the root of the area.
+    #[schema(example = "2026-02")]
     path: String,
-    /// The area.
-    #[schema(value_type = String)]
+    /// Area.
+    #[schema(value_type = String, example = "inputs")]
     area: Area,
-    /// Whether what is in the folders in it is named, too.
+    /// Whether the list includes the files in subfolders.
     recursive: bool,
-    /// How many files and folders there are.
+    /// Number of files and folders in the list.
+    #[schema(example = 1)]
     count: usize,
-    /// The files and folders, by path.
+    /// Files and folders, sorted by path.
     files: Vec<FileObject>,
 }
 
@@ -51,21 +54,24 @@ pub struct FileList {
 #[derive(Serialize, ToSchema)]
 #[schema(as = File)]
 pub struct FileObject {
-    /// The last part of the path.
+    /// Name: the last part of the path.
+    #[schema(example = "february.csv")]
     name: String,
-    /// The path in the area.
+    /// Path in the area.
+    #[schema(example = "2026-02/february.csv")]
     path: String,
-    /// Which of the two it is.
+    /// Whether it is a file or a folder.
     #[serde(rename = "type")]
     kind: FileKind,
-    /// The size of a file, in bytes.
+    /// Size in bytes. Null: it is a folder.
+    #[schema(required, example = 270)]
     size: Option<u64>,
-    /// When a file was stored.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    /// When the file was stored. Null: it is a folder.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     last_modified: Option<Timestamp>,
 }
 
-/// A file or a folder.
+/// What a path names: a `file` or a folder (`directory`).
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileKind {
@@ -77,14 +83,15 @@ pub enum FileKind {
 
 /// List a folder
 ///
-/// A folder that does not exist is empty. A list of more than 4 MB is fetched from the address that a 307 gives.
+/// Lists the files and folders in a folder. A folder that does not exist is empty. Paths of a member of a sales team begin in the
+/// folder of that team; in the area `outputs` the member sees the runs of that team.
 #[utoipa::path(
     get, path = "/api/files/list", tag = "files", security(("bearer" = [])),
     params(ListQuery),
     responses(
-        (status = 200, body = FileList),
-        (status = 307, description = "The list is large: `Location` has it"),
-        (status = 400, description = "The area or the path is against the rules", body = ProblemObject),
+        (status = 200, description = "The files and folders.", body = FileList),
+        (status = 307),
+        (status = 400, description = "The area or the path is not allowed.", body = ProblemObject),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
         (status = 422, body = ProblemObject),

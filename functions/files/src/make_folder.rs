@@ -19,33 +19,38 @@ use crate::{State, place::Place};
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct FolderQuery {
-    /// The path in the area. Folders in between are made, too.
-    #[param(min_length = 1)]
+    /// Path of the folder in the area. Missing parent folders are created, too.
+    #[param(min_length = 1, example = "2026-02")]
     path: String,
-    /// `inputs`, `outputs` or `output_share`.
+    /// Area of the folder: `inputs`, `outputs` or `output_share`.
     #[param(default = "inputs")]
     area: Option<String>,
 }
 
-/// A folder that is there.
+/// A folder that exists now.
 #[derive(Serialize, ToSchema)]
 pub struct FolderMade {
-    /// The path in the area.
+    /// Path in the area.
+    #[schema(example = "2026-02")]
     path: String,
-    /// The area.
-    #[schema(value_type = String)]
+    /// Area.
+    #[schema(value_type = String, example = "inputs")]
     area: Area,
-    /// `created`, or `exists` when it was there before.
+    /// `created`, or `exists` if the folder existed before.
+    #[schema(example = "created")]
     status: &'static str,
 }
 
-/// Make a folder
+/// Create a folder
+///
+/// Creates a folder, and its parents where they are missing. Only the role `admin` writes to the area `outputs`. Paths of a member of
+/// a sales team begin in the folder of that team.
 #[utoipa::path(
     post, path = "/api/files/mkdir", tag = "files", security(("bearer" = [])),
     params(FolderQuery),
     responses(
-        (status = 200, body = FolderMade),
-        (status = 400, description = "The area or the path is against the rules, or a file is in the way", body = ProblemObject),
+        (status = 200, description = "The folder exists.", body = FolderMade),
+        (status = 400, description = "The area or the path is not allowed, or a file is in the way.", body = ProblemObject),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
         (status = 422, body = ProblemObject),

@@ -36,55 +36,62 @@ const FRAME_BYTES: u64 = 64 * 1024;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct UploadQuery {
-    /// With an allowed extension at its end the path of the file, otherwise the folder of it.
+    /// Path of the file if it ends in an allowed extension, else the folder for it. Without it: the root of the area.
+    #[param(example = "2026-02")]
     path: Option<String>,
-    /// `inputs`, `outputs` or `output_share`.
+    /// Area of the file: `inputs`, `outputs` or `output_share`.
     #[param(default = "inputs")]
     area: Option<String>,
 }
 
-/// The form as the document shows it.
+/// Form with one file.
 #[expect(dead_code, reason = "the form is read as a stream")]
 #[derive(ToSchema)]
 pub struct UploadForm {
-    /// The file.
-    #[schema(value_type = String, format = Binary)]
+    /// File to store, with its name.
+    #[schema(value_type = String, format = Binary, example = "seller_loan_number,loan_amount,note_rate\nL-1,250000,6.5\n")]
     pub file: Vec<u8>,
 }
 
 /// A file that was stored.
 #[derive(Serialize, ToSchema)]
 pub struct Uploaded {
-    /// Its name, which may be a cleaner one than was given.
+    /// Name of the file, without the characters that names may not have.
+    #[schema(example = "february.csv")]
     filename: String,
-    /// Its path in the area.
+    /// Path in the area.
+    #[schema(example = "2026-02/february.csv")]
     path: String,
-    /// The area.
-    #[schema(value_type = String)]
+    /// Area.
+    #[schema(value_type = String, example = "inputs")]
     area: Area,
-    /// Its size in bytes.
+    /// Size in bytes.
+    #[schema(example = 270)]
     size: u64,
-    /// Its SHA-256, in lower-case hexadecimal.
+    /// SHA-256 of the bytes, in lower-case hexadecimal.
+    #[schema(example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
     sha256: String,
     /// Always `uploaded`.
+    #[schema(example = "uploaded")]
     status: &'static str,
 }
 
 /// Upload a file
 ///
-/// The file takes the place of one of its path. Larger files are put to the address that `/api/files/url` gives.
+/// Stores a file, and replaces a file of the same path. A tape in a folder `incoming` starts a run. For files over the limit of
+/// `max_upload_bytes` (`/api/config`), get a signed URL from `/api/files/url`. Only the role `admin` writes to the area `outputs`.
 #[utoipa::path(
     post, path = "/api/files/upload", tag = "files", security(("bearer" = [])),
     params(UploadQuery),
     request_body(content = UploadForm, content_type = "multipart/form-data"),
     responses(
-        (status = 200, body = Uploaded),
-        (status = 400, description = "The area, the path, the name or the extension is against the rules", body = ProblemObject),
+        (status = 200, description = "The file is stored.", body = Uploaded),
+        (status = 400, description = "The area, the path, the name or the extension is not allowed.", body = ProblemObject),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
-        (status = 413, description = "The file is over the limit", body = ProblemObject),
+        (status = 413, description = "The file is larger than the limit; `detail` names the way for large files.", body = ProblemObject),
         (status = 415, body = ProblemObject),
-        (status = 422, description = "The form has no file", body = ProblemObject),
+        (status = 422, description = "The form has no field `file`, or more than one.", body = ProblemObject),
     )
 )]
 pub async fn upload_file(

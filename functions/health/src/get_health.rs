@@ -14,18 +14,24 @@ use crate::State;
 /// How it is now is of no use to anybody later.
 pub const NOT_KEPT: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 
-/// That the process lives.
+/// Sign of life of the process.
 #[derive(Serialize, ToSchema)]
 pub struct Alive {
     /// Always `ok`.
+    #[schema(example = "ok")]
     status: &'static str,
-    /// When it was asked.
+    /// When the process answered.
     #[schema(value_type = String, format = DateTime)]
     timestamp: Timestamp,
 }
 
-/// Whether the process lives
-#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, body = Alive)))]
+/// Check that the process lives
+///
+/// Answers as long as the process can answer at all. It asks no store: `/health/ready` does.
+#[utoipa::path(
+    get, path = "/health", tag = "health",
+    responses((status = 200, description = "The process lives.", body = Alive))
+)]
 pub async fn get_health(FromState(state): FromState<State>) -> ([(HeaderName, &'static str); 1], Json<Alive>) {
     (NOT_KEPT, Json(Alive { status: "ok", timestamp: state.clock.now() }))
 }

@@ -21,7 +21,7 @@ use crate::{State, get_health::NOT_KEPT};
 /// How long a store has for its answer.
 const DEADLINE: Duration = Duration::from_secs(2);
 
-/// Whether something answers.
+/// Whether a store, or the product as a whole, works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Answering {
@@ -31,41 +31,48 @@ pub enum Answering {
     Unavailable,
 }
 
-/// Whether requests can be answered.
+/// Whether the product can answer requests.
 #[derive(Serialize, ToSchema)]
 pub struct Readiness {
-    /// Whether all of it answers.
+    /// `ok` if all components are `ok`, else `unavailable`.
     status: Answering,
-    /// When it was asked.
+    /// When the process answered.
     #[schema(value_type = String, format = DateTime)]
     timestamp: Timestamp,
-    /// How long the process has been there.
+    /// Number of seconds since the process started.
+    #[schema(example = 86_400)]
     uptime_seconds: i64,
-    /// Its version.
+    /// Version of the product.
+    #[schema(example = "0.1.0")]
     version: &'static str,
-    /// Where it runs: `development`, `test`, `staging` or `production`.
+    /// Environment: `development`, `test`, `staging` or `production`.
+    #[schema(example = "production")]
     environment: &'static str,
-    /// What it needs.
+    /// Stores that the product needs.
     components: Vec<Component>,
 }
 
 /// A store.
 #[derive(Serialize, ToSchema)]
 pub struct Component {
-    /// `dynamodb` or `s3`.
+    /// Name of the store: `dynamodb` or `s3`.
+    #[schema(example = "dynamodb")]
     name: &'static str,
-    /// Whether it answers.
+    /// Whether the store works.
     status: Answering,
-    /// How long it took, in milliseconds.
+    /// Time that the store took to answer, in milliseconds.
+    #[schema(example = 4)]
     latency_ms: u64,
 }
 
-/// Whether requests can be answered
+/// Check that both stores work
+///
+/// Asks DynamoDB and S3, each for at most 2 seconds.
 #[utoipa::path(
     get, path = "/health/ready", tag = "health",
     responses(
-        (status = 200, body = Readiness),
-        (status = 503, description = "A store does not answer, or not in time; `components` says which", body = Readiness),
+        (status = 200, description = "Both stores work.", body = Readiness),
+        (status = 503, description = "A store does not work or is too slow; `components` says which.", body = Readiness),
     )
 )]
 pub async fn get_readiness(FromState(state): FromState<State>) -> Response {

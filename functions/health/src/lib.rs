@@ -11,10 +11,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use shared::{
-    api::{
-        document::CommonAnswers,
-        routes::{Api, Routes, Verb},
-    },
+    api::routes::{Api, Routes, Verb},
     clock::Clock,
     config::Environment,
     resources::Resources,
@@ -67,16 +64,21 @@ pub fn api(state: State) -> Api {
 #[openapi(
     info(
         title = "Loan Engine",
-        description = "Decides for every loan of a tape whether to buy it, at what price, and why. Log in at \
-                       `/api/auth/login` and send the token with every request. Errors are problems in the form of RFC 9457.",
+        description = "Loan Engine reads loan tapes and decides for every loan whether to buy it, at what price, and why.\n\n\
+                       Log in at `/api/auth/login` and send the token with every request as `Authorization: Bearer <token>`. \
+                       What a user may do depends on the role: `admin`, `analyst` or `sales_team`. A member of a sales team sees \
+                       only the runs and files of that team; everything else answers 404, as if it did not exist.\n\n\
+                       Amounts are dollars, rates and ratios percent (6.5 means 6.5 %), times RFC 3339 in UTC. Numbers are exact: \
+                       read them as decimals, not as binary floating point. Lists come in pages of `skip` and `limit`; the `Link` \
+                       header holds the next one. Errors are RFC 9457 problems.",
     ),
-    modifiers(&Bearer, &CommonAnswers),
+    modifiers(&Bearer),
     tags(
-        (name = "auth", description = "Log-in and users"),
-        (name = "runs", description = "Runs: starting them, watching them, and what came out of them as files"),
-        (name = "data", description = "Summaries, exceptions, loans, sales teams and the configuration"),
-        (name = "files", description = "Files in the areas inputs, outputs and output_share"),
-        (name = "health", description = "Whether the product works, and how it is used"),
+        (name = "auth", description = "Log in, and manage users."),
+        (name = "runs", description = "Start runs, watch them, and download their output files and archives."),
+        (name = "data", description = "Read what runs found: summaries, exceptions and loans. Also sales teams and the configuration."),
+        (name = "files", description = "Files in three areas: `inputs` (tapes and rule sets), `outputs` (what runs wrote) and `output_share` (files to pass on)."),
+        (name = "health", description = "Whether the product works, and this documentation."),
     ),
     paths(
         get_root::get_root,

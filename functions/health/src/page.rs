@@ -1,12 +1,28 @@
 //! An OpenAPI document, written as one page of HTML: the endpoints by their tags, then the schemas.
 
+mod example;
+mod markup;
+
 use serde_json::{Map, Value};
+
+use example::plain;
+use markup::{block, code, escaped, paragraphs, prose, row, table};
 
 /// How the page looks.
 pub const STYLE: &str = include_str!("page.css");
 
 /// The verbs of a path, in the order in which they are shown.
 const VERBS: [&str; 4] = ["get", "post", "put", "delete"];
+
+/// The icon of the page: a house, drawn in the page itself.
+const ICON: &str = "data:image/svg+xml,%3Csvg xmlns=%27http://www.w3.org/2000/svg%27 viewBox=%270 0 16 16%27%3E\
+                    %3Crect width=%2716%27 height=%2716%27 rx=%273%27 fill=%27%231f5fae%27/%3E\
+                    %3Cpath d=%27M8 3 2.8 7.6h1.5V13h2.9V9.6h1.6V13h2.9V7.6h1.5z%27 fill=%27%23fff%27/%3E%3C/svg%3E";
+
+/// How the variables of the example calls are set.
+const LOG_IN: &str = "API=http://127.0.0.1:8000\n\
+                      TOKEN=$(curl -sL \"$API/api/auth/login\" -d username=admin --data-urlencode 'password=YOUR PASSWORD' \\\n  \
+                      | sed -n 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/p')";
 
 /// The page of a document.
 pub fn of(document: &Value) -> String {
@@ -15,20 +31,21 @@ pub fn of(document: &Value) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <title>{title} {version}</title><style>{STYLE}</style></head>\n<body>\n"
+         <title>{title} {version}</title><link rel=\"icon\" href=\"{ICON}\"><style>{STYLE}</style></head>\n<body>\n"
     );
     page += &navigation(document);
-    page += &format!("<main>\n<h1>{title} <small>{version}</small></h1>\n{}", paragraph(&info["description"]));
-    page += "<p>The document for programs: <a href=\"/openapi.json\">/openapi.json</a></p>\n";
+    page += &format!("<main>\n<h1>{title} <small>{version}</small></h1>\n{}", paragraphs(text(&info["description"])));
+    page += "<p>For programs: <a href=\"/openapi.json\">/openapi.json</a> (OpenAPI 3.1).</p>\n";
+    page += &block("Before the example calls", LOG_IN);
     for tag in members_of(&document["tags"]) {
         let name = text(&tag["name"]);
-        page += &format!("<section id=\"{0}\">\n<h2>{0}</h2>\n{1}", escaped(name), paragraph(&tag["description"]));
+        page += &format!("<section id=\"{0}\">\n<h2>{0}</h2>\n{1}", escaped(name), paragraphs(text(&tag["description"])));
         for endpoint in endpoints(document).filter(|endpoint| endpoint.tag() == name) {
             page += &endpoint.shown();
         }
         page += "</section>\n";
     }
-    page += "<section id=\"schemas\">\n<h2>Schemas</h2>\n";
+    page += "<section id=\"schemas\">\n<h2>schemas</h2>\n<p>Objects that requests and answers are made of.</p>\n";
     for (name, schema) in fields(&document["components"]["schemas"]) {
         page += &shown_schema(name, schema);
     }
@@ -36,7 +53,7 @@ pub fn of(document: &Value) -> String {
 }
 
 fn navigation(document: &Value) -> String {
-    let mut list = String::from("<nav>\n");
+    let mut list = String::from("<nav aria-label=\"Endpoints\">\n");
     for tag in members_of(&document["tags"]) {
         let name = text(&tag["name"]);
         list += &format!("<a class=\"group\" href=\"#{0}\">{0}</a>\n", escaped(name));
@@ -49,14 +66,15 @@ fn navigation(document: &Value) -> String {
 
 /// One verb of one path.
 struct Endpoint<'d> {
+    document: &'d Value,
     path: &'d str,
     verb: &'static str,
     operation: &'d Value,
 }
 
 fn endpoints(document: &Value) -> impl Iterator<Item = Endpoint<'_>> {
-    fields(&document["paths"]).flat_map(|(path, verbs)| {
-        let known = |verb: &'static str| verbs.get(verb).map(|operation| Endpoint { path, verb, operation });
+    fields(&document["paths"]).flat_map(move |(path, verbs)| {
+        let known = move |verb: &'static str| verbs.get(verb).map(|operation| Endpoint { document, path, verb, operation });
         VERBS.into_iter().filter_map(known)
     })
 }
@@ -71,50 +89,78 @@ impl Endpoint<'_> {
     }
 
     fn heading(&self) -> String {
-        format!("<b class=\"{0}\">{1}</b> {2}", self.verb, self.verb.to_uppercase(), escaped(self.path))
+        // A long path may go on in the next line after each of its parts.
+        let path = escaped(self.path).replace('/', "/<wbr>");
+        format!("<b class=\"{0}\">{1}</b> {path}", self.verb, self.verb.to_uppercase())
     }
 
     fn shown(&self) -> String {
         let operation = self.operation;
-        let access = if operation["security"].is_array() { "needs a token" } else { "open to everybody" };
+        // The anchor is inside, so that browsers open what a link leads to.
         let mut shown = format!(
-            "<details id=\"{}\"><summary><code>{}</code> {} <i>{access}</i></summary>\n{}",
-            self.anchor(),
+            "<details><summary><code>{}</code> <span>{}</span> {}</summary>\n<div id=\"{}\">\n{}",
             self.heading(),
             escaped(text(&operation["summary"])),
-            paragraph(&operation["description"]),
+            self.roles(),
+            self.anchor(),
+            paragraphs(text(&operation["description"])),
         );
         let parameters: String = members_of(&operation["parameters"]).map(parameter_row).collect();
         shown += &table("Parameters", ["Name", "In", "Type", "Meaning"], &parameters);
-        let body: String = contents(&operation["requestBody"]).collect();
+        let body: String = fields(&operation["requestBody"]["content"])
+            .map(|(media_type, content)| row([code(media_type), type_of(&content["schema"])]))
+            .collect();
         shown += &table("Body", ["Media type", "Type"], &body);
-        let answers: String = fields(&operation["responses"])
-            .map(|(status, answer)| {
-                let contents: Vec<String> = fields(&answer["content"]).map(|(_, content)| type_of(&content["schema"])).collect();
-                row([escaped(status), contents.join(" or "), escaped(text(&answer["description"]))])
+        let answers: String = fields(&operation["responses"]).map(|(status, answer)| self.answer_row(status, answer)).collect();
+        shown += &table("Answers", ["Status", "Type", "Meaning"], &answers);
+        shown += &block("Example call", &example::call(self.document, self.verb, self.path, operation));
+        if let Some((what, text)) = example::answer(operation) {
+            shown += &block(&format!("Example answer: {what}"), &text);
+        }
+        shown + "</div></details>\n"
+    }
+
+    /// Who may call it, as labels.
+    fn roles(&self) -> String {
+        if !self.operation["security"].is_array() {
+            return "<i>public</i>".to_owned();
+        }
+        let label = |(role, grant): (&str, &Value)| match text(grant) {
+            "own_team" => format!("<i>{} (own team)</i>", escaped(role)),
+            _ => format!("<i>{}</i>", escaped(role)),
+        };
+        fields(&self.operation["x-roles"]).map(label).collect::<Vec<_>>().join(" ")
+    }
+
+    fn answer_row(&self, status: &str, answer: &Value) -> String {
+        let answer = resolved(self.document, answer);
+        let contents: Vec<String> = fields(&answer["content"])
+            .map(|(media_type, content)| match content.get("schema") {
+                Some(schema) if schema["type"] != "string" => type_of(schema),
+                _ => code(media_type),
             })
             .collect();
-        shown += &table("Answers", ["Status", "Type", "Meaning"], &answers);
-        shown + "</details>\n"
+        row([code(status), contents.join(" or "), prose(text(&answer["description"]))])
     }
+}
+
+/// What a reference of the document leads to, or the value itself where it is none.
+fn resolved<'d>(document: &'d Value, value: &'d Value) -> &'d Value {
+    let place = value["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
+    place.and_then(|place| document.pointer(place)).unwrap_or(value)
 }
 
 fn parameter_row(parameter: &Value) -> String {
     let name = name_of(text(&parameter["name"]), parameter["required"] == true);
-    let meaning = escaped(text(&parameter["description"]));
+    let meaning = meaning_of(text(&parameter["description"]), parameter.get("example"));
     row([name, escaped(text(&parameter["in"])), type_of(&parameter["schema"]), meaning])
 }
 
-fn contents(body: &Value) -> impl Iterator<Item = String> {
-    fields(&body["content"]).map(|(media_type, content)| row([escaped(media_type), type_of(&content["schema"])]))
-}
-
 fn shown_schema(name: &str, schema: &Value) -> String {
-    let mut shown = format!("<article id=\"schema-{0}\">\n<h3>{0}</h3>\n{1}", escaped(name), paragraph(&schema["description"]));
+    let mut shown =
+        format!("<article id=\"schema-{0}\">\n<h3>{0}</h3>\n{1}", escaped(name), paragraphs(text(&schema["description"])));
     let required: Vec<&str> = members_of(&schema["required"]).map(text).collect();
-    let rows: String = fields(&schema["properties"])
-        .map(|(field, of)| row([name_of(field, required.contains(&field)), type_of(of), escaped(text(&of["description"]))]))
-        .collect();
+    let rows: String = fields(&schema["properties"]).map(|(field, of)| field_row(field, of, required.contains(&field))).collect();
     if rows.is_empty() {
         shown += &format!("<p>{}</p>\n", type_of(schema));
     } else {
@@ -123,19 +169,35 @@ fn shown_schema(name: &str, schema: &Value) -> String {
     shown + "</article>\n"
 }
 
+fn field_row(field: &str, schema: &Value, required: bool) -> String {
+    // A field that may be null is described where its other type stands.
+    let described = std::iter::once(schema).chain(members_of(&schema["oneOf"])).find_map(|schema| schema["description"].as_str());
+    row([name_of(field, required), type_of(schema), meaning_of(described.unwrap_or_default(), schema.get("example"))])
+}
+
+/// What a parameter or a field means, and an example of it that is short enough to stand beside it.
+fn meaning_of(description: &str, example: Option<&Value>) -> String {
+    const LONGEST: usize = 80;
+    let example = example.map(plain).filter(|example| example.chars().count() <= LONGEST);
+    let example = example.map(|example| format!(" <small>Example: {}</small>", code(&example)));
+    prose(description) + &example.unwrap_or_default()
+}
+
 /// What values a schema takes, in a few words.
 fn type_of(schema: &Value) -> String {
     if let Some(name) = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()) {
-        return format!("<a href=\"#schema-{0}\">{0}</a>", escaped(name));
+        return format!("<a href=\"#schema-{0}\">{0}</a>{1}", escaped(name), limits(schema));
     }
-    let choices = ["oneOf", "anyOf", "allOf"].into_iter().flat_map(|word| members_of(&schema[word]));
-    let choices: Vec<String> = choices.map(type_of).collect();
+    let parts: Vec<String> = members_of(&schema["allOf"]).map(type_of).collect();
+    if !parts.is_empty() {
+        return parts.join(" and ");
+    }
+    let choices: Vec<String> = ["oneOf", "anyOf"].into_iter().flat_map(|word| members_of(&schema[word])).map(type_of).collect();
     if !choices.is_empty() {
         return choices.join(" or ");
     }
     if schema["enum"].is_array() {
-        let words: Vec<String> =
-            members_of(&schema["enum"]).map(|word| format!("<code>{}</code>", escaped(&plain(word)))).collect();
+        let words: Vec<String> = members_of(&schema["enum"]).map(|word| code(&plain(word))).collect();
         return words.join(" ") + &limits(schema);
     }
     let types: Vec<&str> = match &schema["type"] {
@@ -144,6 +206,15 @@ fn type_of(schema: &Value) -> String {
     };
     let named = |name: &&str| match *name {
         "array" => format!("list of {}", type_of(&schema["items"])),
+        "object" if schema["additionalProperties"].is_object() => {
+            format!("object of {}", type_of(&schema["additionalProperties"]))
+        }
+        // The parts of an object that has no name of its own.
+        "object" if schema["properties"].is_object() => {
+            let parts: Vec<String> =
+                fields(&schema["properties"]).map(|(field, of)| format!("{}: {}", code(field), type_of(of))).collect();
+            parts.join(", ")
+        }
         name => escaped(name),
     };
     let named: Vec<String> = types.iter().map(named).collect();
@@ -153,9 +224,10 @@ fn type_of(schema: &Value) -> String {
 
 /// What a schema says beyond the type.
 fn limits(schema: &Value) -> String {
-    const WORDS: [(&str, &str); 8] = [
+    const WORDS: [(&str, &str); 9] = [
         ("format", ""),
         ("minimum", "from "),
+        ("exclusiveMinimum", "above "),
         ("maximum", "to "),
         ("minLength", "at least characters: "),
         ("maxLength", "at most characters: "),
@@ -163,41 +235,19 @@ fn limits(schema: &Value) -> String {
         ("default", "default "),
         ("const", "always "),
     ];
+    // How a number is stored says nothing to people.
+    const WIDTHS: [&str; 3] = ["int32", "int64", "double"];
     let said = WORDS.iter().filter_map(|(member, word)| schema.get(*member).map(|value| format!("{word}{}", plain(value))));
-    let said: Vec<String> = said.collect();
+    let said: Vec<String> = said.filter(|word| !WIDTHS.contains(&word.as_str())).collect();
     if said.is_empty() { String::new() } else { format!(" <small>{}</small>", escaped(&said.join(", "))) }
 }
 
 fn name_of(name: &str, required: bool) -> String {
-    format!("<code>{}</code>{}", escaped(name), if required { " <small>required</small>" } else { "" })
-}
-
-fn table<const N: usize>(title: &str, columns: [&str; N], rows: &str) -> String {
-    if rows.is_empty() {
-        return String::new();
-    }
-    let title = if title.is_empty() { String::new() } else { format!("<h4>{title}</h4>\n") };
-    let head: String = columns.iter().map(|column| format!("<th>{column}</th>")).collect();
-    format!("{title}<table>\n<tr>{head}</tr>\n{rows}</table>\n")
-}
-
-fn row<const N: usize>(cells: [String; N]) -> String {
-    let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();
-    format!("<tr>{cells}</tr>\n")
-}
-
-fn paragraph(value: &Value) -> String {
-    let text = text(value);
-    if text.is_empty() { String::new() } else { format!("<p>{}</p>\n", escaped(text)) }
+    format!("{}{}", code(name), if required { " <small>required</small>" } else { "" })
 }
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or("")
-}
-
-/// A value as a person writes it: texts without their quotes.
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn members_of(value: &Value) -> impl Iterator<Item = &Value> {
@@ -206,10 +256,6 @@ fn members_of(value: &Value) -> impl Iterator<Item = &Value> {
 
 fn fields(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
     value.as_object().into_iter().flat_map(Map::iter).map(|(name, value)| (name.as_str(), value))
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 #[cfg(test)]
@@ -229,7 +275,12 @@ mod tests {
             ),
             (json!({"oneOf": [{"type": "null"}, {"type": "integer"}]}), "null or integer"),
             (json!({"type": "string", "enum": ["a", "b"]}), "<code>a</code> <code>b</code>"),
-            (json!({"type": "integer", "minimum": 1, "maximum": 9}), "integer <small>from 1, to 9</small>"),
+            (json!({"type": "integer", "format": "int64", "minimum": 1, "maximum": 9}), "integer <small>from 1, to 9</small>"),
+            (json!({"type": "object", "additionalProperties": {"type": "integer"}}), "object of integer"),
+            (
+                json!({"allOf": [{"$ref": "#/components/schemas/File"}, {"type": "object", "properties": {"key": {"type": "string"}}}]}),
+                "<a href=\"#schema-File\">File</a> and <code>key</code>: string",
+            ),
             (json!({}), "any value"),
         ] {
             assert_eq!(type_of(&schema), words);
@@ -237,12 +288,27 @@ mod tests {
     }
 
     #[test]
+    fn a_field_is_shown_with_its_meaning_and_an_example() {
+        let count = json!({"type": "integer", "description": "Number of `loans`.", "example": 7});
+        let expected = "<tr><td><code>count</code> <small>required</small></td><td>integer</td>\
+                        <td>Number of <code>loans</code>. <small>Example: <code>7</code></small></td></tr>\n";
+        assert_eq!(field_row("count", &count, true), expected);
+        let error = json!({"oneOf": [{"$ref": "#/components/schemas/E", "description": "Why."}, {"type": "null"}]});
+        assert!(field_row("error", &error, false).ends_with("<td>Why.</td></tr>\n"));
+    }
+
+    #[test]
     fn nothing_of_a_document_becomes_markup() {
-        let nasty = "<script>alert('x')</script>";
+        let nasty = "`<script>alert('x')</script>`<script>alert('x')</script>";
+        let content = json!({nasty: {"schema": {"type": nasty}, "example": nasty}});
         let page = of(&json!({
             "info": {"title": nasty, "version": nasty, "description": nasty},
             "tags": [{"name": nasty, "description": nasty}],
-            "paths": {nasty: {"get": {"tags": [nasty], "operationId": nasty, "summary": nasty, "parameters": [{"name": nasty}]}}},
+            "paths": {nasty: {"get": {
+                "tags": [nasty], "operationId": nasty, "summary": nasty, "description": nasty, "security": [], "x-roles": {nasty: "all"},
+                "parameters": [{"name": nasty, "in": "query", "required": true, "description": nasty, "example": nasty}],
+                "requestBody": {"content": content}, "responses": {"200": {"description": nasty, "content": content}},
+            }}},
             "components": {"schemas": {nasty: {"description": nasty, "properties": {nasty: {"type": nasty, "default": nasty}}}}},
         }));
         assert!(!page.contains("<script"), "{page}");

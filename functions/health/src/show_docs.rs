@@ -16,16 +16,23 @@ use crate::{
 
 static PAGE: LazyLock<String> = LazyLock::new(|| page::of(&serde_json::from_str(DOCUMENT).unwrap_or_default()));
 
-/// The page's own style, known by its hash, is all that a browser may use.
+/// The page's own style, known by its hash, and its own icon are all that a browser may use.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let style = STANDARD.encode(Sha256::digest(STYLE));
-    format!("default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+    format!(
+        "default-src 'none'; style-src 'sha256-{style}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
 });
 
-/// The OpenAPI document as a page
+/// Show the documentation
+///
+/// Shows the OpenAPI document as a page for browsers. The page has no script and loads nothing from any host.
 #[utoipa::path(
     get, path = "/docs", tag = "health",
-    responses((status = 200, description = "A page for browsers", body = String, content_type = "text/html"))
+    responses((
+        status = 200, description = "A page for browsers.", body = String, content_type = "text/html",
+        example = json!("<!doctype html>…"),
+    ))
 )]
 pub async fn show_docs() -> ([(HeaderName, &'static str); 1], Html<&'static str>) {
     ([(header::CONTENT_SECURITY_POLICY, POLICY.as_str())], Html(PAGE.as_str()))

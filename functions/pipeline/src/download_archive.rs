@@ -17,25 +17,29 @@ use utoipa::IntoParams;
 
 use crate::State;
 
-/// What is wanted of an archive.
+/// What of an archive to download.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ArchiveQuery {
-    /// A file of it, such as `input/tape.csv`; without it the whole archive, as a ZIP.
+    /// Path of one file in the archive. Without it, the whole archive is downloaded as a ZIP.
+    #[param(example = "input/february.csv")]
     path: Option<String>,
 }
 
-/// Download the archive of a run, or a file of it
+/// Download an archive or one of its files
+///
+/// Downloads one file of the archive, or without `path` the whole archive as a ZIP. The archive holds the tapes, the output files
+/// and the manifest, with which `loan-engine replay` repeats the run byte by byte.
 #[utoipa::path(
     get, path = "/api/runs/{run_id}/archive/download", tag = "runs", security(("bearer" = [])),
-    params(("run_id" = Uuid, Path, description = "The run"), ArchiveQuery),
+    params(("run_id" = Uuid, Path, description = "Id of the run."), ArchiveQuery),
     responses(
-        (status = 200, description = "The file", content_type = "*/*"),
-        (status = 307, description = "A large file is at the address in `Location`"),
-        (status = 400, description = "A path that leads out of the archive", body = ProblemObject),
+        (status = 200, description = "The file or the ZIP.", content_type = "*/*"),
+        (status = 307),
+        (status = 400, description = "The path leads out of the archive.", body = ProblemObject),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
-        (status = 404, description = "No such run, or no such file in its archive", body = ProblemObject),
+        (status = 404, description = "The run or the file does not exist, or the run belongs to another team.", body = ProblemObject),
     )
 )]
 pub async fn download_archive(

@@ -15,19 +15,34 @@ use shared::{
 use crate::State;
 
 /// Download an output file
+///
+/// Downloads one of the four CSV files of a completed run. Cells that a spreadsheet would run as a formula are written so that it
+/// does not.
 #[utoipa::path(
     get, path = "/api/runs/{run_id}/notebook-outputs/{output_key}/download", tag = "runs", security(("bearer" = [])),
     params(
-        ("run_id" = Uuid, Path, description = "The run"),
-        ("output_key" = String, Path, description = "`purchase_tape`, `projected_tape`, `rejection_report` or `exception_summary`"),
+        ("run_id" = Uuid, Path, description = "Id of the run."),
+        (
+            "output_key" = String, Path, example = "purchase_tape",
+            description = "Key of the file: `purchase_tape`, `projected_tape`, `rejection_report` or `exception_summary`.",
+        ),
     ),
     responses(
-        (status = 200, description = "The file", body = String, content_type = "text/csv"),
-        (status = 307, description = "A large file is at the address in `Location`"),
-        (status = 400, description = "No output has this key", body = ProblemObject),
+        (
+            status = 200, description = "The file.", body = String, content_type = "text/csv",
+            example = json!("exception_type,exception_category,severity,count,rejection_criteria,sample_message\r\n…"),
+        ),
+        (status = 307),
+        (
+            status = 400, description = "No output file has this key.", body = ProblemObject, example = json!({
+                "type": "about:blank", "title": "Bad Request", "status": 400, "code": "unknown_output",
+                "detail": "There is no output of this key. Use one of purchase_tape, projected_tape, rejection_report, exception_summary.",
+                "request_id": "6f1c9a52-8d3e-4b7a-9c41-2f0e5d7b8a90"
+            }),
+        ),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
-        (status = 404, description = "No such run, or the file is not there yet", body = ProblemObject),
+        (status = 404, description = "The run does not exist, belongs to another team, or has not written the file yet.", body = ProblemObject),
     )
 )]
 pub async fn download_output(

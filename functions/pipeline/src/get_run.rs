@@ -16,12 +16,14 @@ use uuid::Uuid;
 use crate::State;
 
 /// Show a run
+///
+/// Shows the status of a run, its progress while a worker executes it, its totals when it is completed, and why it failed.
 #[utoipa::path(
     get, path = "/api/runs/{run_id}", tag = "runs", security(("bearer" = [])),
-    params(("run_id" = Uuid, Path, description = "The run")),
+    params(("run_id" = Uuid, Path, description = "Id of the run.")),
     responses(
-        (status = 200, body = RunObject),
-        (status = 307, description = "A run of very many columns is at the address in `Location`"),
+        (status = 200, description = "The run.", body = RunObject),
+        (status = 307),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
         (status = 404, body = ProblemObject),

@@ -18,7 +18,6 @@ use axum::extract::FromRef;
 use shared::{
     api::{
         authenticate::Authenticator,
-        document::CommonAnswers,
         routes::{Api, Routes, Verb},
     },
     auth::permission::Permission,
@@ -77,7 +76,7 @@ pub fn api(state: State) -> Api {
 
 /// This function's part of the OpenAPI document.
 #[derive(OpenApi)]
-#[openapi(modifiers(&CommonAnswers), paths(
+#[openapi(paths(
     start_run::start_run,
     list_runs::list_runs,
     get_run::get_run,

@@ -14,23 +14,40 @@ use utoipa::ToSchema;
 
 use crate::{State, stored_files::FileObject};
 
-/// What an archive keeps. Each path is what the download takes.
+/// Files in the archive of a run. The download takes their paths.
 #[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(example = json!({
+    "input": [{
+        "name": "february.csv", "path": "input/february.csv", "type": "file", "size": 270,
+        "last_modified": "2026-02-02T09:58:01.300Z"
+    }],
+    "output": [{
+        "name": "purchase_tape.csv", "path": "output/purchase_tape.csv", "type": "file", "size": 214,
+        "last_modified": "2026-02-02T09:58:01.300Z"
+    }],
+    "manifest": {
+        "name": "manifest.json", "path": "manifest.json", "type": "file", "size": 3120,
+        "last_modified": "2026-02-02T09:58:01.300Z"
+    }
+}))]
 pub struct ArchiveObject {
-    /// The tapes that went in.
+    /// Tapes of the run.
     input: Vec<FileObject>,
-    /// The output files.
+    /// Output files of the run.
     output: Vec<FileObject>,
-    /// The manifest; null when the run has not come to write it.
+    /// Manifest of the run. Null: the run has not written it yet.
+    #[schema(required)]
     manifest: Option<FileObject>,
 }
 
-/// List the archive of a run
+/// List an archive
+///
+/// Lists the files that the archive of a run holds. Without a manifest the archive is not complete.
 #[utoipa::path(
     get, path = "/api/runs/{run_id}/archive", tag = "runs", security(("bearer" = [])),
-    params(("run_id" = Uuid, Path, description = "The run")),
+    params(("run_id" = Uuid, Path, description = "Id of the run.")),
     responses(
-        (status = 200, description = "What is there", body = ArchiveObject),
+        (status = 200, description = "The files of the archive.", body = ArchiveObject),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
         (status = 404, body = ProblemObject),

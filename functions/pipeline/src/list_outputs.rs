@@ -16,24 +16,28 @@ use utoipa::ToSchema;
 
 use crate::{State, stored_files::FileObject};
 
-/// An output file.
+/// An output file of a run.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OutputObject {
-    /// Which one it is: what the address of its download names.
+    /// Key of the file, which the URL of its download names.
+    #[schema(example = "purchase_tape")]
     key: &'static str,
-    /// The file. Its path is that in the area `outputs`.
+    /// The file. Its path is the path in the area `outputs`.
     #[serde(flatten)]
     file: FileObject,
-    /// How many data rows it has; null where a run that failed has not come to say so.
+    /// Number of rows below the header. Null: the run failed before it counted them.
+    #[schema(required, example = 1)]
     rows: Option<u64>,
 }
 
-/// List the output files of a run
+/// List output files
+///
+/// Lists the output files that a run has written: up to four, none before the run is completed and none of a dry run.
 #[utoipa::path(
     get, path = "/api/runs/{run_id}/notebook-outputs", tag = "runs", security(("bearer" = [])),
-    params(("run_id" = Uuid, Path, description = "The run")),
+    params(("run_id" = Uuid, Path, description = "Id of the run.")),
     responses(
-        (status = 200, description = "The files that are there", body = Vec<OutputObject>),
+        (status = 200, description = "The output files.", body = Vec<OutputObject>),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
         (status = 404, body = ProblemObject),

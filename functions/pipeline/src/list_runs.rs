@@ -31,12 +31,12 @@ use crate::State;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct RunQuery {
-    /// How they stand.
+    /// Only runs with this status.
     status: Option<RunStatus>,
-    /// The day of the week, in UTC, of their creation: 0 for Monday to 6 for Sunday.
-    #[param(minimum = 0, maximum = 6)]
+    /// Only runs created on this weekday, in UTC: 0 is Monday, 6 is Sunday.
+    #[param(minimum = 0, maximum = 6, example = 0)]
     run_weekday: Option<u8>,
-    /// The team whose runs they are.
+    /// Only runs of this sales team.
     sales_team_id: Option<Uuid>,
 }
 
@@ -44,12 +44,14 @@ pub struct RunQuery {
 const LAST_WEEKDAY: u8 = 6;
 
 /// List runs
+///
+/// Lists runs, the newest first. A member of a sales team sees the runs of that team.
 #[utoipa::path(
     get, path = "/api/runs", tag = "runs", security(("bearer" = [])),
     params(PageQuery, RunQuery),
     responses(
-        (status = 200, description = "Runs, the newest first", body = Vec<RunObject>),
-        (status = 307, description = "A page that is too large for an answer is at the address in `Location`"),
+        (status = 200, description = "One page of runs.", body = Vec<RunObject>),
+        (status = 307),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
         (status = 422, body = ProblemObject),

@@ -36,25 +36,31 @@ use uuid::Uuid;
 
 use crate::{State, answer_run::preferred_wait};
 
-/// What a run is to be done on, and with.
+/// Tapes of a run and the terms to judge them by. Every field is optional.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"files": ["2026-02/february.csv"], "irr_target": 8.05, "pdate": "2026-02-15"}))]
 pub struct StartRun {
-    /// The purchase date, `YYYY-MM-DD`; without one it is the run's UTC date.
+    /// Purchase date, `YYYY-MM-DD`. Null or absent: the day, in UTC, on which the run is created.
     #[schema(value_type = Option<String>, format = Date)]
     pdate: Option<String>,
-    /// The IRR target in percent, above 0 and at most 30; 8.05 without one.
-    #[schema(value_type = Option<f64>)]
+    /// IRR target in percent, above 0 and at most 30. Null or absent: 8.05.
+    #[schema(value_type = Option<f64>, exclusive_minimum = 0, maximum = 30, example = 8.05)]
     irr_target: Option<Box<RawValue>>,
-    /// A folder in the inputs, all of whose tapes form the run; the root of the inputs without one.
+    /// Folder in the area `inputs`: all tapes in it form the run. Null or absent: the root of the area, unless `files` are named.
+    #[schema(example = "2026-02")]
     folder: Option<String>,
-    /// Tapes in the inputs, instead of a folder.
+    /// Paths of tapes in the area `inputs`. Name either files or a folder.
+    #[schema(example = json!(["2026-02/february.csv"]))]
     files: Option<Vec<String>>,
-    /// A TOML file in the inputs with the rules; the built-in ones without it. Admins and analysts only.
+    /// Path of a rule set, a TOML file in the area `inputs`. Null or absent: the built-in rule set. Only the roles `admin` and
+    /// `analyst` may choose one.
+    #[schema(example = "rules/strict.toml")]
     rule_set: Option<String>,
-    /// The team whose run it is. Admins and analysts only: the run of a member of a sales team is their team's.
+    /// Sales team that owns the run. Null or absent: no team. Only the roles `admin` and `analyst` may choose one: the run of a
+    /// member of a sales team belongs to that team.
     sales_team_id: Option<Uuid>,
-    /// Whether nothing but the run and its summary is to be kept.
+    /// Whether to keep only the run and its summary, and to write no files. Null or absent: false.
     dry_run: Option<bool>,
 }
 
@@ -82,24 +88,34 @@ impl FromRequest<State> for Order {
 }
 
 /// Start a run
+///
+/// Creates a pending run on tapes in the area `inputs`; a worker executes it. Without a body, the run takes all tapes in the root of
+/// the area. A member of a sales team starts runs on the tapes of that team.
 #[utoipa::path(
     post, path = "/api/pipeline/run", tag = "runs", security(("bearer" = [])),
     params(
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the run ends, after at most N (25) seconds"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body makes one run within 24 hours"),
+        (
+            "Prefer" = Option<String>, Header, example = "wait=25",
+            description = "`wait=N` answers when the run has ended, after at most N seconds; more than 25 count as 25."
+        ),
+        (
+            "Idempotency-Key" = Option<String>, Header, example = "february-1",
+            description = "A key of your choice, 1 to 255 ASCII characters. The same key with the same request within 24 hours \
+                           returns the first run and starts no other."
+        ),
     ),
-    request_body(content = StartRun, description = "All of it is optional"),
+    request_body(content = StartRun, description = "Tapes and terms; every field is optional."),
     responses(
-        (status = 200, description = "The run, ended while it was waited for", body = RunObject),
-        (status = 202, description = "The run, pending; `Location` says where it is", body = RunObject),
-        (status = 400, description = "A path that may not be", body = ProblemObject),
+        (status = 200, description = "The run, which ended within the preferred wait.", body = RunObject),
+        (status = 202, description = "The run, which has not ended yet; `Location` is its URL.", body = RunObject),
+        (status = 400, description = "A path is not allowed.", body = ProblemObject),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
-        (status = 404, description = "No such tape, rule set or team", body = ProblemObject),
-        (status = 409, description = "The rule set was replaced while it was read", body = ProblemObject),
+        (status = 404, description = "A tape, the rule set or the sales team does not exist.", body = ProblemObject),
+        (status = 409, description = "The rule set was replaced while the request read it.", body = ProblemObject),
         (status = 413, body = ProblemObject),
         (status = 415, body = ProblemObject),
-        (status = 422, description = "Also a rule set that cannot be read, and a key that came with another body", body = ProblemObject),
+        (status = 422, description = "A value is missing, unknown or out of range, the rule set is not valid, or the key was used for another request.", body = ProblemObject),
     )
 )]
 pub async fn start_run(

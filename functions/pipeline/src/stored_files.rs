@@ -5,20 +5,24 @@ use serde::Serialize;
 use shared::{start_run::file_name, storage::FileInfo};
 use utoipa::ToSchema;
 
-/// A file.
+/// A file of a run.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RunFile)]
 pub struct FileObject {
-    /// Its name.
+    /// Name of the file.
+    #[schema(example = "purchase_tape.csv")]
     name: String,
-    /// Where it is.
+    /// Path of the file.
+    #[schema(example = "6f1c9a52-8d3e-4b7a-9c41-2f0e5d7b8a90/purchase_tape.csv")]
     path: String,
     /// Always `file`.
+    #[schema(example = "file")]
     #[serde(rename = "type")]
     kind: &'static str,
-    /// Its size in bytes.
+    /// Size in bytes.
+    #[schema(example = 214)]
     size: u64,
-    /// When it was stored.
+    /// When the file was stored.
     #[schema(value_type = String, format = DateTime)]
     last_modified: Timestamp,
 }

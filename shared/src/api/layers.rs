@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{
     extract::media_type,
-    problem::{ApiError, Problem, ProblemObject},
+    problem::{ApiError, Problem},
     routes::Api,
 };
 
@@ -100,16 +100,7 @@ fn write(problem: &Problem, request_id: &str, answer: Response) -> Response {
     if let Some(cause) = &problem.cause {
         tracing::error!(code = problem.code, cause = chain(&**cause), "the request failed");
     }
-    let object = ProblemObject {
-        kind: "about:blank",
-        title: problem.status.canonical_reason().unwrap_or("Error"),
-        status: problem.status.as_u16(),
-        detail: &problem.detail,
-        code: problem.code,
-        request_id,
-        errors: &problem.errors,
-    };
-    let body = serde_json::to_vec(&object).unwrap_or_default();
+    let body = serde_json::to_vec(&problem.object(request_id)).unwrap_or_default();
     let (mut parts, _) = answer.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

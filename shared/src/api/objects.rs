@@ -12,56 +12,70 @@ use uuid::Uuid;
 
 use crate::run::RunStatus;
 
-/// One execution of the pipeline.
+/// One execution of the pipeline on one or more tapes.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Run)]
 pub struct RunObject {
-    /// The id, once more.
+    /// Id of the run. The same as `run_id`.
     pub id: Uuid,
-    /// The id.
+    /// Id of the run. The same as `id`.
     pub run_id: Uuid,
-    /// How it stands.
+    /// Status of the run.
     pub status: RunStatus,
-    /// The team whose run it is.
+    /// Sales team that owns the run. Null: the run belongs to no team, so members of sales teams cannot see it.
+    #[schema(required)]
     pub sales_team_id: Option<Uuid>,
-    /// How many loans it has.
+    /// Number of loans in the tapes. 0 until the run is completed.
+    #[schema(example = 2)]
     pub total_loans: u64,
-    /// The exact sum of the readable loan amounts.
+    /// Sum of all loan amounts that could be read, in dollars, exact. 0 until the run is completed.
+    #[schema(example = 500_000)]
     pub total_balance: f64,
-    /// How many exceptions there are.
+    /// Number of exceptions, hard and soft. 0 until the run is completed.
+    #[schema(example = 3)]
     pub exceptions_count: u64,
-    /// The day of the week, in UTC, of its creation: 0 for Monday.
+    /// Weekday, in UTC, on which the run was created: 0 is Monday, 6 is Sunday.
+    #[schema(maximum = 6, example = 0)]
     pub run_weekday: u8,
-    /// The same as a word.
+    /// Name of that weekday.
+    #[schema(example = "Monday")]
     pub run_weekday_name: String,
-    /// The purchase date.
+    /// Purchase date. It is recorded with the run and does not change a price.
     #[schema(value_type = String, format = Date)]
     pub pdate: Date,
-    /// The IRR target in percent.
+    /// IRR target, in percent. The spread of a loan is its note rate less this target.
+    #[schema(example = 8.05)]
     pub irr_target: f64,
-    /// The last phase that has finished.
+    /// Last phase that finished: `ingest`, `validate`, `eligibility`, `pricing`, `disposition`, `output` or `archive`. Null: none
+    /// has finished yet.
+    #[schema(required, example = "archive")]
     pub last_phase: Option<String>,
-    /// The folder of its output files; none of a dry run.
+    /// Folder of the output files. Null: the run is a dry run and writes none.
+    #[schema(required, example = "outputs/6f1c9a52-8d3e-4b7a-9c41-2f0e5d7b8a90")]
     pub output_dir: Option<String>,
-    /// Why it failed.
+    /// Why the run failed. Null: the run has not failed.
+    #[schema(required)]
     pub error: Option<RunErrorObject>,
-    /// How far it is.
+    /// How far the worker is. Null: no worker has reported yet.
+    #[schema(required)]
     pub progress: Option<ProgressObject>,
-    /// The user who asked for it; nobody, when a tape that came in did.
+    /// User who started the run. Null: a tape that arrived in a folder `incoming` started it.
+    #[schema(required)]
     pub created_by: Option<Uuid>,
-    /// When a worker began.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    /// When a worker began the run. Null: the run is pending.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     pub started_at: Option<Timestamp>,
-    /// When it ended.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    /// When the run ended. Null: the run is pending or running.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     pub completed_at: Option<Timestamp>,
-    /// When it was created.
+    /// When the run was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
-    /// The rules that apply.
+    /// Rule set that judges the loans.
     pub rule_set: RuleSetName,
-    /// How each tape was read: its columns and units. Empty until the run has ended. Null in lists, where an answer to a start would
-    /// be too large with it, and when the results were removed: read the run itself.
+    /// How each tape was read: its header, columns and units. Empty until the run has ended. Null: the run is one of a list, or its
+    /// results were removed; read the run itself.
+    #[schema(required)]
     pub column_mapping: Option<Vec<MappingObject>>,
 }
 
@@ -69,17 +83,22 @@ pub struct RunObject {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RunError)]
 pub struct RunErrorObject {
-    /// The phase that failed.
+    /// Phase that failed.
+    #[schema(example = "ingest")]
     pub phase: String,
-    /// The stable code.
+    /// Stable code of the failure, for programs.
+    #[schema(example = "missing_columns")]
     pub code: String,
-    /// What is wrong, and how to mend it.
+    /// What is wrong and how to fix it, for people.
+    #[schema(
+        example = "The required column loan_amount is missing from the header. Add it, or rename the columns that hold the same."
+    )]
     pub message: String,
-    /// The tape that it is about.
-    #[schema(required = false)]
+    /// Tape that the failure is about. Absent: the failure is about no single tape.
+    #[schema(required = false, example = "february.csv")]
     pub source_file: String,
-    /// The line that it is about.
-    #[schema(required = false)]
+    /// Line of that tape, or row of its sheet, counted from 1. Absent: the failure is about no single line.
+    #[schema(required = false, example = 1)]
     pub line: u64,
 }
 
@@ -87,195 +106,298 @@ pub struct RunErrorObject {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Progress)]
 pub struct ProgressObject {
-    /// Loans that have been read.
+    /// Number of loans read so far.
+    #[schema(example = 2)]
     pub loans: u64,
-    /// Bytes of the tapes that have been read.
+    /// Number of bytes read so far, over all tapes.
+    #[schema(example = 270)]
     pub bytes: u64,
-    /// How many bytes the tapes have.
+    /// Number of bytes in all tapes.
+    #[schema(example = 270)]
     pub total_bytes: u64,
 }
 
-/// What a run records of its rules.
+/// Which rule set a run used.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RuleSetName {
-    /// The name that the rule set gives itself.
+    /// Name in the rule set.
+    #[schema(example = "built-in")]
     pub name: String,
-    /// The version that it gives itself.
+    /// Version in the rule set.
+    #[schema(example = "1")]
     pub version: String,
-    /// The SHA-256 of all that it decides.
+    /// SHA-256 of everything the rule set decides, in lower-case hexadecimal. Equal hashes mean equal rules.
+    #[schema(example = "1e2809335995aebe54788a07a2ee783fbee1c602dcafafa97381243fad4cd697")]
     pub hash: String,
 }
 
-/// How a tape was read.
+/// How one tape was read.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = TapeMapping)]
+#[schema(as = TapeMapping, example = json!({
+    "source_file": "february.csv",
+    "format": "csv",
+    "delimiter": ",",
+    "encoding": "utf-8",
+    "header_line": 1,
+    "columns": [{"header": "Note Rate", "field": "note_rate", "name": "note_rate", "unit": "percent"}, {"header": "State", "name": "State"}]
+}))]
 pub struct MappingObject {
-    /// The tape.
+    /// Name of the tape.
+    #[schema(example = "february.csv")]
     pub source_file: String,
-    /// `csv` or `xlsx`.
+    /// Format of the tape: `csv` or `xlsx`.
+    #[schema(example = "csv")]
     pub format: String,
-    /// The delimiter, of a CSV tape.
-    #[schema(required = false)]
+    /// Character between two cells of a CSV tape. Absent: the tape is a workbook.
+    #[schema(required = false, example = ",")]
     pub delimiter: String,
-    /// The encoding, of a CSV tape.
-    #[schema(required = false)]
+    /// Encoding of a CSV tape. Absent: the tape is a workbook.
+    #[schema(required = false, example = "utf-8")]
     pub encoding: String,
-    /// The worksheet, of a workbook.
-    #[schema(required = false)]
+    /// Worksheet that was read. Absent: the tape is a CSV file.
+    #[schema(required = false, example = "Loans")]
     pub sheet: String,
-    /// The line, or the sheet row, of the header.
+    /// Line, or row of the sheet, that holds the header, counted from 1.
+    #[schema(example = 1)]
     pub header_line: u64,
-    /// The columns.
+    /// Columns of the tape, from left to right.
     pub columns: Vec<ColumnObject>,
 }
 
-/// A column of a tape and what it was taken for.
+/// One column of a tape and the field it was read as.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TapeColumn)]
 pub struct ColumnObject {
-    /// The header as it is written.
+    /// Header as it is written in the tape.
+    #[schema(example = "Note Rate")]
     pub header: String,
-    /// The canonical column; absent for a column that is only kept.
-    #[schema(required = false)]
+    /// Canonical field. Absent: the column is kept with the loan, and no rule reads it.
+    #[schema(required = false, example = "note_rate")]
     pub field: String,
-    /// The name under which its cells appear in loans.
+    /// Name of the column in `/api/loans`.
+    #[schema(example = "note_rate")]
     pub name: String,
-    /// What its numbers mean, for a column of percentages.
-    #[schema(required = false)]
+    /// Unit of a column of percentages: `percent` (6.5) or `fraction` (0.065). Absent: the column holds no percentages.
+    #[schema(required = false, example = "percent")]
     pub unit: String,
 }
 
-/// What a run found.
+/// What a run found, in totals.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Summary)]
 pub struct SummaryObject {
-    /// The run.
+    /// Id of the run.
     pub run_id: Uuid,
-    /// How it stands.
+    /// Status of the run.
     pub status: RunStatus,
-    /// How many loans it has.
+    /// Number of loans.
+    #[schema(example = 2)]
     pub total_loans: u64,
-    /// The exact sum of the readable loan amounts.
+    /// Sum of all loan amounts that could be read, in dollars, exact.
+    #[schema(example = 500_000)]
     pub total_balance: f64,
-    /// How many exceptions there are.
+    /// Number of exceptions, hard and soft.
+    #[schema(example = 3)]
     pub exceptions_count: u64,
-    /// Counts of loans and exceptions.
+    /// Number of loans by outcome, and of exceptions by kind.
     pub eligibility_checks: ChecksObject,
-    /// By disposition: `to_purchase`, `projected`, `rejected`.
+    /// Totals of each disposition: `to_purchase`, `projected` and `rejected`.
+    #[schema(example = json!({
+        "to_purchase": {
+            "count": 1, "balance": 250_000, "wac": 6.5, "wa_ltv": 80, "wa_dti": 35, "wa_credit_score": 720, "wa_price": 96.125
+        },
+        "projected": {
+            "count": 0, "balance": 0, "wac": null, "wa_ltv": null, "wa_dti": null, "wa_credit_score": null, "wa_price": null
+        },
+        "rejected": {
+            "count": 1, "balance": 250_000, "wac": 6.5, "wa_ltv": 97.8, "wa_dti": 35, "wa_credit_score": 580, "wa_price": null
+        }
+    }))]
     pub dispositions: BTreeMap<String, DispositionObject>,
-    /// By value of one field after the other.
+    /// Strats: the loans grouped by one field after the other.
     pub strats: Vec<StratObject>,
 }
 
-/// Counts of loans and exceptions.
+/// Number of loans by outcome, and of exceptions by kind.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = EligibilityChecks)]
 pub struct ChecksObject {
-    /// All loans.
+    /// Number of loans.
+    #[schema(example = 2)]
     pub total_loans: u64,
-    /// Loans that no hard rule turned down.
+    /// Number of loans without a hard exception.
+    #[schema(example = 1)]
     pub eligible: u64,
-    /// Loans that are turned down.
+    /// Number of loans with a hard exception.
+    #[schema(example = 1)]
     pub rejected: u64,
-    /// Eligible loans that are held back.
+    /// Number of eligible loans that are not bought now.
+    #[schema(example = 0)]
     pub projected: u64,
-    /// Exceptions by type.
+    /// Number of exceptions of each type.
+    #[schema(example = json!({"credit_score": 1, "ltv_ratio": 1, "missing_appraisal": 1}))]
     pub exceptions_by_type: BTreeMap<String, u64>,
-    /// Exceptions by severity.
+    /// Number of exceptions of each severity.
+    #[schema(example = json!({"hard": 2, "soft": 1}))]
     pub exceptions_by_severity: BTreeMap<String, u64>,
-    /// Exceptions by category.
+    /// Number of exceptions of each category.
+    #[schema(example = json!({"credit": 2, "data_quality": 1}))]
     pub exceptions_by_category: BTreeMap<String, u64>,
 }
 
-/// The loans of one disposition. Averages are weighted by balance over present values.
+/// Totals of one disposition. Averages are weighted by balance over the loans that have the value, rounded to 4 decimals.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DispositionSummary)]
 pub struct DispositionObject {
-    /// How many loans.
+    /// Number of loans.
+    #[schema(example = 1)]
     pub count: u64,
-    /// Their balance.
+    /// Sum of their loan amounts, in dollars.
+    #[schema(example = 250_000)]
     pub balance: f64,
-    /// Average note rate, in percent.
+    /// Average note rate, in percent. Null: no loan has one.
+    #[schema(required, example = 6.5)]
     pub wac: Option<f64>,
-    /// Average LTV, in percent.
+    /// Average LTV, in percent. Null: no loan has one.
+    #[schema(required, example = 80)]
     pub wa_ltv: Option<f64>,
-    /// Average DTI, in percent.
+    /// Average DTI, in percent. Null: no loan has one.
+    #[schema(required, example = 35)]
     pub wa_dti: Option<f64>,
-    /// Average credit score.
+    /// Average credit score. Null: no loan has one.
+    #[schema(required, example = 720)]
     pub wa_credit_score: Option<f64>,
-    /// Average price, in percent of the balance.
+    /// Average price, in percent of the balance. Null: no loan has one.
+    #[schema(required, example = 96.125)]
     pub wa_price: Option<f64>,
 }
 
-/// The loans cut into groups by one field.
+/// The loans of a run grouped by one field.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Strat)]
 pub struct StratObject {
-    /// The field.
+    /// Field that the loans are grouped by: `ltv_ratio`, `credit_score`, `note_rate`, `loan_amount`, `property_type`,
+    /// `occupancy_status` or `loan_purpose`.
+    #[schema(example = "ltv_ratio")]
     pub by: String,
-    /// The groups: half-open ranges or words, then `missing`.
+    /// Groups in order. They hold every loan once; `missing` holds the loans without the value.
     pub buckets: Vec<BucketObject>,
 }
 
-/// One group of loans.
+/// One group of loans. Averages are weighted by balance over the loans that have the value, rounded to 4 decimals.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Bucket)]
 pub struct BucketObject {
-    /// What they have in common.
+    /// Range or word that the loans of the group share. A range includes its lower bound, not its upper one.
+    #[schema(example = "80 to <85")]
     pub label: String,
-    /// How many loans.
+    /// Number of loans.
+    #[schema(example = 1)]
     pub count: u64,
-    /// Their balance.
+    /// Sum of their loan amounts, in dollars.
+    #[schema(example = 250_000)]
     pub balance: f64,
-    /// Their part of the run's balance, 0 to 1.
+    /// Share of the balance of the run, from 0 to 1. Null: the run has no balance.
+    #[schema(required, example = 0.5)]
     pub share: Option<f64>,
-    /// Average note rate, in percent.
+    /// Average note rate, in percent. Null: no loan has one.
+    #[schema(required, example = 6.5)]
     pub wac: Option<f64>,
-    /// Average LTV, in percent.
+    /// Average LTV, in percent. Null: no loan has one.
+    #[schema(required, example = 80)]
     pub wa_ltv: Option<f64>,
-    /// Average DTI, in percent.
+    /// Average DTI, in percent. Null: no loan has one.
+    #[schema(required, example = 35)]
     pub wa_dti: Option<f64>,
-    /// Average credit score.
+    /// Average credit score. Null: no loan has one.
+    #[schema(required, example = 720)]
     pub wa_credit_score: Option<f64>,
 }
 
-/// One loan with its disposition, and, besides what is named here, the columns of its tape that are only kept, as text. A number
-/// that could not be read is shown as the text that stands in the tape.
+/// A number of a tape, or the text of its cell where the cell is not a number.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Loan)]
+#[serde(untagged)]
+pub enum TapeNumber {
+    /// An exact number.
+    #[schema(example = 250_000)]
+    Number(f64),
+    /// The text of a cell that could not be read as a number.
+    Text(String),
+}
+
+/// One loan and what is done with it. Columns of the tape that no rule reads follow as text, under their names in
+/// `column_mapping`.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Loan, example = json!({
+    "seller_loan_number": "L-1",
+    "loan_amount": 250_000,
+    "note_rate": 6.5,
+    "ltv_ratio": 80,
+    "dti_ratio": 35,
+    "credit_score": 720,
+    "property_type": "sfr",
+    "occupancy_status": "primary",
+    "loan_purpose": "purchase",
+    "purchase_price": 312_500,
+    "appraisal_value": 312_500,
+    "disposition": "to_purchase",
+    "projection_reason": null,
+    "pricing_spread": -1.55,
+    "final_price": 96.125,
+    "source_file": "february.csv",
+    "line": 2,
+    "State": "CA"
+}))]
 pub struct LoanObject {
-    /// The seller's number, `UNKNOWN` when it is missing.
+    /// Seller's loan number. `UNKNOWN` where the cell is empty.
+    #[schema(example = "L-1")]
     pub seller_loan_number: String,
-    /// The amount.
-    pub loan_amount: Option<f64>,
-    /// The note rate, in percent.
-    pub note_rate: Option<f64>,
-    /// The loan-to-value ratio, in percent.
-    pub ltv_ratio: Option<f64>,
-    /// The debt-to-income ratio, in percent.
-    pub dti_ratio: Option<f64>,
-    /// The credit score.
-    pub credit_score: Option<f64>,
-    /// The type of the property.
+    /// Loan amount, in dollars. Null: the cell is empty.
+    #[schema(required)]
+    pub loan_amount: Option<TapeNumber>,
+    /// Note rate, in percent. Null: the cell is empty.
+    #[schema(required)]
+    pub note_rate: Option<TapeNumber>,
+    /// Loan-to-value ratio, in percent. Null: the cell is empty.
+    #[schema(required)]
+    pub ltv_ratio: Option<TapeNumber>,
+    /// Debt-to-income ratio, in percent. Null: the cell is empty.
+    #[schema(required)]
+    pub dti_ratio: Option<TapeNumber>,
+    /// Credit score. Null: the cell is empty.
+    #[schema(required)]
+    pub credit_score: Option<TapeNumber>,
+    /// Type of the property. Null: the cell is empty.
+    #[schema(required, example = "sfr")]
     pub property_type: Option<String>,
-    /// Who lives there.
+    /// Who lives in the property. Null: the cell is empty.
+    #[schema(required, example = "primary")]
     pub occupancy_status: Option<String>,
-    /// What the loan is for.
+    /// What the loan pays for. Null: the cell is empty.
+    #[schema(required, example = "purchase")]
     pub loan_purpose: Option<String>,
-    /// The price of the property.
-    pub purchase_price: Option<f64>,
-    /// Its appraised value.
-    pub appraisal_value: Option<f64>,
-    /// `to_purchase`, `projected` or `rejected`.
+    /// Purchase price of the property, in dollars. Null: the cell is empty.
+    #[schema(required)]
+    pub purchase_price: Option<TapeNumber>,
+    /// Appraised value of the property, in dollars. Null: the cell is empty.
+    #[schema(required)]
+    pub appraisal_value: Option<TapeNumber>,
+    /// What is done with the loan: `to_purchase`, `projected` or `rejected`.
+    #[schema(example = "to_purchase")]
     pub disposition: String,
-    /// Why it is held back, of a projected loan.
+    /// Why an eligible loan is not bought now. Null: the loan is not projected.
+    #[schema(required, example = "Held back: price 96.1250 is below the minimum 98.0000")]
     pub projection_reason: Option<String>,
-    /// Note rate less target, in percent.
+    /// Spread: note rate less IRR target, in percentage points. Null: the loan is rejected, or its note rate gives no price.
+    #[schema(required, example = json!(-1.55))]
     pub pricing_spread: Option<f64>,
-    /// The price, in percent of the balance.
+    /// Price, in percent of the loan amount. Null: the loan is rejected, or its note rate gives no price.
+    #[schema(required, example = 96.125)]
     pub final_price: Option<f64>,
-    /// The tape that it is from.
+    /// Name of the tape that holds the loan.
+    #[schema(example = "february.csv")]
     pub source_file: String,
-    /// The line, or the sheet row, on which it starts.
+    /// Line of the tape, or row of the sheet, on which the loan starts, counted from 1.
+    #[schema(example = 2)]
     pub line: u64,
 }

@@ -27,13 +27,14 @@ pub const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
-    /// How many items to pass over.
+    /// Number of items to skip.
     #[param(default = 0)]
     pub skip: Option<u64>,
-    /// How many items to give.
+    /// Largest number of items to return.
     #[param(default = 100, minimum = 1, maximum = 1000)]
     pub limit: Option<u64>,
-    /// Where the page before this one ended: taken from its link.
+    /// Cursor of the page, taken from the `next` link of the page before it. With a cursor, every page costs the same.
+    #[param(example = "WyIyMDI2LTAyLTAyIl0")]
     pub after: Option<String>,
 }
 

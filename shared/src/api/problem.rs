@@ -47,15 +47,18 @@ pub enum ApiError {
     Internal(Cause),
 }
 
-/// One thing that is wrong with the input.
+/// One value of a request that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct InputError {
-    /// Where: `body`, `query`, `path` or `header`, then the names down to the value.
+    /// Where the value stands: `body`, `query`, `path` or `header`, then the names that lead to it.
+    #[schema(example = json!(["query", "limit"]))]
     pub loc: Vec<String>,
-    /// One sentence.
+    /// What is wrong with the value, for people.
+    #[schema(example = "It must be from 1 to 1000.")]
     pub msg: String,
-    /// A stable word for the kind of error.
+    /// Stable word for the kind of error, for programs.
     #[serde(rename = "type")]
+    #[schema(example = "value_error")]
     pub kind: &'static str,
 }
 
@@ -131,6 +134,17 @@ impl ApiError {
             ),
         }
     }
+
+    /// What is told to the client, and what is logged.
+    pub fn problem(self) -> Problem {
+        let (status, code, detail) = self.table();
+        let (errors, cause) = match self {
+            Self::Invalid(errors) => (errors, None),
+            Self::Unavailable(cause) | Self::Internal(cause) => (Vec::new(), Some(Arc::from(cause))),
+            _ => (Vec::new(), None),
+        };
+        Problem { status, code, detail, errors, cause }
+    }
 }
 
 /// How long to wait before a store is asked again, in seconds.
@@ -138,12 +152,13 @@ pub const RETRY_AFTER_SECONDS: u64 = 2;
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let (status, code, detail) = self.table();
         let retry_after = match &self {
             Self::TooManyTries(_, seconds) => Some(*seconds),
             Self::Unavailable(_) => Some(RETRY_AFTER_SECONDS),
             _ => None,
         };
+        let problem = self.problem();
+        let status = problem.status;
         let mut answer = status.into_response();
         if status == StatusCode::UNAUTHORIZED {
             answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -151,12 +166,7 @@ impl IntoResponse for ApiError {
         if let Some(seconds) = retry_after {
             answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
-        let (errors, cause) = match self {
-            Self::Invalid(errors) => (errors, None),
-            Self::Unavailable(cause) | Self::Internal(cause) => (Vec::new(), Some(Arc::from(cause))),
-            _ => (Vec::new(), None),
-        };
-        answer.extensions_mut().insert(Problem { status, code, detail, errors, cause });
+        answer.extensions_mut().insert(problem);
         answer
     }
 }
@@ -176,31 +186,49 @@ pub struct Problem {
     pub cause: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// A problem as it is written, in the form of RFC 9457.
+/// Why a request was not answered with what it asked for: an RFC 9457 problem.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemObject<'p> {
-    /// What kind of problem it is.
+    /// Always `about:blank`: `code` tells problems apart.
     #[serde(rename = "type")]
-    #[schema(value_type = String)]
+    #[schema(value_type = String, example = "about:blank")]
     pub kind: &'p str,
-    /// The kind in words.
+    /// Name of the status.
+    #[schema(example = "Not Found")]
     pub title: &'p str,
-    /// The status, once more.
+    /// HTTP status of the answer.
+    #[schema(minimum = 400, maximum = 599, example = 404)]
     pub status: u16,
-    /// One sentence about this case.
+    /// What happened and what to do about it, for people.
+    #[schema(example = "The run does not exist.")]
     pub detail: &'p str,
-    /// A stable word to tell problems apart by.
+    /// Stable word for this kind of problem, for programs.
+    #[schema(example = "not_found")]
     pub code: &'p str,
-    /// The request, to be named when it is reported.
+    /// Id of the request, as in `X-Request-ID`. Name it when you report the problem.
+    #[schema(example = "6f1c9a52-8d3e-4b7a-9c41-2f0e5d7b8a90")]
     pub request_id: &'p str,
-    /// What is wrong with the input, one by one.
+    /// Each value that is wrong. Only problems with status 422 have this field.
     #[serde(skip_serializing_if = "<[InputError]>::is_empty")]
-    #[schema(value_type = Option<Vec<InputError>>)]
+    #[schema(value_type = Vec<InputError>, required = false)]
     pub errors: &'p [InputError],
 }
 
 impl Problem {
+    /// The body of an answer to a request.
+    pub fn object<'p>(&'p self, request_id: &'p str) -> ProblemObject<'p> {
+        ProblemObject {
+            kind: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            code: self.code,
+            request_id,
+            errors: &self.errors,
+        }
+    }
+
     /// A problem that the framework found, known by its status alone.
     pub fn of_status(status: StatusCode) -> Self {
         let (code, detail) = match status {

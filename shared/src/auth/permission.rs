@@ -5,9 +5,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What somebody is here for.
+/// Role of a user: an `admin` may do everything, an `analyst` runs pipelines and sees all data, a member of a `sales_team` sees only
+/// what belongs to that team.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(example = "analyst")]
 pub enum Role {
     /// May do everything.
     Admin,

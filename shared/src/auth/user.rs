@@ -66,25 +66,29 @@ impl User {
     }
 }
 
-/// A user, as the API shows one: without what nobody is to see.
+/// A user. The API never shows a password or its hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = User)]
 pub struct UserObject {
-    /// The id.
+    /// Id of the user.
     pub id: Uuid,
-    /// The address.
+    /// Email address.
+    #[schema(example = "ana@example.com")]
     pub email: String,
-    /// The name to log in with.
+    /// Name to log in with, in any letter case.
+    #[schema(example = "ana")]
     pub username: String,
-    /// The name for people.
+    /// Name for people. Null: the user has none.
+    #[schema(required, example = "Ana Alvarez")]
     pub full_name: Option<String>,
-    /// The role.
+    /// Role of the user.
     pub role: Role,
-    /// The team of a member of a sales team.
+    /// Sales team of the user. Null: the user belongs to no team.
+    #[schema(required)]
     pub sales_team_id: Option<Uuid>,
-    /// Whether they may log in.
+    /// Whether the user may log in.
     pub is_active: bool,
-    /// When they were registered.
+    /// When the user was registered.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
 }
@@ -107,9 +111,10 @@ impl From<&User> for UserObject {
 /// A sales team.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SalesTeam {
-    /// The id.
+    /// Id of the sales team.
     pub id: Uuid,
-    /// The name.
+    /// Name of the sales team.
+    #[schema(example = "West")]
     pub name: String,
 }
 
