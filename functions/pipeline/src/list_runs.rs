@@ -48,7 +48,7 @@ const LAST_WEEKDAY: u8 = 6;
     get, path = "/api/runs", tag = "runs", security(("bearer" = [])),
     params(PageQuery, RunQuery),
     responses(
-        (status = 200, description = "Runs, the newest first", body = Vec<RunObject>),
+        (status = 200, description = "Runs, the newest first. Their `column_mapping` is null: read the run itself", body = Vec<RunObject>),
         (status = 307, description = "A page that is too large for an answer is at the address in `Location`"),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),

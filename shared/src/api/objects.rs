@@ -71,9 +71,9 @@ pub struct RunObject {
 pub struct RunErrorObject {
     /// The phase that failed.
     pub phase: String,
-    /// The stable code.
+    /// The stable code, such as `missing_columns`, `not_a_tape`, `header_too_large`, `record_too_large` or `record_unreadable`.
     pub code: String,
-    /// What is wrong, and how to mend it.
+    /// What is wrong, and how to mend it: at most 2,000 characters.
     pub message: String,
     /// The tape that it is about.
     #[schema(required = false)]

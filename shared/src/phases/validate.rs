@@ -91,7 +91,7 @@ fn failures(loan: &Loan<'_>, first_use: Option<&FirstUse>) -> Vec<Exception> {
             false => format!("line {} of {}", first.line, first.source_file),
         };
         let number = loan.shown_number();
-        let message = concat(&["Loan number ", number, " was already used on ", &place]);
+        let message = concat(&["Loan number ", excerpt(number), " was already used on ", &place]);
         let field = Cow::Borrowed(Field::SellerLoanNumber.name());
         let evidence =
             Evidence { field, actual: number.to_owned().into(), limit: "used once in a run".into(), excess: None, message };
