@@ -42,7 +42,11 @@ impl Scene {
         let table = &self.app.resources.table;
         let users = Users::new(table.clone()).list(UserFilter::default(), None, 0, 1000).await.unwrap();
         let teams = Teams::new(table.clone()).list(0, 1000).await.unwrap();
-        let runs = Runs::new(table.clone(), self.app.resources.storage.clone()).list(RunFilter::default(), None, 0, 1000).await.unwrap().0;
+        let runs = Runs::new(table.clone(), self.app.resources.storage.clone())
+            .list(RunFilter::default(), None, 0, 1000)
+            .await
+            .unwrap()
+            .0;
         let runs = serde_json::to_string(&runs).unwrap();
         let files = self.app.resources.storage.list("", true).await.unwrap();
         format!("{users:?}\n{teams:?}\n{runs}\n{files:?}")

@@ -33,7 +33,10 @@ use self::{
     command_error::CommandError,
 };
 
-pub use self::serve::{api, sweeping::{forget_answers, forget_tape_lists}};
+pub use self::serve::{
+    api,
+    sweeping::{forget_answers, forget_tape_lists},
+};
 
 /// What a command finds around it.
 pub struct Surroundings {

@@ -39,7 +39,8 @@ pub fn archived_tape(source_file: &str) -> Result<String, PathError> {
 pub fn place_of_tape(source_file: &str) -> String {
     let place = archived_tape(source_file).ok();
     // Two names that differ only in what a path leaves out are two tapes.
-    let as_it_is = place.filter(|place| place.strip_prefix(INPUT_FOLDER).and_then(|path| path.strip_prefix('/')) == Some(source_file));
+    let as_it_is =
+        place.filter(|place| place.strip_prefix(INPUT_FOLDER).and_then(|path| path.strip_prefix('/')) == Some(source_file));
     as_it_is.unwrap_or_else(|| {
         let digest = Sha256::digest(source_file.as_bytes());
         let hash: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
@@ -295,7 +296,18 @@ mod tests {
     #[test]
     fn every_tape_has_a_place_of_its_own_in_the_archive() {
         let long = format!("{}.XLSX", "x".repeat(1_000));
-        let names = ["a/t.csv", "May tape (2).csv", "~t.csv", "../t.csv", "a\\b.csv", "a/b.csv", "a//b.csv", "C:x.csv", "\u{7}.csv", &long];
+        let names = [
+            "a/t.csv",
+            "May tape (2).csv",
+            "~t.csv",
+            "../t.csv",
+            "a\\b.csv",
+            "a/b.csv",
+            "a//b.csv",
+            "C:x.csv",
+            "\u{7}.csv",
+            &long,
+        ];
         let places: HashSet<String> = names.into_iter().map(place_of_tape).collect();
         assert_eq!(places.len(), names.len());
         for place in &places {

@@ -25,7 +25,8 @@ pub async fn look(folder: &Path) -> Found {
         let _ = fs::copy(folder.join("data").join(name), copy.path().join(name));
     }
     let (_stores, resources) = stores(copy.path()).await;
-    let (runs, more) = Runs::new(resources.table.clone(), resources.storage.clone()).list(RunFilter::default(), None, 0, 10_000).await.unwrap();
+    let (runs, more) =
+        Runs::new(resources.table.clone(), resources.storage.clone()).list(RunFilter::default(), None, 0, 10_000).await.unwrap();
     assert!(!more);
     let keys = resources.storage.list("", true).await.unwrap();
     Found { runs, keys: keys.into_iter().filter(|entry| entry.file.is_some()).map(|entry| entry.key).collect() }

@@ -20,7 +20,10 @@ use crate::{
 /// What may lie in the stores beside the effect of a request, each with why it does no harm.
 const LEFTOVERS: [(&str, &str); 4] = [
     ("object answers/", "An answer that nobody was sent to: the bucket's rule, and the sweeper of `serve`, remove it in a day."),
-    ("object requests/", "The tapes of a run that did not come into being: the bucket's rule, and the sweeper of `serve`, remove it."),
+    (
+        "object requests/",
+        "The tapes of a run that did not come into being: the bucket's rule, and the sweeper of `serve`, remove it.",
+    ),
     ("/archive.zip ", "An archive as a ZIP, whole: what it is made of never changes, and the next who asks is given it."),
     ("item FAILURES#", "A failed log-in that was counted for the name and not yet for the address: no try goes uncounted."),
 ];

@@ -22,7 +22,10 @@ use crate::app::{Asked, Fault, Person, Tape, TestApp, with_retries};
 /// What may lie in the bucket when a run has ended, and why it does no harm.
 const LEFTOVERS: [(&str, &str); 2] = [
     ("/parts/", "What steps handed on to each other: nothing refers to it, and the bucket's rule for results removes it."),
-    ("object requests/", "The tapes of a run that did not come into being: the bucket's rule, and the sweeper of `serve`, remove it."),
+    (
+        "object requests/",
+        "The tapes of a run that did not come into being: the bucket's rule, and the sweeper of `serve`, remove it.",
+    ),
 ];
 
 fn but_leftovers(lines: BTreeSet<String>) -> BTreeSet<String> {

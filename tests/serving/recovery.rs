@@ -67,7 +67,8 @@ async fn a_run_that_is_given_up_leaves_no_files_of_its_tries() {
     resources.storage.put("inputs/tape.csv", stream_of(small_tape()), "text/csv", u64::MAX).await.unwrap();
     let tapes = find_tapes(&resources.storage, "inputs", &Wanted::Folder(String::new())).await.unwrap();
     let request = start_run::request(Uuid::new_v4(), Terms::default(), tapes, SystemClock.now());
-    let (id, runs, mut run) = (request.run_id, Runs::new(resources.table.clone(), resources.storage.clone()), request.run().unwrap());
+    let (id, runs, mut run) =
+        (request.run_id, Runs::new(resources.table.clone(), resources.storage.clone()), request.run().unwrap());
     assert_eq!(runs.create(&run, &request, None).await.unwrap(), Created::Done);
     run.start(SystemClock.now()).unwrap();
     for _ in 0..MAX_ATTEMPTS {

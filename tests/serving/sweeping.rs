@@ -36,9 +36,9 @@ async fn a_list_of_tapes_is_kept_while_its_run_needs_it() {
     let unborn = Uuid::new_v4();
     app.put(&keys::tape_list(unborn), "[]").await;
     let (runs, storage) = (&app.worker.runs, &app.resources.storage);
-    app.clock.advance(SignedDuration::from_hours(24));
+    app.clock.advance(SignedDuration::from_hours(23));
     assert_eq!(forget_tape_lists(runs, storage, app.clock.now()).await.unwrap(), 0);
-    app.clock.advance(SignedDuration::from_hours(1));
+    app.clock.advance(SignedDuration::from_hours(2));
     assert_eq!(forget_tape_lists(runs, storage, app.clock.now()).await.unwrap(), 2);
     let mut expected = waiting.map(|id| format!("requests/{id}.json"));
     expected.sort();

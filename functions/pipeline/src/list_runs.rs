@@ -50,7 +50,7 @@ const LAST_WEEKDAY: u8 = 6;
     get, path = "/api/runs", tag = "runs", security(("bearer" = [])),
     params(PageQuery, RunQuery),
     responses(
-        (status = 200, description = "One page of runs.", body = Vec<RunObject>),
+        (status = 200, description = "One page of runs, the newest first. Their `column_mapping` is null: read the run itself.", body = Vec<RunObject>),
         (status = 307),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),

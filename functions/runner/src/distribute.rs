@@ -9,7 +9,6 @@ use shared::{
     api::layers::chain,
     engine::distribute::{Plan, Planned, plan, process, refuse},
     error::RunError,
-    run::Run,
     storage::tape::ReadFailure,
     stores::{
         StoreError, keys,
@@ -35,7 +34,7 @@ impl Worker {
     pub(crate) async fn plan(&self, run_id: Uuid) -> Result<Next, StoreError> {
         let not_ours = Next::Done { ended: Executed::NotOurs };
         let began = self.clock.now();
-        let Waiting { stored, request, mut run, rules } = match self.look(run_id, began).await? {
+        let Waiting { stored, request, mut run, rules } = match Box::pin(self.look(run_id, began)).await? {
             Looked::Waits(waiting) => *waiting,
             Looked::Ended(ended) => return Ok(Next::Done { ended }),
         };
@@ -49,7 +48,7 @@ impl Worker {
         let Some(attempt) = self.runs.claim(&lease, &run, began).await? else { return Ok(not_ours) };
         let part_bytes = self.distribution.part_bytes.max(bytes / MOST_PARTS);
         let planned = match self.assign(request, rules).await {
-            Ok(assignment) => self.planned(&assignment, lease.owner, part_bytes).await,
+            Ok(assignment) => Box::pin(self.planned(&assignment, lease.owner, part_bytes)).await,
             Err(error) => Err(Stop::Storage(error)),
         };
         // An outage during a plan is no try of the run; what would end the next plan, too, is.
@@ -102,7 +101,15 @@ impl Worker {
     /// # Errors
     /// A store does not answer. The same call may be made again.
     pub(crate) async fn process(&self, lease: &Lease, part: usize) -> Result<bool, StoreError> {
-        let Continued::Goes { assignment, .. } = self.continued(lease).await? else { return Ok(false) };
+        let Continued::Goes(waiting) = Box::pin(self.continued(lease)).await? else { return Ok(false) };
+        let assignment = match self.assign(waiting.request, waiting.rules).await {
+            Ok(assignment) => assignment,
+            Err(error @ StoreError::Damaged(_)) => {
+                self.fail_unreadable(lease.run_id, Some(lease.owner), &error).await?;
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        };
         let failure = ReadFailure::default();
         let parts = self.parts(lease.run_id, lease.owner, &failure);
         let work = self.with_engine(
@@ -138,22 +145,19 @@ impl Worker {
     /// # Errors
     /// A store does not answer. The same call may be made again.
     pub(crate) async fn finish(&self, lease: &Lease) -> Result<Executed, StoreError> {
-        let (assignment, mut run) = match self.continued(lease).await? {
-            Continued::Goes { assignment, run } => (assignment, *run),
+        let Waiting { stored, request, mut run, rules } = match Box::pin(self.continued(lease)).await? {
+            Continued::Goes(waiting) => *waiting,
             Continued::Ended(ended) => return Ok(ended),
-        };
-        let stored = match self.runs.get(lease.run_id).await {
-            Ok(Some(stored)) => stored,
-            Ok(None) => return Ok(Executed::NotOurs),
-            Err(error @ StoreError::Damaged(_)) => return self.fail_unreadable(lease.run_id, Some(lease.owner), &error).await,
-            Err(error) => return Err(error),
         };
         // The run began with its plan.
         let Began { started_at } = serde_json::from_str(stored.object().get()).map_err(|error| damaged(&error))?;
         run.start(started_at).map_err(|error| damaged(&error))?;
         let mut results = None;
         let way = Way::InParts { owner: lease.owner };
-        let worked = self.work(way, &mut run, &assignment, lease, &mut results).await;
+        let worked = match self.assign(request, rules).await {
+            Ok(assignment) => Box::pin(self.work(way, &mut run, &assignment, lease, &mut results)).await,
+            Err(error) => Err(Stop::Storage(error)),
+        };
         let worked = worked.and_then(|()| results.take().ok_or(Stop::Lost)).map_err(|stop| stop.at_try(stored.attempt, &run));
         let ended = self.settle(&mut run, lease, worked, results).await?;
         if ended != Executed::NotOurs {
@@ -169,20 +173,14 @@ impl Worker {
         if !self.runs.report(lease, None, self.clock.now()).await? {
             return Ok(Continued::Ended(Executed::NotOurs));
         }
-        match self.assigned(lease.run_id).await {
-            Ok((assignment, run)) => Ok(Continued::Goes { assignment, run: Box::new(run) }),
+        match self.read(lease.run_id).await {
+            Ok(Some(waiting)) => Ok(Continued::Goes(Box::new(waiting))),
+            Ok(None) => Ok(Continued::Ended(Executed::NotOurs)),
             Err(error @ StoreError::Damaged(_)) => {
                 Ok(Continued::Ended(self.fail_unreadable(lease.run_id, Some(lease.owner), &error).await?))
             }
             Err(error) => Err(error),
         }
-    }
-
-    async fn assigned(&self, run_id: Uuid) -> Result<(Assignment, Run), StoreError> {
-        let absent = || StoreError::Damaged("it is not said what the run is to do".to_owned());
-        let request = self.runs.request(run_id).await?.ok_or_else(absent)?;
-        let (run, rules) = (request.run().map_err(|e| damaged(&e))?, request.rules().map_err(|e| damaged(&e))?);
-        Ok((self.assign(request, rules).await?, run))
     }
 
     /// Deletes what the steps of a run handed on to each other. What is left is removed by the bucket's own rule for results.
@@ -200,7 +198,7 @@ impl Worker {
 /// What a step finds of a run that was planned.
 enum Continued {
     /// It goes on.
-    Goes { assignment: Assignment, run: Box<Run> },
+    Goes(Box<Waiting>),
     /// There is nothing to do.
     Ended(Executed),
 }

@@ -109,13 +109,7 @@ impl Worker {
     }
 
     /// Fails a run. What was stored before the failure stays readable.
-    async fn fail(
-        &self,
-        run: &mut Run,
-        lease: &Lease,
-        error: RunError,
-        stored: Option<Results>,
-    ) -> Result<Executed, StoreError> {
+    async fn fail(&self, run: &mut Run, lease: &Lease, error: RunError, stored: Option<Results>) -> Result<Executed, StoreError> {
         let mut failed = run.clone();
         failed.fail(error.clone(), self.clock.now()).map_err(|error| damaged(&error))?;
         let ended = match stored {

@@ -155,7 +155,7 @@ impl Worker {
             Event::Objects { records } => {
                 let mut created = Vec::new();
                 for record in records {
-                    created.extend(self.receive(&record.arrival()).await?);
+                    created.extend(Box::pin(self.receive(&record.arrival())).await?);
                 }
                 Ok(Handled::Created { created })
             }
@@ -163,22 +163,23 @@ impl Worker {
         }
     }
 
+    // The steps are boxed: what each of them keeps while it waits would make the call of any of them large.
     async fn step(&self, call: StepCall) -> Result<Handled, StoreError> {
         let StepCall { step, run_id, owner, part } = call;
         let absent = |name: &str| StoreError::Damaged(format!("the step names no {name}"));
         let lease = || owner.map(|owner| Lease::in_parts(run_id, owner)).ok_or_else(|| absent("owner"));
         let ended = match step {
-            Step::Execute => self.execute(run_id).await?,
-            Step::Plan => return Ok(Handled::Planned { run_id, next: self.plan(run_id).await? }),
+            Step::Execute => Box::pin(self.execute(run_id)).await?,
+            Step::Plan => return Ok(Handled::Planned { run_id, next: Box::pin(self.plan(run_id)).await? }),
             Step::Process => {
                 let part = part.ok_or_else(|| absent("part"))?;
-                if self.process(&lease()?, part).await? {
+                if Box::pin(self.process(&lease()?, part)).await? {
                     return Ok(Handled::Processed { run_id, part });
                 }
                 Executed::NotOurs
             }
-            Step::Finish => self.finish(&lease()?).await?,
-            Step::GiveUp => self.give_up(run_id, owner).await?,
+            Step::Finish => Box::pin(self.finish(&lease()?)).await?,
+            Step::GiveUp => Box::pin(self.give_up(run_id, owner)).await?,
         };
         Ok(Handled::Step { run_id, ended })
     }

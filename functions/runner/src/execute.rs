@@ -91,7 +91,7 @@ pub(crate) enum Looked {
     Ended(Executed),
 }
 
-/// A run that waits for a worker.
+/// A run that a worker may go on with, as it is stored and as it was created.
 pub(crate) struct Waiting {
     pub(crate) stored: StoredRun,
     pub(crate) request: RunRequest,
@@ -195,7 +195,7 @@ impl Worker {
     /// A store does not answer. The run may be tried again then.
     pub async fn execute(&self, run_id: Uuid) -> Result<Executed, StoreError> {
         let began = self.clock.now();
-        let Waiting { stored, request, mut run, rules } = match self.look(run_id, began).await? {
+        let Waiting { stored, request, mut run, rules } = match Box::pin(self.look(run_id, began)).await? {
             Looked::Waits(waiting) => *waiting,
             Looked::Ended(ended) => return Ok(ended),
         };
@@ -208,7 +208,7 @@ impl Worker {
         tracing::info!(%run_id, attempt, "a run begins");
         let mut stored = None;
         let worked = match self.assign(request, rules).await {
-            Ok(assignment) => self.work(Way::Whole, &mut run, &assignment, &lease, &mut stored).await,
+            Ok(assignment) => Box::pin(self.work(Way::Whole, &mut run, &assignment, &lease, &mut stored)).await,
             Err(error) => Err(Stop::Storage(error)),
         };
         let worked = worked.and_then(|()| stored.take().ok_or(Stop::Lost)).map_err(|stop| stop.at_try(attempt, &run));
@@ -226,20 +226,17 @@ impl Worker {
     /// # Errors
     /// The store does not answer.
     pub(crate) async fn look(&self, run_id: Uuid, now: Timestamp) -> Result<Looked, StoreError> {
-        match self.waiting(run_id, now).await {
-            Ok(Some(waiting)) => Ok(Looked::Waits(Box::new(waiting))),
-            Ok(None) => Ok(Looked::Ended(Executed::NotOurs)),
+        match self.read(run_id).await {
+            Ok(Some(waiting)) if waiting.stored.is_claimable(now) => Ok(Looked::Waits(Box::new(waiting))),
+            Ok(_) => Ok(Looked::Ended(Executed::NotOurs)),
             Err(error @ StoreError::Damaged(_)) => Ok(Looked::Ended(self.fail_unreadable(run_id, None, &error).await?)),
             Err(error) => Err(error),
         }
     }
 
-    /// A run that waits for a worker, with what it is to do; nothing when it does not wait.
-    async fn waiting(&self, run_id: Uuid, now: Timestamp) -> Result<Option<Waiting>, StoreError> {
+    /// A run with what it is to do.
+    pub(crate) async fn read(&self, run_id: Uuid) -> Result<Option<Waiting>, StoreError> {
         let Some(stored) = self.runs.get(run_id).await? else { return Ok(None) };
-        if !stored.is_claimable(now) {
-            return Ok(None);
-        }
         let absent = || StoreError::Damaged("it is not said what the run is to do".to_owned());
         let request = self.runs.request(run_id).await?.ok_or_else(absent)?;
         let (run, rules) = (request.run().map_err(|e| damaged(&e))?, request.rules().map_err(|e| damaged(&e))?);
@@ -284,7 +281,8 @@ impl Worker {
         let summary = outcome.summary.finish();
         let Some(uploads) = files.and_then(|files| files.take()) else {
             run.finish_phase(Phase::Output);
-            let column_mapping = self.reporting(lease, &progress, self.keep_mapping(run.run_id(), &outcome)).await?;
+            let keeping = Box::pin(self.keep_mapping(run.run_id(), &outcome));
+            let column_mapping = self.reporting(lease, &progress, keeping).await?;
             *stored = Some(Results::dry(summary, column_mapping));
             return Ok(());
         };
@@ -294,7 +292,7 @@ impl Worker {
             return Err(Stop::Lost);
         }
         // Large files take a while to store and to copy: the worker says meanwhile, too, that it is still there.
-        let kept = self.reporting(lease, &progress, self.keep(run.run_id(), &outcome, uploads)).await?;
+        let kept = self.reporting(lease, &progress, Box::pin(self.keep(run.run_id(), &outcome, uploads))).await?;
         run.finish_phase(Phase::Output);
         let version = |name: &str| {
             let found = kept.uploaded.iter().find(|file| file.name == name);
@@ -314,7 +312,7 @@ impl Worker {
             index: Some(kept.index),
             column_mapping: kept.column_mapping,
         });
-        self.reporting(lease, &progress, self.archive(run, assignment, &outcome)).await?;
+        self.reporting(lease, &progress, Box::pin(self.archive(run, assignment, &outcome))).await?;
         run.finish_phase(Phase::Archive);
         Ok(())
     }

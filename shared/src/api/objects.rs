@@ -86,10 +86,11 @@ pub struct RunErrorObject {
     /// Phase that failed.
     #[schema(example = "ingest")]
     pub phase: String,
-    /// Stable code of the failure, for programs.
+    /// Stable code of the failure, for programs, such as `missing_columns`, `not_a_tape`, `header_too_large`, `record_too_large` or
+    /// `record_unreadable`.
     #[schema(example = "missing_columns")]
     pub code: String,
-    /// What is wrong and how to fix it, for people.
+    /// What is wrong and how to fix it, for people: at most 2,000 characters.
     #[schema(
         example = "The required column loan_amount is missing from the header. Add it, or rename the columns that hold the same."
     )]

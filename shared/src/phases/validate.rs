@@ -95,7 +95,7 @@ fn failures(loan: &Loan<'_>, first_use: Option<&FirstUse>) -> Vec<Exception> {
     if let Some(first) = first_use {
         let place = place(first.line, first.source_file.as_deref());
         let number = loan.shown_number();
-        let message = concat(&["Loan number ", number, " was already used on line ", &place]);
+        let message = concat(&["Loan number ", excerpt(number), " was already used on line ", &place]);
         let field = Cow::Borrowed(Field::SellerLoanNumber.name());
         let evidence =
             Evidence { field, actual: number.to_owned().into(), limit: "used once in a run".into(), excess: None, message };

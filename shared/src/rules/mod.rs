@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
     decimal::Decimal,
+    error::shortened,
     loan::{Field, FieldKind, Loan, NumberCell, Reading, Unit, WordCell},
     tape::aliases::{Aliases, fold_word},
 };
@@ -349,7 +350,8 @@ impl Rule {
                     WordCell::Known(code) => (canonical_word(*at, code).into(), canonical_word(*at, code)),
                     WordCell::Other(written) => (written.to_owned().into(), written),
                 };
-                let message = concat(&[label, " \"", excerpt(written), "\" is not one of ", &list.text]);
+                let message =
+                    concat(&[label, " \"", excerpt(written), "\" is not one of ", &shortened(&list.text, MAX_LIST_CHARACTERS)]);
                 self.failed(actual, &self.limit, None, message)
             }
         }
@@ -403,7 +405,7 @@ impl Check {
     fn wanted(&self, field: Field) -> String {
         let show = |bound: &Bound| field.show(bound.value);
         match self {
-            Self::Word { list, .. } => format!("it must be one of {}", list.text),
+            Self::Word { list, .. } => format!("it must be one of {}", shortened(&list.text, MAX_LIST_CHARACTERS)),
             Self::Number { min: Some(min), max: Some(max), .. } if min.inclusive => {
                 format!("it must be from {} to {}", show(min), show(max))
             }
@@ -453,6 +455,9 @@ impl WordList {
         Self { known, others, text: words.join(", ") }
     }
 }
+
+/// How much of a list of words a message shows, in characters: a rule set may list thousands.
+const MAX_LIST_CHARACTERS: usize = 1_000;
 
 /// How much of a cell or a row a message shows, in characters.
 pub const SHOWN_CHARACTERS: usize = 200;

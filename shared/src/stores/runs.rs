@@ -135,7 +135,7 @@ impl Runs {
     /// A store does not answer.
     pub async fn create(&self, run: &Run, request: &RunRequest, key: Option<&IdempotencyKey>) -> Result<Created, StoreError> {
         let id = request.run_id;
-        let request = &RunRequest { tapes: self.keep_tapes(id, &request.tapes).await?, ..request.clone() };
+        let request = &RunRequest { tapes: Box::pin(self.keep_tapes(id, &request.tapes)).await?, ..request.clone() };
         let mut item = item_of(&keys::run(id), &RunRecord(run))?;
         let moment = keys::moment(request.created_at, id);
         listed(&mut item, BY_TIME, keys::RUNS, moment.clone());

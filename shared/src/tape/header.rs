@@ -141,7 +141,9 @@ impl Header {
 fn check_size(row: &[Cow<'_, str>]) -> Result<(), String> {
     if row.len() > MAX_COLUMNS {
         let found = row.len();
-        return Err(format!("The header has {found} columns; a tape has at most {MAX_COLUMNS}. Remove the columns that are not needed."));
+        return Err(format!(
+            "The header has {found} columns; a tape has at most {MAX_COLUMNS}. Remove the columns that are not needed."
+        ));
     }
     let too_long = |cell: &str| cell.chars().nth(MAX_HEADER_CHARACTERS).is_some();
     match row.iter().position(|cell| too_long(cell.trim())) {

@@ -1551,8 +1551,12 @@ mod tests {
         assert_corrupt(&refused(""), "not an Excel workbook");
         assert_corrupt(&refused("Loan #,UPB\n1,2\n"), "not an Excel workbook");
         assert_corrupt(&refused("PK\x03\x04"), "damaged or cut short");
-        assert_corrupt(&refused(stored(&[("readme.txt", b"hello".to_vec())])), "_rels/.rels");
-        assert_corrupt(&refused(stored(&[])), "_rels/.rels");
+        assert_corrupt(&refused(stored(&[("[Content_Types].xml", b"hello".to_vec())])), "_rels/.rels");
+        // Also one that is larger than a workbook may be.
+        let large = (0..=MAX_PARTS).map(|number| (&*format!("{number}.csv").leak(), Vec::new())).collect::<Vec<_>>();
+        for zip in [stored(&[]), stored(&[("readme.txt", b"hello".to_vec())]), stored(&large)] {
+            assert!(matches!(refused(zip), WorkbookError::OtherZip { kind: "a ZIP archive" }));
+        }
     }
 
     /// A sheet of 30 rows, packed.

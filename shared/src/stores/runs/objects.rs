@@ -35,7 +35,7 @@ impl Runs {
         }
         let Some(version) = self.results(run.run_id).await?.and_then(|results| results.column_mapping) else { return Ok(here()) };
         let key = format!("{}/{}", keys::results(run.run_id), keys::COLUMN_MAPPING_FILE);
-        let json = self.object(&key, &version).await?;
+        let json = Box::pin(self.object(&key, &version)).await?;
         RawValue::from_string(json).map_err(|error| StoreError::Damaged(error.to_string()))
     }
 
@@ -56,7 +56,7 @@ impl Runs {
         match &request.tapes {
             TapeList::Here(tapes) => Ok(tapes.clone()),
             TapeList::Kept(KeptTapes { list, .. }) => {
-                let json = self.object(&keys::tape_list(request.run_id), list).await?;
+                let json = Box::pin(self.object(&keys::tape_list(request.run_id), list)).await?;
                 serde_json::from_str(&json).map_err(|error| StoreError::Damaged(error.to_string()))
             }
         }
