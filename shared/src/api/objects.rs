@@ -97,11 +97,11 @@ pub struct ProgressObject {
 /// What a run records of its rules.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RuleSetName {
-    /// The name that the rule set gives itself.
+    /// The name that the rule set gives itself, or else that of its file.
     pub name: String,
-    /// The version that it gives itself.
+    /// The version that the rule set gives itself, or else `unversioned`.
     pub version: String,
-    /// The SHA-256 of all that it decides.
+    /// The SHA-256 of all that the rule set decides, however it is written and whatever it is called.
     pub hash: String,
 }
 
