@@ -18,6 +18,11 @@ pub struct DecimalType {
     pub scale: u8,
     /// The least magnitude that has too many digits.
     too_large: u64,
+    /// How many millionths the last decimal is.
+    unit: i64,
+    /// The same as a power of two and an odd number: the exponent of the one, and the inverse of the other in 64 bits.
+    twos: u32,
+    inverse: i64,
 }
 
 /// Dollars: up to a trillion, with cents.
@@ -44,7 +49,16 @@ pub static NUMBER_TYPES: [DecimalType; NUMBERS] = {
 
 impl DecimalType {
     const fn new(precision: u8, scale: u8) -> Self {
-        Self { precision, scale, too_large: 10_u64.pow(precision as u32) }
+        let unit = 10_i64.pow((MICRO - scale) as u32);
+        let twos = unit.trailing_zeros();
+        let odd = unit >> twos;
+        // An odd number is its own inverse in three bits, and each step doubles the bits.
+        let (mut inverse, mut bits) = (odd, 3);
+        while bits < u64::BITS {
+            inverse = inverse.wrapping_mul(2_i64.wrapping_sub(odd.wrapping_mul(inverse)));
+            bits *= 2;
+        }
+        Self { precision, scale, too_large: 10_u64.pow(precision as u32), unit, twos, inverse }
     }
 
     /// The type of the numbers of a field that are in this unit.
@@ -70,17 +84,10 @@ impl DecimalType {
     /// The mantissa of a number of millionths; `None` where it does not fit exactly.
     #[inline]
     pub const fn exact_micros(self, micros: i64) -> Option<i64> {
-        // Dividing by a constant takes a fraction of what dividing by a number takes that is only known when the run is.
-        let (mantissa, rest) = match self.scale {
-            MICRO => (micros, 0),
-            4 => (micros / 100, micros % 100),
-            2 => (micros / 10_000, micros % 10_000),
-            scale => {
-                let unit = 10_i64.pow((MICRO - scale) as u32);
-                (micros / unit, micros % unit)
-            }
-        };
-        if rest == 0 && self.fits(mantissa) { Some(mantissa) } else { None }
+        // This divides a multiple of the unit. Of anything else it makes a number that does not lead back. A division would take
+        // several times as long, and every loan has seven numbers.
+        let mantissa = (micros >> self.twos).wrapping_mul(self.inverse);
+        if self.fits(mantissa) & (mantissa.wrapping_mul(self.unit) == micros) { Some(mantissa) } else { None }
     }
 
     /// The mantissa of a value; `None` where it does not fit exactly.

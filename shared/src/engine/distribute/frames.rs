@@ -11,15 +11,17 @@ use crate::error::{Phase, RunError};
 
 use super::{PartStore, part_file};
 
-/// What a frame holds.
+/// What a frame holds. The upper half of the byte changes whenever a block is kept in another way, such as a number in another
+/// scale: a frame of another version of the engine is refused instead of misread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Kind {
     /// A judged block.
-    Block,
+    Block = 0x10,
     /// The end of the part.
-    End,
+    End = 0x11,
     /// Why there is nothing else.
-    Refused,
+    Refused = 0x12,
 }
 
 /// Which part it was, and how much there is of it.

@@ -349,12 +349,11 @@ mod tests {
         // As results were once written, and with one decimal more or less in one column.
         let of = |stored: Option<(PhysicalType, i32, i32)>, at: usize| {
             let column = |(place, (name, kind, optional)): (usize, &(&str, Kind, bool))| {
-                let (mut physical, mut digits) = (kind.physical(), kind.digits());
-                if let (Kind::Decimal(_), Some((other, precision, scale))) = (kind, stored) {
-                    if place == at || at == FACT_SCHEMA.len() {
-                        (physical, digits) = (other, (precision, scale));
-                    }
-                }
+                let changed = matches!(kind, Kind::Decimal(_)) && (place == at || at == FACT_SCHEMA.len());
+                let (physical, digits) = match stored.filter(|_| changed) {
+                    Some((physical, precision, scale)) => (physical, (precision, scale)),
+                    None => (kind.physical(), kind.digits()),
+                };
                 let logical = (digits.0 > 0).then(|| LogicalType::decimal(digits.1, digits.0));
                 let repetition = if *optional { Repetition::OPTIONAL } else { Repetition::REQUIRED };
                 let column = Type::primitive_type_builder(name, physical).with_repetition(repetition);

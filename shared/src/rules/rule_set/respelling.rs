@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{Limit, RuleSet, Settings};
 use crate::{
     decimal::Decimal,
-    loan::{Field, Loan, NUMBERS, NumberCell, WORDS, WordCell},
+    loan::{Field, Loan, NumberCell, WORDS, WordCell},
     phases::{judge, pricing::IrrTarget},
     rules::{ExceptionType, Severity, canonical_list, canonical_word, place},
 };
@@ -147,10 +147,8 @@ fn loan() -> impl Strategy<Value = Loan<'static>> {
     let word = prop_oneof![(0..3_u8).prop_map(WordCell::Known), Just(WordCell::Other("AbX")), Just(WordCell::Missing)];
     (numbers, prop::collection::vec(word, WORDS)).prop_map(|(numbers, words)| {
         let mut loan = Loan { seller_loan_number: Some("L-1".into()), ..Loan::empty(2) };
-        for at in 0..NUMBERS {
-            let cell = |value: Decimal| NumberCell::ordinary(value.micros().unwrap(), "as written");
-            loan.numbers[at] = numbers[at].map_or(NumberCell::MISSING, cell);
-        }
+        let cell = |value: Decimal| NumberCell::ordinary(value.micros().unwrap(), "as written");
+        loan.numbers = numbers.map(|value| value.map_or(NumberCell::MISSING, cell));
         loan.words.copy_from_slice(&words);
         loan
     })
