@@ -9,6 +9,7 @@ mod started;
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{Arc, Mutex},
 };
 
@@ -22,7 +23,7 @@ use shared::{
     clock::Clock,
     config::{Environment, Secret},
     engine::Tuning,
-    resources::Resources,
+    resources::{MAX_ANSWER_BYTES_ON_LAMBDA, Resources},
     storage::{StorageBackend as _, stream_of},
 };
 use tempfile::TempDir;
@@ -144,6 +145,16 @@ impl TestApp {
             folder: Arc::clone(&self.folder),
             resources,
         }
+    }
+
+    /// The product on the same stores as it is on Lambda, where an answer has a limit.
+    pub fn on_lambda(&self) -> Self {
+        self.started_anew(|resources| resources.max_answer_bytes = Some(MAX_ANSWER_BYTES_ON_LAMBDA))
+    }
+
+    /// The folder of the stores.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Puts a file into the bucket.

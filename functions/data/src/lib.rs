@@ -18,12 +18,13 @@ use shared::{
     api::{
         authenticate::Authenticator,
         document::CommonAnswers,
+        exports::Exports,
+        file_answer::FileAnswers,
         routes::{Api, Routes, Verb},
     },
     auth::permission::Permission,
     config::Environment,
     resources::Resources,
-    storage::s3::S3Storage,
     stores::teams::Teams,
 };
 use utoipa::OpenApi;
@@ -35,7 +36,8 @@ use known_runs::KnownRuns;
 pub struct State {
     known: KnownRuns,
     teams: Teams,
-    storage: S3Storage,
+    answers: FileAnswers,
+    exports: Exports,
     environment: Environment,
     max_upload_bytes: u64,
     authenticator: Authenticator,
@@ -47,7 +49,8 @@ impl State {
         Self {
             known: KnownRuns::new(resources),
             teams: Teams::new(resources.table.clone()),
-            storage: resources.storage.clone(),
+            answers: resources.file_answers(),
+            exports: resources.exports(),
             environment: resources.environment,
             max_upload_bytes: resources.max_upload_bytes,
             authenticator: resources.authenticator(),

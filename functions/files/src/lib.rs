@@ -14,7 +14,9 @@ use shared::{
     api::{
         authenticate::Authenticator,
         document::CommonAnswers,
+        file_answer::FileAnswers,
         routes::{Api, Routes, Verb},
+        url_origin::UrlOrigin,
     },
     auth::permission::Permission,
     resources::Resources,
@@ -27,6 +29,8 @@ use utoipa::OpenApi;
 #[derive(Clone)]
 pub struct State {
     storage: S3Storage,
+    answers: FileAnswers,
+    url_origin: Option<UrlOrigin>,
     runs: Runs,
     max_upload_bytes: u64,
     authenticator: Authenticator,
@@ -37,6 +41,8 @@ impl State {
     pub fn new(resources: &Resources) -> Self {
         Self {
             storage: resources.storage.clone(),
+            answers: resources.file_answers(),
+            url_origin: resources.url_origin.clone(),
             runs: Runs::new(resources.table.clone()),
             max_upload_bytes: resources.max_upload_bytes,
             authenticator: resources.authenticator(),

@@ -45,9 +45,10 @@ pub struct FolderMade {
     params(FolderQuery),
     responses(
         (status = 200, body = FolderMade),
-        (status = 400, description = "The area or the path is against the rules, or a file is in the way", body = ProblemObject),
+        (status = 400, description = "The area or the path is against the rules", body = ProblemObject),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
+        (status = 409, description = "A file is where this folder, or one above it, is to be", body = ProblemObject),
         (status = 422, body = ProblemObject),
     )
 )]

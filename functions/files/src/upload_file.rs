@@ -82,6 +82,7 @@ pub struct Uploaded {
         (status = 400, description = "The area, the path, the name or the extension is against the rules", body = ProblemObject),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
+        (status = 409, description = "A folder is where the file is to be, or a file where its folder is to be", body = ProblemObject),
         (status = 413, description = "The file is over the limit", body = ProblemObject),
         (status = 415, body = ProblemObject),
         (status = 422, description = "The form has no file", body = ProblemObject),
@@ -99,6 +100,7 @@ pub async fn upload_file(
     let file = file_of(&mut form, limit).await?;
     let place = if names_a_file(named.name()) { named } else { named.within(&name_of(&file)?)? };
     validate_file_extension(place.name())?;
+    state.storage.check_free(&place.key).await?;
     // A caller who goes away takes this future along. The task then sees the body break off, and clears up.
     let (storage, key, content_type) = (state.storage, place.key.clone(), content_type_of(place.name()));
     let another = Arc::new(AtomicBool::new(false));

@@ -36,6 +36,7 @@ pub struct ArchiveQuery {
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
         (status = 404, description = "No such run, or no such file in its archive", body = ProblemObject),
+        (status = 429, description = "Too many files are being made; see `Retry-After`", body = ProblemObject),
     )
 )]
 pub async fn download_archive(
@@ -47,10 +48,7 @@ pub async fn download_archive(
     let key = query.path.map(|path| safe_join(&keys::archive(run_id), &[&path])).transpose()?;
     let run = state.run_of(&caller, run_id).await?;
     match key {
-        Some(key) => stored_file(&state.storage, &key, file_name(&key)).await,
-        None => {
-            let zip = state.zips.of(&run).await?;
-            stored_file(&state.storage, &zip, &format!("{run_id}.zip")).await
-        }
+        Some(key) => stored_file(&state.answers, &key, file_name(&key)).await,
+        None => state.zips.answer(&run).await,
     }
 }

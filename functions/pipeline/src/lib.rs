@@ -19,6 +19,7 @@ use shared::{
     api::{
         authenticate::Authenticator,
         document::CommonAnswers,
+        file_answer::FileAnswers,
         routes::{Api, Routes, Verb},
     },
     auth::permission::Permission,
@@ -36,6 +37,7 @@ use archive_zip::ArchiveZips;
 pub struct State {
     runs: Runs,
     storage: S3Storage,
+    answers: FileAnswers,
     zips: ArchiveZips,
     clock: Arc<dyn Clock>,
     authenticator: Authenticator,
@@ -47,7 +49,8 @@ impl State {
         Self {
             runs: Runs::new(resources.table.clone()),
             storage: resources.storage.clone(),
-            zips: ArchiveZips::new(resources.storage.clone()),
+            answers: resources.file_answers(),
+            zips: ArchiveZips::new(resources),
             clock: Arc::clone(&resources.clock),
             authenticator: resources.authenticator(),
         }

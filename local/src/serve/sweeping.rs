@@ -1,5 +1,5 @@
-//! What AWS removes by itself when its time is over: expired items of the table, and answers that lie in the bucket because
-//! they were too large to be sent.
+//! What AWS removes by itself when its time is over: expired items of the table, and answers that lie in the bucket because they
+//! were too large for a Lambda. `serve` streams every answer; such files come from functions that use the stores of the folder.
 
 use std::time::Duration;
 

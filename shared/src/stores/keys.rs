@@ -12,11 +12,12 @@
 //! | what its results are | `RUN#{id}` | `RESULTS` | |
 //! | an idempotency key | `KEY#{user}#{hash}` | `KEY` | |
 //! | failed log-ins | `FAILURES#{kind}#{whose}` | `FAILURES` | |
+//! | what the table is tried out by | `TRIED_OUT` | `TRIED_OUT` | |
 //!
 //! Objects: `inputs/…`, `outputs/{run}/…`, `output_share/…` are the areas; `archive/{run}/input|output/…` and
 //! `archive/{run}/manifest.json` the archive; `results/{run}/…` the facts, the exceptions, and where their pages are,
 //! and while a run is done in parts `results/{run}/parts/{owner}/…`, what its steps hand on to each other;
-//! `answers/…` what was too large for an answer.
+//! `answers/…` what was too large for an answer of a Lambda; `health/tried_out` what the bucket is tried out by.
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -117,10 +118,13 @@ pub fn failures(kind: &str, whose: &str) -> Key {
     Key { pk: format!("FAILURES#{kind}#{whose}"), sk: "FAILURES" }
 }
 
-/// An item that is never there, to see whether the table answers.
-pub fn nothing() -> Key {
-    Key { pk: "NOTHING".to_owned(), sk: "NOTHING" }
+/// The item by whose writing and reading the table is tried out.
+pub fn tried_out() -> Key {
+    Key { pk: "TRIED_OUT".to_owned(), sk: "TRIED_OUT" }
 }
+
+/// The object by whose writing and reading the bucket is tried out.
+pub const TRIED_OUT: &str = "health/tried_out";
 
 /// The partition of all users in [`BY_TIME`].
 pub const USERS: &str = "USERS";
