@@ -1,6 +1,7 @@
 //! The endpoints of files: what they answer, what they store, and what they leave alone.
 
 mod addresses;
+mod damaged;
 mod deleting;
 mod downloading;
 mod folders;

@@ -6,6 +6,7 @@ mod page;
 use http::Method;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use shared::stores::keys;
 
 use crate::app::{Answer, Fault, INSIDE, TestApp};
 
@@ -72,6 +73,47 @@ async fn a_process_without_its_bucket_is_not_ready() {
     app.bucket_outage.begin(Fault::Broken);
     let body = readiness(&app).await.expect(503);
     assert_eq!(statuses(&body), [("dynamodb", "ok"), ("s3", "unavailable")]);
+}
+
+#[tokio::test]
+async fn a_process_whose_stores_take_no_bytes_or_give_none_is_not_ready() {
+    let app = TestApp::new().await;
+    for (request, component) in [("PutItem", "dynamodb"), ("GetItem", "dynamodb"), ("PUT ", "s3"), ("GET ", "s3")] {
+        let outage = if component == "s3" { &app.bucket_outage } else { &app.table_outage };
+        outage.begin_for(request, Fault::Broken);
+        let body = readiness(&app).await.expect(503);
+        let failed: Vec<&str> =
+            statuses(&body).into_iter().filter(|(_, status)| *status == "unavailable").map(|(name, _)| name).collect();
+        assert_eq!(failed, [component], "{request}");
+        assert!(outage.end() > 0, "{request}");
+    }
+    readiness(&app).await.expect(200);
+}
+
+#[tokio::test]
+async fn many_may_ask_at_once_and_leave_one_item_and_one_object() {
+    let app = TestApp::new().await;
+    for answer in futures_util::future::join_all((0..32).map(|_| readiness(&app))).await {
+        assert_eq!(statuses(&answer.expect(200)), [("dynamodb", "ok"), ("s3", "ok")]);
+    }
+    let objects = app.objects("").await;
+    assert_eq!(objects.keys().map(String::as_str).collect::<Vec<_>>(), [keys::TRIED_OUT]);
+    let table = &app.resources.table;
+    let scanned = table.client.scan().table_name(&table.name).send().await.unwrap();
+    assert_eq!(scanned.count, 1);
+}
+
+#[tokio::test]
+async fn a_process_whose_folder_is_gone_is_not_ready() {
+    let app = TestApp::new().await;
+    readiness(&app).await.expect(200);
+    let aside = app.folder().with_extension("aside");
+    std::fs::rename(app.folder(), &aside).unwrap();
+    let body = readiness(&app).await.expect(503);
+    // The table of this test is in memory.
+    assert_eq!(statuses(&body), [("dynamodb", "ok"), ("s3", "unavailable")]);
+    std::fs::rename(&aside, app.folder()).unwrap();
+    readiness(&app).await.expect(200);
 }
 
 #[tokio::test]

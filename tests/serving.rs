@@ -1,11 +1,13 @@
 //! `loan-engine serve`: the real process, over sockets.
 
 mod changes;
+mod exports;
 mod presigned;
 mod readme;
 pub mod recovery;
 mod refusals;
 mod sweeping;
+mod vanished;
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 

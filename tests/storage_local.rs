@@ -175,9 +175,9 @@ async fn another_content_has_another_tag() {
 async fn a_file_stands_in_the_way_of_a_folder() {
     let (_folder, storage) = storage();
     put(&storage, "a", "x").await;
-    assert!(matches!(storage.put("a/b.csv", stream_of("x"), CSV, 9).await, Err(StorageError::InTheWay)));
-    assert!(matches!(storage.make_folder("a").await, Err(StorageError::InTheWay)));
-    assert!(matches!(storage.make_folder("a/b").await, Err(StorageError::InTheWay)));
+    assert!(matches!(storage.put("a/b.csv", stream_of("x"), CSV, 9).await, Err(StorageError::InTheWay(_))));
+    assert!(matches!(storage.make_folder("a").await, Err(StorageError::InTheWay(_))));
+    assert!(matches!(storage.make_folder("a/b").await, Err(StorageError::InTheWay(_))));
     assert_eq!(text(&storage, "a").await, "x");
 }
 
@@ -185,8 +185,8 @@ async fn a_file_stands_in_the_way_of_a_folder() {
 async fn a_folder_stands_in_the_way_of_a_file() {
     let (_folder, storage) = storage();
     put(&storage, "a/b.csv", "x").await;
-    assert!(matches!(storage.put("a", stream_of("x"), CSV, 9).await, Err(StorageError::InTheWay)));
-    assert!(matches!(storage.copy("a/b.csv", "a", None).await, Err(StorageError::InTheWay)));
+    assert!(matches!(storage.put("a", stream_of("x"), CSV, 9).await, Err(StorageError::InTheWay(_))));
+    assert!(matches!(storage.copy("a/b.csv", "a", None).await, Err(StorageError::InTheWay(_))));
     assert_eq!(keys(&storage).await, ["a", "a/b.csv"]);
 }
 
@@ -197,7 +197,7 @@ async fn deleting_takes_what_it_is_for() {
     storage.make_folder("empty").await.unwrap();
     storage.delete("a").await.unwrap();
     storage.delete("empty").await.unwrap();
-    assert!(matches!(storage.delete_folder("a/b.csv").await, Err(StorageError::InTheWay)));
+    assert!(matches!(storage.delete_folder("a/b.csv").await, Err(StorageError::InTheWay(_))));
     assert_eq!(keys(&storage).await, ["a", "a/b.csv", "empty"]);
 }
 

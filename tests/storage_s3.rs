@@ -129,7 +129,7 @@ async fn silence_is_an_outage() {
         assert!(unavailable(storage.get("a.csv", None, None).await), "{fault:?}");
         assert!(unavailable(storage.put("a.csv", stream_of("x"), CSV, 9).await), "{fault:?}");
         assert!(unavailable(storage.list("", true).await), "{fault:?}");
-        assert!(unavailable(storage.ping().await), "{fault:?}");
+        assert!(unavailable(storage.try_out().await), "{fault:?}");
         assert_eq!(app.bucket_outage.end(), 4);
     }
 }
@@ -160,7 +160,7 @@ async fn a_time_limit_of_the_client_is_an_outage() {
     .await;
     let ping = app.resources.storage.client.head_bucket().bucket("loans").send().await;
     assert!(matches!(ping, Err(SdkError::TimeoutError(_))), "{ping:?}");
-    assert!(unavailable(app.resources.storage.ping().await));
+    assert!(unavailable(app.resources.storage.try_out().await));
     assert!(unavailable(app.resources.storage.put("a.csv", stream_of("x"), CSV, 9).await));
 }
 

@@ -124,6 +124,8 @@ fn the_bucket_is_private_and_keeps_versions_and_forgets_what_is_to_be_forgotten(
     };
     assert_eq!(rule(&format!("{}/", keys::ANSWERS))["ExpirationInDays"], 1);
     assert_eq!(rule(&format!("{}/", keys::REQUESTS))["ExpirationInDays"], 30);
+    let tried_out = format!("{}/", keys::TRIED_OUT.split('/').next().unwrap());
+    assert_eq!(rule(&tried_out)["NoncurrentVersionExpiration"]["NoncurrentDays"], 1);
     let run = uuid::Uuid::nil();
     for folder in [keys::outputs(run), keys::results(run), keys::archive(run)] {
         let top = folder.split('/').next().unwrap();

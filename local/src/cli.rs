@@ -1,6 +1,6 @@
 //! The arguments of `loan-engine`.
 
-use std::path::PathBuf;
+use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use jiff::civil::Date;
@@ -41,7 +41,10 @@ pub const DATA_FOLDER: &str = "loan-engine-data";
 
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// The port on this machine's loopback address; 0 takes a free one
+    /// The IP address of this machine to listen on; there is no TLS, so put a proxy in front before others reach it
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// The port; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 8000)]
     pub port: u16,
     /// The folder of users, runs and files, which is made if it is not there

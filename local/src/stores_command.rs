@@ -1,6 +1,10 @@
 //! `loan-engine stores`: DynamoDB and S3 over HTTP, for the Lambda functions under `cargo lambda watch`.
 
-use std::{io::Write, path::Path};
+use std::{
+    io::Write,
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+};
 
 use tokio::task::JoinSet;
 
@@ -13,6 +17,9 @@ use crate::{
     print,
     serve::{listen, runtime, stopping::Stopping},
 };
+
+/// The stores are for this machine alone.
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// Serves the stores until the process is told to stop.
 ///
@@ -27,8 +34,8 @@ pub fn stores(args: &StoresArgs, around: &Surroundings, out: &mut dyn Write) -> 
 
 async fn serve(args: &StoresArgs, folder: &Path, around: &Surroundings, out: &mut dyn Write) -> Result<(), CommandError> {
     let mut stopping = Stopping::on_signals()?;
-    let (dynamodb, dynamodb_address) = listen::on(args.dynamodb_port, "--dynamodb-port").await?;
-    let (s3, s3_address) = listen::on(args.s3_port, "--s3-port").await?;
+    let (dynamodb, dynamodb_address) = listen::on(LOOPBACK, args.dynamodb_port, "--dynamodb-port").await?;
+    let (s3, s3_address) = listen::on(LOOPBACK, args.s3_port, "--s3-port").await?;
     let DataFolder { stores, jwt_secret } = DataFolder::open(folder, around.clock.clone())?;
     stores.table().await.map_err(|error| CommandError::of_store(&error))?;
 

@@ -88,6 +88,8 @@ pub struct Config {
     pub part_bytes: u64,
     /// The least severe events that are logged: one of [`LOG_LEVELS`].
     pub log_level: String,
+    /// The origin under which clients reach the product, in lower case and without a slash at its end: `PUBLIC_URL`.
+    pub public_url: Option<String>,
 }
 
 /// Everything that is wrong with the environment, in one message.
@@ -161,6 +163,13 @@ impl Config {
         if !LOG_LEVELS.contains(&log_level.as_str()) {
             problems.push(format!("LOG_LEVEL must be one of {}", LOG_LEVELS.join(", ")));
         }
+        let public_url = given("PUBLIC_URL").map(|text| text.trim().to_ascii_lowercase());
+        if public_url.as_deref().is_some_and(|text| !is_origin(text)) {
+            problems.push(
+                "PUBLIC_URL must be an origin without a path, such as https://loans.example.com or http://10.0.0.7:8000"
+                    .to_owned(),
+            );
+        }
         if !problems.is_empty() {
             return Err(ConfigError(problems));
         }
@@ -175,8 +184,21 @@ impl Config {
             distribute_above_bytes,
             part_bytes,
             log_level,
+            public_url,
         })
     }
+}
+
+/// Whether a text is `http` or `https`, a host, and perhaps a port, and nothing else.
+fn is_origin(text: &str) -> bool {
+    let Some(authority) = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme)) else { return false };
+    let Ok(parsed) = authority.parse::<http::uri::Authority>() else { return false };
+    let port = match parsed.port_u16() {
+        Some(port) => format!(":{port}"),
+        None => String::new(),
+    };
+    // What the parser leaves out of host and port, such as a user, is not part of an origin.
+    !parsed.host().is_empty() && format!("{}{port}", parsed.host()) == authority
 }
 
 #[cfg(test)]
@@ -220,6 +242,7 @@ mod tests {
             ("PART_BYTES", "0"),
             ("AWS_ENDPOINT_URL_S3", "localhost:9000"),
             ("LOG_LEVEL", "loud"),
+            ("PUBLIC_URL", "loans.example.com"),
         ]);
         assert_eq!(
             error.unwrap_err().to_string(),
@@ -227,8 +250,41 @@ mod tests {
              needs at least 32 bytes; ACCESS_TOKEN_MINUTES must be a whole number from 1 to 43200; DISTRIBUTE_ABOVE_BYTES must be a whole \
              number of bytes, at least 1; PART_BYTES must be a whole number of bytes, at least 1; ENVIRONMENT must be one of \
              development, test, staging, production; AWS_ENDPOINT_URL_S3 must be an address that begins with http:// or \
-             https://; LOG_LEVEL must be one of error, warn, info, debug, trace. Set these in the environment and start again."
+             https://; LOG_LEVEL must be one of error, warn, info, debug, trace; PUBLIC_URL must be an origin without a \
+             path, such as https://loans.example.com or http://10.0.0.7:8000. Set these in the environment and start again."
         );
+    }
+
+    #[test]
+    fn a_public_url_is_an_origin_and_nothing_more() {
+        let with = |url| read(&[("TABLE_NAME", "t"), ("BUCKET_NAME", "b"), ("JWT_SECRET", SECRET), ("PUBLIC_URL", url)]);
+        for (url, origin) in [
+            ("https://loans.example.com", Some("https://loans.example.com")),
+            ("http://10.0.0.7:8000", Some("http://10.0.0.7:8000")),
+            (" HTTP://[::1]:80 ", Some("http://[::1]:80")),
+            ("https://Loans.Example.com:8443", Some("https://loans.example.com:8443")),
+            (" ", None),
+        ] {
+            assert_eq!(with(url).unwrap().public_url.as_deref(), origin, "{url}");
+        }
+        for url in [
+            "loans.example.com",
+            "ftp://loans.example.com",
+            "https://",
+            "https://loans.example.com/",
+            "https://loans.example.com/console",
+            "https://loans.example.com?x",
+            "https://loans.example.com#x",
+            "https://me@loans.example.com",
+            "https://loans.example.com:",
+            "https://loans.example.com:0x50",
+            "https://loans.example.com:65536",
+            "https://loans example.com",
+            "https://loans.example.com\r\nx: y",
+        ] {
+            let error = with(url).unwrap_err().to_string();
+            assert!(error.contains("PUBLIC_URL must be an origin without a path, such as https://"), "{url}: {error}");
+        }
     }
 
     #[test]

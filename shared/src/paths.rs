@@ -67,8 +67,8 @@ pub enum PathError {
     /// The file name has no characters.
     #[error("The file name is empty. Give the file a name.")]
     EmptyFilename,
-    /// The file name has only characters that may not be kept.
-    #[error("Nothing of the file name `{name}` can be kept. Use letters or digits.")]
+    /// The name of a file or a folder has only characters that may not be kept.
+    #[error("Nothing of the name `{name}` can be kept. Use letters or digits.")]
     NothingLeft {
         /// The name, as it may be shown.
         name: String,
@@ -137,6 +137,26 @@ pub fn safe_join(base: &str, parts: &[&str]) -> Result<String, PathError> {
         return Err(PathError::TooLong { path: shown(&joined) });
     }
     Ok(joined)
+}
+
+/// The form in which a path that a client names is stored: each segment in Unicode form NFC, without white space and dots at its
+/// ends, as [`sanitize_filename`] strips them. So names that look the same are the same, and no folder hides behind a space. A path
+/// in this form stays as it is. What came into the store by another way than this product may be named otherwise.
+///
+/// # Errors
+/// Those of [`safe_join`], for the path as it is given and as it is stored; a segment of which nothing is left
+/// ([`PathError::NothingLeft`]).
+pub fn stored_path(path: &str) -> Result<String, PathError> {
+    let given = safe_join("", &[path])?;
+    let mut stored = String::with_capacity(given.len());
+    for segment in segments(&given) {
+        let composed: String = segment.nfc().collect();
+        match composed.trim_matches(is_dot_or_space) {
+            "" => return Err(PathError::NothingLeft { name: shown(segment) }),
+            kept => push_segment(&mut stored, kept),
+        }
+    }
+    safe_join("", &[&stored])
 }
 
 /// The file name under which a file that a client calls `name` is stored.
@@ -380,6 +400,34 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_stored_path_is_composed_and_trimmed() {
+        for (given, stored) in [
+            ("march/tape.csv", "march/tape.csv"),
+            ("2026.02/ a b /.c.", "2026.02/a b/c"),
+            ("cafe\u{301}//\u{a0}x\u{3000}", "caf\u{e9}/x"),
+            ("\u{fb03}ce", "\u{fb03}ce"),
+            ("", ""),
+            (".", ""),
+        ] {
+            assert_eq!(stored_path(given).unwrap(), stored, "{given:?}");
+        }
+        for refused in ["a/ ~b", "a/.~b", " C:/x", "...", "a/ . /b", "\u{a0}", "../x", " .. ", "/x"] {
+            assert!(stored_path(refused).is_err(), "{refused:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_stored_path_stays_as_it_is_and_obeys_the_rules(path in "[a-z./ ~e\u{301}\u{e9}\u{a0}\u{1100}\u{1161}]{0,20}") {
+            if let Ok(stored) = stored_path(&path) {
+                prop_assert_eq!(stored_path(&stored), Ok(stored.clone()));
+                prop_assert_eq!(safe_join("", &[&stored]), Ok(stored.clone()));
+                prop_assert_eq!(stored.nfc().collect::<String>(), stored);
+            }
+        }
+    }
 
     #[test]
     fn every_control_character_is_refused_and_never_echoed() {

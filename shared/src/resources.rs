@@ -4,7 +4,12 @@
 use std::sync::Arc;
 
 use crate::{
-    api::authenticate::Authenticator,
+    api::{
+        authenticate::Authenticator,
+        exports::{ExportTurns, Exports},
+        file_answer::FileAnswers,
+        url_origin::UrlOrigin,
+    },
     auth::token::Tokens,
     clock::{Clock, SystemClock},
     config::{Config, Environment},
@@ -16,8 +21,8 @@ use crate::{
 pub const MAX_UPLOAD_BYTES: u64 = 100 * 1024 * 1024;
 /// The same on Lambda, whose requests have at most 6 MB, in base64.
 pub const MAX_UPLOAD_BYTES_ON_LAMBDA: u64 = 4 * 1024 * 1024;
-/// The largest body of an answer, in bytes: a larger one is fetched from the storage itself.
-pub const MAX_ANSWER_BYTES: u64 = 4_000_000;
+/// The largest body of an answer of a Lambda, in bytes: a larger one is fetched from the storage itself.
+pub const MAX_ANSWER_BYTES_ON_LAMBDA: u64 = 4_000_000;
 
 /// What a process has.
 #[derive(Clone)]
@@ -34,6 +39,12 @@ pub struct Resources {
     pub environment: Environment,
     /// The largest file that is taken as a form, in bytes.
     pub max_upload_bytes: u64,
+    /// The largest body of an answer, in bytes; `None` where every answer is streamed.
+    pub max_answer_bytes: Option<u64>,
+    /// The turns of exports.
+    pub export_turns: ExportTurns,
+    /// The origin that signed URLs begin with, where it is not the storage's own.
+    pub url_origin: Option<UrlOrigin>,
 }
 
 impl Resources {
@@ -47,7 +58,20 @@ impl Resources {
             clock: Arc::new(SystemClock),
             environment: config.environment,
             max_upload_bytes: MAX_UPLOAD_BYTES_ON_LAMBDA,
+            max_answer_bytes: Some(MAX_ANSWER_BYTES_ON_LAMBDA),
+            export_turns: ExportTurns::default(),
+            url_origin: None,
         }
+    }
+
+    /// What answers with files.
+    pub fn file_answers(&self) -> FileAnswers {
+        FileAnswers { storage: self.storage.clone(), max_bytes: self.max_answer_bytes }
+    }
+
+    /// What makes files and answers with them.
+    pub fn exports(&self) -> Exports {
+        Exports::new(self.file_answers(), self.export_turns.clone())
     }
 
     /// What finds out who makes a request.

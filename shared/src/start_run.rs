@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::{Builder, Uuid};
 
 use crate::{
-    paths::{PathError, safe_join},
+    paths::{PathError, safe_join, stored_path},
     phases::pricing::IrrTarget,
     rules::rule_set::RuleSetFile,
     storage::{Entry, FileInfo, StorageBackend, StorageError},
@@ -113,28 +113,30 @@ pub enum FindError {
 /// There is nothing to run.
 pub async fn find_tapes(storage: &dyn StorageBackend, root: &str, wanted: &Wanted) -> Result<Vec<TapeRef>, FindError> {
     let tapes = match wanted {
-        Wanted::Folder(folder) => tapes_of(storage.list(&safe_join(root, &[folder])?, false).await?),
+        Wanted::Folder(folder) => {
+            let (stored, written) = (safe_join(root, &[&stored_path(folder)?])?, safe_join(root, &[folder])?);
+            let tapes = tapes_of(storage.list(&stored, false).await?);
+            // What came in by another way than this product may be in a folder of another name.
+            if tapes.is_empty() && written != stored { tapes_of(storage.list(&written, false).await?) } else { tapes }
+        }
         Wanted::Files(paths) => {
-            let mut keys: Vec<(String, String)> = Vec::with_capacity(paths.len());
+            let mut named_paths: Vec<(String, String)> = Vec::with_capacity(paths.len());
             if !(1..=MAX_TAPES).contains(&paths.len()) {
                 return Err(FindError::Count);
             }
             for path in paths {
-                let (path, key) = (safe_join("", &[path])?, safe_join(root, &[path])?);
-                if !is_tape(&path) {
-                    return Err(FindError::NotATape(path));
+                let stored = stored_path(path)?;
+                if !is_tape(&stored) {
+                    return Err(FindError::NotATape(stored));
                 }
-                if keys.iter().any(|(_, other)| *other == key) {
-                    return Err(FindError::Repeated(path));
+                if named_paths.iter().any(|(_, other)| *other == stored) {
+                    return Err(FindError::Repeated(stored));
                 }
-                keys.push((path, key));
+                named_paths.push((path.clone(), stored));
             }
-            let found = keys.into_iter().map(|(path, key)| async move {
-                match storage.info(&key).await? {
-                    Some(info) => Ok((path, key, info)),
-                    None => Err(FindError::Absent(path)),
-                }
-            });
+            let found = named_paths
+                .into_iter()
+                .map(|(path, stored)| async move { find_file(storage, root, &path).await?.ok_or(FindError::Absent(stored)) });
             // Many at once, and in the order in which they were named.
             named(stream::iter(found).buffered(ASKED_AT_ONCE).try_collect().await?)
         }
@@ -144,6 +146,27 @@ pub async fn find_tapes(storage: &dyn StorageBackend, root: &str, wanted: &Wante
         1..=MAX_TAPES => Ok(tapes),
         _ => Err(FindError::Count),
     }
+}
+
+/// A file below a root, with its path and its key: under the path as this product stores it, or else under the path to the letter.
+/// `None` when there is neither.
+///
+/// # Errors
+/// A path that may not be; the storage fails.
+pub async fn find_file(
+    storage: &dyn StorageBackend,
+    root: &str,
+    path: &str,
+) -> Result<Option<(String, String, FileInfo)>, FindError> {
+    let (stored, written) = (stored_path(path)?, safe_join("", &[path])?);
+    let other = (written != stored).then_some(written);
+    for path in [Some(stored), other].into_iter().flatten() {
+        let key = safe_join(root, &[&path])?;
+        if let Some(info) = storage.info(&key).await? {
+            return Ok(Some((path, key, info)));
+        }
+    }
+    Ok(None)
 }
 
 /// The tapes among the files of a folder, in the order of their names.

@@ -10,6 +10,7 @@ mod started;
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{Arc, Mutex},
 };
 
@@ -23,7 +24,7 @@ use shared::{
     clock::Clock,
     config::{Environment, Secret},
     engine::Tuning,
-    resources::Resources,
+    resources::{MAX_ANSWER_BYTES_ON_LAMBDA, Resources},
     storage::{StorageBackend as _, stream_of},
 };
 use tempfile::TempDir;
@@ -147,6 +148,16 @@ impl TestApp {
     pub fn fresh_document(&self) -> serde_json::Value {
         let parts = documents().into_iter().reduce(utoipa::openapi::OpenApi::merge_from).unwrap();
         shared::api::document::complete(&parts, &self.routes).unwrap()
+    }
+
+    /// The product on the same stores as it is on Lambda, where an answer has a limit.
+    pub fn on_lambda(&self) -> Self {
+        self.started_anew(|resources| resources.max_answer_bytes = Some(MAX_ANSWER_BYTES_ON_LAMBDA))
+    }
+
+    /// The folder of the stores.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Puts a file into the bucket.

@@ -3,8 +3,10 @@
 use std::io::Cursor;
 
 use calamine::{Data, Reader as _, Xlsx};
+use futures_util::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
+use shared::{api::exports::ExportTurns, auth::permission::Role, stores::keys};
 
 use crate::{
     app::{Answer, Person, Tape, TestApp},
@@ -152,22 +154,86 @@ async fn a_team_exports_its_own_exceptions_alone() {
     assert_eq!(csv_rows(&export(&app, &ana, "").await.bytes).len(), 8);
 }
 
-#[tokio::test]
-async fn a_large_export_is_fetched_from_the_storage() {
-    let (app, ana) = app().await;
+/// A run whose export is a file of more than four megabytes; its id.
+async fn large_run(app: &TestApp, person: &Person) -> String {
     let loans =
         (0..12_000).fold(Tape::new(), |tape, at| tape.with(&format!("N-{at}"), &[("credit_score", "500"), ("ltv_ratio", "99")]));
-    let id = app.ended(&ana, &loans).await;
-    let answer = export(&app, &ana, "?format=csv").await;
-    assert_eq!(answer.status, 307);
-    let fetched = app.fetch(Method::GET, answer.header("location"), &[], "").await;
-    assert_eq!((fetched.status.as_u16(), fetched.header("content-type")), (200, "text/csv; charset=utf-8"));
-    assert_eq!(fetched.header("content-disposition"), "attachment; filename=\"exceptions_export.csv\"");
-    let rows = csv_rows(&fetched.bytes);
+    app.ended(person, &loans).await
+}
+
+#[tokio::test]
+async fn a_large_export_is_streamed_unless_a_lambda_answers() {
+    let (app, ana) = app().await;
+    let id = large_run(&app, &ana).await;
+    let streamed = export(&app, &ana, "?format=csv").await;
+    assert_eq!((streamed.status.as_u16(), streamed.header("content-type")), (200, "text/csv; charset=utf-8"));
+    assert_eq!(streamed.header("content-disposition"), "attachment; filename=\"exceptions_export.csv\"");
+    assert_eq!(streamed.header("content-length"), streamed.bytes.len().to_string());
+    let rows = csv_rows(&streamed.bytes);
     assert_eq!(rows.len(), 24_000);
     for (at, row) in rows.iter().enumerate() {
         assert_eq!((&row[0], &row[2]), (&format!("{id}-{at}"), &format!("N-{}", at / 2)));
     }
+    let workbook = export(&app, &ana, "?format=xlsx").await;
+    assert_eq!((workbook.status.as_u16(), xlsx_rows(&workbook.bytes).len()), (200, 24_000));
+    let head = app.call(Method::HEAD, "/api/exceptions/export").by(&ana).send().await;
+    assert_eq!((head.status, head.header("content-length")), (streamed.status, streamed.header("content-length")));
+    assert!(app.objects(keys::ANSWERS).await.is_empty());
+
+    let on_lambda = app.on_lambda();
+    let answer = export(&on_lambda, &ana, "?format=csv").await;
+    assert_eq!(answer.status, 307);
+    let fetched = app.fetch(Method::GET, answer.header("location"), &[], "").await;
+    assert_eq!((fetched.status.as_u16(), fetched.header("content-type")), (200, "text/csv; charset=utf-8"));
+    assert_eq!(fetched.header("content-disposition"), "attachment; filename=\"exceptions_export.csv\"");
+    assert!(fetched.bytes == streamed.bytes);
     // The file is dropped with other answers, not with the run's results.
     assert!(answer.header("location").contains("/answers/"), "{}", answer.header("location"));
+}
+
+/// The product with one turn for exports, and a run.
+async fn with_one_turn() -> (TestApp, Person) {
+    let app = TestApp::with(|resources| resources.export_turns = ExportTurns::new(1)).await;
+    let ana = app.person("ana", Role::Analyst, None).await;
+    app.ended(&ana, &mixed()).await;
+    (app, ana)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_export_without_a_turn_is_told_when_to_come_again() {
+    let (app, ana) = with_one_turn().await;
+    let turn = app.resources.export_turns.take().await.unwrap();
+    for format in ["csv", "xlsx"] {
+        let answer = export(&app, &ana, &format!("?format={format}")).await;
+        assert_eq!((answer.problem(429).as_str(), answer.header("retry-after")), ("busy", "10"), "{format}");
+    }
+    drop(turn);
+    for format in ["csv", "xlsx"] {
+        assert_eq!(export(&app, &ana, &format!("?format={format}")).await.status, 200, "{format}");
+    }
+}
+
+#[tokio::test]
+async fn exports_beyond_the_turns_wait_and_all_come() {
+    let (app, ana) = with_one_turn().await;
+    let first = export(&app, &ana, "?format=csv").await;
+    let all = join_all((0..20).map(|_| export(&app, &ana, "?format=csv"))).await;
+    assert!(all.iter().all(|answer| answer.status == 200 && answer.bytes == first.bytes));
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_frees_the_turn_of_its_export() {
+    let (app, ana) = with_one_turn().await;
+    large_run(&app, &ana).await;
+    for format in ["csv", "xlsx"] {
+        let query = format!("?format={format}");
+        let mut gone = Box::pin(export(&app, &ana, &query));
+        // It goes away when it has its turn, which is in the middle of the file.
+        while app.resources.export_turns.free() > 0 {
+            assert!(futures_util::poll!(&mut gone).is_pending(), "{format}");
+            tokio::task::yield_now().await;
+        }
+        drop(gone);
+        assert_eq!(export(&app, &ana, &format!("?format={format}&limit=1")).await.status, 200, "{format}");
+    }
 }

@@ -168,16 +168,21 @@ async fn pages_follow_each_other_to_the_last_loan() {
 }
 
 #[tokio::test]
-async fn a_page_that_is_too_large_for_an_answer_is_fetched_from_the_storage() {
+async fn a_large_page_is_streamed_unless_a_lambda_answers() {
     let (app, ana) = app().await;
     let mut tape = format!("{HEADER},Notes\n");
     for at in 0..600 {
         tape += &format!("{at},{GOOD_CELLS},{}\n", "n".repeat(8_000));
     }
     let id = run_of(&app, &ana, tape).await;
-    let answer = app.get(&format!("/api/loans?run_id={id}&limit=1000")).by(&ana).send().await;
+    let address = format!("/api/loans?run_id={id}&limit=1000");
+    let streamed = app.get(&address).by(&ana).send().await;
+    assert_eq!((streamed.status.as_u16(), streamed.total()), (200, Some(600)));
+    assert!(app.objects(shared::stores::keys::ANSWERS).await.is_empty());
+    let answer = app.on_lambda().get(&address).by(&ana).send().await;
     assert_eq!((answer.status.as_u16(), answer.total()), (307, Some(600)));
     let fetched = app.fetch(Method::GET, answer.header("location"), &[], "").await;
     assert_eq!((fetched.json().as_array().unwrap().len(), fetched.header("content-type")), (600, "application/json"));
+    assert!(fetched.bytes == streamed.bytes);
     assert_eq!(app.read(&ana, &format!("/api/loans?run_id={id}&limit=100")).await.as_array().unwrap().len(), 100);
 }

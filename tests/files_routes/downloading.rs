@@ -61,8 +61,9 @@ async fn a_file_is_found_in_its_own_area_alone() {
 }
 
 #[tokio::test]
-async fn a_file_of_over_four_megabytes_is_fetched_from_the_bucket() {
-    let (app, root) = app().await;
+async fn a_file_of_over_four_megabytes_is_streamed_unless_a_lambda_answers() {
+    let (serving, root) = app().await;
+    let app = serving.on_lambda();
     let (fits, large) = ("x".repeat(4_000_000), "x".repeat(4_000_001));
     app.put("inputs/fits.csv", fits.clone()).await;
     app.put("inputs/large.csv", large.clone()).await;
@@ -73,6 +74,15 @@ async fn a_file_of_over_four_megabytes_is_fetched_from_the_bucket() {
     let fetched = app.fetch(Method::GET, answer.header("location"), &[], "").await;
     assert!(fetched.text() == large);
     assert_eq!(fetched.header("content-disposition"), "attachment; filename=\"large.csv\"");
+    let streamed = serving.get("/api/files/download/large.csv").by(&root).send().await;
+    assert!(streamed.status == 200 && streamed.text() == large);
+    assert_eq!(streamed.header("content-disposition"), fetched.header("content-disposition"));
+    // The head says the same as the answer.
+    for (app, status, length) in [(&serving, 200, "4000001"), (&app, 307, "")] {
+        let head = app.call(Method::HEAD, "/api/files/download/large.csv").by(&root).send().await;
+        assert_eq!((head.status.as_u16(), head.bytes.len()), (status, 0));
+        assert_eq!(head.header("content-length").trim_start_matches('0'), length);
+    }
 }
 
 #[tokio::test]

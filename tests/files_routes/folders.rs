@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::{app, everything, listed};
+use super::{app, everything, listed, upload};
 
 #[tokio::test]
 async fn a_folder_is_made_once() {
@@ -21,10 +21,80 @@ async fn a_folder_with_files_is_there_already() {
 }
 
 #[tokio::test]
-async fn a_file_stands_in_the_way_of_a_folder() {
+async fn a_file_and_a_folder_do_not_share_a_name() {
     let (app, root) = app().await;
     app.put("inputs/a.csv", "x").await;
-    assert_eq!(app.post("/api/files/mkdir?path=a.csv").by(&root).send().await.problem(400), "in_the_way");
+    app.put("inputs/folder.csv/b.csv", "x").await;
+    app.post("/api/files/mkdir?path=empty.csv").by(&root).send().await.expect(200);
+    let before = everything(&app).await;
+    // Below a file.
+    for path in ["a.csv/b", "a.csv/b/c"] {
+        assert_eq!(app.post(&format!("/api/files/mkdir?path={path}")).by(&root).send().await.problem(409), "in_the_way");
+    }
+    for path in ["a.csv/b.csv", "a.csv/b/c.csv", "a.csv/folder"] {
+        assert_eq!(upload(&app, &root, &format!("?path={path}"), "t.csv", "x").await.problem(409), "in_the_way", "{path}");
+    }
+    for path in ["a.csv/b.csv", "a.csv/b/c.csv"] {
+        let url = app.get(&format!("/api/files/url/{path}?method=put")).by(&root).send().await;
+        assert_eq!(url.problem(409), "in_the_way", "{path}");
+        assert!(url.json()["detail"].as_str().unwrap().starts_with("A file has the name"), "{}", url.text());
+    }
+    // In the place of the other.
+    assert_eq!(app.post("/api/files/mkdir?path=a.csv").by(&root).send().await.problem(409), "in_the_way");
+    for path in ["folder.csv", "empty.csv"] {
+        assert_eq!(upload(&app, &root, &format!("?path={path}"), "t.csv", "x").await.problem(409), "in_the_way", "{path}");
+        let url = app.get(&format!("/api/files/url/{path}?method=put")).by(&root).send().await;
+        assert_eq!(url.problem(409), "in_the_way", "{path}");
+        assert!(url.json()["detail"].as_str().unwrap().starts_with("A folder has this name"), "{}", url.text());
+    }
+    assert_eq!(everything(&app).await, before);
+    // A file takes the place of a file, and lies beside one.
+    upload(&app, &root, "?path=a.csv", "t.csv", "y").await.expect(200);
+    upload(&app, &root, "?path=folder.csv/c.csv", "t.csv", "y").await.expect(200);
+}
+
+#[tokio::test]
+async fn folders_that_look_the_same_are_the_same() {
+    let (app, root) = app().await;
+    let (composed, stored) = ("caf%C3%A9", "caf\u{e9}");
+    for path in [composed, "cafe%CC%81", "%20cafe%CC%81%20", ".caf%C3%A9.", "%C2%A0caf%C3%A9"] {
+        let made = app.post(&format!("/api/files/mkdir?path={path}/x")).by(&root).send().await.expect(200);
+        assert_eq!(made["path"], format!("{stored}/x"), "{path}");
+        let put = upload(&app, &root, &format!("?path={path}"), "t.csv", path).await.expect(200);
+        assert_eq!(put["path"], format!("{stored}/t.csv"), "{path}");
+        let url = app.get(&format!("/api/files/url/{path}/u.csv?method=put")).by(&root).send().await.expect(200);
+        assert_eq!(url["path"], format!("{stored}/u.csv"), "{path}");
+        let list = listed(&app, &root, &format!("?path={path}")).await;
+        assert_eq!(list, [format!("{stored}/t.csv"), format!("{stored}/x/")], "{path}");
+        let got = app.get(&format!("/api/files/download/{path}/t.csv")).by(&root).send().await;
+        assert_eq!(got.text(), path);
+    }
+    assert_eq!(listed(&app, &root, "").await, [format!("{stored}/")]);
+    let run = app.start(&root, &json!({"folder": "cafe\u{301}"})).await;
+    assert_eq!(run.status, 202, "{}", run.text());
+    let run = app.start(&root, &json!({"files": [" cafe\u{301}/t.csv"]})).await;
+    assert_eq!(run.status, 202, "{}", run.text());
+    assert_eq!(app.delete("/api/files/cafe%CC%81/t.csv").by(&root).send().await.status, 200);
+    for nothing in ["%20", "...", "a/%20/b", "%C2%A0"] {
+        assert_eq!(app.post(&format!("/api/files/mkdir?path={nothing}")).by(&root).send().await.problem(400), "bad_path");
+    }
+}
+
+/// Clients of S3 name files as they like.
+#[tokio::test]
+async fn what_came_by_another_way_is_found_by_its_own_name() {
+    let (app, root) = app().await;
+    let key = "inputs/ cafe\u{301}/t.csv";
+    app.put(key, "x").await;
+    let path = "%20cafe%CC%81";
+    assert_eq!(listed(&app, &root, &format!("?path={path}")).await, [" cafe\u{301}/t.csv"]);
+    assert_eq!(app.get(&format!("/api/files/download/{path}/t.csv")).by(&root).send().await.text(), "x");
+    app.get(&format!("/api/files/url/{path}/t.csv")).by(&root).send().await.expect(200);
+    for wanted in [json!({"folder": " cafe\u{301}"}), json!({"files": [" cafe\u{301}/t.csv"]})] {
+        assert_eq!(app.start(&root, &wanted).await.status, 202, "{wanted}");
+    }
+    assert_eq!(app.delete(&format!("/api/files/{path}/t.csv")).by(&root).send().await.status, 200);
+    assert_eq!(everything(&app).await, [""; 0]);
 }
 
 #[tokio::test]

@@ -77,13 +77,16 @@ async fn what_is_no_truth_value_is_told() {
 }
 
 #[tokio::test]
-async fn a_list_that_is_too_large_is_fetched_from_the_bucket() {
+async fn a_list_that_is_too_large_for_a_lambda_is_fetched_from_the_bucket() {
     let (app, _) = app().await;
+    let (serving, on_lambda) = (app.resources.file_answers(), app.on_lambda().resources.file_answers());
     let list = Bytes::from(vec![b' '; 4_000_001]);
-    let fits = made_file(&app.resources.storage, list.slice(1..), "list.json", "inline").await.unwrap();
+    let fits = made_file(&on_lambda, list.slice(1..), "list.json", "inline").await.unwrap();
     assert_eq!((fits.status(), fits.headers()["content-type"].to_str().unwrap()), (StatusCode::OK, "application/json"));
     assert_eq!(everything(&app).await, [""; 0]);
-    let large = made_file(&app.resources.storage, list.clone(), "list.json", "inline").await.unwrap();
+    let streamed = made_file(&serving, list.clone(), "list.json", "inline").await.unwrap();
+    assert_eq!((streamed.status(), everything(&app).await.len()), (StatusCode::OK, 0));
+    let large = made_file(&on_lambda, list.clone(), "list.json", "inline").await.unwrap();
     assert_eq!(large.status(), StatusCode::TEMPORARY_REDIRECT);
     let address = large.headers()["location"].to_str().unwrap();
     let fetched = app.fetch(Method::GET, address, &[], "").await;

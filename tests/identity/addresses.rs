@@ -134,7 +134,12 @@ async fn an_address_is_good_for_no_header_that_was_not_signed_with_it() {
             let answer = app.fetch(method.clone(), url, &headers, "").await;
             assert_eq!(answer.status, 403, "{method} {headers:?}");
             assert!(answer.text().contains(&format!("{name} is not signed")), "{headers:?}: {}", answer.text());
+            // A token beside it signs nothing.
+            let with_token = [vec![token(&root)], headers.clone()].concat();
+            assert_eq!(app.fetch(method.clone(), url, &with_token, "").await.status, 403, "{method} {headers:?}");
             headers.push(signs(name));
+            let with_token = [vec![token(&root)], headers.clone()].concat();
+            assert_eq!(app.fetch(method.clone(), url, &with_token, "").await.status, 400, "{method} {headers:?}");
             let answer = app.fetch(method.clone(), url, &headers, "").await;
             assert_eq!(answer.status, 400, "{method} {headers:?}");
             assert!(answer.text().contains("Only one way to sign"), "{headers:?}: {}", answer.text());
@@ -180,14 +185,46 @@ async fn the_signature_of_an_address_is_none_in_a_header() {
                         ("x-amz-content-sha256".to_owned(), "UNSIGNED-PAYLOAD".to_owned()),
                     ];
                     sent.extend(copy.map(|from| ("x-amz-copy-source".to_owned(), from.to_owned())));
-                    let answer = app.fetch(method.clone(), &format!("{address}?{query}"), &sent, "").await;
-                    assert!((400..500).contains(&answer.status.as_u16()), "{method} {query} {authorization}: {}", answer.status);
-                    assert_ne!(answer.text(), "secret");
+                    let with_token = [vec![token(&root)], sent.clone()].concat();
+                    for sent in [sent, with_token] {
+                        let answer = app.fetch(method.clone(), &format!("{address}?{query}"), &sent, "").await;
+                        let refused = (400..500).contains(&answer.status.as_u16());
+                        assert!(refused, "{method} {query} {authorization}: {}", answer.status);
+                        assert_ne!(answer.text(), "secret");
+                    }
                 }
             }
         }
     }
     assert_eq!(everything(&app).await, before);
+}
+
+fn token(person: &Person) -> (String, String) {
+    ("authorization".to_owned(), format!("Bearer {}", person.token))
+}
+
+/// Clients that follow a redirect of the API may send their token along.
+#[tokio::test]
+async fn a_token_beside_a_signed_address_is_ignored() {
+    let (app, root) = app().await;
+    app.put("inputs/mine.csv", "secret").await;
+    let (get, put) = (signed(&app, &root, "mine.csv").await, signed(&app, &root, "new.csv?method=put").await);
+    let kind = ("content-type".to_owned(), "text/csv; charset=utf-8".to_owned());
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        let sent = ("authorization".to_owned(), format!("{scheme} {}", root.token));
+        assert_eq!(app.fetch(Method::GET, &get, std::slice::from_ref(&sent), "").await.text(), "secret");
+        assert_eq!(app.fetch(Method::PUT, &put, &[sent, kind.clone()], "a,b").await.status, 200);
+    }
+    // It makes no signature good that is not.
+    for url in [get.replace("mine.csv", "new.csv"), get.replace("X-Amz-Signature=", "X-Amz-Signature=0"), put.clone()] {
+        let answer = app.fetch(Method::GET, &url, &[token(&root)], "").await;
+        assert!((400..500).contains(&answer.status.as_u16()) && answer.text() != "secret", "{url}: {}", answer.status);
+    }
+    // What a Lambda answers with leads there.
+    app.put("inputs/large.csv", "x".repeat(4_000_001)).await;
+    let redirected = app.on_lambda().get("/api/files/download/large.csv").by(&root).send().await;
+    let followed = app.fetch(Method::GET, redirected.header("location"), &[token(&root)], "").await;
+    assert_eq!((followed.status.as_u16(), followed.bytes.len()), (200, 4_000_001));
 }
 
 #[tokio::test]

@@ -37,6 +37,23 @@ async fn users(app: &TestApp) {
 }
 
 #[tokio::test]
+async fn a_password_fits_however_a_keyboard_composes_it() {
+    let (app, root) = app().await;
+    let (composed, decomposed) = ("\u{e9}t\u{e9} \u{e0} la mer", "e\u{301}te\u{301} a\u{300} la mer");
+    for (name, set) in [("ana", composed), ("ben", decomposed)] {
+        let new = json!({"email": format!("{name}@example.com"), "username": name, "password": set});
+        app.post("/api/auth/register").by(&root).json(&new).send().await.expect(201);
+        for typed in [composed, decomposed] {
+            log_in(&app, name, typed).await.expect(200);
+        }
+        log_in(&app, name, "ete a la mer").await.problem(401);
+    }
+    // Accents of their own are no characters more.
+    let short = json!({"email": "c@example.com", "username": "cat", "password": "e\u{301}".repeat(7)});
+    assert_eq!(app.post("/api/auth/register").by(&root).json(&short).send().await.problem(422), "invalid_input");
+}
+
+#[tokio::test]
 async fn a_name_in_other_letters_is_the_same_name_to_whoever_counts_failures() {
     let (app, _) = app().await;
     app.person("ana_b", Role::Analyst, None).await;

@@ -8,7 +8,7 @@ use std::{
 use futures_util::future::join_all;
 use http::Method;
 use serde_json::json;
-use shared::storage::StorageBackend as _;
+use shared::{api::exports::ExportTurns, auth::permission::Role, storage::StorageBackend as _, stores::keys};
 use zip::ZipArchive;
 
 use crate::{
@@ -145,7 +145,7 @@ async fn the_whole_archive_is_a_zip_that_stays_the_same() {
 }
 
 #[tokio::test]
-async fn a_zip_that_is_too_large_for_an_answer_is_fetched_from_the_storage() {
+async fn a_large_zip_is_streamed_unless_a_lambda_answers() {
     let (app, ana) = app().await;
     let id = app.ended(&ana, &Tape::of_good(1)).await;
     // Digits of a generator, which hardly shrink.
@@ -156,11 +156,45 @@ async fn a_zip_that_is_too_large_for_an_answer_is_fetched_from_the_storage() {
         noise += &format!("{state:x}");
     }
     app.put(&format!("archive/{id}/input/noise.csv"), noise.clone()).await;
-    let answer = download(&app, &ana, &id, "").await;
+    let streamed = download(&app, &ana, &id, "").await;
+    assert!(streamed.status == 200 && unpacked(&streamed.bytes)["input/noise.csv"] == noise);
+    let answer = download(&app.on_lambda(), &ana, &id, "").await;
     assert_eq!(answer.status, 307);
     let fetched = app.fetch(Method::GET, answer.header("location"), &[], "").await;
     assert_eq!(fetched.status, 200);
-    assert!(unpacked(&fetched.bytes)["input/noise.csv"] == noise);
+    assert!(fetched.bytes == streamed.bytes);
+    // So is what a failed run left behind, which is packed each time.
+    let failed = app.ended(&ana, &Tape::new()).await;
+    app.put(&format!("archive/{failed}/input/noise.csv"), noise.clone()).await;
+    let streamed = download(&app, &ana, &failed, "").await;
+    assert!(streamed.status == 200 && unpacked(&streamed.bytes)["input/noise.csv"] == noise);
+    assert_eq!(streamed.header("content-disposition"), format!("attachment; filename=\"{failed}.zip\""));
+    assert_eq!(streamed.header("content-length"), streamed.bytes.len().to_string());
+    assert!(app.objects(keys::ANSWERS).await.is_empty());
+    let answer = download(&app.on_lambda(), &ana, &failed, "").await;
+    assert_eq!((answer.status.as_u16(), app.objects(keys::ANSWERS).await.len()), (307, 1));
+    let fetched = app.fetch(Method::GET, answer.header("location"), &[], "").await;
+    assert!(fetched.bytes == streamed.bytes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_zip_is_made_in_the_turn_of_an_export() {
+    let app = TestApp::with(|resources| resources.export_turns = ExportTurns::new(1)).await;
+    let ana = app.person("ana", Role::Analyst, None).await;
+    let id = app.ended(&ana, &Tape::of_good(1)).await;
+    let failed = app.ended(&ana, &Tape::new()).await;
+    app.put(&format!("archive/{failed}/input/t.csv"), "left behind").await;
+    let turn = app.resources.export_turns.take().await.unwrap();
+    for run in [&id, &failed] {
+        let answer = download(&app, &ana, run, "").await;
+        assert_eq!((answer.problem(429).as_str(), answer.header("retry-after")), ("busy", "10"));
+    }
+    drop(turn);
+    let made = download(&app, &ana, &id, "").await;
+    assert_eq!((made.status.as_u16(), download(&app, &ana, &failed, "").await.status.as_u16()), (200, 200));
+    // One that is there needs no turn.
+    let _turn = app.resources.export_turns.take().await.unwrap();
+    assert_eq!(download(&app, &ana, &id, "").await.bytes, made.bytes);
 }
 
 #[tokio::test]

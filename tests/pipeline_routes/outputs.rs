@@ -73,12 +73,15 @@ async fn outputs_that_are_not_there_yet_are_not_found() {
 }
 
 #[tokio::test]
-async fn a_large_output_is_fetched_from_the_storage() {
+async fn a_large_output_is_streamed_unless_a_lambda_answers() {
     let (app, ana) = app().await;
     let id = app.ended(&ana, &mixed()).await;
     let large = "x".repeat(4_000_001);
     app.put(&format!("outputs/{id}/purchase_tape.csv"), large.clone()).await;
-    let answer = app.get(&format!("/api/runs/{id}/notebook-outputs/purchase_tape/download")).by(&ana).send().await;
+    let address = format!("/api/runs/{id}/notebook-outputs/purchase_tape/download");
+    let streamed = app.get(&address).by(&ana).send().await;
+    assert!(streamed.status == 200 && streamed.text() == large);
+    let answer = app.on_lambda().get(&address).by(&ana).send().await;
     assert_eq!(answer.status, 307);
     let fetched = app.fetch(Method::GET, answer.header("location"), &[], "").await;
     assert!(fetched.status == 200 && fetched.text() == large);

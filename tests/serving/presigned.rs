@@ -1,8 +1,13 @@
 //! Presigned URLs, which lead to the bucket on the same port.
 
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+};
+
 use crate::{
     desk::small_tape,
-    server::{Server, send, send_announcing},
+    server::{ADMIN_PASSWORD, Process, Server, send, send_announcing},
 };
 
 /// How the same server is called otherwise.
@@ -48,4 +53,81 @@ fn a_body_of_more_than_five_gigabytes_is_refused_before_it_is_sent() {
     let reply = send_announcing(5 * 1024 * 1024 * 1024 + 1, "PUT", url, &[("content-type", kind)], b"");
     assert_eq!(reply.status, 400);
     assert!(reply.text().contains("EntityTooLarge"), "{}", reply.text());
+}
+
+/// The body of the answer to a GET, sent to a server under any name: as through a forwarded port, or a proxy.
+fn get_as(server: &Server, host: &str, path: &str, token: Option<&str>) -> (u16, String) {
+    let mut stream = TcpStream::connect(server.address.strip_prefix("http://").unwrap()).unwrap();
+    let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+    stream.write_all(format!("GET {path} HTTP/1.0\r\nhost: {host}\r\n{token}\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+/// The origin, and the rest, of the URL of a file, for a client that calls the server by a name.
+fn url_for(server: &Server, host: &str, token: &str) -> (String, String) {
+    let (status, body) = get_as(server, host, "/api/files/url/a.csv", Some(token));
+    assert_eq!(status, 200, "{body}");
+    let answer: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let url = answer["url"].as_str().unwrap();
+    let at = url.find("/loans/").unwrap();
+    (url[..at].to_owned(), url[at..].to_owned())
+}
+
+#[test]
+fn a_url_begins_with_the_origin_that_the_client_called_and_is_good_there() {
+    let (_folder, server) = Server::new();
+    let admin = server.admin();
+    assert_eq!(admin.put_presigned("a.csv", b"mine", |url| url).status, 200);
+    for host in ["localhost:9", "127.0.0.1:65535", "[::1]:8080", "localhost"] {
+        let (origin, rest) = url_for(&server, host, admin.token());
+        assert_eq!(origin, format!("http://{host}"));
+        assert_eq!(get_as(&server, host, &rest, None), (200, "mine".to_owned()), "{host}");
+        // A client that followed a redirect may send its token along.
+        assert_eq!(get_as(&server, host, &rest, Some(admin.token())).0, 200);
+    }
+    for host in ["attacker.example", "localhost.example:80", "127.0.0.1.example", "192.0.2.7:8000"] {
+        let (origin, rest) = url_for(&server, host, admin.token());
+        assert_eq!(origin, server.address, "{host}");
+        // No name is signed: any is as good as none, and opens nothing else.
+        assert_eq!(get_as(&server, host, &rest, None).0, 200, "{host}");
+        assert_eq!(get_as(&server, host, &rest.replace("a.csv", "b.csv"), None).0, 403, "{host}");
+    }
+}
+
+#[test]
+fn a_public_url_is_the_origin_of_every_url() {
+    let folder = tempfile::tempdir().unwrap();
+    let variables = [("LOAN_ENGINE_ADMIN_PASSWORD", ADMIN_PASSWORD), ("PUBLIC_URL", "https://Loans.Example.com")];
+    let server = Server::start(folder.path(), &variables);
+    let admin = server.admin();
+    assert_eq!(
+        admin.put_presigned("a.csv", b"mine", |url| url.replace("https://loans.example.com", &server.address)).status,
+        200
+    );
+    for host in ["localhost:8000", "loans.example.com", "attacker.example"] {
+        let (origin, rest) = url_for(&server, host, admin.token());
+        assert_eq!(origin, "https://loans.example.com", "{host}");
+        assert_eq!(get_as(&server, "loans.example.com", &rest, None), (200, "mine".to_owned()), "{host}");
+    }
+}
+
+#[test]
+fn another_address_of_this_machine_is_listened_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["serve", "--host", "127.0.0.2", "--port", "0", "--data-dir", "data"];
+    let variables = [("LOAN_ENGINE_ADMIN_PASSWORD", ADMIN_PASSWORD)];
+    let process = Process::start(folder.path(), &args, &variables, " serves on ");
+    let address = process.said.last().unwrap().split_once(" serves on ").unwrap().1.split(',').next().unwrap().to_owned();
+    assert!(address.starts_with("http://127.0.0.2:"), "{address}");
+    // It is this machine's own: there is nothing to be warned of.
+    assert_eq!(process.said.len(), 2);
+    let server = Server { process, address };
+    let admin = server.admin();
+    assert_eq!(admin.put_presigned("a.csv", b"mine", |url| url).status, 200);
+    let signed = admin.get("/api/files/url/a.csv").expect(200)["url"].as_str().unwrap().to_owned();
+    assert!(signed.starts_with(&server.address), "{signed}");
+    assert_eq!(send("GET", &signed, &[], b"").text(), "mine");
 }

@@ -32,9 +32,28 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
+fn an_address_that_is_none_of_this_machine_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let serve = |host| refused(folder.path(), &["serve", "--host", host, "--port", "0", "--data-dir", "data"], &[]);
+    let (code, said) = serve("192.0.2.7");
+    assert_eq!(code, Some(1));
+    assert!(said.starts_with("error: This machine has no address 192.0.2.7. ") && said.contains("--host"), "{said}");
+    for host in ["localhost", "127.0.0.1:8000", ""] {
+        assert_eq!(serve(host).0, Some(2), "{host}");
+    }
+    assert!(!folder.path().join("data").exists());
+}
+
+#[test]
 fn a_bad_environment_is_told_all_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let bad = [("ENVIRONMENT", "prod"), ("ACCESS_TOKEN_MINUTES", "0"), ("LOG_LEVEL", "loud"), ("JWT_SECRET", "short")];
+    let bad = [
+        ("ENVIRONMENT", "prod"),
+        ("ACCESS_TOKEN_MINUTES", "0"),
+        ("LOG_LEVEL", "loud"),
+        ("JWT_SECRET", "short"),
+        ("PUBLIC_URL", "loans"),
+    ];
     let (code, said) = refused(folder.path(), &["serve", "--port", "0", "--data-dir", "data"], &bad);
     assert_eq!(code, Some(2));
     for (name, _) in bad {

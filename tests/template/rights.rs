@@ -14,7 +14,12 @@ use http::{HeaderName, Method};
 use percent_encoding::percent_decode_str;
 use runner::incoming::Arrival;
 use serde_json::{Value, json};
-use shared::{auth::permission::Role, resources::Resources, storage::StorageBackend as _};
+use shared::{
+    auth::permission::Role,
+    resources::{MAX_ANSWER_BYTES_ON_LAMBDA, Resources},
+    storage::StorageBackend as _,
+    stores::keys,
+};
 use uuid::Uuid;
 
 use super::document::{FUNCTIONS, Template, texts};
@@ -231,7 +236,8 @@ impl Watched {
     async fn new() -> Self {
         let notes = Arc::new(Mutex::new(Notes { by: "nobody", done: BTreeMap::new() }));
         let taken = Arc::clone(&notes);
-        let app = TestApp::with(move |Resources { table, storage, .. }| {
+        let app = TestApp::with(move |Resources { table, storage, max_answer_bytes, .. }| {
+            *max_answer_bytes = Some(MAX_ANSWER_BYTES_ON_LAMBDA);
             let config = table.client.config();
             let way = Noted { way: config.http_client().unwrap(), notes: Arc::clone(&taken) };
             let config = config.to_builder().http_client(SharedHttpClient::new(way)).build();
@@ -421,7 +427,9 @@ fn an_upload_can_be_given_up_where_it_can_be_begun() {
     for function in FUNCTIONS {
         let rights = rights(&template.statements(&format!("{function}Function")));
         let places = |action: &str| -> BTreeSet<String> {
-            rights.iter().filter(|right| right.action == action).map(|right| right.resource.clone()).collect()
+            let of_action = rights.iter().filter(|right| right.action == action).map(|right| right.resource.clone());
+            // One byte is never an upload in parts.
+            of_action.filter(|resource| *resource != format!("bucket/{}", keys::TRIED_OUT)).collect()
         };
         assert_eq!(places("s3:PutObject"), places("s3:AbortMultipartUpload"), "{function}");
     }

@@ -4,22 +4,20 @@ use axum::{extract::State as FromState, response::Response};
 use serde::Deserialize;
 use shared::{
     api::{
+        exports::ExportFile,
         extract::ApiQuery,
-        file_answer::{attachment, elsewhere, made_file},
+        file_answer::attachment,
         problem::{ApiError, InputError, ProblemObject},
     },
     auth::user::Caller,
-    storage::{StorageError, uploads::Uploads},
-    stores::keys,
 };
 use tokio::runtime::Handle;
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
 use crate::{
     State,
     exception_query::ExceptionQuery,
-    export_file::{ExportError, Made, Spill, write_csv, write_xlsx},
+    export_file::{write_csv, write_xlsx},
 };
 
 /// How many exceptions a file has at most: the rows of a worksheet, less the header.
@@ -73,6 +71,7 @@ impl Format {
         (status = 403, body = ProblemObject),
         (status = 404, description = "The run does not exist, or belongs to another team.", body = ProblemObject),
         (status = 422, body = ProblemObject),
+        (status = 429, description = "Too many files are being made; see `Retry-After`", body = ProblemObject),
     )
 )]
 pub async fn export_exceptions(
@@ -87,28 +86,10 @@ pub async fn export_exceptions(
     }
     let (pages, _) = state.exceptions(&caller, query, None).await?;
     let name = format.file_name();
-    let key = keys::answer(Uuid::new_v4(), name);
-    let place = key.clone();
-    let uploads = Uploads::new(state.storage.clone(), move |_| place.clone());
     let runtime = Handle::current();
-    let writing = tokio::task::spawn_blocking(move || {
-        let mut spill = Spill::new(&uploads, name);
-        let written = match format {
-            Format::Csv => write_csv(&mut spill, pages, limit, &runtime),
-            Format::Xlsx => write_xlsx(&mut spill, pages, limit, &runtime),
-        };
-        let made = written.and_then(|()| Ok(spill.finish()?));
-        (made, uploads)
-    });
-    let (made, uploads) = writing.await.map_err(ApiError::internal)?;
-    // A file that was not written to its end does not appear.
-    match (made, uploads.complete().await) {
-        (Ok(Made::Whole(bytes)), _) => made_file(&state.storage, bytes.into(), name, &attachment(name)).await,
-        (Ok(Made::Spilled), Ok(_)) => elsewhere(&state.storage, &key, &attachment(name)).await,
-        (Err(ExportError::Read(error)), _) => Err(error),
-        (_, Err((_, error @ StorageError::Store(_)))) => Err(error.into()),
-        (Err(ExportError::Write(error)), _) => Err(ApiError::internal(error)),
-        (Err(ExportError::Workbook(error)), _) => Err(ApiError::internal(error)),
-        (Ok(Made::Spilled), Err((_, error))) => Err(ApiError::internal(error)),
-    }
+    let write = move |file: &mut ExportFile<'_>| match format {
+        Format::Csv => write_csv(file, pages, limit, &runtime),
+        Format::Xlsx => write_xlsx(file, pages, limit, &runtime),
+    };
+    state.exports.answer(name, &attachment(name), write).await
 }

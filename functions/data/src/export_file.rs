@@ -1,9 +1,12 @@
 //! Writing exceptions as CSV or as a workbook, off the async threads and in bounded memory.
 
-use std::io::{self, Write};
+use std::io::Write as _;
 
 use rust_xlsxwriter::{Workbook, XlsxError};
-use shared::{api::problem::ApiError, resources::MAX_ANSWER_BYTES, results::csv::push_text, storage::uploads::Uploads};
+use shared::{
+    api::exports::{ExportError, ExportFile},
+    results::csv::push_text,
+};
 use tokio::runtime::Handle;
 
 use crate::{
@@ -16,97 +19,21 @@ const BATCH: u64 = 8192;
 /// The longest text of a cell of a workbook, in UTF-16 units.
 const MAX_CELL: usize = 32_767;
 
-/// Why there is no file.
-pub enum ExportError {
-    /// The exceptions could not be read.
-    Read(ApiError),
-    /// The file could not be written.
-    Write(io::Error),
-    /// The workbook could not be put together.
-    Workbook(XlsxError),
-}
-
-impl From<io::Error> for ExportError {
-    fn from(error: io::Error) -> Self {
-        Self::Write(error)
-    }
-}
-
-impl From<XlsxError> for ExportError {
-    fn from(error: XlsxError) -> Self {
-        match error {
-            XlsxError::IoError(error) => Self::Write(error),
-            error => Self::Workbook(error),
-        }
-    }
-}
-
-/// A file that is kept in memory as long as it is small enough for an answer, and goes to the storage from then on.
-pub struct Spill<'u> {
-    uploads: &'u Uploads,
-    name: &'static str,
-    memory: Vec<u8>,
-    spilled: Option<Box<dyn Write + Send>>,
-}
-
-/// What became of a file.
-pub enum Made {
-    /// All of it.
-    Whole(Vec<u8>),
-    /// It is on its way to the storage.
-    Spilled,
-}
-
-impl<'u> Spill<'u> {
-    /// Nothing yet.
-    pub fn new(uploads: &'u Uploads, name: &'static str) -> Self {
-        Self { uploads, name, memory: Vec::new(), spilled: None }
-    }
-
-    /// Says that the file is whole.
-    ///
-    /// # Errors
-    /// The storage does not take it.
-    pub fn finish(self) -> io::Result<Made> {
-        match self.spilled {
-            Some(mut upload) => upload.flush().map(|()| Made::Spilled),
-            None => Ok(Made::Whole(self.memory)),
-        }
-    }
-}
-
-impl Write for Spill<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Some(upload) = &mut self.spilled {
-            return upload.write(bytes);
-        }
-        self.memory.extend_from_slice(bytes);
-        if self.memory.len() as u64 > MAX_ANSWER_BYTES {
-            let mut upload = self.uploads.create(self.name);
-            upload.write_all(&std::mem::take(&mut self.memory))?;
-            self.spilled = Some(upload);
-        }
-        Ok(bytes.len())
-    }
-
-    /// Nothing: that the file is whole is said by [`Spill::finish`] alone.
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The exceptions up to a number, batch by batch.
 fn each_batch(
+    file: &mut ExportFile<'_>,
     mut pages: ExceptionPages,
     limit: u64,
     runtime: &Handle,
-    mut write: impl FnMut(&Batch) -> Result<(), ExportError>,
+    mut write: impl FnMut(&mut ExportFile<'_>, &Batch) -> Result<(), ExportError>,
 ) -> Result<(), ExportError> {
     let mut left = limit;
     while left > 0 {
+        // A workbook is written to the file when all of it has been read.
+        file.check_wanted()?;
         let next = runtime.block_on(pages.next(left.min(BATCH) as usize)).map_err(ExportError::Read)?;
         let Some(batch) = next else { break };
-        write(&batch)?;
+        write(file, &batch)?;
         left -= batch.rows.len() as u64;
     }
     Ok(())
@@ -116,10 +43,10 @@ fn each_batch(
 ///
 /// # Errors
 /// The exceptions cannot be read, or the file cannot be written.
-pub fn write_csv(out: &mut Spill<'_>, pages: ExceptionPages, limit: u64, runtime: &Handle) -> Result<(), ExportError> {
-    writeln!(out, "{}", ExceptionObject::COLUMNS.join(","))?;
+pub fn write_csv(file: &mut ExportFile<'_>, pages: ExceptionPages, limit: u64, runtime: &Handle) -> Result<(), ExportError> {
+    writeln!(file, "{}", ExceptionObject::COLUMNS.join(","))?;
     let mut lines = Vec::new();
-    each_batch(pages, limit, runtime, |batch| {
+    each_batch(file, pages, limit, runtime, |file, batch| {
         lines.clear();
         for row in &batch.rows {
             let exception = ExceptionObject::new(&batch.known.run, row);
@@ -134,7 +61,7 @@ pub fn write_csv(out: &mut Spill<'_>, pages: ExceptionPages, limit: u64, runtime
             }
             lines.push(b'\n');
         }
-        Ok(out.write_all(&lines)?)
+        Ok(file.write_all(&lines)?)
     })
 }
 
@@ -142,15 +69,15 @@ pub fn write_csv(out: &mut Spill<'_>, pages: ExceptionPages, limit: u64, runtime
 ///
 /// # Errors
 /// The exceptions cannot be read, or the file cannot be written.
-pub fn write_xlsx(out: &mut Spill<'_>, pages: ExceptionPages, limit: u64, runtime: &Handle) -> Result<(), ExportError> {
+pub fn write_xlsx(file: &mut ExportFile<'_>, pages: ExceptionPages, limit: u64, runtime: &Handle) -> Result<(), ExportError> {
     let mut workbook = Workbook::new();
-    let sheet = workbook.add_worksheet_with_constant_memory()?;
-    sheet.set_name("exceptions")?;
+    let sheet = workbook.add_worksheet_with_constant_memory().map_err(of_workbook)?;
+    sheet.set_name("exceptions").map_err(of_workbook)?;
     for (column, name) in (0..).zip(ExceptionObject::COLUMNS) {
-        sheet.write_string(0, column, name)?;
+        sheet.write_string(0, column, name).map_err(of_workbook)?;
     }
     let mut line = 0;
-    each_batch(pages, limit, runtime, |batch| {
+    each_batch(file, pages, limit, runtime, |_, batch| {
         for row in &batch.rows {
             line += 1;
             let exception = ExceptionObject::new(&batch.known.run, row);
@@ -158,11 +85,11 @@ pub fn write_xlsx(out: &mut Spill<'_>, pages: ExceptionPages, limit: u64, runtim
                 match cell {
                     Cell::Text(text) if text.is_empty() => {}
                     Cell::Text(text) => {
-                        sheet.write_string(line, column, shortened(&text))?;
+                        sheet.write_string(line, column, shortened(&text)).map_err(of_workbook)?;
                     }
                     Cell::Number(number) => {
                         if let Ok(number) = number.parse::<f64>() {
-                            sheet.write_number(line, column, number)?;
+                            sheet.write_number(line, column, number).map_err(of_workbook)?;
                         }
                     }
                 }
@@ -170,7 +97,15 @@ pub fn write_xlsx(out: &mut Spill<'_>, pages: ExceptionPages, limit: u64, runtim
         }
         Ok(())
     })?;
-    Ok(workbook.save_to_writer(out)?)
+    workbook.save_to_writer(file).map_err(of_workbook)
+}
+
+/// What an error of a workbook means.
+fn of_workbook(error: XlsxError) -> ExportError {
+    match error {
+        XlsxError::IoError(error) => ExportError::Write(error),
+        error => ExportError::Make(Box::new(error)),
+    }
 }
 
 /// A cell of an export.

@@ -17,12 +17,13 @@ use axum::extract::FromRef;
 use shared::{
     api::{
         authenticate::Authenticator,
+        exports::Exports,
+        file_answer::FileAnswers,
         routes::{Api, Routes, Verb},
     },
     auth::permission::Permission,
     config::Environment,
     resources::Resources,
-    storage::s3::S3Storage,
     stores::teams::Teams,
 };
 use utoipa::OpenApi;
@@ -34,7 +35,8 @@ use known_runs::KnownRuns;
 pub struct State {
     known: KnownRuns,
     teams: Teams,
-    storage: S3Storage,
+    answers: FileAnswers,
+    exports: Exports,
     environment: Environment,
     max_upload_bytes: u64,
     authenticator: Authenticator,
@@ -46,7 +48,8 @@ impl State {
         Self {
             known: KnownRuns::new(resources),
             teams: Teams::new(resources.table.clone()),
-            storage: resources.storage.clone(),
+            answers: resources.file_answers(),
+            exports: resources.exports(),
             environment: resources.environment,
             max_upload_bytes: resources.max_upload_bytes,
             authenticator: resources.authenticator(),

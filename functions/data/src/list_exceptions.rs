@@ -52,7 +52,7 @@ pub async fn list_exceptions(
         batches.iter().flat_map(|Batch { known, rows, .. }| rows.iter().map(|row| ExceptionObject::new(&known.run, row)));
     let json = serde_json::to_vec(&objects.collect::<Vec<_>>()).map_err(ApiError::internal)?;
     let headers = Listing::<()>::new(&uri, &page, Vec::new(), next.is_some(), next.as_ref()).with_total(total).headers();
-    Ok((headers, made_file(&state.storage, json.into(), "exceptions.json", "inline").await?).into_response())
+    Ok((headers, made_file(&state.answers, json.into(), "exceptions.json", "inline").await?).into_response())
 }
 
 /// A page, and where the next one begins.

@@ -102,5 +102,5 @@ pub async fn list_loans(
     let (json, more, total) = read.await?.unwrap_or_else(|| (Ok(b"[]".to_vec()), false, Some(0)));
     let headers = Listing::<()>::new(&uri, &page, Vec::new(), more, None::<&()>).with_total(total).headers();
     let json = json.map_err(ApiError::internal)?;
-    Ok((headers, made_file(&state.storage, json.into(), "loans.json", "inline").await?).into_response())
+    Ok((headers, made_file(&state.answers, json.into(), "loans.json", "inline").await?).into_response())
 }

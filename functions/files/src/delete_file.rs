@@ -59,7 +59,8 @@ pub async fn delete_file(
     uri: Uri,
     ApiQuery(query): ApiQuery<AreaQuery>,
 ) -> Result<Json<Deleted>, ApiError> {
-    let place = Place::to_write(&caller, query.area.as_deref(), &path_in(&uri)?)?;
+    let path = path_in(&uri)?;
+    let place = Place::to_write(&caller, query.area.as_deref(), &path)?.or_as_written(&path, &state.storage).await?;
     if place.is_root() {
         return Err(ApiError::Refused("bad_path", "The root of an area stays. Name what is in it.".into()));
     }

@@ -48,9 +48,9 @@ pub async fn download_file(
     ApiPath(path): ApiPath<String>,
     ApiQuery(query): ApiQuery<AreaQuery>,
 ) -> Result<Response, ApiError> {
-    let place = Place::to_read(&caller, query.area.as_deref(), &path)?;
+    let place = Place::to_read(&caller, query.area.as_deref(), &path)?.or_as_written(&path, &state.storage).await?;
     if place.is_root() || !place.is_visible(&state.runs).await? {
         return Err(absent());
     }
-    stored_file(&state.storage, &place.key, place.name()).await
+    stored_file(&state.answers, &place.key, place.name()).await
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{Json, extract::State as FromState};
+use axum::{Json, extract::State as FromState, http::HeaderMap};
 use serde::{Deserialize, Serialize};
 use shared::{
     api::{
@@ -84,12 +84,14 @@ pub struct FileUrl {
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
         (status = 404, description = "The file does not exist, or belongs to another team.", body = ProblemObject),
+        (status = 409, description = "A folder has the path of the file, or a file the path of its folder.", body = ProblemObject),
         (status = 422, body = ProblemObject),
     )
 )]
 pub async fn get_file_url(
     FromState(state): FromState<State>,
     caller: Caller,
+    sent: HeaderMap,
     ApiPath(path): ApiPath<String>,
     ApiQuery(query): ApiQuery<UrlQuery>,
 ) -> Result<Json<FileUrl>, ApiError> {
@@ -100,7 +102,7 @@ pub async fn get_file_url(
     }
     let (place, signed) = match method {
         UrlMethod::Get => {
-            let place = Place::to_read(&caller, query.area.as_deref(), &path)?;
+            let place = Place::to_read(&caller, query.area.as_deref(), &path)?.or_as_written(&path, &state.storage).await?;
             let there =
                 !place.is_root() && place.is_visible(&state.runs).await? && state.storage.info(&place.key).await?.is_some();
             if !there {
@@ -112,10 +114,15 @@ pub async fn get_file_url(
         UrlMethod::Put => {
             let place = Place::to_write(&caller, query.area.as_deref(), &path)?;
             validate_file_extension(place.name())?;
+            state.storage.check_free(&place.key).await?;
             let signed = state.storage.url_to_put(&place.key, expires_in, content_type_of(place.name())).await?;
             (place, signed)
         }
     };
+    let url = match &state.url_origin {
+        Some(origin) => origin.for_client(signed.url, &sent),
+        None => signed.url,
+    };
     let headers = signed.headers.into_iter().collect();
-    Ok(Json(FileUrl { path: place.path, area: place.area, url: signed.url, expires_in, method, headers }))
+    Ok(Json(FileUrl { path: place.path, area: place.area, url, expires_in, method, headers }))
 }

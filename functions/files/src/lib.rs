@@ -13,7 +13,9 @@ use axum::extract::{DefaultBodyLimit, FromRef};
 use shared::{
     api::{
         authenticate::Authenticator,
+        file_answer::FileAnswers,
         routes::{Api, Routes, Verb},
+        url_origin::UrlOrigin,
     },
     auth::permission::Permission,
     resources::Resources,
@@ -26,6 +28,8 @@ use utoipa::OpenApi;
 #[derive(Clone)]
 pub struct State {
     storage: S3Storage,
+    answers: FileAnswers,
+    url_origin: Option<UrlOrigin>,
     runs: Runs,
     max_upload_bytes: u64,
     authenticator: Authenticator,
@@ -36,6 +40,8 @@ impl State {
     pub fn new(resources: &Resources) -> Self {
         Self {
             storage: resources.storage.clone(),
+            answers: resources.file_answers(),
+            url_origin: resources.url_origin.clone(),
             runs: Runs::new(resources.table.clone(), resources.storage.clone()),
             max_upload_bytes: resources.max_upload_bytes,
             authenticator: resources.authenticator(),

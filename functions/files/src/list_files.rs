@@ -102,12 +102,13 @@ pub async fn list_files(
     caller: Caller,
     ApiQuery(query): ApiQuery<ListQuery>,
 ) -> Result<Response, ApiError> {
-    let place = Place::to_read(&caller, query.area.as_deref(), query.path.as_deref().unwrap_or_default())?;
+    let path = query.path.as_deref().unwrap_or_default();
+    let place = Place::to_read(&caller, query.area.as_deref(), path)?.or_as_written(path, &state.storage).await?;
     let recursive = query.recursive.unwrap_or(false);
     let files = entries(&state, &place, recursive).await?;
     let list = FileList { path: place.path, area: place.area, recursive, count: files.len(), files };
     let json = serde_json::to_vec(&list).map_err(ApiError::internal)?;
-    made_file(&state.storage, json.into(), "list.json", "inline").await
+    made_file(&state.answers, json.into(), "list.json", "inline").await
 }
 
 async fn entries(state: &State, place: &Place, recursive: bool) -> Result<Vec<FileObject>, ApiError> {

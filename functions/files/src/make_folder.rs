@@ -50,9 +50,10 @@ pub struct FolderMade {
     params(FolderQuery),
     responses(
         (status = 200, description = "The folder exists.", body = FolderMade),
-        (status = 400, description = "The area or the path is not allowed, or a file is in the way.", body = ProblemObject),
+        (status = 400, description = "The area or the path is not allowed.", body = ProblemObject),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
+        (status = 409, description = "A file has the path of this folder, or of one above it.", body = ProblemObject),
         (status = 422, body = ProblemObject),
     )
 )]

@@ -8,7 +8,8 @@ use shared::{
         permission::Permission,
         user::{Caller, Scope},
     },
-    paths::{Area, safe_join, validate_area},
+    paths::{Area, safe_join, stored_path, validate_area},
+    storage::{StorageBackend as _, s3::S3Storage},
     stores::{
         StoreError, keys,
         runs::{RunFilter, Runs},
@@ -29,12 +30,25 @@ pub struct Place {
 }
 
 impl Place {
-    /// Somewhere to read.
+    /// Somewhere to read: see [`Self::or_as_written`].
     ///
     /// # Errors
     /// The area or the path is against the rules.
     pub fn to_read(caller: &Caller, area: Option<&str>, path: &str) -> Result<Self, ApiError> {
-        Self::new(caller.scope(Permission::ReadFiles)?, area_of(area)?, path)
+        Self::new(caller.scope(Permission::ReadFiles)?, area_of(area)?, &stored_path(path)?)
+    }
+
+    /// This place, or the one of the path to the letter when only there something is: what did not come through this product may
+    /// be named in ways in which the product names nothing.
+    ///
+    /// # Errors
+    /// The path is against the rules, or the storage fails.
+    pub async fn or_as_written(self, path: &str, storage: &S3Storage) -> Result<Self, ApiError> {
+        let written = Self::new(self.scope, self.area, path)?;
+        if written.key == self.key || storage.find(&self.key).await?.is_some() || storage.find(&written.key).await?.is_none() {
+            return Ok(self);
+        }
+        Ok(written)
     }
 
     /// Somewhere to put, make or delete something.
@@ -47,7 +61,7 @@ impl Place {
             Area::Outputs => Permission::WriteOutputs,
             Area::Inputs | Area::OutputShare => Permission::WriteFiles,
         };
-        Self::new(caller.scope(permission)?, area, path)
+        Self::new(caller.scope(permission)?, area, &stored_path(path)?)
     }
 
     fn new(scope: Scope, area: Area, path: &str) -> Result<Self, ApiError> {

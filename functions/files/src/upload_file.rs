@@ -89,6 +89,7 @@ pub struct Uploaded {
         (status = 400, description = "The area, the path, the name or the extension is not allowed.", body = ProblemObject),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
+        (status = 409, description = "A folder has the path of the file, or a file the path of its folder.", body = ProblemObject),
         (status = 413, description = "The file is larger than the limit; `detail` names the way for large files.", body = ProblemObject),
         (status = 415, body = ProblemObject),
         (status = 422, description = "The form has no field `file`, or more than one.", body = ProblemObject),
@@ -106,6 +107,7 @@ pub async fn upload_file(
     let file = file_of(&mut form, limit).await?;
     let place = if names_a_file(named.name()) { named } else { named.within(&name_of(&file)?)? };
     validate_file_extension(place.name())?;
+    state.storage.check_free(&place.key).await?;
     // A caller who goes away takes this future along. The task then sees the body break off, and clears up.
     let (storage, key, content_type) = (state.storage, place.key.clone(), content_type_of(place.name()));
     let another = Arc::new(AtomicBool::new(false));

@@ -1,4 +1,5 @@
-//! `GET /health/ready`: whether requests can be answered, which takes both stores.
+//! `GET /health/ready`: whether requests can be answered, which takes both stores. Each is tried out by a byte that is written and
+//! read back, so that a full disk, or a folder that is gone or may not be written, shows.
 
 use std::{
     error::Error,
@@ -67,7 +68,7 @@ pub struct Component {
 
 /// Check that both stores work
 ///
-/// Asks DynamoDB and S3, each for at most 2 seconds.
+/// Writes a byte to DynamoDB and to S3 and reads it back, each within 2 seconds.
 #[utoipa::path(
     get, path = "/health/ready", tag = "health",
     responses(
@@ -76,7 +77,7 @@ pub struct Component {
     )
 )]
 pub async fn get_readiness(FromState(state): FromState<State>) -> Response {
-    let (dynamodb, s3) = tokio::join!(ask("dynamodb", state.table.ping()), ask("s3", state.storage.ping()));
+    let (dynamodb, s3) = tokio::join!(ask("dynamodb", state.table.try_out()), ask("s3", state.storage.try_out()));
     let components = vec![dynamodb, s3];
     let ready = components.iter().all(|component| component.status == Answering::Ok);
     let now = state.clock.now();
@@ -97,9 +98,9 @@ pub async fn get_readiness(FromState(state): FromState<State>) -> Response {
 }
 
 /// Asks a store, and does not wait for longer than it may take. What is wrong with it is for the log alone.
-async fn ask<E: Error + 'static>(name: &'static str, ping: impl Future<Output = Result<(), E>>) -> Component {
+async fn ask<E: Error + 'static>(name: &'static str, trying: impl Future<Output = Result<(), E>>) -> Component {
     let asked = Instant::now();
-    let status = match tokio::time::timeout(DEADLINE, ping).await {
+    let status = match tokio::time::timeout(DEADLINE, trying).await {
         Ok(Ok(())) => Answering::Ok,
         Ok(Err(error)) => {
             tracing::warn!(component = name, cause = chain(&error), "a store does not answer as it should");

@@ -1,11 +1,17 @@
-//! The archive of a run as one ZIP. It is made when it is first asked for and kept beside the run's results: what is in it
-//! never changes, and it may be far larger than an answer.
+//! The archive of a run as one ZIP. It is made when it is first asked for, in the turn of an export, and kept beside the run's
+//! results: what is in it never changes, and it may be far larger than an answer.
 
 use std::{io::Write, sync::Arc};
 
+use axum::response::Response;
 use futures_util::StreamExt as _;
 use shared::{
-    api::problem::ApiError,
+    api::{
+        exports::{ExportError, ExportFile, ExportTurns, Exports, StillWanted, while_wanted},
+        file_answer::{FileAnswers, attachment, stored_file},
+        problem::ApiError,
+    },
+    resources::Resources,
     run::RunStatus,
     storage::{FileInfo, StorageBackend as _, StorageError, s3::S3Storage, uploads::Uploads},
     stores::{keys, runs::StoredRun},
@@ -21,6 +27,9 @@ const LEVEL: i64 = 1;
 #[derive(Clone)]
 pub struct ArchiveZips {
     storage: S3Storage,
+    answers: FileAnswers,
+    exports: Exports,
+    turns: ExportTurns,
     /// One is made at a time, so that many who ask for the same do not each make it.
     making: Arc<Mutex<()>>,
 }
@@ -39,10 +48,26 @@ enum MakeError {
     Zip(#[from] ZipError),
 }
 
+impl From<MakeError> for ExportError {
+    fn from(error: MakeError) -> Self {
+        match error {
+            MakeError::Storage(error) => Self::Read(error.into()),
+            MakeError::Zip(ZipError::Io(error)) => Self::Write(error),
+            error @ MakeError::Zip(_) => Self::Make(Box::new(error)),
+        }
+    }
+}
+
 impl ArchiveZips {
     /// Those of a bucket.
-    pub fn new(storage: S3Storage) -> Self {
-        Self { storage, making: Arc::default() }
+    pub fn new(resources: &Resources) -> Self {
+        Self {
+            storage: resources.storage.clone(),
+            answers: resources.file_answers(),
+            exports: resources.exports(),
+            turns: resources.export_turns.clone(),
+            making: Arc::default(),
+        }
     }
 
     /// The files of a run's archive, with their paths in it.
@@ -56,50 +81,79 @@ impl ArchiveZips {
         Ok(entries.into_iter().filter_map(|entry| Some((path(&entry.key)?, entry.file?))).collect())
     }
 
-    /// Where the ZIP of a run's archive is.
+    /// Answers with the ZIP of a run's archive.
     ///
     /// # Errors
-    /// There is nothing in the archive yet, or the storage fails.
-    pub async fn of(&self, run: &StoredRun) -> Result<String, ApiError> {
-        let missing = || ApiError::NotFound(without_archive(run.status).into());
-        let key = match run.status {
-            RunStatus::Completed => format!("{}/{}", keys::results(run.run_id), keys::ARCHIVE_ZIP),
-            // What a failed run left behind is packed each time, and not kept for long.
-            RunStatus::Failed => keys::answer(Uuid::new_v4(), keys::ARCHIVE_ZIP),
-            RunStatus::Pending | RunStatus::Running => return Err(missing()),
-        };
-        if self.storage.info(&key).await?.is_some() {
-            return Ok(key);
+    /// There is nothing in the archive yet, no turn came, or the storage fails.
+    pub async fn answer(&self, run: &StoredRun) -> Result<Response, ApiError> {
+        let name = format!("{}.zip", run.run_id);
+        match run.status {
+            RunStatus::Completed => {
+                let key = format!("{}/{}", keys::results(run.run_id), keys::ARCHIVE_ZIP);
+                if self.storage.info(&key).await?.is_none() {
+                    self.keep(run, &key).await?;
+                }
+                stored_file(&self.answers, &key, &name).await
+            }
+            // What a failed run left behind is packed each time, and not kept.
+            RunStatus::Failed => {
+                let (files, archive) = (self.files_to_pack(run).await?, keys::archive(run.run_id));
+                let (storage, runtime) = (self.storage.clone(), Handle::current());
+                // The file itself sees whether somebody waits.
+                let pack = move |file: &mut ExportFile<'_>| {
+                    Ok(pack(file, &archive, &files, &storage, &runtime, &StillWanted::default())?)
+                };
+                self.exports.answer(&name, &attachment(&name), pack).await
+            }
+            RunStatus::Pending | RunStatus::Running => Err(ApiError::NotFound(without_archive(run.status).into())),
         }
-        // Whoever asked may go away before it is made; the next one finds it then.
-        let making = tokio::spawn(self.clone().make(run.run_id, key.clone()));
-        let made = making.await.map_err(ApiError::internal)??;
-        if made { Ok(key) } else { Err(missing()) }
     }
 
-    /// Makes a ZIP, unless it has been made in the meantime; false when there is nothing to be in it.
-    async fn make(self, run_id: Uuid, key: String) -> Result<bool, ApiError> {
-        let _alone = self.making.lock().await;
-        if self.storage.info(&key).await?.is_some() {
-            return Ok(true);
+    /// Makes the ZIP of a run, in its turn, unless it has been made in the meantime.
+    async fn keep(&self, run: &StoredRun, key: &str) -> Result<(), ApiError> {
+        let (turn, alone) = self.turns.take_after(Arc::clone(&self.making).lock_owned()).await?;
+        if self.storage.info(key).await?.is_some() {
+            return Ok(());
         }
-        let files = self.files(run_id).await?;
-        if files.is_empty() {
-            return Ok(false);
-        }
-        let uploads = Uploads::new(self.storage.clone(), move |_| key.clone());
-        let (out, storage, runtime) = (uploads.create(keys::ARCHIVE_ZIP), self.storage.clone(), Handle::current());
-        let folder = keys::archive(run_id);
-        let packing = tokio::task::spawn_blocking(move || pack(out, &folder, &files, &storage, &runtime));
-        let packed = packing.await.map_err(ApiError::internal)?;
-        // A file that was not written to its end does not appear.
-        match (packed, uploads.complete().await) {
-            (Ok(()), Ok(_)) => Ok(true),
-            (Err(MakeError::Storage(error)), _) => Err(error.into()),
-            (_, Err((_, error @ StorageError::Store(_)))) => Err(error.into()),
-            (Err(error), _) => Err(ApiError::internal(error)),
-            (Ok(()), Err((_, error))) => Err(ApiError::internal(error)),
-        }
+        let (files, archive, storage) = (self.files_to_pack(run).await?, keys::archive(run.run_id), self.storage.clone());
+        let key = key.to_owned();
+        let made = while_wanted(move |wanted| async move {
+            let made = store(storage, archive, key, files, wanted).await;
+            drop((turn, alone));
+            made
+        });
+        made.await?
+    }
+
+    async fn files_to_pack(&self, run: &StoredRun) -> Result<Vec<Archived>, ApiError> {
+        let files = self.files(run.run_id).await?;
+        if files.is_empty() { Err(ApiError::NotFound(without_archive(run.status).into())) } else { Ok(files) }
+    }
+}
+
+/// Packs an archive and stores the ZIP under a key.
+async fn store(
+    storage: S3Storage,
+    archive: String,
+    key: String,
+    files: Vec<Archived>,
+    wanted: StillWanted,
+) -> Result<(), ApiError> {
+    let uploads = Uploads::new(storage.clone(), move |_| key.clone());
+    let (mut out, runtime) = (uploads.create(keys::ARCHIVE_ZIP), Handle::current());
+    let packing = tokio::task::spawn_blocking(move || {
+        pack(&mut out, &archive, &files, &storage, &runtime, &wanted)?;
+        // Flushing says that the file is whole.
+        out.flush().map_err(ExportError::Write)
+    });
+    let packed = packing.await.map_err(ApiError::internal)?;
+    // A file that was not written to its end does not appear.
+    match (packed, uploads.complete().await) {
+        (Ok(()), Ok(_)) => Ok(()),
+        (Err(error @ ExportError::Read(_)), _) => Err(error.into()),
+        (_, Err((_, error @ StorageError::Store(_)))) => Err(error.into()),
+        (Err(error), _) => Err(error.into()),
+        (Ok(()), Err((_, error))) => Err(ApiError::internal(error)),
     }
 }
 
@@ -114,24 +168,24 @@ fn without_archive(status: RunStatus) -> &'static str {
 
 /// Packs the files of an archive, off the async threads.
 fn pack(
-    mut out: Box<dyn Write + Send>,
+    out: &mut dyn Write,
     folder: &str,
     files: &[Archived],
     storage: &S3Storage,
     runtime: &Handle,
+    wanted: &StillWanted,
 ) -> Result<(), MakeError> {
-    let mut zip = ZipWriter::new_stream(&mut out);
+    let mut zip = ZipWriter::new_stream(out);
     for (path, info) in files {
         let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
         let options = options.compression_level(Some(LEVEL)).large_file(info.size > u64::from(u32::MAX) / 2);
         zip.start_file(path.as_str(), options)?;
         let mut body = runtime.block_on(storage.get(&format!("{folder}/{path}"), None, Some(&info.etag)))?.body;
         while let Some(bytes) = runtime.block_on(body.next()) {
+            wanted.check().map_err(ZipError::Io)?;
             zip.write_all(&bytes?).map_err(ZipError::Io)?;
         }
     }
     zip.finish()?;
-    // Flushing says that the file is whole.
-    out.flush().map_err(ZipError::Io)?;
     Ok(())
 }

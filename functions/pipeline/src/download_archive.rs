@@ -40,6 +40,7 @@ pub struct ArchiveQuery {
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
         (status = 404, description = "The run or the file does not exist, or the run belongs to another team.", body = ProblemObject),
+        (status = 429),
     )
 )]
 pub async fn download_archive(
@@ -53,10 +54,7 @@ pub async fn download_archive(
     let key = path.map(|path| format!("{}/{path}", keys::archive(run_id)).trim_end_matches('/').to_owned());
     let run = state.run_of(&caller, run_id).await?;
     match key {
-        Some(key) => stored_file(&state.storage, &key, file_name(&key)).await,
-        None => {
-            let zip = state.zips.of(&run).await?;
-            stored_file(&state.storage, &zip, &format!("{run_id}.zip")).await
-        }
+        Some(key) => stored_file(&state.answers, &key, file_name(&key)).await,
+        None => state.zips.answer(&run).await,
     }
 }

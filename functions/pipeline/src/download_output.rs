@@ -54,7 +54,7 @@ pub async fn download_output(
     let output = OutputFile::ALL.into_iter().find(|output| output.key() == names.1).ok_or_else(unknown_key)?;
     state.run_of(&caller, run_id).await?;
     let key = format!("{}/{}", keys::outputs(run_id), output.file_name());
-    stored_file(&state.storage, &key, output.file_name()).await
+    stored_file(&state.answers, &key, output.file_name()).await
 }
 
 fn unknown_key() -> ApiError {

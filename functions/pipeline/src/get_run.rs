@@ -32,7 +32,7 @@ use crate::State;
 pub async fn get_run(FromState(state): FromState<State>, caller: Caller, PathId(run_id): PathId) -> Result<Response, ApiError> {
     let run = state.run_of(&caller, run_id).await?;
     let json = String::from(Box::<str>::from(state.runs.whole(&run).await?));
-    made_file(&state.storage, json.into(), "run.json", "inline").await
+    made_file(&state.answers, json.into(), "run.json", "inline").await
 }
 
 impl State {

@@ -18,6 +18,7 @@ use axum::extract::FromRef;
 use shared::{
     api::{
         authenticate::Authenticator,
+        file_answer::FileAnswers,
         routes::{Api, Routes, Verb},
     },
     auth::permission::Permission,
@@ -35,6 +36,7 @@ use archive_zip::ArchiveZips;
 pub struct State {
     runs: Runs,
     storage: S3Storage,
+    answers: FileAnswers,
     zips: ArchiveZips,
     clock: Arc<dyn Clock>,
     authenticator: Authenticator,
@@ -46,7 +48,8 @@ impl State {
         Self {
             runs: Runs::new(resources.table.clone(), resources.storage.clone()),
             storage: resources.storage.clone(),
-            zips: ArchiveZips::new(resources.storage.clone()),
+            answers: resources.file_answers(),
+            zips: ArchiveZips::new(resources),
             clock: Arc::clone(&resources.clock),
             authenticator: resources.authenticator(),
         }

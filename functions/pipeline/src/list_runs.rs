@@ -82,5 +82,5 @@ pub async fn list_runs(
     let last = runs.last().map(|run| (run.created_at, run.run_id));
     let headers = Listing::<()>::new(&uri, &page, Vec::new(), more, last.as_ref()).headers();
     let json = serde_json::to_vec(&runs).map_err(ApiError::internal)?;
-    Ok((headers, made_file(&state.storage, json.into(), "runs.json", "inline").await?).into_response())
+    Ok((headers, made_file(&state.answers, json.into(), "runs.json", "inline").await?).into_response())
 }

@@ -20,11 +20,11 @@ use shared::{
         permission::Permission,
         user::{Caller, Scope},
     },
-    paths::{Area, safe_join},
+    paths::Area,
     phases::pricing::{IrrTarget, IrrTargetError},
     rules::rule_set::RuleSetFile,
     run::parse_pdate,
-    start_run::{MAX_RULE_SET_BYTES, Terms, Wanted, find_tapes, request},
+    start_run::{MAX_RULE_SET_BYTES, Terms, Wanted, find_file, find_tapes, request},
     storage::{StorageBackend as _, collect},
     stores::{
         keys,
@@ -219,8 +219,8 @@ impl State {
     /// A rule set in the inputs, if the file is one.
     async fn rule_set(&self, root: &str, path: &str) -> Result<RuleSetFile, ApiError> {
         let bad = |sentence: String| ApiError::invalid(InputError::body("rule_set", sentence));
-        let key = safe_join(root, &[path])?;
-        let info = self.storage.info(&key).await?.ok_or(ApiError::not_found("The rule set"))?;
+        let found = find_file(&self.storage, root, path).await?;
+        let (_, key, info) = found.ok_or(ApiError::not_found("The rule set"))?;
         if info.size > MAX_RULE_SET_BYTES {
             return Err(bad(format!("The file has {} bytes; a rule set has at most {MAX_RULE_SET_BYTES}.", info.size)));
         }

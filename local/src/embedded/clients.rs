@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::config::{Credentials as SdkCredentials, Region};
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use shared::{
+    api::{exports::ExportTurns, url_origin::UrlOrigin},
     auth::token::Tokens,
     clock::Clock,
     config::Environment,
@@ -75,7 +76,7 @@ impl EmbeddedStores {
         Ok(table)
     }
 
-    /// What a process on these stores has. The table is made if it is not there.
+    /// What a process on these stores has. Every answer is streamed: nothing limits one here. The table is made if it is not there.
     ///
     /// # Errors
     /// The table cannot be made.
@@ -88,6 +89,16 @@ impl EmbeddedStores {
     ) -> Result<Resources, StoreError> {
         let table = self.table().await?;
         let storage = S3Storage { client: self.s3_client(address), bucket: self.s3.name().to_owned() };
-        Ok(Resources { table, storage, tokens, clock, environment, max_upload_bytes: MAX_UPLOAD_BYTES })
+        Ok(Resources {
+            table,
+            storage,
+            tokens,
+            clock,
+            environment,
+            max_upload_bytes: MAX_UPLOAD_BYTES,
+            max_answer_bytes: None,
+            export_turns: ExportTurns::default(),
+            url_origin: Some(UrlOrigin::new(address.to_owned(), None)),
+        })
     }
 }

@@ -25,14 +25,18 @@ use serde::{Serialize, de::DeserializeOwned};
 use shared::stores::keys::EXPIRES_AT;
 use tokio::sync::Notify;
 
-use super::EmbeddedError;
+use super::{EmbeddedError, presence::Presence};
 
 /// A table database. Clones are the same one.
 #[derive(Clone)]
 pub struct DynamoDb {
     database: Database,
     transacted: Arc<Notify>,
+    presence: Presence,
 }
+
+/// The operations that write nothing.
+const READING: [&str; 6] = ["GetItem", "Query", "Scan", "BatchGetItem", "TransactGetItems", "DescribeTable"];
 
 impl std::fmt::Debug for DynamoDb {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -42,7 +46,7 @@ impl std::fmt::Debug for DynamoDb {
 
 impl DynamoDb {
     /// Opens the database in a file, or a new one in memory.
-    pub(super) fn open(file: Option<&Path>) -> Result<Self, EmbeddedError> {
+    pub(super) fn open(file: Option<&Path>, presence: Presence) -> Result<Self, EmbeddedError> {
         let opened = match file {
             Some(file) => Database::new(&file.display().to_string()),
             None => Database::memory(),
@@ -53,7 +57,7 @@ impl DynamoDb {
             let damaged = text.contains("not a valid SQLite database");
             EmbeddedError::Database { what: "table", reason: if damaged { "file is not a database".to_owned() } else { text } }
         };
-        Ok(Self { database: opened.map_err(failed)?, transacted: Arc::new(Notify::new()) })
+        Ok(Self { database: opened.map_err(failed)?, transacted: Arc::new(Notify::new()), presence })
     }
 
     /// The database, for serving it over HTTP.
@@ -97,7 +101,13 @@ impl DynamoDb {
 
     /// Answers one request: the status and the JSON.
     fn answer(&self, operation: &str, body: &[u8]) -> (u16, String) {
-        match self.dispatch(operation, body) {
+        let answered = if READING.contains(&operation) {
+            self.dispatch(operation, body)
+        } else {
+            // Asked before, so that nothing is written in vain, and again, so that nothing is acknowledged that is gone.
+            self.present().and_then(|()| self.dispatch(operation, body)).and_then(|json| self.present().map(|()| json))
+        };
+        match answered {
             Ok(json) => {
                 if operation == "TransactWriteItems" {
                     self.transacted.notify_one();
@@ -106,6 +116,13 @@ impl DynamoDb {
             }
             Err(error) => (error.status_code(), error.to_json()),
         }
+    }
+
+    fn present(&self) -> Result<(), DynoxideError> {
+        self.presence.check().map_err(|error| {
+            tracing::error!(%error, "the table refuses to write");
+            DynoxideError::InternalServerError(error.to_string())
+        })
     }
 
     fn dispatch(&self, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
@@ -184,6 +201,7 @@ mod tests {
             throttle::{Failures, Whose},
         },
     };
+    use tempfile::TempDir;
 
     use super::super::{Credentials, EmbeddedStores, Options};
 
@@ -199,7 +217,7 @@ mod tests {
     }
 
     /// A table that was left like this is whole after the next start.
-    async fn left_with(statements: &str, write: bool) -> (EmbeddedStores, Table) {
+    async fn left_with(statements: &str, write: bool) -> (TempDir, EmbeddedStores, Table) {
         let folder = tempfile::tempdir().unwrap();
         let table = open(folder.path()).table().await.unwrap();
         if write {
@@ -210,7 +228,7 @@ mod tests {
         Connection::open(folder.path().join("table.sqlite")).unwrap().execute_batch(statements).unwrap();
         let stores = open(folder.path());
         let table = stores.table().await.unwrap();
-        (stores, table)
+        (folder, stores, table)
     }
 
     #[tokio::test]
@@ -218,7 +236,7 @@ mod tests {
         let no_index = "UPDATE _tables SET ttl_enabled = 0, ttl_attribute = NULL; DROP TABLE \"loan-engine::gsi::by_team\";";
         let nothing = format!("{no_index} DROP TABLE \"loan-engine\";");
         for left in [no_index, &nothing] {
-            let (stores, table) = left_with(left, false).await;
+            let (_folder, stores, table) = left_with(left, false).await;
             let failures = Failures::new(table);
             failures.add(Whose::Username("ana"), "2026-01-01T00:00:00Z".parse().unwrap()).await.unwrap();
             failures.add(Whose::Username("bob"), SystemClock.now()).await.unwrap();
@@ -228,7 +246,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_table_in_use_without_lifetimes_keeps_its_items_and_gets_them() {
-        let (stores, _) = left_with("UPDATE _tables SET ttl_enabled = 0, ttl_attribute = NULL;", true).await;
+        let (_folder, stores, _) = left_with("UPDATE _tables SET ttl_enabled = 0, ttl_attribute = NULL;", true).await;
         assert_eq!(stores.dynamodb.sweep_expired().unwrap(), 1);
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod clients;
 pub mod dynamodb;
+mod presence;
 pub(crate) mod private;
 pub mod s3;
 
@@ -15,7 +16,7 @@ use std::{
 
 use shared::clock::Clock;
 
-use self::{dynamodb::DynamoDb, s3::Bucket};
+use self::{dynamodb::DynamoDb, presence::Presence, s3::Bucket};
 
 /// How the stores are opened.
 pub struct Options {
@@ -101,7 +102,8 @@ impl EmbeddedStores {
                 private::keep(&database.with_extension(beside)).map_err(unusable)?;
             }
         }
-        let dynamodb = DynamoDb::open(table.as_deref())?;
+        let presence = Presence::of(table.clone()).map_err(unusable)?;
+        let dynamodb = DynamoDb::open(table.as_deref(), presence)?;
         let s3 = Bucket::open(folder, options)?;
         Ok(Self { dynamodb, s3, _lock: Arc::new(lock) })
     }

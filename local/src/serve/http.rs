@@ -32,8 +32,9 @@ pub fn router(api: Router, bucket: &Bucket, address: SocketAddr) -> Router {
 }
 
 async fn ask_bucket(bucket: Router, mut request: Request, host: Option<HeaderValue>) -> Result<Response, Infallible> {
-    // A presigned URL of ours names the address that we listen on. Whoever reaches it by another name, as `localhost`, or
-    // through a forwarded port, sends that name, and the signature, which is of ours, still is to hold.
+    // A presigned URL is signed for the address that we listen on, whatever origin it begins with: a client may reach us as
+    // `localhost`, through a forwarded port, or as PUBLIC_URL. So the signature is checked for that address, too. The name that
+    // the client called counts for nothing: it signs nothing, and the bucket is found by the path, which is signed.
     let presigned = request.uri().query().is_some_and(|query| query.contains("X-Amz-Signature="));
     if let Some(host) = host.filter(|_| presigned) {
         request.headers_mut().insert(header::HOST, host);

@@ -1,9 +1,9 @@
-//! A port of the loopback address, and the server on it.
+//! A port, and the server on it.
 
 use std::{
     convert::Infallible,
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
@@ -32,13 +32,13 @@ const LAST_REQUESTS: Duration = Duration::from_secs(60);
 /// How long a client may take for the head of a request, from the connection or the last answer on, and for the next piece of a body.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Takes a port; 0 stands for any that is free. What is served is for this machine alone.
+/// Takes a port of an address of this machine; 0 stands for any port that is free. `option` is what names the port.
 ///
 /// # Errors
-/// The port is in use, or may not be used.
-pub async fn on(port: u16, option: &str) -> Result<(TcpListener, SocketAddr), CommandError> {
+/// The port is in use, or may not be used, or this machine has no such address.
+pub async fn on(host: IpAddr, port: u16, option: &str) -> Result<(TcpListener, SocketAddr), CommandError> {
     let listener = async {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let listener = TcpListener::bind((host, port)).await?;
         let address = listener.local_addr()?;
         Ok((listener, address))
     };
@@ -46,6 +46,9 @@ pub async fn on(port: u16, option: &str) -> Result<(TcpListener, SocketAddr), Co
         CommandError::Failed(match error.kind() {
             io::ErrorKind::AddrInUse => {
                 format!("Port {port} is in use by another program. Stop that one, or choose another port with {option}.")
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                format!("This machine has no address {host}. Choose one of its own with --host, or 0.0.0.0 for all of them.")
             }
             io::ErrorKind::PermissionDenied => {
                 format!("Port {port} is not for this user. Choose another port with {option}, from 1024 on.")
@@ -109,12 +112,16 @@ where
         router.clone().oneshot(request)
     });
     let mut protocol = http1::Builder::new();
-    protocol.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    // A client that closes its sending side after its request still reads: the answer goes out, and then the connection ends. A
+    // client that has gone altogether looks the same until something is written to it.
+    protocol.timer(TokioTimer::new()).header_read_timeout(PATIENCE).half_close(true);
     protocol.serve_connection(TokioIo::new(stream), service)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use axum::{http::StatusCode, routing::any};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -141,8 +148,46 @@ mod tests {
         }
         let head = "POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 3\r\n\r\n";
         assert!(answer(&format!("{head}ab")).await.starts_with("HTTP/1.1 400 "));
+        // Half a body is no body, also of a client that says that no more comes.
+        assert!(answer_to_half_closed(&format!("{head}ab")).await.starts_with("HTTP/1.1 400 "));
         // A connection is kept for the next request, and not for ever.
         let whole = answer(&format!("{head}abc")).await;
         assert!(whole.starts_with("HTTP/1.1 200 ") && whole.ends_with("\r\n\r\nabc"), "{whole}");
+    }
+    /// What comes back when a client sends something and closes its sending side, before the answer is ready.
+    async fn answer_to_half_closed(sent: &str) -> String {
+        let (mut client, stream) = tokio::io::duplex(1024);
+        let slowly = |body: axum::body::Bytes| async move {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            (StatusCode::OK, body)
+        };
+        let served = tokio::spawn(connection(stream, (Ipv4Addr::LOCALHOST, 1).into(), Router::new().route("/", any(slowly))));
+        client.write_all(sent.as_bytes()).await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        let _ = served.await.unwrap();
+        answer
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_closes_the_sending_side_has_the_answer() {
+        let requests = [
+            ("GET / HTTP/1.1\r\nhost: here\r\n\r\n", ""),
+            ("GET / HTTP/1.0\r\n\r\n", ""),
+            ("POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 3\r\n\r\nabc", "abc"),
+        ];
+        for (sent, body) in requests {
+            let begun = tokio::time::Instant::now();
+            let answer = answer_to_half_closed(sent).await;
+            assert!(answer.contains(" 200 OK\r\n") && answer.ends_with(&format!("\r\n\r\n{body}")), "{sent}: {answer}");
+            // The connection ends with the answer: nothing more can come.
+            assert_eq!(begun.elapsed(), Duration::from_secs(20), "{sent}");
+        }
+        for nothing in ["", "GET / HT"] {
+            let begun = tokio::time::Instant::now();
+            assert!(!answer_to_half_closed(nothing).await.contains(" 200 "), "{nothing}");
+            assert_eq!(begun.elapsed(), Duration::ZERO, "{nothing}");
+        }
     }
 }

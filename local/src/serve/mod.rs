@@ -8,10 +8,10 @@ pub mod stopping;
 pub mod sweeping;
 mod work;
 
-use std::{io::Write, sync::Arc};
+use std::{io::Write, net::IpAddr, sync::Arc};
 
 use shared::{
-    api::{layers, routes::Api},
+    api::{layers, routes::Api, url_origin::UrlOrigin},
     auth::token::Tokens,
     config::{Config, Secret},
     engine::Tuning,
@@ -75,6 +75,15 @@ fn config(around: &Surroundings) -> Result<Config, CommandError> {
     config.map_err(|error| CommandError::Usage(error.to_string()))
 }
 
+/// What is said when others than this machine can reach the port.
+const WITHOUT_TLS: &str = "Warning: this port has no TLS, and everybody on the network can read passwords, tokens and loans on their \
+                           way. Put a proxy with TLS in front of it, and name its origin in PUBLIC_URL.\n";
+
+/// What is said of an address to listen on.
+fn warning_for(host: IpAddr) -> Option<&'static str> {
+    (!host.to_canonical().is_loopback()).then_some(WITHOUT_TLS)
+}
+
 /// Stands for a secret until the folder of secrets is open.
 const TO_BE_KEPT: &str = "the secret that is kept in the data folder";
 
@@ -84,14 +93,16 @@ fn given_secret(around: &Surroundings) -> Option<String> {
 
 async fn run(args: &ServeArgs, around: &Surroundings, out: &mut dyn Write, config: Config) -> Result<(), CommandError> {
     let mut stopping = Stopping::on_signals()?;
-    let (listener, address) = listen::on(args.port, "--port").await?;
+    let (listener, address) = listen::on(args.host, args.port, "--port").await?;
     let folder = DataFolder::open(&around.locate(&args.data_dir), around.clock.clone())?;
     let secret = given_secret(around).map_or(folder.jwt_secret, Secret::new);
     let tokens = Tokens::with(&secret, config.access_token_minutes);
     let stores = folder.stores;
     let url = format!("http://{address}");
+    let url_origin = UrlOrigin::new(url.clone(), config.public_url);
     let resources = stores.resources(&url, tokens, config.environment, around.clock.clone()).await;
     let mut resources = resources.map_err(|error| CommandError::of_store(&error))?;
+    resources.url_origin = Some(url_origin);
     // The folder is locked: nobody else writes to its table.
     resources.table.known_users = Some(Arc::default());
     if let Some(sentence) = first_start::make_admin(&resources, (around.variable)("LOAN_ENGINE_ADMIN_PASSWORD")).await? {
@@ -106,7 +117,26 @@ async fn run(args: &ServeArgs, around: &Surroundings, out: &mut dyn Write, confi
     parts.spawn(listen::serve(listener, router, stopping.begun()));
     let mut background = JoinSet::new();
     background.spawn(sweeping::sweep(stores.dynamodb.clone(), resources.clone()));
+    if let Some(warning) = warning_for(address.ip()) {
+        print(out, warning.as_bytes())?;
+    }
     let shown = args.data_dir.display();
     print(out, format!("Loan Engine {ENGINE_VERSION} serves on http://{address}, with its data in {shown}\n").as_bytes())?;
     stopping.wait_for(parts).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_others_reach_is_warned_of_in_one_line() {
+        for own in ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"] {
+            assert_eq!(warning_for(own.parse().unwrap()), None, "{own}");
+        }
+        for open in ["0.0.0.0", "::", "192.168.0.7", "10.0.0.1", "2001:db8::1"] {
+            let warning = warning_for(open.parse().unwrap()).unwrap();
+            assert!(warning.contains("has no TLS") && warning.ends_with('\n') && warning.lines().count() == 1, "{warning}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
-//! What AWS removes by itself when its time is over: expired items of the table, answers that lie in the bucket because they were
-//! too large to be sent, and the lists of the tapes of runs that have ended or never came into being.
+//! What AWS removes by itself when its time is over: expired items of the table, the lists of the tapes of runs that have ended or
+//! never came into being, and answers that lie in the bucket because they were too large for a Lambda. `serve` streams every
+//! answer; such files come from functions that use the stores of the folder.
 
 use std::time::Duration;
 

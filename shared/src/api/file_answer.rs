@@ -1,5 +1,9 @@
-//! Files as answers: whole where they are small, and otherwise by an address of the storage, because a Lambda's answer
-//! has a limit.
+//! Files as answers. A Lambda's answer has a limit: what is larger is fetched from the storage, at a URL that a 307 gives. Where
+//! nothing limits an answer, as in `serve`, every file is streamed, and no answer is kept in the storage.
+//!
+//! A client that follows the 307 may send its `Authorization` header along. The embedded bucket ignores a bearer token beside a
+//! signed URL; S3 itself refuses a request with both. Clients of AWS follow without the header, as curl, browsers and HTTP
+//! libraries do when the host changes.
 
 use axum::{
     body::Body,
@@ -11,24 +15,39 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use uuid::Uuid;
 
 use crate::{
-    resources::MAX_ANSWER_BYTES,
-    storage::{StorageBackend, content_type::content_type_of, stream_of},
+    storage::{StorageBackend as _, content_type::content_type_of, s3::S3Storage, stream_of},
     stores::keys,
 };
 
 use super::problem::ApiError;
 
-/// How long the address of a large answer is good, in seconds: its fetching begins at once.
-const ADDRESS_SECONDS: u64 = 300;
+/// How long the URL of a large answer is good, in seconds: a client follows it at once.
+const URL_SECONDS: u64 = 300;
+
+/// Where files come from, and how large an answer may be.
+#[derive(Clone)]
+pub struct FileAnswers {
+    /// The storage.
+    pub storage: S3Storage,
+    /// The largest body of an answer, in bytes; `None` where nothing limits it.
+    pub max_bytes: Option<u64>,
+}
+
+impl FileAnswers {
+    /// Whether a body of that many bytes is too large for an answer.
+    pub fn is_too_large(&self, bytes: u64) -> bool {
+        self.max_bytes.is_some_and(|most| bytes > most)
+    }
+}
 
 /// A stored file, as something to save under a name.
 ///
 /// # Errors
 /// It is not there, or the storage fails.
-pub async fn stored_file(storage: &dyn StorageBackend, key: &str, name: &str) -> Result<Response, ApiError> {
-    let download = storage.get(key, None, None).await?;
-    if download.info.size > MAX_ANSWER_BYTES {
-        return elsewhere(storage, key, &attachment(name)).await;
+pub async fn stored_file(answers: &FileAnswers, key: &str, name: &str) -> Result<Response, ApiError> {
+    let download = answers.storage.get(key, None, None).await?;
+    if answers.is_too_large(download.info.size) {
+        return redirect_to_storage(&answers.storage, key, &attachment(name)).await;
     }
     let mut answer = Body::from_stream(download.body).into_response();
     describe(&mut answer, name, &attachment(name))?;
@@ -40,18 +59,22 @@ pub async fn stored_file(storage: &dyn StorageBackend, key: &str, name: &str) ->
 ///
 /// # Errors
 /// There are too many for an answer, and the storage fails to keep them.
-pub async fn made_file(storage: &dyn StorageBackend, bytes: Bytes, name: &str, disposition: &str) -> Result<Response, ApiError> {
-    if bytes.len() as u64 > MAX_ANSWER_BYTES {
+pub async fn made_file(answers: &FileAnswers, bytes: Bytes, name: &str, disposition: &str) -> Result<Response, ApiError> {
+    if answers.is_too_large(bytes.len() as u64) {
         let key = keys::answer(Uuid::new_v4(), name);
-        storage.put(&key, stream_of(bytes), content_type_of(name), u64::MAX).await?;
-        return elsewhere(storage, &key, disposition).await;
+        answers.storage.put(&key, stream_of(bytes), content_type_of(name), u64::MAX).await?;
+        return redirect_to_storage(&answers.storage, &key, disposition).await;
     }
     let mut answer = Body::from(bytes).into_response();
     describe(&mut answer, name, disposition)?;
     Ok(answer)
 }
 
-fn describe(answer: &mut Response, name: &str, disposition: &str) -> Result<(), ApiError> {
+/// Says what a body is, and what browsers are to do with it.
+///
+/// # Errors
+/// The disposition is no header.
+pub(super) fn describe(answer: &mut Response, name: &str, disposition: &str) -> Result<(), ApiError> {
     let disposition = HeaderValue::from_str(disposition).map_err(ApiError::internal)?;
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type_of(name)));
@@ -63,8 +86,8 @@ fn describe(answer: &mut Response, name: &str, disposition: &str) -> Result<(), 
 ///
 /// # Errors
 /// The storage fails.
-pub async fn elsewhere(storage: &dyn StorageBackend, key: &str, disposition: &str) -> Result<Response, ApiError> {
-    let signed = storage.url_to_get(key, ADDRESS_SECONDS, disposition).await?;
+pub(super) async fn redirect_to_storage(storage: &S3Storage, key: &str, disposition: &str) -> Result<Response, ApiError> {
+    let signed = storage.url_to_get(key, URL_SECONDS, disposition).await?;
     let location = HeaderValue::from_str(&signed.url).map_err(ApiError::internal)?;
     Ok((StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)]).into_response())
 }

@@ -2,6 +2,7 @@
 
 pub mod authenticate;
 pub mod document;
+pub mod exports;
 pub mod extract;
 pub mod file_answer;
 pub mod layers;
@@ -9,3 +10,4 @@ pub mod objects;
 pub mod page;
 pub mod problem;
 pub mod routes;
+pub mod url_origin;

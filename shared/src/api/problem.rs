@@ -41,6 +41,8 @@ pub enum ApiError {
     Invalid(Vec<InputError>),
     /// 429: too many tries; seconds until the next may succeed.
     TooManyTries(Cow<'static, str>, u64),
+    /// 429: too much is asked for at once; seconds until there may be room.
+    Busy(Cow<'static, str>, u64),
     /// 503: a store does not answer.
     Unavailable(Cause),
     /// 500: we are at fault.
@@ -124,6 +126,7 @@ impl ApiError {
                 (StatusCode::UNPROCESSABLE_ENTITY, "invalid_input", sentence.into())
             }
             Self::TooManyTries(detail, _) => (StatusCode::TOO_MANY_REQUESTS, "too_many_tries", detail.clone()),
+            Self::Busy(detail, _) => (StatusCode::TOO_MANY_REQUESTS, "busy", detail.clone()),
             Self::Unavailable(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The storage does not answer. Try again in a moment.".into())
             }
@@ -153,7 +156,7 @@ pub const RETRY_AFTER_SECONDS: u64 = 2;
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let retry_after = match &self {
-            Self::TooManyTries(_, seconds) => Some(*seconds),
+            Self::TooManyTries(_, seconds) | Self::Busy(_, seconds) => Some(*seconds),
             Self::Unavailable(_) => Some(RETRY_AFTER_SECONDS),
             _ => None,
         };
@@ -261,7 +264,7 @@ impl From<StorageError> for ApiError {
             StorageError::Changed => Self::Conflict("file_changed", "The file was replaced in the meantime. Try again.".into()),
             StorageError::TooLarge { .. } => Self::TooLarge(sentence(&error)),
             StorageError::Broken => Self::Refused("broken_upload", sentence(&error)),
-            StorageError::InTheWay => Self::Refused("in_the_way", sentence(&error)),
+            StorageError::InTheWay(_) => Self::Conflict("in_the_way", sentence(&error)),
             StorageError::NotEmpty => Self::Refused("not_empty", sentence(&error)),
             StorageError::Unsupported => Self::Internal(Box::new(error)),
         }

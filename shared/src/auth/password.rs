@@ -7,6 +7,7 @@ use argon2::{
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
 use tokio::sync::Semaphore;
+use unicode_normalization::UnicodeNormalization as _;
 
 /// How many characters a password may have.
 pub const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=128;
@@ -33,19 +34,27 @@ fn argon2() -> Result<Argon2<'static>, HashError> {
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
+/// A password in Unicode form NFC: keyboards differ in how they write an accented letter, and the user sees no difference.
+pub fn composed(password: &str) -> String {
+    password.nfc().collect()
+}
+
 /// Hashes a password with a salt of its own. It takes tens of milliseconds on purpose: call it off the async threads, as
 /// [`hash`] does.
 ///
 /// # Errors
 /// The machine gives no random numbers.
 pub fn hash_now(password: &str) -> Result<String, HashError> {
-    argon2()?.hash_password(password.as_bytes()).map(|hash| hash.to_string()).map_err(|error| HashError(error.to_string()))
+    argon2()?
+        .hash_password(composed(password).as_bytes())
+        .map(|hash| hash.to_string())
+        .map_err(|error| HashError(error.to_string()))
 }
 
 /// Whether a password is the one of a hash. Without a hash it does the same work and says no.
 pub fn verify_now(password: &str, hash: Option<&str>) -> bool {
     let Ok(parsed) = PasswordHash::new(hash.unwrap_or(NOBODY)) else { return false };
-    let fits = argon2().is_ok_and(|argon2| argon2.verify_password(password.as_bytes(), &parsed).is_ok());
+    let fits = argon2().is_ok_and(|argon2| argon2.verify_password(composed(password).as_bytes(), &parsed).is_ok());
     fits && hash.is_some()
 }
 
@@ -87,6 +96,18 @@ mod tests {
         assert!(verify_now("correct horse", Some(&hash)));
         assert!(!verify_now("correct horse ", Some(&hash)));
         assert!(!verify_now("", Some(&hash)));
+    }
+
+    #[test]
+    fn a_password_fits_however_its_letters_are_composed() {
+        let (composed, decomposed) = ("pr\u{ea}t \u{e0} payer", "pre\u{302}t a\u{300} payer");
+        assert_ne!(composed, decomposed);
+        for (set, typed) in [(composed, decomposed), (decomposed, composed), (decomposed, decomposed)] {
+            assert!(verify_now(typed, Some(&hash_now(set).unwrap())), "{set:?} {typed:?}");
+        }
+        assert!(!verify_now("pret a payer", Some(&hash_now(composed).unwrap())));
+        // Letters that only look alike are others: NFKC would make an f and an i of a ligature.
+        assert!(!verify_now("office hours", Some(&hash_now("o\u{fb03}ce hours").unwrap())));
     }
 
     #[test]

@@ -174,12 +174,13 @@ pub fn check_username(text: &str) -> Result<(), NameError> {
     if good { Ok(()) } else { Err(NameError(sentence())) }
 }
 
-/// Checks a password: 8 to 128 characters.
+/// Checks a password: 8 to 128 characters in Unicode form NFC, in which it is hashed.
 ///
 /// # Errors
 /// Any other text.
 pub fn check_password(text: &str) -> Result<(), NameError> {
-    let good = super::password::PASSWORD_LENGTH.contains(&text.chars().count()) && !text.contains('\0');
+    let length = super::password::composed(text).chars().count();
+    let good = super::password::PASSWORD_LENGTH.contains(&length) && !text.contains('\0');
     if good { Ok(()) } else { Err(NameError("A password has 8 to 128 characters.".to_owned())) }
 }
 
@@ -262,6 +263,9 @@ mod tests {
         assert!(check_password(&"é".repeat(7)).is_err());
         assert!(check_password(&"é".repeat(129)).is_err());
         assert!(check_password("with\0zero").is_err());
+        // An accent of its own is no character more.
+        assert!(check_password(&"e\u{301}".repeat(7)).is_err());
+        assert_eq!(check_password(&"e\u{301}".repeat(128)), Ok(()));
     }
 
     #[test]

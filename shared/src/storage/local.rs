@@ -19,7 +19,8 @@ use uuid::Uuid;
 use crate::{paths::safe_join, stores::StoreError, tape::text::Fingerprint};
 
 use super::{
-    ByteStream, Download, Entry, FileInfo, Found, SignedUrl, StorageBackend, StorageError, Stored, content_type::content_type_of,
+    ByteStream, Download, Entry, FileInfo, Found, InTheWay, SignedUrl, StorageBackend, StorageError, Stored,
+    content_type::content_type_of,
 };
 
 /// Where files are written before they appear. No key begins so: see [`safe_join`].
@@ -39,7 +40,8 @@ pub struct LocalStorage {
 fn failed(error: io::Error) -> StorageError {
     match error.kind() {
         io::ErrorKind::NotFound => StorageError::NotFound,
-        io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory | io::ErrorKind::AlreadyExists => StorageError::InTheWay,
+        io::ErrorKind::IsADirectory => StorageError::InTheWay(InTheWay::Folder),
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => StorageError::InTheWay(InTheWay::File),
         _ => StorageError::Store(StoreError::Unavailable(Box::new(error))),
     }
 }
@@ -254,7 +256,7 @@ impl StorageBackend for LocalStorage {
 
     async fn make_folder(&self, key: &str) -> Result<bool, StorageError> {
         match self.find(key).await? {
-            Some(Found::File(_)) => Err(StorageError::InTheWay),
+            Some(Found::File(_)) => Err(StorageError::InTheWay(InTheWay::File)),
             Some(Found::Folder { .. }) => Ok(false),
             None => {
                 let path = self.path(key)?;

@@ -40,8 +40,11 @@ pub enum StorageError {
     #[error("the file ended before it was complete")]
     Broken,
     /// A file is where a folder is to be, or the other way round.
-    #[error("a file of that name is in the way")]
-    InTheWay,
+    #[error("{}", match .0 {
+        InTheWay::File => "a file has the name that a folder of this path is to have; choose another path, or delete the file",
+        InTheWay::Folder => "a folder has this name; choose another name, or a file in the folder",
+    })]
+    InTheWay(InTheWay),
     /// The folder has something in it.
     #[error("the folder is not empty")]
     NotEmpty,
@@ -51,6 +54,15 @@ pub enum StorageError {
     /// The storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What is where something else is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InTheWay {
+    /// A file.
+    File,
+    /// A folder.
+    Folder,
 }
 
 /// What is known of a file without reading it.
@@ -126,6 +138,25 @@ pub trait StorageBackend: Send + Sync {
 
     /// What is in a folder, by key; with `recursive` also what is in the folders in it. A folder that is not there is empty.
     async fn list(&self, folder: &str, recursive: bool) -> Result<Vec<Entry>, StorageError>;
+
+    /// Makes sure that a file may lie under a key: that no folder has the key, and no file the key of one of the folders above it,
+    /// below the area, which is the first part of the key. A bucket would take both. Between this look and the writing somebody
+    /// else may write: then the one that came later stays hidden behind the other in lists until one of them is deleted.
+    async fn check_free(&self, key: &str) -> Result<(), StorageError> {
+        self.check_folders(key).await?;
+        match self.find(key).await? {
+            Some(Found::Folder { .. }) => Err(StorageError::InTheWay(InTheWay::Folder)),
+            Some(Found::File(_)) | None => Ok(()),
+        }
+    }
+
+    /// Makes sure that none of the folders above a key, below the area, is a file.
+    async fn check_folders(&self, key: &str) -> Result<(), StorageError> {
+        let slashes = key.char_indices().filter(|(_, c)| *c == '/').skip(1);
+        let looks = slashes.map(|(at, _)| self.info(&key[..at]));
+        let found = futures_util::future::try_join_all(looks).await?;
+        if found.iter().any(Option::is_some) { Err(StorageError::InTheWay(InTheWay::File)) } else { Ok(()) }
+    }
 
     /// Stores a file of at most `limit` bytes, in place of what is there. It appears whole or not at all.
     async fn put(&self, key: &str, body: ByteStream, content_type: &str, limit: u64) -> Result<Stored, StorageError>;

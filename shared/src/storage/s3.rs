@@ -16,11 +16,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    stores::{StoreError, table::failed},
+    stores::{StoreError, keys, table::failed},
     tape::text::Fingerprint,
 };
 
-use super::{ByteStream, Download, Entry, FileInfo, Found, SignedUrl, StorageBackend, StorageError, Stored, stream_of};
+use super::{
+    ByteStream, Download, Entry, FileInfo, Found, InTheWay, SignedUrl, StorageBackend, StorageError, Stored, collect, stream_of,
+};
 
 /// How large the parts are that a large file is stored in.
 pub const PART_BYTES: usize = 8 * 1024 * 1024;
@@ -80,12 +82,15 @@ fn size(bytes: Option<i64>) -> u64 {
 const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 impl S3Storage {
-    /// Whether the storage answers, and has the bucket.
+    /// Whether the bucket takes and gives bytes: an object of its own is written and read back. All who try it write the same.
     ///
     /// # Errors
-    /// It does not.
-    pub async fn ping(&self) -> Result<(), StorageError> {
-        self.client.head_bucket().bucket(&self.bucket).send().await.map_err(meaning).map(drop)
+    /// It does not, or gives something else.
+    pub async fn try_out(&self) -> Result<(), StorageError> {
+        let byte = Bytes::from_static(b"1");
+        self.put_bytes(keys::TRIED_OUT, byte.clone(), "text/plain").await?;
+        let read = collect(self.get(keys::TRIED_OUT, None, None).await?.body, byte.len()).await?;
+        if read == byte { Ok(()) } else { Err(StorageError::Changed) }
     }
 
     /// Stores a file of bytes that are all there.
@@ -373,8 +378,9 @@ impl StorageBackend for S3Storage {
     }
 
     async fn make_folder(&self, key: &str) -> Result<bool, StorageError> {
+        self.check_folders(key).await?;
         match self.find(key).await? {
-            Some(Found::File(_)) => Err(StorageError::InTheWay),
+            Some(Found::File(_)) => Err(StorageError::InTheWay(InTheWay::File)),
             Some(Found::Folder { .. }) => Ok(false),
             None => {
                 let put = self.client.put_object().bucket(&self.bucket).key(folder_prefix(key)).if_none_match("*");

@@ -12,11 +12,13 @@
 //! | what its results are | `RUN#{id}` | `RESULTS` | |
 //! | an idempotency key | `KEY#{user}#{hash}` | `KEY` | |
 //! | failed log-ins | `FAILURES#{kind}#{whose}` | `FAILURES` | |
+//! | what the table is tried out by | `TRIED_OUT` | `TRIED_OUT` | |
 //!
 //! Objects: `inputs/…`, `outputs/{run}/…`, `output_share/…` are the areas; `archive/{run}/input|output/…` and
 //! `archive/{run}/manifest.json` the archive; `results/{run}/…` the facts, the exceptions, where their pages are, how the tapes
 //! were read, and while a run is done in parts `results/{run}/parts/{owner}/…`, what its steps hand on to each other;
-//! `requests/{run}.json` the list of a run's tapes; `answers/…` what was too large for an answer.
+//! `requests/{run}.json` the list of a run's tapes; `answers/…` what was too large for an answer of a Lambda; `health/tried_out`
+//! what the bucket is tried out by.
 //!
 //! An item has at most 400 KB. What grows with the number of tapes or of their columns is therefore an object, and its item
 //! says which version of it is meant.
@@ -141,10 +143,13 @@ pub fn failures(kind: &str, whose: &str) -> Key {
     Key { pk: format!("FAILURES#{kind}#{whose}"), sk: "FAILURES" }
 }
 
-/// An item that is never there, to see whether the table answers.
-pub fn nothing() -> Key {
-    Key { pk: "NOTHING".to_owned(), sk: "NOTHING" }
+/// The item by whose writing and reading the table is tried out.
+pub fn tried_out() -> Key {
+    Key { pk: "TRIED_OUT".to_owned(), sk: "TRIED_OUT" }
 }
+
+/// The object by whose writing and reading the bucket is tried out.
+pub const TRIED_OUT: &str = "health/tried_out";
 
 /// The partition of all users in [`BY_TIME`].
 pub const USERS: &str = "USERS";

@@ -285,12 +285,18 @@ impl Table {
         Ok(get.send().await.map_err(failed)?.item)
     }
 
-    /// Whether the store answers: it is asked for an item that is not there.
+    /// Whether the store takes and gives items: one of its own is written and read back. All who try it write the same.
     ///
     /// # Errors
-    /// It does not.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.get(&keys::nothing()).await.map(drop)
+    /// It does not, or gives something else.
+    pub async fn try_out(&self) -> Result<(), StoreError> {
+        let key = keys::tried_out();
+        let mut item = key.item();
+        item.insert(DOC.to_owned(), text("1"));
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(item.clone()));
+        put.send().await.map_err(failed)?;
+        let read = self.get(&key).await?;
+        if read == Some(item) { Ok(()) } else { Err(StoreError::Damaged("what was just written is not there".to_owned())) }
     }
 
     /// Writes all or nothing.

@@ -1,11 +1,13 @@
 //! The contents of objects: files with random names that are written once and never changed.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs::{self, File},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     ops::Range,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
 };
 
 use blake3::Hasher;
@@ -40,6 +42,32 @@ pub struct Written {
 pub struct Blobs {
     folder: PathBuf,
     durable: bool,
+    good: Arc<Mutex<HashMap<Uuid, Stamp>>>,
+}
+
+/// When a file was changed last, and how long it is: a content with the stamp that it had when it was found good is still good.
+type Stamp = (SystemTime, u64);
+
+fn stamp(file: &File) -> io::Result<Stamp> {
+    let metadata = file.metadata()?;
+    Ok((metadata.modified()?, metadata.len()))
+}
+
+/// Of how many contents it is kept that they were found good. Those of the rest are looked at again.
+const MAX_GOOD: usize = 65_536;
+
+/// Contents that follow each other, or a range of them, opened, and found to be what was stored.
+pub struct Opened(Vec<(File, u64)>);
+
+/// Why contents are not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// They are not what was stored.
+    #[error("the content is not what was stored")]
+    Changed,
+    /// They cannot be read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
 }
 
 /// How much is read or handed on at once.
@@ -52,7 +80,19 @@ impl Blobs {
     pub fn open(folder: &Path, durable: bool) -> io::Result<Self> {
         private::folder(folder)?;
         private::keep(folder)?;
-        Ok(Self { folder: folder.to_owned(), durable })
+        Ok(Self { folder: folder.to_owned(), durable, good: Arc::default() })
+    }
+
+    fn good(&self) -> MutexGuard<'_, HashMap<Uuid, Stamp>> {
+        self.good.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_good(&self, id: Uuid, stamp: Stamp) {
+        let mut good = self.good();
+        if good.len() >= MAX_GOOD {
+            good.clear();
+        }
+        good.insert(id, stamp);
     }
 
     fn path(&self, id: Uuid) -> PathBuf {
@@ -88,6 +128,7 @@ impl Blobs {
                     if blobs.durable {
                         file.sync_data()?;
                     }
+                    blobs.note_good(id, stamp(&file)?);
                     return Ok((Written { blob: Blob { id, size }, tag: tag(&hash, 1) }, unfinished));
                 }
                 size += bytes.len() as u64;
@@ -124,42 +165,61 @@ impl Blobs {
     pub fn link(&self, blob: &Blob) -> io::Result<Blob> {
         let linked = Blob { id: Uuid::new_v4(), size: blob.size };
         fs::hard_link(self.path(blob.id), self.path(linked.id))?;
+        let stamp = self.good().get(&blob.id).copied();
+        if let Some(stamp) = stamp {
+            self.note_good(linked.id, stamp);
+        }
         Ok(linked)
     }
 
-    /// Reads a range of contents that follow each other.
-    pub fn read(&self, contents: &[Blob], range: Range<u64>) -> io::Result<Bytes> {
-        let mut bytes = Vec::with_capacity(usize::try_from(range.end - range.start).unwrap_or(0));
+    /// Opens a range of the contents of an object with a tag, at once, so that they may be deleted meanwhile. What is opened is
+    /// what was stored: the contents are hashed again when all of them are asked for, and when a file of the range has changed
+    /// since it was written or found good, or was not looked at since the start. So nothing of a changed content gets out, also
+    /// where it is read piece by piece.
+    ///
+    /// # Errors
+    /// [`OpenError::Changed`] when the contents do not fit the tag.
+    pub fn open_checked(&self, contents: &[Blob], etag: &str, range: Range<u64>) -> Result<Opened, OpenError> {
+        let all = range == (0..contents.iter().map(|blob| blob.size).sum());
+        let (mut files, mut all_good) = (Vec::new(), !all);
         for (id, part) in parts(contents, range) {
             let mut file = File::open(self.path(id))?;
-            file.seek(SeekFrom::Start(part.start))?;
-            let read = file.take(part.end - part.start).read_to_end(&mut bytes)? as u64;
-            if read < part.end - part.start {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-        Ok(bytes.into())
-    }
-
-    /// Reads a range of contents chunk by chunk. The files are opened at once, so that they may be deleted meanwhile.
-    pub fn stream(
-        &self,
-        contents: &[Blob],
-        range: Range<u64>,
-    ) -> io::Result<impl Stream<Item = io::Result<Bytes>> + Send + Sync + use<>> {
-        let mut files = Vec::new();
-        for (id, part) in parts(contents, range) {
-            let mut file = File::open(self.path(id))?;
+            all_good = all_good && self.good().get(&id).copied() == Some(stamp(&file)?);
             file.seek(SeekFrom::Start(part.start))?;
             files.push((file, part.end - part.start));
         }
-        Ok(stream::iter(files).map(Ok::<_, io::Error>).map_ok(chunks).try_flatten())
+        if !all_good {
+            self.check(contents, etag)?;
+        }
+        Ok(Opened(files))
+    }
+
+    /// Hashes contents and compares them with their tag.
+    fn check(&self, contents: &[Blob], etag: &str) -> Result<(), OpenError> {
+        let (mut tags, mut stamps) = (Vec::with_capacity(contents.len()), Vec::with_capacity(contents.len()));
+        for blob in contents {
+            let file = File::open(self.path(blob.id))?;
+            stamps.push((blob.id, stamp(&file)?));
+            let mut hash = Hasher::new();
+            hash.update_reader(file)?;
+            tags.push(tag(&hash, 1));
+        }
+        // What was put in one piece has the tag of its content. What was uploaded in parts, be it in one, has that of their tags.
+        let in_one_piece = matches!(&tags[..], [only] if only == etag);
+        if !in_one_piece && tag_of_parts(tags.iter().map(String::as_str)) != etag {
+            return Err(OpenError::Changed);
+        }
+        for (id, stamp) in stamps {
+            self.note_good(id, stamp);
+        }
+        Ok(())
     }
 
     /// Deletes contents that nothing refers to any more. One that stays is an orphan, which the next start removes.
     pub fn remove(&self, contents: &[Blob]) {
         for blob in contents {
             let _ = fs::remove_file(self.path(blob.id));
+            self.good().remove(&blob.id);
         }
     }
 
@@ -187,6 +247,33 @@ pub fn tag(hash: &Hasher, parts: usize) -> String {
     let mut bytes = [0; 16];
     hash.finalize_xof().fill(&mut bytes);
     format!("{:032x}-{parts}", u128::from_be_bytes(bytes))
+}
+
+/// The tag of what is uploaded in parts with these tags.
+pub fn tag_of_parts<'t>(tags: impl ExactSizeIterator<Item = &'t str>) -> String {
+    let (mut hash, parts) = (Hasher::new(), tags.len());
+    for tag in tags {
+        hash.update(tag.as_bytes());
+    }
+    tag(&hash, parts)
+}
+
+impl Opened {
+    /// Reads all of it.
+    pub fn read(self) -> io::Result<Bytes> {
+        let mut bytes = Vec::with_capacity(self.0.iter().map(|(_, length)| usize::try_from(*length).unwrap_or(0)).sum());
+        for (file, length) in self.0 {
+            if (file.take(length).read_to_end(&mut bytes)? as u64) < length {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(bytes.into())
+    }
+
+    /// Reads it chunk by chunk.
+    pub fn stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + use<> {
+        stream::iter(self.0).map(Ok::<_, io::Error>).map_ok(chunks).try_flatten()
+    }
 }
 
 /// Which parts of which files a range is.

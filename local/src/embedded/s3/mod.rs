@@ -32,7 +32,7 @@ use s3s::{
 use shared::{api::layers::chain, clock::Clock};
 use tokio::sync::Notify;
 
-use super::{Credentials, EmbeddedError, Options};
+use super::{Credentials, EmbeddedError, Options, presence::Presence};
 
 use self::{blobs::Blobs, index::Index};
 
@@ -49,6 +49,8 @@ struct Inner {
     name: String,
     index: Mutex<Index>,
     blobs: Blobs,
+    /// Where the index and the contents were opened.
+    presence: Presence,
     watched_prefix: String,
     appeared: Notify,
     clock: Arc<dyn Clock>,
@@ -57,14 +59,17 @@ struct Inner {
 impl Bucket {
     pub(super) fn open(folder: &Path, options: Options) -> Result<Self, EmbeddedError> {
         let failed = |reason: String| EmbeddedError::Database { what: "bucket", reason };
-        let blobs = Blobs::open(&folder.join("blobs"), options.durable).map_err(|error| failed(error.to_string()))?;
-        let index = Index::open(&folder.join("bucket.sqlite"), options.durable).map_err(|error| failed(error.to_string()))?;
+        let (contents, database) = (folder.join("blobs"), folder.join("bucket.sqlite"));
+        let blobs = Blobs::open(&contents, options.durable).map_err(|error| failed(error.to_string()))?;
+        let index = Index::open(&database, options.durable).map_err(|error| failed(error.to_string()))?;
+        let presence = Presence::of([contents, database]).map_err(|error| failed(error.to_string()))?;
         let kept = index.blobs().map_err(|error| failed(error.to_string()))?;
         blobs.remove_all_but(&kept).map_err(|error| failed(error.to_string()))?;
         let inner = Inner {
             name: options.bucket,
             index: Mutex::new(index),
             blobs,
+            presence,
             watched_prefix: options.watched_prefix,
             appeared: Notify::new(),
             clock: options.clock,
@@ -101,7 +106,7 @@ impl Bucket {
                 if is_form(&request) {
                     return Response::builder().status(405).header(header::ALLOW, "GET, HEAD, PUT, DELETE").body(Body::empty());
                 }
-                let request = request.map(s3s::Body::http_body_unsync);
+                let request = signed::without_token(request).map(s3s::Body::http_body_unsync);
                 match service.call(request).await {
                     Ok(answer) => Ok(answer.map(Body::new)),
                     Err(error) => {
@@ -127,12 +132,31 @@ impl Bucket {
     /// # Errors
     /// The index cannot be written.
     pub async fn acknowledge(&self, id: i64) -> S3Result<()> {
-        self.with_index(move |index| index.acknowledge(id)).await
+        self.change_index(move |index| index.acknowledge(id)).await
     }
 
     /// Waits until something appears.
     pub async fn something_appeared(&self) {
         self.inner.appeared.notified().await;
+    }
+
+    /// Makes sure that the data folder is where it was: nothing that is written elsewhere is acknowledged.
+    fn present(&self) -> S3Result<()> {
+        self.inner.presence.check().map_err(|error| {
+            tracing::error!(%error, "the bucket refuses to write");
+            s3_error!(error, ServiceUnavailable)
+        })
+    }
+
+    /// Changes the index, off the async threads.
+    async fn change_index<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Index) -> rusqlite::Result<T> + Send + 'static,
+    ) -> S3Result<T> {
+        // Asked before, so that nothing is written in vain, and again, so that nothing is acknowledged that is gone.
+        self.present()?;
+        let done = self.with_index(work).await?;
+        self.present().map(|()| done)
     }
 
     /// Works with the index, off the async threads.

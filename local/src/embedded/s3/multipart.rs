@@ -1,6 +1,5 @@
 //! Uploads in parts. The parts become the object's content as they are: nothing is copied.
 
-use blake3::Hasher;
 use s3s::{
     S3Result,
     dto::{CompleteMultipartUploadInput, CreateMultipartUploadInput, UploadPartCopyInput, UploadPartInput},
@@ -10,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     Bucket,
-    blobs::{Written, tag},
+    blobs::{Written, tag_of_parts},
     index::{Object, Part, Replaced, Upload},
     objects::{Described, byte_range, check_key, precondition},
 };
@@ -30,7 +29,7 @@ impl Bucket {
         };
         let id = Uuid::new_v4().simple().to_string();
         let (upload, key) = (id.clone(), input.key);
-        self.with_index(move |index| index.begin(&upload, &Upload { key, described: described.json() })).await?;
+        self.change_index(move |index| index.begin(&upload, &Upload { key, described: described.json() })).await?;
         Ok(id)
     }
 
@@ -47,9 +46,7 @@ impl Bucket {
         let source = self.source(&input.copy_source, input.copy_source_if_match).await?;
         let range = input.copy_source_range.map(|range| s3s::dto::Range::parse(&range)).transpose();
         let range = byte_range(range.map_err(|_| s3_error!(InvalidArgument))?, source.size)?;
-        let inner = self.inner.clone();
-        let stream = super::blocking(move || inner.blobs.stream(&source.blobs, range)).await?;
-        let body = s3s::dto::StreamingBlob::wrap(Box::pin(stream));
+        let body = self.open_content(&source, range).await?.ok_or_else(|| s3_error!(NoSuchKey))?;
         let written = self.write_content(Some(body), None).await?;
         self.add_part(input.upload_id, input.part_number, written).await
     }
@@ -60,7 +57,7 @@ impl Bucket {
             return Err(s3_error!(InvalidArgument));
         }
         let (content, stored) = (blob.clone(), tag.clone());
-        match self.with_index(move |index| index.add_part(&upload, &Part { number, blob, tag: stored })).await {
+        match self.change_index(move |index| index.add_part(&upload, &Part { number, blob, tag: stored })).await {
             Ok(Some(replaced)) => {
                 self.remove(replaced).await;
                 Ok(tag)
@@ -109,11 +106,7 @@ impl Bucket {
         if others.iter().any(|part| part.blob.size < MIN_PART) {
             return Err(s3_error!(EntityTooSmall));
         }
-        let mut hash = Hasher::new();
-        for part in &chosen {
-            hash.update(part.tag.as_bytes());
-        }
-        let etag = tag(&hash, chosen.len());
+        let etag = tag_of_parts(chosen.iter().map(|part| part.tag.as_str()));
         let size = chosen.iter().map(|part| part.blob.size).sum();
         let watched = self.is_watched(&upload.key);
         let new = Object {
@@ -127,7 +120,7 @@ impl Bucket {
         let inner = self.inner.clone();
         super::blocking(move || inner.blobs.sync()).await?;
         let id = input.upload_id;
-        match self.with_index(move |index| index.complete(&id, &new, &condition, watched)).await? {
+        match self.change_index(move |index| index.complete(&id, &new, &condition, watched)).await? {
             None => Err(s3_error!(NoSuchUpload)),
             Some(Replaced::Refused) => Err(s3_error!(PreconditionFailed)),
             Some(Replaced::PartsChanged) => Err(s3_error!(InvalidPart)),
@@ -144,7 +137,7 @@ impl Bucket {
     /// Gives an upload up.
     pub async fn abort_upload(&self, bucket: &str, key: &str, id: String) -> S3Result<()> {
         self.upload(bucket, key, &id).await?;
-        let contents = self.with_index(move |index| index.abort(&id)).await?.ok_or_else(|| s3_error!(NoSuchUpload))?;
+        let contents = self.change_index(move |index| index.abort(&id)).await?.ok_or_else(|| s3_error!(NoSuchUpload))?;
         self.remove(contents).await;
         Ok(())
     }

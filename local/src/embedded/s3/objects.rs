@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io, ops::Range, time::Duration};
 
 use s3s::{
-    S3Result,
+    S3ErrorCode, S3Result,
     dto::{
         CommonPrefix, CopySource, ETag, ETagCondition, GetObjectInput, GetObjectOutput, ListObjectsV2Input, ListObjectsV2Output,
         Object as ListedObject, PutObjectInput, Range as ByteRange, StreamingBlob, Timestamp,
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Bucket,
-    blobs::{Blob, Blobs, Written},
+    blobs::{Blob, OpenError, Written},
     blocking, failed,
     index::{Object, Precondition, Replaced},
 };
@@ -82,6 +82,7 @@ impl Bucket {
     /// Writes a content.
     pub async fn write_content(&self, body: Option<StreamingBlob>, md5: Option<&str>) -> S3Result<Written> {
         use base64::Engine as _;
+        self.present()?;
         let md5 = md5.map(|text| base64::engine::general_purpose::STANDARD.decode(text));
         let md5 = md5.transpose().map_err(|_| s3_error!(InvalidDigest))?;
         let body = body.unwrap_or_else(|| StreamingBlob::from(s3s::Body::empty()));
@@ -105,7 +106,7 @@ impl Bucket {
         let watched = self.is_watched(&new.key);
         let (inner, contents) = (self.inner.clone(), new.blobs.clone());
         let placed = match blocking(move || inner.blobs.sync()).await {
-            Ok(()) => self.with_index(move |index| index.put(&new, &condition, watched)).await,
+            Ok(()) => self.change_index(move |index| index.put(&new, &condition, watched)).await,
             Err(error) => Err(error),
         };
         match placed {
@@ -120,6 +121,8 @@ impl Bucket {
                 self.remove(contents).await;
                 Err(s3_error!(PreconditionFailed))
             }
+            // The index may refer to the contents, in a folder that may come back.
+            Err(error) if *error.code() == S3ErrorCode::ServiceUnavailable => Err(error),
             Err(error) => {
                 self.remove(contents).await;
                 Err(error)
@@ -165,15 +168,10 @@ impl Bucket {
             }
             check_conditions(&object, input.if_match.clone(), input.if_none_match.clone())?;
             let range = byte_range(input.range, object.size)?;
-            let (inner, contents, wanted) = (self.inner.clone(), object.blobs.clone(), range.clone());
-            let opened = blocking(move || match content(&inner.blobs, &contents, wanted) {
-                // The object was replaced after it was looked up, and its content is gone: there is another one by now.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                opened => opened.map(Some),
-            });
-            if let Some(body) = opened.await? {
+            if let Some(body) = self.open_content(&object, range.clone()).await? {
                 break (object, range, body);
             }
+            // The object was replaced after it was looked up, and its content is gone: there is another one by now.
             missed = Some(object.blobs);
         };
         let partial = range != (0..object.size) || input.range.is_some();
@@ -190,6 +188,24 @@ impl Bucket {
             last_modified: Some(timestamp(object.modified)),
             metadata: (!described.metadata.is_empty()).then(|| described.metadata.into_iter().collect()),
             ..GetObjectOutput::default()
+        })
+    }
+
+    /// Opens a range of the content of an object; `None` when it is gone. A content that is not what was stored is refused.
+    pub async fn open_content(&self, object: &Object, range: Range<u64>) -> S3Result<Option<StreamingBlob>> {
+        let (inner, contents, etag) = (self.inner.clone(), object.blobs.clone(), object.etag.clone());
+        let small = range.end - range.start <= SMALL;
+        let opened = blocking(move || match inner.blobs.open_checked(&contents, &etag, range) {
+            Ok(opened) if small => opened.read().map(|bytes| Ok(Some(StreamingBlob::from(s3s::Body::from(bytes))))),
+            Ok(opened) => Ok(Ok(Some(StreamingBlob::wrap(Box::pin(opened.stream()))))),
+            Err(OpenError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(Ok(None)),
+            Err(OpenError::Io(error)) => Err(error),
+            Err(changed @ OpenError::Changed) => Ok(Err(changed)),
+        });
+        opened.await?.map_err(|changed| {
+            let advice = "a file in the data folder was changed or damaged: bring it back from a backup, or store it again";
+            tracing::error!(key = object.key, "{advice}");
+            s3_error!(changed, ServiceUnavailable)
         })
     }
 
@@ -273,7 +289,7 @@ impl Bucket {
 
     /// Deletes an object. Nothing is wrong when it is not there.
     pub async fn delete(&self, key: String) -> S3Result<()> {
-        let contents = self.with_index(move |index| index.delete(&key)).await?;
+        let contents = self.change_index(move |index| index.delete(&key)).await?;
         self.remove(contents).await;
         Ok(())
     }
@@ -296,15 +312,6 @@ impl Bucket {
         };
         blocking(linking).await
     }
-}
-
-/// Contents that follow each other, or a range of them.
-fn content(blobs: &Blobs, contents: &[Blob], range: Range<u64>) -> io::Result<StreamingBlob> {
-    Ok(if range.end - range.start <= SMALL {
-        StreamingBlob::from(s3s::Body::from(blobs.read(contents, range)?))
-    } else {
-        StreamingBlob::wrap(blobs.stream(contents, range)?)
-    })
 }
 
 /// Refuses keys that S3 does not take.

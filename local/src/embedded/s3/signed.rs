@@ -1,12 +1,29 @@
 //! What a signature has to cover.
 
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use percent_encoding::percent_decode_str;
 use s3s::{
     S3Result,
     access::{S3Access, S3AccessContext},
     s3_error,
 };
+
+/// Takes the product's own tokens from a request to a signed URL. Clients that follow a redirect of the API may send their token
+/// along, and it signs nothing here: the signature of the URL alone decides. S3 itself refuses a request with both. Any other
+/// `Authorization` stays, and [`AllThatCounts`] refuses it.
+pub fn without_token<B>(mut request: Request<B>) -> Request<B> {
+    let tokens = |headers: &HeaderMap| headers.get_all(header::AUTHORIZATION).iter().all(is_token);
+    if signed_address(request.uri()).is_some() && tokens(request.headers()) {
+        request.headers_mut().remove(header::AUTHORIZATION);
+    }
+    request
+}
+
+/// Whether an `Authorization` is a bearer token.
+fn is_token(authorization: &HeaderValue) -> bool {
+    let scheme = authorization.as_bytes().split(|byte| *byte == b' ').next().unwrap_or_default();
+    scheme.eq_ignore_ascii_case(b"Bearer")
+}
 
 /// Lets signed requests alone through, and of these only such whose signature covers every header that S3 obeys, as S3 itself
 /// does. Otherwise whoever holds an address to put one file to could make it a copy of any other (`x-amz-copy-source`).
@@ -66,6 +83,24 @@ mod tests {
     fn request(uri: &str, pairs: &[(&'static str, &'static str)]) -> Option<String> {
         let headers = pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         unsigned(&uri.parse().unwrap(), &headers).map(str::to_owned)
+    }
+
+    #[test]
+    fn a_token_is_taken_from_a_signed_url_and_nothing_else_is() {
+        let left = |url: &str, sent: &[&str]| {
+            let mut request = Request::get(url);
+            for value in sent {
+                request = request.header("authorization", *value);
+            }
+            without_token(request.body(()).unwrap()).headers().get_all("authorization").iter().count()
+        };
+        let (signed, plain) = ("http://host/loans/key?X-Amz-Signature=0", "http://host/loans/key?list-type=2");
+        let aws = "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=0";
+        assert_eq!((left(signed, &["Bearer eyJ"]), left(signed, &["bearer eyJ", "BEARER x"]), left(signed, &[])), (0, 0, 0));
+        assert_eq!((left(plain, &["Bearer eyJ"]), left(signed, &[aws]), left(signed, &["Bearer eyJ", aws])), (1, 1, 2));
+        for other in ["BearerAWS a:b", "AWS a:b", "Basic Bearer", "", "Bearer,AWS4-HMAC-SHA256 Credential=a/b"] {
+            assert_eq!(left(signed, &[other]), 1, "{other}");
+        }
     }
 
     #[test]
