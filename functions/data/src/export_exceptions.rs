@@ -71,7 +71,7 @@ impl Format {
         (status = 403, body = ProblemObject),
         (status = 404, description = "The run does not exist, or belongs to another team.", body = ProblemObject),
         (status = 422, body = ProblemObject),
-        (status = 429, description = "Too many files are being made; see `Retry-After`", body = ProblemObject),
+        (status = 429),
     )
 )]
 pub async fn export_exceptions(

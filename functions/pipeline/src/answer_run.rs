@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::value::RawValue;
-use shared::{api::problem::ApiError, resources::MAX_ANSWER_BYTES, stores::runs::StoredRun};
+use shared::{api::problem::ApiError, stores::runs::StoredRun};
 use tokio::time::{Instant, sleep};
 
 use crate::State;
@@ -60,7 +60,7 @@ impl State {
     /// be read now.
     async fn shown(&self, run: &StoredRun) -> Box<RawValue> {
         match self.runs.whole(run).await {
-            Ok(whole) if whole.get().len() as u64 <= MAX_ANSWER_BYTES => whole,
+            Ok(whole) if !self.answers.is_too_large(whole.get().len() as u64) => whole,
             Ok(_) => run.object().to_owned(),
             Err(error) => {
                 tracing::warn!(run_id = %run.run_id, %error, "the column mapping of a run could not be read");
