@@ -30,11 +30,13 @@ async fn a_file_stands_in_the_way_of_a_folder() {
 #[tokio::test]
 async fn a_folder_needs_a_path() {
     let (app, root) = app().await;
-    for query in ["", "?path=", "?area=inputs"] {
+    for query in ["", "?area=inputs"] {
         let answer = app.post(&format!("/api/files/mkdir{query}")).by(&root).send().await;
         assert_eq!(answer.problem(422), "invalid_input", "{query}");
         assert_eq!(answer.json()["errors"][0]["loc"], json!(["query", "path"]), "{query}");
     }
+    let of_root = app.post("/api/files/mkdir?path=").by(&root).send().await.expect(200);
+    assert_eq!((&of_root["path"], &of_root["status"]), (&json!(""), &json!("exists")));
 }
 
 #[tokio::test]

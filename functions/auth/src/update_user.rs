@@ -2,7 +2,6 @@
 
 use axum::{Json, extract::State as FromState, http::HeaderMap};
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer};
 use shared::{
     api::{
         extract::{ApiJson, PathId},
@@ -13,6 +12,7 @@ use shared::{
         permission::{Permission, Role},
         user::{Caller, User, UserObject},
     },
+    read_fields,
     stores::users::Written,
 };
 use utoipa::ToSchema;
@@ -20,58 +20,47 @@ use uuid::Uuid;
 
 use crate::{
     State,
-    checks::{Checks, refusal},
+    checks::{self, refusal},
 };
 
 /// What is to change of a user. What is left out stays as it is.
-#[derive(Deserialize, ToSchema)]
+#[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserChanges {
     /// The address.
-    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = String, required = false, format = Email, max_length = 254)]
     email: Option<String>,
     /// The name to log in with.
-    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = String, required = false, min_length = 3, max_length = 50, pattern = "^[A-Za-z0-9_]{3,50}$")]
     username: Option<String>,
     /// The name for people; `null` takes it away.
-    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, required = false, min_length = 1, max_length = 200)]
     full_name: Option<Option<String>>,
     /// The role.
-    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Role, required = false)]
     role: Option<Role>,
     /// The team; `null` takes it away.
-    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Uuid>, required = false)]
     sales_team_id: Option<Option<Uuid>>,
     /// Whether the user may log in. Without it, earlier tokens are void for good.
-    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = bool, required = false)]
     is_active: Option<bool>,
     /// A new password. Earlier tokens are void for good.
-    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = String, required = false, format = Password, min_length = 8, max_length = 128)]
     password: Option<String>,
 }
 
-/// A field that is there, whatever it says: one that is left out is none, and `null` is a value like any other.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(reader: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(reader).map(Some)
-}
+read_fields!(UserChanges {
+    email: not_null(checks::email()),
+    username: not_null(checks::username()),
+    password: not_null(checks::password()),
+    full_name: nullable(checks::full_name()),
+    role: not_null,
+    sales_team_id: nullable,
+    is_active: not_null,
+});
 
 impl UserChanges {
-    fn check(&self) -> Result<(), ApiError> {
-        let mut checks = Checks::default();
-        checks.email(self.email.as_deref());
-        checks.username(self.username.as_deref());
-        checks.password(self.password.as_deref());
-        checks.full_name(self.full_name.as_ref().and_then(Option::as_deref));
-        checks.finish()
-    }
-
     /// Nobody locks the last door behind themself.
     fn spare_oneself(&self, caller: &User) -> Result<(), ApiError> {
         if self.role.is_some_and(|role| role != caller.role) {
@@ -98,9 +87,7 @@ impl UserChanges {
         if password_hash.is_some() || self.is_active == Some(false) {
             new.void_tokens(now);
         }
-        let mut checks = Checks::default();
-        checks.team(new.role, new.sales_team_id);
-        checks.finish().map(|()| new)
+        checks::check_team(new.role, new.sales_team_id).map(|()| new)
     }
 }
 
@@ -131,7 +118,6 @@ pub async fn update_user(
     id: Result<PathId, ApiError>,
     ApiJson(changes): ApiJson<UserChanges>,
 ) -> Result<Json<UserObject>, ApiError> {
-    changes.check()?;
     let PathId(id) = id?;
     if id == caller.user.id {
         changes.spare_oneself(&caller.user)?;

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::{
+    api::values::Word,
+    clock::moment,
     facts::read::{ExceptionFilter, ExceptionRow},
+    read_fields,
     rules::Severity,
     stores::runs::StoredRun,
 };
@@ -11,22 +14,35 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 /// Which exceptions are wanted.
-#[derive(Debug, Default, Deserialize, IntoParams)]
+#[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ExceptionQuery {
     /// The run; all of them without it.
     pub run_id: Option<Uuid>,
     /// What was failed.
+    #[param(min_length = 1)]
     exception_type: Option<String>,
     /// Whether it turns a loan down.
     severity: Option<SeverityWord>,
     /// The group that reports sort it into.
+    #[param(min_length = 1)]
     exception_category: Option<String>,
     /// The criterion that rejects.
+    #[param(min_length = 1)]
     rejection_criteria: Option<String>,
     /// The seller's number of the loan, to the letter.
+    #[param(min_length = 1)]
     seller_loan_number: Option<String>,
 }
+
+read_fields!(ExceptionQuery {
+    run_id: optional,
+    exception_type: optional,
+    severity: optional,
+    exception_category: optional,
+    rejection_criteria: optional,
+    seller_loan_number: optional,
+});
 
 /// A severity, as it is asked for.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -38,6 +54,8 @@ pub enum SeverityWord {
     /// Is noted alone.
     Soft,
 }
+
+impl Word for SeverityWord {}
 
 impl ExceptionQuery {
     /// What is asked for of a run's exceptions.
@@ -91,6 +109,7 @@ pub struct ExceptionObject<'r> {
     /// The line, or the sheet row, on which it starts.
     pub line: u64,
     /// When the run was created.
+    #[serde(serialize_with = "moment::serialize")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
 }

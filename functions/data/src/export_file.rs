@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use rust_xlsxwriter::{Workbook, XlsxError};
-use shared::{api::problem::ApiError, resources::MAX_ANSWER_BYTES, results::csv::push_text, storage::uploads::Uploads};
+use shared::{
+    api::problem::ApiError, clock::rfc3339, resources::MAX_ANSWER_BYTES, results::csv::push_text, storage::uploads::Uploads,
+};
 use tokio::runtime::Handle;
 
 use crate::{
@@ -197,7 +199,7 @@ fn cells<'r>(exception: &'r ExceptionObject<'_>) -> [Cell<'r>; ExceptionObject::
         exception.excess.map_or(text(""), |excess| Cell::Number(excess.to_string())),
         text(exception.source_file),
         Cell::Number(exception.line.to_string()),
-        Cell::Text(exception.created_at.to_string().into()),
+        Cell::Text(rfc3339(exception.created_at).into()),
     ]
 }
 

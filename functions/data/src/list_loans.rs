@@ -11,12 +11,14 @@ use shared::{
         extract::ApiQuery,
         file_answer::made_file,
         objects::LoanObject,
-        page::{Listing, Page, PageQuery},
+        page::{Listing, Page, SkipQuery},
         problem::{ApiError, ProblemObject},
+        values::Word,
     },
     auth::user::Caller,
     facts::read::FactFilter,
     phases::disposition::Disposition,
+    read_fields,
 };
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -27,7 +29,7 @@ use crate::State;
 const LOAN_BYTES: usize = 512;
 
 /// Which loans are wanted.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct LoanQuery {
     /// The run.
@@ -35,8 +37,11 @@ pub struct LoanQuery {
     /// What is done with them.
     disposition: Option<DispositionWord>,
     /// The seller's number, to the letter.
+    #[param(min_length = 1)]
     seller_loan_number: Option<String>,
 }
+
+read_fields!(LoanQuery { run_id: required, disposition: optional, seller_loan_number: optional });
 
 /// A disposition, as it is asked for.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -51,6 +56,8 @@ pub enum DispositionWord {
     Rejected,
 }
 
+impl Word for DispositionWord {}
+
 impl From<DispositionWord> for Disposition {
     fn from(word: DispositionWord) -> Self {
         match word {
@@ -64,7 +71,7 @@ impl From<DispositionWord> for Disposition {
 /// List the loans of a run
 #[utoipa::path(
     get, path = "/api/loans", tag = "data", security(("bearer" = [])),
-    params(PageQuery, LoanQuery),
+    params(SkipQuery, LoanQuery),
     responses(
         (status = 200, description = "Loans in tape order; `X-Total-Count` where no loan number is asked for", body = Vec<LoanObject>),
         (status = 307, description = "A page that is too large for an answer is at the address in `Location`"),
@@ -78,10 +85,9 @@ pub async fn list_loans(
     FromState(state): FromState<State>,
     caller: Caller,
     uri: Uri,
-    page: Page,
-    ApiQuery(query): ApiQuery<LoanQuery>,
+    ApiQuery((page, query)): ApiQuery<(SkipQuery, LoanQuery)>,
 ) -> Result<Response, ApiError> {
-    let page = page.without_cursor()?;
+    let page = Page::<()>::from(page);
     let known = state.known.of(&caller, query.run_id).await?;
     let filter =
         FactFilter { disposition: query.disposition.map(Disposition::from), seller_loan_number: query.seller_loan_number };
@@ -96,7 +102,7 @@ pub async fn list_loans(
         Ok((written.map(|()| json), more, filter.count(index)))
     });
     let (json, more, total) = read.await?.unwrap_or_else(|| (Ok(b"[]".to_vec()), false, Some(0)));
-    let headers = Listing::<()>::new(&uri, &page, Vec::new(), more, None::<&()>).with_total(total).headers();
+    let headers = Listing::<()>::new(&uri, &page, Vec::new(), more, None).with_total(total).headers();
     let json = json.map_err(ApiError::internal)?;
     Ok((headers, made_file(&state.storage, json.into(), "loans.json", "inline").await?).into_response())
 }

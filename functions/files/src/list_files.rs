@@ -2,7 +2,7 @@
 
 use axum::{extract::State as FromState, response::Response};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use shared::{
     api::{
         extract::ApiQuery,
@@ -10,7 +10,9 @@ use shared::{
         problem::{ApiError, ProblemObject},
     },
     auth::user::Caller,
+    clock::moment,
     paths::Area,
+    read_fields,
     storage::{Entry, StorageBackend as _},
 };
 use utoipa::{IntoParams, ToSchema};
@@ -18,7 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{State, place::Place};
 
 /// Which folder is wanted.
-#[derive(Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
     /// The folder; the root of the area unless it is given.
@@ -30,6 +32,8 @@ pub struct ListQuery {
     #[param(default = "inputs")]
     area: Option<String>,
 }
+
+read_fields!(ListQuery { path: text, recursive: optional, area: text });
 
 /// What is in a folder.
 #[derive(Serialize, ToSchema)]
@@ -61,6 +65,7 @@ pub struct FileObject {
     /// The size of a file, in bytes.
     size: Option<u64>,
     /// When a file was stored.
+    #[serde(serialize_with = "moment::serialize_option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     last_modified: Option<Timestamp>,
 }

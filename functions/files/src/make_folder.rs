@@ -1,7 +1,7 @@
 //! `POST /api/files/mkdir`: makes a folder.
 
 use axum::{Json, extract::State as FromState};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use shared::{
     api::{
         extract::ApiQuery,
@@ -9,6 +9,7 @@ use shared::{
     },
     auth::user::Caller,
     paths::Area,
+    read_fields,
     storage::StorageBackend as _,
 };
 use utoipa::{IntoParams, ToSchema};
@@ -16,16 +17,17 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{State, place::Place};
 
 /// Which folder is to be there.
-#[derive(Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct FolderQuery {
     /// The path in the area. Folders in between are made, too.
-    #[param(min_length = 1)]
     path: String,
     /// `inputs`, `outputs` or `output_share`.
     #[param(default = "inputs")]
     area: Option<String>,
 }
+
+read_fields!(FolderQuery { path: required_text, area: text });
 
 /// A folder that is there.
 #[derive(Serialize, ToSchema)]

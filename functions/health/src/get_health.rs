@@ -7,6 +7,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde::Serialize;
+use shared::clock::moment;
 use utoipa::ToSchema;
 
 use crate::State;
@@ -20,6 +21,7 @@ pub struct Alive {
     /// Always `ok`.
     status: &'static str,
     /// When it was asked.
+    #[serde(serialize_with = "moment::serialize")]
     #[schema(value_type = String, format = DateTime)]
     timestamp: Timestamp,
 }

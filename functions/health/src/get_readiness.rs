@@ -13,7 +13,10 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde::Serialize;
-use shared::api::{layers::chain, problem::RETRY_AFTER_SECONDS};
+use shared::{
+    api::{layers::chain, problem::RETRY_AFTER_SECONDS},
+    clock::moment,
+};
 use utoipa::ToSchema;
 
 use crate::{State, get_health::NOT_KEPT};
@@ -37,6 +40,7 @@ pub struct Readiness {
     /// Whether all of it answers.
     status: Answering,
     /// When it was asked.
+    #[serde(serialize_with = "moment::serialize")]
     #[schema(value_type = String, format = DateTime)]
     timestamp: Timestamp,
     /// How long the process has been there.

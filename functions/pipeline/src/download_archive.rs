@@ -1,7 +1,6 @@
 //! `GET /api/runs/{run_id}/archive/download`: a file of a run's archive, or all of it as a ZIP.
 
 use axum::{extract::State as FromState, response::Response};
-use serde::Deserialize;
 use shared::{
     api::{
         extract::{ApiQuery, PathId},
@@ -10,6 +9,7 @@ use shared::{
     },
     auth::user::Caller,
     paths::safe_join,
+    read_fields,
     start_run::file_name,
     stores::keys,
 };
@@ -18,12 +18,14 @@ use utoipa::IntoParams;
 use crate::State;
 
 /// What is wanted of an archive.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ArchiveQuery {
     /// A file of it, such as `input/tape.csv`; without it the whole archive, as a ZIP.
     path: Option<String>,
 }
+
+read_fields!(ArchiveQuery { path: text });
 
 /// Download the archive of a run, or a file of it
 #[utoipa::path(
@@ -41,10 +43,11 @@ pub struct ArchiveQuery {
 pub async fn download_archive(
     FromState(state): FromState<State>,
     caller: Caller,
-    PathId(run_id): PathId,
     ApiQuery(query): ApiQuery<ArchiveQuery>,
+    PathId(run_id): PathId,
 ) -> Result<Response, ApiError> {
-    let key = query.path.map(|path| safe_join(&keys::archive(run_id), &[&path])).transpose()?;
+    let path = query.path.filter(|path| !path.is_empty());
+    let key = path.map(|path| safe_join(&keys::archive(run_id), &[&path])).transpose()?;
     let run = state.run_of(&caller, run_id).await?;
     match key {
         Some(key) => stored_file(&state.storage, &key, file_name(&key)).await,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use shared::{start_run::file_name, storage::FileInfo};
+use shared::{clock::moment, start_run::file_name, storage::FileInfo};
 use utoipa::ToSchema;
 
 /// A file.
@@ -19,6 +19,7 @@ pub struct FileObject {
     /// Its size in bytes.
     size: u64,
     /// When it was stored.
+    #[serde(serialize_with = "moment::serialize")]
     #[schema(value_type = String, format = DateTime)]
     last_modified: Timestamp,
 }

@@ -6,7 +6,7 @@ use utoipa::{
     openapi::{
         OpenApi, Ref, RefOr,
         content::ContentBuilder,
-        path::{Operation, ParameterIn, PathItem},
+        path::{Operation, PathItem},
         response::{Response, ResponseBuilder},
     },
 };
@@ -22,10 +22,10 @@ pub struct CommonAnswers;
 
 impl Modify for CommonAnswers {
     fn modify(&self, document: &mut OpenApi) {
-        for item in document.paths.paths.values_mut() {
+        for (path, item) in &mut document.paths.paths {
             let PathItem { get, put, post, delete, .. } = item;
             for operation in [get, put, post, delete].into_iter().flatten() {
-                add(operation);
+                add(path, operation);
                 operation.responses.responses.values_mut().for_each(mark);
             }
         }
@@ -33,14 +33,11 @@ impl Modify for CommonAnswers {
 }
 
 /// Adds the answers of extractors and of stores.
-fn add(operation: &mut Operation) {
-    let with_query = operation.parameters.iter().flatten().any(|parameter| match parameter {
-        RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Query,
-        RefOr::Ref(_) => false,
-    });
-    if with_query {
+fn add(path: &str, operation: &mut Operation) {
+    // Every endpoint looks at its query, also to refuse one.
+    if path.starts_with("/api/") {
         put(operation, "400", "The query is not UTF-8 text");
-        put(operation, "422", "A parameter that is not as it must be, or is given twice");
+        put(operation, "422", "A parameter is unknown, missing, repeated, empty or malformed; `errors` names each");
     }
     if operation.request_body.is_some() {
         put(operation, "400", "The body ended before it was complete");
@@ -79,11 +76,15 @@ mod tests {
 
     use super::*;
 
-    fn modified(operation: &Value) -> Value {
-        let document = json!({"openapi": "3.1.0", "info": {"title": "x", "version": "1"}, "paths": {"/x": {"get": operation}}});
+    fn modified_at(path: &str, operation: &Value) -> Value {
+        let document = json!({"openapi": "3.1.0", "info": {"title": "x", "version": "1"}, "paths": {path: {"get": operation}}});
         let mut document: OpenApi = serde_json::from_value(document).unwrap();
         CommonAnswers.modify(&mut document);
-        serde_json::to_value(document).unwrap()["paths"]["/x"]["get"]["responses"].take()
+        serde_json::to_value(document).unwrap()["paths"][path]["get"]["responses"].take()
+    }
+
+    fn modified(operation: &Value) -> Value {
+        modified_at("/x", operation)
     }
 
     fn names(object: &Value) -> Vec<&str> {
@@ -107,8 +108,7 @@ mod tests {
         assert_eq!(names(&modified(&json!({"responses": {}}))), [""; 0]);
         let token = json!({"responses": {}, "security": [{"bearer": []}]});
         assert_eq!(names(&modified(&token)), ["503"]);
-        let query = json!({"responses": {"422": {"description": "own"}}, "parameters": [{"name": "q", "in": "query", "required": false}]});
-        let responses = modified(&query);
+        let responses = modified_at("/api/x", &json!({"responses": {"422": {"description": "own"}}}));
         assert_eq!((names(&responses), &responses["422"]["description"]), (vec!["400", "422"], &json!("own")));
         let body = json!({"responses": {}, "requestBody": {"content": {}}});
         assert_eq!(names(&modified(&body)), ["400", "503"]);

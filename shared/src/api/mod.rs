@@ -3,9 +3,12 @@
 pub mod authenticate;
 pub mod document;
 pub mod extract;
+pub mod fields;
 pub mod file_answer;
 pub mod layers;
+mod nearest;
 pub mod objects;
 pub mod page;
 pub mod problem;
 pub mod routes;
+pub mod values;
