@@ -17,12 +17,13 @@ use uuid::Uuid;
 use crate::app::{TestApp, document};
 
 /// A route with ids in the place of its parameters.
-fn address(route: &Route) -> String {
+pub fn address(route: &Route) -> String {
     let filled = route.path.split('/').map(|part| if part.starts_with('{') { Uuid::nil().to_string() } else { part.to_owned() });
     filled.collect::<Vec<_>>().join("/")
 }
 
-fn method(route: &Route) -> Method {
+/// The method of a route.
+pub fn method(route: &Route) -> Method {
     route.verb.as_str().parse().unwrap()
 }
 

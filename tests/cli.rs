@@ -136,8 +136,8 @@ mod completed {
             ("output_dir", "out".into()),
             ("error", Value::Null),
             ("progress", serde_json::json!({"loans": 2, "bytes": size, "total_bytes": size})),
-            ("created_at", "2026-02-02T03:30:00Z".into()),
-            ("completed_at", "2026-02-02T03:30:00Z".into()),
+            ("created_at", "2026-02-02T03:30:00.000Z".into()),
+            ("completed_at", "2026-02-02T03:30:00.000Z".into()),
         ] {
             assert_eq!(json["run"][key], expected, "{key}");
         }

@@ -31,7 +31,7 @@ async fn the_root_says_what_answers_and_where_it_is_described() {
 async fn a_process_that_lives_says_so_with_the_time() {
     let app = TestApp::new().await;
     let answer = app.get("/health").send().await;
-    assert_eq!(answer.expect(200), json!({"status": "ok", "timestamp": "2026-02-02T10:00:00Z"}));
+    assert_eq!(answer.expect(200), json!({"status": "ok", "timestamp": "2026-02-02T10:00:00.000Z"}));
     assert_eq!(answer.header("cache-control"), "no-store");
 }
 
@@ -50,7 +50,7 @@ async fn a_process_is_ready_when_both_stores_answer() {
     let answer = readiness(&app).await;
     let body = answer.expect(200);
     assert_eq!((&body["status"], &body["uptime_seconds"], &body["environment"]), (&"ok".into(), &90.into(), &"test".into()));
-    assert_eq!((&body["version"], &body["timestamp"]), (&env!("CARGO_PKG_VERSION").into(), &"2026-02-02T10:01:30Z".into()));
+    assert_eq!((&body["version"], &body["timestamp"]), (&env!("CARGO_PKG_VERSION").into(), &"2026-02-02T10:01:30.000Z".into()));
     assert_eq!(statuses(&body), [("dynamodb", "ok"), ("s3", "ok")]);
     assert!(body["components"].as_array().unwrap().iter().all(|component| component["latency_ms"].is_u64()));
     assert_eq!(answer.header("cache-control"), "no-store");

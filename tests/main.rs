@@ -22,6 +22,7 @@ mod live;
 mod loans;
 mod logging_in;
 mod outages;
+mod parameters;
 mod pipeline_routes;
 mod properties;
 mod races;

@@ -41,7 +41,7 @@ impl Scene {
     async fn stored(&self) -> String {
         let table = &self.app.resources.table;
         let users = Users::new(table.clone()).list(UserFilter::default(), None, 0, 1000).await.unwrap();
-        let teams = Teams::new(table.clone()).list(0, 1000).await.unwrap();
+        let teams = Teams::new(table.clone()).list(None, 0, 1000).await.unwrap();
         let runs = Runs::new(table.clone(), self.app.resources.storage.clone())
             .list(RunFilter::default(), None, 0, 1000)
             .await

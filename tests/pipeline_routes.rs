@@ -2,6 +2,7 @@
 
 mod archives;
 mod outputs;
+mod same_request;
 mod showing;
 mod starting;
 mod starting_once;

@@ -74,8 +74,9 @@ async fn a_user_changes_once_at_a_time_and_names_become_free(app: &TestApp) {
 async fn teams_are_listed_by_name_and_names_are_unique(app: &TestApp) {
     let (west, east) = (app.team("West").await, app.team("east").await);
     let teams = Teams::new(app.resources.table.clone());
-    assert_eq!(teams.list(0, 100).await.unwrap(), (vec![east.clone(), west.clone()], false));
-    assert_eq!(teams.list(1, 1).await.unwrap(), (vec![west.clone()], false));
+    assert_eq!(teams.list(None, 0, 100).await.unwrap(), (vec![east.clone(), west.clone()], false));
+    assert_eq!(teams.list(None, 1, 1).await.unwrap(), (vec![west.clone()], false));
+    assert_eq!(teams.list(Some(&east), 0, 1).await.unwrap(), (vec![west.clone()], false));
     let again = shared::auth::user::SalesTeam { id: Uuid::new_v4(), name: "EAST ".to_owned() };
     assert!(!teams.create(&again).await.unwrap());
     assert_eq!(teams.get(east.id).await.unwrap(), Some(east));
@@ -106,7 +107,7 @@ async fn runs_are_listed_the_newest_first_by_every_filter(app: &TestApp) {
 
 async fn an_idempotency_key_makes_one_run_and_is_forgotten_after_a_day(app: &TestApp) {
     let (runs, user) = (&app.worker.runs, Uuid::new_v4());
-    let key = IdempotencyKey { user, key_hash: "k".to_owned(), body_hash: "b".to_owned() };
+    let key = IdempotencyKey { user, key_hash: "k".to_owned(), request_hash: "b".to_owned() };
     let first = request(app, Terms::default());
     let unknown = request(app, Terms { sales_team_id: Some(Uuid::new_v4()), ..Terms::default() });
     assert_eq!(runs.create(&unknown.run().unwrap(), &unknown, Some(&key)).await.unwrap(), Created::NoSuchTeam);
@@ -116,7 +117,7 @@ async fn an_idempotency_key_makes_one_run_and_is_forgotten_after_a_day(app: &Tes
     assert_eq!(runs.create(&second.run().unwrap(), &second, Some(&key)).await.unwrap(), Created::KeyUsed);
     assert_eq!(runs.get(second.run_id).await.unwrap().map(|run| run.run_id), None);
     let used = runs.used_key(user, "k", app.resources.clock.now()).await.unwrap().unwrap();
-    assert_eq!((used.run_id, used.body_hash.as_str()), (first.run_id, "b"));
+    assert_eq!((used.run_id, used.request_hash.as_str()), (first.run_id, "b"));
     app.clock.advance(SignedDuration::from_hours(24));
     assert_eq!(runs.used_key(user, "k", app.resources.clock.now()).await.unwrap(), None);
     let third = request(app, Terms::default());

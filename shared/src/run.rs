@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
+    clock::Moment,
     decimal::ExactSum,
     engine::{Outcome, Progress},
     error::{Phase, RunError},
@@ -318,9 +319,9 @@ impl Run {
         run.serialize_field("error", &self.error)?;
         run.serialize_field("progress", &progress)?;
         run.serialize_field("created_by", &self.origin.created_by)?;
-        run.serialize_field("started_at", &self.started_at)?;
-        run.serialize_field("completed_at", &self.completed_at)?;
-        run.serialize_field("created_at", &self.created_at)?;
+        run.serialize_field("started_at", &self.started_at.map(Moment))?;
+        run.serialize_field("completed_at", &self.completed_at.map(Moment))?;
+        run.serialize_field("created_at", &Moment(self.created_at))?;
         run.serialize_field("rule_set", &self.origin.rule_set)?;
         // It comes last: what is read of a stored run is cut there.
         run.serialize_field("column_mapping", column_mapping)?;
@@ -412,7 +413,7 @@ mod tests {
                  \"total_balance\":0,\"exceptions_count\":0,\"run_weekday\":6,\"run_weekday_name\":\"Sunday\",\
                  \"pdate\":\"2026-02-01\",\"irr_target\":8.25,\"last_phase\":null,\"output_dir\":\"outputs/x\",\"error\":null,\
                  \"progress\":null,\"created_by\":null,\"started_at\":null,\"completed_at\":null,\
-                 \"created_at\":\"2026-02-01T23:59:59.5Z\",\
+                 \"created_at\":\"2026-02-01T23:59:59.500Z\",\
                  \"rule_set\":{{\"name\":\"built-in\",\"version\":\"1\",\"hash\":\"{hash}\"}},\"column_mapping\":[]}}"
             )
         );
@@ -436,8 +437,8 @@ mod tests {
         run.fail(error, at("2026-02-01T10:00:02Z")).unwrap();
         let json = serde_json::to_value(&run).unwrap();
         assert_eq!(json["status"], "failed");
-        assert_eq!(json["started_at"], "2026-02-01T10:00:01Z");
-        assert_eq!(json["completed_at"], "2026-02-01T10:00:02Z");
+        assert_eq!(json["started_at"], "2026-02-01T10:00:01.000Z");
+        assert_eq!(json["completed_at"], "2026-02-01T10:00:02.000Z");
         assert_eq!(json["progress"], serde_json::json!({"loans": 1, "bytes": 20, "total_bytes": 30}));
         let error = serde_json::json!({
             "phase": "ingest", "code": "no_data_rows", "message": "No loan.", "source_file": "t.csv", "line": 1

@@ -20,7 +20,7 @@ async fn a_log_in_tells_who_it_is_and_for_how_long() {
     assert_eq!(names, ["access_token", "token_type", "expires_in", "user"]);
     let expected = json!({
         "id": ana.user.id, "email": "ana@example.com", "username": "ana", "full_name": null, "role": "sales_team",
-        "sales_team_id": team.id, "is_active": true, "created_at": "2026-02-02T10:00:00Z",
+        "sales_team_id": team.id, "is_active": true, "created_at": "2026-02-02T10:00:00.000Z",
     });
     assert_eq!(body["user"], expected);
 }

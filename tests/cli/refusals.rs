@@ -177,7 +177,7 @@ mod failed {
         assert!(answer.err.starts_with("error: t.csv, line 1: "), "{}", answer.err);
         let json = answer.json();
         assert_eq!((&json["run"]["status"], &json["summary"]), (&"failed".into(), &Value::Null));
-        assert_eq!(json["run"]["completed_at"], "2026-02-02T03:30:00Z");
+        assert_eq!(json["run"]["completed_at"], "2026-02-02T03:30:00.000Z");
         assert_eq!(json["run"]["last_phase"], Value::Null);
         let error = &json["run"]["error"];
         assert_eq!((&error["phase"], &error["code"]), (&"ingest".into(), &"no_data_rows".into()));

@@ -24,7 +24,10 @@ async fn teams_are_listed_by_name() {
     assert_eq!(members(&teams[0]), documented("SalesTeam"));
     let page = app.get("/api/sales-teams?skip=1&limit=1").by(&ana).send().await;
     assert_eq!(each(&page.expect(200), "name"), ["North"]);
-    assert_eq!(page.next().as_deref(), Some("/api/sales-teams?skip=2&limit=1"));
+    let next = page.next().unwrap();
+    assert!(next.starts_with("/api/sales-teams?skip=2&limit=1&after="), "{next}");
+    app.team("A new one").await;
+    assert_eq!(each(&app.read(&ana, &next).await, "name"), ["West"]);
     assert_eq!(app.get("/api/sales-teams?limit=0").by(&ana).send().await.problem(422), "invalid_input");
 }
 

@@ -100,11 +100,13 @@ async fn what_came_by_another_way_is_found_by_its_own_name() {
 #[tokio::test]
 async fn a_folder_needs_a_path() {
     let (app, root) = app().await;
-    for query in ["", "?path=", "?area=inputs"] {
+    for query in ["", "?area=inputs"] {
         let answer = app.post(&format!("/api/files/mkdir{query}")).by(&root).send().await;
         assert_eq!(answer.problem(422), "invalid_input", "{query}");
         assert_eq!(answer.json()["errors"][0]["loc"], json!(["query", "path"]), "{query}");
     }
+    let of_root = app.post("/api/files/mkdir?path=").by(&root).send().await.expect(200);
+    assert_eq!((&of_root["path"], &of_root["status"]), (&json!(""), &json!("exists")));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What a user must be like, told for all fields at once, and why the store does not take one.
+//! What a user must be like, and why the store does not take one.
 
 use shared::{
     api::problem::{ApiError, InputError},
@@ -10,45 +10,37 @@ use shared::{
 };
 use uuid::Uuid;
 
-/// Everything that is wrong with the fields of a user.
-#[derive(Default)]
-pub struct Checks(Vec<InputError>);
+/// What is said of a member of a sales team who has none.
+pub const NEEDS_TEAM: &str = "A user with the role sales_team needs a team.";
 
-impl Checks {
-    fn note(&mut self, field: &str, text: Option<&str>, check: fn(&str) -> Result<(), NameError>) {
-        self.0.extend(text.and_then(|text| check(text).err()).map(|error| InputError::body(field, error)));
-    }
+/// The check of an address.
+pub fn email() -> impl Fn(&String) -> Result<(), NameError> {
+    |text| check_email(text)
+}
 
-    /// Looks at an address, if there is one.
-    pub fn email(&mut self, email: Option<&str>) {
-        self.note("email", email, check_email);
-    }
+/// The check of a name to log in with.
+pub fn username() -> impl Fn(&String) -> Result<(), NameError> {
+    |text| check_username(text)
+}
 
-    /// Looks at a name to log in with, if there is one.
-    pub fn username(&mut self, username: Option<&str>) {
-        self.note("username", username, check_username);
-    }
+/// The check of a password.
+pub fn password() -> impl Fn(&String) -> Result<(), NameError> {
+    |text| check_password(text)
+}
 
-    /// Looks at a password, if there is one.
-    pub fn password(&mut self, password: Option<&str>) {
-        self.note("password", password, check_password);
-    }
+/// The check of a name for people.
+pub fn full_name() -> impl Fn(&String) -> Result<(), NameError> {
+    |text| check_name(text)
+}
 
-    /// Looks at a name for people, if there is one.
-    pub fn full_name(&mut self, name: Option<&str>) {
-        self.note("full_name", name, check_name);
-    }
-
-    /// Looks whether a member of a sales team has one.
-    pub fn team(&mut self, role: Role, team: Option<Uuid>) {
-        if role == Role::SalesTeam && team.is_none() {
-            self.0.push(InputError::body("sales_team_id", "A user with the role sales_team needs a team."));
-        }
-    }
-
-    /// Whether everything is as it must be.
-    pub fn finish(self) -> Result<(), ApiError> {
-        if self.0.is_empty() { Ok(()) } else { Err(ApiError::Invalid(self.0)) }
+/// Checks that a member of a sales team has one.
+///
+/// # Errors
+/// 422 where they have none.
+pub fn check_team(role: Role, team: Option<Uuid>) -> Result<(), ApiError> {
+    match (role, team) {
+        (Role::SalesTeam, None) => Err(ApiError::invalid(InputError::body("sales_team_id", NEEDS_TEAM))),
+        _ => Ok(()),
     }
 }
 

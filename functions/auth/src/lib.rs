@@ -59,7 +59,7 @@ pub fn api(state: State) -> Api {
         .with(Permission::ManageUsers, Verb::Post, "/api/auth/register", register_user::register_user)
         .with(Permission::ManageUsers, Verb::Get, "/api/auth/users", list_users::list_users)
         .with(Permission::ManageUsers, Verb::Put, "/api/auth/users/{user_id}", update_user::update_user)
-        .finish()
+        .finish(&Document::openapi())
 }
 
 /// This function's part of the OpenAPI document.

@@ -2,7 +2,6 @@
 
 use axum::{extract::State as FromState, http::Uri};
 use jiff::Timestamp;
-use serde::Deserialize;
 use shared::{
     api::{
         extract::ApiQuery,
@@ -10,6 +9,7 @@ use shared::{
         problem::{ApiError, ProblemObject},
     },
     auth::{permission::Role, user::UserObject},
+    read_fields,
     stores::users::UserFilter,
 };
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::State;
 
 /// Which users are wanted.
-#[derive(Deserialize, utoipa::IntoParams)]
+#[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Filter {
     /// Only users with this role.
@@ -25,6 +25,8 @@ pub struct Filter {
     /// Only members of this sales team.
     sales_team_id: Option<Uuid>,
 }
+
+read_fields!(Filter { role: optional, sales_team_id: optional });
 
 /// List users
 ///
@@ -42,13 +44,10 @@ pub struct Filter {
 pub async fn list_users(
     FromState(state): FromState<State>,
     uri: Uri,
-    page: Page,
-    ApiQuery(filter): ApiQuery<Filter>,
+    ApiQuery((page, filter)): ApiQuery<(Page<(Timestamp, Uuid)>, Filter)>,
 ) -> Result<Listing<UserObject>, ApiError> {
-    let after = page.cursor::<(Timestamp, Uuid)>()?;
-    let skip = if after.is_some() { 0 } else { page.skip };
     let wanted = UserFilter { role: filter.role, sales_team_id: filter.sales_team_id };
-    let (users, more) = state.users.list(wanted, after, skip, page.limit).await?;
+    let (users, more) = state.users.list(wanted, page.after, page.skipped(), page.limit).await?;
     let last = users.last().map(|user| (user.created_at, user.id));
     Ok(Listing::new(&uri, &page, users.iter().map(UserObject::from).collect(), more, last.as_ref()))
 }

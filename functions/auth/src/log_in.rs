@@ -9,9 +9,12 @@ use serde::{Deserialize, Serialize};
 use shared::{
     api::{
         extract::{ApiForm, ApiJson, ClientAddress, media_type},
+        fields::{Fields, FromFields, any},
         problem::{ApiError, ProblemObject},
+        values::Word,
     },
     auth::{password, user::UserObject},
+    read_fields,
     stores::{StoreError, throttle::Whose},
 };
 use utoipa::ToSchema;
@@ -19,7 +22,8 @@ use utoipa::ToSchema;
 use crate::State;
 
 /// Username and password.
-#[derive(Deserialize, ToSchema)]
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Credentials {
     /// Username, in any letter case.
     #[schema(min_length = 1, example = "ana")]
@@ -29,13 +33,63 @@ pub struct Credentials {
     password: String,
 }
 
+read_fields!(Credentials { username: required, password: required });
+
+/// The form that OAuth2 clients send for the password flow.
+#[expect(dead_code, reason = "the form is read as credentials; what else OAuth2 clients send decides nothing")]
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogInForm {
+    /// The username, in any case.
+    #[schema(min_length = 1)]
+    username: String,
+    /// The password.
+    #[schema(format = Password, min_length = 1)]
+    password: String,
+    /// The flow.
+    grant_type: Option<GrantType>,
+    /// Ignored: the role of the user decides.
+    scope: Option<String>,
+    /// Ignored.
+    client_id: Option<String>,
+    /// Ignored.
+    #[schema(format = Password)]
+    client_secret: Option<String>,
+}
+
+/// A flow of OAuth2.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantType {
+    /// A username and a password for a token.
+    Password,
+}
+
+impl Word for GrantType {}
+
+/// The credentials in a [`LogInForm`].
+struct FormCredentials(Credentials);
+
+impl FromFields for FormCredentials {
+    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        let credentials = Credentials::from_fields(fields);
+        let grant_type = fields.optional::<GrantType, _>("grant_type", any);
+        for ignored in ["scope", "client_id", "client_secret"] {
+            fields.text(ignored, any)?;
+        }
+        grant_type.and(credentials).map(Self)
+    }
+}
+
 impl FromRequest<State> for Credentials {
     type Rejection = ApiError;
 
     /// From a form, as OAuth2 clients send one, or from JSON.
     async fn from_request(request: Request, state: &State) -> Result<Self, ApiError> {
         match media_type(request.headers()).as_deref() {
-            Some("application/x-www-form-urlencoded") => Ok(ApiForm::from_request(request, state).await?.0),
+            Some("application/x-www-form-urlencoded") => {
+                ApiForm::from_request(request, state).await.map(|ApiForm(FormCredentials(credentials))| credentials)
+            }
             _ => Ok(ApiJson::from_request(request, state).await?.0),
         }
     }
@@ -64,7 +118,7 @@ pub struct LoggedIn {
 #[utoipa::path(
     post, path = "/api/auth/login", tag = "auth",
     request_body(content(
-        (Credentials = "application/x-www-form-urlencoded"),
+        (LogInForm = "application/x-www-form-urlencoded"),
         (Credentials = "application/json"),
     )),
     responses(

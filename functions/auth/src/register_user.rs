@@ -1,10 +1,10 @@
 //! `POST /api/auth/register`: a new user.
 
 use axum::{Json, extract::State as FromState, http::StatusCode};
-use serde::Deserialize;
 use shared::{
     api::{
         extract::ApiJson,
+        fields::{Fields, FromFields, any},
         problem::{ApiError, ProblemObject},
     },
     auth::{
@@ -19,11 +19,11 @@ use uuid::Uuid;
 
 use crate::{
     State,
-    checks::{Checks, refusal},
+    checks::{self, NEEDS_TEAM, refusal},
 };
 
 /// A new user.
-#[derive(Deserialize, ToSchema)]
+#[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
     "email": "ana@example.com", "username": "ana", "password": "correct horse battery", "full_name": "Ana Alvarez", "role": "analyst"
@@ -42,26 +42,31 @@ pub struct NewUser {
     #[schema(min_length = 1, max_length = 200, example = "Ana Alvarez")]
     full_name: Option<String>,
     /// Role of the user.
-    #[serde(default = "analyst")]
-    #[schema(default = "analyst")]
+    #[schema(required = false, default = "analyst")]
     role: Role,
     /// Sales team of the user. A user with the role `sales_team` needs one; others may do without.
     sales_team_id: Option<Uuid>,
 }
 
-const fn analyst() -> Role {
-    Role::Analyst
-}
-
-impl NewUser {
-    fn check(&self) -> Result<(), ApiError> {
-        let mut checks = Checks::default();
-        checks.email(Some(&self.email));
-        checks.username(Some(&self.username));
-        checks.password(Some(&self.password));
-        checks.full_name(self.full_name.as_deref());
-        checks.team(self.role, self.sales_team_id);
-        checks.finish()
+impl FromFields for NewUser {
+    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        let email = fields.required("email", checks::email());
+        let username = fields.required("username", checks::username());
+        let password = fields.required("password", checks::password());
+        let full_name = fields.optional("full_name", checks::full_name());
+        let role = fields.not_null("role", any).map(|role| role.unwrap_or(Role::Analyst));
+        let sales_team_id = fields.optional("sales_team_id", any);
+        if role == Some(Role::SalesTeam) && sales_team_id == Some(None) {
+            return fields.refuse("sales_team_id", NEEDS_TEAM);
+        }
+        Some(Self {
+            email: email?,
+            username: username?,
+            password: password?,
+            full_name: full_name?,
+            role: role?,
+            sales_team_id: sales_team_id?,
+        })
     }
 }
 
@@ -92,7 +97,6 @@ pub async fn register_user(
     FromState(state): FromState<State>,
     ApiJson(new): ApiJson<NewUser>,
 ) -> Result<(StatusCode, Json<UserObject>), ApiError> {
-    new.check()?;
     let user = User {
         id: Uuid::new_v4(),
         email: new.email,

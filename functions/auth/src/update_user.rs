@@ -2,7 +2,6 @@
 
 use axum::{Json, extract::State as FromState, http::HeaderMap};
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer};
 use shared::{
     api::{
         extract::{ApiJson, PathId},
@@ -13,6 +12,7 @@ use shared::{
         permission::{Permission, Role},
         user::{Caller, User, UserObject},
     },
+    read_fields,
     stores::users::Written,
 };
 use utoipa::ToSchema;
@@ -20,61 +20,50 @@ use uuid::Uuid;
 
 use crate::{
     State,
-    checks::{Checks, refusal},
+    checks::{self, refusal},
 };
 
 /// Changes to a user. Fields that are left out keep their values.
-#[derive(Deserialize, ToSchema)]
+#[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"full_name": "Ana Alvarez", "is_active": true}))]
 pub struct UserChanges {
     /// Email address. No other user may have it in any letter case.
-    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = String, required = false, format = Email, max_length = 254, example = "ana@example.com")]
     email: Option<String>,
     /// Name to log in with: letters, digits and `_`. No other user may have it in any letter case.
-    #[serde(default, deserialize_with = "given")]
     #[schema(
         value_type = String, required = false, min_length = 3, max_length = 50, pattern = "^[A-Za-z0-9_]{3,50}$", example = "ana"
     )]
     username: Option<String>,
     /// Name for people. Null removes it.
-    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, required = false, min_length = 1, max_length = 200, example = "Ana Alvarez")]
     full_name: Option<Option<String>>,
     /// Role of the user. Administrators cannot change their own.
-    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Role, required = false)]
     role: Option<Role>,
     /// Sales team of the user. Null removes it, which a user with the role `sales_team` does not allow.
-    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Uuid>, required = false)]
     sales_team_id: Option<Option<Uuid>>,
     /// Whether the user may log in. False also voids all earlier tokens of the user for good.
-    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = bool, required = false)]
     is_active: Option<bool>,
     /// New password, 8 to 128 characters. It voids all earlier tokens of the user for good.
-    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = String, required = false, format = Password, min_length = 8, max_length = 128, example = "correct horse battery")]
     password: Option<String>,
 }
 
-/// A field that is there, whatever it says: one that is left out is none, and `null` is a value like any other.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(reader: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(reader).map(Some)
-}
+read_fields!(UserChanges {
+    email: not_null(checks::email()),
+    username: not_null(checks::username()),
+    password: not_null(checks::password()),
+    full_name: nullable(checks::full_name()),
+    role: not_null,
+    sales_team_id: nullable,
+    is_active: not_null,
+});
 
 impl UserChanges {
-    fn check(&self) -> Result<(), ApiError> {
-        let mut checks = Checks::default();
-        checks.email(self.email.as_deref());
-        checks.username(self.username.as_deref());
-        checks.password(self.password.as_deref());
-        checks.full_name(self.full_name.as_ref().and_then(Option::as_deref));
-        checks.finish()
-    }
-
     /// Nobody locks the last door behind themself.
     fn spare_oneself(&self, caller: &User) -> Result<(), ApiError> {
         if self.role.is_some_and(|role| role != caller.role) {
@@ -101,9 +90,7 @@ impl UserChanges {
         if password_hash.is_some() || self.is_active == Some(false) {
             new.void_tokens(now);
         }
-        let mut checks = Checks::default();
-        checks.team(new.role, new.sales_team_id);
-        checks.finish().map(|()| new)
+        checks::check_team(new.role, new.sales_team_id).map(|()| new)
     }
 }
 
@@ -149,7 +136,6 @@ pub async fn update_user(
     id: Result<PathId, ApiError>,
     ApiJson(changes): ApiJson<UserChanges>,
 ) -> Result<Json<UserObject>, ApiError> {
-    changes.check()?;
     let PathId(id) = id?;
     if id == caller.user.id {
         changes.spare_oneself(&caller.user)?;

@@ -1,13 +1,13 @@
 //! `POST /api/sales-teams`: makes a sales team.
 
 use axum::{Json, extract::State as FromState, http::StatusCode};
-use serde::Deserialize;
 use shared::{
     api::{
         extract::ApiJson,
-        problem::{ApiError, InputError, ProblemObject},
+        problem::{ApiError, ProblemObject},
     },
     auth::user::{SalesTeam, check_name},
+    read_fields,
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -15,13 +15,15 @@ use uuid::Uuid;
 use crate::State;
 
 /// A new sales team.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSalesTeam {
     /// Name of the sales team. No other team may have it in any letter case.
     #[schema(min_length = 1, max_length = 200, example = "West")]
     name: String,
 }
+
+read_fields!(NewSalesTeam { name: required(|name: &String| check_name(name)) });
 
 /// Create a sales team
 ///
@@ -49,7 +51,6 @@ pub async fn create_sales_team(
     FromState(state): FromState<State>,
     ApiJson(new): ApiJson<NewSalesTeam>,
 ) -> Result<(StatusCode, Json<SalesTeam>), ApiError> {
-    check_name(&new.name).map_err(|error| ApiError::invalid(InputError::body("name", error)))?;
     let team = SalesTeam { id: Uuid::new_v4(), name: new.name.trim().to_owned() };
     if state.teams.create(&team).await? {
         Ok((StatusCode::CREATED, Json(team)))

@@ -5,7 +5,10 @@ use std::{collections::VecDeque, mem, sync::Arc};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use shared::{
-    api::problem::{ApiError, InputError},
+    api::{
+        problem::{ApiError, InputError},
+        values::NO_CURSOR,
+    },
     auth::{
         permission::Permission,
         user::{Caller, Scope},
@@ -207,5 +210,5 @@ impl ExceptionPages {
 }
 
 fn no_place() -> ApiError {
-    ApiError::invalid(InputError::query("after", "It is no cursor of this list. Take it from a link."))
+    ApiError::invalid(InputError::query("after", NO_CURSOR))
 }

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::{
+    api::values::Word,
+    clock::moment,
     facts::read::{ExceptionFilter, ExceptionRow},
+    read_fields,
     rules::Severity,
     stores::runs::StoredRun,
 };
@@ -11,26 +14,35 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 /// Which exceptions are wanted.
-#[derive(Debug, Default, Deserialize, IntoParams)]
+#[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ExceptionQuery {
     /// Only exceptions of this run. Without it: of all runs that the user may see.
     pub run_id: Option<Uuid>,
     /// Only exceptions of this type.
-    #[param(example = "ltv_ratio")]
+    #[param(min_length = 1, example = "ltv_ratio")]
     exception_type: Option<String>,
     /// Only exceptions of this severity.
     severity: Option<SeverityWord>,
     /// Only exceptions of this category.
-    #[param(example = "credit")]
+    #[param(min_length = 1, example = "credit")]
     exception_category: Option<String>,
     /// Only exceptions with this criterion.
-    #[param(example = "notebook.ltv_exceeds_maximum")]
+    #[param(min_length = 1, example = "notebook.ltv_exceeds_maximum")]
     rejection_criteria: Option<String>,
     /// Only exceptions of the loan with exactly this number.
-    #[param(example = "L-2")]
+    #[param(min_length = 1, example = "L-2")]
     seller_loan_number: Option<String>,
 }
+
+read_fields!(ExceptionQuery {
+    run_id: optional,
+    exception_type: optional,
+    severity: optional,
+    exception_category: optional,
+    rejection_criteria: optional,
+    seller_loan_number: optional,
+});
 
 /// Severity of an exception: `hard` rejects the loan, `soft` does not.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -42,6 +54,8 @@ pub enum SeverityWord {
     /// Is recorded and rejects nothing.
     Soft,
 }
+
+impl Word for SeverityWord {}
 
 impl ExceptionQuery {
     /// What is asked for of a run's exceptions.
@@ -106,6 +120,7 @@ pub struct ExceptionObject<'r> {
     #[schema(example = 3)]
     pub line: u64,
     /// When the run was created.
+    #[serde(serialize_with = "moment::serialize")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
 }

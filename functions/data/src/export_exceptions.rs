@@ -6,10 +6,13 @@ use shared::{
     api::{
         exports::ExportFile,
         extract::ApiQuery,
+        fields::within,
         file_answer::attachment,
-        problem::{ApiError, InputError, ProblemObject},
+        problem::{ApiError, ProblemObject},
+        values::Word,
     },
     auth::user::Caller,
+    read_fields,
 };
 use tokio::runtime::Handle;
 use utoipa::{IntoParams, ToSchema};
@@ -24,7 +27,7 @@ use crate::{
 const MAX_EXPORTED: u64 = 1_048_575;
 
 /// What kind of file is wanted.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ExportQuery {
     /// Format of the file: CSV or an Excel workbook.
@@ -35,6 +38,8 @@ pub struct ExportQuery {
     limit: Option<u64>,
 }
 
+read_fields!(ExportQuery { format: optional, limit: optional(within(1..=MAX_EXPORTED)) });
+
 /// Format of an export.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -44,6 +49,8 @@ pub enum Format {
     /// A workbook.
     Xlsx,
 }
+
+impl Word for Format {}
 
 impl Format {
     fn file_name(self) -> &'static str {
@@ -77,13 +84,9 @@ impl Format {
 pub async fn export_exceptions(
     FromState(state): FromState<State>,
     caller: Caller,
-    ApiQuery(export): ApiQuery<ExportQuery>,
-    ApiQuery(query): ApiQuery<ExceptionQuery>,
+    ApiQuery((export, query)): ApiQuery<(ExportQuery, ExceptionQuery)>,
 ) -> Result<Response, ApiError> {
     let (format, limit) = (export.format.unwrap_or(Format::Csv), export.limit.unwrap_or(MAX_EXPORTED));
-    if !(1..=MAX_EXPORTED).contains(&limit) {
-        return Err(ApiError::invalid(InputError::query("limit", format!("It must be from 1 to {MAX_EXPORTED}."))));
-    }
     let (pages, _) = state.exceptions(&caller, query, None).await?;
     let name = format.file_name();
     let runtime = Handle::current();

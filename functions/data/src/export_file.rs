@@ -5,6 +5,7 @@ use std::io::Write as _;
 use rust_xlsxwriter::{Workbook, XlsxError};
 use shared::{
     api::exports::{ExportError, ExportFile},
+    clock::rfc3339,
     results::csv::push_text,
 };
 use tokio::runtime::Handle;
@@ -132,7 +133,7 @@ fn cells<'r>(exception: &'r ExceptionObject<'_>) -> [Cell<'r>; ExceptionObject::
         exception.excess.map_or(text(""), |excess| Cell::Number(excess.to_string())),
         text(exception.source_file),
         Cell::Number(exception.line.to_string()),
-        Cell::Text(exception.created_at.to_string().into()),
+        Cell::Text(rfc3339(exception.created_at).into()),
     ]
 }
 

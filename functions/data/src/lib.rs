@@ -74,7 +74,7 @@ pub fn api(state: State) -> Api {
         .with(ReadTeams, Verb::Get, "/api/sales-teams", list_sales_teams::list_sales_teams)
         .with(ManageTeams, Verb::Post, "/api/sales-teams", create_sales_team::create_sales_team)
         .with(ReadConfig, Verb::Get, "/api/config", get_config::get_config)
-        .finish()
+        .finish(&Document::openapi())
 }
 
 /// This function's part of the OpenAPI document.

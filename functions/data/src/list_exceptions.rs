@@ -41,13 +41,10 @@ pub async fn list_exceptions(
     FromState(state): FromState<State>,
     caller: Caller,
     uri: Uri,
-    page: Page,
-    ApiQuery(query): ApiQuery<ExceptionQuery>,
+    ApiQuery((page, query)): ApiQuery<(Page<Place>, ExceptionQuery)>,
 ) -> Result<Response, ApiError> {
-    let from: Option<Place> = page.cursor()?;
-    let skip = if from.is_some() { 0 } else { page.skip };
-    let (pages, total) = state.exceptions(&caller, query, from).await?;
-    let (batches, next) = take(pages.after_skipping(skip), page.limit).await?;
+    let (pages, total) = state.exceptions(&caller, query, page.after).await?;
+    let (batches, next) = take(pages.after_skipping(page.skipped()), page.limit).await?;
     let objects =
         batches.iter().flat_map(|Batch { known, rows, .. }| rows.iter().map(|row| ExceptionObject::new(&known.run, row)));
     let json = serde_json::to_vec(&objects.collect::<Vec<_>>()).map_err(ApiError::internal)?;

@@ -11,12 +11,14 @@ use shared::{
         extract::ApiQuery,
         file_answer::made_file,
         objects::LoanObject,
-        page::{Listing, Page, PageQuery},
+        page::{Listing, Page, SkipQuery},
         problem::{ApiError, ProblemObject},
+        values::Word,
     },
     auth::user::Caller,
     facts::read::FactFilter,
     phases::disposition::Disposition,
+    read_fields,
 };
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -27,7 +29,7 @@ use crate::State;
 const LOAN_BYTES: usize = 512;
 
 /// Which loans are wanted.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct LoanQuery {
     /// Id of the run.
@@ -35,9 +37,11 @@ pub struct LoanQuery {
     /// Only loans with this disposition.
     disposition: Option<DispositionWord>,
     /// Only loans with exactly this number.
-    #[param(example = "L-1")]
+    #[param(min_length = 1, example = "L-1")]
     seller_loan_number: Option<String>,
 }
+
+read_fields!(LoanQuery { run_id: required, disposition: optional, seller_loan_number: optional });
 
 /// What is done with a loan: `to_purchase` (buy it), `projected` (eligible, not bought now) or `rejected`.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -51,6 +55,8 @@ pub enum DispositionWord {
     /// Rejected.
     Rejected,
 }
+
+impl Word for DispositionWord {}
 
 impl From<DispositionWord> for Disposition {
     fn from(word: DispositionWord) -> Self {
@@ -68,7 +74,7 @@ impl From<DispositionWord> for Disposition {
 /// `X-Total-Count` holds the number of all loans that match.
 #[utoipa::path(
     get, path = "/api/loans", tag = "data", security(("bearer" = [])),
-    params(PageQuery, LoanQuery),
+    params(SkipQuery, LoanQuery),
     responses(
         (status = 200, description = "One page of loans.", body = Vec<LoanObject>),
         (status = 307),
@@ -82,10 +88,9 @@ pub async fn list_loans(
     FromState(state): FromState<State>,
     caller: Caller,
     uri: Uri,
-    page: Page,
-    ApiQuery(query): ApiQuery<LoanQuery>,
+    ApiQuery((page, query)): ApiQuery<(SkipQuery, LoanQuery)>,
 ) -> Result<Response, ApiError> {
-    let page = page.without_cursor()?;
+    let page = Page::<()>::from(page);
     let known = state.known.of(&caller, query.run_id).await?;
     let filter =
         FactFilter { disposition: query.disposition.map(Disposition::from), seller_loan_number: query.seller_loan_number };
@@ -100,7 +105,7 @@ pub async fn list_loans(
         Ok((written.map(|()| json), more, filter.count(index)))
     });
     let (json, more, total) = read.await?.unwrap_or_else(|| (Ok(b"[]".to_vec()), false, Some(0)));
-    let headers = Listing::<()>::new(&uri, &page, Vec::new(), more, None::<&()>).with_total(total).headers();
+    let headers = Listing::<()>::new(&uri, &page, Vec::new(), more, None).with_total(total).headers();
     let json = json.map_err(ApiError::internal)?;
     Ok((headers, made_file(&state.answers, json.into(), "loans.json", "inline").await?).into_response())
 }

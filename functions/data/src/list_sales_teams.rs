@@ -3,14 +3,18 @@
 use axum::{extract::State as FromState, http::Uri};
 use shared::{
     api::{
+        extract::ApiQuery,
         page::{Listing, Page, PageQuery},
-        problem::{ApiError, ProblemObject},
+        problem::{ApiError, InputError, ProblemObject},
+        values::NO_CURSOR,
     },
     auth::{
         permission::Permission,
         user::{Caller, SalesTeam, Scope},
     },
 };
+
+use uuid::Uuid;
 
 use crate::State;
 
@@ -31,15 +35,27 @@ pub async fn list_sales_teams(
     FromState(state): FromState<State>,
     caller: Caller,
     uri: Uri,
-    page: Page,
+    ApiQuery(page): ApiQuery<Page<Uuid>>,
 ) -> Result<Listing<SalesTeam>, ApiError> {
-    let page = page.without_cursor()?;
     let (teams, more) = match caller.scope(Permission::ReadTeams)? {
-        Scope::All => state.teams.list(page.skip, page.limit).await?,
+        Scope::All => state.page_of_teams(&page).await?,
         Scope::Team(own) => {
-            let own = if page.skip == 0 { state.teams.get(own).await? } else { None };
+            let own = if page.skip == 0 && page.after.is_none() { state.teams.get(own).await? } else { None };
             (Vec::from_iter(own), false)
         }
     };
-    Ok(Listing::new(&uri, &page, teams, more, None::<&()>))
+    let last = teams.last().map(|team| team.id);
+    Ok(Listing::new(&uri, &page, teams, more, last.as_ref()))
+}
+
+impl State {
+    /// A page of all teams, and whether there are more.
+    async fn page_of_teams(&self, page: &Page<Uuid>) -> Result<(Vec<SalesTeam>, bool), ApiError> {
+        let no_cursor = || ApiError::invalid(InputError::query("after", NO_CURSOR));
+        let after = match page.after {
+            Some(id) => Some(self.teams.get(id).await?.ok_or_else(no_cursor)?),
+            None => None,
+        };
+        Ok(self.teams.list(after.as_ref(), page.skipped(), page.limit).await?)
+    }
 }

@@ -1,7 +1,6 @@
 //! `GET /api/files/download/{path}`: the bytes of a file.
 
 use axum::{extract::State as FromState, response::Response};
-use serde::Deserialize;
 use shared::{
     api::{
         extract::{ApiPath, ApiQuery},
@@ -9,6 +8,7 @@ use shared::{
         problem::{ApiError, ProblemObject},
     },
     auth::user::Caller,
+    read_fields,
 };
 use utoipa::IntoParams;
 
@@ -18,13 +18,15 @@ use crate::{
 };
 
 /// Area of a file.
-#[derive(Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AreaQuery {
     /// Area of the file: `inputs`, `outputs` or `output_share`.
     #[param(default = "inputs")]
     pub area: Option<String>,
 }
+
+read_fields!(AreaQuery { area: text });
 
 /// Download a file
 ///

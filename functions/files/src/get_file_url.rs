@@ -7,11 +7,14 @@ use serde::{Deserialize, Serialize};
 use shared::{
     api::{
         extract::{ApiPath, ApiQuery},
+        fields::within,
         file_answer::attachment,
-        problem::{ApiError, InputError, ProblemObject},
+        problem::{ApiError, ProblemObject},
+        values::Word,
     },
     auth::user::Caller,
     paths::{Area, validate_file_extension},
+    read_fields,
     storage::{StorageBackend as _, content_type::content_type_of},
 };
 use utoipa::{IntoParams, ToSchema};
@@ -34,8 +37,10 @@ pub enum UrlMethod {
     Put,
 }
 
+impl Word for UrlMethod {}
+
 /// Which address is wanted.
-#[derive(Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct UrlQuery {
     /// Area of the file: `inputs`, `outputs` or `output_share`.
@@ -48,6 +53,8 @@ pub struct UrlQuery {
     #[param(default = "get")]
     method: Option<UrlMethod>,
 }
+
+read_fields!(UrlQuery { area: text, expires_in: optional(within(EXPIRES_IN)), method: optional });
 
 /// A signed URL.
 #[derive(Serialize, ToSchema)]
@@ -96,10 +103,6 @@ pub async fn get_file_url(
     ApiQuery(query): ApiQuery<UrlQuery>,
 ) -> Result<Json<FileUrl>, ApiError> {
     let (expires_in, method) = (query.expires_in.unwrap_or(3600), query.method.unwrap_or(UrlMethod::Get));
-    if !EXPIRES_IN.contains(&expires_in) {
-        let sentence = format!("It must be from {} to {} seconds.", EXPIRES_IN.start(), EXPIRES_IN.end());
-        return Err(ApiError::invalid(InputError::query("expires_in", sentence)));
-    }
     let (place, signed) = match method {
         UrlMethod::Get => {
             let place = Place::to_read(&caller, query.area.as_deref(), &path)?.or_as_written(&path, &state.storage).await?;

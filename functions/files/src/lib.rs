@@ -68,7 +68,7 @@ pub fn api(state: State) -> Api {
         // These are names of folders, too, which the routes above would keep from being deleted.
         .also_at(&["/api/files/list", "/api/files/upload", "/api/files/mkdir"])
         .also_at(&["/api/files/download/{*path}", "/api/files/url/{*path}"])
-        .finish();
+        .finish(&Document::openapi());
     // An upload has a limit of its own, which is counted while it is stored.
     Api { router: api.router.layer(DefaultBodyLimit::disable()), ..api }
 }

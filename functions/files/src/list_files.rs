@@ -2,7 +2,7 @@
 
 use axum::{extract::State as FromState, response::Response};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use shared::{
     api::{
         extract::ApiQuery,
@@ -10,7 +10,9 @@ use shared::{
         problem::{ApiError, ProblemObject},
     },
     auth::user::Caller,
+    clock::moment,
     paths::Area,
+    read_fields,
     storage::{Entry, StorageBackend as _},
 };
 use utoipa::{IntoParams, ToSchema};
@@ -18,7 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{State, place::Place};
 
 /// Which folder is wanted.
-#[derive(Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
     /// Path of the folder. Without it: the root of the area.
@@ -31,6 +33,8 @@ pub struct ListQuery {
     #[param(default = "inputs")]
     area: Option<String>,
 }
+
+read_fields!(ListQuery { path: text, recursive: optional, area: text });
 
 /// Files and folders in a folder.
 #[derive(Serialize, ToSchema)]
@@ -67,6 +71,7 @@ pub struct FileObject {
     #[schema(required, example = 270)]
     size: Option<u64>,
     /// When the file was stored. Null: it is a folder.
+    #[serde(serialize_with = "moment::serialize_option")]
     #[schema(required, value_type = Option<String>, format = DateTime)]
     last_modified: Option<Timestamp>,
 }

@@ -1,7 +1,7 @@
 //! `POST /api/files/mkdir`: makes a folder.
 
 use axum::{Json, extract::State as FromState};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use shared::{
     api::{
         extract::ApiQuery,
@@ -9,6 +9,7 @@ use shared::{
     },
     auth::user::Caller,
     paths::Area,
+    read_fields,
     storage::StorageBackend as _,
 };
 use utoipa::{IntoParams, ToSchema};
@@ -16,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{State, place::Place};
 
 /// Which folder is to be there.
-#[derive(Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct FolderQuery {
     /// Path of the folder in the area. Missing parent folders are created, too.
@@ -26,6 +27,8 @@ pub struct FolderQuery {
     #[param(default = "inputs")]
     area: Option<String>,
 }
+
+read_fields!(FolderQuery { path: required_text, area: text });
 
 /// A folder that exists now.
 #[derive(Serialize, ToSchema)]

@@ -15,7 +15,7 @@ use futures_util::stream;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use multer::{Field, Multipart};
 use percent_encoding::percent_decode_str;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use shared::{
     api::{
         extract::ApiQuery,
@@ -23,6 +23,7 @@ use shared::{
     },
     auth::user::Caller,
     paths::{Area, sanitize_filename, validate_file_extension},
+    read_fields,
     storage::{ByteStream, StorageBackend as _, StorageError, content_type::content_type_of},
 };
 use utoipa::{IntoParams, ToSchema};
@@ -33,7 +34,7 @@ use crate::{State, place::Place};
 const FRAME_BYTES: u64 = 64 * 1024;
 
 /// Where the file is to be stored.
-#[derive(Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct UploadQuery {
     /// Path of the file if it ends in an allowed extension, else the folder for it. Without it: the root of the area.
@@ -43,6 +44,8 @@ pub struct UploadQuery {
     #[param(default = "inputs")]
     area: Option<String>,
 }
+
+read_fields!(UploadQuery { path: text, area: text });
 
 /// Form with one file.
 #[expect(dead_code, reason = "the form is read as a stream")]

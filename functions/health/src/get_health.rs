@@ -7,6 +7,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde::Serialize;
+use shared::clock::moment;
 use utoipa::ToSchema;
 
 use crate::State;
@@ -21,6 +22,7 @@ pub struct Alive {
     #[schema(example = "ok")]
     status: &'static str,
     /// When the process answered.
+    #[serde(serialize_with = "moment::serialize")]
     #[schema(value_type = String, format = DateTime)]
     timestamp: Timestamp,
 }

@@ -14,7 +14,10 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde::Serialize;
-use shared::api::{layers::chain, problem::RETRY_AFTER_SECONDS};
+use shared::{
+    api::{layers::chain, problem::RETRY_AFTER_SECONDS},
+    clock::moment,
+};
 use utoipa::ToSchema;
 
 use crate::{State, get_health::NOT_KEPT};
@@ -38,6 +41,7 @@ pub struct Readiness {
     /// `ok` if all components are `ok`, else `unavailable`.
     status: Answering,
     /// When the process answered.
+    #[serde(serialize_with = "moment::serialize")]
     #[schema(value_type = String, format = DateTime)]
     timestamp: Timestamp,
     /// Number of seconds since the process started.

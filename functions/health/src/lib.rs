@@ -56,7 +56,7 @@ pub fn api(state: State) -> Api {
         .public(Verb::Get, "/health/ready", get_readiness::get_readiness)
         .public(Verb::Get, "/openapi.json", get_document::get_document)
         .public(Verb::Get, "/docs", show_docs::show_docs)
-        .finish()
+        .finish(&Document::openapi())
 }
 
 /// The trunk of the OpenAPI document, with this function's part of it: those of the other functions are merged into it.

@@ -1,7 +1,6 @@
 //! `GET /api/runs/{run_id}/archive/download`: a file of a run's archive, or all of it as a ZIP.
 
 use axum::{extract::State as FromState, response::Response};
-use serde::Deserialize;
 use shared::{
     api::{
         extract::{ApiQuery, PathId},
@@ -10,6 +9,7 @@ use shared::{
     },
     auth::user::Caller,
     paths::safe_join,
+    read_fields,
     start_run::file_name,
     stores::keys,
 };
@@ -18,13 +18,15 @@ use utoipa::IntoParams;
 use crate::State;
 
 /// What of an archive to download.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ArchiveQuery {
     /// Path of one file in the archive. Without it, the whole archive is downloaded as a ZIP.
     #[param(example = "input/february.csv")]
     path: Option<String>,
 }
+
+read_fields!(ArchiveQuery { path: text });
 
 /// Download an archive or one of its files
 ///
@@ -46,11 +48,11 @@ pub struct ArchiveQuery {
 pub async fn download_archive(
     FromState(state): FromState<State>,
     caller: Caller,
-    PathId(run_id): PathId,
     ApiQuery(query): ApiQuery<ArchiveQuery>,
+    PathId(run_id): PathId,
 ) -> Result<Response, ApiError> {
     // The bound of paths is that of a path in the archive: its folder comes on top.
-    let path = query.path.map(|path| safe_join("", &[&path])).transpose()?;
+    let path = query.path.filter(|path| !path.is_empty()).map(|path| safe_join("", &[&path])).transpose()?;
     let key = path.map(|path| format!("{}/{path}", keys::archive(run_id)).trim_end_matches('/').to_owned());
     let run = state.run_of(&caller, run_id).await?;
     match key {

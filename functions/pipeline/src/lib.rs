@@ -74,7 +74,7 @@ pub fn api(state: State) -> Api {
         .with(ReadRuns, Verb::Get, output, download_output::download_output)
         .with(ReadRuns, Verb::Get, "/api/runs/{run_id}/archive", list_archive::list_archive)
         .with(ReadRuns, Verb::Get, "/api/runs/{run_id}/archive/download", download_archive::download_archive)
-        .finish()
+        .finish(&Document::openapi())
 }
 
 /// This function's part of the OpenAPI document.

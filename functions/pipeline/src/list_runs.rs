@@ -6,19 +6,20 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use jiff::Timestamp;
-use serde::Deserialize;
 use shared::{
     api::{
         extract::ApiQuery,
         file_answer::made_file,
         objects::RunObject,
         page::{Listing, Page, PageQuery},
-        problem::{ApiError, InputError, ProblemObject},
+        problem::{ApiError, ProblemObject},
+        values::{BadValue, FieldValue},
     },
     auth::{
         permission::Permission,
         user::{Caller, Scope},
     },
+    read_fields,
     run::RunStatus,
     stores::runs::RunFilter,
 };
@@ -28,20 +29,36 @@ use uuid::Uuid;
 use crate::State;
 
 /// Which runs are wanted.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct RunQuery {
     /// Only runs with this status.
     status: Option<RunStatus>,
     /// Only runs created on this weekday, in UTC: 0 is Monday, 6 is Sunday.
-    #[param(minimum = 0, maximum = 6, example = 0)]
-    run_weekday: Option<u8>,
+    #[param(value_type = Option<u8>, minimum = 0, maximum = 6, example = 0)]
+    run_weekday: Option<Weekday>,
     /// Only runs of this sales team.
     sales_team_id: Option<Uuid>,
 }
 
-/// Sunday.
-const LAST_WEEKDAY: u8 = 6;
+read_fields!(RunQuery { status: optional, run_weekday: optional, sales_team_id: optional });
+
+/// A day of the week, from 0 for Monday to 6 for Sunday.
+#[derive(Debug, Clone, Copy)]
+struct Weekday(u8);
+
+impl FieldValue for Weekday {
+    fn expected() -> String {
+        "a number from 0 for Monday to 6 for Sunday".to_owned()
+    }
+
+    fn from_text(text: &str) -> Result<Self, Vec<BadValue>> {
+        match text.as_bytes() {
+            [digit @ b'0'..=b'6'] => Ok(Self(digit - b'0')),
+            _ => Err(BadValue::text::<Self>(text)),
+        }
+    }
+}
 
 /// List runs
 ///
@@ -61,24 +78,18 @@ pub async fn list_runs(
     FromState(state): FromState<State>,
     caller: Caller,
     uri: Uri,
-    page: Page,
-    ApiQuery(query): ApiQuery<RunQuery>,
+    ApiQuery((page, query)): ApiQuery<(Page<(Timestamp, Uuid)>, RunQuery)>,
 ) -> Result<Response, ApiError> {
-    if query.run_weekday.is_some_and(|day| day > LAST_WEEKDAY) {
-        return Err(ApiError::invalid(InputError::query("run_weekday", "It must be from 0 for Monday to 6 for Sunday.")));
-    }
-    let cursor: Option<(Timestamp, Uuid)> = page.cursor()?;
     let sales_team_id = match caller.scope(Permission::ReadRuns)? {
         Scope::All => query.sales_team_id,
         // Of other teams there is nothing to see.
         Scope::Team(own) if query.sales_team_id.is_some_and(|team| team != own) => {
-            return Ok(Listing::<()>::new(&uri, &page, Vec::new(), false, None::<&()>).into_response());
+            return Ok(Listing::<()>::new(&uri, &page, Vec::new(), false, None).into_response());
         }
         Scope::Team(own) => Some(own),
     };
-    let filter = RunFilter { status: query.status, run_weekday: query.run_weekday, sales_team_id };
-    let skip = if cursor.is_some() { 0 } else { page.skip };
-    let (runs, more) = state.runs.list(filter, cursor, skip, page.limit).await?;
+    let filter = RunFilter { status: query.status, run_weekday: query.run_weekday.map(|Weekday(day)| day), sales_team_id };
+    let (runs, more) = state.runs.list(filter, page.after, page.skipped(), page.limit).await?;
     let last = runs.last().map(|run| (run.created_at, run.run_id));
     let headers = Listing::<()>::new(&uri, &page, Vec::new(), more, last.as_ref()).headers();
     let json = serde_json::to_vec(&runs).map_err(ApiError::internal)?;

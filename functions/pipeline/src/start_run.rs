@@ -1,18 +1,17 @@
 //! `POST /api/pipeline/run`: starts a run on tapes in the inputs.
 
 use axum::{
-    body::Body,
     extract::{FromRequest, Request, State as FromState},
-    http::{HeaderMap, header},
+    http::HeaderMap,
     response::Response,
 };
-use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use jiff::civil::Date;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use shared::{
     api::{
-        extract::{ApiJson, body},
+        extract::OptionalJson,
+        fields::{Fields, FromFields, any},
         objects::RunObject,
         problem::{ApiError, InputError, ProblemObject},
     },
@@ -20,11 +19,10 @@ use shared::{
         permission::Permission,
         user::{Caller, Scope},
     },
-    paths::Area,
-    phases::pricing::{IrrTarget, IrrTargetError},
+    paths::{Area, PathError, safe_join},
+    phases::pricing::IrrTarget,
     rules::rule_set::RuleSetFile,
-    run::parse_pdate,
-    start_run::{MAX_RULE_SET_BYTES, Terms, Wanted, find_file, find_tapes, request},
+    start_run::{MAX_RULE_SET_BYTES, MAX_TAPES, Terms, Wanted, find_file, find_tapes, request},
     storage::{StorageBackend as _, collect},
     stores::{
         keys,
@@ -37,16 +35,16 @@ use uuid::Uuid;
 use crate::{State, answer_run::preferred_wait};
 
 /// Tapes of a run and the terms to judge them by. Every field is optional.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"files": ["2026-02/february.csv"], "irr_target": 8.05, "pdate": "2026-02-15"}))]
 pub struct StartRun {
     /// Purchase date, `YYYY-MM-DD`. Null or absent: the day, in UTC, on which the run is created.
     #[schema(value_type = Option<String>, format = Date)]
-    pdate: Option<String>,
+    pdate: Option<Date>,
     /// IRR target in percent, above 0 and at most 30. Null or absent: 8.05.
     #[schema(value_type = Option<f64>, exclusive_minimum = 0, maximum = 30, example = 8.05)]
-    irr_target: Option<Box<RawValue>>,
+    irr_target: Option<IrrTarget>,
     /// Folder in the area `inputs`: all tapes in it form the run. Null or absent: the root of the area, unless `files` are named.
     #[schema(example = "2026-02")]
     folder: Option<String>,
@@ -64,10 +62,42 @@ pub struct StartRun {
     dry_run: Option<bool>,
 }
 
-/// What was asked for, with the bytes that asked for it.
+impl FromFields for StartRun {
+    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        let pdate = fields.optional("pdate", any);
+        let irr_target = fields.optional("irr_target", any);
+        let folder = fields.optional("folder", any);
+        let files = fields.optional("files", |files: &Vec<String>| count(files));
+        let rule_set = fields.optional("rule_set", any);
+        let sales_team_id = fields.optional("sales_team_id", any);
+        let dry_run = fields.optional("dry_run", any);
+        if matches!((&folder, &files), (Some(Some(_)), Some(Some(_)))) {
+            return fields.refuse("files", "Name either a folder or files, not both.");
+        }
+        Some(Self {
+            pdate: pdate?,
+            irr_target: irr_target?,
+            folder: folder?,
+            files: files?,
+            rule_set: rule_set?,
+            sales_team_id: sales_team_id?,
+            dry_run: dry_run?,
+        })
+    }
+}
+
+/// The check of a list of tapes.
+fn count(files: &[String]) -> Result<(), String> {
+    match files.len() {
+        1..=MAX_TAPES => Ok(()),
+        _ => Err(format!("A run takes 1 to {MAX_TAPES} tapes.")),
+    }
+}
+
+/// What was asked for, and the key of the request if it has one.
 pub struct Order {
     wanted: StartRun,
-    bytes: Bytes,
+    key: Option<String>,
 }
 
 impl FromRequest<State> for Order {
@@ -75,15 +105,16 @@ impl FromRequest<State> for Order {
 
     /// From JSON. No body at all asks for a run with all defaults.
     async fn from_request(request: Request, state: &State) -> Result<Self, ApiError> {
-        let (parts, content) = request.into_parts();
-        let typed = parts.headers.contains_key(header::CONTENT_TYPE);
-        let bytes = body(Request::from_parts(parts.clone(), content), state).await?;
-        if bytes.is_empty() && !typed {
-            return Ok(Self { wanted: StartRun::default(), bytes });
+        let key = idempotency_key(request.headers());
+        match (OptionalJson::from_request(request, state).await, key) {
+            (Ok(OptionalJson(wanted)), Ok(key)) => Ok(Self { wanted, key }),
+            (Ok(_), Err(error)) => Err(ApiError::invalid(error)),
+            (Err(ApiError::Invalid(mut errors)), Err(error)) => {
+                errors.push(error);
+                Err(ApiError::Invalid(errors))
+            }
+            (Err(error), _) => Err(error),
         }
-        let again = Request::from_parts(parts, Body::from(bytes.clone()));
-        let ApiJson(wanted) = ApiJson::from_request(again, state).await?;
-        Ok(Self { wanted, bytes })
     }
 }
 
@@ -122,25 +153,36 @@ pub async fn start_run(
     FromState(state): FromState<State>,
     caller: Caller,
     headers: HeaderMap,
-    Order { wanted, bytes }: Order,
+    Order { wanted, key }: Order,
 ) -> Result<Response, ApiError> {
-    let (terms, tapes) = (wanted.terms(&caller)?, wanted.tapes()?);
-    let key = idempotency_key(&headers, &caller, &bytes)?;
     let wait = preferred_wait(&headers);
     let scope = caller.scope(Permission::StartRuns)?;
     if wanted.rule_set.is_some() || wanted.sales_team_id.is_some() {
         caller.scope(Permission::ChooseTerms)?;
     }
+    let meaning = wanted.meaning()?;
+    let key = key.map(|key| IdempotencyKey {
+        user: caller.user.id,
+        key_hash: hash(key.as_bytes()),
+        request_hash: hash(meaning.as_bytes()),
+    });
     if let Some(first) = state.first_run(scope, key.as_ref()).await? {
         return state.answer_run(first, wait).await;
     }
     let root = keys::area_root(Area::Inputs, scope);
-    let tapes = find_tapes(&state.storage, &root, &tapes).await?;
+    let tapes = find_tapes(&state.storage, &root, &wanted.tapes()).await?;
     let rule_set = match &wanted.rule_set {
         Some(path) => Some(state.rule_set(&root, path).await?),
         None => None,
     };
-    let terms = Terms { sales_team_id: scope.team().or(wanted.sales_team_id), rule_set, ..terms };
+    let terms = Terms {
+        sales_team_id: scope.team().or(wanted.sales_team_id),
+        created_by: Some(caller.user.id),
+        irr_target: wanted.irr_target,
+        pdate: wanted.pdate,
+        rule_set,
+        dry_run: wanted.dry_run.unwrap_or(false),
+    };
     let request = request(Uuid::new_v4(), terms, tapes, state.clock.now());
     let run = request.run().map_err(ApiError::internal)?;
     let run = match state.runs.create(&run, &request, key.as_ref()).await? {
@@ -154,50 +196,66 @@ pub async fn start_run(
     state.answer_run(run.ok_or(ApiError::not_found("The run"))?, wait).await
 }
 
-impl StartRun {
-    /// The terms that are stated as they are.
-    fn terms(&self, caller: &Caller) -> Result<Terms, ApiError> {
-        let mut errors = Vec::new();
-        let pdate = self.pdate.as_deref().map(parse_pdate).transpose();
-        let pdate = pdate.map_err(|error| errors.push(InputError::body("pdate", error))).ok().flatten();
-        let irr_target = self.irr_target.as_deref().map(irr_target).transpose();
-        let irr_target = irr_target.map_err(|error| errors.push(InputError::body("irr_target", error))).ok().flatten();
-        if !errors.is_empty() {
-            return Err(ApiError::Invalid(errors));
-        }
-        let (created_by, dry_run) = (Some(caller.user.id), self.dry_run.unwrap_or(false));
-        Ok(Terms { sales_team_id: None, created_by, irr_target, pdate, rule_set: None, dry_run })
-    }
-
-    fn tapes(&self) -> Result<Wanted, ApiError> {
-        match (&self.folder, &self.files) {
-            (Some(_), Some(_)) => Err(ApiError::invalid(InputError::body("files", "Name either a folder or files, not both."))),
-            (None, Some(files)) => Ok(Wanted::Files(files.clone())),
-            (folder, None) => Ok(Wanted::Folder(folder.clone().unwrap_or_default())),
-        }
-    }
+/// What a request asks for, in one form: two requests with the same meaning give the same JSON.
+#[derive(Serialize)]
+struct Meaning {
+    /// Without one it is the day of the run, which is another day tomorrow: it is not filled in.
+    pdate: Option<Date>,
+    irr_target: String,
+    folder: Option<String>,
+    files: Option<Vec<String>>,
+    rule_set: Option<String>,
+    sales_team_id: Option<Uuid>,
+    dry_run: bool,
 }
 
-/// The target as it was written: a JSON number, exact to its last digit.
-fn irr_target(written: &RawValue) -> Result<IrrTarget, IrrTargetError> {
-    written.get().parse()
+impl StartRun {
+    fn tapes(&self) -> Wanted {
+        match (&self.folder, &self.files) {
+            (_, Some(files)) => Wanted::Files(files.clone()),
+            (folder, None) => Wanted::Folder(folder.clone().unwrap_or_default()),
+        }
+    }
+
+    /// What it asks for, as JSON with every default but the date filled in.
+    ///
+    /// # Errors
+    /// 400 for a path that is against the rules.
+    fn meaning(&self) -> Result<String, ApiError> {
+        let path = |path: &String| safe_join("", &[path]);
+        let (folder, files) = match self.tapes() {
+            Wanted::Folder(folder) => (Some(path(&folder)?), None),
+            Wanted::Files(files) => (None, Some(files.iter().map(path).collect::<Result<_, PathError>>()?)),
+        };
+        let meaning = Meaning {
+            pdate: self.pdate,
+            irr_target: self.irr_target.unwrap_or(IrrTarget::DEFAULT).percent().to_string(),
+            folder,
+            files,
+            rule_set: self.rule_set.as_ref().map(path).transpose()?,
+            sales_team_id: self.sales_team_id,
+            dry_run: self.dry_run.unwrap_or(false),
+        };
+        serde_json::to_string(&meaning).map_err(ApiError::internal)
+    }
 }
 
 /// The longest idempotency key, in characters.
 const MAX_KEY: usize = 255;
 
-fn idempotency_key(headers: &HeaderMap, caller: &Caller, body: &[u8]) -> Result<Option<IdempotencyKey>, ApiError> {
-    let bad = |sentence: &str| ApiError::invalid(InputError::new("header", "Idempotency-Key", "value_error", sentence));
+/// The idempotency key of a request, if it has one.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, InputError> {
+    let bad = |kind, sentence: &str| InputError::new("header", "Idempotency-Key", kind, sentence);
     let mut values = headers.get_all("idempotency-key").iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(bad("It is given more than once."));
+        return Err(bad("repeated", "It is given more than once."));
     }
-    let bytes = value.as_bytes();
-    if !(1..=MAX_KEY).contains(&bytes.len()) || !bytes.iter().all(u8::is_ascii_graphic) {
-        return Err(bad("It must have 1 to 255 ASCII characters, without spaces."));
+    let key = value.to_str().ok().filter(|key| (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()));
+    match key {
+        Some(key) => Ok(Some(key.to_owned())),
+        None => Err(bad("value_error", "It must have 1 to 255 ASCII characters, without spaces.")),
     }
-    Ok(Some(IdempotencyKey { user: caller.user.id, key_hash: hash(bytes), body_hash: hash(body) }))
 }
 
 fn hash(bytes: &[u8]) -> String {
@@ -209,7 +267,7 @@ impl State {
     async fn first_run(&self, scope: Scope, key: Option<&IdempotencyKey>) -> Result<Option<StoredRun>, ApiError> {
         let Some(key) = key else { return Ok(None) };
         let Some(used) = self.runs.used_key(key.user, &key.key_hash, self.clock.now()).await? else { return Ok(None) };
-        if used.body_hash != key.body_hash {
+        if used.request_hash != key.request_hash {
             let sentence = "It was used for another request within 24 hours. Use a new key for a new request.";
             return Err(ApiError::invalid(InputError::new("header", "Idempotency-Key", "key_reused", sentence)));
         }

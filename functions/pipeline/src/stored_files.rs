@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use shared::{start_run::file_name, storage::FileInfo};
+use shared::{clock::moment, start_run::file_name, storage::FileInfo};
 use utoipa::ToSchema;
 
 /// A file of a run.
@@ -23,6 +23,7 @@ pub struct FileObject {
     #[schema(example = 214)]
     size: u64,
     /// When the file was stored.
+    #[serde(serialize_with = "moment::serialize")]
     #[schema(value_type = String, format = DateTime)]
     last_modified: Timestamp,
 }

@@ -106,7 +106,7 @@ impl Desk {
         let mut all = Vec::new();
         loop {
             let (teams, more) =
-                self.teams().list(all.len() as u64, PAGE).await.map_err(|error| CommandError::of_store(&error))?;
+                self.teams().list(None, all.len() as u64, PAGE).await.map_err(|error| CommandError::of_store(&error))?;
             all.extend(teams);
             if !more {
                 return Ok(all);

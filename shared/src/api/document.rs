@@ -11,7 +11,7 @@ use crate::auth::permission::{Grant, Role, grant};
 
 use super::{
     problem::{ApiError, InputError},
-    routes::{Access, Route},
+    routes::{Access, Route, is_strict},
 };
 
 /// The media type of problems, which is not the one that the document gives to objects.
@@ -38,8 +38,10 @@ pub fn complete(parts: &OpenApi, routes: &[Route]) -> Result<Value, serde_json::
         }
     }
     let schemas = document["components"]["schemas"].clone();
-    for (_, operation) in members(&mut document, "paths").flat_map(|(_, verbs)| verbs.as_object_mut().into_iter().flatten()) {
-        add_answers(operation);
+    let operations = members(&mut document, "paths")
+        .flat_map(|(path, verbs)| verbs.as_object_mut().into_iter().flatten().map(move |(_, operation)| (path, operation)));
+    for (path, operation) in operations {
+        add_answers(operation, is_strict(path));
         for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
             tidy(&mut parameter["schema"]);
         }
@@ -88,8 +90,7 @@ fn describe_access(operation: &mut Value, access: Access) {
 }
 
 /// Adds the answers of extractors and of stores, and sorts all answers by status.
-fn add_answers(operation: &mut Value) {
-    let with_query = operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["in"] == "query"));
+fn add_answers(operation: &mut Value, with_query: bool) {
     let with_body = operation["requestBody"].is_object();
     // Whatever asks for a token asks a store whose it is.
     let with_store = operation["security"].is_array() || with_body;
@@ -321,9 +322,13 @@ mod tests {
     use crate::{api::routes::Verb, auth::permission::Permission};
 
     fn completed(operation: &Value, access: Access) -> Value {
-        let document = json!({"openapi": "3.1.0", "info": {"title": "x", "version": "1"}, "paths": {"/x": {"get": operation}}});
+        completed_at("/x", operation, access)
+    }
+
+    fn completed_at(path: &'static str, operation: &Value, access: Access) -> Value {
+        let document = json!({"openapi": "3.1.0", "info": {"title": "x", "version": "1"}, "paths": {path: {"get": operation}}});
         let document: OpenApi = serde_json::from_value(document).unwrap();
-        complete(&document, &[Route { verb: Verb::Get, path: "/x", access }]).unwrap()["paths"]["/x"]["get"].take()
+        complete(&document, &[Route { verb: Verb::Get, path, access }]).unwrap()["paths"][path]["get"].take()
     }
 
     fn statuses(operation: &Value) -> Vec<&str> {
@@ -349,8 +354,8 @@ mod tests {
         assert_eq!(statuses(&public(&json!({"responses": {}}))), [""; 0]);
         let token = completed(&json!({"responses": {}, "security": [{"bearer": []}]}), Access::LoggedIn);
         assert_eq!(statuses(&token), ["401", "503"]);
-        let parameter = json!([{"name": "q", "in": "query", "required": false}]);
-        let query = public(&json!({"responses": {"422": {"description": "own"}}, "parameters": parameter}));
+        // Every endpoint of the API looks at its query, also to refuse one.
+        let query = completed_at("/api/x", &json!({"responses": {"422": {"description": "own"}}}), Access::Public);
         assert_eq!((statuses(&query), &query["responses"]["422"]["description"]), (vec!["400", "422"], &json!("own")));
         assert_eq!(statuses(&public(&json!({"responses": {}, "requestBody": {"content": {}}}))), ["400", "503"]);
     }

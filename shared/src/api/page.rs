@@ -2,18 +2,17 @@
 
 use axum::{
     Json,
-    extract::FromRequestParts,
-    http::{HeaderMap, HeaderName, HeaderValue, Uri, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, Uri, header},
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 use utoipa::IntoParams;
 
 use super::{
-    extract::ApiQuery,
-    problem::{ApiError, InputError},
+    fields::{Fields, FromFields, any, within},
+    values::Cursor,
 };
 
 /// How many items a page has unless the caller says otherwise, and at most.
@@ -23,8 +22,8 @@ pub const MAX_LIMIT: u64 = 1000;
 /// How many items there are in all, where that is known without reading them.
 pub const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
-/// Which page is wanted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, IntoParams)]
+/// Which page is wanted of a list that has cursors: what [`Page`] reads, for the document.
+#[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
     /// Number of items to skip.
@@ -34,73 +33,57 @@ pub struct PageQuery {
     #[param(default = 100, minimum = 1, maximum = 1000)]
     pub limit: Option<u64>,
     /// Cursor of the page, taken from the `next` link of the page before it. With a cursor, every page costs the same.
-    #[param(example = "WyIyMDI2LTAyLTAyIl0")]
+    #[param(min_length = 1, example = "WyIyMDI2LTAyLTAyIl0")]
     pub after: Option<String>,
 }
 
-/// A page that may be given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
+/// Which page is wanted of a list that has no cursors.
+#[derive(Debug, Clone, Default, PartialEq, Eq, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SkipQuery {
     /// How many items to pass over.
-    pub skip: u64,
-    /// How many items to give: 1 to 1,000.
-    pub limit: u64,
-    /// Where the page before this one ended.
-    pub after: Option<String>,
+    #[param(default = 0)]
+    pub skip: Option<u64>,
+    /// How many items to give.
+    #[param(default = 100, minimum = 1, maximum = 1000)]
+    pub limit: Option<u64>,
 }
 
 /// The largest number of items that can be passed over: what any store can count.
 const MAX_SKIP: u64 = i64::MAX as u64;
 
-impl PageQuery {
-    /// The page, if it is one that may be given.
-    ///
-    /// # Errors
-    /// 422 that names every value out of range.
-    pub fn check(&self) -> Result<Page, ApiError> {
-        let (skip, limit) = (self.skip.unwrap_or(0), self.limit.unwrap_or(DEFAULT_LIMIT));
-        let mut errors = Vec::new();
-        if skip > MAX_SKIP {
-            errors.push(InputError::query("skip", "It is too large."));
-        }
-        if !(1..=MAX_LIMIT).contains(&limit) {
-            errors.push(InputError::query("limit", format!("It must be from 1 to {MAX_LIMIT}.")));
-        }
-        if errors.is_empty() { Ok(Page { skip, limit, after: self.after.clone() }) } else { Err(ApiError::Invalid(errors)) }
+crate::read_fields!(SkipQuery { skip: optional(within(0..=MAX_SKIP)), limit: optional(within(1..=MAX_LIMIT)) });
+
+/// A page that may be given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<C = ()> {
+    /// How many items to pass over.
+    pub skip: u64,
+    /// How many items to give: 1 to 1,000.
+    pub limit: u64,
+    /// Where the page before this one ended, in a list that has cursors.
+    pub after: Option<C>,
+}
+
+impl<C> From<SkipQuery> for Page<C> {
+    fn from(query: SkipQuery) -> Self {
+        Self { skip: query.skip.unwrap_or(0), limit: query.limit.unwrap_or(DEFAULT_LIMIT), after: None }
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Page {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let ApiQuery(query) = ApiQuery::<PageQuery>::from_request_parts(parts, state).await?;
-        query.check()
+/// A page of a list that has cursors.
+impl<C: DeserializeOwned> FromFields for Page<C> {
+    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        let query = SkipQuery::from_fields(fields);
+        let after = fields.optional::<Cursor<C>, _>("after", any)?;
+        Some(Self { after: after.map(|Cursor(after)| after), ..query?.into() })
     }
 }
 
-impl Page {
-    /// Makes sure that there is no cursor, of a list whose pages cost the same wherever they are, and that has none.
-    ///
-    /// # Errors
-    /// 422 for any cursor.
-    pub fn without_cursor(self) -> Result<Self, ApiError> {
-        match self.after {
-            Some(_) => Err(ApiError::invalid(InputError::query("after", "This list has no cursors. Use `skip`."))),
-            None => Ok(self),
-        }
-    }
-
-    /// What the cursor of this page says, when it has one.
-    ///
-    /// # Errors
-    /// 422 for a cursor that is not one of ours.
-    pub fn cursor<C: DeserializeOwned>(&self) -> Result<Option<C>, ApiError> {
-        let Some(text) = &self.after else { return Ok(None) };
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok();
-        let cursor = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let unknown = || ApiError::invalid(InputError::query("after", "It is no cursor of this list. Take it from a link."));
-        cursor.map(Some).ok_or_else(unknown)
+impl<C> Page<C> {
+    /// How many items the store passes over: none where a cursor says where the page begins.
+    pub fn skipped(&self) -> u64 {
+        if self.after.is_some() { 0 } else { self.skip }
     }
 }
 
@@ -114,7 +97,7 @@ pub struct Listing<T> {
 
 impl<T> Listing<T> {
     /// The items of a page. `more` says whether there are items after them, and `cursor` where they begin.
-    pub fn new<C: Serialize>(uri: &Uri, page: &Page, items: Vec<T>, more: bool, cursor: Option<&C>) -> Self {
+    pub fn new<C: Serialize>(uri: &Uri, page: &Page<C>, items: Vec<T>, more: bool, cursor: Option<&C>) -> Self {
         let mut links = Vec::new();
         if more {
             let cursor = cursor.and_then(|cursor| serde_json::to_vec(cursor).ok()).map(|json| URL_SAFE_NO_PAD.encode(json));
@@ -171,12 +154,19 @@ impl<T: Serialize> IntoResponse for Listing<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::problem::ApiError;
 
-    fn page(skip: u64, limit: u64) -> Page {
+    type At = (u8, String);
+
+    fn page(skip: u64, limit: u64) -> Page<At> {
         Page { skip, limit, after: None }
     }
 
-    fn links(uri: &str, page: &Page, more: bool, cursor: Option<&(u8, &str)>) -> String {
+    fn asked(query: &str) -> Result<Page<At>, ApiError> {
+        Fields::of_query(query).and_then(Fields::read)
+    }
+
+    fn links(uri: &str, page: &Page<At>, more: bool, cursor: Option<&At>) -> String {
         let listing: Listing<u8> = Listing::new(&uri.parse().unwrap(), page, vec![1], more, cursor);
         let response = listing.into_response();
         response.headers().get(header::LINK).map_or("", |value| value.to_str().unwrap()).to_owned()
@@ -184,13 +174,12 @@ mod tests {
 
     #[test]
     fn a_page_has_its_defaults_and_bounds() {
-        assert_eq!(PageQuery::default().check().unwrap(), page(0, 100));
-        let asked = |skip, limit| PageQuery { skip, limit, after: None }.check();
-        assert_eq!(asked(Some(5), Some(1)).unwrap(), page(5, 1));
-        assert_eq!(asked(None, Some(1000)).unwrap().limit, 1000);
-        for (skip, limit, wrong) in [(None, Some(0), 1), (None, Some(1001), 1), (Some(u64::MAX), Some(0), 2)] {
-            match asked(skip, limit) {
-                Err(ApiError::Invalid(errors)) => assert_eq!(errors.len(), wrong),
+        assert_eq!(asked("").unwrap(), page(0, 100));
+        assert_eq!(asked("skip=5&limit=1").unwrap(), page(5, 1));
+        assert_eq!(asked("limit=1000").unwrap().limit, 1000);
+        for (query, wrong) in [("limit=0", 1), ("limit=1001", 1), ("skip=18446744073709551615&limit=0&after=!", 3)] {
+            match asked(query) {
+                Err(ApiError::Invalid(errors)) => assert_eq!(errors.len(), wrong, "{query}"),
                 other => panic!("{other:?}"),
             }
         }
@@ -209,13 +198,12 @@ mod tests {
 
     #[test]
     fn a_cursor_comes_back_as_it_went() {
-        let next = links("/api/runs", &page(0, 10), true, Some(&(7, "x")));
-        let after = next.split("after=").nth(1).unwrap().split('>').next().unwrap();
-        let page = Page { after: Some(after.to_owned()), ..page(10, 10) };
-        assert_eq!(page.cursor::<(u8, String)>().unwrap(), Some((7, "x".to_owned())));
+        let next = links("/api/runs", &page(0, 10), true, Some(&(7, "x".to_owned())));
+        let query = next.split('?').nth(1).unwrap().split('>').next().unwrap();
+        let page = asked(query).unwrap();
+        assert_eq!((&page.after, page.skip, page.skipped()), (&Some((7, "x".to_owned())), 10, 0));
         for bad in ["!", "AAAA", "e30"] {
-            let page = Page { after: Some(bad.to_owned()), ..page.clone() };
-            assert!(matches!(page.cursor::<(u8, String)>(), Err(ApiError::Invalid(_))), "{bad}");
+            assert!(matches!(asked(&format!("after={bad}")), Err(ApiError::Invalid(_))), "{bad}");
         }
     }
 }

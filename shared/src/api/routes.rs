@@ -4,15 +4,21 @@ use std::fmt;
 
 use axum::{
     Router,
-    extract::FromRef,
+    extract::{FromRef, Request},
     handler::Handler,
-    middleware::from_fn_with_state,
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::Response,
     routing::{MethodFilter, MethodRouter, on},
 };
+use utoipa::openapi::{OpenApi, RefOr, path::ParameterIn};
 
 use crate::auth::permission::Permission;
 
-use super::authenticate::{Authenticator, Gate, authenticate};
+use super::{
+    authenticate::{Authenticator, Gate, authenticate},
+    fields::Fields,
+    problem::ApiError,
+};
 
 /// The methods that routes are made for. Whatever takes GET takes HEAD, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,23 +82,41 @@ pub struct Route {
     pub access: Access,
 }
 
+/// Below this, an endpoint without query parameters refuses every query. Other pages, which ask nothing, are lenient: browsers,
+/// monitors and caches add a query of their own to such an address.
+const STRICT: &str = "/api/";
+
+/// Whether the endpoint of a path refuses what it does not know in a query.
+pub fn is_strict(path: &str) -> bool {
+    path.starts_with(STRICT)
+}
+
 /// The routes of a function while they are put together.
 pub struct Routes<S> {
     state: S,
-    routes: Vec<(Route, MethodRouter<S>)>,
-    also: Vec<(Route, MethodRouter<S>)>,
+    routes: Vec<PlannedRoute<S>>,
+}
+
+/// A route that is not in a router yet.
+struct PlannedRoute<S> {
+    route: Route,
+    handler: MethodRouter<S>,
+    /// What stands before it; nothing before a public one.
+    gate: Option<Gate>,
+    /// Where it answers, too.
+    also: Vec<&'static str>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// No routes yet.
     pub fn new(state: S) -> Self {
-        Self { state, routes: Vec::new(), also: Vec::new() }
+        Self { state, routes: Vec::new() }
     }
 
     /// Adds a route that anybody may call.
     #[must_use]
     pub fn public<H: Handler<T, S>, T: 'static>(self, verb: Verb, path: &'static str, handler: H) -> Self {
-        self.push(Route { verb, path, access: Access::Public }, on(verb.filter(), handler))
+        self.push(Route { verb, path, access: Access::Public }, handler, None)
     }
 
     /// Adds a route for whoever is logged in.
@@ -116,8 +140,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// Lets the last route answer at other paths, too, which other routes would take from it.
     #[must_use]
     pub fn also_at(mut self, paths: &[&'static str]) -> Self {
-        if let Some((route, handler)) = self.routes.last().cloned() {
-            self.also.extend(paths.iter().map(|path| (Route { path, ..route }, handler.clone())));
+        if let Some(last) = self.routes.last_mut() {
+            last.also.extend(paths);
         }
         self
     }
@@ -127,29 +151,58 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         Authenticator: FromRef<S>,
     {
         let gate = Gate { authenticator: Authenticator::from_ref(&self.state), access: route.access };
-        // The gate stands before the route alone: that a method is wrong is told to everybody.
-        let guarded = on(route.verb.filter(), handler).route_layer(from_fn_with_state(gate, authenticate));
-        self.push(route, guarded)
+        self.push(route, handler, Some(gate))
     }
 
-    fn push(mut self, route: Route, handler: MethodRouter<S>) -> Self {
-        self.routes.push((route, handler));
+    fn push<H: Handler<T, S>, T: 'static>(mut self, route: Route, handler: H, gate: Option<Gate>) -> Self {
+        self.routes.push(PlannedRoute { route, handler: on(route.verb.filter(), handler), gate, also: Vec::new() });
         self
     }
 
-    /// The router, and the table that it is made of.
-    pub fn finish(self) -> Api {
+    /// The router, and the table that it is made of. The function's document says which routes take query parameters: those
+    /// read them, and all others refuse them.
+    pub fn finish(self, document: &OpenApi) -> Api {
         let mut router = Router::new();
         let mut table = Vec::with_capacity(self.routes.len());
-        for (route, handler) in self.routes {
+        for PlannedRoute { route, mut handler, gate, also } in self.routes {
+            if is_strict(route.path) && !takes_query(document, &route) {
+                handler = handler.route_layer(from_fn(refuse_query));
+            }
+            if let Some(gate) = gate {
+                // The gate stands before the route alone: that a method is wrong is told to everybody.
+                handler = handler.route_layer(from_fn_with_state(gate, authenticate));
+            }
+            for path in also {
+                router = router.route(path, handler.clone());
+            }
             router = router.route(route.path, handler);
             table.push(route);
         }
-        for (route, handler) in self.also {
-            router = router.route(route.path, handler);
-        }
         Api { router: router.with_state(self.state), table }
     }
+}
+
+/// Whether a document names query parameters of a route.
+fn takes_query(document: &OpenApi, route: &Route) -> bool {
+    // A parameter that takes the rest of a path is written as any other one in the document.
+    let Some(item) = document.paths.paths.get(&route.path.replace("{*", "{")) else { return false };
+    let operation = match route.verb {
+        Verb::Get => &item.get,
+        Verb::Post => &item.post,
+        Verb::Put => &item.put,
+        Verb::Delete => &item.delete,
+    };
+    let parameters = operation.iter().flat_map(|operation| operation.parameters.iter().flatten());
+    parameters.into_iter().any(|parameter| match parameter {
+        RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Query,
+        RefOr::Ref(_) => false,
+    })
+}
+
+/// Lets a request without a query pass, and answers others.
+async fn refuse_query(request: Request, next: Next) -> Result<Response, ApiError> {
+    Fields::of_query(request.uri().query().unwrap_or(""))?.read::<()>()?;
+    Ok(next.run(request).await)
 }
 
 /// The routes of a function, without the layers that all functions share.

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::clock::moment;
+
 use super::permission::Role;
 
 /// Somebody who may log in, as they are stored.
@@ -27,6 +29,7 @@ pub struct User {
     /// Whether they may log in.
     pub is_active: bool,
     /// When they were registered.
+    #[serde(with = "moment")]
     pub created_at: Timestamp,
     /// The Argon2id hash of the password, in PHC form.
     pub password_hash: String,
@@ -89,6 +92,7 @@ pub struct UserObject {
     /// Whether the user may log in.
     pub is_active: bool,
     /// When the user was registered.
+    #[serde(serialize_with = "moment::serialize")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
 }

@@ -64,8 +64,8 @@ pub struct IdempotencyKey {
     pub user: Uuid,
     /// The hash of the key.
     pub key_hash: String,
-    /// The hash of the body that it came with.
-    pub body_hash: String,
+    /// The hash of what the request asks for.
+    pub request_hash: String,
 }
 
 /// What is known of an idempotency key that was used.
@@ -73,8 +73,9 @@ pub struct IdempotencyKey {
 pub struct UsedKey {
     /// The run that it made.
     pub run_id: Uuid,
-    /// The hash of the body that it came with.
-    pub body_hash: String,
+    /// The hash of what the request asked for. Keys of before carry the hash of its bytes, under this name.
+    #[serde(rename = "body_hash")]
+    pub request_hash: String,
     /// When it is forgotten, in seconds.
     pub expires_at: i64,
 }
@@ -154,7 +155,7 @@ impl Runs {
         }
         if let Some(key) = key {
             let expires_at = request.created_at.as_second() + KEY_LIFETIME.as_secs();
-            let used = UsedKey { run_id: id, body_hash: key.body_hash.clone(), expires_at };
+            let used = UsedKey { run_id: id, request_hash: key.request_hash.clone(), expires_at };
             let mut item = item_of(&keys::idempotency(key.user, &key.key_hash), &used)?;
             item.insert(EXPIRES_AT.to_owned(), number(expires_at));
             let unused = Condition::new(format!("attribute_not_exists(pk) OR {EXPIRES_AT} <= :now"));

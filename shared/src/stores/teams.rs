@@ -7,7 +7,7 @@ use crate::auth::user::SalesTeam;
 use super::{
     StoreError,
     keys::{self, BY_TIME},
-    table::{Condition, List, Table, Transacted, Write, document_of, item_of, listed},
+    table::{Condition, List, Place, Table, Transacted, Write, document_of, item_of, listed},
 };
 
 /// The sales teams.
@@ -42,13 +42,14 @@ impl Teams {
         self.table.get(&keys::team(id)).await?.map(|item| document_of(&item)).transpose()
     }
 
-    /// Teams by name.
+    /// Teams by name, after one of them, and whether there are more.
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn list(&self, skip: u64, limit: u64) -> Result<(Vec<SalesTeam>, bool), StoreError> {
+    pub async fn list(&self, after: Option<&SalesTeam>, skip: u64, limit: u64) -> Result<(Vec<SalesTeam>, bool), StoreError> {
         let partition = keys::TEAMS.to_owned();
-        let list = List { index: BY_TIME, partition, forward: true, only: Vec::new(), after: None, skip, limit };
+        let after = after.map(|team| Place { place: keys::by_name(&team.name, team.id), key: keys::team(team.id) });
+        let list = List { index: BY_TIME, partition, forward: true, only: Vec::new(), after, skip, limit };
         let listed = self.table.list(list).await?;
         let teams = listed.items.iter().map(document_of).collect::<Result<_, _>>()?;
         Ok((teams, listed.more))

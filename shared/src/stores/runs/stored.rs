@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::{
+    clock::{moment, rfc3339},
     phases::pricing::{IrrTarget, IrrTargetError},
     rules::rule_set::{RuleSet, RuleSetError, RuleSetFile, RuleSetId},
     run::{NewRun, Run, RunRecord, RunStatus},
@@ -30,6 +31,7 @@ pub struct RunRequest {
     /// The run.
     pub run_id: Uuid,
     /// When it was created.
+    #[serde(with = "moment")]
     pub created_at: Timestamp,
     /// The team whose run it is.
     pub sales_team_id: Option<Uuid>,
@@ -227,6 +229,21 @@ struct Members {
     output_dir: Option<String>,
 }
 
+/// The members of the run object that are times.
+const TIMES: [&str; 3] = ["started_at", "completed_at", "created_at"];
+
+/// The object with a time written as all times are: runs that were stored before all of them had three decimals are shown so, too.
+fn with_decimals(json: String, name: &str) -> String {
+    // As above: this can only be the member.
+    let member = format!("\"{name}\":\"");
+    let Some(start) = json.find(&member).map(|at| at + member.len()) else { return json };
+    let Some(length) = json[start..].find('"') else { return json };
+    match json[start..start + length].parse::<Timestamp>() {
+        Ok(at) => format!("{}{}{}", &json[..start], rfc3339(at), &json[start + length..]),
+        Err(_) => json,
+    }
+}
+
 impl StoredRun {
     pub(super) fn read(item: &Item) -> Result<Self, StoreError> {
         let json = json_of(item)?;
@@ -242,6 +259,7 @@ impl StoredRun {
             }
             _ => json,
         };
+        let json = TIMES.iter().fold(json, |json, name| with_decimals(json, name));
         let parted = json.strip_suffix('}').and_then(|json| json.split_once(COLUMN_MAPPING));
         let (members_before, column_mapping) =
             parted.ok_or_else(|| StoreError::Damaged("the run has no column mapping".to_owned()))?;
