@@ -204,6 +204,10 @@ pub struct DispositionObject {
     pub wa_credit_score: Option<f64>,
     /// Average price, in percent of the balance.
     pub wa_price: Option<f64>,
+    /// Dollars to pay for the loans of `to_purchase`: the exact sum of amount × price / 100, rounded half to even to whole cents;
+    /// 0 when no loan is bought. `null` for `projected` and `rejected`, which nobody pays for.
+    #[schema(example = 45_123_456.78)]
+    pub dollars_to_pay: Option<f64>,
 }
 
 /// The loans cut into groups by one field.
