@@ -4,7 +4,7 @@ use shared::{
     api::problem::{ApiError, InputError},
     auth::{
         permission::Role,
-        user::{NameError, check_email, check_name, check_password, check_username},
+        user::{NameError, check_email, check_name, check_password, check_team, check_username},
     },
     stores::users::Written,
 };
@@ -41,15 +41,18 @@ impl Checks {
 
     /// Looks whether a member of a sales team has one.
     pub fn team(&mut self, role: Role, team: Option<Uuid>) {
-        if role == Role::SalesTeam && team.is_none() {
-            self.0.push(InputError::body("sales_team_id", "A user with the role sales_team needs a team."));
-        }
+        self.0.extend(check_team(role, team).err().map(no_team));
     }
 
     /// Whether everything is as it must be.
     pub fn finish(self) -> Result<(), ApiError> {
         if self.0.is_empty() { Ok(()) } else { Err(ApiError::Invalid(self.0)) }
     }
+}
+
+/// What is told of a member of a sales team who has none.
+pub fn no_team(error: NameError) -> InputError {
+    InputError::body("sales_team_id", error)
 }
 
 /// The answer when the store does not take a user.
