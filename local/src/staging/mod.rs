@@ -1,8 +1,14 @@
 //! Where the files of a run are written, and how they appear under their final names all at once or not at all.
 //!
 //! Results are staged inside the folder that they are for, the archive inside the folder of archives, so that what moves
-//! them is a rename. What fails is removed again, with the folders that were made for it. A process that is killed between two
-//! of the renames cannot do that: the manifest, which is there only beside all the files that it names, says what is whole.
+//! them is a rename. What the run before left in the folder of the results is withdrawn first. What fails, or is ended by a
+//! signal, is removed again, with the folders that were made for it. A process that is killed cannot do that: the next run of the
+//! place does it, and until then the manifest, which is there only beside all the files that it names, says what is whole.
+
+mod begun;
+mod earlier;
+mod folder;
+mod places;
 
 use std::{
     fs::{self, File},
@@ -14,104 +20,86 @@ use std::{
 use shared::{
     engine::{Destination, Outcome},
     error::{Phase, RunError},
-    facts::{EXCEPTIONS_FILE, FACTS_FILE},
     manifest::{MANIFEST_FILE, OUTPUT_FOLDER, archived_output, archived_tape},
     results::csv::OutputFile,
     tape::text::RawCopy,
 };
-use uuid::Uuid;
 
-use crate::Surroundings;
-
-const PREFIX: &str = ".loan-engine-";
-/// Held by the process that works in a staging folder.
-const LOCK_FILE: &str = ".lock";
-/// What the results replace, until all of them are in place.
-const REPLACED_FOLDER: &str = "replaced";
-
-/// The files of a run beside the archive, in the order in which they appear.
-pub const RESULT_FILES: [&str; 7] = [
-    OutputFile::PurchaseTape.file_name(),
-    OutputFile::ProjectedTape.file_name(),
-    OutputFile::RejectionReport.file_name(),
-    OutputFile::ExceptionSummary.file_name(),
-    FACTS_FILE,
-    EXCEPTIONS_FILE,
-    MANIFEST_FILE,
-];
-
-/// Where the files of a run go.
-#[derive(Debug, Clone)]
-pub struct Places {
-    /// The folder of the results, as the user knows it.
-    pub shown: PathBuf,
-    /// The folder of the archive, as the user knows it.
-    pub shown_archive: PathBuf,
-    results: PathBuf,
-    /// The folder in which results are staged: one that is there again in the next run.
-    staged_in: PathBuf,
-    archives: PathBuf,
-    run_id: Uuid,
-}
-
-impl Places {
-    /// With a folder of the user's, everything goes there. Without one the results go to `outputs/{run_id}` and the
-    /// archive to `archive/{run_id}`.
-    pub fn new(out: Option<&Path>, run_id: Uuid, around: &Surroundings) -> Self {
-        let id = run_id.to_string();
-        let (shown, staged_in, archives) = match out {
-            Some(folder) => (folder.to_owned(), folder.to_owned(), folder.join("archive")),
-            None => (Path::new("outputs").join(&id), PathBuf::from("outputs"), PathBuf::from("archive")),
-        };
-        Self {
-            results: around.locate(&shown),
-            staged_in: around.locate(&staged_in),
-            shown_archive: archives.join(&id),
-            archives: around.locate(&archives),
-            shown,
-            run_id,
-        }
-    }
-
-    /// Whether the run would overwrite this file, or take its own results for tapes the next time.
-    pub fn would_overwrite(&self, file: &Path) -> bool {
-        RESULT_FILES.iter().any(|name| self.results.join(name).canonicalize().is_ok_and(|result| result == file))
-    }
-}
+pub use self::{
+    begun::{Begun, Stage},
+    places::Places,
+};
+use self::{
+    earlier::{lock_folder, place_results, remove_abandoned, undo, withdraw},
+    folder::{StagedFolder, remove_empty, staged_path},
+    places::RESULT_FILES,
+};
 
 /// The files of a run while it is not completed. Dropping it removes them.
 pub struct Staging {
     places: Places,
-    // Dropped before `results`, because the folder of the archives may lie in that of the results.
-    archive: StagedFolder,
-    results: StagedFolder,
+    begun: Begun,
+    /// The folder of the unfinished results.
+    results: PathBuf,
+    /// The folder of the unfinished archive; `None` for a run that is not archived.
+    archive: Option<PathBuf>,
 }
 
 impl Staging {
-    /// Makes the folders.
+    /// Makes the folders, and withdraws the results of the run before.
     ///
     /// # Errors
     /// A folder that cannot be written, or a folder in the place of a result.
-    pub fn new(places: Places) -> Result<Self, RunError> {
-        let results = StagedFolder::new(&places.staged_in, places.run_id)
-            .map_err(|error| not_written(Phase::Output, &places.shown, &error))?;
-        for name in RESULT_FILES {
-            if places.results.join(name).is_dir() {
-                let error = io::Error::new(io::ErrorKind::IsADirectory, format!("there is a folder named {name}"));
-                return Err(not_written(Phase::Output, &places.shown, &error));
-            }
+    pub fn new(places: Places, begun: Begun) -> Result<Self, RunError> {
+        let results = staged_path(&places.staged_in, places.run_id);
+        let archive = places.shown_archive.is_some().then(|| staged_path(&places.archives, places.run_id));
+        let staging = Self { places, begun, results, archive };
+        staging.begin_results().map_err(|error| not_written(Phase::Output, &staging.places.shown, &error))?;
+        staging.begin_archive().map_err(|error| staging.archive_not_written(&error))?;
+        Ok(staging)
+    }
+
+    fn begin_results(&self) -> io::Result<()> {
+        let places = &self.places;
+        self.begun.step(|work| {
+            let undo = |run_id, staged: &Path| undo(places, run_id, staged);
+            work.results = Some(StagedFolder::new(&places.staged_in, places.run_id, undo)?);
+            work.stage = Stage::Unfinished;
+            Ok(())
+        })?;
+        // It is waited for other runs where a signal need not wait, too.
+        let results = places.results();
+        let _locked = lock_folder(&results);
+        self.begun.step(|_| withdraw(&results, &self.results))?;
+        match RESULT_FILES.iter().find(|name| results.join(name).is_dir()) {
+            None => Ok(()),
+            Some(name) => Err(io::Error::new(io::ErrorKind::IsADirectory, format!("there is a folder named {name}"))),
         }
-        let archive = StagedFolder::new(&places.archives, places.run_id)
-            .and_then(|archive| fs::create_dir(archive.path.join(OUTPUT_FOLDER)).map(|()| archive))
-            .map_err(|error| not_written(Phase::Archive, &places.shown_archive, &error))?;
-        Ok(Self { places, archive, results })
+    }
+
+    fn begin_archive(&self) -> io::Result<()> {
+        let places = &self.places;
+        let nothing = |_, _: &Path| {};
+        if self.archive.is_none() {
+            // What a run left there that was killed goes all the same.
+            remove_empty(&remove_abandoned(&places.archives, nothing));
+            return Ok(());
+        }
+        self.begun.step(|work| {
+            let archive = work.archive.insert(StagedFolder::new(&places.archives, places.run_id, nothing)?);
+            fs::create_dir(archive.path.join(OUTPUT_FOLDER))
+        })
     }
 
     /// Copies the four output files into the archive. They are files of their own: who changes one later changes only it.
+    ///
+    /// # Errors
+    /// A file that cannot be copied.
     pub fn archive_outputs(&self, outcome: &Outcome) -> Result<(), RunError> {
+        let Some(archive) = &self.archive else { return Ok(()) };
         let copy = |file: OutputFile, size: u64| {
-            let from = self.results.path.join(file.file_name());
-            let copied = fs::copy(from, self.archive.path.join(archived_output(file)))?;
+            let from = self.results.join(file.file_name());
+            let copied = fs::copy(from, archive.join(archived_output(file)))?;
             if copied == size { Ok(()) } else { Err(io::Error::other(format!("{copied} of {size} bytes were copied"))) }
         };
         std::thread::scope(|scope| {
@@ -120,80 +108,75 @@ impl Staging {
             let copies: Vec<_> = copies.collect();
             copies.into_iter().try_for_each(|copy| copy.join().unwrap_or_else(|_| Err(io::Error::other("a copy was given up"))))
         })
-        .map_err(|error| not_written(Phase::Archive, &self.places.shown_archive, &error))
+        .map_err(|error| self.archive_not_written(&error))
     }
 
     /// Writes the manifest, among the results and in the archive.
+    ///
+    /// # Errors
+    /// It cannot be written.
     pub fn write_manifest(&self, json: &[u8]) -> Result<(), RunError> {
-        for (staged, phase, shown) in
-            [(&self.results, Phase::Output, &self.places.shown), (&self.archive, Phase::Archive, &self.places.shown_archive)]
-        {
-            fs::write(staged.path.join(MANIFEST_FILE), json).map_err(|error| not_written(phase, shown, &error))?;
-        }
-        Ok(())
+        let written = fs::write(self.results.join(MANIFEST_FILE), json);
+        written.map_err(|error| not_written(Phase::Output, &self.places.shown, &error))?;
+        let Some(archive) = &self.archive else { return Ok(()) };
+        fs::write(archive.join(MANIFEST_FILE), json).map_err(|error| self.archive_not_written(&error))
     }
 
     /// Gives everything its final name.
     ///
     /// # Errors
     /// A file that cannot be put in its place; what had been there before is there again.
-    pub fn publish(mut self) -> Result<(), RunError> {
-        let failed = |phase, shown: &Path, error| not_written(phase, shown, &error);
-        let archive = self.places.archives.join(self.places.run_id.to_string());
-        self.archive.rename_to(&archive).map_err(|error| failed(Phase::Archive, &self.places.shown_archive, error))?;
-        if let Err(error) = self.place_results() {
-            // The first error is the one to tell; the archive is of no use without it.
-            let _ = fs::remove_dir_all(&archive);
-            return Err(failed(Phase::Output, &self.places.shown, error));
-        }
-        self.results.keep_parents();
-        self.archive.keep_parents();
-        Ok(())
-    }
-
-    fn place_results(&mut self) -> io::Result<()> {
-        make_folders(&self.places.results, &mut self.results.made)?;
-        // Runs that end in one folder at the same time put their results there one after the other, so that all of them
-        // are of one run. Where a folder cannot be locked, nothing else can be done about it.
-        let folder = File::open(&self.places.results).ok();
-        let _locked = folder.as_ref().map(File::lock);
-        let replaced = self.results.path.join(REPLACED_FOLDER);
-        fs::create_dir(&replaced)?;
-        let (manifest, old_manifest) = (self.places.results.join(MANIFEST_FILE), replaced.join(MANIFEST_FILE));
-        // The manifest comes last and goes first. Whoever is killed in between leaves no manifest of other files than those
-        // that are there, and files without one pass for the results of no run.
-        match fs::rename(&manifest, &old_manifest) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        for (at, name) in RESULT_FILES.iter().enumerate() {
-            let place = self.places.results.join(name);
-            // A second name for what is replaced, where the file system has such a thing.
-            let _ = fs::hard_link(&place, replaced.join(name));
-            if let Err(error) = fs::rename(self.results.path.join(name), &place) {
-                for name in &RESULT_FILES[..at] {
-                    let place = self.places.results.join(name);
-                    let _ = fs::rename(replaced.join(name), &place).or_else(|_| fs::remove_file(&place));
-                }
-                let _ = fs::rename(&old_manifest, &manifest);
+    pub fn publish(self) -> Result<(), RunError> {
+        let places = &self.places;
+        let (results, archive) = (places.results(), places.archive_of(places.run_id));
+        let failed = |error| not_written(Phase::Output, &places.shown, &error);
+        let made = self.begun.step(|work| work.results.as_mut().map_or(Ok(()), |staged| staged.make_folder(&results)));
+        made.map_err(failed)?;
+        let _locked = lock_folder(&results);
+        let mut phase = Phase::Archive;
+        // One step: who ends the run finds it in place or not begun to be.
+        let placed = self.begun.step(|work| {
+            let mut place = || {
+                work.archive.as_mut().map_or(Ok(()), |staged| staged.rename_to(&archive))?;
+                phase = Phase::Output;
+                place_results(&self.results, &results)
+            };
+            if let Err(error) = place() {
+                // The archive is of no use without the results.
+                let _ = fs::remove_dir_all(&archive);
                 return Err(error);
             }
-        }
-        Ok(())
+            work.settle();
+            Ok(())
+        });
+        placed.map_err(|error| if phase == Phase::Archive { self.archive_not_written(&error) } else { failed(error) })
+    }
+
+    fn archive_not_written(&self, error: &io::Error) -> RunError {
+        not_written(Phase::Archive, self.places.shown_archive.as_deref().unwrap_or(&self.places.shown), error)
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        self.begun.remove();
     }
 }
 
 impl Destination for Staging {
     fn create(&self, file_name: &str) -> io::Result<Box<dyn Write + Send>> {
-        StagedFile::create(&self.results.path.join(file_name), &self.places.shown)
+        self.begun.step(|_| StagedFile::create(&self.results.join(file_name), &self.places.shown))
     }
 
     fn archive_tape(&self, source_file: &str) -> io::Result<Option<RawCopy>> {
-        let path = self.archive.path.join(archived_tape(source_file).map_err(io::Error::other)?);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(|error| in_folder(&error, &self.places.shown_archive))?;
-        }
-        StagedFile::create(&path, &self.places.shown_archive).map(Some)
+        let (Some(archive), Some(shown)) = (&self.archive, &self.places.shown_archive) else { return Ok(None) };
+        let path = archive.join(archived_tape(source_file).map_err(io::Error::other)?);
+        self.begun.step(|_| {
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder).map_err(|error| in_folder(&error, shown))?;
+            }
+            StagedFile::create(&path, shown).map(Some)
+        })
     }
 }
 
@@ -232,94 +215,19 @@ impl Write for StagedFile {
     }
 }
 
-/// A folder of unfinished files, with the lock that says that somebody works in it, and the folders made for it.
-struct StagedFolder {
-    path: PathBuf,
-    lock: Option<File>,
-    made: Vec<PathBuf>,
-}
-
-impl StagedFolder {
-    fn new(parent: &Path, run_id: Uuid) -> io::Result<Self> {
-        let mut staged = Self { path: parent.join(format!("{PREFIX}{run_id}")), lock: None, made: Vec::new() };
-        make_folders(parent, &mut staged.made)?;
-        remove_abandoned(parent);
-        fs::create_dir(&staged.path)?;
-        // The lock is taken before it has its name, so that nobody finds it free. A file system without locks does
-        // without: then nothing there is taken for abandoned.
-        let unnamed = staged.path.join(".lock-new");
-        let lock = File::create(&unnamed)?;
-        if lock.try_lock().is_ok() {
-            fs::rename(unnamed, staged.path.join(LOCK_FILE))?;
-            staged.lock = Some(lock);
-        } else {
-            fs::remove_file(unnamed)?;
-        }
-        Ok(staged)
-    }
-
-    fn rename_to(&mut self, path: &Path) -> io::Result<()> {
-        if self.lock.take().is_some() {
-            fs::remove_file(self.path.join(LOCK_FILE))?;
-        }
-        fs::rename(&self.path, path)
-    }
-
-    fn keep_parents(&mut self) {
-        self.made.clear();
-    }
-}
-
-impl Drop for StagedFolder {
-    fn drop(&mut self) {
-        self.lock = None;
-        // Nothing can be done here about a folder that does not go away; the next run tries again.
-        let _ = fs::remove_dir_all(&self.path);
-        for folder in self.made.iter().rev() {
-            let _ = fs::remove_dir(folder);
-        }
-    }
-}
-
-/// Makes a folder and those above it, and notes which ones it made.
-fn make_folders(folder: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
-    let create = |made: &mut Vec<PathBuf>| fs::create_dir(folder).map(|()| made.push(folder.to_owned()));
-    match create(made) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).ok_or(error)?;
-            make_folders(parent, made)?;
-            create(made)
-        }
-        Err(_) if folder.is_dir() => Ok(()),
-        Err(_) if folder.exists() => Err(io::Error::new(io::ErrorKind::NotADirectory, "there is a file of that name")),
-        made => made,
-    }
-}
-
-/// Removes what runs left behind that were interrupted: staging folders whose lock nobody holds.
-fn remove_abandoned(parent: &Path) {
-    let Ok(entries) = fs::read_dir(parent) else { return };
-    for entry in entries.flatten() {
-        let staged = entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes());
-        if staged && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            let lock = File::open(entry.path().join(LOCK_FILE));
-            if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
-                let _ = fs::remove_dir_all(entry.path());
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use shared::clock::SystemClock;
+    use shared::{clock::SystemClock, facts::FACTS_FILE};
+    use uuid::Uuid;
 
     use super::*;
+    use crate::Surroundings;
 
     /// A staging for `out` in a folder, with all results written.
     fn staged(folder: &Path) -> Staging {
         let around = Surroundings::bare(SystemClock, folder.to_owned());
-        let staging = Staging::new(Places::new(Some(Path::new("out")), Uuid::from_u128(7), &around)).unwrap();
+        let places = Places::new(Some(Path::new("out")), true, Uuid::from_u128(7), &around);
+        let staging = Staging::new(places, Begun::default()).unwrap();
         for name in RESULT_FILES {
             staging.create(name).unwrap().write_all(b"new").unwrap();
         }
