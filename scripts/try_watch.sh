@@ -61,7 +61,7 @@ sed -i -e "s#9000#${ports[2]}#g" -e "s#\(\./\)\?\.env\.local#$folder/env#g" \
 build=$(grep '^cargo build' "$folder/block-1")
 $build
 started_stores=$(grep 'loan-engine stores' "$folder/block-1")
-bash -c "exec $started_stores" 2>"$folder/stores.log" &
+bash -c "exec $started_stores" >"$folder/stores.log" 2>&1 &
 started+=($!)
 for _ in $(seq 300); do
     grep -qs ^ENVIRONMENT= "$folder/env" && break

@@ -131,3 +131,181 @@ fn a_folder_that_is_not_there_has_no_users_and_is_not_made() {
         assert!(!folder.path().join("data").exists());
     }
 }
+
+#[test]
+fn teams_are_listed_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    done(folder.path(), &["create-team", "West"], "");
+    done(folder.path(), &["create-team", "East Coast"], "");
+    let teams: Value = serde_json::from_str(&done(folder.path(), &["list-teams", "--format", "json"], "")).unwrap();
+    let named: Vec<(&str, &str)> =
+        teams.as_array().unwrap().iter().map(|team| (team["name"].as_str().unwrap(), team["id"].as_str().unwrap())).collect();
+    assert_eq!(named.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["East Coast", "West"]);
+    let table = done(folder.path(), &["list-teams"], "");
+    let expected = named.iter().map(|(name, id)| format!("{name:<10}  {id}\n")).collect::<String>();
+    assert_eq!(table, format!("team        id\n{expected}"));
+}
+
+mod changing_a_user {
+    use super::*;
+
+    /// The users by what is shown of them.
+    fn users(folder: &Path) -> Vec<Value> {
+        serde_json::from_str(&done(folder, &["list-users", "--format", "json"], "")).unwrap()
+    }
+
+    fn update<'a>(args: &[&'a str]) -> Vec<&'a str> {
+        [&["update-user"], args].concat()
+    }
+
+    #[test]
+    fn role_team_names_and_state_can_be_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        done(folder.path(), &ANA, "correct horse\n");
+        done(folder.path(), &["create-team", "West"], "");
+        let said = done(folder.path(), &update(&["ANA", "--role", "sales_team", "--team", "west"]), "");
+        assert_eq!(said, "Changed ana (sales_team) in data.\n");
+        let ana = &users(folder.path())[0];
+        assert!(ana["role"] == "sales_team" && ana["sales_team_id"].is_string(), "{ana}");
+        let args = ["ana", "--role", "analyst", "--no-team", "--email", "a@example.com", "--full-name", "Ana Ruiz"];
+        done(folder.path(), &update(&args), "");
+        let ana = &users(folder.path())[0];
+        assert_eq!((&ana["role"], &ana["sales_team_id"]), (&"analyst".into(), &Value::Null));
+        assert_eq!((&ana["email"], &ana["full_name"]), (&"a@example.com".into(), &"Ana Ruiz".into()));
+        let said = done(folder.path(), &update(&["ana", "--active", "false"]), "");
+        assert_eq!(said, "Changed ana (analyst, not active) in data.\n");
+        assert_eq!(users(folder.path())[0]["is_active"], false);
+        done(folder.path(), &update(&["ana", "--active", "true"]), "");
+        let server = Server::start(folder.path(), &[]);
+        server.log_in("ana", "correct horse");
+    }
+
+    #[test]
+    fn a_member_of_a_sales_team_keeps_one() {
+        let folder = tempfile::tempdir().unwrap();
+        done(folder.path(), &ANA, "correct horse\n");
+        done(folder.path(), &["create-team", "West"], "");
+        let refused = |args: &[&str], part: &str| {
+            let (code, out, said) = admin(folder.path(), &update(args), "");
+            assert_eq!((code, out.as_str()), (Some(2), ""), "{args:?} {said}");
+            assert!(said.starts_with("error: ") && said.contains(part), "{args:?} {said}");
+        };
+        refused(&["ana", "--role", "sales_team"], "A user with the role sales_team needs a team. Name one with --team");
+        refused(&["ana", "--team", "East"], "There is no sales team named East.");
+        done(folder.path(), &update(&["ana", "--role", "sales_team", "--team", "West"]), "");
+        refused(&["ana", "--no-team"], "A user with the role sales_team needs a team.");
+        refused(&["ana"], "--role");
+        refused(&["ana", "--no-team", "--team", "West"], "--no-team");
+        refused(&["ana", "--active", "perhaps"], "true");
+        refused(&["ana", "--email", "ana"], "ana");
+        refused(&["nobody", "--active", "false"], "There is no user named nobody.");
+        assert_eq!(users(folder.path())[0]["role"], "sales_team");
+    }
+
+    #[test]
+    fn the_last_administrator_stays_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let create = |name: &str| {
+            let address = format!("{name}@example.com");
+            done(folder.path(), &["create-user", name, "--email", &address, "--role", "admin"], "correct horse\n");
+        };
+        create("bob");
+        let last = |args: &[&str]| {
+            let (code, _, said) = admin(folder.path(), &update(args), "");
+            assert_eq!(code, Some(1), "{said}");
+            assert!(said.starts_with("error: bob is the only administrator. Make another one first, "), "{said}");
+        };
+        last(&["bob", "--role", "analyst"]);
+        last(&["bob", "--active", "false"]);
+        create("eve");
+        done(folder.path(), &update(&["eve", "--active", "false"]), "");
+        // Who may not log in is none who is left.
+        last(&["bob", "--role", "analyst"]);
+        done(folder.path(), &update(&["eve", "--active", "true"]), "");
+        done(folder.path(), &update(&["bob", "--role", "analyst"]), "");
+        assert_eq!(users(folder.path()).iter().map(|user| user["role"].as_str().unwrap()).collect::<Vec<_>>(), ["analyst", "admin"]);
+    }
+
+    #[test]
+    fn who_is_made_inactive_loses_earlier_tokens() {
+        let (folder, server) = Server::new();
+        let bearer = format!("Bearer {}", server.admin().token());
+        drop(server);
+        let create = ["create-user", "bob", "--email", "bob@example.com", "--role", "admin"];
+        done(folder.path(), &create, "correct horse\n");
+        done(folder.path(), &update(&["admin", "--active", "false"]), "");
+        done(folder.path(), &update(&["admin", "--active", "true"]), "");
+        let server = Server::start(folder.path(), &[]);
+        server.send("GET", "/api/auth/me", &[("authorization", &bearer)], b"").expect(401);
+    }
+}
+
+mod typed_passwords {
+    use std::{cell::RefCell, collections::VecDeque, ffi::OsString, io};
+
+    use local::{Surroundings, main_with};
+    use shared::{clock::SystemClock, config::Secret};
+
+    use super::*;
+
+    thread_local! {
+        /// What is typed, one answer after the other.
+        static TYPED: RefCell<VecDeque<&'static str>> = RefCell::default();
+        /// What was asked.
+        static ASKED: RefCell<Vec<String>> = RefCell::default();
+    }
+
+    fn typed(question: &str) -> io::Result<Secret> {
+        ASKED.with_borrow_mut(|asked| asked.push(question.to_owned()));
+        let typed = TYPED.with_borrow_mut(VecDeque::pop_front);
+        typed.map(|typed| Secret::new(typed.to_owned())).ok_or(io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// Makes a user whose password is typed; the exit code, what was said of a mistake, and what was asked.
+    fn create(folder: &Path, answers: &[&'static str]) -> (u8, String, Vec<String>) {
+        TYPED.set(answers.iter().copied().collect());
+        ASKED.take();
+        let bare = Surroundings::bare(SystemClock, folder.to_owned());
+        let around = Surroundings { ask_password: typed, types_passwords: true, ..bare };
+        let args = [&["loan-engine", "admin", "--data-dir", "data"], &ANA[..]].concat();
+        let mut err = Vec::new();
+        let code = main_with(args.into_iter().map(OsString::from), &around, &mut io::sink(), &mut err);
+        (code, String::from_utf8(err).unwrap(), ASKED.take())
+    }
+
+    const FIRST: &str = "Password for ana: ";
+    const AGAIN: &str = "The same password again: ";
+    const DIFFER: &str = "The two passwords differ. Password for ana: ";
+
+    #[test]
+    fn a_password_is_asked_for_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let (code, said, asked) = create(folder.path(), &["correct horse", "correct horse"]);
+        assert_eq!((code, said.as_str()), (0, ""));
+        assert_eq!(asked, [FIRST, AGAIN]);
+        Server::start(folder.path(), &[]).log_in("ana", "correct horse");
+    }
+
+    #[test]
+    fn two_that_differ_are_asked_for_again_and_not_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let (code, said, asked) = create(folder.path(), &["correct horse", "correct house", "better horse", "better horse"]);
+        assert_eq!((code, said.as_str()), (0, ""));
+        assert_eq!(asked, [FIRST, AGAIN, DIFFER, AGAIN]);
+        Server::start(folder.path(), &[]).log_in("ana", "better horse");
+
+        let folder = tempfile::tempdir().unwrap();
+        let (code, said, asked) = create(folder.path(), &["correct horse", "other horse"].repeat(9));
+        assert_eq!((code, said.as_str()), (2, "error: The two passwords differed each time. Nothing was changed.\n"));
+        assert_eq!(asked, [FIRST, AGAIN, DIFFER, AGAIN, DIFFER, AGAIN]);
+        assert_eq!(done(folder.path(), &["list-users", "--format", "json"], ""), "[]\n");
+    }
+
+    #[test]
+    fn one_that_is_too_short_is_not_asked_for_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (code, said, asked) = create(folder.path(), &["short", "short"]);
+        assert_eq!((code, said.as_str()), (2, "error: A password has 8 to 128 characters.\n"));
+        assert_eq!(asked, [FIRST]);
+    }
+}

@@ -41,10 +41,14 @@ fn the_password_of_the_first_start_may_be_given_and_is_not_shown() {
     assert!(first.process.said.iter().all(|line| !line.contains(ADMIN_PASSWORD)));
     first.admin();
     drop(first);
-    // Later on it says nothing: the administrator has a password.
+    let log = || fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(!log().contains("LOAN_ENGINE_ADMIN_PASSWORD is ignored"));
+    // Later on the administrator has a password, and who gives another one is told how to change it.
     let second = Server::start(folder.path(), &[("LOAN_ENGINE_ADMIN_PASSWORD", "some other password")]);
     second.admin();
-    assert!(!fs::read_to_string(folder.path().join("log")).unwrap().contains(ADMIN_PASSWORD));
+    let line = log().lines().find(|line| line.contains("LOAN_ENGINE_ADMIN_PASSWORD is ignored")).unwrap().to_owned();
+    assert!(line.contains("WARN") && line.contains("`loan-engine admin set-password admin`"), "{line}");
+    assert!([ADMIN_PASSWORD, "some other password"].iter().all(|password| !log().contains(password)));
 }
 
 #[test]

@@ -106,3 +106,39 @@ fn a_stack_that_does_not_answer_is_told_of() {
     assert!(text(&output.stderr).contains("check TABLE_NAME, the region and the credentials"), "{}", text(&output.stderr));
     assert!(!folder.path().join("loan-engine-data").exists());
 }
+
+#[cfg(unix)]
+#[test]
+fn an_environment_with_keys_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    // What was there before is replaced, with what anybody could read of it.
+    std::fs::write(folder.path().join(".env.local"), "OLD=1\n").unwrap();
+    let args = ["stores", "--dynamodb-port", "0", "--s3-port", "0", "--env-file", ".env.local"];
+    let process = Process::start(folder.path(), &args, &[], "The stores serve on ");
+    let [said] = &process.said[..] else { panic!("{:?}", process.said) };
+    let file = folder.path().join(".env.local");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let written = std::fs::read_to_string(&file).unwrap();
+    let value = |name: &str| written.lines().find_map(|line| line.strip_prefix(&format!("{name}="))).unwrap();
+    let expected = format!(
+        "The stores serve on {} and {}, as .env.local says",
+        value("AWS_ENDPOINT_URL_DYNAMODB"),
+        value("AWS_ENDPOINT_URL_S3")
+    );
+    assert_eq!(*said, expected);
+    assert!(value("JWT_SECRET").len() >= 32 && !written.contains("OLD") && !said.contains(value("AWS_SECRET_ACCESS_KEY")));
+    // Their data are not those of a serve.
+    assert!(folder.path().join("loan-engine-stores").is_dir() && !folder.path().join("loan-engine-data").exists());
+    assert_eq!(process.stop().0, Some(0));
+}
+
+#[test]
+fn an_environment_that_cannot_be_written_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["stores", "--dynamodb-port", "0", "--s3-port", "0", "--env-file", "none/env"];
+    let output = give(folder.path(), &args, &[], "");
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()));
+    assert!(text(&output.stderr).starts_with("error: The file none/env cannot be written: "), "{}", text(&output.stderr));
+}

@@ -1274,6 +1274,47 @@ mod repeats {
     }
 }
 
+mod dollars_to_pay {
+    use super::*;
+
+    /// What loans of these amounts cost that are bought at 100, the rate being the target.
+    fn of(amounts: &[&str]) -> String {
+        let rows: Vec<String> =
+            (0..).zip(amounts).map(|(at, amount)| loan(&format!("L{at}"), &[("loan_amount", amount), ("note_rate", "8.05")])).collect();
+        let finished = run_lines(&rows);
+        assert_eq!(bought(&finished).len(), amounts.len());
+        let dispositions = finished.outcome.summary.finish().dispositions;
+        assert!(dispositions.projected.dollars_to_pay.is_none() && dispositions.rejected.dollars_to_pay.is_none());
+        dispositions.to_purchase.dollars_to_pay.unwrap().to_string()
+    }
+
+    #[test]
+    fn the_exact_sum_is_rounded_half_to_even_and_not_its_parts() {
+        for (amounts, dollars) in [
+            (&["250000.004", "250000.004"][..], "500000.01"),
+            (&["250000.005"], "250000"),
+            (&["250000.015"], "250000.02"),
+            (&["250000.0050000001"], "250000.01"),
+            (&["250000.005", "250000.0000000001"], "500000.01"),
+        ] {
+            assert_eq!(of(amounts), dollars, "{amounts:?}");
+        }
+        let none = run_lines(&[loan("L1", &[("credit_score", "500")])]).outcome.summary.finish();
+        assert_eq!(none.dispositions.to_purchase.dollars_to_pay.unwrap().to_string(), "0");
+    }
+
+    #[test]
+    fn prices_weigh_the_amounts() {
+        // 100 + 2.5 * (9.05 - 8.05) = 102.5, and 100 + 2.5 * (7.05 - 8.05) = 97.5.
+        let finished = run_lines(&[
+            loan("A", &[("loan_amount", "200000"), ("note_rate", "9.05")]),
+            loan("B", &[("loan_amount", "100000.01"), ("note_rate", "7.05")]),
+        ]);
+        let dispositions = finished.outcome.summary.finish().dispositions;
+        assert_eq!(dispositions.to_purchase.dollars_to_pay.unwrap().to_string(), "302500.01");
+    }
+}
+
 mod several {
     use super::*;
 

@@ -2,21 +2,23 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, value_parser};
+use clap_complete::Shell;
 use jiff::civil::Date;
 use shared::{
     auth::{
         permission::Role,
         user::{check_email, check_name, check_username},
     },
-    manifest::ENGINE_VERSION,
     phases::pricing::IrrTarget,
     run::parse_pdate,
 };
 
+use crate::{examples, version::VERSION};
+
 /// Decides for every loan of a tape: buy it, keep it for later, or turn it down, and says why.
 #[derive(Debug, Parser)]
-#[command(name = "loan-engine", version = ENGINE_VERSION, arg_required_else_help = true)]
+#[command(name = "loan-engine", version = VERSION, arg_required_else_help = true, after_help = examples::LOAN_ENGINE)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -25,19 +27,40 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the pipeline on loan tapes
+    #[command(after_help = examples::RUN)]
     Run(RunArgs),
     /// Do a run again from its archive and compare: prints "identical", or what differs
+    #[command(after_help = examples::REPLAY)]
     Replay(ReplayArgs),
     /// Serve the whole HTTP API on this machine, with its data in a folder
+    #[command(after_help = examples::SERVE)]
     Serve(ServeArgs),
     /// Serve the stores alone, DynamoDB and S3, for Lambda functions under `cargo lambda watch`
+    #[command(after_help = examples::STORES)]
     Stores(StoresArgs),
     /// Manage users and sales teams: those of a data folder, or of the deployed stack that TABLE_NAME names
+    #[command(after_help = examples::ADMIN)]
     Admin(AdminArgs),
+    /// Print a script that completes commands and options in a shell
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL", value_enum)]
+        shell: Shell,
+    },
+    /// Print the manual page of the program, or of one of its commands
+    #[command(after_help = examples::MAN)]
+    Man {
+        /// The command, such as `run` or `admin create-user`
+        #[arg(value_name = "COMMAND")]
+        command: Vec<String>,
+    },
 }
 
 /// The folder of a serve's data unless another one is named.
 pub const DATA_FOLDER: &str = "loan-engine-data";
+/// The folder of the stores' data unless another one is named: their tables are not those of a serve.
+const STORES_FOLDER: &str = "loan-engine-stores";
 
 #[derive(Debug, Args)]
 pub struct ServeArgs {
@@ -61,8 +84,11 @@ pub struct StoresArgs {
     #[arg(long, value_name = "PORT", default_value_t = 8002)]
     pub s3_port: u16,
     /// The folder of users, runs and files, which is made if it is not there
-    #[arg(long, value_name = "DIR", default_value = DATA_FOLDER)]
+    #[arg(long, value_name = "DIR", default_value = STORES_FOLDER)]
     pub data_dir: PathBuf,
+    /// Write the environment into this file, which its owner alone can read, instead of printing it
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -77,21 +103,35 @@ pub struct AdminArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum AdminCommand {
-    /// Register a user; the password is asked for, or read from standard input
+    /// Register a user; the password is asked for twice, or read from standard input
+    #[command(after_help = examples::CREATE_USER)]
     CreateUser(CreateUserArgs),
-    /// Give a user another password, which is asked for, or read from standard input; earlier tokens end
+    /// Change the role, the team, the names or the state of a user
+    #[command(after_help = examples::UPDATE_USER)]
+    UpdateUser(UpdateUserArgs),
+    /// Give a user another password, which is asked for twice, or read from standard input; earlier tokens end
+    #[command(after_help = examples::SET_PASSWORD)]
     SetPassword {
         /// The name to log in with
         #[arg(value_name = "USERNAME")]
         username: String,
     },
     /// Make a sales team
+    #[command(after_help = examples::CREATE_TEAM)]
     CreateTeam {
         /// The name of the team
         #[arg(value_name = "NAME", value_parser = checked(check_name))]
         name: String,
     },
+    /// Show all sales teams
+    #[command(after_help = examples::LIST_TEAMS)]
+    ListTeams {
+        /// How to print them
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
     /// Show all users
+    #[command(after_help = examples::LIST_USERS)]
     ListUsers {
         /// How to print them
         #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -118,6 +158,32 @@ pub struct CreateUserArgs {
     pub full_name: Option<String>,
 }
 
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("changes").required(true).multiple(true))]
+pub struct UpdateUserArgs {
+    /// The name to log in with
+    #[arg(value_name = "USERNAME")]
+    pub username: String,
+    /// The role: admin, analyst or sales_team
+    #[arg(long, value_name = "ROLE", group = "changes", value_parser = role)]
+    pub role: Option<Role>,
+    /// The sales team, by its name or its id; a sales_team user has one
+    #[arg(long, value_name = "TEAM", group = "changes")]
+    pub team: Option<String>,
+    /// Take the sales team away
+    #[arg(long, group = "changes", conflicts_with = "team")]
+    pub no_team: bool,
+    /// Whether the user may log in; false ends earlier tokens
+    #[arg(long, value_name = "true|false", group = "changes")]
+    pub active: Option<bool>,
+    /// The email address
+    #[arg(long, value_name = "ADDRESS", group = "changes", value_parser = checked(check_email))]
+    pub email: Option<String>,
+    /// The name for people
+    #[arg(long, value_name = "NAME", group = "changes", value_parser = checked(check_name))]
+    pub full_name: Option<String>,
+}
+
 /// Takes a text that passes a check as it is.
 fn checked<E>(check: fn(&str) -> Result<(), E>) -> impl Fn(&str) -> Result<String, E> + Clone {
     move |text| check(text).map(|()| text.to_owned())
@@ -129,7 +195,8 @@ fn role(word: &str) -> Result<Role, String> {
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Tapes (CSV or XLSX), or folders: all .csv and .xlsx files of a folder, in the order of their names
+    /// Tapes (CSV or XLSX), or folders: all .csv and .xlsx files of a folder, in the order of their names; `-` reads one tape
+    /// from standard input
     #[arg(value_name = "TAPE", required = true)]
     pub tapes: Vec<PathBuf>,
     /// The return that a purchase must bring, in percent: above 0 and at most 30
@@ -143,11 +210,21 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub rule_set: Option<PathBuf>,
     /// The folder for the results [default: outputs/RUN_ID, with the archive in archive/RUN_ID]
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Keep no copy of the tapes and outputs in archive/: the run cannot be repeated then, and the next one into the folder
+    /// removes its results for good
+    #[arg(long)]
+    pub no_archive: bool,
     /// How to print the summary
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
+    /// Print the strats, too: the loans by LTV, score, rate, amount, property, occupancy and purpose
+    #[arg(long)]
+    pub strats: bool,
+    /// Print nothing but errors
+    #[arg(short, long, conflicts_with_all = ["format", "strats"])]
+    pub quiet: bool,
     /// Compute everything and write nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -178,4 +255,47 @@ pub enum Format {
     Table,
     /// The run record and the API's summary, for programs
     Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// Each command with the words that lead to it.
+    fn commands(command: &clap::Command, path: &[String], found: &mut Vec<(Vec<String>, String)>) {
+        let path = [path, &[command.get_name().to_owned()]].concat();
+        found.push((path.clone(), command.get_after_help().map(ToString::to_string).unwrap_or_default()));
+        command.get_subcommands().for_each(|inner| commands(inner, &path, found));
+    }
+
+    /// The words of a line, as a shell gives them to the program: without what it does itself behind `<` or `>`.
+    fn words(line: &str) -> Vec<String> {
+        let call = line.split(['<', '>']).next().unwrap();
+        let quoted = call.split('\'').enumerate();
+        let parts = quoted.flat_map(|(at, part)| match at % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        });
+        parts.collect()
+    }
+
+    #[test]
+    fn every_command_shows_examples_of_itself_that_can_be_called() {
+        let mut found = Vec::new();
+        commands(&Cli::command(), &[], &mut found);
+        assert_eq!(found.len(), 14, "{found:?}");
+        for (path, help) in found {
+            let lines: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+            assert!(help.starts_with("Examples:\n  ") && lines.len() >= 2, "{path:?}: {help}");
+            for line in lines {
+                let words = words(line);
+                assert!(words.starts_with(&path), "{path:?}: {line}");
+                if let Err(error) = Cli::try_parse_from(&words) {
+                    panic!("{line}: {error}");
+                }
+            }
+        }
+    }
 }

@@ -7,20 +7,25 @@ mod cli;
 mod command_error;
 mod data_folder;
 pub mod embedded;
+mod examples;
+mod interrupt;
+mod manual;
 mod plain_text;
 mod progress;
 mod replay;
 mod run_command;
 mod serve;
+mod spool;
 mod staging;
 mod stores_command;
 mod summary_table;
 mod tapes;
 mod text_table;
+mod version;
 
 use std::{
     ffi::OsString,
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -48,15 +53,30 @@ pub struct Surroundings {
     pub terminal: bool,
     /// What the environment says for a name.
     pub variable: fn(&str) -> Option<String>,
+    /// Whether signals to the process are for the command.
+    pub signals: bool,
+    /// What is piped in.
+    pub standard_input: fn() -> Box<dyn Read>,
     /// Asks for a password, without showing it.
     pub ask_password: fn(&str) -> io::Result<Secret>,
+    /// Whether somebody types passwords, and may mistype one.
+    pub types_passwords: bool,
 }
 
 impl Surroundings {
-    /// Nothing but a time and a folder: no terminal, an empty environment, nobody who answers.
+    /// Nothing but a time and a folder: no terminal, no signals, no input, an empty environment, nobody who answers.
     pub fn bare(clock: impl Clock + 'static, current_dir: PathBuf) -> Self {
         let nobody = |_: &str| Err(io::ErrorKind::UnexpectedEof.into());
-        Self { clock: Arc::new(clock), current_dir, terminal: false, variable: |_| None, ask_password: nobody }
+        Self {
+            clock: Arc::new(clock),
+            current_dir,
+            terminal: false,
+            variable: |_| None,
+            signals: false,
+            standard_input: || Box::new(io::empty()),
+            ask_password: nobody,
+            types_passwords: false,
+        }
     }
 
     /// Where a path that the user gave is.
@@ -80,6 +100,8 @@ pub fn main_with(
             Command::Serve(args) => serve::serve(&args, around, out),
             Command::Stores(args) => stores_command::stores(&args, around, out),
             Command::Admin(args) => admin::admin(&args, around, out),
+            Command::Completions { shell } => manual::completions(shell, out),
+            Command::Man { command } => manual::man(&command, out),
         },
         Err(error) => {
             let text = error.render().to_string();

@@ -22,7 +22,10 @@ fn main() -> ExitCode {
         current_dir: env::current_dir().unwrap_or_default(),
         terminal: io::stderr().is_terminal(),
         variable,
+        signals: true,
+        standard_input: || Box::new(io::stdin()),
         ask_password,
+        types_passwords: is_typed(),
     };
     // Standard error is not locked: the progress bar writes there too, from other threads.
     ExitCode::from(main_with(env::args_os(), &around, &mut io::stdout().lock(), &mut io::stderr()))
@@ -33,11 +36,16 @@ fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
+/// Whether passwords are typed in.
+fn is_typed() -> bool {
+    io::stdin().is_terminal() && Term::stderr().is_term()
+}
+
 /// A password typed in answer to the question, or the next line of what is piped in. It never is an argument, because
 /// those are shown to everybody on the machine.
 fn ask_password(question: &str) -> io::Result<Secret> {
-    let terminal = Term::stderr();
-    if io::stdin().is_terminal() && terminal.is_term() {
+    if is_typed() {
+        let terminal = Term::stderr();
         terminal.write_str(question)?;
         return terminal.read_secure_line().map(Secret::new);
     }

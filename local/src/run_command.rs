@@ -2,10 +2,12 @@
 
 use std::{
     fs::File,
-    io::{Read as _, Write},
+    io::{self, Read as _, Write},
     path::Path,
+    process,
 };
 
+use console::Term;
 use serde::Serialize;
 use shared::{
     engine::{self, Destination, Job, Outcome, Tuning},
@@ -15,7 +17,6 @@ use shared::{
     rules::rule_set::{RuleSet, RuleSetFile},
     run::{NewRun, Run},
     run_summary::RunSummary,
-    tape::source::{FileSource, TapeSource},
 };
 use uuid::Uuid;
 
@@ -23,10 +24,11 @@ use crate::{
     Surroundings,
     cli::{Format, RunArgs, WorkArgs},
     command_error::CommandError,
+    interrupt::on_signal,
     print,
     progress::Meter,
-    staging::{Places, Staging},
-    summary_table::summary_table,
+    staging::{Begun, Places, Stage, Staging},
+    summary_table::{Shown, summary_table},
     tapes::{self, FoundTape},
 };
 
@@ -38,14 +40,19 @@ const MAX_RULE_SET_BYTES: u64 = 1024 * 1024;
 /// # Errors
 /// Arguments that name what is not there; a run that failed.
 pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result<(), CommandError> {
-    let tapes = tapes::find(&args.tapes, around)?;
+    let mut tapes = tapes::find(&args.tapes, around)?;
     let rules = args.rule_set.as_deref().map_or_else(|| Ok(RuleSet::built_in()), |file| read_rule_set(file, around))?;
     let run_id = Uuid::new_v4();
-    let places = Places::new(args.out.as_deref(), run_id, around);
+    let places = Places::new(args.out.as_deref(), !args.no_archive, run_id, around);
     let places = (!args.dry_run).then_some(places);
     if let Some(places) = &places {
         refuse_overwriting(&tapes, places)?;
     }
+    let begun = Begun::default();
+    if around.signals {
+        heed_signals(&begun, around.terminal)?;
+    }
+    tapes::read_standard_input(&mut tapes, around)?;
     let new_run = NewRun {
         run_id,
         sales_team_id: None,
@@ -57,16 +64,21 @@ pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result
     };
     let mut run = Run::new(new_run, around.clock.now());
     run.start(around.clock.now())?;
-    match execute(&mut run, &tapes, &rules, places.as_ref(), &args.work, around) {
+    let work = Work { tapes: &tapes, rules: &rules, places: places.as_ref(), begun: &begun, args };
+    match execute(&mut run, &work, around) {
         Ok(outcome) => {
             run.complete(around.clock.now())?;
             let summary = outcome.summary.finish();
+            let shown = Shown { run: &run, summary: &summary, outcome: &outcome, places: places.as_ref(), strats: args.strats };
             match args.format {
-                Format::Table => print(out, summary_table(&run, &summary, &outcome, places.as_ref()).as_bytes()),
+                _ if args.quiet => Ok(()),
+                Format::Table => print(out, summary_table(&shown).as_bytes()),
                 Format::Json => print(out, &answer(&run, Some(&summary))?),
             }
         }
         Err(error) => {
+            // Where a signal ends the run, the thread that took it says so, and not this one.
+            begun.remove();
             run.fail(error.clone(), around.clock.now())?;
             if args.format == Format::Json {
                 print(out, &answer(&run, None)?)?;
@@ -74,6 +86,29 @@ pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result
             Err(error.into())
         }
     }
+}
+
+/// Has Ctrl-C, SIGTERM and SIGHUP end the process once what the run had begun is removed.
+fn heed_signals(begun: &Begun, terminal: bool) -> Result<(), CommandError> {
+    let begun = begun.clone();
+    let heeded = on_signal(move |signal| {
+        begun.end(|stage| {
+            let what = match stage {
+                Stage::Nothing => ": the run had written nothing.",
+                Stage::Unfinished => ": what the run had begun to write was removed.",
+                Stage::InPlace => " after the run had completed: its results are in place.",
+                Stage::Removed => ": the run had failed.",
+            };
+            if terminal {
+                // The progress bar is in the way.
+                let _ = Term::stderr().clear_line();
+            }
+            // Whoever closed the terminal reads nothing any more.
+            let _ = writeln!(io::stderr(), "error: Stopped by {}{what}", signal.as_str());
+            process::exit(i32::from(signal.exit_code()));
+        });
+    });
+    heeded.map_err(|error| CommandError::Failed(format!("Signals cannot be received: {error}.")))
 }
 
 /// How the engine cuts its work, as far as the user decides it.
@@ -112,25 +147,28 @@ fn refuse_overwriting(tapes: &[FoundTape], places: &Places) -> Result<(), Comman
     }
 }
 
+/// What a run works with.
+struct Work<'r> {
+    tapes: &'r [FoundTape],
+    rules: &'r RuleSet,
+    places: Option<&'r Places>,
+    begun: &'r Begun,
+    args: &'r RunArgs,
+}
+
 /// Runs the phases, and gives the files their final names once everything is there.
-fn execute(
-    run: &mut Run,
-    tapes: &[FoundTape],
-    rules: &RuleSet,
-    places: Option<&Places>,
-    work: &WorkArgs,
-    around: &Surroundings,
-) -> Result<Outcome, RunError> {
-    let sources = tapes.iter().map(source).collect::<Result<Vec<_>, _>>()?;
-    let staging = places.map(|places| Staging::new(places.clone())).transpose()?;
-    let meter = Meter::new(around.terminal, sources.iter().map(|source| source.size()).sum());
+fn execute(run: &mut Run, work: &Work<'_>, around: &Surroundings) -> Result<Outcome, RunError> {
+    // A run that cannot even open its tapes has begun: the results of the run before are not its own.
+    let staging = work.places.map(|places| Staging::new(places.clone(), work.begun.clone())).transpose()?;
+    let sources = work.tapes.iter().map(FoundTape::source).collect::<Result<Vec<_>, _>>()?;
+    let meter = Meter::new(around.terminal && !work.args.quiet, sources.iter().map(|source| source.size()).sum());
     let result = engine::run(&Job {
         tapes: &sources,
-        rules,
+        rules: work.rules,
         irr_target: run.parameters().irr_target,
         destination: staging.as_ref().map(|staging| staging as &dyn Destination),
         progress: &|progress| meter.note(progress),
-        tuning: tuning(work),
+        tuning: tuning(&work.args.work),
     });
     if let Some(progress) = meter.finish() {
         run.report(progress);
@@ -139,17 +177,16 @@ fn execute(
     run.record(&outcome);
     run.finish_phase(Phase::Output);
     if let Some(staging) = staging {
+        let archived = !work.args.no_archive;
         staging.archive_outputs(&outcome)?;
-        staging.write_manifest(&Manifest::new(run, rules, &outcome)?.to_json()?)?;
+        let manifest = Manifest { archived, ..Manifest::new(run, work.rules, &outcome)? };
+        staging.write_manifest(&manifest.to_json()?)?;
         staging.publish()?;
-        run.finish_phase(Phase::Archive);
+        if archived {
+            run.finish_phase(Phase::Archive);
+        }
     }
     Ok(outcome)
-}
-
-fn source(tape: &FoundTape) -> Result<Box<dyn TapeSource>, RunError> {
-    let source = FileSource::new(tape.path.clone(), tape.source_file.clone());
-    source.map(|source| Box::new(source) as Box<dyn TapeSource>).map_err(|error| RunError::unreadable(&tape.source_file, &error))
 }
 
 /// What `--format json` prints.

@@ -1,11 +1,12 @@
 //! `loan-engine stores`: DynamoDB and S3 over HTTP, for the Lambda functions under `cargo lambda watch`.
 
 use std::{
-    io::Write,
+    io::{self, Write},
     net::{IpAddr, Ipv4Addr},
     path::Path,
 };
 
+use tempfile::NamedTempFile;
 use tokio::task::JoinSet;
 
 use crate::{
@@ -63,6 +64,25 @@ async fn serve(args: &StoresArgs, folder: &Path, around: &Surroundings, out: &mu
     ];
     // They go out in one piece: whoever reads them from a file finds all or none.
     let text: String = lines.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-    print(out, text.as_bytes())?;
+    match &args.env_file {
+        None => print(out, text.as_bytes())?,
+        Some(shown) => {
+            write_private(&around.locate(shown), &text).map_err(|error| {
+                CommandError::Failed(format!("The file {} cannot be written: {error}. Name another one.", shown.display()))
+            })?;
+            let said = format!("The stores serve on http://{dynamodb_address} and http://{s3_address}, as {} says\n", shown.display());
+            print(out, said.as_bytes())?;
+        }
+    }
     stopping.wait_for(parts).await
+}
+
+/// Writes a file that its owner alone can read, because there are keys in it. It appears whole, in place of one that is there.
+fn write_private(file: &Path, text: &str) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Temporary files are their owner's alone, and keep that when they get their name.
+    let mut unnamed = NamedTempFile::new_in(folder)?;
+    unnamed.write_all(text.as_bytes())?;
+    unnamed.persist(file)?;
+    Ok(())
 }

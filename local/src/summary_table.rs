@@ -1,6 +1,7 @@
 //! The summary of a run, for people.
 
 use shared::{
+    decimal::{Decimal, Ratio},
     engine::Outcome,
     results::summary::{Averages, Summary},
     run::Run,
@@ -20,17 +21,51 @@ use crate::{
 const NONE: &str = "-";
 /// How many kept columns are named.
 const NAMED_COLUMNS: usize = 12;
+/// How many tapes are shown with all that is known of their columns. Of more, each has one line.
+const TAPES_IN_FULL: usize = 5;
+/// How many notices are printed.
+const NOTICES: usize = 10;
 
-/// The whole summary; `places` says where the files are, of which a dry run has none.
-pub fn summary_table(run: &Run, summary: &Summary, outcome: &Outcome, places: Option<&Places>) -> String {
-    let mut out = String::new();
+/// A run that has completed, and what of it is wanted.
+pub struct Shown<'r> {
+    pub run: &'r Run,
+    pub summary: &'r Summary,
+    pub outcome: &'r Outcome,
+    /// Where the files are, of which a dry run has none.
+    pub places: Option<&'r Places>,
+    /// Whether strats are wanted.
+    pub strats: bool,
+}
+
+/// The whole summary.
+pub fn summary_table(shown: &Shown<'_>) -> String {
+    let Shown { run, summary, outcome, places, strats } = *shown;
+    let mut out = verdict(summary);
     print_run(&mut out, run);
-    print_tapes(&mut out, outcome);
     print_dispositions(&mut out, summary);
     print_exceptions(&mut out, summary);
-    print_strats(&mut out, summary);
+    print_notices(&mut out, outcome);
+    if strats {
+        print_strats(&mut out, summary);
+    }
+    print_tapes(&mut out, outcome);
     print_files(&mut out, outcome, places);
     out
+}
+
+/// What comes of it, in a sentence.
+fn verdict(summary: &Summary) -> String {
+    let dispositions = &summary.dispositions;
+    let [bought, held, rejected] = [&dispositions.to_purchase, &dispositions.projected, &dispositions.rejected];
+    let total = count(summary.total_loans);
+    let loans = if summary.total_loans == 1 { "loan" } else { "loans" };
+    let buy = match &bought.dollars_to_pay {
+        Some(dollars) if bought.totals.count > 0 => {
+            format!("Buy {} of {total} {loans} for ${}", count(bought.totals.count), with_commas(&rounded(dollars, 2)))
+        }
+        _ => format!("Buy none of {total} {loans}"),
+    };
+    format!("{buy}; hold {}, reject {}\n", count(held.totals.count), count(rejected.totals.count))
 }
 
 fn print_run(out: &mut String, run: &Run) {
@@ -39,7 +74,7 @@ fn print_run(out: &mut String, run: &Run) {
     let milliseconds = run.span().map_or(0, |(start, end)| end.duration_since(start).as_millis());
     let hash = short_hash(&rules.hash);
     out.push_str(&format!(
-        "Run {} {} in {}.{:02} s\n  purchase date {}, IRR target {} %\n  rule set {}, version {}, hash {hash}\n",
+        "  run {}, {} in {}.{:02} s\n  purchase date {}, IRR target {} %\n  rule set {}, version {}, hash {hash}\n",
         run.run_id(),
         run.status(),
         milliseconds / 1_000,
@@ -57,6 +92,9 @@ fn short_hash(hash: &str) -> &str {
 
 fn print_tapes(out: &mut String, outcome: &Outcome) {
     out.push_str("\nTapes\n");
+    if outcome.mappings.len() > TAPES_IN_FULL {
+        return print_tapes_in_brief(out, outcome);
+    }
     for (tape, Fingerprint { size, .. }) in outcome.mappings.iter().zip(&outcome.inputs) {
         out.push_str(&format!("  {}\n", one_line(&tape.source_file)));
         let header = format!("header in line {}", tape.header_line);
@@ -79,6 +117,49 @@ fn print_tapes(out: &mut String, outcome: &Outcome) {
         let more = kept.len().saturating_sub(NAMED_COLUMNS);
         let more = (more > 0).then(|| format!("and {} more columns", count(more as u64)));
         list(out, "kept", kept.iter().take(NAMED_COLUMNS).map(|name| short_line(name, 40)).chain(more));
+    }
+}
+
+fn print_tapes_in_brief(out: &mut String, outcome: &Outcome) {
+    let numbers = ["Header in line", "Columns", "Kept", "Bytes"].map(|name| (name, Right));
+    let mut table = TextTable::new(&[&[("", Left), ("Read as", Left)][..], &numbers[..]].concat());
+    for (tape, Fingerprint { size, .. }) in outcome.mappings.iter().zip(&outcome.inputs) {
+        let kept = tape.columns.iter().filter(|column| column.field.is_none()).count();
+        let counts = [tape.header_line, tape.columns.len() as u64, kept as u64, *size].map(count);
+        let texts = [short_line(&tape.source_file, 30), short_line(&format_of(tape).join(", "), 30)];
+        table.row(texts.into_iter().chain(counts));
+    }
+    table.print(out, 2);
+}
+
+/// What somebody should know of how the tapes were read. A tape is named where there are several.
+fn print_notices(out: &mut String, outcome: &Outcome) {
+    let several = outcome.mappings.len() > 1;
+    let notices: Vec<String> = outcome
+        .mappings
+        .iter()
+        .filter_map(|tape| {
+            let columns = tape.columns.iter().filter(|column| column.unit == Some(ColumnUnit::Fraction));
+            let names: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
+            let of = if several { format!(" of {}", short_line(&tape.source_file, 60)) } else { String::new() };
+            let what = "fractions, which were multiplied by 100";
+            match names.as_slice() {
+                [] => None,
+                [name] => Some(format!("{name}{of} holds {what}")),
+                names => Some(format!("{}{of} hold {what}", names.join(", "))),
+            }
+        })
+        .collect();
+    if notices.is_empty() {
+        return;
+    }
+    out.push_str("\nNotices\n");
+    for notice in notices.iter().take(NOTICES) {
+        out.push_str(&format!("  {}\n", wrapped(notice, WIDTH - 2, 4)));
+    }
+    let more = notices.len().saturating_sub(NOTICES);
+    if more > 0 {
+        out.push_str(&format!("  and {} more\n", count(more as u64)));
     }
 }
 
@@ -107,31 +188,49 @@ fn list(out: &mut String, name: &str, parts: impl Iterator<Item = String>) {
     }
 }
 
-fn average<R: ToString>(ratio: Option<&R>) -> String {
-    ratio.map_or_else(|| NONE.to_owned(), |ratio| fixed(&ratio.to_string()))
+/// A number rounded half to even to so many decimals, and with all of them.
+fn rounded(number: &Ratio, decimals: u8) -> String {
+    let text = number.to_string();
+    // What has too many digits for a decimal is shown as it is.
+    text.parse().map_or(text, |number: Decimal| number.round_half_even(decimals).with_min_decimals(decimals))
 }
 
-/// A number of at most four decimals, with all four.
-fn fixed(number: &str) -> String {
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    format!("{whole}.{fraction:0<4}")
+fn percent(number: Option<&Ratio>) -> String {
+    number.map_or_else(|| NONE.to_owned(), |number| rounded(number, 2))
+}
+
+fn score(number: Option<&Ratio>) -> String {
+    number.map_or_else(|| NONE.to_owned(), |number| rounded(number, 0))
+}
+
+/// A part of the whole, as a percentage.
+fn share(number: Option<&Ratio>) -> String {
+    let percent = number.and_then(|number| number.to_string().parse::<Decimal>().ok()?.times_hundred());
+    percent.map_or_else(|| NONE.to_owned(), |percent| percent.round_half_even(2).with_min_decimals(2))
 }
 
 fn dollars(amount: &shared::decimal::ExactSum) -> String {
     with_commas(&amount.to_text(2))
 }
 
+/// A table whose first column holds words, and all others numbers.
+fn table_of_numbers<const N: usize>(names: [&str; N]) -> TextTable {
+    TextTable::new(&names.map(|name| (name, if name.is_empty() { Left } else { Right })))
+}
+
 fn print_dispositions(out: &mut String, summary: &Summary) {
     out.push_str("\nDispositions\n");
-    let names = ["", "Loans", "Balance $", "WAC", "WA LTV", "WA DTI", "WA score", "WA price"];
-    let mut table = TextTable::new(&names.map(|name| (name, if name.is_empty() { Left } else { Right })));
+    let names = ["", "Loans", "Balance $", "To pay $", "WAC", "WA LTV", "WA DTI", "WA score", "WA price"];
+    let mut table = table_of_numbers(names);
     let dispositions = &summary.dispositions;
     for (name, group) in
         [("to_purchase", &dispositions.to_purchase), ("projected", &dispositions.projected), ("rejected", &dispositions.rejected)]
     {
         let Averages { count: loans, balance, wac, wa_ltv, wa_dti, wa_credit_score } = &group.totals;
-        let averages = [wac, wa_ltv, wa_dti, wa_credit_score, &group.wa_price].map(|ratio| average(ratio.as_ref()));
-        table.row([name.to_owned(), count(*loans), dollars(balance)].into_iter().chain(averages));
+        let to_pay = group.dollars_to_pay.as_ref().map_or_else(|| NONE.to_owned(), |dollars| with_commas(&rounded(dollars, 2)));
+        let [wac, wa_ltv, wa_dti, price] = [wac, wa_ltv, wa_dti, &group.wa_price].map(|number| percent(number.as_ref()));
+        let numbers = [count(*loans), dollars(balance), to_pay, wac, wa_ltv, wa_dti, score(wa_credit_score.as_ref()), price];
+        table.row([name.to_owned()].into_iter().chain(numbers));
     }
     table.row(["total".to_owned(), count(summary.total_loans), dollars(&summary.total_balance)]);
     table.print(out, 2);
@@ -159,15 +258,15 @@ fn print_exceptions(out: &mut String, summary: &Summary) {
 
 fn print_strats(out: &mut String, summary: &Summary) {
     out.push_str("\nStrats\n");
-    let names = ["", "Loans", "Balance $", "Share", "WAC", "WA LTV", "WA DTI", "WA score"];
-    let mut table = TextTable::new(&names.map(|name| (name, if name.is_empty() { Left } else { Right })));
+    let names = ["", "Loans", "Balance $", "Share %", "WAC", "WA LTV", "WA DTI", "WA score"];
+    let mut table = table_of_numbers(names);
     for strat in &summary.strats {
         table.row([strat.by.to_owned()]);
         for bucket in strat.buckets.iter().filter(|bucket| bucket.count > 0) {
-            let averages = [&bucket.share, &bucket.wac, &bucket.wa_ltv, &bucket.wa_dti, &bucket.wa_credit_score];
-            let averages = averages.map(|ratio| average(ratio.as_ref()));
+            let [wac, wa_ltv, wa_dti] = [&bucket.wac, &bucket.wa_ltv, &bucket.wa_dti].map(|number| percent(number.as_ref()));
+            let [share, score] = [share(bucket.share.as_ref()), score(bucket.wa_credit_score.as_ref())];
             let label = format!("  {}", bucket.label);
-            table.row([label, count(bucket.count), dollars(&bucket.balance)].into_iter().chain(averages));
+            table.row([label, count(bucket.count), dollars(&bucket.balance), share, wac, wa_ltv, wa_dti, score]);
         }
     }
     table.print(out, 2);
@@ -186,5 +285,8 @@ fn print_files(out: &mut String, outcome: &Outcome, places: Option<&Places>) {
         table.row([name.to_owned(), count(fingerprint.size), hash]);
     }
     table.print(out, 2);
-    out.push_str(&format!("Archive in {}\n", one_line(&places.shown_archive.display().to_string())));
+    match &places.shown_archive {
+        Some(archive) => out.push_str(&format!("Archive in {}\n", one_line(&archive.display().to_string()))),
+        None => out.push_str("No archive (--no-archive): the run cannot be repeated.\n"),
+    }
 }

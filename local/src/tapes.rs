@@ -7,22 +7,61 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use shared::manifest::archived_tape;
+use shared::{
+    error::RunError,
+    manifest::archived_tape,
+    tape::{
+        source::{FileSource, TapeSource},
+        xlsx::looks_like_workbook,
+    },
+};
 
-use crate::{Surroundings, command_error::CommandError};
+use crate::{Surroundings, command_error::CommandError, spool::Spool};
+
+/// What stands for standard input among the tapes.
+const STANDARD_INPUT: &str = "-";
+/// What its tape is called: as a CSV, and as a workbook.
+const NAMES: [&str; 2] = ["stdin.csv", "stdin.xlsx"];
 
 /// A tape that is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct FoundTape {
     /// Where it is. Symbolic links are followed except the last, so that the tape keeps the name it was given under.
     pub path: PathBuf,
-    /// The file itself, behind all links: the same for two names of one file.
+    /// The file itself, behind all links: the same for two names of one file. `-` for standard input.
     pub file: PathBuf,
     /// What it is called in results, in the archive and in errors.
     pub source_file: String,
+    /// What standard input held, once it has been read.
+    spool: Option<Spool>,
 }
 
-/// The tapes that the arguments name, in their order; those of a folder in the order of their names.
+impl FoundTape {
+    fn of_standard_input() -> Self {
+        Self { path: NAMES[0].into(), file: STANDARD_INPUT.into(), source_file: String::new(), spool: None }
+    }
+
+    fn is_standard_input(&self) -> bool {
+        self.file == Path::new(STANDARD_INPUT)
+    }
+
+    /// Opens it for the engine.
+    ///
+    /// # Errors
+    /// A file that went away just now.
+    pub fn source(&self) -> Result<Box<dyn TapeSource>, RunError> {
+        let name = self.source_file.clone();
+        match &self.spool {
+            Some(spool) => Ok(Box::new(spool.source(name))),
+            None => match FileSource::new(self.path.clone(), name) {
+                Ok(source) => Ok(Box::new(source)),
+                Err(error) => Err(RunError::unreadable(&self.source_file, &error)),
+            },
+        }
+    }
+}
+
+/// The tapes that the arguments name, in their order; those of a folder in the order of their names. Nothing is read yet.
 ///
 /// # Errors
 /// A tape or a folder that is not there, a folder without a tape, a file that is named twice, a name that an archive
@@ -30,6 +69,10 @@ pub struct FoundTape {
 pub fn find(given: &[PathBuf], around: &Surroundings) -> Result<Vec<FoundTape>, CommandError> {
     let mut tapes = Vec::new();
     for shown in given {
+        if shown == Path::new(STANDARD_INPUT) {
+            tapes.push(FoundTape::of_standard_input());
+            continue;
+        }
         let path = around.locate(shown);
         let metadata = fs::metadata(&path).map_err(|error| not_there(shown, &error))?;
         if metadata.is_dir() {
@@ -37,13 +80,36 @@ pub fn find(given: &[PathBuf], around: &Surroundings) -> Result<Vec<FoundTape>, 
         } else if metadata.is_file() {
             tapes.push(found(&path, shown)?);
         } else {
-            return Err(CommandError::Usage(format!("{} is neither a file nor a folder. Name a tape.", shown.display())));
+            let what_to_name = "Name a tape, or read one from standard input with `-`";
+            return Err(CommandError::Usage(format!("{} is neither a file nor a folder. {what_to_name}.", shown.display())));
         }
     }
     refuse_repeats(&tapes)?;
-    name(&mut tapes);
+    name_all(&mut tapes)?;
+    Ok(tapes)
+}
+
+/// Reads the tape that is to come from standard input, if one is, and names it by what it is.
+///
+/// # Errors
+/// It cannot be read or kept.
+pub fn read_standard_input(tapes: &mut [FoundTape], around: &Surroundings) -> Result<(), CommandError> {
+    let Some(tape) = tapes.iter_mut().find(|tape| tape.is_standard_input()) else { return Ok(()) };
+    let spooled = Spool::read((around.standard_input)()).and_then(|spool| Ok((spool.head(8)?, spool)));
+    let (head, spool) = spooled.map_err(|error| {
+        let sentence = format!("The tape from standard input could not be kept in the temporary folder: {error}.");
+        CommandError::Failed(format!("{sentence} Make room there, or name a file."))
+    })?;
+    tape.spool = Some(spool);
+    tape.path = NAMES[usize::from(looks_like_workbook(&head))].into();
+    name_all(tapes)
+}
+
+/// Names all tapes, each as an archive can keep it.
+fn name_all(tapes: &mut [FoundTape]) -> Result<(), CommandError> {
+    name(tapes);
     let mut names = HashSet::new();
-    for tape in &tapes {
+    for tape in tapes.iter() {
         let kept = archived_tape(&tape.source_file).map_err(|error| CommandError::Usage(error.to_string()))?;
         // Names may still be the same where a folder's name is not valid Unicode.
         if !kept.ends_with(&tape.source_file) || !names.insert(&tape.source_file) {
@@ -51,7 +117,7 @@ pub fn find(given: &[PathBuf], around: &Surroundings) -> Result<Vec<FoundTape>, 
             return Err(CommandError::Usage(sentence));
         }
     }
-    Ok(tapes)
+    Ok(())
 }
 
 fn not_there(shown: &Path, error: &std::io::Error) -> CommandError {
@@ -71,7 +137,7 @@ fn found(path: &Path, shown: &Path) -> Result<FoundTape, CommandError> {
         let sentence = format!("The name of the tape {} is not valid Unicode. Rename it.", shown.display());
         return Err(CommandError::Usage(sentence));
     }
-    Ok(FoundTape { path, file, source_file: String::new() })
+    Ok(FoundTape { path, file, source_file: String::new(), spool: None })
 }
 
 fn tapes_of_folder(folder: &Path, shown: &Path) -> Result<Vec<FoundTape>, CommandError> {
@@ -103,6 +169,9 @@ fn refuse_repeats(tapes: &[FoundTape]) -> Result<(), CommandError> {
     let mut files = HashSet::new();
     match tapes.iter().find(|tape| !files.insert(&tape.file)) {
         None => Ok(()),
+        Some(tape) if tape.is_standard_input() => {
+            Err(CommandError::Usage("Standard input is named twice. It holds one tape.".to_owned()))
+        }
         Some(tape) => {
             let sentence = format!("The tape {} is named twice. Name each tape once.", tape.path.display());
             Err(CommandError::Usage(sentence))
@@ -141,7 +210,7 @@ mod tests {
     use super::*;
 
     fn named(paths: &[&str]) -> Vec<String> {
-        let tape = |path: &&str| FoundTape { path: path.into(), file: path.into(), source_file: String::new() };
+        let tape = |path: &&str| FoundTape { path: path.into(), file: path.into(), source_file: String::new(), spool: None };
         let mut tapes: Vec<FoundTape> = paths.iter().map(tape).collect();
         name(&mut tapes);
         tapes.into_iter().map(|tape| tape.source_file).collect()
@@ -153,6 +222,7 @@ mod tests {
         assert_eq!(named(&["/d/a/x.csv", "/d/b/x.csv", "/d/b/y.csv"]), ["a/x.csv", "b/x.csv", "y.csv"]);
         assert_eq!(named(&["/d/a/m/x.csv", "/d/b/m/x.csv"]), ["a/m/x.csv", "b/m/x.csv"]);
         assert_eq!(named(&["/m/x.csv", "/b/m/x.csv"]), ["m/x.csv", "b/m/x.csv"]);
+        assert_eq!(named(&["/d/stdin.csv", NAMES[0]]), ["d/stdin.csv", "stdin.csv"]);
     }
 
     #[test]

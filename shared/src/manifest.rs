@@ -62,6 +62,9 @@ pub struct Manifest {
     pub run_id: Uuid,
     /// The version of the engine that did it.
     pub engine_version: String,
+    /// Whether the tapes and outputs were archived, so that the run can be repeated. Only `false` is written.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub archived: bool,
     /// What it was done with.
     pub parameters: ManifestParameters,
     /// The rules.
@@ -76,6 +79,14 @@ pub struct Manifest {
     pub stored: Vec<ManifestFile>,
     /// What was counted.
     pub counts: Counts,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(archived: &bool) -> bool {
+    *archived
 }
 
 /// What a run was done with.
@@ -221,6 +232,7 @@ impl Manifest {
         Ok(Self {
             run_id: run.run_id(),
             engine_version: ENGINE_VERSION.to_owned(),
+            archived: true,
             parameters: ManifestParameters {
                 irr_target: ExactNumber(parameters.irr_target.percent().to_string()),
                 pdate: parameters.pdate,
@@ -284,6 +296,16 @@ mod tests {
         assert_eq!(Manifest::from_json(&written).unwrap(), manifest);
         let without_spaces = |text: &str| text.split_whitespace().collect::<String>();
         assert_eq!(without_spaces(std::str::from_utf8(&written).unwrap()), without_spaces(JSON));
+    }
+
+    #[test]
+    fn only_a_run_without_an_archive_says_whether_it_has_one() {
+        let archived = Manifest::from_json(JSON.as_bytes()).unwrap();
+        assert!(archived.archived);
+        let without = Manifest { archived: false, ..archived };
+        let written = without.to_json().unwrap();
+        assert!(std::str::from_utf8(&written).unwrap().contains("\"archived\": false,"));
+        assert_eq!(Manifest::from_json(&written).unwrap(), without);
     }
 
     #[test]

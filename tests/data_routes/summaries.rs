@@ -24,6 +24,9 @@ async fn a_summary_counts_what_the_run_found() {
     assert_eq!(checks["exceptions_by_category"], json!({"credit": 2, "data_quality": 2}));
     let bought = &summary["dispositions"]["to_purchase"];
     assert_eq!((&bought["count"], &bought["balance"], &bought["wac"]), (&2.into(), &500_000.into(), &json!(6.5)));
+    // At 8.05 % a rate of 6.5 % gives a price of 96.125.
+    assert_eq!(bought["dollars_to_pay"], 480_625);
+    assert_eq!((&summary["dispositions"]["rejected"]["dollars_to_pay"]), &Value::Null);
     let fields: Vec<&Value> = summary["strats"].as_array().unwrap().iter().map(|strat| &strat["by"]).collect();
     let expected = ["ltv_ratio", "credit_score", "note_rate", "loan_amount", "property_type", "occupancy_status", "loan_purpose"];
     assert_eq!(fields, expected);

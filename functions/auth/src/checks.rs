@@ -2,16 +2,9 @@
 
 use shared::{
     api::problem::{ApiError, InputError},
-    auth::{
-        permission::Role,
-        user::{NameError, check_email, check_name, check_password, check_username},
-    },
+    auth::user::{NameError, check_email, check_name, check_password, check_username},
     stores::users::Written,
 };
-use uuid::Uuid;
-
-/// What is said of a member of a sales team who has none.
-pub const NEEDS_TEAM: &str = "A user with the role sales_team needs a team.";
 
 /// The check of an address.
 pub fn email() -> impl Fn(&String) -> Result<(), NameError> {
@@ -33,15 +26,9 @@ pub fn full_name() -> impl Fn(&String) -> Result<(), NameError> {
     |text| check_name(text)
 }
 
-/// Checks that a member of a sales team has one.
-///
-/// # Errors
-/// 422 where they have none.
-pub fn check_team(role: Role, team: Option<Uuid>) -> Result<(), ApiError> {
-    match (role, team) {
-        (Role::SalesTeam, None) => Err(ApiError::invalid(InputError::body("sales_team_id", NEEDS_TEAM))),
-        _ => Ok(()),
-    }
+/// What is told of a member of a sales team who has none.
+pub fn no_team(error: NameError) -> InputError {
+    InputError::body("sales_team_id", error)
 }
 
 /// The answer when the store does not take a user.

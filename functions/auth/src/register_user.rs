@@ -10,7 +10,7 @@ use shared::{
     auth::{
         password,
         permission::Role,
-        user::{User, UserObject},
+        user::{User, UserObject, check_team},
     },
     stores::users::Written,
 };
@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     State,
-    checks::{self, NEEDS_TEAM, refusal},
+    checks::{self, refusal},
 };
 
 /// A new user.
@@ -56,8 +56,10 @@ impl FromFields for NewUser {
         let full_name = fields.optional("full_name", checks::full_name());
         let role = fields.not_null("role", any).map(|role| role.unwrap_or(Role::Analyst));
         let sales_team_id = fields.optional("sales_team_id", any);
-        if role == Some(Role::SalesTeam) && sales_team_id == Some(None) {
-            return fields.refuse("sales_team_id", NEEDS_TEAM);
+        if let (Some(role), Some(team)) = (role, sales_team_id)
+            && let Err(error) = check_team(role, team)
+        {
+            return fields.refuse("sales_team_id", error.to_string());
         }
         Some(Self {
             email: email?,

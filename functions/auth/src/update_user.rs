@@ -10,7 +10,7 @@ use shared::{
     auth::{
         password,
         permission::{Permission, Role},
-        user::{Caller, User, UserObject},
+        user::{Caller, User, UserChange, UserObject},
     },
     read_fields,
     stores::users::Written,
@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     State,
-    checks::{self, refusal},
+    checks::{self, no_team, refusal},
 };
 
 /// Changes to a user. Fields that are left out keep their values.
@@ -77,20 +77,16 @@ impl UserChanges {
 
     /// The user as it will be.
     fn apply(&self, old: &User, password_hash: Option<&String>, now: Timestamp) -> Result<User, ApiError> {
-        let mut new = User {
-            email: self.email.as_ref().unwrap_or(&old.email).clone(),
-            username: self.username.as_ref().unwrap_or(&old.username).clone(),
-            full_name: self.full_name.as_ref().unwrap_or(&old.full_name).clone(),
-            role: self.role.unwrap_or(old.role),
-            sales_team_id: self.sales_team_id.unwrap_or(old.sales_team_id),
-            is_active: self.is_active.unwrap_or(old.is_active),
-            password_hash: password_hash.unwrap_or(&old.password_hash).clone(),
-            ..old.clone()
+        let change = UserChange {
+            email: self.email.clone(),
+            username: self.username.clone(),
+            full_name: self.full_name.clone(),
+            role: self.role,
+            sales_team_id: self.sales_team_id,
+            is_active: self.is_active,
+            password_hash: password_hash.cloned(),
         };
-        if password_hash.is_some() || self.is_active == Some(false) {
-            new.void_tokens(now);
-        }
-        checks::check_team(new.role, new.sales_team_id).map(|()| new)
+        change.apply(old, now).map_err(|error| ApiError::invalid(no_team(error)))
     }
 }
 

@@ -4,6 +4,7 @@ mod users;
 
 use std::{io::Write, path::Path, sync::Arc};
 
+use serde::Serialize;
 use shared::{
     auth::user::SalesTeam,
     clock::Clock,
@@ -13,13 +14,14 @@ use uuid::Uuid;
 
 use crate::{
     Surroundings,
-    cli::{AdminArgs, AdminCommand, DATA_FOLDER},
+    cli::{AdminArgs, AdminCommand, DATA_FOLDER, Format},
     command_error::CommandError,
     data_folder::DataFolder,
     embedded::EmbeddedStores,
-    plain_text::one_line,
+    plain_text::{one_line, short_line},
     print,
     serve::runtime,
+    text_table::{Align, TextTable},
 };
 
 /// Does what an administrator asks for.
@@ -32,11 +34,14 @@ pub fn admin(args: &AdminArgs, around: &Surroundings, out: &mut dyn Write) -> Re
         // What is only looked up or changed must be there. A new folder for it would hide that another one was meant.
         let makes = matches!(args.command, AdminCommand::CreateUser(_) | AdminCommand::CreateTeam { .. });
         let place = Place::open(args.data_dir.as_deref(), makes, around).await?;
-        let desk = Desk { place, clock: Arc::clone(&around.clock), ask_password: around.ask_password };
+        let (ask_password, types_passwords) = (around.ask_password, around.types_passwords);
+        let desk = Desk { place, clock: Arc::clone(&around.clock), ask_password, types_passwords };
         let said = match &args.command {
             AdminCommand::CreateUser(args) => desk.create_user(args).await?,
+            AdminCommand::UpdateUser(args) => desk.update_user(args).await?,
             AdminCommand::SetPassword { username } => desk.set_password(username).await?,
             AdminCommand::CreateTeam { name } => desk.create_team(name).await?,
+            AdminCommand::ListTeams { format } => desk.list_teams(*format).await?,
             AdminCommand::ListUsers { format } => desk.list_users(*format).await?,
         };
         print(out, said.as_bytes())
@@ -83,6 +88,14 @@ struct Desk {
     place: Place,
     clock: Arc<dyn Clock>,
     ask_password: fn(&str) -> std::io::Result<shared::config::Secret>,
+    /// Whether somebody types passwords, who may mistype one.
+    types_passwords: bool,
+}
+
+/// A list for programs.
+fn json(list: &impl Serialize) -> Result<String, CommandError> {
+    let json = serde_json::to_string_pretty(list);
+    json.map(|json| json + "\n").map_err(|error| CommandError::Failed(format!("The list cannot be shown: {error}.")))
 }
 
 /// How many teams are looked at at once.
@@ -99,6 +112,20 @@ impl Desk {
             return Err(CommandError::Failed(format!("There is a sales team named {} already.", one_line(&team.name))));
         }
         Ok(format!("Made the sales team {} with the id {} in {}.\n", one_line(&team.name), team.id, self.place.name))
+    }
+
+    async fn list_teams(&self, format: Format) -> Result<String, CommandError> {
+        let teams = self.all_teams().await?;
+        if format == Format::Json {
+            return json(&teams);
+        }
+        let mut table = TextTable::new(&["team", "id"].map(|name| (name, Align::Left)));
+        for team in &teams {
+            table.row([short_line(&team.name, 50), team.id.to_string()]);
+        }
+        let mut text = String::new();
+        table.print(&mut text, 0);
+        Ok(text)
     }
 
     /// All teams.

@@ -3,16 +3,17 @@
 use shared::{
     auth::{
         password,
-        user::{User, UserObject, check_password},
+        permission::Role,
+        user::{User, UserChange, UserObject, check_password},
     },
     config::Secret,
     stores::users::{UserFilter, Users, Written},
 };
 use uuid::Uuid;
 
-use super::{Desk, PAGE};
+use super::{Desk, PAGE, json};
 use crate::{
-    cli::{CreateUserArgs, Format},
+    cli::{CreateUserArgs, Format, UpdateUserArgs},
     command_error::CommandError,
     plain_text::{one_line, short_line},
     text_table::{Align, TextTable},
@@ -20,21 +21,32 @@ use crate::{
 
 /// How often a user is tried to be changed whom somebody else changes at the same time.
 const TRIES: usize = 5;
+/// How often somebody may type two passwords that differ.
+const TRIES_TO_TYPE: usize = 3;
 
 impl Desk {
     fn users(&self) -> Users {
         Users::new(self.place.table.clone())
     }
 
-    /// Asks for a password, and gives its hash.
+    /// Asks for a password, twice where it is typed, and gives its hash.
     async fn new_password(&self, username: &str) -> Result<String, CommandError> {
-        let asked = (self.ask_password)(&format!("Password for {username}: "));
-        let password: Secret = asked.map_err(|error| {
+        let mut question = format!("Password for {username}: ");
+        for _ in 0..TRIES_TO_TYPE {
+            let password = self.asked(&question)?;
+            check_password(password.expose()).map_err(|error| CommandError::Usage(error.to_string()))?;
+            if !self.types_passwords || self.asked("The same password again: ")?.expose() == password.expose() {
+                return hashed(password).await;
+            }
+            question = format!("The two passwords differ. Password for {username}: ");
+        }
+        Err(CommandError::Usage("The two passwords differed each time. Nothing was changed.".to_owned()))
+    }
+
+    fn asked(&self, question: &str) -> Result<Secret, CommandError> {
+        (self.ask_password)(question).map_err(|error| {
             CommandError::Usage(format!("No password was given ({error}). Type it when asked, or pipe it to the command."))
-        })?;
-        check_password(password.expose()).map_err(|error| CommandError::Usage(error.to_string()))?;
-        let hashed = password::hash(password.expose().to_owned()).await;
-        hashed.map_err(|error| CommandError::Failed(format!("The password cannot be kept: {error}.")))
+        })
     }
 
     pub(super) async fn create_user(&self, args: &CreateUserArgs) -> Result<String, CommandError> {
@@ -61,20 +73,22 @@ impl Desk {
         }
     }
 
+    /// The user of a name.
+    async fn found(&self, username: &str) -> Result<User, CommandError> {
+        let found = self.users().by_username(username).await.map_err(|error| CommandError::of_store(&error))?;
+        found.ok_or_else(|| {
+            let see = "See them with `loan-engine admin list-users`.";
+            CommandError::Usage(format!("There is no user named {}. {see}", one_line(username)))
+        })
+    }
+
     pub(super) async fn set_password(&self, username: &str) -> Result<String, CommandError> {
-        let find = async || {
-            let found = self.users().by_username(username).await.map_err(|error| CommandError::of_store(&error))?;
-            found.ok_or_else(|| {
-                let see = "See them with `loan-engine admin list-users`.";
-                CommandError::Usage(format!("There is no user named {}. {see}", one_line(username)))
-            })
-        };
-        find().await?;
+        self.found(username).await?;
         let password_hash = self.new_password(username).await?;
+        let change = UserChange { password_hash: Some(password_hash), ..UserChange::default() };
         for _ in 0..TRIES {
-            let old = find().await?;
-            let mut new = User { password_hash: password_hash.clone(), ..old.clone() };
-            new.void_tokens(self.clock.now());
+            let old = self.found(username).await?;
+            let new = change.apply(&old, self.clock.now()).map_err(|error| CommandError::Failed(error.to_string()))?;
             match self.users().replace(&old, &new).await.map_err(|error| CommandError::of_store(&error))? {
                 Written::Done => return Ok(format!("{} has a new password in {}.\n", old.username, self.place.name)),
                 Written::Outdated => {}
@@ -84,23 +98,67 @@ impl Desk {
         Err(refusal(Written::Outdated))
     }
 
-    pub(super) async fn list_users(&self, format: Format) -> Result<String, CommandError> {
+    /// All users of a kind.
+    async fn all_users(&self, filter: UserFilter) -> Result<Vec<User>, CommandError> {
         let (mut users, mut after) = (Vec::<User>::new(), None);
         loop {
-            let listed = self.users().list(UserFilter::default(), after, 0, PAGE).await;
+            let listed = self.users().list(filter, after, 0, PAGE).await;
             let (page, more) = listed.map_err(|error| CommandError::of_store(&error))?;
             users.extend(page);
             after = users.last().map(|last| (last.created_at, last.id));
             if !more {
-                break;
+                return Ok(users);
             }
         }
+    }
+
+    /// Changes a user by the rules of the API. There, administrators cannot take the role or the account from themselves; here,
+    /// it cannot be taken from the last one.
+    pub(super) async fn update_user(&self, args: &UpdateUserArgs) -> Result<String, CommandError> {
+        let team = match &args.team {
+            Some(called) => Some(Some(self.team(called).await?.id)),
+            None => args.no_team.then_some(None),
+        };
+        let change = UserChange {
+            email: args.email.clone(),
+            full_name: args.full_name.clone().map(Some),
+            role: args.role,
+            sales_team_id: team,
+            is_active: args.active,
+            ..UserChange::default()
+        };
+        for _ in 0..TRIES {
+            let old = self.found(&args.username).await?;
+            let new = change.apply(&old, self.clock.now()).map_err(|error| {
+                CommandError::Usage(format!("{error} Name one with --team, or give another role with --role."))
+            })?;
+            let written = if old.is_administrator() && !new.is_administrator() {
+                self.users().replace_by(&self.another_administrator(&old).await?, &old, &new).await
+            } else {
+                self.users().replace(&old, &new).await
+            };
+            match written.map_err(|error| CommandError::of_store(&error))? {
+                Written::Done => return Ok(format!("Changed {} ({}) in {}.\n", new.username, state(&new), self.place.name)),
+                Written::Outdated => {}
+                refused => return Err(refusal(refused)),
+            }
+        }
+        Err(refusal(Written::Outdated))
+    }
+
+    /// An administrator who is left when this one is none any more.
+    async fn another_administrator(&self, but: &User) -> Result<User, CommandError> {
+        let admins = self.all_users(UserFilter { role: Some(Role::Admin), sales_team_id: None }).await?;
+        admins.into_iter().find(|user| user.id != but.id && user.is_administrator()).ok_or_else(|| {
+            let make = "Make another one first, with `loan-engine admin create-user NAME --email ADDRESS --role admin`.";
+            CommandError::Failed(format!("{} is the only administrator. {make}", but.username))
+        })
+    }
+
+    pub(super) async fn list_users(&self, format: Format) -> Result<String, CommandError> {
+        let users = self.all_users(UserFilter::default()).await?;
         if format == Format::Json {
-            let objects: Vec<UserObject> = users.iter().map(UserObject::from).collect();
-            let json = serde_json::to_string_pretty(&objects);
-            return json
-                .map(|json| json + "\n")
-                .map_err(|error| CommandError::Failed(format!("The users cannot be shown: {error}.")));
+            return json(&users.iter().map(UserObject::from).collect::<Vec<_>>());
         }
         let teams = self.all_teams().await?;
         let columns = ["username", "role", "active", "team", "email"].map(|name| (name, Align::Left));
@@ -115,6 +173,17 @@ impl Desk {
         table.print(&mut text, 0);
         Ok(text)
     }
+}
+
+async fn hashed(password: Secret) -> Result<String, CommandError> {
+    let hashed = password::hash(password.expose().to_owned()).await;
+    hashed.map_err(|error| CommandError::Failed(format!("The password cannot be kept: {error}.")))
+}
+
+/// What a user is, in a few words.
+fn state(user: &User) -> String {
+    let active = if user.is_active { "" } else { ", not active" };
+    format!("{}{active}", user.role)
 }
 
 fn refusal(written: Written) -> CommandError {

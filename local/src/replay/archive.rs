@@ -64,6 +64,9 @@ impl Archive {
             CommandError::Failed(format!("{} {what}: {error}. {WHAT_TO_NAME}", shown.display()))
         })?;
         let manifest = parse(&json, shown)?;
+        if !manifest.archived {
+            return Err(not_archived(&manifest, shown));
+        }
         let folder = file.parent().unwrap_or(Path::new(""));
         let (root, results) = root_of(folder, &manifest).ok_or_else(|| {
             let run = manifest.run_id;
@@ -134,6 +137,19 @@ impl Archive {
         let real = |path: &Path| path.canonicalize().ok();
         path.is_file() && real(path).zip(real(&self.root)).is_some_and(|(path, root)| path.starts_with(root))
     }
+}
+
+/// Why a run cannot be repeated that was done without an archive: it names the tapes that are missing.
+fn not_archived(manifest: &Manifest, shown: &Path) -> CommandError {
+    let tapes: Vec<String> = manifest.inputs.iter().take(3).map(|tape| short_line(tape.source_file.as_ref().unwrap_or(&tape.path), 80)).collect();
+    let more = manifest.inputs.len() - tapes.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    CommandError::Failed(format!(
+        "The run of {} was done with --no-archive, so that its tapes are missing: {}{more}. Run them again without it to have a \
+         run that can be repeated.",
+        shown.display(),
+        tapes.join(", ")
+    ))
 }
 
 const WHAT_TO_NAME: &str = "Name an archive folder, a ZIP of one, or the manifest.json of a run.";

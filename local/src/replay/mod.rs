@@ -25,6 +25,7 @@ use crate::{
     run_command::tuning,
 };
 
+pub use self::archive::MAX_MANIFEST_BYTES;
 use self::{
     archive::Archive,
     compare::{Comparing, LineDifference},

@@ -25,10 +25,16 @@ pub async fn make_admin(resources: &Resources, given: Option<String>) -> Result<
     let users = Users::new(resources.table.clone());
     let admins = UserFilter { role: Some(Role::Admin), sales_team_id: None };
     let (there, _) = users.list(admins, None, 0, 1).await.map_err(|error| CommandError::of_store(&error))?;
+    let given = given.filter(|password| !password.is_empty());
     if !there.is_empty() {
+        if given.is_some() {
+            tracing::warn!(
+                "{PASSWORD_VARIABLE} is ignored, because there is an administrator already: \
+                 `loan-engine admin set-password {USERNAME}` changes the password while no serve runs"
+            );
+        }
         return Ok(None);
     }
-    let given = given.filter(|password| !password.is_empty());
     if let Some(password) = &given {
         check_password(password)
             .map_err(|error| CommandError::Usage(format!("{PASSWORD_VARIABLE} cannot be used: {error} Set another one.")))?;

@@ -272,6 +272,10 @@ pub struct DispositionObject {
     /// Average price, in percent of the balance. Null: no loan has one.
     #[schema(required, example = 96.125)]
     pub wa_price: Option<f64>,
+    /// Dollars to pay for the loans of `to_purchase`: the exact sum of amount × price / 100, rounded half to even to whole cents;
+    /// 0 when no loan is bought. `null` for `projected` and `rejected`, which nobody pays for.
+    #[schema(example = 45_123_456.78)]
+    pub dollars_to_pay: Option<f64>,
 }
 
 /// The loans of a run grouped by one field.

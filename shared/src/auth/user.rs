@@ -69,6 +69,48 @@ impl User {
     }
 }
 
+/// What is to change of a user. What is `None` stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct UserChange {
+    /// The address.
+    pub email: Option<String>,
+    /// The name to log in with.
+    pub username: Option<String>,
+    /// The name for people; `Some(None)` takes it away.
+    pub full_name: Option<Option<String>>,
+    /// The role.
+    pub role: Option<Role>,
+    /// The team; `Some(None)` takes it away.
+    pub sales_team_id: Option<Option<Uuid>>,
+    /// Whether they may log in. Without it, earlier tokens are void for good.
+    pub is_active: Option<bool>,
+    /// The hash of a new password. Earlier tokens are void for good.
+    pub password_hash: Option<String>,
+}
+
+impl UserChange {
+    /// The user as it will be.
+    ///
+    /// # Errors
+    /// A member of a sales team would have no team.
+    pub fn apply(&self, old: &User, now: Timestamp) -> Result<User, NameError> {
+        let mut new = User {
+            email: self.email.as_ref().unwrap_or(&old.email).clone(),
+            username: self.username.as_ref().unwrap_or(&old.username).clone(),
+            full_name: self.full_name.as_ref().unwrap_or(&old.full_name).clone(),
+            role: self.role.unwrap_or(old.role),
+            sales_team_id: self.sales_team_id.unwrap_or(old.sales_team_id),
+            is_active: self.is_active.unwrap_or(old.is_active),
+            password_hash: self.password_hash.as_ref().unwrap_or(&old.password_hash).clone(),
+            ..old.clone()
+        };
+        if self.password_hash.is_some() || self.is_active == Some(false) {
+            new.void_tokens(now);
+        }
+        check_team(new.role, new.sales_team_id).map(|()| new)
+    }
+}
+
 /// A user. The API never shows a password or its hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = User)]
@@ -167,6 +209,15 @@ const MAX_EMAIL_BYTES: usize = 254;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NameError(String);
+
+/// Checks that a member of a sales team has one.
+///
+/// # Errors
+/// The role `sales_team` without a team.
+pub fn check_team(role: Role, team: Option<Uuid>) -> Result<(), NameError> {
+    let sentence = || "A user with the role sales_team needs a team.".to_owned();
+    if role == Role::SalesTeam && team.is_none() { Err(NameError(sentence())) } else { Ok(()) }
+}
 
 /// Checks a username: 3 to 50 ASCII letters, digits and underscores.
 ///

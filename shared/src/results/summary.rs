@@ -215,6 +215,13 @@ impl Group {
         priced.ratio(&self.sum(self.balance - self.unpriced, MICRO, |wide| &wide.price_weights), 4)
     }
 
+    /// What the loans cost at their prices: the exact sum of amount × price / 100, rounded half to even to whole cents.
+    fn dollars_to_pay(&self) -> Option<Ratio> {
+        let mut hundred = ExactSum::default();
+        hundred.add_decimal(Decimal::HUNDRED);
+        self.sum(self.priced, MICRO + 4, |wide| &wide.priced).ratio(&hundred, 2)
+    }
+
     fn sum(&self, narrow: i128, scale: u8, wide: impl Fn(&WideGroup) -> &ExactSum) -> ExactSum {
         let mut sum = self.wide.as_deref().map_or_else(ExactSum::default, |group| wide(group).clone());
         sum.add(narrow, scale);
@@ -641,7 +648,9 @@ impl SummaryBuilder {
         let by_disposition = self.by_disposition();
         let of = |disposition: Disposition| {
             let group = &by_disposition[disposition as usize];
-            DispositionSummary { totals: averages(group), wa_price: group.average_price() }
+            let paid = disposition == Disposition::ToPurchase;
+            let dollars_to_pay = if paid { group.dollars_to_pay() } else { None };
+            DispositionSummary { totals: averages(group), wa_price: group.average_price(), dollars_to_pay }
         };
         let strats = CUTS.iter().enumerate().map(|(at, cut)| {
             let groups = self.tables.iter().find_map(|table| table.strat(at)).unwrap_or_default();
@@ -783,6 +792,9 @@ pub struct DispositionSummary {
     pub totals: Averages,
     /// Weighted average price, in percent of the balance.
     pub wa_price: Option<Ratio>,
+    /// What the loans cost, in dollars and whole cents: the exact sum of amount × price / 100, rounded half to even. `None`
+    /// for loans that are not bought.
+    pub dollars_to_pay: Option<Ratio>,
 }
 
 /// The loans cut into groups by one field.

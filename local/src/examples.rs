@@ -1,0 +1,85 @@
+//! The examples at the end of each help text. A test reads every line of them as a call.
+
+pub const LOAN_ENGINE: &str = "\
+Examples:
+  loan-engine run tape.csv --out out
+  loan-engine replay out/manifest.json
+  loan-engine serve";
+
+pub const RUN: &str = "\
+Examples:
+  loan-engine run tape.csv -o out
+  loan-engine run north.csv south.xlsx --irr-target 7.5 --pdate 2026-12-01 -o out
+  loan-engine run tapes --rule-set strict.toml --dry-run --strats
+  loan-engine run - --format json --no-archive -o out < tape.csv
+
+--out holds the results of the last run, or none: a run that begins withdraws the results of the run before it, and a run \
+that fails leaves none. Ctrl-C, SIGTERM and SIGHUP remove what the run had begun; the exit code is then 130, 143 or 129. \
+Otherwise it is 0 when the run completed, 1 when it failed and 2 when the call was wrong.";
+
+pub const REPLAY: &str = "\
+Examples:
+  loan-engine replay out/manifest.json
+  loan-engine replay archive.zip --threads 4
+
+The exit code is 0 when everything is identical, 1 when something differs or cannot be compared, and 2 when the call was wrong.";
+
+pub const SERVE: &str = "\
+Examples:
+  loan-engine serve
+  loan-engine serve --port 9000 --data-dir /srv/loan-engine
+
+LOAN_ENGINE_ADMIN_PASSWORD is the password of the user admin, on the first start alone.";
+
+pub const STORES: &str = "\
+Examples:
+  loan-engine stores --env-file .env.local
+  loan-engine stores --dynamodb-port 0 --s3-port 0";
+
+pub const ADMIN: &str = "\
+Examples:
+  loan-engine admin create-team West
+  loan-engine admin create-user ana --email ana@example.com --role sales_team --team West
+  loan-engine admin list-users --data-dir /srv/loan-engine";
+
+pub const CREATE_USER: &str = "\
+Examples:
+  loan-engine admin create-user ana --email ana@example.com
+  loan-engine admin create-user wes --email wes@example.com --role sales_team --team West --full-name 'Wes Lee'";
+
+pub const UPDATE_USER: &str = "\
+Examples:
+  loan-engine admin update-user ana --role sales_team --team West
+  loan-engine admin update-user ana --role analyst --no-team
+  loan-engine admin update-user wes --active false";
+
+pub const SET_PASSWORD: &str = "\
+Examples:
+  loan-engine admin set-password admin
+  loan-engine admin set-password ana < password.txt";
+
+pub const CREATE_TEAM: &str = "\
+Examples:
+  loan-engine admin create-team West
+  loan-engine admin create-team 'West Coast'";
+
+pub const LIST_TEAMS: &str = "\
+Examples:
+  loan-engine admin list-teams
+  loan-engine admin list-teams --format json";
+
+pub const LIST_USERS: &str = "\
+Examples:
+  loan-engine admin list-users
+  loan-engine admin list-users --format json";
+
+pub const COMPLETIONS: &str = "\
+Examples:
+  loan-engine completions bash > ~/.local/share/bash-completion/completions/loan-engine
+  loan-engine completions fish > ~/.config/fish/completions/loan-engine.fish";
+
+pub const MAN: &str = "\
+Examples:
+  loan-engine man > loan-engine.1
+  loan-engine man run > loan-engine-run.1
+  loan-engine man admin create-user > loan-engine-admin-create-user.1";

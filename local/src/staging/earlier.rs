@@ -1,0 +1,161 @@
+//! What earlier runs of a place left there: results to be withdrawn, and what runs that were killed could not remove.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, de::IgnoredAny};
+use shared::manifest::MANIFEST_FILE;
+use uuid::Uuid;
+
+use super::{
+    folder::{LOCK_FILE, MADE_FILE, PREFIX},
+    places::{Places, RESULT_FILES},
+};
+use crate::replay::MAX_MANIFEST_BYTES;
+
+/// Holds, in a staging folder, the results of the run before, until they go with it.
+const WITHDRAWN_FOLDER: &str = "withdrawn";
+/// Holds, in a staging folder, what the results replace, until all of them are in place.
+const REPLACED_FOLDER: &str = "replaced";
+
+/// Runs that begin or end in one folder do so one after the other, so that all results there are of one run. Where a folder
+/// cannot be locked, nothing else can be done about it.
+pub fn lock_folder(folder: &Path) -> Option<File> {
+    let folder = File::open(folder).ok()?;
+    folder.lock().is_ok().then_some(folder)
+}
+
+/// Takes the results of the run before out of their folder: nobody is to take them for those of the run that begins. They are
+/// results when the manifest of a run lies with them; other files of these names are the user's, and stay until the run that
+/// begins replaces them. The manifest goes first.
+///
+/// # Errors
+/// A file that cannot be moved.
+pub fn withdraw(results: &Path, staged: &Path) -> io::Result<()> {
+    if !is_of_a_run(&results.join(MANIFEST_FILE)) {
+        return Ok(());
+    }
+    let withdrawn = staged.join(WITHDRAWN_FOLDER);
+    fs::create_dir(&withdrawn)?;
+    for name in RESULT_FILES.iter().rev() {
+        let place = results.join(name);
+        if place.is_dir() {
+            continue;
+        }
+        match fs::rename(place, withdrawn.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What every manifest says, of whichever version.
+#[derive(Deserialize)]
+struct AnyManifest {
+    run_id: Uuid,
+    outputs: Vec<IgnoredAny>,
+}
+
+fn is_of_a_run(manifest: &Path) -> bool {
+    let mut json = Vec::new();
+    let read = File::open(manifest).and_then(|file| file.take(MAX_MANIFEST_BYTES).read_to_end(&mut json));
+    let manifest = read.ok().and_then(|_| serde_json::from_slice::<AnyManifest>(&json).ok());
+    manifest.is_some_and(|manifest| !manifest.run_id.is_nil() && !manifest.outputs.is_empty())
+}
+
+/// Gives the results in a staging folder their places.
+///
+/// # Errors
+/// A file that cannot be put in its place; what had been there before is there again.
+pub fn place_results(staged: &Path, results: &Path) -> io::Result<()> {
+    let replaced = staged.join(REPLACED_FOLDER);
+    fs::create_dir(&replaced)?;
+    // The manifest comes last and goes first. Whoever is killed in between leaves no manifest of other files than those
+    // that are there, and files without one pass for the results of no run.
+    match fs::rename(results.join(MANIFEST_FILE), replaced.join(MANIFEST_FILE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    for name in RESULT_FILES {
+        let place = results.join(name);
+        // A second name for what is replaced, where the file system has such a thing.
+        let _ = fs::hard_link(&place, replaced.join(name));
+        if let Err(error) = fs::rename(staged.join(name), &place) {
+            take_back(staged, results);
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Takes back the results that were put in their places without the manifest, which is still staged. What they replaced is
+/// there again.
+fn take_back(staged: &Path, results: &Path) {
+    let replaced = staged.join(REPLACED_FOLDER);
+    // What is not staged any more is in its place.
+    for name in RESULT_FILES.into_iter().filter(|name| *name != MANIFEST_FILE && !staged.join(name).exists()) {
+        let place = results.join(name);
+        let _ = fs::rename(replaced.join(name), &place).or_else(|_| fs::remove_file(&place));
+    }
+    let _ = fs::rename(replaced.join(MANIFEST_FILE), results.join(MANIFEST_FILE));
+}
+
+/// Undoes what a run has done beside its staging folder before it was killed. `staged` is that folder. The manifest is the last
+/// file that is written there, and the last that leaves it.
+pub fn undo(places: &Places, run_id: Uuid, staged: &Path) {
+    let results = places.results_of(run_id);
+    let _locked = lock_folder(&results);
+    let was_being_placed = staged.join(MANIFEST_FILE).exists();
+    // Where there is a manifest, the files with it are whole: those of the run, or of another one since.
+    let whole = || results.join(MANIFEST_FILE).exists();
+    if !whole() {
+        if was_being_placed {
+            take_back(staged, &results);
+        }
+        let withdrawn = staged.join(WITHDRAWN_FOLDER);
+        if !whole() && withdrawn.join(MANIFEST_FILE).exists() {
+            // The results of the run before that were not withdrawn yet.
+            for name in RESULT_FILES.into_iter().filter(|name| !withdrawn.join(name).exists()) {
+                let _ = fs::remove_file(results.join(name));
+            }
+        }
+    }
+    if was_being_placed {
+        let _ = fs::remove_dir_all(places.archive_of(run_id));
+    }
+    if results != places.staged_in {
+        let _ = fs::remove_dir(results);
+    }
+}
+
+/// Removes what runs left behind that were killed: staging folders whose lock nobody holds, after `undo` was done with each and
+/// the id of its run. The folders that had been made for these runs.
+pub fn remove_abandoned(parent: &Path, undo: impl Fn(Uuid, &Path)) -> Vec<PathBuf> {
+    let mut made = Vec::new();
+    let Ok(entries) = fs::read_dir(parent) else { return made };
+    for entry in entries.flatten() {
+        let (name, staged) = (entry.file_name(), entry.path());
+        let Some(id) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
+        let Ok(lock) = File::open(staged.join(LOCK_FILE)) else { continue };
+        // It stays locked until it is gone: of several runs that begin at the same time, one clears it away.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) && lock.try_lock().is_ok() {
+            if let Ok(run_id) = id.parse() {
+                undo(run_id, &staged);
+            }
+            made.extend(made_for(&staged, parent));
+            let _ = fs::remove_dir_all(&staged);
+        }
+    }
+    made
+}
+
+/// The folders that were made for the run of a staging folder. Only such as lie around that are believed.
+fn made_for(staged: &Path, parent: &Path) -> Vec<PathBuf> {
+    let (Ok(json), Ok(parent)) = (fs::read(staged.join(MADE_FILE)), parent.canonicalize()) else { return Vec::new() };
+    let made: Vec<PathBuf> = serde_json::from_slice(&json).unwrap_or_default();
+    made.into_iter().filter(|folder| parent.starts_with(folder)).collect()
+}
