@@ -142,6 +142,9 @@ pub struct RunArgs {
     /// The folder for the results [default: outputs/RUN_ID, with the archive in archive/RUN_ID]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Write the decisions as a workbook for a spreadsheet, too: Summary, To purchase, Projected, Rejected, Exceptions
+    #[arg(long, value_name = "FILE.xlsx", conflicts_with = "dry_run")]
+    pub workbook: Option<PathBuf>,
     /// How to print the summary
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,

@@ -23,6 +23,8 @@ use crate::{
     Surroundings,
     cli::{Format, RunArgs, WorkArgs},
     command_error::CommandError,
+    decision_book::DecisionBook,
+    plain_text::one_line,
     print,
     progress::Meter,
     staging::{Places, Staging},
@@ -46,6 +48,7 @@ pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result
     if let Some(places) = &places {
         refuse_overwriting(&tapes, places)?;
     }
+    let book = args.workbook.as_deref().map(|file| DecisionBook::new(file, &tapes, places.as_ref(), around)).transpose()?;
     let new_run = NewRun {
         run_id,
         sales_team_id: None,
@@ -57,12 +60,19 @@ pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result
     };
     let mut run = Run::new(new_run, around.clock.now());
     run.start(around.clock.now())?;
-    match execute(&mut run, &tapes, &rules, places.as_ref(), &args.work, around) {
+    let goals = Goals { places: places.as_ref(), book: book.as_ref() };
+    match execute(&mut run, &tapes, &rules, goals, &args.work, around) {
         Ok(outcome) => {
             run.complete(around.clock.now())?;
             let summary = outcome.summary.finish();
             match args.format {
-                Format::Table => print(out, summary_table(&run, &summary, &outcome, places.as_ref()).as_bytes()),
+                Format::Table => {
+                    let mut table = summary_table(&run, &summary, &outcome, places.as_ref());
+                    if let Some(book) = &book {
+                        table.push_str(&format!("Workbook in {}\n", one_line(&book.shown.display().to_string())));
+                    }
+                    print(out, table.as_bytes())
+                }
                 Format::Json => print(out, &answer(&run, Some(&summary))?),
             }
         }
@@ -109,17 +119,24 @@ fn refuse_overwriting(tapes: &[FoundTape], places: &Places) -> Result<(), Comman
     }
 }
 
+/// Where the files of a run go: nowhere, for a dry run.
+#[derive(Clone, Copy)]
+struct Goals<'a> {
+    places: Option<&'a Places>,
+    book: Option<&'a DecisionBook>,
+}
+
 /// Runs the phases, and gives the files their final names once everything is there.
 fn execute(
     run: &mut Run,
     tapes: &[FoundTape],
     rules: &RuleSet,
-    places: Option<&Places>,
+    goals: Goals<'_>,
     work: &WorkArgs,
     around: &Surroundings,
 ) -> Result<Outcome, RunError> {
     let sources = tapes.iter().map(source).collect::<Result<Vec<_>, _>>()?;
-    let staging = places.map(|places| Staging::new(places.clone())).transpose()?;
+    let staging = goals.places.map(|places| Staging::new(places.clone())).transpose()?;
     let meter = Meter::new(around.terminal, sources.iter().map(|source| source.size()).sum());
     let result = engine::run(&Job {
         tapes: &sources,
@@ -138,7 +155,11 @@ fn execute(
     if let Some(staging) = staging {
         staging.archive_outputs(&outcome)?;
         staging.write_manifest(&Manifest::new(run, rules, &outcome)?.to_json()?)?;
-        staging.publish()?;
+        if let Some(book) = goals.book {
+            book.make(&staging, run, &outcome)?;
+            book.place(&staging)?;
+        }
+        staging.publish().inspect_err(|_| goals.book.iter().for_each(|book| book.withdraw()))?;
         run.finish_phase(Phase::Archive);
     }
     Ok(outcome)

@@ -73,6 +73,11 @@ impl Places {
         }
     }
 
+    /// Whether a folder is there once the run has begun: the one that the user gave for results.
+    pub fn begins_in(&self, folder: &Path) -> bool {
+        self.staged_in == folder
+    }
+
     /// Whether the run would overwrite this file, or take its own results for tapes the next time.
     pub fn would_overwrite(&self, file: &Path) -> bool {
         RESULT_FILES.iter().any(|name| self.results.join(name).canonicalize().is_ok_and(|result| result == file))
@@ -105,6 +110,11 @@ impl Staging {
             .and_then(|archive| fs::create_dir(archive.path.join(OUTPUT_FOLDER)).map(|()| archive))
             .map_err(|error| not_written(Phase::Archive, &places.shown_archive, &error))?;
         Ok(Self { places, archive, results })
+    }
+
+    /// Where a result is while it is staged.
+    pub fn staged(&self, name: &str) -> PathBuf {
+        self.results.path.join(name)
     }
 
     /// Copies the four output files into the archive. They are files of their own: who changes one later changes only it.

@@ -105,7 +105,6 @@ pub async fn export_exceptions(
         (Err(ExportError::Read(error)), _) => Err(error),
         (_, Err((_, error @ StorageError::Store(_)))) => Err(error.into()),
         (Err(ExportError::Write(error)), _) => Err(ApiError::internal(error)),
-        (Err(ExportError::Workbook(error)), _) => Err(ApiError::internal(error)),
         (Ok(Made::Spilled), Err((_, error))) => Err(ApiError::internal(error)),
     }
 }

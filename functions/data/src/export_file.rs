@@ -2,8 +2,15 @@
 
 use std::io::{self, Write};
 
-use rust_xlsxwriter::{Workbook, XlsxError};
-use shared::{api::problem::ApiError, resources::MAX_ANSWER_BYTES, results::csv::push_text, storage::uploads::Uploads};
+use shared::{
+    api::problem::ApiError,
+    resources::MAX_ANSWER_BYTES,
+    results::{
+        csv::push_text,
+        workbook::{ExceptionSheet, SheetLimits, Workbook, WorkbookError},
+    },
+    storage::uploads::Uploads,
+};
 use tokio::runtime::Handle;
 
 use crate::{
@@ -13,8 +20,6 @@ use crate::{
 
 /// How many exceptions are read at once.
 const BATCH: u64 = 8192;
-/// The longest text of a cell of a workbook, in UTF-16 units.
-const MAX_CELL: usize = 32_767;
 
 /// Why there is no file.
 pub enum ExportError {
@@ -22,8 +27,6 @@ pub enum ExportError {
     Read(ApiError),
     /// The file could not be written.
     Write(io::Error),
-    /// The workbook could not be put together.
-    Workbook(XlsxError),
 }
 
 impl From<io::Error> for ExportError {
@@ -32,11 +35,11 @@ impl From<io::Error> for ExportError {
     }
 }
 
-impl From<XlsxError> for ExportError {
-    fn from(error: XlsxError) -> Self {
+impl From<WorkbookError> for ExportError {
+    fn from(error: WorkbookError) -> Self {
         match error {
-            XlsxError::IoError(error) => Self::Write(error),
-            error => Self::Workbook(error),
+            WorkbookError::Write(error) => Self::Write(error),
+            error => Self::Write(io::Error::other(error)),
         }
     }
 }
@@ -138,39 +141,22 @@ pub fn write_csv(out: &mut Spill<'_>, pages: ExceptionPages, limit: u64, runtime
     })
 }
 
-/// Writes a workbook. Its texts are no formulas, whatever they begin with.
+/// Writes a workbook of one sheet, which looks like the last one of a decision workbook.
 ///
 /// # Errors
 /// The exceptions cannot be read, or the file cannot be written.
 pub fn write_xlsx(out: &mut Spill<'_>, pages: ExceptionPages, limit: u64, runtime: &Handle) -> Result<(), ExportError> {
-    let mut workbook = Workbook::new();
-    let sheet = workbook.add_worksheet_with_constant_memory()?;
-    sheet.set_name("exceptions")?;
-    for (column, name) in (0..).zip(ExceptionObject::COLUMNS) {
-        sheet.write_string(0, column, name)?;
-    }
-    let mut line = 0;
+    let mut workbook = Workbook::new(out, "Exceptions", None, SheetLimits::default())?;
+    let mut sheet = ExceptionSheet::begin(&mut workbook)?;
     each_batch(pages, limit, runtime, |batch| {
+        let run = &batch.known.run;
         for row in &batch.rows {
-            line += 1;
-            let exception = ExceptionObject::new(&batch.known.run, row);
-            for (column, cell) in (0..).zip(cells(&exception)) {
-                match cell {
-                    Cell::Text(text) if text.is_empty() => {}
-                    Cell::Text(text) => {
-                        sheet.write_string(line, column, shortened(&text))?;
-                    }
-                    Cell::Number(number) => {
-                        if let Ok(number) = number.parse::<f64>() {
-                            sheet.write_number(line, column, number)?;
-                        }
-                    }
-                }
-            }
+            sheet.add(run.run_id, run.created_at, row)?;
         }
         Ok(())
     })?;
-    Ok(workbook.save_to_writer(out)?)
+    sheet.finish()?;
+    Ok(workbook.finish()?)
 }
 
 /// A cell of an export.
@@ -199,27 +185,4 @@ fn cells<'r>(exception: &'r ExceptionObject<'_>) -> [Cell<'r>; ExceptionObject::
         Cell::Number(exception.line.to_string()),
         Cell::Text(exception.created_at.to_string().into()),
     ]
-}
-
-/// As much of a text as a cell takes.
-fn shortened(text: &str) -> &str {
-    let mut units = 0;
-    let end = text.char_indices().find(|(_, c)| {
-        units += c.len_utf16();
-        units > MAX_CELL
-    });
-    end.map_or(text, |(at, _)| &text[..at])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_cut_where_a_cell_ends() {
-        assert_eq!(shortened("abc"), "abc");
-        assert_eq!(shortened(&"x".repeat(MAX_CELL)).len(), MAX_CELL);
-        assert_eq!(shortened(&"x".repeat(MAX_CELL + 1)).len(), MAX_CELL);
-        assert_eq!(shortened(&"\u{1F3E0}".repeat(MAX_CELL)).encode_utf16().count(), MAX_CELL - 1);
-    }
 }

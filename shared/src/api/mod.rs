@@ -9,3 +9,4 @@ pub mod objects;
 pub mod page;
 pub mod problem;
 pub mod routes;
+pub mod stored_results;
