@@ -88,7 +88,8 @@ impl Book {
 
     /// How a cell is formatted: the attributes of its style, and the code of its number format.
     fn format(&self, sheet: &str, cell: &str) -> (&str, &'static str) {
-        let style: usize = between(self.xml(sheet), &format!("<c r=\"{cell}\" s=\""), "\"").parse().unwrap();
+        let attributes = between(self.xml(sheet), &format!("<c r=\"{cell}\""), ">");
+        let style: usize = attributes.strip_prefix(" s=\"").map_or(0, |style| between(style, "", "\"").parse().unwrap());
         let formats = between(&self.parts["xl/styles.xml"], "<cellXfs", "</cellXfs>");
         let xf = formats.split("<xf ").nth(style + 1).unwrap();
         let code = match between(xf, "numFmtId=\"", "\"") {

@@ -53,8 +53,12 @@ impl DecisionBook {
         let Some(folder) = place.parent().filter(is_there) else {
             return refuse("would be in a folder that is not there. Make the folder, or choose another one.");
         };
-        let file = place.canonicalize().or_else(|_| folder.canonicalize().map(|folder| folder.join(place.file_name().unwrap_or_default())));
-        if file.is_ok_and(|file| tapes.iter().any(|tape| tape.file == file) || places.is_some_and(|places| places.would_overwrite(&file))) {
+        let file = place
+            .canonicalize()
+            .or_else(|_| folder.canonicalize().map(|folder| folder.join(place.file_name().unwrap_or_default())));
+        if file.is_ok_and(|file| {
+            tapes.iter().any(|tape| tape.file == file) || places.is_some_and(|places| places.would_overwrite(&file))
+        }) {
             return refuse("would replace a tape or a result of this run. Choose another name.");
         }
         Ok(Self { shown: shown.to_owned(), place })
@@ -83,11 +87,16 @@ impl DecisionBook {
         Ok(out.flush()?)
     }
 
-    /// Gives the workbook its name.
-    ///
-    /// # Errors
-    /// The file cannot be put in its place.
-    pub fn place(&self, staging: &Staging) -> Result<(), RunError> {
+    /// Gives the workbook its name, and then the results theirs. When the latter fails, there is no workbook either.
+    pub fn publish(&self, staging: Staging) -> Result<(), RunError> {
+        self.place(&staging)?;
+        staging.publish().inspect_err(|_| {
+            // The first error is the one to tell.
+            let _ = fs::remove_file(&self.place);
+        })
+    }
+
+    fn place(&self, staging: &Staging) -> Result<(), RunError> {
         let staged = staging.staged(WORKBOOK_FILE);
         let placed = match fs::rename(&staged, &self.place) {
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => self.copy(&staged),
@@ -107,12 +116,68 @@ impl DecisionBook {
         placed
     }
 
-    /// Takes the workbook away again: the run has failed after all.
-    pub fn withdraw(&self) {
-        let _ = fs::remove_file(&self.place);
-    }
-
     fn not_written(&self, error: &io::Error) -> RunError {
         RunError::output(Phase::Output, &format!("The workbook {}", self.shown.display()), error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::clock::SystemClock;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::staging::RESULT_FILES;
+
+    /// A staging with all results and a workbook, and where the workbook goes.
+    fn staged(folder: &Path) -> (Staging, DecisionBook) {
+        let around = Surroundings::bare(SystemClock, folder.to_owned());
+        let places = Places::new(Some(Path::new("out")), Uuid::from_u128(7), &around);
+        let book = DecisionBook::new(Path::new("book.xlsx"), &[], Some(&places), &around);
+        let staging = Staging::new(places).unwrap();
+        for name in RESULT_FILES.into_iter().chain([WORKBOOK_FILE]) {
+            staging.create(name).unwrap().write_all(b"new").unwrap();
+        }
+        (staging, book.unwrap_or_else(|error| panic!("{error:?}")))
+    }
+
+    #[test]
+    fn a_workbook_is_there_with_the_results() {
+        let folder = tempfile::tempdir().unwrap();
+        let (staging, book) = staged(folder.path());
+        book.publish(staging).unwrap();
+        assert_eq!(fs::read(folder.path().join("book.xlsx")).unwrap(), b"new");
+        assert!(!folder.path().join("out").join(WORKBOOK_FILE).exists());
+    }
+
+    #[test]
+    fn results_that_cannot_be_placed_leave_no_workbook() {
+        let folder = tempfile::tempdir().unwrap();
+        let (staging, book) = staged(folder.path());
+        // It was not there when the run began.
+        fs::create_dir(folder.path().join("out").join(FACTS_FILE)).unwrap();
+        assert!(book.publish(staging).is_err());
+        assert!(!folder.path().join("book.xlsx").exists());
+    }
+
+    #[test]
+    fn a_workbook_that_cannot_be_placed_leaves_no_results() {
+        let folder = tempfile::tempdir().unwrap();
+        let (staging, book) = staged(folder.path());
+        fs::create_dir_all(folder.path().join("book.xlsx/in the way")).unwrap();
+        let error = book.publish(staging).unwrap_err();
+        assert!(error.message.starts_with("The workbook book.xlsx could not be written: "), "{error}");
+        assert!(!folder.path().join("out/manifest.json").exists());
+    }
+
+    #[test]
+    fn a_workbook_is_copied_where_it_cannot_be_renamed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (staging, book) = staged(folder.path());
+        fs::write(&book.place, "old").unwrap();
+        book.copy(&staging.staged(WORKBOOK_FILE)).unwrap();
+        drop(staging);
+        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!((names, fs::read(&book.place).unwrap()), (vec!["book.xlsx".into()], b"new".to_vec()));
     }
 }

@@ -155,11 +155,13 @@ fn execute(
     if let Some(staging) = staging {
         staging.archive_outputs(&outcome)?;
         staging.write_manifest(&Manifest::new(run, rules, &outcome)?.to_json()?)?;
-        if let Some(book) = goals.book {
-            book.make(&staging, run, &outcome)?;
-            book.place(&staging)?;
+        match goals.book {
+            Some(book) => {
+                book.make(&staging, run, &outcome)?;
+                book.publish(staging)?;
+            }
+            None => staging.publish()?,
         }
-        staging.publish().inspect_err(|_| goals.book.iter().for_each(|book| book.withdraw()))?;
         run.finish_phase(Phase::Archive);
     }
     Ok(outcome)

@@ -10,11 +10,8 @@ use crate::{
 };
 
 /// The sheets of loans.
-const LOANS: [(&str, Disposition); 3] = [
-    ("To purchase", Disposition::ToPurchase),
-    ("Projected", Disposition::Projected),
-    ("Rejected", Disposition::Rejected),
-];
+const LOANS: [(&str, Disposition); 3] =
+    [("To purchase", Disposition::ToPurchase), ("Projected", Disposition::Projected), ("Rejected", Disposition::Rejected)];
 
 /// Loans of all dispositions, mixed: bought ones without and with a condition, one that is held back, and rejected ones with one
 /// reason, with two, with a reason and a condition, without a number, and one that is no loan at all.
@@ -119,7 +116,8 @@ fn loans_of_several_tapes_keep_their_own_exceptions_on_equal_lines() {
     let rest = Tape::of_good(2);
     let book = Decided::new(&[("z.csv", first.text()), ("b.csv", rest.text()), ("a.csv", second.text())]).book();
     let rows = book.table("Rejected");
-    let shown: Vec<String> = rows.iter().map(|row| format!("{} {} {}", row["source_file"], row["line"], row["Reasons"])).collect();
+    let shown: Vec<String> =
+        rows.iter().map(|row| format!("{} {} {}", row["source_file"], row["line"], row["Reasons"])).collect();
     assert_eq!(shown.len(), 4);
     for (row, expected) in shown.iter().zip(["z.csv 2 ", "z.csv 3 ", "a.csv 2 ", "a.csv 3 "]) {
         let score = if expected.starts_with('z') { "500" } else { "510" };
@@ -192,11 +190,9 @@ fn the_summary_says_what_the_run_was_and_what_it_found() {
     assert_eq!(digits(&book.beside("IRR target, percent")[0]), "8.05");
     let dispositions = &summary.dispositions;
     let ratio = |ratio: &Option<shared::decimal::Ratio>| ratio.as_ref().map_or_else(String::new, ToString::to_string);
-    for (sheet, group) in [
-        ("To purchase", &dispositions.to_purchase),
-        ("Projected", &dispositions.projected),
-        ("Rejected", &dispositions.rejected),
-    ] {
+    for (sheet, group) in
+        [("To purchase", &dispositions.to_purchase), ("Projected", &dispositions.projected), ("Rejected", &dispositions.rejected)]
+    {
         let totals = &group.totals;
         let row = book.beside(sheet);
         assert_eq!((digits(&row[0]), digits(&row[1])), (totals.count.to_string(), totals.balance.to_text(0)), "{sheet}");
@@ -224,8 +220,15 @@ fn the_summary_says_what_the_run_was_and_what_it_found() {
 #[test]
 fn the_rules_of_the_summary_are_in_the_order_of_the_runs_summary() {
     let decided = Decided::of(&mixed());
-    let expected: Vec<String> =
-        decided.finished.outcome.summary.finish().exceptions.iter().map(|finding| finding.exception_type.name().to_owned()).collect();
+    let expected: Vec<String> = decided
+        .finished
+        .outcome
+        .summary
+        .finish()
+        .exceptions
+        .iter()
+        .map(|finding| finding.exception_type.name().to_owned())
+        .collect();
     let rows: Vec<String> = decided.book().summary().into_iter().map(|(first, _)| first).collect();
     let start = rows.iter().position(|first| first == "Rule").unwrap() + 1;
     assert_eq!(rows[start..start + expected.len()], expected);

@@ -34,7 +34,9 @@ async fn a_workbook_says_what_the_lists_say() {
     assert_eq!(answer.header("content-disposition"), "attachment; filename=\"decision_workbook.xlsx\"");
     let book = Book::new(answer.bytes.to_vec());
     assert_eq!(book.names(), SHEETS);
-    for (sheet, disposition, loans) in [("To purchase", "to_purchase", 70), ("Projected", "projected", 10), ("Rejected", "rejected", 20)] {
+    for (sheet, disposition, loans) in
+        [("To purchase", "to_purchase", 70), ("Projected", "projected", 10), ("Rejected", "rejected", 20)]
+    {
         let listed = app.read(&ana, &format!("/api/loans?run_id={id}&disposition={disposition}")).await;
         let rows = book.table(sheet);
         assert_eq!(rows.len(), loans);

@@ -9,7 +9,8 @@ use crate::{
 };
 
 fn book() -> Book {
-    let tape = Tape::new().good("007").with("P", &[("note_rate", "3")]).with("R", &[("ltv_ratio", "97.8"), ("credit_score", "1")]);
+    let tape =
+        Tape::new().good("007").with("P", &[("note_rate", "3")]).with("R", &[("ltv_ratio", "97.8"), ("credit_score", "1")]);
     Decided::of(tape.text()).book()
 }
 
@@ -52,7 +53,8 @@ fn a_header_is_bold_stays_in_sight_and_has_a_filter_over_all_rows() {
         let last = between(xml, "<autoFilter ref=\"A1:", "\"");
         assert!(last.ends_with(&rows.len().to_string()), "{sheet} {last}");
         assert!(xml.contains(&format!("<c r=\"{}1\" ", last.trim_end_matches(|c: char| c.is_ascii_digit()))), "{sheet} {last}");
-        let widths: Vec<u32> = xml.split(" width=\"").skip(1).map(|rest| rest[..rest.find('"').unwrap()].parse().unwrap()).collect();
+        let widths: Vec<u32> =
+            xml.split(" width=\"").skip(1).map(|rest| rest[..rest.find('"').unwrap()].parse().unwrap()).collect();
         assert_eq!(widths.len(), book.header(sheet).len(), "{sheet}");
         for (name, width) in book.header(sheet).iter().zip(widths) {
             assert!((name.len() as u32 + 2..=80).contains(&width), "{sheet} {name} {width}");
@@ -63,6 +65,8 @@ fn a_header_is_bold_stays_in_sight_and_has_a_filter_over_all_rows() {
     for (place, sheet) in SHEETS.iter().enumerate().skip(1) {
         let name = format!("<definedName name=\"_xlnm._FilterDatabase\" localSheetId=\"{place}\" hidden=\"1\">'{sheet}'!$A$1:$");
         assert!(names.contains(&name), "{sheet}: {names}");
+        // Each page of paper repeats the header.
+        assert!(names.contains(&format!("localSheetId=\"{place}\">'{sheet}'!$1:$1</definedName>")), "{sheet}: {names}");
     }
 }
 
@@ -77,9 +81,13 @@ fn several_reasons_stand_one_below_the_other() {
 
 #[test]
 fn no_text_is_a_formula_whatever_it_begins_with() {
-    let beginnings = ["=1+1", "+1", "-5", "@SUM(A1)", "=cmd|'/c calc'!A0", "=HYPERLINK(&\"http://x\")", "<b>", "_x0041_", "\u{1}x"];
-    let rows: String =
-        beginnings.iter().enumerate().map(|(at, text)| format!("\"{}\",{GOOD_CELLS},\"{}\"\n", at, text.replace('"', "\"\""))).collect();
+    let beginnings =
+        ["=1+1", "+1", "-5", "@SUM(A1)", "=cmd|'/c calc'!A0", "=HYPERLINK(&\"http://x\")", "<b>", "_x0041_", "\u{1}x"];
+    let rows: String = beginnings
+        .iter()
+        .enumerate()
+        .map(|(at, text)| format!("\"{}\",{GOOD_CELLS},\"{}\"\n", at, text.replace('"', "\"\"")))
+        .collect();
     let book = Decided::of(&format!("{HEADER},Note\n{rows}{}", format!("=A1,{GOOD_CELLS},x\n").replace(",80,", ",99,"))).book();
     let mut xlsx = book.xlsx();
     for sheet in SHEETS {

@@ -283,7 +283,9 @@ mod tests {
     #[test]
     fn a_loan_costs_what_the_exact_sum_of_it_alone_is() {
         let amounts = ["0", "50000.25", "50000.75", "250000.123456", "-1.5", "0.80000001192092896", "99999999999999.99"];
-        for (amount, price) in amounts.iter().flat_map(|amount| ["102", "96.125", "0.0001", "100.5"].map(|price| (*amount, price))) {
+        for (amount, price) in
+            amounts.iter().flat_map(|amount| ["102", "96.125", "0.0001", "100.5"].map(|price| (*amount, price)))
+        {
             let (amount, price): (Decimal, Decimal) = (amount.parse().unwrap(), price.parse().unwrap());
             let mut hundredths = ExactSum::default();
             hundredths.add_product(amount, price);

@@ -126,10 +126,12 @@ impl<W: Write> Workbook<W> {
         for (place, at) in order.into_iter().enumerate() {
             let (WrittenSheet { name, filtered }, id) = (&self.sheets[at], at + 1);
             sheets += &format!("<sheet name=\"{name}\" sheetId=\"{id}\" r:id=\"rId{id}\"/>");
-            relations += &format!("<Relationship Id=\"rId{id}\" Type=\"{RELATIONS}/worksheet\" Target=\"worksheets/sheet{id}.xml\"/>");
+            relations +=
+                &format!("<Relationship Id=\"rId{id}\" Type=\"{RELATIONS}/worksheet\" Target=\"worksheets/sheet{id}.xml\"/>");
             if let Some(cells) = filtered {
                 names += &format!(
-                    "<definedName name=\"_xlnm._FilterDatabase\" localSheetId=\"{place}\" hidden=\"1\">'{name}'!{cells}</definedName>"
+                    "<definedName name=\"_xlnm._FilterDatabase\" localSheetId=\"{place}\" hidden=\"1\">'{name}'!{cells}</definedName>\
+                     <definedName name=\"_xlnm.Print_Titles\" localSheetId=\"{place}\">'{name}'!$1:$1</definedName>"
                 );
             }
         }

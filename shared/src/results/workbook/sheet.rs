@@ -67,8 +67,7 @@ impl<'w, W: Write> Sheet<'w, W> {
     ) -> Result<Self, WorkbookError> {
         let letters = (0..columns.len()).map(column_letters).collect();
         let (buffer, digits) = (Vec::with_capacity(2 * CHUNK), String::new());
-        let mut sheet =
-            Self { workbook, name, columns, letters, has_header, number: 1, rows: 0, bytes: 0, buffer, digits };
+        let mut sheet = Self { workbook, name, columns, letters, has_header, number: 1, rows: 0, bytes: 0, buffer, digits };
         sheet.begin_part()?;
         Ok(sheet)
     }
@@ -112,8 +111,9 @@ impl<'w, W: Write> Sheet<'w, W> {
             "<sheetView showGridLines=\"0\" tabSelected=\"1\" workbookViewId=\"0\"/>"
         };
         let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
-        let head = [XML, "<worksheet xmlns=\"", main, "\"><sheetViews>", view, "</sheetViews><sheetFormatPr defaultRowHeight=\"15\"/>"];
-        push_all(&mut self.buffer, &head);
+        push_all(&mut self.buffer, &[XML, "<worksheet xmlns=\"", main, "\">"]);
+        self.buffer.extend_from_slice(b"<sheetPr><pageSetUpPr fitToPage=\"1\"/></sheetPr>");
+        push_all(&mut self.buffer, &["<sheetViews>", view, "</sheetViews><sheetFormatPr defaultRowHeight=\"15\"/>"]);
         self.buffer.extend_from_slice(b"<cols>");
         for (at, column) in (1..).zip(self.columns) {
             let col = format!("<col min=\"{at}\" max=\"{at}\" width=\"{}\" customWidth=\"1\"/>", column.width);
@@ -129,20 +129,23 @@ impl<'w, W: Write> Sheet<'w, W> {
 
     fn end_part(&mut self) -> Result<(), WorkbookError> {
         self.buffer.extend_from_slice(b"</sheetData>");
-        let last = self.letters.last().map_or("A", String::as_str);
-        let mut filtered = None;
-        if self.has_header {
+        let last = self.letters.last().map_or_else(|| "A".to_owned(), String::clone);
+        // All columns on one page of paper, on as many pages as the rows need.
+        let paper = "<pageSetup orientation=\"landscape\" fitToHeight=\"0\"/>";
+        let end = if self.has_header {
             let cells = format!("A1:{last}{}", self.rows);
-            filtered = Some(format!("$A$1:${last}${}", self.rows));
             // Loan numbers are texts on purpose: no warning that they are.
-            let end = format!(
-                "<autoFilter ref=\"{cells}\"/><ignoredErrors><ignoredError sqref=\"{cells}\" numberStoredAsText=\"1\"/></ignoredErrors>"
-            );
-            self.buffer.extend_from_slice(end.as_bytes());
-        }
-        self.buffer.extend_from_slice(b"</worksheet>");
+            format!(
+                "<autoFilter ref=\"{cells}\"/>{paper}\
+                 <ignoredErrors><ignoredError sqref=\"{cells}\" numberStoredAsText=\"1\"/></ignoredErrors>"
+            )
+        } else {
+            paper.to_owned()
+        };
+        push_all(&mut self.buffer, &[&end, "</worksheet>"]);
         self.hand_on()?;
         let name = if self.number == 1 { self.name.to_owned() } else { format!("{} {}", self.name, self.number) };
+        let filtered = self.has_header.then(|| format!("$A$1:${last}${}", self.rows));
         self.workbook.sheets.push(WrittenSheet { name, filtered });
         Ok(())
     }
@@ -210,12 +213,15 @@ impl Row<'_> {
         // The cells of a row are those of the sheet's columns.
         let letters = self.letters.get(self.column).map_or("XFD", String::as_str);
         self.column += 1;
-        push_all(self.buffer, &["<c r=\"", letters, self.row, "\" s=\""]);
-        let style = style as u8;
-        if style >= 10 {
-            self.buffer.push(b'0' + style / 10);
+        push_all(self.buffer, &["<c r=\"", letters, self.row, "\""]);
+        if style != CellStyle::Plain {
+            let style = style as u8;
+            self.buffer.extend_from_slice(b" s=\"");
+            if style >= 10 {
+                self.buffer.push(b'0' + style / 10);
+            }
+            self.buffer.extend_from_slice(&[b'0' + style % 10, b'"']);
         }
-        self.buffer.extend_from_slice(&[b'0' + style % 10, b'"']);
     }
 }
 

@@ -51,7 +51,8 @@ const STYLES: [(CellStyle, u32, u8, u8, u8, &str); 12] = [
 
 /// The part of the workbook that says how cells look.
 pub fn styles_xml() -> String {
-    let font = |bold: &str, size: u8| format!("<font>{bold}<sz val=\"{size}\"/><name val=\"Calibri\"/><family val=\"2\"/></font>");
+    let font =
+        |bold: &str, size: u8| format!("<font>{bold}<sz val=\"{size}\"/><name val=\"Calibri\"/><family val=\"2\"/></font>");
     let fonts = [font("", 11), font("<b/>", 11), font("<b/>", 14)].concat();
     let formats: String = STYLES
         .iter()

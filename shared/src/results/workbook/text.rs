@@ -36,7 +36,9 @@ pub fn looks_like_a_formula(text: &str) -> bool {
 
 /// Whether a reader of XML would drop blanks of a text.
 pub fn has_blanks_to_keep(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_whitespace()) || text.ends_with(|c: char| c.is_ascii_whitespace()) || text.contains('\n')
+    text.starts_with(|c: char| c.is_ascii_whitespace())
+        || text.ends_with(|c: char| c.is_ascii_whitespace())
+        || text.contains('\n')
 }
 
 /// Appends a text as XML. Characters that XML cannot hold are written as workbooks write them: `_x0001_`.
@@ -98,7 +100,9 @@ mod tests {
 
     #[test]
     fn fifteen_significant_digits_are_kept_and_sixteen_are_not() {
-        for kept in ["0", "-0.5", "123456789012345", "-1234567890.12345", "1000000000000000000", "0.000000000000000000012", "0.80"] {
+        for kept in
+            ["0", "-0.5", "123456789012345", "-1234567890.12345", "1000000000000000000", "0.000000000000000000012", "0.80"]
+        {
             assert!(is_kept_exactly(kept), "{kept}");
         }
         for lost in ["1234567890123456", "-12345678901.23456", "0.80000001192092896", "1000000000000001"] {
