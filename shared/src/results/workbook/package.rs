@@ -15,8 +15,9 @@ use super::{
     text::push_escaped,
 };
 
-/// The level of compression: the fastest, because somebody waits for it.
-const LEVEL: i64 = 1;
+/// The level of compression: somebody waits for it. A quarter less than the first level gives, for a quarter more time; the next
+/// one would give a twelfth less, for as much again.
+const LEVEL: i64 = 2;
 /// What every part begins with.
 pub const XML: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n";
 const MAIN: &str = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
