@@ -64,6 +64,7 @@ const REQUESTS: &[(&str, u16)] = &[
     ("health/show_docs.json", 200),
     ("pipeline/download_archive.json", 200),
     ("pipeline/download_output.json", 200),
+    ("pipeline/download_workbook.json", 200),
     ("pipeline/get_run.json", 200),
     ("pipeline/list_archive.json", 200),
     ("pipeline/list_outputs.json", 200),

@@ -9,6 +9,7 @@ mod bombs;
 mod cli;
 mod crashes;
 mod data_routes;
+mod decision_books;
 mod desk;
 mod distribution;
 mod events;

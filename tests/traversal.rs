@@ -58,6 +58,7 @@ impl Scene {
             (Method::DELETE, format!("/api/files/{vector}")),
             (Method::GET, format!("/api/runs/{run}/archive/download?path={vector}")),
             (Method::GET, format!("/api/runs/{vector}")),
+            (Method::GET, format!("/api/runs/{vector}/workbook")),
             (Method::GET, format!("/api/runs/{run}/notebook-outputs/{vector}/download")),
             (Method::GET, format!("/api/summary/{vector}")),
             (Method::GET, format!("/api/files/list?area={vector}")),

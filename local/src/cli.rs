@@ -216,6 +216,9 @@ pub struct RunArgs {
     /// removes its results for good
     #[arg(long)]
     pub no_archive: bool,
+    /// Write the decisions as a workbook for a spreadsheet, too: Summary, To purchase, Projected, Rejected, Exceptions
+    #[arg(long, value_name = "FILE.xlsx", conflicts_with = "dry_run")]
+    pub workbook: Option<PathBuf>,
     /// How to print the summary
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,

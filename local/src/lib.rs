@@ -6,6 +6,7 @@ mod admin;
 mod cli;
 mod command_error;
 mod data_folder;
+mod decision_book;
 pub mod embedded;
 mod examples;
 mod interrupt;

@@ -24,7 +24,9 @@ use crate::{
     Surroundings,
     cli::{Format, RunArgs, WorkArgs},
     command_error::CommandError,
+    decision_book::DecisionBook,
     interrupt::on_signal,
+    plain_text::one_line,
     print,
     progress::Meter,
     staging::{Begun, Places, Stage, Staging},
@@ -48,6 +50,7 @@ pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result
     if let Some(places) = &places {
         refuse_overwriting(&tapes, places)?;
     }
+    let book = args.workbook.as_deref().map(|file| DecisionBook::new(file, &tapes, places.as_ref(), around)).transpose()?;
     let begun = Begun::default();
     if around.signals {
         heed_signals(&begun, around.terminal)?;
@@ -64,7 +67,8 @@ pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result
     };
     let mut run = Run::new(new_run, around.clock.now());
     run.start(around.clock.now())?;
-    let work = Work { tapes: &tapes, rules: &rules, places: places.as_ref(), begun: &begun, args };
+    let work =
+        Work { tapes: &tapes, rules: &rules, places: places.as_ref(), book: book.as_ref(), begun: &begun, args };
     match execute(&mut run, &work, around) {
         Ok(outcome) => {
             run.complete(around.clock.now())?;
@@ -72,7 +76,13 @@ pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result
             let shown = Shown { run: &run, summary: &summary, outcome: &outcome, places: places.as_ref(), strats: args.strats };
             match args.format {
                 _ if args.quiet => Ok(()),
-                Format::Table => print(out, summary_table(&shown).as_bytes()),
+                Format::Table => {
+                    let mut table = summary_table(&shown);
+                    if let Some(book) = &book {
+                        table.push_str(&format!("Workbook in {}\n", one_line(&book.shown.display().to_string())));
+                    }
+                    print(out, table.as_bytes())
+                }
                 Format::Json => print(out, &answer(&run, Some(&summary))?),
             }
         }
@@ -151,7 +161,9 @@ fn refuse_overwriting(tapes: &[FoundTape], places: &Places) -> Result<(), Comman
 struct Work<'r> {
     tapes: &'r [FoundTape],
     rules: &'r RuleSet,
+    /// Where the results go: nowhere, for a dry run.
     places: Option<&'r Places>,
+    book: Option<&'r DecisionBook>,
     begun: &'r Begun,
     args: &'r RunArgs,
 }
@@ -160,6 +172,7 @@ struct Work<'r> {
 fn execute(run: &mut Run, work: &Work<'_>, around: &Surroundings) -> Result<Outcome, RunError> {
     // A run that cannot even open its tapes has begun: the results of the run before are not its own.
     let staging = work.places.map(|places| Staging::new(places.clone(), work.begun.clone())).transpose()?;
+    work.book.map_or(Ok(()), DecisionBook::withdraw)?;
     let sources = work.tapes.iter().map(FoundTape::source).collect::<Result<Vec<_>, _>>()?;
     let meter = Meter::new(around.terminal && !work.args.quiet, sources.iter().map(|source| source.size()).sum());
     let result = engine::run(&Job {
@@ -181,7 +194,13 @@ fn execute(run: &mut Run, work: &Work<'_>, around: &Surroundings) -> Result<Outc
         staging.archive_outputs(&outcome)?;
         let manifest = Manifest { archived, ..Manifest::new(run, work.rules, &outcome)? };
         staging.write_manifest(&manifest.to_json()?)?;
-        staging.publish()?;
+        match work.book {
+            Some(book) => {
+                book.make(&staging, run, &outcome)?;
+                book.publish(staging)?;
+            }
+            None => staging.publish()?,
+        }
         if archived {
             run.finish_phase(Phase::Archive);
         }

@@ -139,7 +139,7 @@ async fn no_cell_of_an_export_is_run_as_a_formula() {
     let workbook = export(&app, &ana, "?format=xlsx").await;
     assert_eq!(xlsx_rows(&workbook.bytes)[0][2], Data::String("=HYPERLINK(\"http://x\")".to_owned()));
     let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(workbook.bytes.to_vec())).unwrap();
-    assert!(workbook.worksheet_formula("exceptions").unwrap().used_cells().next().is_none());
+    assert!(workbook.worksheet_formula("Exceptions").unwrap().used_cells().next().is_none());
 }
 
 #[tokio::test]

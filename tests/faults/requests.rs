@@ -63,12 +63,13 @@ impl Stage {
             Wanted { verb: Verb::Get, route, address, content, by, key: None }
         };
         let wes = Some(&self.wes);
-        let [run, outputs, output, archive, archived] = [
+        let [run, outputs, output, archive, archived, workbook] = [
             "/api/runs/{run_id}",
             "/api/runs/{run_id}/notebook-outputs",
             "/api/runs/{run_id}/notebook-outputs/{output_key}/download",
             "/api/runs/{run_id}/archive",
             "/api/runs/{run_id}/archive/download",
+            "/api/runs/{run_id}/workbook",
         ];
         let of = |route: &str, id: &dyn std::fmt::Display| route.replace("{run_id}", &id.to_string());
         let (list, download, url) = ("/api/files/list", "/api/files/download/{*path}", "/api/files/url/{*path}");
@@ -88,6 +89,8 @@ impl Stage {
             more(archive, of(archive, failed), None),
             more(archived, of(archived, failed), None),
             more(archived, format!("{}?path=output/purchase_tape.csv", of(archived, of_team)), wes),
+            more(workbook, of(workbook, failed), None),
+            more(workbook, of(workbook, of_team), wes),
             more("/api/summary/{run_id}", format!("/api/summary/{failed}"), None),
             more("/api/summary/{run_id}", format!("/api/summary/{of_team}"), wes),
             more(exceptions, format!("{exceptions}?severity=soft&limit=1"), wes),

@@ -122,6 +122,7 @@ async fn use_everything(app: &TestApp) -> Vec<String> {
                     "/api/exceptions?run_id={}&seller_loan_number=BORROWER-4711",
                     "/api/exceptions/export?run_id={}",
                     "/api/runs/{}/archive/download",
+                    "/api/runs/{}/workbook",
                     "/api/summary/{}",
                 ] {
                     app.get(&path.replace("{}", &id)).by(&root).send().await;

@@ -102,17 +102,24 @@ async fn no_cell_of_any_csv_file_is_run() {
 #[tokio::test]
 async fn no_cell_of_a_workbook_is_run() {
     let (app, root, id) = hostile_run().await;
-    let export = app.get(&format!("/api/exceptions/export?format=xlsx&run_id={id}")).by(&root).send().await;
-    assert_eq!(export.status, 200);
-    let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(export.bytes.to_vec())).unwrap();
-    assert!(workbook.worksheet_formula("exceptions").unwrap().used_cells().next().is_none());
-    let sheet = workbook.worksheet_range("exceptions").unwrap();
-    let texts = sheet.rows().flatten().filter(|cell| matches!(cell, Data::String(text) if text.starts_with(BEGINNINGS))).count();
-    assert!(texts > 100, "{texts}");
-    // Nor does it become a link or anything else that the workbook would have a part for.
-    let parts = zip::ZipArchive::new(Cursor::new(export.bytes.to_vec())).unwrap();
-    for name in parts.file_names() {
-        let name = name.unwrap();
-        assert!(!["sheet1.xml.rels", "externalLink", "vbaProject", "drawing"].iter().any(|part| name.contains(part)), "{name}");
+    for path in [format!("/api/exceptions/export?format=xlsx&run_id={id}"), format!("/api/runs/{id}/workbook")] {
+        let answer = app.get(&path).by(&root).send().await;
+        assert_eq!(answer.status, 200, "{path}");
+        let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(answer.bytes.to_vec())).unwrap();
+        let mut texts = 0;
+        for name in workbook.sheet_names() {
+            assert!(workbook.worksheet_formula(&name).unwrap().used_cells().next().is_none(), "{path} {name}");
+            let sheet = workbook.worksheet_range(&name).unwrap();
+            let hostile = |cell: &&Data| matches!(cell, Data::String(text) if text.starts_with(BEGINNINGS));
+            texts += sheet.rows().flatten().filter(hostile).count();
+        }
+        assert!(texts > 100, "{path} {texts}");
+        // Nor does it become a link or anything else that the workbook would have a part for.
+        let parts = zip::ZipArchive::new(Cursor::new(answer.bytes.to_vec())).unwrap();
+        for name in parts.file_names() {
+            let name = name.unwrap();
+            let foreign = ["sheet1.xml.rels", "externalLink", "vbaProject", "drawing"];
+            assert!(!foreign.iter().any(|part| name.contains(part)), "{path} {name}");
+        }
     }
 }

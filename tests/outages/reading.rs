@@ -61,6 +61,7 @@ async fn without_the_bucket_every_route_says_so_that_needs_it() {
         "GET /api/runs/{run_id}/archive",
         "GET /api/runs/{run_id}/archive/download",
         "GET /api/runs/{run_id}/notebook-outputs/{output_key}/download",
+        "GET /api/runs/{run_id}/workbook",
         "POST /api/pipeline/run",
         "GET /api/files/list",
         "POST /api/files/upload",

@@ -363,6 +363,7 @@ impl Watched {
             "/archive",
             "/archive/download?path=input/t.csv",
             "/archive/download",
+            "/workbook",
         ] {
             self.get(&admin, &format!("/api/runs/{first}{path}")).await;
         }

@@ -7,6 +7,7 @@ use shared::{
     clock::moment,
     facts::read::{ExceptionFilter, ExceptionRow},
     read_fields,
+    results::workbook::EXCEPTION_COLUMNS,
     rules::Severity,
     stores::runs::StoredRun,
 };
@@ -127,23 +128,7 @@ pub struct ExceptionObject<'r> {
 
 impl<'r> ExceptionObject<'r> {
     /// The columns of an export: the members, in order.
-    pub const COLUMNS: [&'static str; 15] = [
-        "id",
-        "run_id",
-        "seller_loan_number",
-        "exception_type",
-        "exception_category",
-        "severity",
-        "message",
-        "rejection_criteria",
-        "field",
-        "actual",
-        "limit",
-        "excess",
-        "source_file",
-        "line",
-        "created_at",
-    ];
+    pub const COLUMNS: [&'static str; EXCEPTION_COLUMNS.len()] = EXCEPTION_COLUMNS;
 
     /// An exception of a run.
     pub fn new(run: &StoredRun, row: &'r ExceptionRow) -> Self {

@@ -2,11 +2,13 @@
 
 use std::io::Write as _;
 
-use rust_xlsxwriter::{Workbook, XlsxError};
 use shared::{
-    api::exports::{ExportError, ExportFile},
+    api::exports::{ExportError, ExportFile, StillWanted},
     clock::rfc3339,
-    results::csv::push_text,
+    results::{
+        csv::push_text,
+        workbook::{ExceptionSheet, SheetLimits, Workbook, WorkbookError},
+    },
 };
 use tokio::runtime::Handle;
 
@@ -17,12 +19,10 @@ use crate::{
 
 /// How many exceptions are read at once.
 const BATCH: u64 = 8192;
-/// The longest text of a cell of a workbook, in UTF-16 units.
-const MAX_CELL: usize = 32_767;
 
 /// The exceptions up to a number, batch by batch.
 fn each_batch(
-    file: &mut ExportFile<'_>,
+    wanted: &StillWanted,
     mut pages: ExceptionPages,
     limit: u64,
     runtime: &Handle,
@@ -30,11 +30,10 @@ fn each_batch(
 ) -> Result<(), ExportError> {
     let mut left = limit;
     while left > 0 {
-        // A workbook is written to the file when all of it has been read.
-        file.check_wanted()?;
+        wanted.check()?;
         let next = runtime.block_on(pages.next(left.min(BATCH) as usize)).map_err(ExportError::Read)?;
         let Some(batch) = next else { break };
-        write(file, &batch)?;
+        write(&batch)?;
         left -= batch.rows.len() as u64;
     }
     Ok(())
@@ -47,7 +46,7 @@ fn each_batch(
 pub fn write_csv(file: &mut ExportFile<'_>, pages: ExceptionPages, limit: u64, runtime: &Handle) -> Result<(), ExportError> {
     writeln!(file, "{}", ExceptionObject::COLUMNS.join(","))?;
     let mut lines = Vec::new();
-    each_batch(file, pages, limit, runtime, |file, batch| {
+    each_batch(&file.wanted(), pages, limit, runtime, |batch| {
         lines.clear();
         for row in &batch.rows {
             let exception = ExceptionObject::new(&batch.known.run, row);
@@ -66,45 +65,29 @@ pub fn write_csv(file: &mut ExportFile<'_>, pages: ExceptionPages, limit: u64, r
     })
 }
 
-/// Writes a workbook. Its texts are no formulas, whatever they begin with.
+/// Writes a workbook of one sheet, which looks like the last one of a decision workbook.
 ///
 /// # Errors
 /// The exceptions cannot be read, or the file cannot be written.
 pub fn write_xlsx(file: &mut ExportFile<'_>, pages: ExceptionPages, limit: u64, runtime: &Handle) -> Result<(), ExportError> {
-    let mut workbook = Workbook::new();
-    let sheet = workbook.add_worksheet_with_constant_memory().map_err(of_workbook)?;
-    sheet.set_name("exceptions").map_err(of_workbook)?;
-    for (column, name) in (0..).zip(ExceptionObject::COLUMNS) {
-        sheet.write_string(0, column, name).map_err(of_workbook)?;
-    }
-    let mut line = 0;
-    each_batch(file, pages, limit, runtime, |_, batch| {
+    let wanted = file.wanted();
+    let mut workbook = Workbook::new(file, "Exceptions", None, SheetLimits::default()).map_err(of_workbook)?;
+    let mut sheet = ExceptionSheet::begin(&mut workbook).map_err(of_workbook)?;
+    each_batch(&wanted, pages, limit, runtime, |batch| {
+        let run = &batch.known.run;
         for row in &batch.rows {
-            line += 1;
-            let exception = ExceptionObject::new(&batch.known.run, row);
-            for (column, cell) in (0..).zip(cells(&exception)) {
-                match cell {
-                    Cell::Text(text) if text.is_empty() => {}
-                    Cell::Text(text) => {
-                        sheet.write_string(line, column, shortened(&text)).map_err(of_workbook)?;
-                    }
-                    Cell::Number(number) => {
-                        if let Ok(number) = number.parse::<f64>() {
-                            sheet.write_number(line, column, number).map_err(of_workbook)?;
-                        }
-                    }
-                }
-            }
+            sheet.add(run.run_id, run.created_at, row).map_err(of_workbook)?;
         }
         Ok(())
     })?;
-    workbook.save_to_writer(file).map_err(of_workbook)
+    sheet.finish().map_err(of_workbook)?;
+    workbook.finish().map_err(of_workbook)
 }
 
 /// What an error of a workbook means.
-fn of_workbook(error: XlsxError) -> ExportError {
+fn of_workbook(error: WorkbookError) -> ExportError {
     match error {
-        XlsxError::IoError(error) => ExportError::Write(error),
+        WorkbookError::Write(error) => ExportError::Write(error),
         error => ExportError::Make(Box::new(error)),
     }
 }
@@ -135,27 +118,4 @@ fn cells<'r>(exception: &'r ExceptionObject<'_>) -> [Cell<'r>; ExceptionObject::
         Cell::Number(exception.line.to_string()),
         Cell::Text(rfc3339(exception.created_at).into()),
     ]
-}
-
-/// As much of a text as a cell takes.
-fn shortened(text: &str) -> &str {
-    let mut units = 0;
-    let end = text.char_indices().find(|(_, c)| {
-        units += c.len_utf16();
-        units > MAX_CELL
-    });
-    end.map_or(text, |(at, _)| &text[..at])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_cut_where_a_cell_ends() {
-        assert_eq!(shortened("abc"), "abc");
-        assert_eq!(shortened(&"x".repeat(MAX_CELL)).len(), MAX_CELL);
-        assert_eq!(shortened(&"x".repeat(MAX_CELL + 1)).len(), MAX_CELL);
-        assert_eq!(shortened(&"\u{1F3E0}".repeat(MAX_CELL)).encode_utf16().count(), MAX_CELL - 1);
-    }
 }

@@ -6,7 +6,10 @@ use std::{sync::Arc, thread::available_parallelism};
 use bytes::Bytes;
 use quick_cache::{OptionsBuilder, Weighter, sync::Cache};
 use shared::{
-    api::problem::ApiError,
+    api::{
+        problem::ApiError,
+        stored_results::{read_index, unreadable},
+    },
     auth::{permission::Permission, user::Caller},
     facts::{
         EXCEPTIONS_FILE, EXCEPTIONS_PER_GROUP, FACTS_FILE, FACTS_PER_GROUP,
@@ -17,14 +20,12 @@ use shared::{
     results::summary::SummaryBuilder,
     run_summary::RunSummary,
     storage::{
-        StorageBackend as _, StorageError,
         block_cache::{BlockCache, CachedReader},
-        collect,
         range_reader::ObjectReader,
         s3::S3Storage,
     },
     stores::{
-        StoreError, keys,
+        keys,
         runs::{ObjectVersion, RunResults, Runs, StoredRun},
     },
 };
@@ -148,13 +149,7 @@ impl KnownRuns {
     /// The storage fails.
     pub async fn index<'k>(&self, known: &'k KnownRun) -> Result<Option<&'k ResultsIndex>, ApiError> {
         let Some(StoredFiles { index, .. }) = &known.stored else { return Ok(None) };
-        let read = known.index.get_or_try_init(async || {
-            let key = format!("{}/{}", keys::results(known.run.run_id), keys::INDEX_FILE);
-            let download = self.storage.get(&key, None, Some(&index.etag)).await.map_err(vanished)?;
-            let json = collect(download.body, usize::try_from(index.size).unwrap_or(usize::MAX)).await.map_err(vanished)?;
-            serde_json::from_slice(&json).map_err(ApiError::internal)
-        });
-        read.await.map(Some)
+        known.index.get_or_try_init(|| read_index(&self.storage, known.run.run_id, index)).await.map(Some)
     }
 
     /// Does something with the facts of a run that has stored them, on a thread of its own.
@@ -241,28 +236,5 @@ impl KnownRun {
     /// Whether there are exceptions of it to be read.
     pub fn has_exceptions(&self) -> bool {
         self.stored.is_some() && self.run.exceptions_count > 0
-    }
-}
-
-/// Results are removed some time after their run, which stays. Others than those of the run are our fault, and nothing that was
-/// asked for.
-fn vanished(error: StorageError) -> ApiError {
-    match error {
-        StorageError::Store(error) => error.into(),
-        StorageError::NotFound => removed(),
-        error => ApiError::internal(error),
-    }
-}
-
-fn removed() -> ApiError {
-    ApiError::NotFound("The results of the run were removed; its summary was not. Start a run of the same tape for them.".into())
-}
-
-fn unreadable(error: ReadError) -> ApiError {
-    let ReadError::Unavailable { source, .. } = &error else { return ApiError::internal(error) };
-    match source.get_ref().and_then(|error| error.downcast_ref::<StorageError>()) {
-        Some(StorageError::Store(StoreError::Unavailable(_))) => ApiError::Unavailable(Box::new(error)),
-        Some(StorageError::NotFound) => removed(),
-        _ => ApiError::internal(error),
     }
 }

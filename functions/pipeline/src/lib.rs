@@ -5,12 +5,14 @@ mod answer_run;
 mod archive_zip;
 mod download_archive;
 mod download_output;
+mod download_workbook;
 mod get_run;
 mod list_archive;
 mod list_outputs;
 mod list_runs;
 mod start_run;
 mod stored_files;
+mod workbooks;
 
 use std::sync::Arc;
 
@@ -30,6 +32,7 @@ use shared::{
 use utoipa::OpenApi;
 
 use archive_zip::ArchiveZips;
+use workbooks::Workbooks;
 
 /// What the endpoints of this function have.
 #[derive(Clone)]
@@ -38,6 +41,7 @@ pub struct State {
     storage: S3Storage,
     answers: FileAnswers,
     zips: ArchiveZips,
+    workbooks: Workbooks,
     clock: Arc<dyn Clock>,
     authenticator: Authenticator,
 }
@@ -45,8 +49,10 @@ pub struct State {
 impl State {
     /// Of what a process has.
     pub fn new(resources: &Resources) -> Self {
+        let runs = Runs::new(resources.table.clone(), resources.storage.clone());
         Self {
-            runs: Runs::new(resources.table.clone(), resources.storage.clone()),
+            workbooks: Workbooks::new(resources, runs.clone()),
+            runs,
             storage: resources.storage.clone(),
             answers: resources.file_answers(),
             zips: ArchiveZips::new(resources),
@@ -74,6 +80,7 @@ pub fn api(state: State) -> Api {
         .with(ReadRuns, Verb::Get, output, download_output::download_output)
         .with(ReadRuns, Verb::Get, "/api/runs/{run_id}/archive", list_archive::list_archive)
         .with(ReadRuns, Verb::Get, "/api/runs/{run_id}/archive/download", download_archive::download_archive)
+        .with(ReadRuns, Verb::Get, "/api/runs/{run_id}/workbook", download_workbook::download_workbook)
         .finish(&Document::openapi())
 }
 
@@ -86,6 +93,7 @@ pub fn api(state: State) -> Api {
     list_outputs::list_outputs,
     download_output::download_output,
     list_archive::list_archive,
-    download_archive::download_archive
+    download_archive::download_archive,
+    download_workbook::download_workbook
 ))]
 pub struct Document;

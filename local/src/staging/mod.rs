@@ -91,6 +91,11 @@ impl Staging {
         })
     }
 
+    /// Where a result is while it is staged.
+    pub fn staged(&self, name: &str) -> PathBuf {
+        self.results.join(name)
+    }
+
     /// Copies the four output files into the archive. They are files of their own: who changes one later changes only it.
     ///
     /// # Errors

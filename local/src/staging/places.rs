@@ -63,6 +63,11 @@ impl Places {
         RESULT_FILES.iter().any(|name| results.join(name).canonicalize().is_ok_and(|result| result == file))
     }
 
+    /// Whether a folder is there once the run has begun: the one that the user gave for results.
+    pub fn begins_in(&self, folder: &Path) -> bool {
+        self.staged_in == folder
+    }
+
     /// The folder of the results.
     pub(super) fn results(&self) -> PathBuf {
         self.results_of(self.run_id)

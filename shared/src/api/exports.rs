@@ -254,12 +254,9 @@ enum Made {
 }
 
 impl ExportFile<'_> {
-    /// Fails when the client has gone away. Whoever works for long without writing asks now and then.
-    ///
-    /// # Errors
-    /// `BrokenPipe`.
-    pub fn check_wanted(&self) -> io::Result<()> {
-        self.wanted.check()
+    /// Whether the client still waits. Whoever works for long without writing asks now and then.
+    pub fn wanted(&self) -> StillWanted {
+        self.wanted.clone()
     }
 
     /// Opens the place for what is too large for memory.
@@ -309,7 +306,7 @@ impl Write for Rest {
 
 impl Write for ExportFile<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.check_wanted()?;
+        self.wanted.check()?;
         if let Some(rest) = &mut self.rest {
             return rest.write(bytes);
         }

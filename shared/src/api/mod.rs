@@ -14,3 +14,4 @@ pub mod problem;
 pub mod routes;
 pub mod url_origin;
 pub mod values;
+pub mod stored_results;

@@ -1,0 +1,128 @@
+//! The decision workbook of a run. It is made when it is first asked for, in the turn of an export, and kept beside the run's
+//! results: what it says never changes, and it may be far larger than an answer.
+
+use std::{io::Write, sync::Arc};
+
+use shared::{
+    api::{
+        exports::ExportTurns,
+        problem::ApiError,
+        stored_results::{read_index, unreadable},
+    },
+    facts::{
+        EXCEPTIONS_FILE, FACTS_FILE,
+        index::ResultsIndex,
+        read::{ExceptionsReader, FactsReader},
+    },
+    results::workbook::{DecidedRun, SheetLimits, Stored, WORKBOOK_FILE, WorkbookError, write_decisions},
+    resources::Resources,
+    run::RunStatus,
+    storage::{StorageBackend as _, StorageError, range_reader::ObjectReader, s3::S3Storage, uploads::Uploads},
+    stores::{
+        keys,
+        runs::{ObjectVersion, RunResults, Runs, StoredRun},
+    },
+};
+use tokio::sync::Mutex;
+
+/// Decision workbooks.
+#[derive(Clone)]
+pub struct Workbooks {
+    storage: S3Storage,
+    runs: Runs,
+    turns: ExportTurns,
+    /// One is made at a time, so that many who ask for the same do not each make it.
+    making: Arc<Mutex<()>>,
+}
+
+impl Workbooks {
+    /// Those of a bucket.
+    pub fn new(resources: &Resources, runs: Runs) -> Self {
+        Self {
+            storage: resources.storage.clone(),
+            runs,
+            turns: resources.export_turns.clone(),
+            making: Arc::default(),
+        }
+    }
+
+    /// Where the workbook of a run is.
+    ///
+    /// # Errors
+    /// 404 when the run has none; no turn came; the stores fail.
+    pub async fn of(&self, run: StoredRun) -> Result<String, ApiError> {
+        if run.status != RunStatus::Completed || run.output_dir.is_none() {
+            return Err(ApiError::NotFound(without_workbook(run.status).into()));
+        }
+        let key = format!("{}/{WORKBOOK_FILE}", keys::results(run.run_id));
+        if self.storage.info(&key).await?.is_none() {
+            let (turn, alone) = self.turns.take_after(Arc::clone(&self.making).lock_owned()).await?;
+            let (workbooks, key) = (self.clone(), key.clone());
+            // The caller may go away before the workbook is made; the next one finds it then.
+            let making = tokio::spawn(async move {
+                let made = workbooks.make(run, key).await;
+                drop((turn, alone));
+                made
+            });
+            making.await.map_err(ApiError::internal)??;
+        }
+        Ok(key)
+    }
+
+    /// Makes a workbook, unless it has been made in the meantime.
+    async fn make(self, run: StoredRun, key: String) -> Result<(), ApiError> {
+        if self.storage.info(&key).await?.is_some() {
+            return Ok(());
+        }
+        let results = self.runs.results(run.run_id).await?;
+        let RunResults { summary, facts: Some(facts), exceptions: Some(exceptions), index: Some(index), .. } =
+            results.ok_or_else(|| ApiError::NotFound(without_workbook(run.status).into()))?
+        else {
+            return Err(ApiError::NotFound(without_workbook(run.status).into()));
+        };
+        let decided = DecidedRun::read(run.object().get().as_bytes(), summary.get().as_bytes()).map_err(ApiError::internal)?;
+        let index = read_index(&self.storage, run.run_id, &index).await?;
+        let reader = |name: &str, version: ObjectVersion| {
+            let key = format!("{}/{name}", keys::results(run.run_id));
+            ObjectReader::new(self.storage.clone(), key, version.size, version.etag)
+        };
+        let (facts, exceptions) = (reader(FACTS_FILE, facts), reader(EXCEPTIONS_FILE, exceptions));
+        let uploads = Uploads::new(self.storage.clone(), move |_| key.clone());
+        let out = uploads.create(WORKBOOK_FILE);
+        let writing = tokio::task::spawn_blocking(move || write(out, &decided, &index, facts, exceptions));
+        let written = writing.await.map_err(ApiError::internal)?;
+        // A file that was not written to its end does not appear.
+        match (written, uploads.complete().await) {
+            (Ok(()), Ok(_)) => Ok(()),
+            (Err(WorkbookError::Read(error)), _) => Err(unreadable(error)),
+            (_, Err((_, error @ StorageError::Store(_)))) => Err(error.into()),
+            (Err(error), _) => Err(ApiError::internal(error)),
+            (Ok(()), Err((_, error))) => Err(ApiError::internal(error)),
+        }
+    }
+}
+
+/// Writes a workbook, off the async threads.
+fn write(
+    mut out: Box<dyn Write + Send>,
+    decided: &DecidedRun,
+    index: &ResultsIndex,
+    facts: ObjectReader,
+    exceptions: ObjectReader,
+) -> Result<(), WorkbookError> {
+    let stored = Stored { facts: &FactsReader::open(facts)?, exceptions: &ExceptionsReader::open(exceptions)?, index };
+    write_decisions(&mut out, decided, &stored, SheetLimits::default())?;
+    // Flushing says that the file is whole.
+    Ok(out.flush()?)
+}
+
+/// Why a run has no workbook.
+fn without_workbook(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Completed => "The run has no workbook: it was a dry run. Start a run that keeps its results.",
+        RunStatus::Failed => "The run has no workbook: it failed. The run says why; start a run of a corrected tape.",
+        RunStatus::Pending | RunStatus::Running => {
+            "There is no workbook yet: it can be made when the run has completed. Ask for it again then."
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The decision workbook of a run, from its stored results.
+
+use std::{collections::BTreeMap, io::Write};
+
+use crate::{
+    facts::{
+        index::ResultsIndex,
+        read::{ExceptionFilter, ExceptionRow, ExceptionsReader, FactsReader, RangeReader},
+    },
+    rules::Severity,
+};
+
+use super::{
+    WorkbookError,
+    exceptions::ExceptionSheet,
+    figures::{DecidedRun, RunFigures},
+    loans::{LOAN_SHEETS, write_loans},
+    package::{SheetLimits, Workbook},
+    summary::{Notices, write_summary},
+    tape_order::TapeOrder,
+};
+
+/// How many exceptions are read at once.
+const EXCEPTIONS: usize = 8192;
+
+/// What is stored of a run's loans.
+pub struct Stored<'r, R> {
+    /// The loans.
+    pub facts: &'r FactsReader<R>,
+    /// What they failed.
+    pub exceptions: &'r ExceptionsReader<R>,
+    /// Where the pages of both are.
+    pub index: &'r ResultsIndex,
+}
+
+/// A kind of exception that was found.
+pub struct FoundRule {
+    /// The name of the kind.
+    pub name: String,
+    /// Its category.
+    pub category: String,
+    /// Its severity in this run.
+    pub severity: Severity,
+    /// How many exceptions there are.
+    pub exceptions: u64,
+    /// How many loans have one or more.
+    pub loans: u64,
+    /// The message of the first one, in tape order.
+    pub first_message: String,
+}
+
+/// Writes the decision workbook of a run: Summary, To purchase, Projected, Rejected, Exceptions.
+///
+/// # Errors
+/// The results cannot be read, are not those of the run, or the workbook cannot be written.
+pub fn write_decisions<W: Write, R: RangeReader>(
+    out: W,
+    decided: &DecidedRun,
+    stored: &Stored<'_, R>,
+    limits: SheetLimits,
+) -> Result<(), WorkbookError> {
+    let run = &decided.run;
+    let title = format!("Decisions of run {}", run.run_id);
+    let mut workbook = Workbook::new(out, &title, Some(run.created_at), limits)?;
+    let tapes = TapeOrder::new(&run.column_mapping);
+    let mut dollars = Vec::with_capacity(LOAN_SHEETS.len());
+    for sheet in &LOAN_SHEETS {
+        dollars.push(write_loans(&mut workbook, sheet, stored, &tapes)?);
+    }
+    let rules = write_exceptions(&mut workbook, run, stored)?;
+    let notices = Notices::new(&tapes, limits, workbook.cut_texts());
+    // The summary comes first in the workbook, and is written last, when the sums are known.
+    write_summary(&mut workbook, decided, &dollars, &rules, &notices)?;
+    workbook.finish()
+}
+
+/// Writes the sheet of exceptions. What was found by rule, the most frequent first.
+fn write_exceptions<W: Write, R: RangeReader>(
+    workbook: &mut Workbook<W>,
+    run: &RunFigures,
+    stored: &Stored<'_, R>,
+) -> Result<Vec<FoundRule>, WorkbookError> {
+    let mut sheet = ExceptionSheet::begin(workbook)?;
+    let mut rules = BTreeMap::new();
+    let mut last: Option<ExceptionRow> = None;
+    let mut skip = 0;
+    loop {
+        let rows = stored.exceptions.page(stored.index, &ExceptionFilter::default(), skip, EXCEPTIONS)?;
+        if rows.is_empty() {
+            break;
+        }
+        skip += rows.len() as u64;
+        for row in rows {
+            sheet.add(run.run_id, run.created_at, &row)?;
+            count(&mut rules, &row, last.as_ref());
+            last = Some(row);
+        }
+    }
+    sheet.finish()?;
+    let mut rules: Vec<FoundRule> = rules.into_values().collect();
+    // Of equally frequent ones the first by name, as they are already.
+    rules.sort_by_key(|rule| std::cmp::Reverse(rule.exceptions));
+    Ok(rules)
+}
+
+fn count(rules: &mut BTreeMap<String, FoundRule>, row: &ExceptionRow, last: Option<&ExceptionRow>) {
+    // The exceptions of a loan are in the order of their kinds, so that equal ones are neighbours.
+    let same_loan_and_rule = last.is_some_and(|last| {
+        (&last.exception_type, &last.source_file, last.line) == (&row.exception_type, &row.source_file, row.line)
+    });
+    if !rules.contains_key(&row.exception_type) {
+        let rule = FoundRule {
+            name: row.exception_type.clone(),
+            category: row.exception_category.clone(),
+            severity: row.severity,
+            exceptions: 0,
+            loans: 0,
+            first_message: row.message.clone(),
+        };
+        rules.insert(row.exception_type.clone(), rule);
+    }
+    if let Some(rule) = rules.get_mut(&row.exception_type) {
+        rule.exceptions += 1;
+        rule.loans += u64::from(!same_loan_and_rule);
+    }
+}

@@ -1,0 +1,94 @@
+//! The sheet of exceptions: the last one of a decision workbook, and the only one of an export.
+
+use std::{io::Write, sync::LazyLock};
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::facts::read::ExceptionRow;
+
+use super::{
+    WorkbookError,
+    package::Workbook,
+    sheet::{Sheet, SheetColumn},
+    styles::CellStyle,
+};
+
+/// The columns of an export of exceptions: the members of an exception in the API, in order.
+pub const EXCEPTION_COLUMNS: [&str; 15] = [
+    "id",
+    "run_id",
+    "seller_loan_number",
+    "exception_type",
+    "exception_category",
+    "severity",
+    "message",
+    "rejection_criteria",
+    "field",
+    "actual",
+    "limit",
+    "excess",
+    "source_file",
+    "line",
+    "created_at",
+];
+
+/// How wide they are.
+const WIDTHS: [u16; 15] = [42, 38, 20, 24, 20, 10, 60, 28, 18, 16, 24, 12, 24, 10, 24];
+
+static COLUMNS: LazyLock<Vec<SheetColumn>> =
+    LazyLock::new(|| EXCEPTION_COLUMNS.into_iter().zip(WIDTHS).map(|(name, width)| SheetColumn::new(name, width)).collect());
+
+/// A sheet of exceptions that is being written.
+pub struct ExceptionSheet<'w, W: Write> {
+    sheet: Sheet<'w, W>,
+}
+
+impl<'w, W: Write> ExceptionSheet<'w, W> {
+    /// Begins the sheet.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn begin(workbook: &'w mut Workbook<W>) -> Result<Self, WorkbookError> {
+        Ok(Self { sheet: workbook.table("Exceptions", &COLUMNS)? })
+    }
+
+    /// Appends an exception of a run.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn add(&mut self, run_id: Uuid, created_at: Timestamp, exception: &ExceptionRow) -> Result<(), WorkbookError> {
+        self.sheet.row(|row| {
+            row.text(CellStyle::Plain, &format!("{run_id}-{}", exception.ordinal));
+            row.text(CellStyle::Plain, &run_id.to_string());
+            row.text(CellStyle::Code, &exception.seller_loan_number);
+            for text in [
+                &exception.exception_type,
+                &exception.exception_category,
+                exception.severity.as_str(),
+                &exception.message,
+                &exception.rejection_criteria,
+                &exception.field,
+                &exception.actual,
+                &exception.limit,
+            ] {
+                row.text(CellStyle::Plain, text);
+            }
+            match exception.excess {
+                Some(excess) => row.decimal(CellStyle::Plain, excess),
+                None => row.skip(),
+            }
+            row.text(CellStyle::Plain, &exception.source_file);
+            row.count(CellStyle::Whole, exception.line);
+            row.text(CellStyle::Plain, &created_at.to_string());
+        })
+    }
+
+    /// Ends the sheet.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn finish(self) -> Result<(), WorkbookError> {
+        self.sheet.finish()
+    }
+}

@@ -1,0 +1,93 @@
+//! What a workbook says of a run as a whole: read from the JSON of the run and of its summary, as the API shows them.
+
+use jiff::{Timestamp, civil::Date};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+/// A run and what it found. Its numbers are the digits of the JSON.
+pub struct DecidedRun {
+    pub(super) run: RunFigures,
+    pub(super) summary: SummaryFigures,
+}
+
+impl DecidedRun {
+    /// Reads the `run` object and the summary of a run.
+    ///
+    /// # Errors
+    /// One of them is not as it was written.
+    pub fn read(run: &[u8], summary: &[u8]) -> serde_json::Result<Self> {
+        Ok(Self { run: serde_json::from_slice(run)?, summary: serde_json::from_slice(summary)? })
+    }
+}
+
+#[derive(Deserialize)]
+pub struct RunFigures {
+    pub run_id: Uuid,
+    pub created_at: Timestamp,
+    pub pdate: Date,
+    pub irr_target: Box<RawValue>,
+    pub rule_set: RuleSetFigures,
+    pub column_mapping: Vec<TapeFigures>,
+}
+
+#[derive(Deserialize)]
+pub struct RuleSetFigures {
+    pub name: String,
+    pub version: String,
+    pub hash: String,
+}
+
+#[derive(Deserialize)]
+pub struct TapeFigures {
+    pub source_file: String,
+    pub columns: Vec<ColumnFigures>,
+}
+
+#[derive(Deserialize)]
+pub struct ColumnFigures {
+    pub name: String,
+    pub field: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub struct SummaryFigures {
+    pub total_loans: u64,
+    pub total_balance: Box<RawValue>,
+    pub exceptions_count: u64,
+    pub dispositions: DispositionFigures,
+    pub strats: Vec<StratFigures>,
+}
+
+#[derive(Deserialize)]
+pub struct DispositionFigures {
+    pub to_purchase: GroupFigures,
+    pub projected: GroupFigures,
+    pub rejected: GroupFigures,
+}
+
+/// Count, balance and averages of the loans of a disposition, or of a group of a strat.
+#[derive(Deserialize)]
+pub struct GroupFigures {
+    /// What the loans of a group have in common.
+    #[serde(default)]
+    pub label: String,
+    pub count: u64,
+    pub balance: Box<RawValue>,
+    /// Of a group: its part of the run's balance.
+    #[serde(default)]
+    pub share: Option<Box<RawValue>>,
+    pub wac: Option<Box<RawValue>>,
+    pub wa_ltv: Option<Box<RawValue>>,
+    pub wa_dti: Option<Box<RawValue>>,
+    pub wa_credit_score: Option<Box<RawValue>>,
+    /// Of a disposition.
+    #[serde(default)]
+    pub wa_price: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+pub struct StratFigures {
+    pub by: String,
+    pub buckets: Vec<GroupFigures>,
+}

@@ -1,0 +1,297 @@
+//! The sheets of loans: one for each disposition, with the exceptions of each loan beside it.
+
+use std::{io::Write, iter::Peekable, vec};
+
+use crate::{
+    decimal::{Decimal, ExactSum},
+    facts::{
+        EXCEPTIONS_FILE, FACTS_FILE,
+        read::{ExceptionFilter, ExceptionRow, FactFilter, FactRow, RangeReader, ReadError, StoredNumber},
+    },
+    loan::{Field, FieldKind, Unit},
+    phases::disposition::Disposition,
+    rules::Severity,
+};
+
+use super::{
+    WorkbookError,
+    decisions::Stored,
+    package::Workbook,
+    sheet::{Row, SheetColumn},
+    styles::CellStyle,
+    tape_order::{TapeOrder, TapePlace},
+};
+
+/// How many loans are read at once, at most.
+const LOANS: usize = 8192;
+/// How many kept cells are read at once, about.
+const KEPT_CELLS: usize = 200_000;
+/// How many exceptions are read at once.
+const EXCEPTIONS: usize = 4096;
+
+/// A column that the product adds to those of the loan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Added {
+    Spread,
+    Price,
+    Dollars,
+    ProjectionReason,
+    /// The messages of its hard exceptions, one a line.
+    Reasons,
+    /// The messages of its soft exceptions, one a line.
+    Conditions,
+    SourceFile,
+    Line,
+}
+
+/// The sheet of a disposition.
+pub struct LoanSheet {
+    disposition: Disposition,
+    /// Its name.
+    pub name: &'static str,
+    added: &'static [Added],
+}
+
+/// The sheets of loans, in order.
+pub static LOAN_SHEETS: [LoanSheet; 3] = {
+    use Added::{Conditions, Dollars, Line, Price, ProjectionReason, Reasons, SourceFile, Spread};
+    [
+        LoanSheet {
+            disposition: Disposition::ToPurchase,
+            name: "To purchase",
+            added: &[Spread, Price, Dollars, Conditions, SourceFile, Line],
+        },
+        LoanSheet {
+            disposition: Disposition::Projected,
+            name: "Projected",
+            added: &[Spread, Price, ProjectionReason, Conditions, SourceFile, Line],
+        },
+        LoanSheet { disposition: Disposition::Rejected, name: "Rejected", added: &[Reasons, Conditions, SourceFile, Line] },
+    ]
+};
+
+impl Added {
+    /// Fields of a fact keep their names; what only the workbook has is called in words.
+    fn column(self) -> SheetColumn {
+        match self {
+            Self::Spread => SheetColumn::new("pricing_spread", 14),
+            Self::Price => SheetColumn::new("final_price", 12),
+            Self::Dollars => SheetColumn::new("Dollars to pay", 18),
+            Self::ProjectionReason => SheetColumn::new("projection_reason", 60),
+            Self::Reasons => SheetColumn::new("Reasons", 60),
+            Self::Conditions => SheetColumn::new("Conditions", 50),
+            Self::SourceFile => SheetColumn::new("source_file", 24),
+            Self::Line => SheetColumn::new("line", 10),
+        }
+    }
+}
+
+/// How many columns a sheet has besides those that are only kept.
+pub fn own_columns() -> usize {
+    Field::ALL.len() + LOAN_SHEETS.iter().map(|sheet| sheet.added.len()).max().unwrap_or(0)
+}
+
+fn columns(sheet: &LoanSheet, kept: &[&str]) -> Vec<SheetColumn> {
+    let fields = Field::ALL.into_iter().map(|field| {
+        let width = match (field.info().kind, field.info().unit) {
+            (FieldKind::Text, _) => 20,
+            (_, Unit::Money) => 18,
+            (_, Unit::Percent | Unit::Count) => 12,
+        };
+        SheetColumn::new(field.name(), width)
+    });
+    let added = sheet.added.iter().map(|added| added.column());
+    fields.chain(added).chain(kept.iter().map(|name| SheetColumn::new((*name).to_owned(), 14))).collect()
+}
+
+/// Writes a sheet of loans, in tape order. What they cost together, in dollars and exactly; `None` when none has a price.
+pub fn write_loans<W: Write, R: RangeReader>(
+    workbook: &mut Workbook<W>,
+    sheet: &LoanSheet,
+    stored: &Stored<'_, R>,
+    tapes: &TapeOrder<'_>,
+) -> Result<Option<ExactSum>, WorkbookError> {
+    let room = workbook.limits.columns.saturating_sub(own_columns());
+    let kept = &tapes.kept[..room.min(tapes.kept.len())];
+    let columns = columns(sheet, kept);
+    let mut rows = workbook.table(sheet.name, &columns)?;
+    let mut exceptions = LoanExceptions::new(stored, tapes, sheet.disposition);
+    let filter = FactFilter { disposition: Some(sheet.disposition), seller_loan_number: None };
+    let batch = (KEPT_CELLS / tapes.kept.len().max(1)).clamp(64, LOANS);
+    let (mut skip, mut hundredths, mut found) = (0, ExactSum::default(), Vec::new());
+    let mut priced = false;
+    loop {
+        let loans = stored.facts.page(stored.index, &filter, skip, batch)?;
+        if loans.is_empty() {
+            break;
+        }
+        skip += loans.len() as u64;
+        for loan in &loans {
+            let place = tapes.place(&loan.source_file, loan.line).ok_or_else(|| no_tape(FACTS_FILE))?;
+            exceptions.of(place, &mut found)?;
+            if let Some((amount, price)) = amount_and_price(loan) {
+                hundredths.add_product(amount, price);
+                priced = true;
+            }
+            rows.row(|row| {
+                write_loan(row, sheet, loan, &found);
+                write_kept(row, loan, tapes, kept.len());
+            })?;
+        }
+    }
+    rows.finish()?;
+    Ok(priced.then_some(hundredths))
+}
+
+fn no_tape(file: &'static str) -> ReadError {
+    ReadError::Damaged { file, what: "it has a row of a tape that the run does not have".to_owned() }
+}
+
+fn write_loan(row: &mut Row<'_>, sheet: &LoanSheet, loan: &FactRow, exceptions: &[ExceptionRow]) {
+    for field in Field::ALL {
+        match field.info().kind {
+            FieldKind::Text => row.text(CellStyle::Code, &loan.seller_loan_number),
+            FieldKind::Word(at) => row.text(CellStyle::Plain, loan.words[at].as_deref().unwrap_or_default()),
+            FieldKind::Number(at) => match &loan.numbers[at] {
+                StoredNumber::Missing => row.skip(),
+                StoredNumber::Unreadable(written) => row.text(CellStyle::Plain, written),
+                StoredNumber::Value(value) => row.decimal(style_of(field.info().unit), *value),
+            },
+        }
+    }
+    let percent = |row: &mut Row<'_>, value: Option<Decimal>| match value {
+        Some(value) => row.decimal(CellStyle::Percent, value),
+        None => row.skip(),
+    };
+    for added in sheet.added {
+        match added {
+            Added::Spread => percent(row, loan.pricing_spread),
+            Added::Price => percent(row, loan.final_price),
+            Added::Dollars => match amount_and_price(loan) {
+                Some((amount, price)) => match cost(amount, price) {
+                    Some(cost) => row.decimal(CellStyle::Money, cost),
+                    None => {
+                        let mut hundredths = ExactSum::default();
+                        hundredths.add_product(amount, price);
+                        row.number(CellStyle::Money, &dollars(&hundredths));
+                    }
+                },
+                None => row.skip(),
+            },
+            Added::ProjectionReason => row.text(CellStyle::Plain, loan.projection_reason.as_deref().unwrap_or_default()),
+            Added::Reasons => row.text(CellStyle::Plain, &messages(exceptions, Severity::Hard)),
+            Added::Conditions => row.text(CellStyle::Plain, &messages(exceptions, Severity::Soft)),
+            Added::SourceFile => row.text(CellStyle::Plain, &loan.source_file),
+            Added::Line => row.count(CellStyle::Whole, loan.line),
+        }
+    }
+}
+
+fn style_of(unit: Unit) -> CellStyle {
+    match unit {
+        Unit::Money => CellStyle::Money,
+        Unit::Percent => CellStyle::Percent,
+        Unit::Count => CellStyle::Whole,
+    }
+}
+
+fn messages(exceptions: &[ExceptionRow], severity: Severity) -> String {
+    let of_severity = exceptions.iter().filter(|exception| exception.severity == severity);
+    of_severity.map(|exception| exception.message.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+/// Writes the cells of the columns that are only kept, each below the name of its column.
+fn write_kept(row: &mut Row<'_>, loan: &FactRow, tapes: &TapeOrder<'_>, columns: usize) {
+    let cells = loan.source_columns.iter();
+    let mut cells: Vec<(usize, &str)> =
+        cells.filter_map(|(name, cell)| Some((tapes.kept_place(name)?, cell.as_str()))).filter(|(at, _)| *at < columns).collect();
+    cells.sort_by_key(|(at, _)| *at);
+    let mut next = 0;
+    for (at, cell) in cells {
+        (next..at).for_each(|_| row.skip());
+        row.text(CellStyle::Plain, cell);
+        next = at + 1;
+    }
+}
+
+/// What a loan is bought for follows from these two.
+fn amount_and_price(loan: &FactRow) -> Option<(Decimal, Decimal)> {
+    match (&loan.numbers[0], loan.final_price) {
+        (StoredNumber::Value(amount), Some(price)) => Some((*amount, price)),
+        _ => None,
+    }
+}
+
+/// What a loan costs, in dollars and cents, rounded half to even; `None` when the product has too many digits for a decimal.
+fn cost(amount: Decimal, price: Decimal) -> Option<Decimal> {
+    let ((amount, scale), (price, price_scale)) = (amount.parts(), price.parts());
+    // A price is a percentage: two decimals more.
+    Some(Decimal::new(amount.checked_mul(price)?, scale + price_scale + 2)?.round_half_even(2))
+}
+
+/// A sum of amounts times prices, which are percentages, in dollars and cents, rounded half to even.
+pub fn dollars(hundredths: &ExactSum) -> String {
+    let mut hundred = ExactSum::default();
+    hundred.add_decimal(Decimal::HUNDRED);
+    hundredths.ratio(&hundred, 2).map_or_else(String::new, |dollars| dollars.to_string())
+}
+
+/// The exceptions of loans that come in tape order.
+struct LoanExceptions<'r, R> {
+    stored: &'r Stored<'r, R>,
+    tapes: &'r TapeOrder<'r>,
+    filter: ExceptionFilter,
+    skip: u64,
+    read: Peekable<vec::IntoIter<ExceptionRow>>,
+}
+
+impl<'r, R: RangeReader> LoanExceptions<'r, R> {
+    fn new(stored: &'r Stored<'r, R>, tapes: &'r TapeOrder<'r>, disposition: Disposition) -> Self {
+        // A loan with a hard exception is rejected.
+        let severity = (disposition != Disposition::Rejected).then_some(Severity::Soft);
+        let filter = ExceptionFilter { severity, ..ExceptionFilter::default() };
+        Self { stored, tapes, filter, skip: 0, read: Vec::new().into_iter().peekable() }
+    }
+
+    /// Puts the exceptions of the loan at a place into `found`, and passes over those of all loans before it.
+    fn of(&mut self, place: TapePlace, found: &mut Vec<ExceptionRow>) -> Result<(), WorkbookError> {
+        found.clear();
+        loop {
+            let Some(next) = self.read.peek() else {
+                let rows = self.stored.exceptions.page(self.stored.index, &self.filter, self.skip, EXCEPTIONS)?;
+                if rows.is_empty() {
+                    return Ok(());
+                }
+                self.skip += rows.len() as u64;
+                self.read = rows.into_iter().peekable();
+                continue;
+            };
+            let at = self.tapes.place(&next.source_file, next.line).ok_or_else(|| no_tape(EXCEPTIONS_FILE))?;
+            if at > place {
+                return Ok(());
+            }
+            let next = self.read.next();
+            found.extend(next.filter(|_| at == place));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loan_costs_what_the_exact_sum_of_it_alone_is() {
+        let amounts = ["0", "50000.25", "50000.75", "250000.123456", "-1.5", "0.80000001192092896", "99999999999999.99"];
+        for (amount, price) in
+            amounts.iter().flat_map(|amount| ["102", "96.125", "0.0001", "100.5"].map(|price| (*amount, price)))
+        {
+            let (amount, price): (Decimal, Decimal) = (amount.parse().unwrap(), price.parse().unwrap());
+            let mut hundredths = ExactSum::default();
+            hundredths.add_product(amount, price);
+            let cost = cost(amount, price).unwrap();
+            assert_eq!(cost.to_string(), dollars(&hundredths), "{amount} {price}");
+        }
+        assert_eq!(cost("1e29".parse().unwrap(), Decimal::HUNDRED), None);
+    }
+}
