@@ -186,7 +186,7 @@ async fn put_people(app: &TestApp) -> (User, SalesTeam) {
     let teams = Teams::new(app.resources.table.clone());
     assert!(teams.create(&team).await.unwrap());
     assert!(!teams.create(&SalesTeam { id: Uuid::new_v4(), ..team.clone() }).await.unwrap());
-    assert_eq!(teams.list(0, 10).await.unwrap().0, [team.clone()]);
+    assert_eq!(teams.list(None, 0, 10).await.unwrap().0, [team.clone()]);
 
     let email = format!("{}@{}", GROWS.repeat(21), [21, 21, 20].map(|letters| GROWS.repeat(letters)).join("."));
     let user = User {
@@ -231,7 +231,7 @@ async fn every_kind_of_item_is_stored_with_every_field_at_its_bound() {
     let app = TestApp::new().await;
     let (user, team) = put_people(&app).await;
     let runs = &app.worker.runs;
-    let key = |at: usize| IdempotencyKey { user: user.id, key_hash: noise(at, 64), body_hash: noise(at + 1, 64) };
+    let key = |at: usize| IdempotencyKey { user: user.id, key_hash: noise(at, 64), request_hash: noise(at + 1, 64) };
 
     // Keys of S3 have 1,024 bytes, and as JSON some have six times as many.
     let tape = |at: usize| {

@@ -26,7 +26,7 @@ fn each_batch(
     mut pages: ExceptionPages,
     limit: u64,
     runtime: &Handle,
-    mut write: impl FnMut(&mut ExportFile<'_>, &Batch) -> Result<(), ExportError>,
+    mut write: impl FnMut(&Batch) -> Result<(), ExportError>,
 ) -> Result<(), ExportError> {
     let mut left = limit;
     while left > 0 {

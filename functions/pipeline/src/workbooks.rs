@@ -80,7 +80,8 @@ impl Workbooks {
         else {
             return Err(ApiError::NotFound(without_workbook(run.status).into()));
         };
-        let decided = DecidedRun::read(run.object().get().as_bytes(), summary.get().as_bytes()).map_err(ApiError::internal)?;
+        let whole = self.runs.whole(&run).await?;
+        let decided = DecidedRun::read(whole.get().as_bytes(), summary.get().as_bytes()).map_err(ApiError::internal)?;
         let index = read_index(&self.storage, run.run_id, &index).await?;
         let reader = |name: &str, version: ObjectVersion| {
             let key = format!("{}/{name}", keys::results(run.run_id));

@@ -27,12 +27,11 @@ use shared::{
 
 pub use self::{
     begun::{Begun, Stage},
-    places::Places,
+    places::{Places, RESULT_FILES},
 };
 use self::{
     earlier::{lock_folder, place_results, remove_abandoned, undo, withdraw},
     folder::{StagedFolder, remove_empty, staged_path},
-    places::RESULT_FILES,
 };
 
 /// The files of a run while it is not completed. Dropping it removes them.
