@@ -223,7 +223,10 @@ mod changing_a_user {
         last(&["bob", "--role", "analyst"]);
         done(folder.path(), &update(&["eve", "--active", "true"]), "");
         done(folder.path(), &update(&["bob", "--role", "analyst"]), "");
-        assert_eq!(users(folder.path()).iter().map(|user| user["role"].as_str().unwrap()).collect::<Vec<_>>(), ["analyst", "admin"]);
+        assert_eq!(
+            users(folder.path()).iter().map(|user| user["role"].as_str().unwrap()).collect::<Vec<_>>(),
+            ["analyst", "admin"]
+        );
     }
 
     #[test]

@@ -150,7 +150,10 @@ mod completed {
         let dispositions = &json["summary"]["dispositions"];
         assert_eq!(dispositions["to_purchase"]["count"], 1);
         assert_eq!(dispositions["to_purchase"]["dollars_to_pay"], 255_000);
-        assert_eq!((&dispositions["projected"]["dollars_to_pay"], &dispositions["rejected"]["dollars_to_pay"]), (&Value::Null, &Value::Null));
+        assert_eq!(
+            (&dispositions["projected"]["dollars_to_pay"], &dispositions["rejected"]["dollars_to_pay"]),
+            (&Value::Null, &Value::Null)
+        );
         assert_eq!(json["summary"]["eligibility_checks"]["exceptions_by_type"], serde_json::json!({"ltv_ratio": 1}));
         // Numbers are exact: written as they are, never through a binary fraction.
         assert!(answer.out.contains("\"irr_target\": 8.05,"), "{}", answer.out);

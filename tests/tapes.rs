@@ -1279,8 +1279,10 @@ mod dollars_to_pay {
 
     /// What loans of these amounts cost that are bought at 100, the rate being the target.
     fn of(amounts: &[&str]) -> String {
-        let rows: Vec<String> =
-            (0..).zip(amounts).map(|(at, amount)| loan(&format!("L{at}"), &[("loan_amount", amount), ("note_rate", "8.05")])).collect();
+        let rows: Vec<String> = (0..)
+            .zip(amounts)
+            .map(|(at, amount)| loan(&format!("L{at}"), &[("loan_amount", amount), ("note_rate", "8.05")]))
+            .collect();
         let finished = run_lines(&rows);
         assert_eq!(bought(&finished).len(), amounts.len());
         let dispositions = finished.outcome.summary.finish().dispositions;

@@ -70,7 +70,8 @@ async fn serve(args: &StoresArgs, folder: &Path, around: &Surroundings, out: &mu
             write_private(&around.locate(shown), &text).map_err(|error| {
                 CommandError::Failed(format!("The file {} cannot be written: {error}. Name another one.", shown.display()))
             })?;
-            let said = format!("The stores serve on http://{dynamodb_address} and http://{s3_address}, as {} says\n", shown.display());
+            let said =
+                format!("The stores serve on http://{dynamodb_address} and http://{s3_address}, as {} says\n", shown.display());
             print(out, said.as_bytes())?;
         }
     }

@@ -3,6 +3,7 @@
 use shared::{
     decimal::{Decimal, Ratio},
     engine::Outcome,
+    manifest::MANIFEST_FILE,
     results::summary::{Averages, Summary},
     run::Run,
     tape::{TapeMapping, text::Fingerprint, units::ColumnUnit},
@@ -23,6 +24,9 @@ const NONE: &str = "-";
 const NAMED_COLUMNS: usize = 12;
 /// How many tapes are shown with all that is known of their columns. Of more, each has one line.
 const TAPES_IN_FULL: usize = 5;
+/// How much of the first message of a rule is shown: a line of it, beside the longest name; of several tapes as much as names
+/// them, too. All of it is in the summary of exceptions.
+const SAMPLE_CHARACTERS: [usize; 2] = [50, 200];
 /// How many notices are printed.
 const NOTICES: usize = 10;
 
@@ -43,7 +47,7 @@ pub fn summary_table(shown: &Shown<'_>) -> String {
     let mut out = verdict(summary);
     print_run(&mut out, run);
     print_dispositions(&mut out, summary);
-    print_exceptions(&mut out, summary);
+    print_exceptions(&mut out, summary, outcome.mappings.len() > 1);
     print_notices(&mut out, outcome);
     if strats {
         print_strats(&mut out, summary);
@@ -179,13 +183,17 @@ fn format_of(tape: &TapeMapping) -> Vec<String> {
 
 /// Appends a named list, unless it is empty. Lines are broken between its parts.
 fn list(out: &mut String, name: &str, parts: impl Iterator<Item = String>) {
-    const INDENT: usize = 13;
-    const UNBROKEN: &str = "\u{a0}";
-    let parts: Vec<String> = parts.map(|part| part.replace(' ', UNBROKEN)).collect();
+    let parts: Vec<String> = parts.collect();
     if !parts.is_empty() {
-        let lines = wrapped(&parts.join(", "), WIDTH - INDENT, INDENT);
-        out.push_str(&format!("    {name:<9}{}\n", lines.replace(UNBROKEN, " ")));
+        out.push_str(&format!("    {name:<9}{}\n", wrapped_list(&parts, 13)));
     }
+}
+
+/// The parts with commas between them, in lines that are broken between parts; all but the first behind `indent` spaces.
+fn wrapped_list(parts: &[String], indent: usize) -> String {
+    const UNBROKEN: &str = "\u{a0}";
+    let parts: Vec<String> = parts.iter().map(|part| part.replace(' ', UNBROKEN)).collect();
+    wrapped(&parts.join(", "), WIDTH - indent, indent).replace(UNBROKEN, " ")
 }
 
 /// A number rounded half to even to so many decimals, and with all of them.
@@ -236,13 +244,13 @@ fn print_dispositions(out: &mut String, summary: &Summary) {
     table.print(out, 2);
 }
 
-fn print_exceptions(out: &mut String, summary: &Summary) {
+fn print_exceptions(out: &mut String, summary: &Summary, several: bool) {
     if summary.exceptions.is_empty() {
         out.push_str("\nExceptions: none\n");
         return;
     }
     out.push_str(&format!("\nExceptions: {}\n", count(summary.exceptions_count)));
-    let columns = [("Rule", Left), ("Severity", Left), ("Exceptions", Right), ("Loans", Right), ("The first one", Left)];
+    let columns = [("Rule", Left), ("Severity", Left), ("Count", Right), ("Loans", Right), ("The first one", Left)];
     let mut table = TextTable::new(&columns);
     for finding in &summary.exceptions {
         table.row([
@@ -250,7 +258,7 @@ fn print_exceptions(out: &mut String, summary: &Summary) {
             finding.severity.as_str().to_owned(),
             count(finding.count),
             count(finding.loans),
-            short_line(&finding.sample_message, 200),
+            short_line(&finding.sample_message, SAMPLE_CHARACTERS[usize::from(several)]),
         ]);
     }
     table.print(out, 2);
@@ -278,13 +286,11 @@ fn print_files(out: &mut String, outcome: &Outcome, places: Option<&Places>) {
         return;
     };
     out.push_str(&format!("\nFiles in {}\n", one_line(&places.shown.display().to_string())));
-    let mut table = TextTable::new(&[("", Left), ("Bytes", Right), ("SHA-256", Left)]);
-    let outputs = outcome.outputs.iter().map(|(file, fingerprint)| (file.file_name(), fingerprint));
-    for (name, fingerprint) in outputs.chain(outcome.stored.iter().map(|(name, fingerprint)| (*name, fingerprint))) {
-        let hash = format!("{}...", short_hash(&fingerprint.sha256));
-        table.row([name.to_owned(), count(fingerprint.size), hash]);
-    }
-    table.print(out, 2);
+    let outputs = outcome.outputs.iter().map(|(file, is)| (file.file_name(), is.size));
+    let stored = outcome.stored.iter().map(|(name, is)| (*name, is.size));
+    let files = outputs.chain(stored).map(|(name, size)| format!("{name} ({} bytes)", count(size)));
+    let files: Vec<String> = files.chain([MANIFEST_FILE.to_owned()]).collect();
+    out.push_str(&format!("  {}\n", wrapped_list(&files, 2)));
     match &places.shown_archive {
         Some(archive) => out.push_str(&format!("Archive in {}\n", one_line(&archive.display().to_string()))),
         None => out.push_str("No archive (--no-archive): the run cannot be repeated.\n"),

@@ -102,7 +102,8 @@ mod without_an_archive {
         for place in ["out", "out/manifest.json"] {
             let answer = desk.command(&["replay", place]);
             assert_eq!((answer.code, answer.out.as_str()), (1, ""));
-            let expected = format!("error: The run of {place} was done with --no-archive, so that its tapes are missing: t.csv. ");
+            let expected =
+                format!("error: The run of {place} was done with --no-archive, so that its tapes are missing: t.csv. ");
             assert!(answer.err.starts_with(&expected), "{}", answer.err);
         }
         // In JSON, a run that is not archived ends with its outputs.
@@ -265,7 +266,8 @@ mod after_a_kill {
         desk.write("t.csv", format!("{HEADER}{}", good("007")));
         let id = desk.run_id(&["run", "t.csv", "--out", "a/out"]);
         assert_eq!(desk.command(&["replay", "a/out"]).out, "identical\n");
-        let archives: Vec<_> = fs::read_dir(desk.path("a/out/archive")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let archives: Vec<_> =
+            fs::read_dir(desk.path("a/out/archive")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(archives, [id.as_str()]);
     }
 }

@@ -141,7 +141,8 @@ impl Archive {
 
 /// Why a run cannot be repeated that was done without an archive: it names the tapes that are missing.
 fn not_archived(manifest: &Manifest, shown: &Path) -> CommandError {
-    let tapes: Vec<String> = manifest.inputs.iter().take(3).map(|tape| short_line(tape.source_file.as_ref().unwrap_or(&tape.path), 80)).collect();
+    let tapes: Vec<String> =
+        manifest.inputs.iter().take(3).map(|tape| short_line(tape.source_file.as_ref().unwrap_or(&tape.path), 80)).collect();
     let more = manifest.inputs.len() - tapes.len();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     CommandError::Failed(format!(
