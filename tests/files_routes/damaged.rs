@@ -124,13 +124,14 @@ async fn a_run_uses_no_byte_of_a_tape_that_was_changed() {
         let files = new_files(&app, &before);
         let run = app.start(&root, &json!({"files": ["tape.csv"]})).await.expect(202);
         let id: uuid::Uuid = run["run_id"].as_str().unwrap().parse().unwrap();
-        damage(&files[0], |file| file.write_all(b"S").unwrap());
+        let good = fs::read(&files[0]).unwrap();
+        damage(&files[0], DAMAGES[0].1);
         let executed = app.worker.execute(id).await;
         assert!(!matches!(executed, Ok(Executed::Completed)), "{loans}: {executed:?}");
         let run = app.read(&root, &format!("/api/runs/{id}")).await;
         assert!(run["status"] != "completed" && run["total_loans"] == 0, "{loans}: {run}");
         // It completes when the file is as it was.
-        damage(&files[0], |file| file.write_all(&HEADER.as_bytes()[..1]).unwrap());
+        fs::write(&files[0], good).unwrap();
         app.clock.advance(jiff::SignedDuration::from_mins(5));
         app.work().await;
         let run = app.read(&root, &format!("/api/runs/{id}")).await;

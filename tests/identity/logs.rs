@@ -149,7 +149,8 @@ async fn no_event_of_a_function_or_of_the_worker_tells_a_secret() {
     let heard = ["answered", "the request failed", "a run has ended", "a run failed"].map(count);
     assert!(heard[0] > 400 && heard[1] > 100 && heard[2] > 20 && heard[3] > 10, "{heard:?}");
     let mut secrets: Vec<&str> = used.iter().map(String::as_str).collect();
-    assert!(secrets.len() > 30, "{}", secrets.len());
+    // A URL to put to is not signed where the bucket does not say that the place is free.
+    assert!(secrets.len() > 20, "{}", secrets.len());
     secrets.extend([
         PASSWORD,
         SECRET,

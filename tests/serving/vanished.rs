@@ -57,7 +57,7 @@ fn nothing_is_acknowledged_that_is_written_to_a_folder_that_is_gone() {
     fs::rename(&data, &aside).unwrap();
     refused(&server, &admin, "moved");
     copy(&aside, &data);
-    refused(&server, &admin, "replaced by a copy");
+    refused(&server, &admin, "replaced_by_a_copy");
     fs::remove_dir_all(&data).unwrap();
     fs::rename(&aside, &data).unwrap();
     assert_eq!((statuses(&writes(&admin, "back")), ready(&server)), ([201, 200, 200], 200));
@@ -68,5 +68,5 @@ fn nothing_is_acknowledged_that_is_written_to_a_folder_that_is_gone() {
     fs::remove_dir_all(&data).unwrap();
     refused(&server, &admin, "deleted");
     fs::create_dir(&data).unwrap();
-    refused(&server, &admin, "made anew");
+    refused(&server, &admin, "made_anew");
 }
