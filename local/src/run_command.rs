@@ -67,8 +67,7 @@ pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result
     };
     let mut run = Run::new(new_run, around.clock.now());
     run.start(around.clock.now())?;
-    let work =
-        Work { tapes: &tapes, rules: &rules, places: places.as_ref(), book: book.as_ref(), begun: &begun, args };
+    let work = Work { tapes: &tapes, rules: &rules, places: places.as_ref(), book: book.as_ref(), begun: &begun, args };
     match execute(&mut run, &work, around) {
         Ok(outcome) => {
             run.complete(around.clock.now())?;

@@ -44,15 +44,15 @@ fn a_later_run_replaces_the_workbook_of_an_earlier_one() {
 }
 
 #[test]
-fn a_run_that_fails_leaves_the_file_as_it_was() {
+fn a_run_that_fails_leaves_no_workbook_not_even_that_of_an_earlier_run() {
     let desk = Desk::new();
     desk.write("t.csv", "no,header,that,means,anything\n1,2,3,4,5\n");
     let before = desk.list("");
     assert_eq!(desk.command(&["run", "t.csv", "--out", "out", "--workbook", "book.xlsx"]).code, 1);
     assert_eq!(desk.list(""), before);
-    desk.write("book.xlsx", "mine");
+    desk.write("book.xlsx", "of yesterday");
     assert_eq!(desk.command(&["run", "t.csv", "--out", "out", "--workbook", "book.xlsx"]).code, 1);
-    assert_eq!(desk.read("book.xlsx"), "mine");
+    assert_eq!(desk.list(""), before);
 }
 
 #[test]

@@ -1,18 +1,25 @@
-//! What the README shows of `serve` is done as it stands there, with curl alone.
+//! What the README shows is done as it stands there, by a plain shell, with curl and Python alone.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
 
 use crate::server::{ADMIN_PASSWORD, Server, text};
 
 const README: &str = include_str!("../../README.md");
 
-/// The blocks of commands of a section.
-fn commands(section: &str) -> Vec<String> {
-    let from = README.find(&format!("\n## {section}\n")).unwrap_or_else(|| panic!("there is no section {section}"));
+/// The text of a section.
+fn section(name: &str) -> &'static str {
+    let from = README.find(&format!("\n## {name}\n")).unwrap_or_else(|| panic!("there is no section {name}"));
     let section = &README[from + 1..];
-    let section = &section[..section.find("\n## ").unwrap_or(section.len())];
+    &section[..section.find("\n## ").unwrap_or(section.len())]
+}
+
+/// The blocks of commands of a section.
+fn commands(name: &str) -> Vec<String> {
     let mut blocks = vec![String::new()];
-    for line in section.lines() {
+    for line in section(name).lines() {
         match line.strip_prefix("    ") {
             Some(command) => blocks.last_mut().unwrap().push_str(&format!("{command}\n")),
             None => blocks.push(String::new()),
@@ -22,19 +29,72 @@ fn commands(section: &str) -> Vec<String> {
     blocks
 }
 
+/// A folder that looks like the project's own, with the command under its name of a release.
+fn with_project(folder: &Path) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    std::fs::create_dir_all(folder.join("target/release")).unwrap();
+    std::os::unix::fs::symlink(root.join("local"), folder.join("local")).unwrap();
+    let command = Path::new(env!("CARGO_BIN_EXE_loan-engine-under-test"));
+    std::os::unix::fs::symlink(command, folder.join("target/release/loan-engine")).unwrap();
+}
+
+/// Does the commands, all of which have to succeed, in a shell that knows no more than POSIX asks for.
+fn done_by_a_plain_shell(script: &str, folder: &Path) -> Output {
+    let done = Command::new("sh").args(["-eu", "-c", script]).current_dir(folder).output().unwrap();
+    assert!(done.status.success(), "{}\n{}", text(&done.stdout), text(&done.stderr));
+    done
+}
+
 #[test]
 fn the_way_from_log_in_to_the_archive_is_true() {
     let (folder, server) = Server::new();
     let blocks = commands("Serve the API");
     assert!(blocks[0].contains(&format!("LOAN_ENGINE_ADMIN_PASSWORD='{ADMIN_PASSWORD}' ")), "{blocks:?}");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    std::os::unix::fs::symlink(root.join("local"), folder.path().join("local")).unwrap();
-    let script: String = blocks[1..].concat().replace("http://localhost:8000", &server.address);
-    let mut shell = Command::new("bash");
-    let done = shell.args(["-euo", "pipefail", "-c", &script]).current_dir(folder.path()).output().unwrap();
-    let (said, log) = (text(&done.stdout), text(&done.stderr));
-    assert!(done.status.success(), "{said}\n{log}");
-    for file in ["exceptions.csv", "purchase_tape.csv", "archive.zip"] {
+    with_project(folder.path());
+    done_by_a_plain_shell(&blocks[1..].concat().replace("http://localhost:8000", &server.address), folder.path());
+    for file in ["exceptions.csv", "purchase_tape.csv", "archive.zip", "decision_workbook.xlsx"] {
+        assert!(std::fs::metadata(folder.path().join("try").join(file)).unwrap().len() > 100, "{file}");
+    }
+    let python = section("Serve the API").split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let python = python.replace("http://localhost:8000", &server.address);
+    let done = Command::new("python3").args(["-c", &python]).current_dir(folder.path()).output().unwrap();
+    let said = text(&done.stdout);
+    assert!(done.status.success(), "{said}\n{}", text(&done.stderr));
+    let words: Vec<_> = said.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(words, ["to_purchase", "projected", "rejected"]);
+}
+
+#[test]
+fn the_way_from_a_tape_to_a_repeated_run_is_true() {
+    let folder = tempfile::tempdir().unwrap();
+    with_project(folder.path());
+    let mut blocks = vec![commands("Start").remove(0)];
+    for name in ["Look at the results", "Run your own tape", "Change the rules", "Check that a run can be repeated"] {
+        blocks.extend(commands(name));
+    }
+    // Cargo has built the command that the tests are about, and DuckDB is asked by a script of its own.
+    let is_ours = |line: &&str| !line.starts_with("cargo build") && !line.starts_with("cargo test");
+    let script: String = blocks
+        .iter()
+        .filter(|block| !block.contains("import duckdb"))
+        .flat_map(|block| block.lines().filter(is_ours))
+        .map(|line| format!("{}\n", line.replace("cargo run --release --", "target/release/loan-engine")))
+        .collect();
+    let said = text(&done_by_a_plain_shell(&script, folder.path()).stdout);
+    assert!(said.trim_end().ends_with("identical"), "{said}");
+    for file in ["out/decisions.xlsx", "out/purchase_tape.csv", "try/strict/manifest.json"] {
         assert!(std::fs::metadata(folder.path().join(file)).unwrap().len() > 100, "{file}");
+    }
+}
+
+#[test]
+fn commands_ask_nothing_of_the_shell_or_of_curl_that_old_ones_lack() {
+    for document in [README, include_str!("../../docs/DEPLOY.md")] {
+        for line in document.lines().filter(|line| line.starts_with("    ")) {
+            assert!(!line.contains("<<<") && !line.contains("--json"), "{line}");
+            // An answer of more than 4 MB is elsewhere on AWS: nothing is saved of it without following.
+            let asks_the_api = line.contains("/api/") && line.contains("curl ");
+            assert!(!asks_the_api || line.contains("curl -sSfL "), "{line}");
+        }
     }
 }

@@ -14,8 +14,8 @@ use shared::{
         index::ResultsIndex,
         read::{ExceptionsReader, FactsReader},
     },
-    results::workbook::{DecidedRun, SheetLimits, Stored, WORKBOOK_FILE, WorkbookError, write_decisions},
     resources::Resources,
+    results::workbook::{DecidedRun, SheetLimits, Stored, WORKBOOK_FILE, WorkbookError, write_decisions},
     run::RunStatus,
     storage::{StorageBackend as _, StorageError, range_reader::ObjectReader, s3::S3Storage, uploads::Uploads},
     stores::{
@@ -38,12 +38,7 @@ pub struct Workbooks {
 impl Workbooks {
     /// Those of a bucket.
     pub fn new(resources: &Resources, runs: Runs) -> Self {
-        Self {
-            storage: resources.storage.clone(),
-            runs,
-            turns: resources.export_turns.clone(),
-            making: Arc::default(),
-        }
+        Self { storage: resources.storage.clone(), runs, turns: resources.export_turns.clone(), making: Arc::default() }
     }
 
     /// Where the workbook of a run is.

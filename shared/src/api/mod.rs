@@ -12,6 +12,6 @@ pub mod objects;
 pub mod page;
 pub mod problem;
 pub mod routes;
+pub mod stored_results;
 pub mod url_origin;
 pub mod values;
-pub mod stored_results;
