@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::{Read as _, Seek as _, SeekFrom, Write as _},
     path::PathBuf,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use http::Method;
@@ -29,8 +29,11 @@ fn new_files(app: &TestApp, before: &[PathBuf]) -> Vec<PathBuf> {
     new
 }
 
+/// A way to change a file, with what it does.
+type Damage = (&'static str, fn(&mut File));
+
 /// Ways to change a file.
-const DAMAGES: [(&str, fn(&mut File)); 4] = [
+const DAMAGES: [Damage; 4] = [
     ("its last byte is another", |file| {
         let mut last = [0];
         file.seek(SeekFrom::End(-1)).unwrap();
@@ -48,9 +51,10 @@ const DAMAGES: [(&str, fn(&mut File)); 4] = [
 
 fn damage(path: &PathBuf, how: fn(&mut File)) {
     let mut file = File::options().read(true).write(true).open(path).unwrap();
+    let before = file.metadata().unwrap().modified().unwrap();
     how(&mut file);
     // The clock of the file system is slower than a test.
-    file.set_modified(SystemTime::now() + Duration::from_secs(60)).unwrap();
+    file.set_modified(before + Duration::from_secs(60)).unwrap();
 }
 
 #[tokio::test]

@@ -76,6 +76,6 @@ async fn a_large_upload_appears_whole_or_not_at_all() {
         call.body("multipart/form-data; boundary=xxxx", form.clone()).send().await
     };
     let (answer, asked) = at_every_point(&scene, &scene.app.bucket_outage, send, "large").await;
-    assert_eq!((&answer.expect(200)["size"], asked), (&9_000_000.into(), 4));
+    assert_eq!((&answer.expect(200)["size"], asked), (&9_000_000.into(), 5));
     assert_eq!(scene.app.text("inputs/large.csv").await.len(), 9_000_000);
 }
