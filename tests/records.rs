@@ -231,7 +231,12 @@ async fn every_kind_of_item_is_stored_with_every_field_at_its_bound() {
     let app = TestApp::new().await;
     let (user, team) = put_people(&app).await;
     let runs = &app.worker.runs;
-    let key = |at: usize| IdempotencyKey { user: user.id, key_hash: noise(at, 64), request_hash: noise(at + 1, 64) };
+    let key = |at: usize| IdempotencyKey {
+        user: user.id,
+        key_hash: noise(at, 64),
+        request_hash: noise(at + 1, 64),
+        dated_hash: noise(at + 2, 64),
+    };
 
     // Keys of S3 have 1,024 bytes, and as JSON some have six times as many.
     let tape = |at: usize| {

@@ -16,7 +16,7 @@ use shared::{
 
 use crate::{examples, version::VERSION};
 
-/// Decides for every loan of a tape: buy it, keep it for later, or turn it down, and says why.
+/// Decides for every loan of a tape: buy it, hold it, or reject it, and says why.
 #[derive(Debug, Parser)]
 #[command(name = "loan-engine", version = VERSION, arg_required_else_help = true, after_help = examples::LOAN_ENGINE)]
 pub struct Cli {

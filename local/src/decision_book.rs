@@ -1,12 +1,11 @@
 //! `--workbook FILE`: the decision workbook of a run on the command line.
 //!
-//! The workbook is made from the staged results, beside them, and gets its name before they get theirs: a run that fails leaves
-//! none.
+//! The workbook is made from the staged results, beside them, and gets its name with them: a run that fails leaves none.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use shared::{
@@ -24,15 +23,14 @@ use shared::{
 use crate::{
     Surroundings,
     command_error::CommandError,
-    staging::{Places, Staging},
+    staging::{Places, Staging, WorkbookPlace, remove_own_workbook},
     tapes::FoundTape,
 };
 
 /// Where the decision workbook of a run goes.
 pub struct DecisionBook {
-    /// The file, as the user knows it.
-    pub shown: PathBuf,
-    place: PathBuf,
+    /// The file.
+    pub place: WorkbookPlace,
 }
 
 impl DecisionBook {
@@ -61,18 +59,16 @@ impl DecisionBook {
         }) {
             return refuse("would replace a tape or a result of this run. Choose another name.");
         }
-        Ok(Self { shown: shown.to_owned(), place })
+        Ok(Self { place: WorkbookPlace { shown: shown.to_owned(), file: place } })
     }
 
-    /// Removes the workbook of an earlier run, as its results are removed: a run that fails must not leave it behind.
+    /// Removes the workbook of an earlier run, as its results are removed: a run that fails must not leave it behind. Another file
+    /// of that name is the user's, and stays until it is replaced.
     ///
     /// # Errors
     /// A file that cannot be removed.
     pub fn withdraw(&self) -> Result<(), RunError> {
-        match fs::remove_file(&self.place) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.not_written(&error)),
-            _ => Ok(()),
-        }
+        remove_own_workbook(&self.place.file).map_err(|error| self.not_written(&error))
     }
 
     /// Makes the workbook among the staged results.
@@ -98,42 +94,15 @@ impl DecisionBook {
         Ok(out.flush()?)
     }
 
-    /// Gives the workbook its name, and then the results theirs. When the latter fails, there is no workbook either.
-    pub fn publish(&self, staging: Staging) -> Result<(), RunError> {
-        self.place(&staging)?;
-        staging.publish().inspect_err(|_| {
-            // The first error is the one to tell.
-            let _ = fs::remove_file(&self.place);
-        })
-    }
-
-    fn place(&self, staging: &Staging) -> Result<(), RunError> {
-        let staged = staging.staged(WORKBOOK_FILE);
-        let placed = match fs::rename(&staged, &self.place) {
-            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => self.copy(&staged),
-            placed => placed,
-        };
-        placed.map_err(|error| self.not_written(&error))
-    }
-
-    /// Copies the workbook to another file system: there under another name first, so that nobody finds a half of it.
-    fn copy(&self, staged: &Path) -> io::Result<()> {
-        let copied = self.place.with_extension("xlsx.loan-engine-new");
-        let placed = fs::copy(staged, &copied).and_then(|_| fs::rename(&copied, &self.place));
-        if placed.is_err() {
-            // The first error is the one to tell.
-            let _ = fs::remove_file(&copied);
-        }
-        placed
-    }
-
     fn not_written(&self, error: &io::Error) -> RunError {
-        RunError::output(Phase::Output, &format!("The workbook {}", self.shown.display()), error)
+        RunError::output(Phase::Output, &format!("The workbook {}", self.place.shown.display()), error)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use shared::clock::SystemClock;
     use uuid::Uuid;
 
@@ -156,7 +125,7 @@ mod tests {
     fn a_workbook_is_there_with_the_results() {
         let folder = tempfile::tempdir().unwrap();
         let (staging, book) = staged(folder.path());
-        book.publish(staging).unwrap();
+        staging.publish(Some(&book.place)).unwrap();
         assert_eq!(fs::read(folder.path().join("book.xlsx")).unwrap(), b"new");
         assert!(!folder.path().join("out").join(WORKBOOK_FILE).exists());
     }
@@ -167,7 +136,7 @@ mod tests {
         let (staging, book) = staged(folder.path());
         // It was not there when the run began.
         fs::create_dir(folder.path().join("out").join(FACTS_FILE)).unwrap();
-        assert!(book.publish(staging).is_err());
+        assert!(staging.publish(Some(&book.place)).is_err());
         assert!(!folder.path().join("book.xlsx").exists());
     }
 
@@ -176,19 +145,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (staging, book) = staged(folder.path());
         fs::create_dir_all(folder.path().join("book.xlsx/in the way")).unwrap();
-        let error = book.publish(staging).unwrap_err();
+        let error = staging.publish(Some(&book.place)).unwrap_err();
         assert!(error.message.starts_with("The workbook book.xlsx could not be written: "), "{error}");
         assert!(!folder.path().join("out/manifest.json").exists());
-    }
-
-    #[test]
-    fn a_workbook_is_copied_where_it_cannot_be_renamed() {
-        let folder = tempfile::tempdir().unwrap();
-        let (staging, book) = staged(folder.path());
-        fs::write(&book.place, "old").unwrap();
-        book.copy(&staging.staged(WORKBOOK_FILE)).unwrap();
-        drop(staging);
-        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!((names, fs::read(&book.place).unwrap()), (vec!["book.xlsx".into()], b"new".to_vec()));
     }
 }

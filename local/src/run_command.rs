@@ -78,7 +78,7 @@ pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result
                 Format::Table => {
                     let mut table = summary_table(&shown);
                     if let Some(book) = &book {
-                        table.push_str(&format!("Workbook in {}\n", one_line(&book.shown.display().to_string())));
+                        table.push_str(&format!("Workbook in {}\n", one_line(&book.place.shown.display().to_string())));
                     }
                     print(out, table.as_bytes())
                 }
@@ -170,8 +170,8 @@ struct Work<'r> {
 /// Runs the phases, and gives the files their final names once everything is there.
 fn execute(run: &mut Run, work: &Work<'_>, around: &Surroundings) -> Result<Outcome, RunError> {
     // A run that cannot even open its tapes has begun: the results of the run before are not its own.
-    let staging = work.places.map(|places| Staging::new(places.clone(), work.begun.clone())).transpose()?;
     work.book.map_or(Ok(()), DecisionBook::withdraw)?;
+    let staging = work.places.map(|places| Staging::new(places.clone(), work.begun.clone())).transpose()?;
     let sources = work.tapes.iter().map(FoundTape::source).collect::<Result<Vec<_>, _>>()?;
     let meter = Meter::new(around.terminal && !work.args.quiet, sources.iter().map(|source| source.size()).sum());
     let result = engine::run(&Job {
@@ -193,13 +193,10 @@ fn execute(run: &mut Run, work: &Work<'_>, around: &Surroundings) -> Result<Outc
         staging.archive_outputs(&outcome)?;
         let manifest = Manifest { archived, ..Manifest::new(run, work.rules, &outcome)? };
         staging.write_manifest(&manifest.to_json()?)?;
-        match work.book {
-            Some(book) => {
-                book.make(&staging, run, &outcome)?;
-                book.publish(staging)?;
-            }
-            None => staging.publish()?,
+        if let Some(book) = work.book {
+            book.make(&staging, run, &outcome)?;
         }
+        staging.publish(work.book.map(|book| &book.place))?;
         if archived {
             run.finish_phase(Phase::Archive);
         }

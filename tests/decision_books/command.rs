@@ -50,9 +50,38 @@ fn a_run_that_fails_leaves_no_workbook_not_even_that_of_an_earlier_run() {
     let before = desk.list("");
     assert_eq!(desk.command(&["run", "t.csv", "--out", "out", "--workbook", "book.xlsx"]).code, 1);
     assert_eq!(desk.list(""), before);
-    desk.write("book.xlsx", "of yesterday");
+    desk.write("good.csv", small_tape());
+    for workbook in ["book.xlsx", "out/book.xlsx"] {
+        assert_eq!(desk.command(&["run", "good.csv", "--out", "out", "--workbook", workbook]).code, 0);
+        assert_eq!(desk.command(&["run", "t.csv", "--out", "out", "--workbook", workbook]).code, 1);
+        assert!(!desk.list("").iter().any(|file| file.ends_with("book.xlsx")), "{workbook}");
+    }
+    // Another file of that name is the user's until a workbook replaces it.
+    desk.write("book.xlsx", "mine");
     assert_eq!(desk.command(&["run", "t.csv", "--out", "out", "--workbook", "book.xlsx"]).code, 1);
-    assert_eq!(desk.list(""), before);
+    assert_eq!(desk.read("book.xlsx"), "mine");
+}
+
+#[test]
+fn a_later_run_leaves_no_workbook_of_an_earlier_one_among_its_results() {
+    let desk = Desk::new();
+    desk.write("t.csv", small_tape());
+    desk.write("out/saved.xlsx", "saved by somebody");
+    assert_eq!(desk.command(&["run", "t.csv", "--out", "out", "--workbook", "out/book.xlsx"]).code, 0);
+    assert_eq!(desk.command(&["run", "t.csv", "--out", "out"]).code, 0);
+    let workbooks: Vec<_> = desk.list("out").into_iter().filter(|file| file.ends_with(".xlsx")).collect();
+    assert_eq!(workbooks.len(), 1, "{workbooks:?}");
+    assert_eq!(desk.read("out/saved.xlsx"), "saved by somebody");
+}
+
+#[test]
+fn a_workbook_of_ours_is_no_tape() {
+    let desk = Desk::new();
+    desk.write("tapes/t.csv", small_tape());
+    assert_eq!(desk.command(&["run", "tapes", "--out", "out", "--workbook", "tapes/book.xlsx"]).code, 0);
+    let again = desk.command(&["run", "tapes", "--out", "out"]);
+    assert_eq!(again.code, 1);
+    assert!(again.err.contains("book.xlsx: The file is a workbook that Loan Engine wrote, not a tape."), "{}", again.err);
 }
 
 #[test]

@@ -39,12 +39,13 @@ read_fields!(Credentials { username: required, password: required });
 #[expect(dead_code, reason = "the form is read as credentials; what else OAuth2 clients send decides nothing")]
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"username": "ana", "password": "correct horse battery"}))]
 pub struct LogInForm {
-    /// The username, in any case.
-    #[schema(min_length = 1)]
+    /// Username, in any letter case.
+    #[schema(min_length = 1, example = "ana")]
     username: String,
-    /// The password.
-    #[schema(format = Password, min_length = 1)]
+    /// Password.
+    #[schema(format = Password, min_length = 1, example = "correct horse battery")]
     password: String,
     /// The flow.
     grant_type: Option<GrantType>,

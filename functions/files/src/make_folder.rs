@@ -21,7 +21,7 @@ use crate::{State, place::Place};
 #[into_params(parameter_in = Query)]
 pub struct FolderQuery {
     /// Path of the folder in the area. Missing parent folders are created, too.
-    #[param(min_length = 1, example = "2026-02")]
+    #[param(example = "2026-02")]
     path: String,
     /// Area of the folder: `inputs`, `outputs` or `output_share`.
     #[param(default = "inputs")]

@@ -5,7 +5,7 @@ use axum::{
     http::HeaderMap,
     response::Response,
 };
-use jiff::civil::Date;
+use jiff::{civil::Date, tz::TimeZone};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use shared::{
@@ -19,7 +19,7 @@ use shared::{
         permission::Permission,
         user::{Caller, Scope},
     },
-    paths::{Area, PathError, safe_join},
+    paths::{Area, PathError, stored_path},
     phases::pricing::IrrTarget,
     rules::rule_set::RuleSetFile,
     start_run::{MAX_RULE_SET_BYTES, MAX_TAPES, Terms, Wanted, find_file, find_tapes, request},
@@ -160,11 +160,13 @@ pub async fn start_run(
     if wanted.rule_set.is_some() || wanted.sales_team_id.is_some() {
         caller.scope(Permission::ChooseTerms)?;
     }
-    let meaning = wanted.meaning()?;
+    let today = state.clock.now().to_zoned(TimeZone::UTC).date();
+    let (meaning, dated) = (wanted.meaning(wanted.pdate)?, wanted.meaning(wanted.pdate.or(Some(today)))?);
     let key = key.map(|key| IdempotencyKey {
         user: caller.user.id,
         key_hash: hash(key.as_bytes()),
         request_hash: hash(meaning.as_bytes()),
+        dated_hash: hash(dated.as_bytes()),
     });
     if let Some(first) = state.first_run(scope, key.as_ref()).await? {
         return state.answer_run(first, wait).await;
@@ -199,7 +201,6 @@ pub async fn start_run(
 /// What a request asks for, in one form: two requests with the same meaning give the same JSON.
 #[derive(Serialize)]
 struct Meaning {
-    /// Without one it is the day of the run, which is another day tomorrow: it is not filled in.
     pdate: Option<Date>,
     irr_target: String,
     folder: Option<String>,
@@ -217,18 +218,18 @@ impl StartRun {
         }
     }
 
-    /// What it asks for, as JSON with every default but the date filled in.
+    /// What it asks for, on this date, as JSON with all other defaults filled in.
     ///
     /// # Errors
     /// 400 for a path that is against the rules.
-    fn meaning(&self) -> Result<String, ApiError> {
-        let path = |path: &String| safe_join("", &[path]);
+    fn meaning(&self, pdate: Option<Date>) -> Result<String, ApiError> {
+        let path = |path: &String| stored_path(path);
         let (folder, files) = match self.tapes() {
             Wanted::Folder(folder) => (Some(path(&folder)?), None),
             Wanted::Files(files) => (None, Some(files.iter().map(path).collect::<Result<_, PathError>>()?)),
         };
         let meaning = Meaning {
-            pdate: self.pdate,
+            pdate,
             irr_target: self.irr_target.unwrap_or(IrrTarget::DEFAULT).percent().to_string(),
             folder,
             files,
@@ -267,7 +268,7 @@ impl State {
     async fn first_run(&self, scope: Scope, key: Option<&IdempotencyKey>) -> Result<Option<StoredRun>, ApiError> {
         let Some(key) = key else { return Ok(None) };
         let Some(used) = self.runs.used_key(key.user, &key.key_hash, self.clock.now()).await? else { return Ok(None) };
-        if used.request_hash != key.request_hash {
+        if !key.asks_for_the_same_as(&used) {
             let sentence = "It was used for another request within 24 hours. Use a new key for a new request.";
             return Err(ApiError::invalid(InputError::new("header", "Idempotency-Key", "key_reused", sentence)));
         }

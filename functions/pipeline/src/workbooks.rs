@@ -1,7 +1,7 @@
 //! The decision workbook of a run. It is made when it is first asked for, in the turn of an export, and kept beside the run's
 //! results: what it says never changes, and it may be far larger than an answer.
 
-use std::{io::Write, sync::Arc};
+use std::io::Write;
 
 use shared::{
     api::{
@@ -23,7 +23,6 @@ use shared::{
         runs::{ObjectVersion, RunResults, Runs, StoredRun},
     },
 };
-use tokio::sync::Mutex;
 
 /// Decision workbooks.
 #[derive(Clone)]
@@ -31,14 +30,12 @@ pub struct Workbooks {
     storage: S3Storage,
     runs: Runs,
     turns: ExportTurns,
-    /// One is made at a time, so that many who ask for the same do not each make it.
-    making: Arc<Mutex<()>>,
 }
 
 impl Workbooks {
     /// Those of a bucket.
     pub fn new(resources: &Resources, runs: Runs) -> Self {
-        Self { storage: resources.storage.clone(), runs, turns: resources.export_turns.clone(), making: Arc::default() }
+        Self { storage: resources.storage.clone(), runs, turns: resources.export_turns.clone() }
     }
 
     /// Where the workbook of a run is.
@@ -51,12 +48,12 @@ impl Workbooks {
         }
         let key = format!("{}/{WORKBOOK_FILE}", keys::results(run.run_id));
         if self.storage.info(&key).await?.is_none() {
-            let (turn, alone) = self.turns.take_after(Arc::clone(&self.making).lock_owned()).await?;
+            let turn = self.turns.take().await?;
             let (workbooks, key) = (self.clone(), key.clone());
             // The caller may go away before the workbook is made; the next one finds it then.
             let making = tokio::spawn(async move {
                 let made = workbooks.make(run, key).await;
-                drop((turn, alone));
+                drop(turn);
                 made
             });
             making.await.map_err(ApiError::internal)??;

@@ -77,7 +77,8 @@ fn config(around: &Surroundings) -> Result<Config, CommandError> {
 
 /// What is said when others than this machine can reach the port.
 const WITHOUT_TLS: &str = "Warning: this port has no TLS, and everybody on the network can read passwords, tokens and loans on their \
-                           way. Put a proxy with TLS in front of it, and name its origin in PUBLIC_URL.\n";
+                           way. Put a proxy with TLS in front of it, and name its origin in PUBLIC_URL: without PUBLIC_URL, signed URLs \
+                           begin with the address of --host, which other machines may not reach.\n";
 
 /// What is said of an address to listen on.
 fn warning_for(host: IpAddr) -> Option<&'static str> {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde::{Deserialize, de::IgnoredAny};
-use shared::manifest::MANIFEST_FILE;
+use shared::{manifest::MANIFEST_FILE, results::workbook::is_own_workbook};
 use uuid::Uuid;
 
 use super::{
@@ -28,6 +28,48 @@ pub fn lock_folder(folder: &Path) -> Option<File> {
     folder.lock().is_ok().then_some(folder)
 }
 
+/// Removes the decision workbooks of runs before from the folder of the results. One that somebody has saved again is the user's.
+///
+/// # Errors
+/// A workbook that cannot be removed.
+fn remove_workbooks(results: &Path) -> io::Result<()> {
+    let Ok(entries) = fs::read_dir(results) else { return Ok(()) };
+    let names = entries.flatten().map(|entry| entry.path());
+    let workbooks = names.filter(|file| file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx")));
+    workbooks.into_iter().try_for_each(|file| remove_own_workbook(&file))
+}
+
+/// Removes a file if it is a workbook as the engine wrote it.
+///
+/// # Errors
+/// It cannot be removed.
+pub fn remove_own_workbook(file: &Path) -> io::Result<()> {
+    let own = file.is_file() && File::open(file).and_then(|mut file| is_own_workbook(&mut file)).unwrap_or(false);
+    if own { fs::remove_file(file) } else { Ok(()) }
+}
+
+/// Gives a staged file its place, also in another file system: there under another name first, so that nobody finds a half of
+/// it.
+///
+/// # Errors
+/// It cannot be put there; then what had been there still is.
+pub fn place_file(staged: &Path, place: &Path) -> io::Result<()> {
+    match fs::rename(staged, place) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => copy_file(staged, place),
+        placed => placed,
+    }
+}
+
+fn copy_file(staged: &Path, place: &Path) -> io::Result<()> {
+    let copied = place.with_extension("xlsx.loan-engine-new");
+    let placed = fs::copy(staged, &copied).and_then(|_| fs::rename(&copied, place));
+    if placed.is_err() {
+        // The first error is the one to tell.
+        let _ = fs::remove_file(&copied);
+    }
+    placed
+}
+
 /// Takes the results of the run before out of their folder: nobody is to take them for those of the run that begins. They are
 /// results when the manifest of a run lies with them; other files of these names are the user's, and stay until the run that
 /// begins replaces them. The manifest goes first.
@@ -35,6 +77,7 @@ pub fn lock_folder(folder: &Path) -> Option<File> {
 /// # Errors
 /// A file that cannot be moved.
 pub fn withdraw(results: &Path, staged: &Path) -> io::Result<()> {
+    remove_workbooks(results)?;
     if !is_of_a_run(&results.join(MANIFEST_FILE)) {
         return Ok(());
     }
@@ -158,4 +201,34 @@ fn made_for(staged: &Path, parent: &Path) -> Vec<PathBuf> {
     let (Ok(json), Ok(parent)) = (fs::read(staged.join(MADE_FILE)), parent.canonicalize()) else { return Vec::new() };
     let made: Vec<PathBuf> = serde_json::from_slice(&json).unwrap_or_default();
     made.into_iter().filter(|folder| parent.starts_with(folder)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_copied_where_it_cannot_be_renamed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (staged, place) = (folder.path().join("staged"), folder.path().join("book.xlsx"));
+        fs::write(&staged, "new").unwrap();
+        fs::write(&place, "old").unwrap();
+        copy_file(&staged, &place).unwrap();
+        let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!((names, fs::read(&place).unwrap()), (vec!["book.xlsx".into(), "staged".into()], b"new".to_vec()));
+    }
+
+    #[test]
+    fn workbooks_of_ours_go_and_those_of_the_user_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [("ours.xlsx", "PK… Written by Loan Engine"), ("saved.xlsx", "PK… saved again"), ("empty.xlsx", "")] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        fs::create_dir(folder.path().join("folder.xlsx")).unwrap();
+        remove_workbooks(folder.path()).unwrap();
+        let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["empty.xlsx", "folder.xlsx", "saved.xlsx"]);
+    }
 }

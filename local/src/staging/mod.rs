@@ -21,16 +21,17 @@ use shared::{
     engine::{Destination, Outcome},
     error::{Phase, RunError},
     manifest::{MANIFEST_FILE, OUTPUT_FOLDER, archived_output, archived_tape},
-    results::csv::OutputFile,
+    results::{csv::OutputFile, workbook::WORKBOOK_FILE},
     tape::text::RawCopy,
 };
 
 pub use self::{
     begun::{Begun, Stage},
-    places::{Places, RESULT_FILES},
+    earlier::remove_own_workbook,
+    places::{Places, RESULT_FILES, WorkbookPlace},
 };
 use self::{
-    earlier::{lock_folder, place_results, remove_abandoned, undo, withdraw},
+    earlier::{lock_folder, place_file, place_results, remove_abandoned, undo, withdraw},
     folder::{StagedFolder, remove_empty, staged_path},
 };
 
@@ -126,26 +127,34 @@ impl Staging {
         fs::write(archive.join(MANIFEST_FILE), json).map_err(|error| self.archive_not_written(&error))
     }
 
-    /// Gives everything its final name.
+    /// Gives everything its final name, and the decision workbook that is staged the one that the user gave, if there is one.
     ///
     /// # Errors
-    /// A file that cannot be put in its place; what had been there before is there again.
-    pub fn publish(self) -> Result<(), RunError> {
+    /// A file that cannot be put in its place; what had been there before is there again, but for an earlier workbook.
+    pub fn publish(self, workbook: Option<&WorkbookPlace>) -> Result<(), RunError> {
         let places = &self.places;
         let (results, archive) = (places.results(), places.archive_of(places.run_id));
         let failed = |error| not_written(Phase::Output, &places.shown, &error);
         let made = self.begun.step(|work| work.results.as_mut().map_or(Ok(()), |staged| staged.make_folder(&results)));
         made.map_err(failed)?;
         let _locked = lock_folder(&results);
-        let mut phase = Phase::Archive;
+        let (mut phase, mut at_workbook, mut workbook_placed) = (Phase::Archive, false, false);
         // One step: who ends the run finds it in place or not begun to be.
         let placed = self.begun.step(|work| {
             let mut place = || {
                 work.archive.as_mut().map_or(Ok(()), |staged| staged.rename_to(&archive))?;
                 phase = Phase::Output;
+                if let Some(workbook) = workbook {
+                    at_workbook = true;
+                    place_file(&self.results.join(WORKBOOK_FILE), &workbook.file)?;
+                    (at_workbook, workbook_placed) = (false, true);
+                }
                 place_results(&self.results, &results)
             };
             if let Err(error) = place() {
+                if let Some(workbook) = workbook.filter(|_| workbook_placed) {
+                    let _ = fs::remove_file(&workbook.file);
+                }
                 // The archive is of no use without the results.
                 let _ = fs::remove_dir_all(&archive);
                 return Err(error);
@@ -153,7 +162,11 @@ impl Staging {
             work.settle();
             Ok(())
         });
-        placed.map_err(|error| if phase == Phase::Archive { self.archive_not_written(&error) } else { failed(error) })
+        placed.map_err(|error| match workbook.filter(|_| at_workbook) {
+            Some(workbook) => RunError::output(Phase::Output, &format!("The workbook {}", workbook.shown.display()), &error),
+            None if phase == Phase::Archive => self.archive_not_written(&error),
+            None => failed(error),
+        })
     }
 
     fn archive_not_written(&self, error: &io::Error) -> RunError {
@@ -263,7 +276,7 @@ mod tests {
         let staging = staged(folder.path());
         // It was not there when the run began.
         fs::create_dir(out.join(FACTS_FILE)).unwrap();
-        let error = staging.publish().unwrap_err();
+        let error = staging.publish(None).unwrap_err();
         assert!(error.message.starts_with("The folder out could not be written: "), "{error}");
         assert_eq!(names(&out), [FACTS_FILE, MANIFEST_FILE, "purchase_tape.csv"]);
         for name in ["purchase_tape.csv", MANIFEST_FILE] {

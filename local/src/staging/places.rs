@@ -22,6 +22,15 @@ pub const RESULT_FILES: [&str; 7] = [
     MANIFEST_FILE,
 ];
 
+/// Where the decision workbook of a run goes.
+#[derive(Debug, Clone)]
+pub struct WorkbookPlace {
+    /// The file, as the user knows it.
+    pub shown: PathBuf,
+    /// The file.
+    pub file: PathBuf,
+}
+
 /// Where the files of a run go.
 #[derive(Debug, Clone)]
 pub struct Places {

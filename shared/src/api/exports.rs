@@ -40,8 +40,8 @@ pub const TURN_WITHIN: Duration = Duration::from_secs(25);
 const RETRY_AFTER_SECONDS: u64 = 10;
 /// How many bytes of a file are kept in memory where nothing limits an answer. The rest is on the disk.
 const IN_MEMORY: usize = 1024 * 1024;
-/// How many bytes of a file on the disk are read at once.
-const CHUNK: usize = 256 * 1024;
+/// How many bytes of a file on the disk are read at once: each client that waits has as many in memory.
+const CHUNK: usize = 64 * 1024;
 
 /// The turns of exports. Clones share them.
 #[derive(Debug, Clone)]

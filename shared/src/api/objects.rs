@@ -274,7 +274,7 @@ pub struct DispositionObject {
     pub wa_price: Option<f64>,
     /// Dollars to pay for the loans of `to_purchase`: the exact sum of amount × price / 100, rounded half to even to whole cents;
     /// 0 when no loan is bought. `null` for `projected` and `rejected`, which nobody pays for.
-    #[schema(example = 45_123_456.78)]
+    #[schema(required, example = 245_000.00)]
     pub dollars_to_pay: Option<f64>,
 }
 

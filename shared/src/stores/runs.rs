@@ -66,6 +66,16 @@ pub struct IdempotencyKey {
     pub key_hash: String,
     /// The hash of what the request asks for.
     pub request_hash: String,
+    /// The same with the purchase date filled in: today's, where the request names none.
+    pub dated_hash: String,
+}
+
+impl IdempotencyKey {
+    /// Whether this request asks for what the first one with its key asked for. The date may be left out both times, on different
+    /// days; or it is the same day, named or not.
+    pub fn asks_for_the_same_as(&self, used: &UsedKey) -> bool {
+        self.request_hash == used.request_hash || used.dated_hash.as_deref() == Some(&self.dated_hash)
+    }
 }
 
 /// What is known of an idempotency key that was used.
@@ -76,6 +86,8 @@ pub struct UsedKey {
     /// The hash of what the request asked for. Keys of before carry the hash of its bytes, under this name.
     #[serde(rename = "body_hash")]
     pub request_hash: String,
+    /// The same with the purchase date filled in. Keys of before have none.
+    pub dated_hash: Option<String>,
     /// When it is forgotten, in seconds.
     pub expires_at: i64,
 }
@@ -155,7 +167,12 @@ impl Runs {
         }
         if let Some(key) = key {
             let expires_at = request.created_at.as_second() + KEY_LIFETIME.as_secs();
-            let used = UsedKey { run_id: id, request_hash: key.request_hash.clone(), expires_at };
+            let used = UsedKey {
+                run_id: id,
+                request_hash: key.request_hash.clone(),
+                dated_hash: Some(key.dated_hash.clone()),
+                expires_at,
+            };
             let mut item = item_of(&keys::idempotency(key.user, &key.key_hash), &used)?;
             item.insert(EXPIRES_AT.to_owned(), number(expires_at));
             let unused = Condition::new(format!("attribute_not_exists(pk) OR {EXPIRES_AT} <= :now"));

@@ -23,6 +23,7 @@ use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::not_a_tape::by_zip_parts;
+use crate::results::workbook::OWN_MARK;
 
 const MIB: u64 = 1 << 20;
 
@@ -659,6 +660,9 @@ impl Source {
         let names: Vec<_> = archive.file_names_raw().map(String::from_utf8_lossy).collect();
         if let Some(kind) = by_zip_parts(&names) {
             return Err(WorkbookError::OtherZip { kind });
+        }
+        if archive.comment() == OWN_MARK.as_bytes() {
+            return Err(WorkbookError::OtherZip { kind: "a workbook that Loan Engine wrote" });
         }
         if archive.len() > MAX_PARTS {
             return Err(bomb(DIRECTORY, format!("{MAX_PARTS} parts")));

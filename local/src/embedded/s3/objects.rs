@@ -163,8 +163,10 @@ impl Bucket {
         let (object, range, body) = loop {
             let object = self.find(&input.bucket, &input.key).await?;
             if missed.as_ref() == Some(&object.blobs) {
-                let lost = io::Error::new(io::ErrorKind::NotFound, "the content of an object is not in the folder any more");
-                return Err(failed(lost));
+                let advice = "the content of a file is not in the data folder any more: bring it back from a backup, or store it again";
+                tracing::error!(key = object.key, "{advice}");
+                let lost = io::Error::new(io::ErrorKind::NotFound, advice);
+                return Err(s3_error!(lost, ServiceUnavailable));
             }
             check_conditions(&object, input.if_match.clone(), input.if_none_match.clone())?;
             let range = byte_range(input.range, object.size)?;

@@ -104,7 +104,7 @@ fn columns(sheet: &LoanSheet, kept: &[&str]) -> Vec<SheetColumn> {
     fields.chain(added).chain(kept.iter().map(|name| SheetColumn::new((*name).to_owned(), 14))).collect()
 }
 
-/// Writes a sheet of loans, in tape order. What they cost together, in dollars and exactly; `None` when none has a price.
+/// Writes a sheet of loans, in tape order. What they cost together, in dollars and exactly; `None` when none is bought.
 pub fn write_loans<W: Write, R: RangeReader>(
     workbook: &mut Workbook<W>,
     sheet: &LoanSheet,
@@ -129,7 +129,7 @@ pub fn write_loans<W: Write, R: RangeReader>(
         for loan in &loans {
             let place = tapes.place(&loan.source_file, loan.line).ok_or_else(|| no_tape(FACTS_FILE))?;
             exceptions.of(place, &mut found)?;
-            if let Some((amount, price)) = amount_and_price(loan) {
+            if let Some((amount, price)) = amount_and_price(loan).filter(|_| sheet.disposition == Disposition::ToPurchase) {
                 hundredths.add_product(amount, price);
                 priced = true;
             }

@@ -14,7 +14,7 @@ mod summary;
 mod tape_order;
 mod text;
 
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 
 use zip::result::ZipError;
 
@@ -24,11 +24,24 @@ pub use self::{
     decisions::{Stored, write_decisions},
     exceptions::{EXCEPTION_COLUMNS, ExceptionSheet},
     figures::DecidedRun,
-    package::{SheetLimits, Workbook},
+    package::{OWN_MARK, SheetLimits, Workbook},
 };
 
 /// The file name of the decision workbook.
 pub const WORKBOOK_FILE: &str = "decision_workbook.xlsx";
+
+/// Whether a file is a workbook as the engine wrote it. One that somebody has saved again is theirs.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn is_own_workbook<R: Read + Seek>(file: &mut R) -> io::Result<bool> {
+    let mut end = [0; OWN_MARK.len()];
+    let size = file.seek(SeekFrom::End(0))?;
+    let Some(start) = size.checked_sub(end.len() as u64) else { return Ok(false) };
+    file.seek(SeekFrom::Start(start))?;
+    file.read_exact(&mut end)?;
+    Ok(end == OWN_MARK.as_bytes())
+}
 
 /// Why there is no workbook.
 #[derive(Debug, thiserror::Error)]

@@ -18,6 +18,8 @@ use super::{
 /// The level of compression: somebody waits for it. A quarter less than the first level gives, for a quarter more time; the next
 /// one would give a twelfth less, for as much again.
 const LEVEL: i64 = 2;
+/// The comment of the ZIP: by it a workbook of ours is known as long as nobody saves it again.
+pub const OWN_MARK: &str = "Written by Loan Engine";
 /// What every part begins with.
 pub const XML: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n";
 const MAIN: &str = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
@@ -152,6 +154,7 @@ impl<W: Write> Workbook<W> {
                  <Relationship Id=\"rId{styles}\" Type=\"{RELATIONS}/styles\" Target=\"styles.xml\"/></Relationships>"
             ),
         )?;
+        self.zip.set_comment(OWN_MARK)?;
         self.zip.finish()?;
         Ok(())
     }
