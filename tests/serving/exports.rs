@@ -27,7 +27,7 @@ fn an_export_leaves_no_file_behind_however_it_ends() {
     let server = Server::start(folder.path(), &variables);
     let admin = server.admin();
     let loans =
-        (0..12_000).fold(Tape::new(), |tape, at| tape.with(&format!("N-{at}"), &[("credit_score", "500"), ("ltv_ratio", "99")]));
+        (0..4_000).fold(Tape::new(), |tape, at| tape.with(&format!("N-{at}"), &[("credit_score", "500"), ("ltv_ratio", "99")]));
     assert_eq!(admin.put_presigned("tape.csv", loans.text().as_bytes(), |url| url).status, 200);
     let run = admin.post("/api/pipeline/run", &[("prefer", "wait=25")], &json!({"files": ["tape.csv"]}));
     let id = run.expect(200)["run_id"].as_str().unwrap().to_owned();
@@ -36,7 +36,7 @@ fn an_export_leaves_no_file_behind_however_it_ends() {
     let stored = files_in(&blobs).len();
     for path in &paths {
         let whole = admin.get(path);
-        assert!(whole.status == 200 && whole.is_whole() && whole.bytes.len() > 200_000, "{path}: {}", whole.bytes.len());
+        assert!(whole.status == 200 && whole.is_whole() && whole.bytes.len() > 100_000, "{path}: {}", whole.bytes.len());
         assert_eq!((files_in(&temporary), files_in(&blobs).len()), (vec![], stored), "{path}");
     }
     // Clients that read the beginning of an answer, and then no more.
@@ -55,7 +55,7 @@ fn an_export_leaves_no_file_behind_however_it_ends() {
     assert_eq!((files_in(&temporary), files_in(&blobs).len()), (vec![], stored));
     drop(begun);
     // A turn that such a client kept would be missed here.
-    for path in paths.iter().cycle().take(8) {
+    for path in paths.iter().cycle().take(4) {
         assert_eq!(admin.get(path).status, 200);
     }
     // It is killed.
