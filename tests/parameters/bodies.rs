@@ -180,3 +180,15 @@ async fn a_log_in_takes_the_form_of_oauth2_and_names_what_it_does_not_take() {
     }
     assert_eq!(log_in("username=x&password=%ff").await.problem(422), "invalid_input");
 }
+
+#[tokio::test]
+async fn what_is_wrong_with_a_query_and_with_a_body_is_named_together() {
+    let (app, root, document) = app().await;
+    for (route, _) in json_bodies(&app, &document) {
+        let call = app.call(method(route), &format!("{}?{UNKNOWN}=1", address(route))).by(&root);
+        let answer = call.body("application/json", json!({UNKNOWN: 1}).to_string()).send().await;
+        for place in ["query", "body"] {
+            assert_eq!(said(&answer, &json!([place, UNKNOWN])).len(), 1, "{}: {}", route.path, answer.text());
+        }
+    }
+}

@@ -12,11 +12,37 @@ use crate::auth::user::Caller;
 
 use super::{
     fields::{Fields, FromFields},
-    problem::ApiError,
+    problem::{ApiError, InputError},
 };
 
 /// The largest JSON body or form, in bytes.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// Marks a request whose endpoint takes no query. The extractors of bodies refuse what is in one.
+#[derive(Debug, Clone, Copy)]
+pub struct NoQuery;
+
+/// What is wrong with the query of a request that takes none.
+fn unwanted_query(request: &Request) -> Result<Vec<InputError>, ApiError> {
+    if request.extensions().get::<NoQuery>().is_none() {
+        return Ok(Vec::new());
+    }
+    match Fields::of_query(request.uri().query().unwrap_or(""))?.read::<()>() {
+        Ok(()) => Ok(Vec::new()),
+        Err(ApiError::Invalid(errors)) => Ok(errors),
+        Err(error) => Err(error),
+    }
+}
+
+/// What was read of a body, or what is wrong with the query and the body.
+fn with_query<T>(query: Vec<InputError>, body: Result<T, ApiError>) -> Result<T, ApiError> {
+    match body {
+        body if query.is_empty() => body,
+        Err(ApiError::Invalid(errors)) => Err(ApiError::Invalid(query.into_iter().chain(errors).collect())),
+        Ok(_) => Err(ApiError::Invalid(query)),
+        Err(error) => Err(error),
+    }
+}
 
 /// A JSON body, which is an object.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +56,9 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for ApiJson<T> {
         if !kind.is_some_and(|kind| kind == "application/json" || kind.ends_with("+json")) {
             return Err(no_json());
         }
+        let query = unwanted_query(&request)?;
         let bytes = body(request, state).await?;
-        Fields::of_json(&bytes)?.read().map(Self)
+        with_query(query, Fields::of_json(&bytes).and_then(Fields::read).map(Self))
     }
 }
 
@@ -50,7 +77,9 @@ impl<T: FromFields + Default, S: Send + Sync> FromRequest<S> for OptionalJson<T>
         if request.headers().contains_key(header::CONTENT_TYPE) {
             return ApiJson::from_request(request, state).await.map(|ApiJson(value)| Self(value));
         }
-        if body(request, state).await?.is_empty() { Ok(Self(T::default())) } else { Err(no_json()) }
+        let query = unwanted_query(&request)?;
+        let read = if body(request, state).await?.is_empty() { Ok(Self(T::default())) } else { Err(no_json()) };
+        with_query(query, read)
     }
 }
 
@@ -62,8 +91,9 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for ApiForm<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let query = unwanted_query(&request)?;
         let bytes = body(request, state).await?;
-        Fields::of_form(&bytes)?.read().map(Self)
+        with_query(query, Fields::of_form(&bytes).and_then(Fields::read).map(Self))
     }
 }
 

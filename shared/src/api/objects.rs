@@ -206,13 +206,16 @@ pub struct SummaryObject {
     /// Totals of each disposition: `to_purchase`, `projected` and `rejected`.
     #[schema(example = json!({
         "to_purchase": {
-            "count": 1, "balance": 250_000, "wac": 6.5, "wa_ltv": 80, "wa_dti": 35, "wa_credit_score": 720, "wa_price": 96.125
+            "count": 1, "balance": 250_000, "wac": 6.5, "wa_ltv": 80, "wa_dti": 35, "wa_credit_score": 720, "wa_price": 96.125,
+            "dollars_to_pay": 240_312.5
         },
         "projected": {
-            "count": 0, "balance": 0, "wac": null, "wa_ltv": null, "wa_dti": null, "wa_credit_score": null, "wa_price": null
+            "count": 0, "balance": 0, "wac": null, "wa_ltv": null, "wa_dti": null, "wa_credit_score": null, "wa_price": null,
+            "dollars_to_pay": null
         },
         "rejected": {
-            "count": 1, "balance": 250_000, "wac": 6.5, "wa_ltv": 97.8, "wa_dti": 35, "wa_credit_score": 580, "wa_price": null
+            "count": 1, "balance": 250_000, "wac": 6.5, "wa_ltv": 97.8, "wa_dti": 35, "wa_credit_score": 580, "wa_price": null,
+            "dollars_to_pay": null
         }
     }))]
     pub dispositions: BTreeMap<String, DispositionObject>,
@@ -274,7 +277,7 @@ pub struct DispositionObject {
     pub wa_price: Option<f64>,
     /// Dollars to pay for the loans of `to_purchase`: the exact sum of amount × price / 100, rounded half to even to whole cents;
     /// 0 when no loan is bought. `null` for `projected` and `rejected`, which nobody pays for.
-    #[schema(required, example = 245_000.00)]
+    #[schema(required, example = 240_312.5)]
     pub dollars_to_pay: Option<f64>,
 }
 

@@ -10,12 +10,16 @@ use axum::{
     response::Response,
     routing::{MethodFilter, MethodRouter, on},
 };
-use utoipa::openapi::{OpenApi, RefOr, path::ParameterIn};
+use utoipa::openapi::{
+    OpenApi, RefOr,
+    path::{Operation, ParameterIn},
+};
 
 use crate::auth::permission::Permission;
 
 use super::{
     authenticate::{Authenticator, Gate, authenticate},
+    extract::NoQuery,
     fields::Fields,
     problem::ApiError,
 };
@@ -166,7 +170,11 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         let mut table = Vec::with_capacity(self.routes.len());
         for PlannedRoute { route, mut handler, gate, also } in self.routes {
             if is_strict(route.path) && !takes_query(document, &route) {
-                handler = handler.route_layer(from_fn(refuse_query));
+                handler = if takes_body(document, &route) {
+                    handler.route_layer(from_fn(leave_query_to_the_body))
+                } else {
+                    handler.route_layer(from_fn(refuse_query))
+                };
             }
             if let Some(gate) = gate {
                 // The gate stands before the route alone: that a method is wrong is told to everybody.
@@ -182,21 +190,36 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     }
 }
 
+/// What a document says of a route.
+fn operation<'d>(document: &'d OpenApi, route: &Route) -> Option<&'d Operation> {
+    // A parameter that takes the rest of a path is written as any other one in the document.
+    let item = document.paths.paths.get(&route.path.replace("{*", "{"))?;
+    match route.verb {
+        Verb::Get => item.get.as_ref(),
+        Verb::Post => item.post.as_ref(),
+        Verb::Put => item.put.as_ref(),
+        Verb::Delete => item.delete.as_ref(),
+    }
+}
+
+/// Whether a document names a body of a route.
+fn takes_body(document: &OpenApi, route: &Route) -> bool {
+    operation(document, route).is_some_and(|operation| operation.request_body.is_some())
+}
+
 /// Whether a document names query parameters of a route.
 fn takes_query(document: &OpenApi, route: &Route) -> bool {
-    // A parameter that takes the rest of a path is written as any other one in the document.
-    let Some(item) = document.paths.paths.get(&route.path.replace("{*", "{")) else { return false };
-    let operation = match route.verb {
-        Verb::Get => &item.get,
-        Verb::Post => &item.post,
-        Verb::Put => &item.put,
-        Verb::Delete => &item.delete,
-    };
-    let parameters = operation.iter().flat_map(|operation| operation.parameters.iter().flatten());
+    let parameters = operation(document, route).into_iter().flat_map(|operation| operation.parameters.iter().flatten());
     parameters.into_iter().any(|parameter| match parameter {
         RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Query,
         RefOr::Ref(_) => false,
     })
+}
+
+/// Marks a request that takes no query and has a body: whoever reads the body names what is wrong with both at once.
+async fn leave_query_to_the_body(mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(NoQuery);
+    next.run(request).await
 }
 
 /// Lets a request without a query pass, and answers others.

@@ -163,7 +163,8 @@ impl Bucket {
         let (object, range, body) = loop {
             let object = self.find(&input.bucket, &input.key).await?;
             if missed.as_ref() == Some(&object.blobs) {
-                let advice = "the content of a file is not in the data folder any more: bring it back from a backup, or store it again";
+                let advice =
+                    "the content of a file is not in the data folder any more: bring it back from a backup, or store it again";
                 tracing::error!(key = object.key, "{advice}");
                 let lost = io::Error::new(io::ErrorKind::NotFound, advice);
                 return Err(s3_error!(lost, ServiceUnavailable));
