@@ -129,3 +129,22 @@ fn a_text_that_is_longer_than_a_cell_is_cut_and_the_summary_says_so() {
     assert!(notes(&book).contains("Longer texts that are cut: 1;"), "{}", notes(&book));
     assert!(!notes(&Decided::of(&tape(&long)).book()).contains("are cut"));
 }
+
+#[test]
+fn a_format_hides_no_decimals_that_decide() {
+    let tape = Tape::new().with("R", &[("credit_score", "619.6"), ("loan_amount", "49999.996"), ("note_rate", "7.12345")]);
+    let book = Decided::of(tape.text()).book();
+    let columns = book.header("Rejected");
+    for name in ["credit_score", "loan_amount", "note_rate"] {
+        let letter = char::from(b'A' + u8::try_from(columns.iter().position(|column| column == name).unwrap()).unwrap());
+        assert_eq!(book.format("Rejected", &format!("{letter}2")).1, "General", "{name}");
+    }
+}
+
+#[test]
+fn a_column_of_the_tape_does_not_pass_for_one_of_the_engine() {
+    let tape = format!("{HEADER},Conditions,County\nA,{GOOD_CELLS},none at all,Kings\n");
+    let columns = Decided::of(&tape).book().header("To purchase");
+    assert_eq!(columns.iter().filter(|name| name.eq_ignore_ascii_case("conditions")).count(), 1, "{columns:?}");
+    assert!(columns.ends_with(&["source_Conditions".to_owned(), "County".to_owned()]), "{columns:?}");
+}

@@ -100,8 +100,15 @@ fn columns(sheet: &LoanSheet, kept: &[&str]) -> Vec<SheetColumn> {
         };
         SheetColumn::new(field.name(), width)
     });
-    let added = sheet.added.iter().map(|added| added.column());
-    fields.chain(added).chain(kept.iter().map(|name| SheetColumn::new((*name).to_owned(), 14))).collect()
+    let mut columns: Vec<SheetColumn> = fields.chain(sheet.added.iter().map(|added| added.column())).collect();
+    let own = columns.len();
+    for name in kept {
+        // A column of the tape must not pass for one of ours.
+        let taken = columns[..own].iter().any(|column| column.name.eq_ignore_ascii_case(name));
+        let name = if taken { format!("source_{name}") } else { (*name).to_owned() };
+        columns.push(SheetColumn::new(name, 14));
+    }
+    columns
 }
 
 /// Writes a sheet of loans, in tape order. What they cost together, in dollars and exactly; `None` when none is bought.

@@ -195,12 +195,12 @@ impl Row<'_> {
         push_all(self.buffer, &["><v>", number, "</v></c>"]);
     }
 
-    /// Fills the next cell with an exact decimal.
+    /// Fills the next cell with an exact decimal, which is shown with all its decimals.
     pub fn decimal(&mut self, style: CellStyle, number: Decimal) {
         let mut digits = std::mem::take(self.digits);
         digits.clear();
         number.push_plain(&mut digits, 0);
-        self.number(style, &digits);
+        self.number(style.without_rounding(&digits), &digits);
         *self.digits = digits;
     }
 

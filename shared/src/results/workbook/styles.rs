@@ -30,6 +30,20 @@ pub enum CellStyle {
     Count,
 }
 
+impl CellStyle {
+    /// This style, or the plain one where this one would hide decimals of a number: a score of 619.6 is no 620.
+    pub fn without_rounding(self, number: &str) -> Self {
+        let most = match self {
+            Self::Money => 2,
+            Self::Percent => 4,
+            Self::Whole => 0,
+            _ => return self,
+        };
+        let decimals = number.split_once('.').map_or(0, |(_, decimals)| decimals.trim_end_matches('0').len());
+        if decimals > most { Self::Plain } else { self }
+    }
+}
+
 /// The format of percentages, which no workbook has by itself.
 const PERCENT_FORMAT: (u32, &str) = (164, "0.00##");
 
