@@ -158,7 +158,7 @@ async fn a_parameter_that_is_empty_is_named_unless_it_is_a_path() {
                     let said = said(&answer, &json!(["query", name]));
                     assert_eq!(said[0].0, "empty", "{} {} {name}: {said:?}", route.verb, route.path);
                     let schema = &parameter["schema"];
-                    let any_text = schema["type"] == "string" && schema["format"].is_null();
+                    let any_text = schema["type"] == "string" && schema["format"].is_null() && schema["enum"].is_null();
                     assert!(!any_text || schema["minLength"] == 1, "{} {} {name}", route.verb, route.path);
                 }
             }

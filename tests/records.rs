@@ -277,6 +277,7 @@ async fn every_kind_of_item_is_stored_with_every_field_at_its_bound() {
         app.clock.advance(SignedDuration::from_secs(8));
     }
 
+    app.resources.table.try_out().await.unwrap();
     let mut largest: BTreeMap<String, usize> = BTreeMap::new();
     for (kind, size) in items(&app).await {
         let most = largest.entry(kind).or_default();

@@ -1,4 +1,5 @@
 use serde_json::json;
+use shared::stores::keys;
 
 use super::{app, everything, listed, upload};
 
@@ -94,7 +95,9 @@ async fn what_came_by_another_way_is_found_by_its_own_name() {
         assert_eq!(app.start(&root, &wanted).await.status, 202, "{wanted}");
     }
     assert_eq!(app.delete(&format!("/api/files/{path}/t.csv")).by(&root).send().await.status, 200);
-    assert_eq!(everything(&app).await, [""; 0]);
+    // The two runs that wait have their lists of tapes.
+    let left: Vec<_> = everything(&app).await.into_iter().filter(|key| !key.starts_with(keys::REQUESTS)).collect();
+    assert_eq!(left, [""; 0]);
 }
 
 #[tokio::test]

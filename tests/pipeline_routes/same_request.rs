@@ -116,5 +116,6 @@ async fn no_body_asks_for_what_an_empty_object_asks_for() {
         assert_eq!(start(&app, &ana, "k", body).await.expect(202)["run_id"], none["run_id"], "{body}");
     }
     let runs: Value = app.read(&ana, "/api/runs").await;
-    assert_eq!(runs, json!([none]));
+    assert_eq!(runs.as_array().map(Vec::len), Some(1), "{runs}");
+    assert_eq!(runs[0]["run_id"], none["run_id"]);
 }

@@ -47,14 +47,16 @@ pub struct LogInForm {
     /// Password.
     #[schema(format = Password, min_length = 1, example = "correct horse battery")]
     password: String,
-    /// The flow.
+    /// Flow of OAuth2.
     grant_type: Option<GrantType>,
     /// Ignored: the role of the user decides.
+    #[schema(example = "")]
     scope: Option<String>,
     /// Ignored.
+    #[schema(example = "")]
     client_id: Option<String>,
     /// Ignored.
-    #[schema(format = Password)]
+    #[schema(format = Password, example = "")]
     client_secret: Option<String>,
 }
 

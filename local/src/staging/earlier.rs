@@ -11,7 +11,7 @@ use shared::{manifest::MANIFEST_FILE, results::workbook::is_own_workbook};
 use uuid::Uuid;
 
 use super::{
-    folder::{LOCK_FILE, MADE_FILE, PREFIX, UNNAMED_LOCK_FILE},
+    folder::{LOCK_FILE, MADE_FILE, PREFIX},
     places::{Places, RESULT_FILES},
 };
 use crate::replay::MAX_MANIFEST_BYTES;
@@ -183,10 +183,7 @@ pub fn remove_abandoned(parent: &Path, undo: impl Fn(Uuid, &Path)) -> Vec<PathBu
     for entry in entries.flatten() {
         let (name, staged) = (entry.file_name(), entry.path());
         let Some(id) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
-        let Ok(lock) = File::open(staged.join(LOCK_FILE)) else {
-            remove_just_begun(&staged, parent);
-            continue;
-        };
+        let Ok(lock) = File::open(staged.join(LOCK_FILE)) else { continue };
         // It stays locked until it is gone: of several runs that begin at the same time, one clears it away.
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) && lock.try_lock().is_ok() {
             if let Ok(run_id) = id.parse() {
@@ -197,17 +194,6 @@ pub fn remove_abandoned(parent: &Path, undo: impl Fn(Uuid, &Path)) -> Vec<PathBu
         }
     }
     made
-}
-
-/// Removes a staging folder whose run was killed before it had the lock: one that is empty, or has the lock under its first name.
-/// Runs that begin make theirs while they hold the lock of the folder around it.
-fn remove_just_begun(staged: &Path, parent: &Path) {
-    let Some(_alone) = lock_folder(parent) else { return };
-    let Ok(mut entries) = fs::read_dir(staged) else { return };
-    if entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == UNNAMED_LOCK_FILE)) {
-        // Nothing can be done about a folder that does not go away.
-        let _ = fs::remove_dir_all(staged);
-    }
 }
 
 /// The folders that were made for the run of a staging folder. Only such as lie around that are believed.
@@ -231,21 +217,6 @@ mod tests {
         let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!((names, fs::read(&place).unwrap()), (vec!["book.xlsx".into(), "staged".into()], b"new".to_vec()));
-    }
-
-    #[test]
-    fn what_was_killed_before_it_had_its_lock_goes() {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, file) in [("1", None), ("2", Some(UNNAMED_LOCK_FILE)), ("3", Some("purchase_tape.csv"))] {
-            let staged = folder.path().join(format!("{PREFIX}{name}"));
-            fs::create_dir(&staged).unwrap();
-            if let Some(file) = file {
-                fs::write(staged.join(file), "").unwrap();
-            }
-        }
-        remove_abandoned(folder.path(), |_, _| panic!("there is no run to undo"));
-        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(left, [format!("{PREFIX}3").as_str()]);
     }
 
     #[test]

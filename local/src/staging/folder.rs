@@ -10,14 +10,12 @@ use std::{
 
 use uuid::Uuid;
 
-use super::earlier::{lock_folder, remove_abandoned};
+use super::earlier::remove_abandoned;
 
 /// How the names of these folders begin; the id of the run follows.
 pub const PREFIX: &str = ".loan-engine-";
 /// Held by the process that works in the folder.
 pub const LOCK_FILE: &str = ".lock";
-/// The same before it is locked.
-pub const UNNAMED_LOCK_FILE: &str = ".lock-new";
 /// Names the folders that were made for the run, as a JSON list of paths.
 pub const MADE_FILE: &str = ".made";
 /// How often it is tried to remove the folder while another thread may still make a file in it, and how long is waited between.
@@ -48,11 +46,10 @@ impl StagedFolder {
         // What was made for a run that was killed is as good as made for this one.
         staged.made.extend(remove_abandoned(parent, undo));
         staged.made.sort_by_key(|folder| folder.components().count());
-        let _alone = lock_folder(parent);
         fs::create_dir(&staged.path)?;
         // The lock is taken before it has its name, so that nobody finds it free. A file system without locks does
         // without: then nothing there is taken for abandoned.
-        let unnamed = staged.path.join(UNNAMED_LOCK_FILE);
+        let unnamed = staged.path.join(".lock-new");
         let lock = File::create(&unnamed)?;
         if lock.try_lock().is_ok() {
             fs::rename(unnamed, staged.path.join(LOCK_FILE))?;

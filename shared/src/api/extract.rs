@@ -39,7 +39,7 @@ fn with_query<T>(query: Vec<InputError>, body: Result<T, ApiError>) -> Result<T,
     match body {
         body if query.is_empty() => body,
         Err(ApiError::Invalid(errors)) => Err(ApiError::Invalid(query.into_iter().chain(errors).collect())),
-        Ok(_) => Err(ApiError::Invalid(query)),
+        Ok(_) | Err(ApiError::UnsupportedMediaType(_)) => Err(ApiError::Invalid(query)),
         Err(error) => Err(error),
     }
 }
@@ -52,11 +52,11 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for ApiJson<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let query = unwanted_query(&request)?;
         let kind = media_type(request.headers());
         if !kind.is_some_and(|kind| kind == "application/json" || kind.ends_with("+json")) {
-            return Err(no_json());
+            return with_query(query, Err(no_json()));
         }
-        let query = unwanted_query(&request)?;
         let bytes = body(request, state).await?;
         with_query(query, Fields::of_json(&bytes).and_then(Fields::read).map(Self))
     }
