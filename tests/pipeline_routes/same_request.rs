@@ -5,7 +5,7 @@ use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::{
     auth::{permission::Role, user::SalesTeam},
     stores::teams::Teams,
