@@ -186,7 +186,7 @@ async fn put_people(app: &TestApp) -> (User, SalesTeam) {
     let teams = Teams::new(app.resources.table.clone());
     assert!(teams.create(&team).await.unwrap());
     assert!(!teams.create(&SalesTeam { id: Uuid::new_v4(), ..team.clone() }).await.unwrap());
-    assert_eq!(teams.list(None, 0, 10).await.unwrap().0, [team.clone()]);
+    assert_eq!(teams.list(None, 0, 10).await.unwrap().0, std::slice::from_ref(&team));
 
     let email = format!("{}@{}", GROWS.repeat(21), [21, 21, 20].map(|letters| GROWS.repeat(letters)).join("."));
     let user = User {
