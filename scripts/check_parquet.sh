@@ -9,13 +9,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 143' TERM INT
 
-tools="$(realpath -m "${CARGO_TARGET_DIR:-target}")/parquet-tools"
-wanted=scripts/parquet-requirements.txt
-if ! cmp -s "$wanted" "$tools/installed.txt"; then
-    python3 -m venv --clear "$tools"
-    "$tools/bin/pip" install --quiet --disable-pip-version-check -r "$wanted"
-    cp "$wanted" "$tools/installed.txt"
-fi
+tools=$(scripts/python_tools.sh parquet)
 
 # The command as the tests have it, of the whole workspace, because what `cargo test --workspace` has built is used again.
 cargo test --quiet --workspace --test tests --no-run

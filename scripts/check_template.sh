@@ -3,13 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-tools="${CARGO_TARGET_DIR:-target}/template-tools"
-wanted=scripts/template-requirements.txt
-if ! cmp -s "$wanted" "$tools/installed.txt"; then
-    python3 -m venv --clear "$tools"
-    "$tools/bin/pip" install --quiet --disable-pip-version-check -r "$wanted"
-    cp "$wanted" "$tools/installed.txt"
-fi
+tools=$(scripts/python_tools.sh template)
 
 # Linting needs a region, and none of what it checks depends on which.
 export AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0

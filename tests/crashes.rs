@@ -31,7 +31,7 @@ use shared::{error::Phase, stores::runs::MAX_ATTEMPTS};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-pub use self::client::PASSWORD as CLIENTS_PASSWORD;
+pub use self::{client::PASSWORD as CLIENTS_PASSWORD, command::RESULTS};
 use self::{
     client::{Client, Ledger, SMALL},
     dice::Dice,

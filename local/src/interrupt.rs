@@ -35,8 +35,8 @@ impl Signal {
     }
 }
 
-/// Waits on a thread of its own for a signal, and then does something, once. A signal stays ignored that whoever started the
-/// process has it ignore, as `nohup` does.
+/// Waits for a signal on a thread of its own, and then calls `then` once. A signal that the parent process ignores, as `nohup`
+/// does, stays ignored.
 ///
 /// # Errors
 /// The system tells of no signals, or gives no thread.

@@ -65,7 +65,7 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Nothing but a time and a folder: no terminal, no signals, no input, an empty environment, nobody who answers.
+    /// A clock and a folder alone: no terminal, no signals, no input, an empty environment, no answers to questions.
     pub fn bare(clock: impl Clock + 'static, current_dir: PathBuf) -> Self {
         let nobody = |_: &str| Err(io::ErrorKind::UnexpectedEof.into());
         Self {

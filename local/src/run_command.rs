@@ -112,7 +112,7 @@ fn heed_signals(begun: &Begun, terminal: bool) -> Result<(), CommandError> {
                 // The progress bar is in the way.
                 let _ = Term::stderr().clear_line();
             }
-            // Whoever closed the terminal reads nothing any more.
+            // The terminal may be closed: then nobody can read this.
             let _ = writeln!(io::stderr(), "error: Stopped by {}{what}", signal.as_str());
             process::exit(i32::from(signal.exit_code()));
         });

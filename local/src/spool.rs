@@ -12,7 +12,7 @@ use shared::tape::{source::TapeSource, xlsx::ReadSeek};
 /// What came in.
 #[derive(Debug, Clone)]
 pub struct Spool {
-    /// Whoever reads moves to their own place first.
+    /// Every reader seeks to its own place before it reads.
     file: Arc<Mutex<File>>,
     size: u64,
 }

@@ -140,17 +140,7 @@ mod without_an_archive {
 
 mod after_a_kill {
     use super::*;
-
-    /// The results in the order in which they get their names.
-    const IN_ORDER: [&str; 7] = [
-        "purchase_tape.csv",
-        "projected_tape.csv",
-        "rejection_report.csv",
-        "exception_summary.csv",
-        "facts.parquet",
-        "exceptions.parquet",
-        "manifest.json",
-    ];
+    use crate::crashes::RESULTS as IN_ORDER;
 
     /// Where a run with `args` puts its results, in which folder it stages them, and where all archives are.
     fn places(default: bool, id: &str) -> (String, String, &'static str) {

@@ -12,8 +12,8 @@ use std::{
 use super::{SEED, dice::Dice, kills, of_its_files, tape};
 use crate::server::{command, give};
 
-/// The results of a run, beside the archive.
-const RESULTS: [&str; 7] = [
+/// The results of a run, beside the archive, in the order in which they get their names.
+pub const RESULTS: [&str; 7] = [
     "purchase_tape.csv",
     "projected_tape.csv",
     "rejection_report.csv",

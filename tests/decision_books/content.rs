@@ -147,7 +147,7 @@ fn the_last_sheet_has_every_exception_of_the_run() {
             ("actual", &exception.actual),
             ("limit", &exception.limit),
             ("source_file", &exception.source_file),
-            ("created_at", &"2026-02-02T10:00:00.5Z".to_owned()),
+            ("created_at", &"2026-02-02T10:00:00.500Z".to_owned()),
         ] {
             assert_eq!(row[name].to_string(), *expected, "{name}");
             assert!(matches!(row[name], Data::String(_) | Data::Empty), "{name}");
@@ -180,7 +180,7 @@ fn the_summary_says_what_the_run_was_and_what_it_found() {
     let (book, summary) = (decided.book(), decided.finished.outcome.summary.finish());
     for (name, expected) in [
         ("Run", "00000000-0000-0000-0000-000000000007"),
-        ("Created at", "2026-02-02T10:00:00.5Z"),
+        ("Created at", "2026-02-02T10:00:00.500Z"),
         ("Purchase date", "2026-02-02"),
         ("Rule set", "desk & co"),
         ("Rule set version", "7"),

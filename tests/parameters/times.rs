@@ -1,7 +1,8 @@
 //! Times in answers and in records: one form, which sorts as text.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, io::Cursor};
 
+use calamine::{Reader as _, Xlsx};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use shared::{
@@ -79,6 +80,10 @@ async fn every_time_in_every_answer_has_three_decimals() {
     let csv = app.get("/api/exceptions/export").by(&root).send().await.text();
     let created = csv.lines().nth(1).unwrap().rsplit(',').next().unwrap();
     assert!(is_exact(created), "{created}");
+    let xlsx = app.get("/api/exceptions/export?format=xlsx").by(&root).send().await.bytes;
+    let sheet = Xlsx::new(Cursor::new(xlsx)).unwrap().worksheet_range("Exceptions").unwrap();
+    let created = sheet.rows().nth(1).unwrap().last().unwrap().to_string();
+    assert!(is_exact(&created), "{created}");
 }
 
 #[tokio::test]

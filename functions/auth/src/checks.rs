@@ -26,7 +26,7 @@ pub fn full_name() -> impl Fn(&String) -> Result<(), NameError> {
     |text| check_name(text)
 }
 
-/// What is told of a member of a sales team who has none.
+/// The error of a user with the role `sales_team` and without a team.
 pub fn no_team(error: NameError) -> InputError {
     InputError::body("sales_team_id", error)
 }

@@ -175,7 +175,7 @@ fn field_row(field: &str, schema: &Value, required: bool) -> String {
     row([name_of(field, required), type_of(schema), meaning_of(described.unwrap_or_default(), schema.get("example"))])
 }
 
-/// What a parameter or a field means, and an example of it that is short enough to stand beside it.
+/// The description of a parameter or a field, with its example if that is short.
 fn meaning_of(description: &str, example: Option<&Value>) -> String {
     const LONGEST: usize = 80;
     let example = example.map(plain).filter(|example| example.chars().count() <= LONGEST);

@@ -1,5 +1,5 @@
-//! Whether the files that a store writes to are still where it opened them. A file that was moved or deleted takes writes as
-//! before, and nobody finds them again.
+//! Whether the files of a store are still where the store opened them. A moved or deleted file still takes writes, and they are
+//! lost.
 
 use std::{
     fs, io,
@@ -20,7 +20,7 @@ impl Presence {
         paths.into_iter().map(|path| identity(&path).map(|identity| (path, identity))).collect::<io::Result<_>>().map(Self)
     }
 
-    /// Makes sure that all of them are still there, and the same. Whoever is about to acknowledge a write asks.
+    /// Checks that all files are still there, and the same. A store calls this before it acknowledges a write.
     ///
     /// # Errors
     /// `NotFound` when one was moved, deleted or replaced.

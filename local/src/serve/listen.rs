@@ -32,7 +32,7 @@ const LAST_REQUESTS: Duration = Duration::from_secs(60);
 /// How long a client may take for the head of a request, from the connection or the last answer on, and for the next piece of a body.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Takes a port of an address of this machine; 0 stands for any port that is free. `option` is what names the port.
+/// Listens on a port of an address of this machine; port 0 picks a free one. `option` is the option that sets the port.
 ///
 /// # Errors
 /// The port is in use, or may not be used, or this machine has no such address.

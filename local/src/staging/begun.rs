@@ -1,4 +1,4 @@
-//! What a run has begun to write: it is put in place by the run, or removed by whoever ends the run.
+//! The unfinished files of a run. The run puts them in place, or the thread that ends the run removes them.
 
 use std::{
     io,

@@ -35,8 +35,8 @@ pub fn lock_folder(folder: &Path) -> Option<File> {
 fn remove_workbooks(results: &Path) -> io::Result<()> {
     let Ok(entries) = fs::read_dir(results) else { return Ok(()) };
     let names = entries.flatten().map(|entry| entry.path());
-    let workbooks = names.filter(|file| file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx")));
-    workbooks.into_iter().try_for_each(|file| remove_own_workbook(&file))
+    let mut workbooks = names.filter(|file| file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx")));
+    workbooks.try_for_each(|file| remove_own_workbook(&file))
 }
 
 /// Removes a file if it is a workbook as the engine wrote it.

@@ -35,6 +35,13 @@ use self::{
     folder::{StagedFolder, remove_empty, staged_path},
 };
 
+/// What is being given its final name.
+enum Placing<'w> {
+    Archive,
+    Workbook(&'w WorkbookPlace),
+    Results,
+}
+
 /// The files of a run while it is not completed. Dropping it removes them.
 pub struct Staging {
     places: Places,
@@ -138,21 +145,20 @@ impl Staging {
         let made = self.begun.step(|work| work.results.as_mut().map_or(Ok(()), |staged| staged.make_folder(&results)));
         made.map_err(failed)?;
         let _locked = lock_folder(&results);
-        let (mut phase, mut at_workbook, mut workbook_placed) = (Phase::Archive, false, false);
+        let mut at = Placing::Archive;
         // One step: who ends the run finds it in place or not begun to be.
         let placed = self.begun.step(|work| {
             let mut place = || {
                 work.archive.as_mut().map_or(Ok(()), |staged| staged.rename_to(&archive))?;
-                phase = Phase::Output;
                 if let Some(workbook) = workbook {
-                    at_workbook = true;
+                    at = Placing::Workbook(workbook);
                     place_file(&self.results.join(WORKBOOK_FILE), &workbook.file)?;
-                    (at_workbook, workbook_placed) = (false, true);
                 }
+                at = Placing::Results;
                 place_results(&self.results, &results)
             };
             if let Err(error) = place() {
-                if let Some(workbook) = workbook.filter(|_| workbook_placed) {
+                if let (Placing::Results, Some(workbook)) = (&at, workbook) {
                     let _ = fs::remove_file(&workbook.file);
                 }
                 // The archive is of no use without the results.
@@ -162,10 +168,12 @@ impl Staging {
             work.settle();
             Ok(())
         });
-        placed.map_err(|error| match workbook.filter(|_| at_workbook) {
-            Some(workbook) => RunError::output(Phase::Output, &format!("The workbook {}", workbook.shown.display()), &error),
-            None if phase == Phase::Archive => self.archive_not_written(&error),
-            None => failed(error),
+        placed.map_err(|error| match at {
+            Placing::Archive => self.archive_not_written(&error),
+            Placing::Workbook(workbook) => {
+                RunError::output(Phase::Output, &format!("The workbook {}", workbook.shown.display()), &error)
+            }
+            Placing::Results => failed(error),
         })
     }
 

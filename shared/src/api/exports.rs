@@ -4,7 +4,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufWriter, Read as _, Seek as _, Write},
+    io::{self, BufWriter, Seek as _, Write},
     num::NonZero,
     sync::{
         Arc,
@@ -19,13 +19,11 @@ use axum::{
     http::header,
     response::{IntoResponse as _, Response},
 };
-use bytes::Bytes;
-use futures_util::stream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use crate::{
-    storage::{StorageError, uploads::Uploads},
+    storage::{StorageError, chunks_of, uploads::Uploads},
     stores::keys,
 };
 
@@ -216,7 +214,7 @@ async fn make(
     match (made, uploads.complete().await) {
         (Ok(Made::InMemory(bytes)), _) => made_file(answers, bytes.into(), name, disposition).await,
         (Ok(Made::OnDisk(file, size)), _) => {
-            let mut answer = read_back(file, size).into_response();
+            let mut answer = Body::from_stream(chunks_of(file, size, CHUNK)).into_response();
             describe(&mut answer, name, disposition)?;
             answer.headers_mut().insert(header::CONTENT_LENGTH, size.into());
             Ok(answer)
@@ -322,23 +320,6 @@ impl Write for ExportFile<'_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// A file on the disk, chunk by chunk as the client takes it.
-fn read_back(file: File, size: u64) -> Body {
-    Body::from_stream(stream::try_unfold((file, size), |(mut file, left)| async move {
-        if left == 0 {
-            return Ok::<_, io::Error>(None);
-        }
-        let reading = tokio::task::spawn_blocking(move || {
-            let mut bytes = vec![0; CHUNK.min(usize::try_from(left).unwrap_or(CHUNK))];
-            file.read_exact(&mut bytes)?;
-            Ok::<_, io::Error>((Bytes::from(bytes), file))
-        });
-        let (bytes, file) = reading.await.map_err(io::Error::other)??;
-        let left = left - bytes.len() as u64;
-        Ok(Some((bytes, (file, left))))
-    }))
 }
 
 #[cfg(test)]

@@ -276,7 +276,7 @@ pub struct DispositionObject {
     #[schema(required, example = 96.125)]
     pub wa_price: Option<f64>,
     /// Dollars to pay for the loans of `to_purchase`: the exact sum of amount × price / 100, rounded half to even to whole cents;
-    /// 0 when no loan is bought. `null` for `projected` and `rejected`, which nobody pays for.
+    /// 0 when no loan is bought. Null for `projected` and `rejected`: the buyer pays nothing for these loans.
     #[schema(required, example = 240_312.5)]
     pub dollars_to_pay: Option<f64>,
 }

@@ -9,11 +9,15 @@ pub mod s3;
 pub mod tape;
 pub mod uploads;
 
-use std::ops::Range;
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    ops::Range,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream, Stream};
 use jiff::Timestamp;
 
 use crate::stores::StoreError;
@@ -199,8 +203,25 @@ pub async fn collect(mut body: ByteStream, limit: usize) -> Result<Vec<u8>, Stor
     Ok(bytes)
 }
 
+/// The next `left` bytes of a file, in chunks of at most `chunk` bytes, read off the async threads as they are taken.
+pub fn chunks_of(file: File, left: u64, chunk: usize) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync {
+    stream::try_unfold((file, left), move |(mut file, left)| async move {
+        if left == 0 {
+            return Ok(None);
+        }
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut bytes = vec![0; chunk.min(usize::try_from(left).unwrap_or(chunk))];
+            file.read_exact(&mut bytes)?;
+            Ok::<_, io::Error>((Bytes::from(bytes), file))
+        });
+        let (bytes, file) = reading.await.map_err(io::Error::other)??;
+        let left = left - bytes.len() as u64;
+        Ok(Some((bytes, (file, left))))
+    })
+}
+
 /// Bytes as a stream.
 pub fn stream_of(bytes: impl Into<Bytes>) -> ByteStream {
     let bytes: Bytes = bytes.into();
-    Box::pin(futures_util::stream::once(async move { Ok(bytes) }))
+    Box::pin(stream::once(async move { Ok(bytes) }))
 }

@@ -38,7 +38,7 @@ pub fn call(document: &Value, verb: &str, path: &str, operation: &Value) -> Stri
     parts.join(" \\\n  ")
 }
 
-/// What curl is told of a body: as JSON where the operation takes it, else as a form with a file.
+/// The arguments of curl that send a body: JSON where the operation takes it, else a form with a file.
 fn body(contents: &Value) -> Option<Vec<String>> {
     if let Some(json) = contents.get("application/json") {
         let quoted = json["example"].to_string().replace('\'', "'\\''");

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
+use shared::storage::chunks_of;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -272,7 +273,7 @@ impl Opened {
 
     /// Reads it chunk by chunk.
     pub fn stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + use<> {
-        stream::iter(self.0).map(Ok::<_, io::Error>).map_ok(chunks).try_flatten()
+        stream::iter(self.0).map(Ok::<_, io::Error>).map_ok(|(file, left)| chunks_of(file, left, CHUNK)).try_flatten()
     }
 }
 
@@ -284,23 +285,6 @@ fn parts(contents: &[Blob], range: Range<u64>) -> impl Iterator<Item = (Uuid, Ra
         start = place.end;
         let (from, to) = (range.start.max(place.start), range.end.min(place.end));
         (from < to).then(|| (blob.id, from - place.start..to - place.start))
-    })
-}
-
-/// The first bytes of a file, chunk by chunk.
-fn chunks((file, left): (File, u64)) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync {
-    stream::try_unfold((file, left), |(mut file, left)| async move {
-        if left == 0 {
-            return Ok(None);
-        }
-        let reading = tokio::task::spawn_blocking(move || {
-            let mut bytes = vec![0; CHUNK.min(usize::try_from(left).unwrap_or(CHUNK))];
-            file.read_exact(&mut bytes)?;
-            Ok::<_, io::Error>((Bytes::from(bytes), file))
-        });
-        let (bytes, file) = reading.await.map_err(io::Error::other)??;
-        let left = left - bytes.len() as u64;
-        Ok(Some((bytes, (file, left))))
     })
 }
 

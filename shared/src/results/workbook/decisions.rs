@@ -63,14 +63,13 @@ pub fn write_decisions<W: Write, R: RangeReader>(
     let title = format!("Decisions of run {}", run.run_id);
     let mut workbook = Workbook::new(out, &title, Some(run.created_at), limits)?;
     let tapes = TapeOrder::new(&run.column_mapping);
-    let mut dollars = Vec::with_capacity(LOAN_SHEETS.len());
     for sheet in &LOAN_SHEETS {
-        dollars.push(write_loans(&mut workbook, sheet, stored, &tapes)?);
+        write_loans(&mut workbook, sheet, stored, &tapes)?;
     }
     let rules = write_exceptions(&mut workbook, run, stored)?;
     let notices = Notices::new(&tapes, limits, workbook.cut_texts());
-    // The summary comes first in the workbook, and is written last, when the sums are known.
-    write_summary(&mut workbook, decided, &dollars, &rules, &notices)?;
+    // The summary comes first in the workbook, and is written last, when the rules are counted.
+    write_summary(&mut workbook, decided, &rules, &notices)?;
     workbook.finish()
 }
 

@@ -5,7 +5,7 @@ use std::{io::Write, sync::LazyLock};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::facts::read::ExceptionRow;
+use crate::{clock::rfc3339, facts::read::ExceptionRow};
 
 use super::{
     WorkbookError,
@@ -80,7 +80,7 @@ impl<'w, W: Write> ExceptionSheet<'w, W> {
             }
             row.text(CellStyle::Plain, &exception.source_file);
             row.count(CellStyle::Whole, exception.line);
-            row.text(CellStyle::Plain, &created_at.to_string());
+            row.text(CellStyle::Plain, &rfc3339(created_at));
         })
     }
 

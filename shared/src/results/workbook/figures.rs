@@ -84,6 +84,9 @@ pub struct GroupFigures {
     /// Of a disposition.
     #[serde(default)]
     pub wa_price: Option<Box<RawValue>>,
+    /// Of the loans to purchase.
+    #[serde(default)]
+    pub dollars_to_pay: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]

@@ -111,13 +111,13 @@ fn columns(sheet: &LoanSheet, kept: &[&str]) -> Vec<SheetColumn> {
     columns
 }
 
-/// Writes a sheet of loans, in tape order. What they cost together, in dollars and exactly; `None` when none is bought.
+/// Writes a sheet of loans, in tape order.
 pub fn write_loans<W: Write, R: RangeReader>(
     workbook: &mut Workbook<W>,
     sheet: &LoanSheet,
     stored: &Stored<'_, R>,
     tapes: &TapeOrder<'_>,
-) -> Result<Option<ExactSum>, WorkbookError> {
+) -> Result<(), WorkbookError> {
     let room = workbook.limits.columns.saturating_sub(own_columns());
     let kept = &tapes.kept[..room.min(tapes.kept.len())];
     let columns = columns(sheet, kept);
@@ -125,8 +125,7 @@ pub fn write_loans<W: Write, R: RangeReader>(
     let mut exceptions = LoanExceptions::new(stored, tapes, sheet.disposition);
     let filter = FactFilter { disposition: Some(sheet.disposition), seller_loan_number: None };
     let batch = (KEPT_CELLS / tapes.kept.len().max(1)).clamp(64, LOANS);
-    let (mut skip, mut hundredths, mut found) = (0, ExactSum::default(), Vec::new());
-    let mut priced = false;
+    let (mut skip, mut found) = (0, Vec::new());
     loop {
         let loans = stored.facts.page(stored.index, &filter, skip, batch)?;
         if loans.is_empty() {
@@ -136,18 +135,13 @@ pub fn write_loans<W: Write, R: RangeReader>(
         for loan in &loans {
             let place = tapes.place(&loan.source_file, loan.line).ok_or_else(|| no_tape(FACTS_FILE))?;
             exceptions.of(place, &mut found)?;
-            if let Some((amount, price)) = amount_and_price(loan).filter(|_| sheet.disposition == Disposition::ToPurchase) {
-                hundredths.add_product(amount, price);
-                priced = true;
-            }
             rows.row(|row| {
                 write_loan(row, sheet, loan, &found);
                 write_kept(row, loan, tapes, kept.len());
             })?;
         }
     }
-    rows.finish()?;
-    Ok(priced.then_some(hundredths))
+    rows.finish()
 }
 
 fn no_tape(file: &'static str) -> ReadError {
@@ -237,7 +231,7 @@ fn cost(amount: Decimal, price: Decimal) -> Option<Decimal> {
 }
 
 /// A sum of amounts times prices, which are percentages, in dollars and cents, rounded half to even.
-pub fn dollars(hundredths: &ExactSum) -> String {
+fn dollars(hundredths: &ExactSum) -> String {
     let mut hundred = ExactSum::default();
     hundred.add_decimal(Decimal::HUNDRED);
     hundredths.ratio(&hundred, 2).map_or_else(String::new, |dollars| dollars.to_string())

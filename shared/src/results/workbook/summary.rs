@@ -4,13 +4,13 @@ use std::io::Write;
 
 use serde_json::value::RawValue;
 
-use crate::decimal::ExactSum;
+use crate::clock::rfc3339;
 
 use super::{
     WorkbookError,
     decisions::FoundRule,
     figures::{DecidedRun, GroupFigures, RunFigures, SummaryFigures},
-    loans::{LOAN_SHEETS, dollars, own_columns},
+    loans::{LOAN_SHEETS, own_columns},
     package::{SheetLimits, Workbook},
     sheet::{Row, Sheet, SheetColumn},
     styles::CellStyle::{Count, Header, Heading, Money, Percent, Plain, Share, Title},
@@ -50,21 +50,19 @@ impl Notices {
     }
 }
 
-/// Writes the sheet. `dollars` has what the loans of each sheet cost, in the order of the sheets.
+/// Writes the sheet.
 pub fn write_summary<W: Write>(
     workbook: &mut Workbook<W>,
     decided: &DecidedRun,
-    costs: &[Option<ExactSum>],
     rules: &[FoundRule],
     notices: &Notices,
 ) -> Result<(), WorkbookError> {
     let columns = WIDTHS.map(|width| SheetColumn { name: "".into(), width });
     let (run, summary) = (&decided.run, &decided.summary);
-    let costs: Vec<Option<String>> = costs.iter().map(|cost| cost.as_ref().map(dollars)).collect();
     let mut sheet = workbook.page("Summary", &columns)?;
-    sheet.row(|row| row.text(Title, &verdict(summary, costs.first().and_then(Option::as_deref))))?;
+    sheet.row(|row| row.text(Title, &verdict(summary)))?;
     write_run(&mut sheet, run)?;
-    write_dispositions(&mut sheet, summary, &costs)?;
+    write_dispositions(&mut sheet, summary)?;
     write_rules(&mut sheet, summary, rules)?;
     write_strats(&mut sheet, summary)?;
     heading(&mut sheet, "Tapes")?;
@@ -79,7 +77,7 @@ pub fn write_summary<W: Write>(
 }
 
 /// The run in one sentence for each disposition.
-fn verdict(summary: &SummaryFigures, cost: Option<&str>) -> String {
+fn verdict(summary: &SummaryFigures) -> String {
     let dispositions = &summary.dispositions;
     let loans = |group: &GroupFigures| {
         let plural = if group.count == 1 { "" } else { "s" };
@@ -87,9 +85,11 @@ fn verdict(summary: &SummaryFigures, cost: Option<&str>) -> String {
     };
     let balance = |group: &GroupFigures| format!("${}", money(group.balance.get()));
     let bought = &dispositions.to_purchase;
-    let buy = match cost {
-        Some(cost) => format!("Buy {} with a balance of {} for ${}.", loans(bought), balance(bought), money(cost)),
-        None => "Buy no loan.".to_owned(),
+    let buy = match &bought.dollars_to_pay {
+        Some(cost) if bought.count > 0 => {
+            format!("Buy {} with a balance of {} for ${}.", loans(bought), balance(bought), money(cost.get()))
+        }
+        _ => "Buy no loan.".to_owned(),
     };
     let (held, rejected) = (&dispositions.projected, &dispositions.rejected);
     format!("{buy} Hold {} ({}). Reject {} ({}).", loans(held), balance(held), loans(rejected), balance(rejected))
@@ -128,7 +128,7 @@ fn write_run<W: Write>(sheet: &mut Sheet<'_, W>, run: &RunFigures) -> Result<(),
     let rules = &run.rule_set;
     for (name, text) in [
         ("Run", run.run_id.to_string()),
-        ("Created at", run.created_at.to_string()),
+        ("Created at", rfc3339(run.created_at)),
         ("Purchase date", run.pdate.to_string()),
         ("Rule set", rules.name.clone()),
         ("Rule set version", rules.version.clone()),
@@ -159,23 +159,19 @@ fn averages(row: &mut Row<'_>, group: &GroupFigures) {
     }
 }
 
-fn write_dispositions<W: Write>(
-    sheet: &mut Sheet<'_, W>,
-    summary: &SummaryFigures,
-    costs: &[Option<String>],
-) -> Result<(), WorkbookError> {
+fn write_dispositions<W: Write>(sheet: &mut Sheet<'_, W>, summary: &SummaryFigures) -> Result<(), WorkbookError> {
     heading(sheet, "Dispositions")?;
     let names = ["Disposition", "Loans", "Balance $", "Dollars to pay", "WAC", "WA LTV", "WA DTI", "WA score", "WA price"];
     header(sheet, &names)?;
     let dispositions = &summary.dispositions;
     let groups = [&dispositions.to_purchase, &dispositions.projected, &dispositions.rejected];
-    for ((loans, group), cost) in LOAN_SHEETS.iter().zip(groups).zip(costs) {
+    for (loans, group) in LOAN_SHEETS.iter().zip(groups) {
         sheet.row(|row| {
             row.text(Plain, loans.name);
             row.count(Count, group.count);
             row.number(Money, group.balance.get());
-            match cost {
-                Some(cost) => row.number(Money, cost),
+            match &group.dollars_to_pay {
+                Some(cost) => row.number(Money, cost.get()),
                 None => row.skip(),
             }
             averages(row, group);

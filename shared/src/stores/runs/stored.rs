@@ -229,6 +229,9 @@ struct Members {
     output_dir: Option<String>,
 }
 
+/// How long a time is that has three decimals, as nearly all have.
+const RFC3339_LENGTH: usize = "2026-11-29T09:58:01.300Z".len();
+
 /// The members of the run object that are times.
 const TIMES: [&str; 3] = ["started_at", "completed_at", "created_at"];
 
@@ -238,6 +241,9 @@ fn with_decimals(json: String, name: &str) -> String {
     let member = format!("\"{name}\":\"");
     let Some(start) = json.find(&member).map(|at| at + member.len()) else { return json };
     let Some(length) = json[start..].find('"') else { return json };
+    if length == RFC3339_LENGTH {
+        return json;
+    }
     match json[start..start + length].parse::<Timestamp>() {
         Ok(at) => format!("{}{}{}", &json[..start], rfc3339(at), &json[start + length..]),
         Err(_) => json,
