@@ -13,7 +13,12 @@ tools=$(scripts/python_tools.sh parquet)
 
 # The command as the tests have it, of the whole workspace, because what `cargo test --workspace` has built is used again.
 cargo test --quiet --workspace --test tests --no-run
-tape=local/sample/tape.csv
+# With a loan of nine digits: what is multiplied must have room for it.
+tape=$folder/tape.csv
+{
+    cat local/sample/tape.csv
+    echo '0004999999,"$123,456,789.01",6.500%,76.41,31.55,683,SFR,Investor,P,"$161,000,000.00","$163,000,000.00",Cook'
+} >"$tape"
 cat >"$folder/rules.toml" <<'TOML'
 [projection]
 minimum_price = 95

@@ -55,7 +55,11 @@ pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result
     if around.signals {
         heed_signals(&begun, around.terminal)?;
     }
-    tapes::read_standard_input(&mut tapes, around)?;
+    if let Err(error) = tapes::read_standard_input(&mut tapes, around) {
+        // The run has begun: the results of the run before are not its own.
+        drop(begin(places.as_ref(), book.as_ref(), &begun)?);
+        return Err(error);
+    }
     let new_run = NewRun {
         run_id,
         sales_team_id: None,
@@ -170,8 +174,7 @@ struct Work<'r> {
 /// Runs the phases, and gives the files their final names once everything is there.
 fn execute(run: &mut Run, work: &Work<'_>, around: &Surroundings) -> Result<Outcome, RunError> {
     // A run that cannot even open its tapes has begun: the results of the run before are not its own.
-    work.book.map_or(Ok(()), DecisionBook::withdraw)?;
-    let staging = work.places.map(|places| Staging::new(places.clone(), work.begun.clone())).transpose()?;
+    let staging = begin(work.places, work.book, work.begun)?;
     let sources = work.tapes.iter().map(FoundTape::source).collect::<Result<Vec<_>, _>>()?;
     let meter = Meter::new(around.terminal && !work.args.quiet, sources.iter().map(|source| source.size()).sum());
     let result = engine::run(&Job {
@@ -202,6 +205,12 @@ fn execute(run: &mut Run, work: &Work<'_>, around: &Surroundings) -> Result<Outc
         }
     }
     Ok(outcome)
+}
+
+/// Withdraws the results of the run before, and makes room for those of this one, if it is to have any.
+fn begin(places: Option<&Places>, book: Option<&DecisionBook>, begun: &Begun) -> Result<Option<Staging>, RunError> {
+    book.map_or(Ok(()), DecisionBook::withdraw)?;
+    places.map(|places| Staging::new(places.clone(), begun.clone())).transpose()
 }
 
 /// What `--format json` prints.

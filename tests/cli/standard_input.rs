@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write as _,
-    process::{Output, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 use rust_xlsxwriter::Workbook;
@@ -16,7 +16,10 @@ use crate::{
 
 /// Gives a command with something to read.
 fn fed(desk: &Desk, args: &[&str], input: &[u8]) -> Output {
-    let mut command = command(&desk.path(""), args);
+    feed(command(&desk.path(""), args), input)
+}
+
+fn feed(mut command: Command, input: &[u8]) -> Output {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // A command that reads nothing may be gone already.
     let _ = child.stdin.take().unwrap().write_all(input);
@@ -97,6 +100,20 @@ fn it_can_be_named_once_and_must_hold_a_tape() {
         assert!(text(&output.stderr).starts_with(expected), "{}", text(&output.stderr));
     }
     assert_eq!(desk.list(""), [""; 0]);
+}
+
+#[test]
+fn a_tape_that_cannot_be_kept_leaves_no_results_of_the_run_before() {
+    let desk = Desk::new();
+    let args = ["run", "-", "-o", "out", "--no-archive", "--workbook", "book.xlsx"];
+    assert!(fed(&desk, &args, small_tape().as_bytes()).status.success());
+    let mut without_room = command(&desk.path(""), &args);
+    without_room.env("TMPDIR", desk.path("no such folder"));
+    let output = feed(without_room, small_tape().as_bytes());
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.starts_with("error: The tape from standard input could not be kept in the temporary folder: "), "{said}");
+    assert_eq!(desk.list(""), ["out/"]);
 }
 
 #[test]

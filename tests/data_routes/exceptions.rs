@@ -4,6 +4,15 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use shared::{
+    api::{problem::ApiError, stored_results::read_index},
+    facts::{
+        SCHEMA,
+        index::{ResultsIndex, StoredIndex},
+    },
+    storage::StorageBackend as _,
+    stores::runs::ObjectVersion,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -269,4 +278,46 @@ async fn a_storage_that_fails_is_told_of_and_asked_again() {
         app.bucket_outage.end();
     }
     assert_eq!(numbers(&app, &ana, "").await.len(), 4);
+}
+
+#[tokio::test]
+async fn runs_whose_results_are_no_longer_kept_are_left_out_of_all_and_told_of_alone() {
+    let (app, ana) = app().await;
+    let mut ids = Vec::new();
+    for prefix in ["a", "b", "c"] {
+        ids.push(app.ended(&ana, &failing(prefix, 2)).await);
+    }
+    for key in app.objects(&format!("results/{}", ids[1])).await.into_keys() {
+        app.resources.storage.delete(&key).await.unwrap();
+    }
+    // It has nothing in memory.
+    let app = app.started_anew(|_| {});
+    for query in ["", "?severity=hard"] {
+        assert_eq!(numbers(&app, &ana, query).await, ["c0", "c1", "a0", "a1"], "{query}");
+    }
+    let one_by_one = followed(&app, &ana, "/api/exceptions?limit=1").await;
+    assert_eq!(one_by_one.iter().map(|one| &one["seller_loan_number"]).collect::<Vec<_>>(), ["c0", "c1", "a0", "a1"]);
+    let file = app.get("/api/exceptions/export").by(&ana).send().await;
+    assert_eq!(file.text().lines().count(), 5);
+    for address in [format!("/api/exceptions?run_id={}", ids[1]), format!("/api/loans?run_id={}", ids[1])] {
+        let answer = app.get(&address).by(&ana).send().await;
+        assert_eq!(answer.problem(404), "not_found", "{address}");
+        assert!(answer.json()["detail"].as_str().unwrap().contains("were removed"), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn results_of_another_version_are_refused_with_what_to_do() {
+    let (app, _) = app().await;
+    let id = Uuid::from_u128(7);
+    for (schema, expected) in [(SCHEMA, None), (0, Some("another version")), (SCHEMA + 1, Some("another version"))] {
+        let json = serde_json::to_vec(&StoredIndex { schema, index: ResultsIndex::default() }).unwrap();
+        let file = app.resources.storage.put_bytes(&format!("results/{id}/index.json"), json.into(), "application/json").await;
+        let version = file.map(|file| ObjectVersion { size: file.size, etag: file.etag }).unwrap();
+        match (read_index(&app.resources.storage, id, &version).await, expected) {
+            (Ok(index), None) => assert_eq!(index, ResultsIndex::default()),
+            (Err(ApiError::NotFound(what)), Some(expected)) => assert!(what.contains(expected), "{what}"),
+            (found, _) => panic!("schema {schema}: {found:?}"),
+        }
+    }
 }

@@ -55,6 +55,8 @@ pub struct ExceptionPages {
     ahead: usize,
     /// What is not listed yet.
     rest: Option<Rest>,
+    /// Whether runs whose results are not kept any more are passed over: many are asked for, and the others are there.
+    passes_over: bool,
 }
 
 /// The runs behind the last one that was listed.
@@ -77,7 +79,7 @@ impl ExceptionPages {
         Ok(Self::new(runs, filter, Some((known, at)), None))
     }
 
-    /// Those of all runs that the caller may see, from a place on.
+    /// Those of all runs that the caller may see and whose results are still kept, from a place on.
     ///
     /// # Errors
     /// 422 for a place in no run of theirs; the store fails.
@@ -88,17 +90,22 @@ impl ExceptionPages {
         from: Option<Place>,
     ) -> Result<Self, ApiError> {
         let scope = caller.scope(Permission::ReadRuns)?;
-        let Some((run_id, at)) = from else { return Ok(Self::new(runs, filter, None, Some(Rest { scope, after: None }))) };
+        let Some((run_id, at)) = from else { return Ok(Self::new(runs, filter, None, Some(Rest { scope, after: None })).passing_over()) };
         let known = runs.of(caller, run_id).await.map_err(|error| match error {
             ApiError::NotFound(_) => no_place(),
             error => error,
         })?;
         let after = Some((known.run.created_at, run_id));
-        Ok(Self::new(runs, filter, Some((known, at)), Some(Rest { scope, after })))
+        Ok(Self::new(runs, filter, Some((known, at)), Some(Rest { scope, after })).passing_over())
     }
 
     fn new(runs: KnownRuns, filter: ExceptionFilter, current: Option<(Arc<KnownRun>, u64)>, rest: Option<Rest>) -> Self {
-        Self { runs, filter, skip: 0, current, ready: VecDeque::new(), listed: VecDeque::new(), ahead: 1, rest }
+        Self { runs, filter, skip: 0, current, ready: VecDeque::new(), listed: VecDeque::new(), ahead: 1, rest, passes_over: false }
+    }
+
+    fn passing_over(mut self) -> Self {
+        self.passes_over = true;
+        self
     }
 
     /// Passes over some of them.
@@ -157,7 +164,8 @@ impl ExceptionPages {
         if self.is_unfiltered() {
             return Ok(Some(known.run.exceptions_count));
         }
-        Ok(self.runs.index(known).await?.map_or(Some(0), |index| self.filter.count(index)))
+        let index = self.or_passed_over(self.runs.index(known).await)?.flatten();
+        Ok(index.map_or(Some(0), |index| self.filter.count(index)))
     }
 
     fn is_unfiltered(&self) -> bool {
@@ -167,7 +175,15 @@ impl ExceptionPages {
     async fn read(&self, known: &Arc<KnownRun>, skip: u64, limit: usize) -> Result<Vec<ExceptionRow>, ApiError> {
         let filter = self.filter.clone();
         let read = self.runs.with_exceptions(known, move |exceptions, index| exceptions.page(index, &filter, skip, limit));
-        Ok(read.await?.unwrap_or_default())
+        Ok(self.or_passed_over(read.await)?.flatten().unwrap_or_default())
+    }
+
+    /// `None` for results that are not kept any more, or not readable by this version, where that is no reason to give up.
+    fn or_passed_over<T>(&self, read: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
+        match read {
+            Err(ApiError::NotFound(_)) if self.passes_over => Ok(None),
+            read => read.map(Some),
+        }
     }
 
     /// Looks into the next runs, several at once, and into more each time.

@@ -24,6 +24,7 @@ use crate::{
 /// List exceptions
 ///
 /// Lists exceptions, those of the newest run first, then in the order of the tape. A filter that matches nothing gives an empty list.
+/// Runs whose results are no longer kept are left out of the list of all runs; asked for by `run_id`, they are a 404.
 /// With `run_id`, `X-Total-Count` holds the number of all exceptions that match.
 #[utoipa::path(
     get, path = "/api/exceptions", tag = "data", security(("bearer" = [])),
@@ -33,7 +34,7 @@ use crate::{
         (status = 307),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
-        (status = 404, description = "The run does not exist, or belongs to another team.", body = ProblemObject),
+        (status = 404, description = "The run does not exist, belongs to another team, or its results are no longer kept.", body = ProblemObject),
         (status = 422, body = ProblemObject),
     )
 )]

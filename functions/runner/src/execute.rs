@@ -18,7 +18,7 @@ use shared::{
         distribute::{Plan, finish},
     },
     error::{Phase, RunError},
-    facts::{EXCEPTIONS_FILE, FACTS_FILE},
+    facts::{EXCEPTIONS_FILE, FACTS_FILE, SCHEMA, index::StoredIndex},
     manifest::{MANIFEST_FILE, Manifest, archived_output, place_of_tape},
     phases::pricing::IrrTarget,
     resources::Resources,
@@ -391,7 +391,8 @@ impl Worker {
     /// Makes the files appear, and notes where the pages of facts and exceptions are, and how the tapes were read.
     async fn keep(&self, run_id: Uuid, outcome: &Outcome, uploads: Uploads) -> Result<Kept, Stop> {
         let uploaded = uploads.complete().await.map_err(|(name, error)| Stop::storage(Phase::Output, &name, error))?;
-        let index = self.keep_json(run_id, keys::INDEX_FILE, &outcome.index).await?;
+        let index = StoredIndex { schema: SCHEMA, index: outcome.index.clone() };
+        let index = self.keep_json(run_id, keys::INDEX_FILE, &index).await?;
         Ok(Kept { uploaded, index, column_mapping: self.keep_mapping(run_id, outcome).await? })
     }
 

@@ -11,7 +11,7 @@ use shared::{manifest::MANIFEST_FILE, results::workbook::is_own_workbook};
 use uuid::Uuid;
 
 use super::{
-    folder::{LOCK_FILE, MADE_FILE, PREFIX},
+    folder::{LOCK_FILE, MADE_FILE, PREFIX, UNHELD_LOCK_FILE},
     places::{Places, RESULT_FILES},
 };
 use crate::replay::MAX_MANIFEST_BYTES;
@@ -183,7 +183,10 @@ pub fn remove_abandoned(parent: &Path, undo: impl Fn(Uuid, &Path)) -> Vec<PathBu
     for entry in entries.flatten() {
         let (name, staged) = (entry.file_name(), entry.path());
         let Some(id) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
-        let Ok(lock) = File::open(staged.join(LOCK_FILE)) else { continue };
+        let Ok(lock) = File::open(staged.join(LOCK_FILE)) else {
+            remove_unbegun(&staged);
+            continue;
+        };
         // It stays locked until it is gone: of several runs that begin at the same time, one clears it away.
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) && lock.try_lock().is_ok() {
             if let Ok(run_id) = id.parse() {
@@ -194,6 +197,21 @@ pub fn remove_abandoned(parent: &Path, undo: impl Fn(Uuid, &Path)) -> Vec<PathBu
         }
     }
     made
+}
+
+/// Removes a staging folder whose run was killed before it held the lock, so that nothing else is there. A run that is just about to
+/// hold it begins again.
+fn remove_unbegun(staged: &Path) {
+    let unheld = staged.join(UNHELD_LOCK_FILE);
+    match File::open(&unheld) {
+        Ok(lock) if lock.try_lock().is_ok() => {
+            let _ = fs::remove_file(unheld);
+        }
+        Ok(_) => return,
+        Err(_) => {}
+    }
+    // It goes only when it is empty.
+    let _ = fs::remove_dir(staged);
 }
 
 /// The folders that were made for the run of a staging folder. Only such as lie around that are believed.
@@ -217,6 +235,24 @@ mod tests {
         let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!((names, fs::read(&place).unwrap()), (vec!["book.xlsx".into(), "staged".into()], b"new".to_vec()));
+    }
+
+    #[test]
+    fn what_was_killed_before_its_lock_was_held_goes_and_what_is_held_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let begun = |id: u128, files: &[&str]| {
+            let staged = folder.path().join(format!("{PREFIX}{}", Uuid::from_u128(id)));
+            fs::create_dir(&staged).unwrap();
+            files.iter().map(|name| File::create(staged.join(name)).unwrap()).collect::<Vec<_>>()
+        };
+        (begun(1, &[]), begun(2, &[UNHELD_LOCK_FILE]));
+        let held = begun(3, &[UNHELD_LOCK_FILE]);
+        held[0].lock().unwrap();
+        begun(4, &["a file of the user"]);
+        remove_abandoned(folder.path(), |_, _| panic!("nothing was begun"));
+        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        left.sort();
+        assert_eq!(left, [3, 4].map(|id| folder.path().join(format!("{PREFIX}{}", Uuid::from_u128(id)))));
     }
 
     #[test]

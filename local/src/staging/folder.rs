@@ -1,7 +1,7 @@
 //! A folder of unfinished files.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
     thread,
@@ -16,6 +16,9 @@ use super::earlier::remove_abandoned;
 pub const PREFIX: &str = ".loan-engine-";
 /// Held by the process that works in the folder.
 pub const LOCK_FILE: &str = ".lock";
+/// The lock until it is held, so that nobody finds it free. Where a file system knows no locks it keeps this name: then nobody
+/// can tell whether the folder is abandoned, and it stays.
+pub const UNHELD_LOCK_FILE: &str = ".lock-new";
 /// Names the folders that were made for the run, as a JSON list of paths.
 pub const MADE_FILE: &str = ".made";
 /// How often it is tried to remove the folder while another thread may still make a file in it, and how long is waited between.
@@ -47,18 +50,29 @@ impl StagedFolder {
         staged.made.extend(remove_abandoned(parent, undo));
         staged.made.sort_by_key(|folder| folder.components().count());
         fs::create_dir(&staged.path)?;
-        // The lock is taken before it has its name, so that nobody finds it free. A file system without locks does
-        // without: then nothing there is taken for abandoned.
-        let unnamed = staged.path.join(".lock-new");
-        let lock = File::create(&unnamed)?;
-        if lock.try_lock().is_ok() {
-            fs::rename(unnamed, staged.path.join(LOCK_FILE))?;
-            staged.lock = Some(lock);
-        } else {
-            fs::remove_file(unnamed)?;
+        while !staged.take_lock()? {
+            // Another run took the folder, in which nothing was yet, for what a killed run left.
+            fs::create_dir_all(&staged.path)?;
         }
         staged.note_made()?;
         Ok(staged)
+    }
+
+    /// Takes the lock of the folder; false when the folder is being taken away.
+    fn take_lock(&mut self) -> io::Result<bool> {
+        let unheld = self.path.join(UNHELD_LOCK_FILE);
+        let taken = File::create(&unheld).and_then(|lock| match lock.try_lock() {
+            Ok(()) => fs::rename(&unheld, self.path.join(LOCK_FILE)).map(|()| Some(lock)),
+            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::NotFound.into()),
+            Err(TryLockError::Error(_)) => Ok(None),
+        });
+        match taken {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            taken => {
+                self.lock = taken?;
+                Ok(true)
+            }
+        }
     }
 
     /// Notes which folders were made for the run, for the next one in case this one is killed.
@@ -89,7 +103,7 @@ impl StagedFolder {
             self.lock = None;
         }
         fs::rename(&self.path, path)?;
-        for own in [MADE_FILE, LOCK_FILE] {
+        for own in [MADE_FILE, LOCK_FILE, UNHELD_LOCK_FILE] {
             match fs::remove_file(path.join(own)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}

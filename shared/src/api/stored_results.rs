@@ -3,7 +3,11 @@
 use uuid::Uuid;
 
 use crate::{
-    facts::{index::ResultsIndex, read::ReadError},
+    facts::{
+        SCHEMA,
+        index::{ResultsIndex, StoredIndex},
+        read::ReadError,
+    },
     storage::{StorageBackend as _, StorageError, collect, s3::S3Storage},
     stores::{StoreError, keys, runs::ObjectVersion},
 };
@@ -13,12 +17,13 @@ use super::problem::ApiError;
 /// Reads where the pages of a run's facts and exceptions are.
 ///
 /// # Errors
-/// 404 when the results were removed; the storage fails.
+/// 404 when the results were removed, or another version of Loan Engine stored them; the storage fails.
 pub async fn read_index(storage: &S3Storage, run_id: Uuid, version: &ObjectVersion) -> Result<ResultsIndex, ApiError> {
     let key = format!("{}/{}", keys::results(run_id), keys::INDEX_FILE);
     let download = storage.get(&key, None, Some(&version.etag)).await.map_err(vanished)?;
     let json = collect(download.body, usize::try_from(version.size).unwrap_or(usize::MAX)).await.map_err(vanished)?;
-    serde_json::from_slice(&json).map_err(ApiError::internal)
+    let StoredIndex { schema, index } = serde_json::from_slice(&json).map_err(ApiError::internal)?;
+    if schema == SCHEMA { Ok(index) } else { Err(of_another_version()) }
 }
 
 /// Results are removed some time after their run, which stays. Others than those of the run are our fault, and nothing that was
@@ -33,6 +38,12 @@ fn vanished(error: StorageError) -> ApiError {
 
 fn removed() -> ApiError {
     ApiError::NotFound("The results of the run were removed; its summary was not. Start a run of the same tape for them.".into())
+}
+
+fn of_another_version() -> ApiError {
+    let what = "The results of the run were stored by another version of Loan Engine, which this one cannot read; the outputs and the \
+                summary can be read. Start a run of the same tape for them.";
+    ApiError::NotFound(what.into())
 }
 
 /// What clients are told when facts or exceptions cannot be read.

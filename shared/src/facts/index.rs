@@ -19,6 +19,17 @@ pub struct ResultsIndex {
     pub exceptions: Vec<Vec<ExceptionCount>>,
 }
 
+/// The index as it is stored with the results.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredIndex {
+    /// Which columns the facts and exceptions beside it have: [`super::SCHEMA`] when it was written. Earlier ones did not say.
+    #[serde(default)]
+    pub schema: u32,
+    /// The index.
+    #[serde(flatten)]
+    pub index: ResultsIndex,
+}
+
 /// How many exceptions of one kind and severity a row group holds. The kind gives the category and the criterion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExceptionCount {

@@ -11,6 +11,10 @@ pub mod pages;
 pub mod read;
 pub mod stored_bytes;
 
+/// Which columns the files have, and of which types. One more with every change of them: what is stored stays as it is, and is read
+/// only as what it is.
+pub const SCHEMA: u32 = 1;
+
 /// How many loans a row group of the facts holds at most.
 pub const FACTS_PER_GROUP: usize = 65_536;
 /// How many exceptions a row group of the exceptions holds at most.
