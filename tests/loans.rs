@@ -21,7 +21,7 @@ use shared::{
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct LoanBuilder<'t> {
-    cells: [&'t str; Field::ALL.len()],
+    cells: [&'t str; Field::CANONICAL.len()],
 }
 
 impl<'t> LoanBuilder<'t> {
@@ -43,7 +43,7 @@ impl<'t> LoanBuilder<'t> {
 
     /// A loan whose cells are all empty.
     pub fn empty() -> Self {
-        Self { cells: [""; Field::ALL.len()] }
+        Self { cells: [""; Field::CANONICAL.len()] }
     }
 
     /// The loan with this text in the cell of a canonical column; `""` and `"NA"` say nothing.
@@ -57,7 +57,7 @@ impl<'t> LoanBuilder<'t> {
     /// The loan, on the line below the header.
     pub fn build(self) -> Loan<'t> {
         let mut loan = Loan::empty(2);
-        for (field, text) in Field::ALL.into_iter().zip(self.cells) {
+        for (field, text) in Field::CANONICAL.into_iter().zip(self.cells) {
             let trimmed = text.trim();
             match field.info().kind {
                 FieldKind::Text => loan.seller_loan_number = (!is_missing(trimmed)).then(|| text.into()),

@@ -502,7 +502,7 @@ mod test_phase_disposition {
     #[test]
     fn test_internal_flags_cleaned() {
         let finished = run_tape(pool()).unwrap();
-        let expected: Vec<&str> = Field::ALL
+        let expected: Vec<&str> = Field::CANONICAL
             .iter()
             .map(|field| field.name())
             .chain(["disposition", "projection_reason", "pricing_spread", "final_price", "source_file", "line"])

@@ -10,6 +10,7 @@ use shared::{
         permission::Role,
         user::{check_email, check_name, check_username},
     },
+    loan::Field,
     phases::pricing::IrrTarget,
     run::parse_pdate,
 };
@@ -209,6 +210,12 @@ pub struct RunArgs {
     /// The rules, as a TOML file [default: the built-in ones]
     #[arg(long, value_name = "FILE")]
     pub rule_set: Option<PathBuf>,
+    /// The column that holds a field, by its header, such as --map loan_amount="Current UPB"; may be given for several fields
+    #[arg(long, value_name = "FIELD=HEADER", value_parser = parse_map)]
+    pub map: Vec<(Field, String)>,
+    /// The worksheet to read, by its name; `all` reads each as a tape of its own
+    #[arg(long, value_name = "NAME")]
+    pub sheet: Option<String>,
     /// The folder for the results [default: outputs/RUN_ID, with the archive in archive/RUN_ID]
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -233,6 +240,16 @@ pub struct RunArgs {
     pub dry_run: bool,
     #[command(flatten)]
     pub work: WorkArgs,
+}
+
+/// Reads `FIELD=HEADER`.
+fn parse_map(text: &str) -> Result<(Field, String), String> {
+    let (field, header) = text.split_once('=').ok_or("it must be FIELD=HEADER, such as loan_amount=\"Current UPB\"")?;
+    let found = Field::from_name(field.trim()).ok_or_else(|| {
+        let known = Field::CANONICAL.map(Field::name).join(", ");
+        format!("there is no field {field}; the canonical ones are {known}")
+    })?;
+    if header.trim().is_empty() { Err("the header is empty".to_owned()) } else { Ok((found, header.to_owned())) }
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ use shared::{
     rules::rule_set::{RuleSet, RuleSetFile},
     run::{NewRun, Run},
     run_summary::RunSummary,
+    tape::options::{SheetChoice, TapeOptions},
 };
 use uuid::Uuid;
 
@@ -44,6 +45,7 @@ const MAX_RULE_SET_BYTES: u64 = 1024 * 1024;
 pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result<(), CommandError> {
     let mut tapes = tapes::find(&args.tapes, around)?;
     let rules = args.rule_set.as_deref().map_or_else(|| Ok(RuleSet::built_in()), |file| read_rule_set(file, around))?;
+    let options = options(args)?;
     let run_id = Uuid::new_v4();
     let places = Places::new(args.out.as_deref(), !args.no_archive, run_id, around);
     let places = (!args.dry_run).then_some(places);
@@ -71,7 +73,7 @@ pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result
     };
     let mut run = Run::new(new_run, around.clock.now());
     run.start(around.clock.now())?;
-    let work = Work { tapes: &tapes, rules: &rules, places: places.as_ref(), book: book.as_ref(), begun: &begun, args };
+    let work = Work { tapes: &tapes, options: &options, rules: &rules, places: places.as_ref(), book: book.as_ref(), begun: &begun, args };
     match execute(&mut run, &work, around) {
         Ok(outcome) => {
             run.complete(around.clock.now())?;
@@ -99,6 +101,13 @@ pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result
             Err(error.into())
         }
     }
+}
+
+/// How the tapes are to be read, as the arguments say.
+fn options(args: &RunArgs) -> Result<TapeOptions, CommandError> {
+    let mapped = TapeOptions::default().with_map(&args.map).map_err(CommandError::Usage)?;
+    let sheet = args.sheet.as_deref().map(SheetChoice::of_name);
+    Ok(TapeOptions { sheet, ..mapped })
 }
 
 /// Has Ctrl-C, SIGTERM and SIGHUP end the process once what the run had begun is removed.
@@ -163,6 +172,7 @@ fn refuse_overwriting(tapes: &[FoundTape], places: &Places) -> Result<(), Comman
 /// What a run works with.
 struct Work<'r> {
     tapes: &'r [FoundTape],
+    options: &'r TapeOptions,
     rules: &'r RuleSet,
     /// Where the results go: nowhere, for a dry run.
     places: Option<&'r Places>,
@@ -179,6 +189,7 @@ fn execute(run: &mut Run, work: &Work<'_>, around: &Surroundings) -> Result<Outc
     let meter = Meter::new(around.terminal && !work.args.quiet, sources.iter().map(|source| source.size()).sum());
     let result = engine::run(&Job {
         tapes: &sources,
+        options: work.options,
         rules: work.rules,
         irr_target: run.parameters().irr_target,
         destination: staging.as_ref().map(|staging| staging as &dyn Destination),

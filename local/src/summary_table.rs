@@ -139,7 +139,7 @@ fn print_tapes_in_brief(out: &mut String, outcome: &Outcome) {
 /// What somebody should know of how the tapes were read. A tape is named where there are several.
 fn print_notices(out: &mut String, outcome: &Outcome) {
     let several = outcome.mappings.len() > 1;
-    let notices: Vec<String> = outcome
+    let fractions = outcome
         .mappings
         .iter()
         .filter_map(|tape| {
@@ -152,8 +152,13 @@ fn print_notices(out: &mut String, outcome: &Outcome) {
                 [name] => Some(format!("{name}{of} holds {what}")),
                 names => Some(format!("{}{of} hold {what}", names.join(", "))),
             }
-        })
-        .collect();
+        });
+    let told = outcome.notices.kept().iter().map(|notice| {
+        let line = notice.line.map_or_else(String::new, |line| format!("line {}: ", count(line)));
+        let of = if several { format!("{}, ", short_line(&notice.source_file, 60)) } else { String::new() };
+        format!("{of}{line}{}", one_line(&notice.message))
+    });
+    let notices: Vec<String> = fractions.chain(told).collect();
     if notices.is_empty() {
         return;
     }
@@ -161,9 +166,10 @@ fn print_notices(out: &mut String, outcome: &Outcome) {
     for notice in notices.iter().take(NOTICES) {
         out.push_str(&format!("  {}\n", wrapped(notice, WIDTH - 2, 4)));
     }
-    let more = notices.len().saturating_sub(NOTICES);
+    let all = notices.len() as u64 + outcome.notices.counts().values().sum::<u64>() - outcome.notices.kept().len() as u64;
+    let more = all.saturating_sub(NOTICES as u64);
     if more > 0 {
-        out.push_str(&format!("  and {} more\n", count(more as u64)));
+        out.push_str(&format!("  and {} more\n", count(more)));
     }
 }
 

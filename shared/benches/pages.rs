@@ -121,6 +121,7 @@ fn results() -> (Bytes, Bytes, ResultsIndex) {
     let destination = InMemory::default();
     let outcome = run(&Job {
         tapes: &tapes,
+        options: &TapeOptions::default(),
         rules: &RuleSet::from_toml("[projection]\nminimum_price = 87.0").unwrap(),
         irr_target: IrrTarget::DEFAULT,
         destination: Some(&destination),

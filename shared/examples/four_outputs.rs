@@ -49,6 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (rules, folder) = (RuleSet::built_in(), Folder(folder.into()));
     run(&Job {
         tapes: &tapes,
+        options: &TapeOptions::default(),
         rules: &rules,
         irr_target: IrrTarget::DEFAULT,
         destination: Some(&folder),

@@ -55,6 +55,20 @@ pub enum RunErrorCode {
     /// The header has more columns than a tape may have, or a longer name of one.
     #[serde(alias = "too_many_columns")]
     HeaderTooLarge,
+    /// A column that the profile, or who started the run, names is not in the tape, or is there twice.
+    ProfileHeaderAbsent,
+    /// A column holds as many fractions as percentages.
+    MixedUnits,
+    /// Another header stands below the first.
+    SecondHeader,
+    /// Most rows have another number of fields than the header.
+    RowsDoNotFit,
+    /// Several worksheets hold loans.
+    SeveralSheets,
+    /// A worksheet that was named is not there.
+    SheetNotFound,
+    /// A mapped column of a workbook has formulas without values.
+    FormulasNotCalculated,
     /// The bytes are no text in the encoding that the tape claims.
     Undecodable,
     /// The file is something else than a tape: a PDF, an archive, a picture.

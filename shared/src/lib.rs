@@ -8,6 +8,7 @@ pub mod decimal;
 pub mod engine;
 pub mod error;
 pub mod facts;
+pub mod field;
 pub mod loan;
 pub mod manifest;
 pub mod paths;

@@ -1,213 +1,10 @@
-//! The domain: the canonical columns of a tape, and one loan as it was read.
+//! One loan as it was read.
 
 use std::{borrow::Cow, fmt};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-
 use crate::decimal::Decimal;
 
-/// A canonical column of a tape.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Field {
-    /// The seller's number for the loan, kept to the letter.
-    SellerLoanNumber,
-    /// The balance that is for sale, in dollars.
-    LoanAmount,
-    /// The interest rate of the note, in percent.
-    NoteRate,
-    /// Loan to value, in percent.
-    LtvRatio,
-    /// Debt to income, in percent.
-    DtiRatio,
-    /// The borrower's credit score.
-    CreditScore,
-    /// What kind of property secures the loan.
-    PropertyType,
-    /// Who lives there.
-    OccupancyStatus,
-    /// What the loan was taken for.
-    LoanPurpose,
-    /// What the borrower paid for the property, in dollars.
-    PurchasePrice,
-    /// What the property was appraised at, in dollars.
-    AppraisalValue,
-}
-
-/// What a canonical column holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FieldKind {
-    /// Text, kept to the letter.
-    Text,
-    /// A number; the index is its place among the numbers of a loan.
-    Number(usize),
-    /// A word of a vocabulary; the index is its place among the words of a loan.
-    Word(usize),
-}
-
-/// How a number is shown to people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Dollars: `$50,000.00`.
-    Money,
-    /// Percent: `97.80 %`.
-    Percent,
-    /// A bare number: `619`.
-    Count,
-}
-
-/// All that the product knows about one canonical column.
-#[derive(Debug)]
-pub struct FieldInfo {
-    /// The canonical name.
-    pub name: &'static str,
-    /// What people call it, as in messages.
-    pub label: &'static str,
-    /// What it holds.
-    pub kind: FieldKind,
-    /// Whether a loan without it fails validation, and a tape without the column cannot be used.
-    pub required: bool,
-    /// How its values are shown.
-    pub unit: Unit,
-    /// The value that agencies write for "not available".
-    pub sentinel: Option<Decimal>,
-    /// A column whose first values all lie in (0, bound] holds fractions, not percentages.
-    pub fraction_bound: Option<Decimal>,
-}
-
-impl FieldInfo {
-    /// Whether a value is so small that it can only be meant as a fraction: 0.8 where 80 % are meant.
-    pub fn reads_as_fraction(&self, value: Decimal) -> bool {
-        value.is_positive() && self.fraction_bound.is_some_and(|bound| value <= bound)
-    }
-}
-
-/// How many numbers a loan has.
-pub const NUMBERS: usize = 7;
-/// How many words of a vocabulary a loan has.
-pub const WORDS: usize = 3;
-
-const fn info(name: &'static str, label: &'static str, kind: FieldKind, required: bool, unit: Unit) -> FieldInfo {
-    FieldInfo { name, label, kind, required, unit, sentinel: None, fraction_bound: None }
-}
-
-const fn ratio(mut info: FieldInfo, sentinel: Option<i64>, bound_micros: i64) -> FieldInfo {
-    if let Some(value) = sentinel {
-        info.sentinel = Some(Decimal::from_integer(value));
-    }
-    if bound_micros > 0 {
-        info.fraction_bound = Some(Decimal::from_micros(bound_micros));
-    }
-    info
-}
-
-/// The canonical columns, in the order of every output.
-static FIELDS: [FieldInfo; 11] = {
-    use FieldKind::{Number, Text, Word};
-    use Unit::{Count, Money, Percent};
-    [
-        info("seller_loan_number", "Loan number", Text, true, Count),
-        info("loan_amount", "Loan amount", Number(0), true, Money),
-        ratio(info("note_rate", "Note rate", Number(1), true, Percent), None, 500_000),
-        ratio(info("ltv_ratio", "LTV", Number(2), true, Percent), Some(999), 1_500_000),
-        ratio(info("dti_ratio", "DTI", Number(3), false, Percent), Some(999), 1_500_000),
-        ratio(info("credit_score", "Credit score", Number(4), true, Count), Some(9999), 0),
-        info("property_type", "Property type", Word(0), true, Count),
-        info("occupancy_status", "Occupancy status", Word(1), false, Count),
-        info("loan_purpose", "Loan purpose", Word(2), false, Count),
-        info("purchase_price", "Purchase price", Number(5), false, Money),
-        info("appraisal_value", "Appraisal value", Number(6), false, Money),
-    ]
-};
-
-impl Field {
-    /// All canonical columns, in output order.
-    pub const ALL: [Self; 11] = [
-        Self::SellerLoanNumber,
-        Self::LoanAmount,
-        Self::NoteRate,
-        Self::LtvRatio,
-        Self::DtiRatio,
-        Self::CreditScore,
-        Self::PropertyType,
-        Self::OccupancyStatus,
-        Self::LoanPurpose,
-        Self::PurchasePrice,
-        Self::AppraisalValue,
-    ];
-    /// The columns that hold numbers, in the order of [`Loan::numbers`].
-    pub const NUMERIC: [Self; NUMBERS] = [
-        Self::LoanAmount,
-        Self::NoteRate,
-        Self::LtvRatio,
-        Self::DtiRatio,
-        Self::CreditScore,
-        Self::PurchasePrice,
-        Self::AppraisalValue,
-    ];
-    /// The columns that hold words of a vocabulary, in the order of [`Loan::words`].
-    pub const WORDED: [Self; WORDS] = [Self::PropertyType, Self::OccupancyStatus, Self::LoanPurpose];
-
-    /// What the product knows about the column.
-    pub const fn info(self) -> &'static FieldInfo {
-        &FIELDS[self as usize]
-    }
-
-    /// The canonical name.
-    pub fn name(self) -> &'static str {
-        self.info().name
-    }
-
-    /// The column of that canonical name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|field| field.name() == name)
-    }
-
-    /// A number of this column as people read it: `$50,000.00`, `97.80 %`, `619`.
-    pub fn show(self, value: Decimal) -> String {
-        let mut text = String::with_capacity(24);
-        self.push_shown(&mut text, value);
-        text
-    }
-
-    /// Appends a number of this column as people read it.
-    pub fn push_shown(self, out: &mut String, value: Decimal) {
-        match self.info().unit {
-            Unit::Money => {
-                if value < Decimal::ZERO {
-                    out.push('-');
-                }
-                out.push('$');
-                value.magnitude().push_with_thousands(out, 2);
-            }
-            Unit::Percent => {
-                value.push_plain(out, 2);
-                out.push_str(" %");
-            }
-            Unit::Count => value.push_plain(out, 0),
-        }
-    }
-}
-
-impl fmt::Display for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl Serialize for Field {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for Field {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = Cow::<str>::deserialize(deserializer)?;
-        let found = Self::ALL.into_iter().find(|field| field.name() == name);
-        found.ok_or_else(|| D::Error::custom(format!("there is no column {name}")))
-    }
-}
+pub use crate::field::{CANONICAL, Field, FieldInfo, FieldKind, NUMBERS, STANDARD, Unit, WORDS, Zones};
 
 /// What the cell of a number says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,12 +22,20 @@ pub enum Reading {
 pub enum Unreadable {
     /// It is not written as a number.
     NotANumber,
+    /// It has a comma where a decimal point may be meant.
+    DecimalComma,
+    /// It has a percent sign in a column that holds no percentages.
+    PercentSign,
     /// It has more digits than can be kept exactly.
     TooManyDigits,
     /// It looks like a percentage in a column of fractions.
     PercentInFractions,
     /// It looks like a fraction in a column of percentages.
     FractionInPercents,
+    /// It may be a ratio above one in a column of percentages: 1.62 for 162 %.
+    RatioInPercents,
+    /// No note has such a rate.
+    NoNoteRate,
 }
 
 /// The cell of a number: what it says, and how it was written.
@@ -282,7 +87,17 @@ pub enum WordCell<'t> {
     Known(u8),
     /// Something that has no alias, as written, without surrounding spaces.
     Other(&'t str),
+    /// A house of five units or more, whatever it is called.
+    ManyUnits {
+        /// The type as written.
+        written: &'t str,
+        /// The number of units as written.
+        units: &'t str,
+    },
 }
+
+/// What a house of five units or more is called.
+pub const MANY_UNITS: &str = "5+_unit";
 
 /// A data row that could not be read as a loan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -352,6 +167,8 @@ pub struct Loan<'t> {
     pub numbers: [NumberCell<'t>; NUMBERS],
     /// The vocabulary words, in the order of [`Field::WORDED`].
     pub words: [WordCell<'t>; WORDS],
+    /// Whether the seller's number is one that a spreadsheet has cut: it may be that of another loan.
+    pub number_is_cut: bool,
     /// Set when the row could not be read; everything else is missing then.
     pub malformed: Option<Malformed<'t>>,
 }
@@ -362,6 +179,7 @@ impl<'t> Loan<'t> {
         Self {
             line,
             seller_loan_number: None,
+            number_is_cut: false,
             numbers: [NumberCell::MISSING; NUMBERS],
             words: [WordCell::Missing; WORDS],
             malformed: None,
@@ -376,7 +194,7 @@ impl<'t> Loan<'t> {
         const NOTHING: &NumberCell<'static> = &NumberCell::MISSING;
         match field.info().kind {
             FieldKind::Number(at) => &self.numbers[at],
-            FieldKind::Text | FieldKind::Word(_) => NOTHING,
+            FieldKind::Text | FieldKind::Word(_) | FieldKind::Standard(_) => NOTHING,
         }
     }
 

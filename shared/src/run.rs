@@ -1,6 +1,6 @@
 //! The run record: one execution of the pipeline, from its creation to its end.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
@@ -14,7 +14,10 @@ use crate::{
     error::{Phase, RunError},
     phases::pricing::IrrTarget,
     rules::rule_set::RuleSetId,
-    tape::TapeMapping,
+    tape::{
+        TapeMapping,
+        notices::{Notice, NoticeCode},
+    },
 };
 
 /// Status of a run: `pending` until a worker begins it, `running`, then `completed` with all results or `failed` without.
@@ -146,7 +149,10 @@ pub struct Run {
     total_loans: u64,
     total_balance: ExactSum,
     exceptions_count: u64,
-    column_mapping: Vec<TapeMapping>,
+    details: RunDetails,
+    ignored_rows: u64,
+    superseded_rows: u64,
+    notice_counts: BTreeMap<NoticeCode, u64>,
 }
 
 impl Run {
@@ -166,7 +172,10 @@ impl Run {
             total_loans: 0,
             total_balance: ExactSum::default(),
             exceptions_count: 0,
-            column_mapping: Vec::new(),
+            details: RunDetails::default(),
+            ignored_rows: 0,
+            superseded_rows: 0,
+            notice_counts: BTreeMap::new(),
         }
     }
 
@@ -205,7 +214,9 @@ impl Run {
         self.total_loans = outcome.summary.total_loans();
         self.total_balance = outcome.summary.total_balance();
         self.exceptions_count = outcome.summary.exceptions_count();
-        self.column_mapping.clone_from(&outcome.mappings);
+        self.details = RunDetails::of(outcome);
+        self.ignored_rows = outcome.notices.ignored_rows;
+        self.notice_counts.clone_from(outcome.notices.counts());
     }
 
     /// All results are there.
@@ -266,7 +277,17 @@ impl Run {
 
     /// How each of its tapes was read.
     pub fn column_mapping(&self) -> &[TapeMapping] {
-        &self.column_mapping
+        &self.details.column_mapping
+    }
+
+    /// What happened to its tapes that is no fault of a loan: the first of each kind.
+    pub fn notices(&self) -> &[Notice] {
+        &self.details.notices
+    }
+
+    /// How many notices there were of each kind.
+    pub fn notice_counts(&self) -> &BTreeMap<NoticeCode, u64> {
+        &self.notice_counts
     }
 
     /// When a worker began and when the run ended, once both have happened.
@@ -285,24 +306,38 @@ const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Frid
 impl Serialize for Run {
     /// The `run` object of the API. `id` and `run_id` are the same.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.write(serializer, &self.column_mapping)
+        self.write(serializer, &self.details)
     }
 }
 
-/// A run as its item holds it: without its column mapping, which has no bound that an item could hold.
+/// What a run says of each of its tapes, column and notice. It has no bound that an item could hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct RunDetails {
+    column_mapping: Vec<TapeMapping>,
+    notices: Vec<Notice>,
+}
+
+impl RunDetails {
+    /// What the engine found.
+    pub fn of(outcome: &Outcome) -> Self {
+        Self { column_mapping: outcome.mappings.clone(), notices: outcome.notices.kept().to_vec() }
+    }
+}
+
+/// A run as its item holds it: without its details.
 pub struct RunRecord<'r>(pub &'r Run);
 
 impl Serialize for RunRecord<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.write(serializer, &[])
+        self.0.write(serializer, &RunDetails::default())
     }
 }
 
 impl Run {
-    fn write<S: Serializer>(&self, serializer: S, column_mapping: &[TapeMapping]) -> Result<S::Ok, S::Error> {
+    fn write<S: Serializer>(&self, serializer: S, details: &RunDetails) -> Result<S::Ok, S::Error> {
         let weekday = usize::from(self.weekday());
         let progress = self.progress.map(|Progress { loans, bytes, total_bytes }| ProgressObject { loans, bytes, total_bytes });
-        let mut run = serializer.serialize_struct("Run", 21)?;
+        let mut run = serializer.serialize_struct("Run", 25)?;
         run.serialize_field("id", &self.origin.run_id)?;
         run.serialize_field("run_id", &self.origin.run_id)?;
         run.serialize_field("status", &self.status)?;
@@ -323,8 +358,12 @@ impl Run {
         run.serialize_field("completed_at", &self.completed_at.map(Moment))?;
         run.serialize_field("created_at", &Moment(self.created_at))?;
         run.serialize_field("rule_set", &self.origin.rule_set)?;
-        // It comes last: what is read of a stored run is cut there.
-        run.serialize_field("column_mapping", column_mapping)?;
+        run.serialize_field("ignored_rows", &self.ignored_rows)?;
+        run.serialize_field("superseded_rows", &self.superseded_rows)?;
+        run.serialize_field("notice_counts", &self.notice_counts)?;
+        // The details come last: what is read of a stored run is cut there.
+        run.serialize_field("column_mapping", &details.column_mapping)?;
+        run.serialize_field("notices", &details.notices)?;
         run.end()
     }
 }
@@ -414,7 +453,7 @@ mod tests {
                  \"pdate\":\"2026-02-01\",\"irr_target\":8.25,\"last_phase\":null,\"output_dir\":\"outputs/x\",\"error\":null,\
                  \"progress\":null,\"created_by\":null,\"started_at\":null,\"completed_at\":null,\
                  \"created_at\":\"2026-02-01T23:59:59.500Z\",\
-                 \"rule_set\":{{\"name\":\"built-in\",\"version\":\"1\",\"hash\":\"{hash}\"}},\"column_mapping\":[]}}"
+                 \"rule_set\":{{\"name\":\"built-in\",\"version\":\"1\",\"hash\":\"{hash}\"}},\"ignored_rows\":0,\"superseded_rows\":0,\"notice_counts\":{{}},\"column_mapping\":[],\"notices\":[]}}"
             )
         );
     }

@@ -24,7 +24,7 @@ use shared::{
     resources::Resources,
     results::csv::OutputFile,
     rules::rule_set::RuleSet,
-    run::Run,
+    run::{Run, RunDetails},
     storage::{
         StorageBackend as _, StorageError,
         parts::ObjectParts,
@@ -36,7 +36,7 @@ use shared::{
         StoreError, keys,
         runs::{Lease, MAX_ATTEMPTS, ObjectVersion, OutputInfo, RunRequest, Runs, StoredRun, TapeRef},
     },
-    tape::{source::TapeSource, text::RawCopy},
+    tape::{options::TapeOptions, source::TapeSource, text::RawCopy},
 };
 use uuid::Uuid;
 
@@ -358,7 +358,7 @@ impl Worker {
         let (rules, irr_target, tuning) = (assignment.rules.clone(), assignment.irr_target, self.tuning);
         let worked = tokio::task::spawn_blocking(move || {
             let destination = files.as_deref().map(|files| files as &dyn Destination);
-            work(&Job { tapes: &tapes, rules: &rules, irr_target, destination, progress: &progress, tuning })
+            work(&Job { tapes: &tapes, options: &TapeOptions::default(), rules: &rules, irr_target, destination, progress: &progress, tuning })
         });
         let stopped = |error| RunError::internal(Phase::Ingest, format!("The engine stopped: {error}"));
         Ok(worked.await.map_err(stopped)?)
@@ -417,7 +417,7 @@ impl Worker {
 
     /// Stores how the tapes were read.
     async fn keep_mapping(&self, run_id: Uuid, outcome: &Outcome) -> Result<ObjectVersion, Stop> {
-        self.keep_json(run_id, keys::COLUMN_MAPPING_FILE, &outcome.mappings).await
+        self.keep_json(run_id, keys::COLUMN_MAPPING_FILE, &RunDetails::of(outcome)).await
     }
 
     /// Stores something among the results of a run.

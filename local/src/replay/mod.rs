@@ -12,7 +12,7 @@ use shared::{
     manifest::{Counts, ENGINE_VERSION, Manifest, ManifestFile, archived_output, column_mapping},
     phases::pricing::IrrTarget,
     rules::rule_set::RuleSet,
-    tape::text::Fingerprint,
+    tape::{options::TapeOptions, text::Fingerprint},
 };
 
 use crate::{
@@ -108,6 +108,7 @@ fn run_again(archive: &Archive, args: &ReplayArgs, around: &Surroundings, findin
     let meter = Meter::new(around.terminal, tapes.iter().map(|tape| tape.size()).sum());
     let result = engine::run(&Job {
         tapes: &tapes,
+        options: &TapeOptions::default(),
         rules: &rules,
         irr_target,
         destination: Some(&comparing),

@@ -24,7 +24,11 @@ use crate::{
         csv::{LoanRows, OutputFile},
         summary::SummaryBuilder,
     },
-    tape::{TapeMapping, text::Fingerprint},
+    tape::{
+        TapeMapping,
+        notices::{Notice, Notices},
+        text::Fingerprint,
+    },
 };
 
 use super::{Destination, Job, Outcome, Progress, block::JudgedBlock, turnstile::Turnstile};
@@ -60,6 +64,9 @@ struct Results {
     summary: SummaryBuilder,
     /// For each tape, how many loans it had.
     loans: Vec<u64>,
+    notices: Notices,
+    /// What is to be said of each tape as a whole; the first of them is that of the tape that comes next.
+    tapes: std::iter::Enumerate<std::vec::IntoIter<Vec<Notice>>>,
     sink: Option<Sink>,
 }
 
@@ -170,14 +177,20 @@ fn not_encoded(file_name: &str, error: parquet::errors::ParquetError) -> RunErro
 }
 
 impl<'r> Assembly<'r> {
-    /// Opens the files of a job.
-    pub fn new(job: &'r Job<'r>) -> Result<Self, RunError> {
+    /// Opens the files of a job. `notices` are what is to be said of each tape as a whole.
+    pub fn new(job: &'r Job<'r>, notices: Vec<Vec<Notice>>) -> Result<Self, RunError> {
         let sink = job.destination.map(Sink::new).transpose()?;
         let assembly = Self {
             job,
             names: job.tapes.iter().map(|source| source.name().to_owned()).collect(),
             total_bytes: job.tapes.iter().map(|source| source.size()).sum(),
-            results: Turnstile::new(Results { summary: SummaryBuilder::default(), loans: vec![0; job.tapes.len()], sink }),
+            results: Turnstile::new(Results {
+                summary: SummaryBuilder::default(),
+                loans: vec![0; job.tapes.len()],
+                notices: Notices::default(),
+                tapes: notices.into_iter().enumerate(),
+                sink,
+            }),
             facts: Turnstile::new(GroupFile::default()),
             exceptions: Turnstile::new(GroupFile::default()),
             schemas: Schemas::new()?,
@@ -263,11 +276,13 @@ impl<'r> Assembly<'r> {
     /// Ends the files, once all blocks are appended. `inputs` are what the tapes were, `mappings` how they were read.
     pub fn finish(self, inputs: Vec<Fingerprint>, mappings: Vec<TapeMapping>) -> Result<Outcome, RunError> {
         let lost = || RunError::internal(Phase::Output, "A worker of the engine stopped. Please report this run.");
-        let (summary, last, loans) = self
+        let (summary, last, loans, notices) = self
             .results
             .visit(|results| {
                 let last = results.sink.as_mut().map(Sink::last_groups);
-                (std::mem::take(&mut results.summary), last, std::mem::take(&mut results.loans))
+                results.notices.finish();
+                let notices = std::mem::take(&mut results.notices);
+                (std::mem::take(&mut results.summary), last, std::mem::take(&mut results.loans), notices)
             })
             .ok_or_else(lost)?;
         check_loans(&loans, &mappings)?;
@@ -300,7 +315,7 @@ impl<'r> Assembly<'r> {
                 }
             }
         }
-        Ok(Outcome { summary, mappings, inputs, outputs, stored, index })
+        Ok(Outcome { summary, mappings, inputs, outputs, stored, index, notices })
     }
 }
 
@@ -343,6 +358,11 @@ impl Results {
     fn append(&mut self, judged: JudgedBlock, assembly: &Assembly<'_>, bytes: &AtomicU64) -> Result<Groups, RunError> {
         self.summary.merge(&judged.summary);
         self.loans[judged.tape] += judged.summary.total_loans();
+        while let Some((tape, notices)) = self.tapes.clone().next().filter(|(tape, _)| *tape <= judged.tape) {
+            self.notices.begin_tape(&assembly.names[tape], &notices);
+            self.tapes.next();
+        }
+        self.notices.add_block(judged.notices);
         (assembly.job.progress)(Progress {
             loans: self.summary.total_loans(),
             bytes: bytes.load(Ordering::Relaxed),

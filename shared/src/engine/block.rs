@@ -5,22 +5,30 @@ use std::{borrow::Cow, ops::Range};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    decimal::Decimal,
+    error::{RunError, RunErrorCode, shortened},
     facts::columns::{ExceptionColumns, FactColumns},
-    loan::{Field, Loan, Malformed, NUMBERS, NumberCell, OrdinaryLoan, WORDS, WordCell},
+    loan::{Field, Loan, Malformed, NUMBERS, NumberCell, OrdinaryLoan, Unit, WORDS, WordCell},
     phases::{buy_at_once, judge, pricing::IrrTarget, validate::FirstUse},
     results::{csv::LoanRows, summary::SummaryBuilder},
-    rules::rule_set::RuleSet,
+    rules::{canonical_word, rule_set::RuleSet},
     tape::{
         Tape,
         aliases::{Aliases, WordMemo},
+        cell::{content, has_cut_digits, is_clean, is_missing, says_nothing, trimmed},
         header::Header,
-        number::{self, read_cell, says_nothing},
-        records::{RecordBlock, Shape, split_fields},
+        notices::{BlockNotices, NoticeCode},
+        number::{self, parse_number, read_cell},
+        records::{RecordBlock, Shape, split_fields, unwrap_line},
+        rows::{RowLayout, RowRules},
         units::ColumnUnit,
     },
 };
 
 use super::cut::{Content, CutBlock, Spans};
+
+/// How much of a row an error shows, in characters.
+const SHOWN_CHARACTERS: usize = 200;
 
 /// How a tape's rows become loans.
 #[derive(Debug)]
@@ -34,18 +42,20 @@ pub struct RowReader<'t> {
     pub delimiter: u8,
     /// How many fields a row has.
     pub width: usize,
-    /// Whether it may have more.
-    pub extra_cells: bool,
+    /// What rows look like otherwise.
+    pub layout: RowLayout,
+    /// Which records are loans.
+    pub rules: RowRules,
     units: [ColumnUnit; NUMBERS],
     flag_contradictions: bool,
     /// What makes the numbers ordinary.
     ordinary: [number::Ordinary; NUMBERS],
-    /// Where each canonical column stands, in the order of `Field::ALL`.
-    pub position: [Option<usize>; Field::ALL.len()],
     /// Where the loan number stands, past all cells where there is none, and likewise the numbers and the words.
-    loan_number: usize,
+    pub loan_number: usize,
     numbers: [usize; NUMBERS],
     words: [usize; WORDS],
+    /// Where the number of units stands, if the tape has it.
+    number_of_units: Option<usize>,
     /// The columns that are only kept: where they stand, and how they begin as members of a JSON object.
     kept: Vec<(usize, String)>,
 }
@@ -62,17 +72,28 @@ impl<'t> RowReader<'t> {
             name: tape.name(),
             names_tape: false,
             delimiter: tape.delimiter(),
-            width: header.columns.len(),
-            extra_cells: tape.allows_extra_cells(),
+            width: header.width(),
+            layout: tape.rows(),
+            rules: RowRules::new(header, tape.rows()),
             units,
             flag_contradictions,
             ordinary: std::array::from_fn(|at| number::Ordinary::new(Field::NUMERIC[at], units[at], flag_contradictions)),
-            position: header.position,
             loan_number: place(Field::SellerLoanNumber),
             numbers: Field::NUMERIC.map(place),
             words: Field::WORDED.map(place),
+            number_of_units: header.position(Field::NumberOfUnits),
             kept: kept.map(|(at, column)| (at, json_text(&column.name) + ":")).collect(),
         }
+    }
+
+    /// Why the run cannot go on when another header stands below the first.
+    pub fn second_header(&self, line: u64, row: &str) -> RunError {
+        let message = format!(
+            "Line {line} is another header, below that on line {}: `{}`. Send the tables below them as tapes of their own.",
+            self.header.line,
+            shortened(row.trim(), SHOWN_CHARACTERS)
+        );
+        RunError::ingest(RunErrorCode::SecondHeader, self.name, Some(line), message)
     }
 
     /// Reads the rows of one of so many tapes: messages name the tape where there are several.
@@ -99,6 +120,8 @@ pub struct JudgedBlock {
     pub exceptions: ExceptionColumns,
     /// Counts and sums.
     pub summary: SummaryBuilder,
+    /// What happened that is no fault of a loan.
+    pub notices: BlockNotices,
 }
 
 /// The words that a worker has met, for each word of a loan.
@@ -123,7 +146,7 @@ pub struct Terms<'r> {
 pub fn judge_block(
     block: &RecordBlock,
     text: &str,
-    cut: &CutBlock,
+    cut: &mut CutBlock,
     (tape, reader): (usize, &RowReader<'_>),
     terms: Terms<'_>,
     repeats: &[(u32, FirstUse)],
@@ -131,7 +154,8 @@ pub fn judge_block(
     memos: &mut WordMemos,
 ) -> JudgedBlock {
     rows.clear();
-    let mut judged = JudgedBlock { tape, rows, ..JudgedBlock::default() };
+    let mut judged = JudgedBlock { tape, rows, notices: std::mem::take(&mut cut.notices), ..JudgedBlock::default() };
+    let cut = &*cut;
     judged.facts.tape = tape as u32;
     judged.exceptions.tape = tape as u32;
     if terms.store_facts {
@@ -139,17 +163,20 @@ pub fn judge_block(
     }
     let mut repeats = repeats.iter().peekable();
     let mut numbers = Vec::new();
-    let mut fields = Vec::with_capacity(reader.width);
     let mut kept = String::new();
     for (at, row) in cut.rows.iter().enumerate() {
         let record = &block.records[row.record as usize];
         let raw = &text[record.start as usize..record.end as usize];
         let first_use = repeats.next_if(|(row, _)| *row as usize == at).map(|(_, first_use)| first_use);
+        let line = if matches!(row.content, Content::Wrapped) { unwrap_line(raw) } else { None };
+        let mut fields = Vec::new();
         let cells = match row.content {
             Content::Malformed(_) => Cells::None,
             Content::Plain(plain) => Cells::Plain { text, spans: cut.spans(plain) },
-            Content::Quoted => {
-                split_fields(raw, Shape::Quoted, reader.delimiter, &mut fields);
+            Content::Quoted | Content::Wrapped => {
+                let (record, shape) = line.as_deref().map_or((raw, record.shape), |line| (line, Shape::Quoted));
+                fields.reserve(reader.width);
+                split_fields(record, shape, reader.delimiter, &mut fields);
                 Cells::Split(&fields)
             }
         };
@@ -175,7 +202,10 @@ pub fn judge_block(
             Content::Malformed(reason) => {
                 loan.malformed = Some(Malformed { reason, raw, source_file: reader.told_name() });
             }
-            Content::Plain(_) | Content::Quoted => read.fill(&mut loan, &cells, reader),
+            Content::Plain(_) | Content::Quoted | Content::Wrapped => {
+                read.fill(&mut loan, &cells, reader);
+                read_units(&mut loan, &cells, reader, &mut judged.notices);
+            }
         }
         judge_in_full(&mut judged, &loan, first_use, terms);
     }
@@ -308,7 +338,9 @@ impl QuickRead {
         let complete = micros.iter().fold(true, |complete, micros| complete & (*micros != Self::NO_NUMBER))
             & codes.iter().fold(true, |complete, code| complete & (*code != Self::NO_WORD));
         let seller_loan_number = cells.get(reader.loan_number).unwrap_or("");
-        let ordinary = complete && !says_nothing(seller_loan_number);
+        let plain_number = is_clean(seller_loan_number) && !is_missing(seller_loan_number) && !has_cut_digits(seller_loan_number);
+        let one_unit = reader.number_of_units.is_none_or(|at| cells.get(at).is_none_or(|cell| cell == "1" || cell.is_empty()));
+        let ordinary = complete && plain_number && one_unit;
         if ordinary { Some(OrdinaryLoan { line, seller_loan_number, micros, codes }) } else { None }
     }
 
@@ -316,9 +348,10 @@ impl QuickRead {
     #[inline(never)]
     fn fill<'c>(&self, loan: &mut Loan<'c>, cells: &Cells<'c>, reader: &RowReader<'_>) {
         let cell = |at: usize| cells.get(at).unwrap_or("");
-        let number = cell(reader.loan_number);
-        if !says_nothing(number) {
-            loan.seller_loan_number = Some(Cow::Borrowed(number));
+        let number = content(cell(reader.loan_number));
+        loan.number_is_cut = has_cut_digits(&number);
+        if !is_missing(&number) {
+            loan.seller_loan_number = Some(number);
         }
         for (at, field) in Field::NUMERIC.into_iter().enumerate() {
             let written = cell(reader.numbers[at]);
@@ -331,11 +364,36 @@ impl QuickRead {
             let written = cell(reader.words[at]);
             *word = match self.codes[at] {
                 Self::NO_WORD if says_nothing(written) => WordCell::Missing,
-                Self::NO_WORD => WordCell::Other(written.trim()),
+                Self::NO_WORD => WordCell::Other(trimmed(written)),
                 code => WordCell::Known(code),
             };
         }
     }
+}
+
+/// Makes a single-family house, or two to four units, what the number of units says.
+fn read_units<'c>(loan: &mut Loan<'c>, cells: &Cells<'c>, reader: &RowReader<'_>, notices: &mut BlockNotices) {
+    const PROPERTY_TYPE: usize = 0;
+    let Some(written) = reader.number_of_units.and_then(|at| cells.get(at)) else { return };
+    let Ok(Some(number)) = parse_number(&content(written), Unit::Count) else { return };
+    let WordCell::Known(code) = loan.words[PROPERTY_TYPE] else { return };
+    let word = canonical_word(PROPERTY_TYPE, code);
+    if !matches!(word, "sfr" | "2-4_unit") {
+        return;
+    }
+    let shown = || cells.get(reader.words[PROPERTY_TYPE]).map_or("", trimmed);
+    let within = |least: i64, most: i64| {
+        number.value >= Decimal::from_integer(least) && number.value <= Decimal::from_integer(most)
+    };
+    if within(5, i64::MAX) {
+        loan.words[PROPERTY_TYPE] = WordCell::ManyUnits { written: shown(), units: trimmed(written) };
+    } else if word == "sfr" && within(2, 4) {
+        let Some(code) = Aliases::built_in().vocabularies()[PROPERTY_TYPE].code("2-4_unit") else { return };
+        loan.words[PROPERTY_TYPE] = WordCell::Known(code);
+    } else {
+        return;
+    }
+    notices.tally(NoticeCode::UnitsMakeType, None, loan.line, &format!("{} with {} units", shown(), trimmed(written)));
 }
 
 /// Appends the cells that are only kept as one JSON object.

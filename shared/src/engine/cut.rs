@@ -5,10 +5,13 @@ use std::{borrow::Cow, ops::Range};
 use wide::u8x16;
 
 use crate::{
-    loan::{Field, MalformedReason},
+    error::RunError,
+    loan::MalformedReason,
     tape::{
-        number::says_nothing,
-        records::{Record, RecordBlock, Shape, split_fields},
+        cell,
+        notices::{BlockNotices, NoticeCode},
+        records::{Record, RecordBlock, Shape, split_fields, unwrap_line},
+        rows::RowKind,
     },
 };
 
@@ -27,6 +30,10 @@ pub struct CutBlock {
     delimiters: Vec<u32>,
     /// The loan numbers, hashed, each with the place of its row.
     pub keys: Vec<(u32, NumberKey)>,
+    /// What is to be said of records that are no rows, and of rows that lack something.
+    pub notices: BlockNotices,
+    /// Why the run cannot go on: the first reason in the block.
+    pub failure: Option<RunError>,
 }
 
 /// What a record is, beyond its place in the text.
@@ -45,6 +52,8 @@ pub enum Content {
     Plain(PlainFields),
     /// Fields of which some may be quoted.
     Quoted,
+    /// One quoted field that holds the whole line.
+    Wrapped,
     /// What cannot be read.
     Malformed(MalformedReason),
 }
@@ -75,56 +84,114 @@ impl Spans<'_> {
 }
 
 impl CutBlock {
-    /// Cuts the records of a block into fields, drops the rows in which every cell is empty, and hashes the loan numbers.
+    /// Cuts the records of a block into fields, leaves out those that are no loans, and hashes the loan numbers.
     pub fn cut(&mut self, block: &RecordBlock, text: &str, reader: &RowReader<'_>, hasher: &NumberHasher) {
         self.rows.clear();
         self.delimiters.clear();
         self.keys.clear();
+        self.notices = BlockNotices::default();
+        self.failure = None;
         for (at, record) in block.records.iter().enumerate() {
             let raw = &text[record.start as usize..record.end as usize];
-            let row = self.rows.len() as u32;
-            let (content, number) = match record.shape {
-                Shape::Malformed(reason) => (Content::Malformed(reason), None),
-                Shape::Plain => self.cut_plain(record, raw, text, reader),
-                Shape::Quoted => cut_quoted(raw, reader),
-            };
-            if let Content::Malformed(MalformedReason::FieldCount { .. }) = content
-                && is_empty_row(raw, reader.delimiter)
-            {
-                continue;
+            let found = Found { record, raw, reader, hasher, at: at as u32 };
+            match record.shape {
+                Shape::Malformed(reason) => self.push(&found, Content::Malformed(reason), None),
+                _ if reader.layout.unwraps && self.cut_wrapped(&found) => {}
+                Shape::Plain => self.cut_plain(&found, text),
+                _ => {
+                    let mut fields = Vec::with_capacity(reader.width);
+                    split_fields(raw, record.shape, reader.delimiter, &mut fields);
+                    self.cut_fields(&found, Content::Quoted, &fields);
+                }
             }
-            match number {
-                Some(number) if !says_nothing(&number) => self.keys.push((row, hasher.key(&number))),
-                Some(_) if is_empty_row(raw, reader.delimiter) => continue,
-                _ => {}
-            }
-            self.rows.push(Row { record: at as u32, content });
         }
     }
 
-    fn cut_plain<'b>(
-        &mut self,
-        record: &Record,
-        raw: &str,
-        text: &'b str,
-        reader: &RowReader<'_>,
-    ) -> (Content, Option<Cow<'b, str>>) {
+    /// Cuts a record that is one quoted field by the line in it; false when it is not.
+    fn cut_wrapped(&mut self, found: &Found<'_, '_>) -> bool {
+        let Some(line) = unwrap_line(found.raw) else { return false };
+        let mut fields = Vec::with_capacity(found.reader.width);
+        split_fields(&line, Shape::Quoted, found.reader.delimiter, &mut fields);
+        self.cut_fields(found, Content::Wrapped, &fields);
+        true
+    }
+
+    #[inline]
+    fn cut_plain(&mut self, found: &Found<'_, '_>, text: &str) {
+        let Found { record, raw, reader, .. } = found;
         let first = self.delimiters.len();
         self.delimiters.push(record.start.wrapping_sub(1));
         push_positions(raw.as_bytes(), reader.delimiter, record.start, &mut self.delimiters);
         self.delimiters.push(record.end);
         let fields = self.delimiters.len() - first - 1;
-        if fields != reader.width && !(reader.extra_cells) {
-            self.delimiters.truncate(first);
-            let found = u32::try_from(fields).unwrap_or(u32::MAX);
-            return (Content::Malformed(MalformedReason::FieldCount { expected: reader.width as u32, found }), None);
-        }
         let plain = PlainFields { first: first as u32, fields: fields as u32 };
-        let number = reader.position[Field::SellerLoanNumber as usize].map(|at| {
-            let span = self.spans(plain).get(at);
-            Cow::Borrowed(span.map_or("", |span| &text[span]))
-        });
-        (Content::Plain(plain), number)
+        let cell = |at: usize| self.spans(plain).get(at).map_or("", |span| &text[span]);
+        if fields == reader.width && reader.rules.is_plainly_a_loan(cell) {
+            let key = found.hasher.key(cell(reader.loan_number));
+            let row = self.rows.len() as u32;
+            self.keys.push((row, key));
+            self.rows.push(Row { record: found.at, content: Content::Plain(plain) });
+            return;
+        }
+        let cells: Vec<Cow<'_, str>> = (0..fields).map(|at| Cow::Borrowed(cell(at))).collect();
+        if !self.cut_closely(found, Content::Plain(plain), &cells) {
+            self.delimiters.truncate(first);
+        }
+    }
+
+    fn cut_fields(&mut self, found: &Found<'_, '_>, content: Content, fields: &[Cow<'_, str>]) {
+        let cell = |at: usize| fields.get(at).map_or("", |cell| cell.as_ref());
+        if fields.len() == found.reader.width && found.reader.rules.is_plainly_a_loan(cell) {
+            let key = found.hasher.key(cell(found.reader.loan_number));
+            self.push(found, content, Some(key));
+        } else {
+            self.cut_closely(found, content, fields);
+        }
+    }
+
+    /// Takes in a record that is no loan at a glance; false when its fields are not needed.
+    fn cut_closely(&mut self, found: &Found<'_, '_>, content: Content, cells: &[Cow<'_, str>]) -> bool {
+        let Found { record, raw, reader, .. } = found;
+        match reader.rules.kind(cells, record.line, record.ended) {
+            RowKind::Blank => return false,
+            RowKind::HeaderAgain => {
+                self.notices.ignore(NoticeCode::HeaderAgain, record.line, || format!("The header stands here once more: {}", raw.trim()));
+                return false;
+            }
+            RowKind::NotALoan => {
+                let shown = raw.trim_matches(|c: char| c.is_whitespace() || c.is_control());
+                let text = || if shown.is_empty() { "A mark of the end of a file.".to_owned() } else { format!("No loan: {shown}") };
+                self.notices.ignore(NoticeCode::NotALoan, record.line, text);
+                return false;
+            }
+            RowKind::SecondHeader => {
+                self.failure.get_or_insert_with(|| reader.second_header(record.line, raw));
+                return false;
+            }
+            RowKind::Misfit(reason) => {
+                self.push(found, Content::Malformed(reason), None);
+                return false;
+            }
+            RowKind::ShortLoan => {
+                let text = || format!("The row has {} of {} fields; those behind count as empty.", cells.len(), reader.width);
+                self.notices.add(NoticeCode::ShortRows, record.line, text);
+            }
+            RowKind::Loan => {}
+        }
+        let number = cell::content(cells.get(reader.loan_number).map_or("", |cell| cell.as_ref()));
+        if cell::is_whole_with_point(&number) {
+            self.notices.tally(NoticeCode::DecimalLoanNumbers, None, record.line, &number);
+        }
+        let counts = !cell::is_missing(&number) && !cell::has_cut_digits(&number);
+        self.push(found, content, counts.then(|| found.hasher.key(&number)));
+        true
+    }
+
+    #[inline]
+    fn push(&mut self, found: &Found<'_, '_>, content: Content, key: Option<NumberKey>) {
+        let row = self.rows.len() as u32;
+        self.keys.extend(key.map(|key| (row, key)));
+        self.rows.push(Row { record: found.at, content });
     }
 
     /// The fields of a plain record.
@@ -145,26 +212,14 @@ impl CutBlock {
     }
 }
 
-fn cut_quoted<'b>(raw: &str, reader: &RowReader<'_>) -> (Content, Option<Cow<'b, str>>) {
-    let mut fields = Vec::with_capacity(reader.width);
-    split_fields(raw, Shape::Quoted, reader.delimiter, &mut fields);
-    if fields.len() != reader.width && !reader.extra_cells {
-        let found = u32::try_from(fields.len()).unwrap_or(u32::MAX);
-        return (Content::Malformed(MalformedReason::FieldCount { expected: reader.width as u32, found }), None);
-    }
-    let at = reader.position[Field::SellerLoanNumber as usize];
-    let number = at.map(|at| Cow::Owned(fields.get(at).map_or_else(String::new, |field| field.to_string())));
-    (Content::Quoted, number)
-}
-
-/// Whether every cell of a record is empty.
-fn is_empty_row(raw: &str, delimiter: u8) -> bool {
-    if raw.bytes().any(|b| b != delimiter && !b.is_ascii_whitespace() && b != b'"' && b.is_ascii()) {
-        return false;
-    }
-    let mut fields = Vec::new();
-    split_fields(raw, Shape::Quoted, delimiter, &mut fields);
-    fields.iter().all(|field| field.trim().is_empty())
+/// A record that is being cut.
+struct Found<'b, 't> {
+    record: &'b Record,
+    raw: &'b str,
+    reader: &'b RowReader<'t>,
+    hasher: &'b NumberHasher,
+    /// Its place among the records of the block.
+    at: u32,
 }
 
 /// Appends where a byte stands, counted from `base`: sixteen bytes at a time.
@@ -200,21 +255,6 @@ mod tests {
             push_positions(text.as_bytes(), b',', 10, &mut found);
             let expected: Vec<u32> = text.bytes().enumerate().filter(|(_, b)| *b == b',').map(|(at, _)| at as u32 + 10).collect();
             assert_eq!(found, expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn rows_of_empty_cells_are_recognized() {
-        for (raw, empty) in [
-            (",,,", true),
-            (" , ,\t", true),
-            ("\"\",\"  \"", true),
-            ("\"\"\"\",", false),
-            (",0,", false),
-            ("\u{a0},", true),
-            ("é,", false),
-        ] {
-            assert_eq!(is_empty_row(raw, b','), empty, "{raw}");
         }
     }
 }

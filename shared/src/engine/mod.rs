@@ -30,6 +30,8 @@ use crate::{
     tape::{
         Tape, TapeMapping,
         header::HeaderBudget,
+        notices::Notices,
+        options::TapeOptions,
         records::RecordBlock,
         source::TapeSource,
         text::{Fingerprint, RawCopy},
@@ -60,6 +62,8 @@ pub trait Destination: Sync {
 pub struct Job<'r> {
     /// The tapes, in the order in which their loans come.
     pub tapes: &'r [Box<dyn TapeSource>],
+    /// How the tapes are read, beyond what they say themselves.
+    pub options: &'r TapeOptions,
     /// The rules.
     pub rules: &'r RuleSet,
     /// The target that prices follow from.
@@ -114,6 +118,8 @@ pub struct Outcome {
     pub stored: Vec<(&'static str, Fingerprint)>,
     /// Where each page of them is.
     pub index: ResultsIndex,
+    /// What happened that is no fault of a loan.
+    pub notices: Notices,
 }
 
 /// Runs the phases from ingest to output on all tapes of a job.
@@ -123,6 +129,7 @@ pub struct Outcome {
 /// drop.
 pub fn run(job: &Job<'_>) -> Result<Outcome, RunError> {
     let tapes = open_tapes(job)?;
+    let notices = tapes.iter().map(|tape| tape.notices().to_vec()).collect();
     let readers: Vec<RowReader<'_>> = tapes.iter().map(|tape| RowReader::new(tape, job.rules).among(tapes.len())).collect();
     let terms = Terms {
         rules: job.rules,
@@ -130,7 +137,7 @@ pub fn run(job: &Job<'_>) -> Result<Outcome, RunError> {
         list_rows: job.destination.is_some(),
         store_facts: job.destination.is_some_and(|destination| destination.keeps_records()),
     };
-    let crew = Crew { terms, readers: &readers, intake: Intake::new(job, &tapes, &readers), assembly: Assembly::new(job)? };
+    let crew = Crew { terms, readers: &readers, intake: Intake::new(job, &tapes, &readers), assembly: Assembly::new(job, notices)? };
     work_together(&crew, job.tuning.threads)?;
     crew.assembly.finish(crew.intake.finish(), tapes.iter().map(Tape::mapping).collect())
 }
@@ -142,7 +149,7 @@ pub fn run(job: &Job<'_>) -> Result<Outcome, RunError> {
 fn open_tapes<'j>(job: &Job<'j>) -> Result<Vec<Tape<'j>>, RunError> {
     let mut headers = HeaderBudget::default();
     let opened = job.tapes.iter().map(|source| {
-        let tape = Tape::open(source.as_ref())?;
+        let tape = Tape::open(source.as_ref(), job.options)?;
         headers.add(tape.header(), tape.name())?;
         Ok(tape)
     });
@@ -167,9 +174,13 @@ impl Workers for Crew<'_, '_> {
                 let names = self.assembly.names();
                 repeats.iter().map(|repeat| (repeat.row as u32, repeat.first_use(names))).collect()
             };
-            let Some(repeats) = self.intake.pass(ticket, tape, &block, &cut, first_uses) else { return Ok(()) };
+            let failure = cut.failure.take();
+            let Some(repeats) = self.intake.pass(ticket, tape, &block, &cut, |repeats| failure.map_or(Ok(first_uses(repeats)), Err)) else {
+                return Ok(());
+            };
+            let repeats = repeats?;
             let (reader, room) = (&self.readers[tape], self.assembly.room());
-            let judged = judge_block(&block, text, &cut, (tape, reader), self.terms, &repeats, room, &mut memos);
+            let judged = judge_block(&block, text, &mut cut, (tape, reader), self.terms, &repeats, room, &mut memos);
             if self.assembly.append(ticket, judged, self.intake.bytes())?.is_none() {
                 return Ok(());
             }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     decimal::Decimal,
-    loan::{Field, NUMBERS, OrdinaryLoan, Reading, WORDS, WordCell},
+    loan::{Field, MANY_UNITS, NUMBERS, OrdinaryLoan, Reading, WORDS, WordCell},
     phases::{
         disposition::{Decided, Disposition},
         pricing::{Price, TenThousandths},
@@ -147,6 +147,10 @@ impl WordColumn {
             WordCell::Missing => Self::MISSING,
             WordCell::Other(written) => {
                 self.others.push(written);
+                Self::OTHER
+            }
+            WordCell::ManyUnits { .. } => {
+                self.others.push(MANY_UNITS);
                 Self::OTHER
             }
         });

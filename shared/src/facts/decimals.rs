@@ -65,8 +65,8 @@ impl DecimalType {
     pub const fn of(unit: Unit) -> Self {
         match unit {
             Unit::Money => MONEY,
-            Unit::Percent => PERCENT,
-            Unit::Count => SCORE,
+            Unit::Percent | Unit::Ratio => PERCENT,
+            Unit::Text | Unit::Word | Unit::Count | Unit::Months | Unit::Date => SCORE,
         }
     }
 

@@ -470,7 +470,7 @@ impl Rows for FactColumns {
     fn encode(parts: &[Part<Self>], schema: &FileSchema, tapes: &[String]) -> Result<Vec<EncodedColumn>> {
         let disposition = |code: u8| Disposition::ALL.get(usize::from(code)).map_or("", |disposition| disposition.as_str());
         let mut columns = vec![schema.tapes(parts, |c| c.tape, tapes)?, schema.lines(parts, |c| &c.lines)?];
-        for field in Field::ALL {
+        for field in Field::CANONICAL {
             columns.push(match field.info().kind {
                 FieldKind::Text => schema.texts(field.name(), parts, |c| &c.loan_numbers)?,
                 FieldKind::Number(at) if field.info().unit == Unit::Money => {
@@ -478,6 +478,7 @@ impl Rows for FactColumns {
                 }
                 FieldKind::Number(at) => schema.numbers(field.name(), parts, move |c| &c.numbers[at])?,
                 FieldKind::Word(at) => schema.words(field.name(), at, parts)?,
+                FieldKind::Standard(_) => continue,
             });
         }
         columns.push(schema.table_codes("disposition", parts, |c| &c.dispositions, disposition)?);

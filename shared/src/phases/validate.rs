@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use crate::{
+    decimal::Decimal,
     loan::{Field, FieldKind, Loan, NumberCell, Reading, Unreadable, WordCell},
     rules::{Evidence, ExceptionType, MISSING, Severity, concat, excerpt},
-    tape::units::ColumnUnit,
+    tape::number::LARGEST_NOTE_RATE,
 };
 
 use super::Exception;
@@ -57,6 +58,7 @@ pub fn validate<'l, 't>(loan: &'l Loan<'t>, first_use: Option<&FirstUse>) -> Val
     let sound = first_use.is_none()
         && loan.malformed.is_none()
         && loan.seller_loan_number.is_some()
+        && !loan.number_is_cut
         && loan.words[0] != WordCell::Missing
         && Field::NUMERIC.iter().zip(&loan.numbers).all(|(field, cell)| match cell.reading {
             Reading::Value(value) => !field.info().required || !value.is_zero(),
@@ -87,6 +89,9 @@ fn failures(loan: &Loan<'_>, first_use: Option<&FirstUse>) -> Vec<Exception> {
             Evidence { field: missing.join(",").into(), actual: MISSING.into(), limit: "present".into(), excess: None, message };
         exceptions.push(hard(ExceptionType::MissingField, evidence));
     }
+    if loan.number_is_cut {
+        exceptions.push(hard(ExceptionType::InvalidValue, cut_number(loan)));
+    }
     for (field, cell) in Field::NUMERIC.into_iter().zip(&loan.numbers) {
         if let Reading::Unreadable(why) = cell.reading {
             exceptions.push(hard(ExceptionType::InvalidValue, unreadable(field, cell, why)));
@@ -109,21 +114,44 @@ fn missing_fields(loan: &Loan<'_>) -> impl Iterator<Item = Field> {
     let is_missing = |field: &Field| match field.info().kind {
         FieldKind::Text => loan.seller_loan_number.is_none(),
         FieldKind::Word(at) => loan.words[at] == WordCell::Missing,
+        FieldKind::Standard(_) => false,
         FieldKind::Number(at) => match loan.numbers[at].reading {
             Reading::Missing => true,
             Reading::Value(value) => value.is_zero(),
             Reading::Unreadable(_) => false,
         },
     };
-    Field::ALL.into_iter().filter(|field| field.info().required).filter(is_missing)
+    Field::CANONICAL.into_iter().filter(|field| field.info().required).filter(is_missing)
+}
+
+/// The evidence of a loan number that a spreadsheet wrote in its own way: it may be that of another loan.
+fn cut_number(loan: &Loan<'_>) -> Evidence {
+    let (field, written) = (Field::SellerLoanNumber, loan.shown_number());
+    let message = format!(
+        "{} \"{}\" is not the seller's: a spreadsheet has cut its digits. Send the tape with the column as text",
+        field.info().label,
+        excerpt(written)
+    );
+    let limit = "a number with all its digits".into();
+    Evidence { field: field.name().into(), actual: written.to_owned().into(), limit, excess: None, message }
 }
 
 fn unreadable(field: Field, cell: &NumberCell<'_>, why: Unreadable) -> Evidence {
     let label = field.info().label;
     let written = excerpt(cell.written);
-    let bound = field.info().fraction_bound.map_or_else(String::new, |bound| bound.to_string());
+    let zones = field.info().zones.map(|zones| (zones.fraction_to.to_string(), zones.percent_from.to_string()));
+    let (fraction_to, percent_from) = zones.unwrap_or_default();
     let (limit, message) = match why {
         Unreadable::NotANumber => ("a number".to_owned(), concat(&[label, " \"", written, "\" is not a number"])),
+        Unreadable::DecimalComma => (
+            "a number with a decimal point".to_owned(),
+            format!(
+                "{label} \"{written}\" has a comma, which may be a decimal comma: write a point, or say decimal = \",\" in a profile"
+            ),
+        ),
+        Unreadable::PercentSign => {
+            ("a number without a percent sign".to_owned(), format!("{label} \"{written}\" has a percent sign, and is no percentage"))
+        }
         Unreadable::TooManyDigits => {
             let most = crate::decimal::MAX_DIGITS;
             (
@@ -132,24 +160,33 @@ fn unreadable(field: Field, cell: &NumberCell<'_>, why: Unreadable) -> Evidence 
             )
         }
         Unreadable::FractionInPercents => (
-            unit_limit(ColumnUnit::Percent, &bound),
+            format!("a percentage: 0 or > {fraction_to}"),
             format!(
-                "{label} {written} contradicts its column, which holds percentages: a value of at most {bound} there looks like a fraction"
+                "{label} {written} contradicts its column, which holds percentages: a value of at most {fraction_to} there looks like \
+                 a fraction"
             ),
         ),
+        Unreadable::RatioInPercents => (
+            format!("a percentage: 0 or >= {percent_from}"),
+            format!("{label} {written} contradicts its column, which holds percentages: {written} may be {} %", hundredfold(cell)),
+        ),
         Unreadable::PercentInFractions => (
-            unit_limit(ColumnUnit::Fraction, &bound),
+            format!("a fraction: < {percent_from}"),
             format!(
-                "{label} {written} contradicts its column, which holds fractions: a value above {bound} there looks like a percentage"
+                "{label} {written} contradicts its column, which holds fractions: a value of {percent_from} or more there looks like a \
+                 percentage"
             ),
+        ),
+        Unreadable::NoNoteRate => (
+            format!("0 to {LARGEST_NOTE_RATE} percent"),
+            format!("{label} {written} is no rate of a note: those are from 0 to {LARGEST_NOTE_RATE} %. A decimal point may be missing"),
         ),
     };
     Evidence { field: field.name().into(), actual: cell.written.to_owned().into(), limit: limit.into(), excess: None, message }
 }
 
-fn unit_limit(unit: ColumnUnit, bound: &str) -> String {
-    match unit {
-        ColumnUnit::Percent => format!("a percentage: 0 or > {bound}"),
-        ColumnUnit::Fraction => format!("a fraction: <= {bound}"),
-    }
+/// A hundred times the number that a cell writes.
+fn hundredfold(cell: &NumberCell<'_>) -> String {
+    let number: Option<Decimal> = cell.written.parse().ok();
+    number.and_then(Decimal::times_hundred).map_or_else(|| cell.written.to_owned(), |number| number.to_string())
 }

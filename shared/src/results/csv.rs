@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     decimal::Decimal,
-    loan::{Field, Loan, NumberCell, OrdinaryLoan, Reading, WORDS, WordCell},
+    loan::{Field, Loan, NumberCell, OrdinaryLoan, Reading, WORDS, WordCell, MANY_UNITS},
     phases::{
         Exception,
         disposition::{Decided, Disposition},
@@ -56,7 +56,7 @@ impl OutputFile {
 
     /// The header row.
     pub fn header(self) -> Vec<u8> {
-        let loan = || Field::ALL.iter().map(|f| f.name()).chain(["disposition", "pricing_spread", "final_price"]);
+        let loan = || Field::CANONICAL.iter().map(|f| f.name()).chain(["disposition", "pricing_spread", "final_price"]);
         let columns: Vec<&str> = match self {
             Self::PurchaseTape => loan().collect(),
             Self::ProjectedTape => loan().chain(["projection_reason"]).collect(),
@@ -171,6 +171,7 @@ fn push_canonical(out: &mut Vec<u8>, loan: &Loan<'_>) {
             WordCell::Missing => {}
             WordCell::Known(code) => out.extend_from_slice(canonical_word(at, *code).as_bytes()),
             WordCell::Other(written) => push_text(out, written),
+            WordCell::ManyUnits { .. } => push_text(out, MANY_UNITS),
         }
     }
     push_numbers(out, &loan.numbers[5..]);
@@ -407,9 +408,9 @@ mod tests {
     #[test]
     fn the_columns_are_written_in_the_order_of_the_header() {
         // What `push_canonical` takes for granted: the number, five numbers, the words, two numbers.
-        assert_eq!(Field::ALL[1..6], Field::NUMERIC[..5]);
-        assert_eq!(Field::ALL[6..9], Field::WORDED);
-        assert_eq!(Field::ALL[9..], Field::NUMERIC[5..]);
+        assert_eq!(Field::CANONICAL[1..6], Field::NUMERIC[..5]);
+        assert_eq!(Field::CANONICAL[6..9], Field::WORDED);
+        assert_eq!(Field::CANONICAL[9..], Field::NUMERIC[5..]);
     }
 
     proptest! {

@@ -450,7 +450,7 @@ impl Cut {
         match self.place {
             Place::Word(at) => match loan.words[at] {
                 WordCell::Known(code) => usize::from(code),
-                WordCell::Other(_) => groups - 1,
+                WordCell::Other(_) | WordCell::ManyUnits { .. } => groups - 1,
                 WordCell::Missing => groups,
             },
             Place::Number(at, bounds, group) => match loan.numbers[at].micros() {

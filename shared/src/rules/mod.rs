@@ -10,8 +10,11 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::{
     decimal::Decimal,
     error::shortened,
-    loan::{Field, FieldKind, Loan, NumberCell, Reading, Unit, WordCell},
-    tape::aliases::{Aliases, fold_word},
+    loan::{Field, FieldKind, Loan, NumberCell, Reading, Unit, WordCell, MANY_UNITS},
+    tape::{
+        aliases::{Aliases, fold_word},
+        cell::is_date_cell,
+    },
 };
 
 /// Whether an exception turns a loan down.
@@ -331,6 +334,7 @@ impl Rule {
             Check::Word { at, list } => match loan.words[*at] {
                 WordCell::Known(code) => list.known >> code & 1 == 1,
                 WordCell::Other(written) => !list.others.is_empty() && list.others.contains(&fold_word(written)),
+                WordCell::ManyUnits { .. } => list.others.contains(&fold_word(MANY_UNITS)),
                 WordCell::Missing => false,
             },
         }
@@ -342,16 +346,22 @@ impl Rule {
             Check::Number { at, min, max } => self.number_evidence(&loan.numbers[*at], min.as_ref(), max.as_ref()),
             Check::Word { at, list } => {
                 let label = self.field.info().label;
+                let quoted = |written: &str| concat(&["\"", excerpt(written), "\""]);
                 let (actual, written): (Cow<'static, str>, _) = match loan.words[*at] {
                     WordCell::Missing => {
                         let message = concat(&[label, " is missing; ", &self.wanted]);
                         return self.failed(MISSING.into(), &self.limit, None, message);
                     }
-                    WordCell::Known(code) => (canonical_word(*at, code).into(), canonical_word(*at, code)),
-                    WordCell::Other(written) => (written.to_owned().into(), written),
+                    WordCell::Known(code) => (canonical_word(*at, code).into(), quoted(canonical_word(*at, code))),
+                    WordCell::Other(written) if is_date_cell(written) => {
+                        (written.to_owned().into(), quoted(written) + ", a date that a spreadsheet made of what was typed,")
+                    }
+                    WordCell::Other(written) => (written.to_owned().into(), quoted(written)),
+                    WordCell::ManyUnits { written, units } => {
+                        (MANY_UNITS.into(), concat(&[&quoted(written), " with ", excerpt(units), " units"]))
+                    }
                 };
-                let message =
-                    concat(&[label, " \"", excerpt(written), "\" is not one of ", &shortened(&list.text, MAX_LIST_CHARACTERS)]);
+                let message = concat(&[label, " ", &written, " is not one of ", &shortened(&list.text, MAX_LIST_CHARACTERS)]);
                 self.failed(actual, &self.limit, None, message)
             }
         }
@@ -478,7 +488,7 @@ pub fn canonical_word(at: usize, code: u8) -> &'static str {
 fn push_distance(out: &mut String, field: Field, excess: Decimal) {
     match field.info().unit {
         Unit::Percent => excess.push_plain(out, 2),
-        Unit::Money | Unit::Count => field.push_shown(out, excess),
+        _ => field.push_shown(out, excess),
     }
 }
 
@@ -486,7 +496,7 @@ fn push_distance(out: &mut String, field: Field, excess: Decimal) {
 fn place(field: Field) -> usize {
     match field.info().kind {
         FieldKind::Number(at) | FieldKind::Word(at) => at,
-        FieldKind::Text => 0,
+        FieldKind::Text | FieldKind::Standard(_) => 0,
     }
 }
 

@@ -425,7 +425,10 @@ fn list(value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<Vec<String>> {
 /// loan would pass.
 fn bound(value: &Spanned<DeValue<'_>>, name: &str, field: Field) -> Parsed<Decimal> {
     let percent = number(value, name)?;
-    let hundredfold = percent.times_hundred().filter(|_| field.info().reads_as_fraction(percent));
+    let hundredfold = percent.times_hundred().filter(|_| {
+        let most = field.info().zones.map(|zones| zones.fraction_to);
+        percent.is_positive() && most.is_some_and(|most| percent <= most)
+    });
     let Some(hundredfold) = hundredfold else { return Ok(percent) };
     let written = percent.with_min_decimals(2);
     Err((value.span(), format!("`{name}` of {field}: {written} means {percent} %: write {hundredfold}")))

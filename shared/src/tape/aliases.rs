@@ -2,24 +2,80 @@
 
 use std::{collections::HashMap, ops::Range, sync::LazyLock};
 
-use crate::loan::{Field, WORDS};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use super::window::Window;
+use crate::loan::{Field, FieldKind, Unit, WORDS};
+
+use super::{cell::content, window::Window};
 
 const ALIASES: &str = include_str!("aliases.toml");
 
 /// The aliases of headers and words, ready for look-up.
 #[derive(Debug)]
 pub struct Aliases {
-    headers: HashMap<String, Field>,
+    headers: HashMap<String, Vec<Claim>>,
     words: [Vocabulary; WORDS],
+    standard_words: Vec<(Field, Vocabulary)>,
+}
+
+/// How sure a header is to mean a field. The lowest wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rank {
+    /// It names what is for sale now: `Current UPB`.
+    Sold = 1,
+    /// It names the field plainly: `Loan Amount`.
+    Plain = 2,
+    /// It names what was at origination: `Original Balance`.
+    Past = 3,
+    /// It may mean something else: `Coupon`.
+    Weak = 4,
+}
+
+impl Rank {
+    const ALL: [(Self, &'static str); 4] = [(Self::Sold, "sold"), (Self::Plain, "plain"), (Self::Past, "past"), (Self::Weak, "weak")];
+}
+
+impl Serialize for Rank {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(*self as u8)
+    }
+}
+
+impl<'de> Deserialize<'de> for Rank {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u8::deserialize(deserializer)?;
+        let found = Self::ALL.into_iter().find(|(rank, _)| *rank as u8 == number);
+        found.map(|(rank, _)| rank).ok_or_else(|| D::Error::custom(format!("there is no rank {number}")))
+    }
+}
+
+/// A field that a header may mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// The field.
+    pub field: Field,
+    /// How sure that is.
+    pub rank: Rank,
 }
 
 /// The words of one vocabulary field.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Vocabulary {
     canonical: Vec<String>,
     aliases: HashMap<String, u8>,
+}
+
+type Lists = Vec<(String, Vec<String>)>;
+
+/// The lists of texts that a table holds.
+fn lists(table: &toml::Table, name: &str) -> Result<Lists, String> {
+    let section = table.get(name).and_then(|value| value.as_table()).ok_or_else(|| format!("no table {name}"))?;
+    let text = |value: &toml::Value| value.as_str().map(str::to_owned).ok_or_else(|| format!("{name}: not a text"));
+    let list = |value: &toml::Value| match value.as_array() {
+        Some(items) => items.iter().map(text).collect::<Result<Vec<_>, _>>(),
+        None => Err(format!("{name}: not a list")),
+    };
+    section.iter().map(|(key, value)| Ok((key.clone(), list(value)?))).collect()
 }
 
 impl Aliases {
@@ -34,44 +90,60 @@ impl Aliases {
 
     fn read(text: &str) -> Result<Self, String> {
         let table: toml::Table = text.parse().map_err(|error| format!("{error}"))?;
-        let lists = |key: &str| -> Result<Vec<(String, Vec<String>)>, String> {
-            let section = table.get(key).and_then(|value| value.as_table()).ok_or_else(|| format!("no table {key}"))?;
-            let text = |value: &toml::Value| value.as_str().map(str::to_owned).ok_or_else(|| format!("{key}: not a text"));
-            let list = |value: &toml::Value| match value.as_array() {
-                Some(items) => items.iter().map(text).collect::<Result<Vec<_>, _>>(),
-                None => Err(format!("{key}: not a list")),
-            };
-            section.iter().map(|(name, value)| Ok((name.clone(), list(value)?))).collect()
-        };
-        let mut headers = HashMap::new();
-        for (name, aliases) in lists("headers")? {
-            let field = Field::from_name(&name).ok_or_else(|| format!("headers: no column {name}"))?;
-            for spelling in aliases.iter().chain([&name]) {
-                if headers.insert(fold_header(spelling), field).is_some() {
-                    return Err(format!("headers: `{spelling}` stands twice"));
-                }
-            }
+        let headers = table.get("headers").and_then(|value| value.as_table()).ok_or("no table headers")?;
+        if let Some(unknown) = headers.keys().find(|name| Field::from_name(name).is_none()) {
+            return Err(format!("headers: no field {unknown}"));
         }
-        let vocabulary = |field: Field| -> Result<Vocabulary, String> {
-            let (mut canonical, mut aliases) = (Vec::new(), HashMap::new());
-            for (word, spellings) in lists(field.name())? {
-                let code = u8::try_from(canonical.len()).map_err(|_| format!("{field}: too many words"))?;
-                for spelling in spellings.iter().chain([&word]) {
-                    if aliases.insert(fold_word(spelling), code).is_some() {
-                        return Err(format!("{field}: `{spelling}` stands twice"));
-                    }
-                }
-                canonical.push(word);
+        let mut found: HashMap<String, Vec<Claim>> = HashMap::new();
+        let mut claim = |spelling: &str, field: Field, rank: Rank| {
+            let claims = found.entry(fold_header(spelling)).or_default();
+            // A standard field may be the second choice of a canonical one, and nothing else.
+            if claims.iter().any(|claim| claim.field.is_canonical() == field.is_canonical()) {
+                return Err(format!("headers: `{spelling}` stands twice"));
             }
-            Ok(Vocabulary { canonical, aliases })
+            claims.push(Claim { field, rank });
+            Ok(())
         };
-        let [property, occupancy, purpose] = Field::WORDED.map(vocabulary);
-        Ok(Self { headers, words: [property?, occupancy?, purpose?] })
+        for field in Field::ALL {
+            let ranked = if headers.contains_key(field.name()) { lists(headers, field.name())? } else { Vec::new() };
+            for (name, spellings) in ranked {
+                let (rank, _) = Rank::ALL.into_iter().find(|(_, of)| *of == name).ok_or(format!("{field}: no rank {name}"))?;
+                spellings.iter().try_for_each(|spelling| claim(spelling, field, rank))?;
+            }
+            claim(field.name(), field, Rank::Plain)?;
+        }
+        let [property, occupancy, purpose] = Field::WORDED.map(|field| Vocabulary::read(&table, field));
+        let standard = Field::STANDARD.into_iter().filter(|field| field.info().unit == Unit::Word);
+        let standard_words = standard.map(|field| Ok((field, Vocabulary::read(&table, field)?))).collect::<Result<_, String>>()?;
+        Ok(Self { headers: found, words: [property?, occupancy?, purpose?], standard_words })
     }
 
-    /// The canonical column that a header names.
+    /// The fields that a header may mean, the canonical one first; none for a header that means nothing here.
+    pub fn claims(&self, header: &str) -> &[Claim] {
+        let folded = fold_header(header);
+        if let Some(claims) = self.headers.get(&folded) {
+            return claims;
+        }
+        // What stands in parentheses may be a unit, or the short name of what stands around it.
+        let Some((outside, inside)) = parenthesized(header) else { return &[] };
+        let Some(claims) = self.headers.get(&fold_header(&outside)) else { return &[] };
+        let short = self.headers.get(&fold_header(&inside));
+        let names_the_same = short.is_some_and(|short| short.first().map(|claim| claim.field) == claims.first().map(|claim| claim.field));
+        if is_unit(&inside) || names_the_same { claims } else { &[] }
+    }
+
+    /// The canonical field that a header means, where it means one.
     pub fn header(&self, header: &str) -> Option<Field> {
-        self.headers.get(&fold_header(header)).copied()
+        self.claims(header).first().map(|claim| claim.field).filter(|field| field.is_canonical())
+    }
+
+    /// The words of a field; `None` for one that holds no words.
+    pub fn vocabulary(&self, field: Field) -> Option<&Vocabulary> {
+        match field.info().kind {
+            FieldKind::Word(at) => self.words.get(at),
+            FieldKind::Standard(_) => self.standard_words.iter().find(|(of, _)| *of == field).map(|(_, words)| words),
+            FieldKind::Text | FieldKind::Number(_) => None,
+        }
     }
 
     /// The vocabularies, in the order of [`Field::WORDED`].
@@ -81,9 +153,25 @@ impl Aliases {
 }
 
 impl Vocabulary {
-    /// The place of the canonical word that a cell means; outer spaces do not matter.
+    fn read(table: &toml::Table, field: Field) -> Result<Self, String> {
+        let mut vocabulary = Self::default();
+        for (word, spellings) in lists(table, field.name())? {
+            let code = u8::try_from(vocabulary.canonical.len()).map_err(|_| format!("{field}: too many words"))?;
+            for spelling in spellings.iter().chain([&word]) {
+                if vocabulary.aliases.insert(fold_word(spelling), code).is_some() {
+                    return Err(format!("{field}: `{spelling}` stands twice"));
+                }
+            }
+            vocabulary.canonical.push(word);
+        }
+        Ok(vocabulary)
+    }
+
+    /// The place of the canonical word that a cell means; what stands around its content does not matter.
     pub fn code(&self, written: &str) -> Option<u8> {
-        self.aliases.get(&fold_word(written)).copied()
+        let word = content(written);
+        let found = self.aliases.get(&fold_word(&word)).copied();
+        found.or_else(|| self.aliases.get(&fold_word(&split_camel_case(&word)?)).copied())
     }
 
     /// The canonical words by their place.
@@ -147,26 +235,67 @@ impl WordMemo {
     }
 }
 
-fn fold_header(header: &str) -> String {
-    let significant = |c: &char| !c.is_whitespace() && !matches!(c, '_' | '-' | '#' | '.' | '\u{feff}');
-    header.chars().filter(significant).flat_map(char::to_lowercase).collect()
+/// One spelling for all ways to write a header that differ in case, spaces and the like only.
+pub fn fold_header(header: &str) -> String {
+    let text = content(header);
+    let text = text.trim_end_matches(|c: char| matches!(c, '*' | ':') || c.is_whitespace());
+    // `1. Loan ID`
+    let numbered = text.split_once('.').filter(|(number, _)| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()));
+    let text = numbered.map_or(text, |(_, rest)| rest);
+    let significant = |c: &char| !c.is_whitespace() && !matches!(c, '_' | '-' | '#' | '.' | '/' | '\u{2010}'..='\u{2015}');
+    text.chars().filter(significant).flat_map(char::to_lowercase).collect()
 }
 
-/// One spelling for all ways to write a word that differ in case, spaces or hyphens only.
+/// A header without what stands in its parentheses, and that.
+fn parenthesized(header: &str) -> Option<(String, String)> {
+    let (before, rest) = header.split_once('(')?;
+    let (inside, behind) = rest.split_once(')')?;
+    Some((format!("{before} {behind}"), inside.to_owned()))
+}
+
+/// Whether what stands in the parentheses of a header only says in what its numbers are, or which codes it has. A scale such as
+/// `(000)` says something else.
+fn is_unit(inside: &str) -> bool {
+    let folded: String = inside.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect();
+    matches!(folded.as_str(), "%" | "$" | "usd" | "us$" | "pct" | "percent" | "dollars" | "months" | "p/s/i")
+}
+
+/// One spelling for all ways to write a word that differ in case, spaces or what joins words only.
 pub fn fold_word(word: &str) -> String {
     let chars: Vec<char> = word.chars().flat_map(char::to_lowercase).collect();
     let mut folded = String::with_capacity(word.len());
     for (i, c) in chars.iter().enumerate() {
         let between_digits = || i > 0 && chars[i - 1].is_ascii_digit() && chars.get(i + 1).is_some_and(char::is_ascii_digit);
         match c {
-            '-' if between_digits() => folded.push('-'),
-            '_' | '-' | '.' => folded.push(' '),
+            '-' | '\u{2010}'..='\u{2015}' if between_digits() => folded.push('-'),
+            '_' | '-' | '.' | '/' | '&' | '(' | ')' | '\u{2010}'..='\u{2015}' => folded.push(' '),
             c if c.is_whitespace() => folded.push(' '),
             c => folded.push(*c),
         }
     }
-    let words: Vec<&str> = folded.split(' ').filter(|part| !part.is_empty()).collect();
+    let words: Vec<&str> = folded.split(' ').filter(|part| !part.is_empty() && *part != "and").collect();
     words.join(" ")
+}
+
+/// `SFDetached` as `SF Detached`: with a space where a new word begins. `None` where none does, and where the letters alternate so
+/// that no word can be meant.
+fn split_camel_case(word: &str) -> Option<String> {
+    let chars: Vec<char> = word.chars().collect();
+    let mut split = String::with_capacity(word.len() + 4);
+    for (at, c) in chars.iter().enumerate() {
+        let before = at.checked_sub(1).map(|before| chars[before]);
+        let begins = c.is_uppercase()
+            && before.is_some_and(|before| {
+                let after_lower = before.is_lowercase() || before.is_ascii_digit();
+                let ends_capitals = before.is_uppercase() && chars.get(at + 1).is_some_and(|next| next.is_lowercase());
+                after_lower || ends_capitals
+            });
+        if begins {
+            split.push(' ');
+        }
+        split.push(*c);
+    }
+    (split.len() > word.len()).then_some(split)
 }
 
 #[cfg(test)]
@@ -176,7 +305,7 @@ mod tests {
     #[test]
     fn the_shipped_table_is_sound() {
         let aliases = Aliases::read(ALIASES).unwrap();
-        for field in Field::ALL {
+        for field in Field::CANONICAL {
             assert_eq!(aliases.header(field.name()), Some(field));
         }
         let [property, occupancy, purpose] = aliases.vocabularies();

@@ -9,10 +9,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{RunError, RunErrorCode, shortened},
+    field::FIELDS,
     loan::{Field, NUMBERS},
 };
 
-use super::{aliases::Aliases, units::ColumnUnit};
+use super::{
+    aliases::{Aliases, Rank},
+    meaning::{Meaning, Meanings},
+    notices::Notice,
+    options::{Origin, TapeOptions},
+    units::ColumnUnit,
+};
 
 /// The header is one of this many first rows.
 pub const HEADER_ROWS: u64 = 20;
@@ -22,6 +29,9 @@ pub const MAX_COLUMNS: usize = 4_096;
 pub const MAX_HEADER_CHARACTERS: usize = 300;
 /// How much of a longer one the error shows, in characters.
 const SHOWN_CHARACTERS: usize = 60;
+/// How many headers, and how much of a row, an error shows.
+const SHOWN_HEADERS: usize = 12;
+const SHOWN_ROW_CHARACTERS: usize = 200;
 /// How many bytes the columns of all tapes of a run may take: all of them are in memory, and in the column mapping of the run.
 const MAX_HEADERS_BYTES: usize = 32 * 1024 * 1024;
 /// Names that the product gives to a loan's own fields, which a column of the tape may not take over.
@@ -43,41 +53,57 @@ const PRODUCT_FIELDS: [&str; 12] = [
 /// One column of a tape and what it was taken for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
+    /// Its place, from 1; `None` for a constant of the profile, which no column has.
+    pub position: Option<usize>,
     /// The header as it is written.
     pub header: String,
-    /// The canonical column that it means; `None` for a column that is only kept.
+    /// The field that it means; `None` for a column that is only kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<Field>,
     /// The name under which its cells appear in a loan's data.
     pub name: String,
+    /// How sure the header is to mean the field, where an alias says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rank: Option<Rank>,
     /// What its numbers mean, for a column of percentages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<ColumnUnit>,
+    /// Why it was taken for the field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 /// The columns of a tape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// The physical line, or the sheet row, of the header.
+    /// The physical line, or the sheet row, of the header; 0 for a tape without one.
     pub line: u64,
     /// All columns, in tape order.
     pub columns: Vec<Column>,
-    /// Where each canonical column stands, in the order of [`Field::ALL`].
-    pub position: [Option<usize>; Field::ALL.len()],
+    /// Where each field stands, in the order of [`Field::ALL`].
+    pub position: [Option<usize>; FIELDS],
 }
 
 impl Header {
-    /// Where a canonical column stands.
+    /// Where a field stands.
     pub fn position(&self, field: Field) -> Option<usize> {
         self.position[field as usize]
     }
 
+    /// How many columns the tape has: those of constants come behind them.
+    pub fn width(&self) -> usize {
+        self.columns.iter().take_while(|column| column.position.is_some()).count()
+    }
+
+    /// The unit of the numbers of a field.
+    pub fn unit(&self, field: Field) -> ColumnUnit {
+        let column = self.position(field).and_then(|at| self.columns.get(at));
+        column.and_then(|column| column.unit).unwrap_or(ColumnUnit::Percent)
+    }
+
     /// The units of the numbers, in the order of [`Field::NUMERIC`].
     pub fn units(&self) -> [ColumnUnit; NUMBERS] {
-        Field::NUMERIC.map(|field| {
-            let column = self.position(field).and_then(|at| self.columns.get(at));
-            column.and_then(|column| column.unit).unwrap_or(ColumnUnit::Percent)
-        })
+        Field::NUMERIC.map(|field| self.unit(field))
     }
 
     /// The name of a cell beyond the header: one that no column has.
@@ -96,10 +122,25 @@ impl Header {
         }
     }
 
+    /// Takes a field from its column, which is only kept from now on.
+    pub fn unmap(&mut self, field: Field) {
+        let Some(at) = self.position[field as usize].take() else { return };
+        let mut names = Names::of(self.columns.iter().filter(|column| column.field.is_none()).map(|column| column.name.clone()));
+        if let Some(column) = self.columns.get_mut(at) {
+            (column.field, column.rank, column.unit, column.origin) = (None, None, None, None);
+            column.name = names.take(&column.header, at);
+        }
+    }
+
     /// The percentage columns that the tape has.
     pub fn percentages(&self) -> impl Iterator<Item = (Field, usize)> {
-        let percentages = Field::NUMERIC.into_iter().filter(|field| field.info().fraction_bound.is_some());
+        let percentages = Field::ALL.into_iter().filter(|field| field.info().zones.is_some());
         percentages.filter_map(|field| self.position(field).map(|at| (field, at)))
+    }
+
+    /// The required fields that no column has.
+    pub fn missing(&self) -> Vec<Field> {
+        Field::CANONICAL.into_iter().filter(|field| field.info().required && self.position(*field).is_none()).collect()
     }
 
     /// The header of these columns, each of which was taken for what it is before.
@@ -108,32 +149,19 @@ impl Header {
         Self { line, columns, position }
     }
 
-    /// The header that a row is, given that it names the required columns.
-    fn new(row: &[Cow<'_, str>], line: u64, source_file: &str) -> Result<Self, RunError> {
-        check_size(row).map_err(|message| RunError::ingest(RunErrorCode::HeaderTooLarge, source_file, Some(line), message))?;
-        let mut position: [Option<usize>; Field::ALL.len()] = [None; Field::ALL.len()];
+    /// The header that a row is, given what its columns mean.
+    fn new(row: &[Cow<'_, str>], line: u64, meanings: &Meanings) -> Self {
         let mut names = Names::default();
-        let mut columns: Vec<Column> = Vec::with_capacity(row.len());
-        for (at, header) in row.iter().enumerate() {
+        let columns = row.iter().zip(&meanings.columns).enumerate().map(|(at, (header, meaning))| {
             let header = header.trim().to_owned();
-            let field = Aliases::built_in().header(&header);
-            if let Some(field) = field {
-                if let Some(first) = position[field as usize].replace(at) {
-                    let message = format!(
-                        "The columns \"{}\" and \"{header}\" (columns {} and {}) both mean {field}. Rename or remove one of them.",
-                        columns[first].header,
-                        first + 1,
-                        at + 1
-                    );
-                    return Err(RunError::ingest(RunErrorCode::DuplicateColumns, source_file, Some(line), message));
-                }
-                columns.push(Column { header, field: Some(field), name: field.name().to_owned(), unit: None });
-            } else {
-                let name = names.take(&header, at);
-                columns.push(Column { header, field, name, unit: None });
-            }
-        }
-        Ok(Self { line, columns, position })
+            let name = meaning.map_or_else(|| names.take(&header, at), |meaning| meaning.field.name().to_owned());
+            let (field, rank, origin) = match meaning {
+                None => (None, None, None),
+                Some(Meaning { field, rank, origin }) => (Some(*field), *rank, Some(*origin)),
+            };
+            Column { position: Some(at + 1), header, field, name, rank, unit: None, origin }
+        });
+        Self::of_columns(line, columns.collect())
     }
 }
 
@@ -194,6 +222,11 @@ struct Names {
 }
 
 impl Names {
+    /// Those that are free beside some that are taken.
+    fn of(taken: impl Iterator<Item = String>) -> Self {
+        Self { taken: taken.collect(), asked: HashMap::new() }
+    }
+
     /// A name for a column: its header, unless that is empty, the product's own, or taken.
     fn take(&mut self, header: &str, at: usize) -> String {
         let plain = if header.is_empty() { unnamed_column(at) } else { header.to_owned() };
@@ -215,57 +248,169 @@ fn unnamed_column(at: usize) -> String {
     format!("column_{}", at + 1)
 }
 
+/// A row that may be the header, and what was made of it.
+#[derive(Debug, Clone)]
+struct Candidate {
+    line: u64,
+    /// How many canonical fields it names.
+    named: usize,
+    missing: Vec<Field>,
+    /// Its cells, as they are shown.
+    cells: Vec<String>,
+}
+
 /// Looks for the header among the first rows of a tape.
 #[derive(Debug, Default)]
 pub struct HeaderSearch {
-    /// The row that named the most canonical columns so far, for the error.
-    best: Option<(usize, u64, Vec<Field>)>,
+    /// The row that named the most canonical fields so far, for the error.
+    best: Option<Candidate>,
+    /// The row before, for a header that takes two.
+    above: Option<(u64, Vec<String>)>,
+    /// The first header that two rows make.
+    joined: Option<(u64, Vec<String>)>,
 }
 
 impl HeaderSearch {
     /// Looks at one more row; the header, when this is it.
-    pub fn look(&mut self, row: &[Cow<'_, str>], line: u64, source_file: &str) -> Result<Option<Header>, RunError> {
-        let mut named: Vec<Field> = row.iter().filter_map(|cell| Aliases::built_in().header(cell)).collect();
-        named.sort_unstable();
-        named.dedup();
-        let missing: Vec<Field> = Field::ALL.into_iter().filter(|f| f.info().required && !named.contains(f)).collect();
+    ///
+    /// # Errors
+    /// The row is the header, and says two things.
+    pub fn look(&mut self, row: &[Cow<'_, str>], line: u64, tape: &Reading<'_>) -> Result<Option<FoundHeader>, RunError> {
+        let missing = tape.missing(row);
         if missing.is_empty() {
-            return Header::new(row, line, source_file).map(Some);
+            return tape.header(row, line).map(Some);
         }
-        if self.best.as_ref().is_none_or(|(most, ..)| named.len() > *most) {
-            self.best = Some((named.len(), line, missing));
+        let named = tape.named(row);
+        if self.best.as_ref().is_none_or(|best| named > best.named) {
+            let cells = row.iter().map(|cell| cell.trim().to_owned()).collect();
+            self.best = Some(Candidate { line, named, missing, cells });
         }
+        let cells: Vec<String> = row.iter().map(|cell| cell.trim().to_owned()).collect();
+        if let Some((above, upper)) = self.above.take()
+            && self.joined.is_none()
+            && above + 1 == line
+        {
+            let joined = join(&upper, &cells);
+            let borrowed: Vec<Cow<'_, str>> = joined.iter().map(|cell| Cow::Borrowed(cell.as_str())).collect();
+            if tape.missing(&borrowed).is_empty() {
+                self.joined = Some((line, joined));
+            }
+        }
+        self.above = Some((line, cells));
         Ok(None)
     }
 
-    /// How many canonical columns the best row named.
+    /// The header that two rows make together, when no single row was it.
+    ///
+    /// # Errors
+    /// They say two things.
+    pub fn joined(&mut self, tape: &Reading<'_>) -> Result<Option<FoundHeader>, RunError> {
+        let Some((line, cells)) = self.joined.take() else { return Ok(None) };
+        let row: Vec<Cow<'_, str>> = cells.iter().map(|cell| Cow::Borrowed(cell.as_str())).collect();
+        tape.header(&row, line).map(Some)
+    }
+
+    /// How many canonical fields the best row named.
     pub fn best_score(&self) -> usize {
-        self.best.as_ref().map_or(0, |(named, ..)| *named)
+        self.best.as_ref().map_or(0, |best| best.named)
     }
 
     /// Why no row was the header.
     pub fn failure(self, source_file: &str) -> RunError {
         match self.best {
             // One recognized word is as likely to be a coincidence in a title as a header.
-            Some((2.., line, missing)) => {
-                let names: Vec<&str> = missing.iter().map(|field| field.name()).collect();
+            Some(best) if best.named >= 2 => {
+                let names: Vec<&str> = best.missing.iter().map(|field| field.name()).collect();
                 let (noun, verb) = if names.len() == 1 { ("column", "is") } else { ("columns", "are") };
+                let unknown = best.unknown_headers();
                 let message = format!(
-                    "The required {noun} {} {verb} missing from the header. Add {}, or rename the columns that hold the same.",
+                    "The required {noun} {} {verb} missing from the header. Add {}, or say which columns hold the same, as with --map \
+                     {}=\"…\".{unknown}",
                     names.join(", "),
-                    if names.len() == 1 { "it" } else { "them" }
+                    if names.len() == 1 { "it" } else { "them" },
+                    names[0],
                 );
-                RunError::ingest(RunErrorCode::MissingColumns, source_file, Some(line), message)
+                RunError::ingest(RunErrorCode::MissingColumns, source_file, Some(best.line), message)
             }
-            _ => {
-                let required: Vec<&str> = Field::ALL.iter().filter(|f| f.info().required).map(|f| f.name()).collect();
+            best => {
+                let required: Vec<&str> = Field::CANONICAL.iter().filter(|f| f.info().required).map(|f| f.name()).collect();
+                let closest = best.map_or_else(String::new, |best| best.shown());
                 let message = format!(
-                    "No header row was found in the first {HEADER_ROWS} rows. Add one row above the loans that names at least: {}.",
+                    "No header row was found in the first {HEADER_ROWS} rows. Add one row above the loans that names at least: \
+                     {}.{closest}",
                     required.join(", ")
                 );
                 RunError::ingest(RunErrorCode::NoHeader, source_file, None, message)
             }
         }
+    }
+}
+
+impl Candidate {
+    /// The headers that mean nothing here, as the end of a message.
+    fn unknown_headers(&self) -> String {
+        let unknown = self.cells.iter().filter(|cell| !cell.is_empty() && Aliases::built_in().claims(cell).is_empty());
+        let shown: Vec<String> = unknown.take(SHOWN_HEADERS).map(|cell| format!("`{}`", shortened(cell, SHOWN_CHARACTERS))).collect();
+        if shown.is_empty() { String::new() } else { format!(" Columns that are not known: {}.", shown.join(", ")) }
+    }
+
+    /// The row itself, as the end of a message.
+    fn shown(&self) -> String {
+        let row = self.cells.join(", ");
+        let (count, line) = (self.cells.len(), self.line);
+        let columns = if count == 1 { "one column".to_owned() } else { format!("{count} columns") };
+        format!(" The closest is row {line}, with {columns}: `{}`.", shortened(&row, SHOWN_ROW_CHARACTERS))
+    }
+}
+
+/// The cells of two rows, the upper ones first.
+fn join(upper: &[String], lower: &[String]) -> Vec<String> {
+    let cell = |row: &[String], at: usize| row.get(at).cloned().unwrap_or_default();
+    (0..upper.len().max(lower.len())).map(|at| format!("{} {}", cell(upper, at), cell(lower, at)).trim().to_owned()).collect()
+}
+
+/// A header, and what is to be said of how its columns were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundHeader {
+    /// The header.
+    pub header: Header,
+    /// Notices, in the order of the columns.
+    pub notices: Vec<Notice>,
+}
+
+/// How the header of a tape is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading<'o> {
+    /// The name of the tape.
+    pub source_file: &'o str,
+    /// What a profile says, and who started the run.
+    pub options: &'o TapeOptions,
+}
+
+impl Reading<'_> {
+    /// The required fields that a row does not name.
+    fn missing(&self, row: &[Cow<'_, str>]) -> Vec<Field> {
+        let meanings = Meanings::of(row, self.options);
+        let has = |field: &Field| meanings.of_field(*field) || self.options.constants.iter().any(|(constant, _)| constant == field);
+        Field::CANONICAL.into_iter().filter(|field| field.info().required && !has(field)).collect()
+    }
+
+    /// How many canonical fields a row names.
+    fn named(&self, row: &[Cow<'_, str>]) -> usize {
+        let meanings = Meanings::of(row, self.options);
+        Field::CANONICAL.into_iter().filter(|field| meanings.of_field(*field)).count()
+    }
+
+    /// The header that a row is, given that it names the required fields.
+    fn header(&self, row: &[Cow<'_, str>], line: u64) -> Result<FoundHeader, RunError> {
+        let failed = |code, message| RunError::ingest(code, self.source_file, Some(line), message);
+        check_size(row).map_err(|message| failed(RunErrorCode::HeaderTooLarge, message))?;
+        let meanings = Meanings::of(row, self.options);
+        if let Some((code, message)) = meanings.fault(row, self.options) {
+            return Err(failed(code, message));
+        }
+        let notices = meanings.notices.iter().map(|(code, message)| Notice::of_tape(*code, message.clone(), self.source_file, line));
+        Ok(FoundHeader { header: Header::new(row, line, &meanings), notices: notices.collect() })
     }
 }
 

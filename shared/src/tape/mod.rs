@@ -1,11 +1,17 @@
 //! Ingest: from the bytes of a tape to its rows.
 
 pub mod aliases;
+pub mod cell;
 pub mod header;
+mod meaning;
 mod not_a_tape;
+pub mod notices;
 pub mod number;
+pub mod options;
 pub mod records;
+pub mod rows;
 pub mod source;
+mod survey;
 pub mod text;
 pub mod units;
 pub mod window;
@@ -14,21 +20,24 @@ pub mod xlsx;
 use std::{borrow::Cow, io::Read, ops::Range};
 
 use memchr::memchr_iter;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Phase, RunError, RunErrorCode, shortened};
 
 use self::{
-    header::{Column, HEADER_ROWS, Header, HeaderSearch, MAX_HEADER_CHARACTERS},
-    records::{Record, RecordBlock, RecordReader, Shape, split_fields},
+    header::{Column, FoundHeader, HEADER_ROWS, Header, HeaderSearch, MAX_HEADER_CHARACTERS, Reading},
+    notices::{Notice, NoticeCode},
+    options::TapeOptions,
+    records::{Record, RecordBlock, RecordReader, Shape, split_fields, unwrap_line},
+    rows::RowLayout,
     source::TapeSource,
+    survey::{Survey, Surveyed},
     text::{Encoding, EncodingChoice, Fingerprint, RawCopy, TextReader},
-    units::UnitDetector,
     xlsx::{RowStream, Workbook, WorkbookError},
 };
 
 /// The delimiters that a CSV tape may use.
-const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+const DELIMITERS: [u8; 7] = [b',', b';', b'\t', b'|', b'^', b'~', 1];
 /// How much of a file tells what it is.
 const SNIFFED_BYTES: usize = 512;
 /// How much of a tape is read at a time to find its header.
@@ -39,11 +48,13 @@ const WORKBOOK_DELIMITER: u8 = b',';
 /// A tape whose header has been found.
 pub struct Tape<'s> {
     source: &'s dyn TapeSource,
-    layout: Layout,
+    file: FileLayout,
     header: Header,
+    rows: RowLayout,
+    notices: Vec<Notice>,
 }
 
-enum Layout {
+enum FileLayout {
     Csv { delimiter: u8, encoding: EncodingChoice },
     Workbook { sheet: usize, name: String },
 }
@@ -64,15 +75,33 @@ pub struct TapeMapping {
     /// The worksheet, of a workbook.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sheet: Option<String>,
-    /// The line, or the sheet row, of the header.
+    /// The line, or the sheet row, of the header; 0 for a tape without one.
     pub header_line: u64,
     /// The columns and what they were taken for.
     pub columns: Vec<Column>,
 }
 
+/// What was found out about a tape when it was opened, for whoever reads its parts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownTape {
+    /// What parts its fields.
+    pub delimiter: char,
+    /// The line of its header.
+    pub header_line: u64,
+    /// Its columns.
+    pub columns: Vec<Column>,
+    /// What its rows look like.
+    pub rows: RowLayout,
+    /// What is to be said of it.
+    pub notices: Vec<Notice>,
+}
+
 impl<'s> Tape<'s> {
     /// Finds out how a tape is written, where its header is, what its columns mean and in which unit its percentages are.
-    pub fn open(source: &'s dyn TapeSource) -> Result<Self, RunError> {
+    ///
+    /// # Errors
+    /// The tape cannot be used: the error says why, and what to do.
+    pub fn open(source: &'s dyn TapeSource, options: &TapeOptions) -> Result<Self, RunError> {
         if source.size() == 0 {
             let message = "The tape is empty. Send it again, with a header row and a row per loan.";
             return Err(RunError::ingest(RunErrorCode::EmptyTape, source.name(), None, message));
@@ -81,12 +110,12 @@ impl<'s> Tape<'s> {
         let opened = source.open_at(0).and_then(|raw| raw.take(SNIFFED_BYTES as u64).read_to_end(&mut head));
         opened.map_err(|error| RunError::unreadable(source.name(), &error))?;
         if xlsx::looks_like_workbook(&head) {
-            return Self::open_workbook(source);
+            return Self::open_workbook(source, options);
         }
         if let Some(kind) = not_a_tape::by_first_bytes(&head) {
             return Err(not_a_tape::error(source.name(), kind));
         }
-        Self::open_csv(source).map_err(|error| {
+        Self::open_csv(source, options).map_err(|error| {
             if error.code != RunErrorCode::NoHeader {
                 return error;
             }
@@ -100,31 +129,24 @@ impl<'s> Tape<'s> {
         })
     }
 
-    fn open_csv(source: &'s dyn TapeSource) -> Result<Self, RunError> {
+    fn open_csv(source: &'s dyn TapeSource, options: &TapeOptions) -> Result<Self, RunError> {
         let encoding = EncodingChoice::default();
-        let (delimiter, mut header) = find_csv_header(source, &encoding)?;
-        let mut detectors: Vec<_> = header.percentages().map(|(field, at)| (field, at, UnitDetector::new(field))).collect();
+        let CsvHeader { delimiter, found, unwraps } = find_csv_header(source, &encoding, options)?;
+        let header_line = found.header.line;
+        let mut survey = Survey::new(source.name(), found, RowLayout { unwraps, ..RowLayout::default() });
         let mut reader = RecordReader::new(TextReader::new(source, &encoding, 128 * 1024, false, None)?, delimiter);
         let mut block = RecordBlock::default();
-        while detectors.iter().any(|(.., detector)| !detector.is_decided()) && reader.next_block(&mut block)? {
+        while !survey.is_decided() && reader.next_block(&mut block)? {
             let text = block_text(&block, source)?;
-            let mut scratch = Vec::new();
-            for record in block.records.iter().filter(|record| record.line > header.line) {
-                let Some(fields) = fields(text, record, delimiter, &mut scratch) else { continue };
-                if fields.len() == header.columns.len() {
-                    for (_, at, detector) in &mut detectors {
-                        detector.observe(&fields[*at]);
-                    }
-                }
+            for record in block.records.iter().filter(|record| record.line > header_line) {
+                with_fields(text, record, delimiter, unwraps, |cells| survey.observe(cells, record.line));
             }
         }
-        for (field, _, detector) in detectors {
-            header.set_unit(field, detector.unit());
-        }
-        Ok(Self { source, layout: Layout::Csv { delimiter, encoding }, header })
+        let Surveyed { header, layout, notices } = survey.finish()?;
+        Ok(Self { source, file: FileLayout::Csv { delimiter, encoding }, header, rows: layout, notices })
     }
 
-    fn open_workbook(source: &'s dyn TapeSource) -> Result<Self, RunError> {
+    fn open_workbook(source: &'s dyn TapeSource, options: &TapeOptions) -> Result<Self, RunError> {
         let failed = |error| workbook_error(source, error);
         let workbook = open_workbook(source)?;
         let names = workbook.sheet_names().to_vec();
@@ -132,6 +154,7 @@ impl<'s> Tape<'s> {
         xlsx::check_parts(reader).map_err(failed)?;
         let mut opened = Some(workbook);
         let mut best: Option<HeaderSearch> = None;
+        let reading = Reading { source_file: source.name(), options };
         for (sheet, name) in names.into_iter().enumerate() {
             let mut search = HeaderSearch::default();
             let workbook = opened.take().map_or_else(|| open_workbook(source), Ok)?;
@@ -143,31 +166,28 @@ impl<'s> Tape<'s> {
                     break;
                 }
                 let cells: Vec<Cow<'_, str>> = row.cells.iter().map(|cell| Cow::Borrowed(cell.as_str())).collect();
-                found = search.look(&cells, row.line, source.name())?;
+                found = search.look(&cells, row.line, &reading)?;
                 if found.is_some() {
                     break;
                 }
             }
-            let Some(mut header) = found else {
+            let Some(found) = found else {
                 if best.as_ref().is_none_or(|best| search.best_score() > best.best_score()) {
                     best = Some(search);
                 }
                 continue;
             };
-            let mut detectors: Vec<_> = header.percentages().map(|(field, at)| (field, at, UnitDetector::new(field))).collect();
+            let mut survey = Survey::new(source.name(), found, RowLayout { any_width: true, ..RowLayout::default() });
             for row in rows {
-                if detectors.iter().all(|(.., detector)| detector.is_decided()) {
+                if survey.is_decided() {
                     break;
                 }
                 let row = row.map_err(failed)?;
-                for (_, at, detector) in &mut detectors {
-                    detector.observe(row.cells.get(*at).map_or("", String::as_str));
-                }
+                let cells: Vec<Cow<'_, str>> = row.cells.iter().map(|cell| Cow::Borrowed(cell.as_str())).collect();
+                survey.observe(&cells, row.line);
             }
-            for (field, _, detector) in detectors {
-                header.set_unit(field, detector.unit());
-            }
-            return Ok(Self { source, layout: Layout::Workbook { sheet, name }, header });
+            let Surveyed { header, layout, notices } = survey.finish()?;
+            return Ok(Self { source, file: FileLayout::Workbook { sheet, name }, header, rows: layout, notices });
         }
         Err(best.unwrap_or_default().failure(source.name()))
     }
@@ -184,22 +204,27 @@ impl<'s> Tape<'s> {
 
     /// The delimiter in which the text of the tape's rows is handed on.
     pub fn delimiter(&self) -> u8 {
-        match self.layout {
-            Layout::Csv { delimiter, .. } => delimiter,
-            Layout::Workbook { .. } => WORKBOOK_DELIMITER,
+        match self.file {
+            FileLayout::Csv { delimiter, .. } => delimiter,
+            FileLayout::Workbook { .. } => WORKBOOK_DELIMITER,
         }
     }
 
-    /// Whether rows may have cells beyond the header, as in a workbook, where notes stand beside the table.
-    pub fn allows_extra_cells(&self) -> bool {
-        matches!(self.layout, Layout::Workbook { .. })
+    /// What the tape's rows look like.
+    pub fn rows(&self) -> RowLayout {
+        self.rows
+    }
+
+    /// What is to be said of how the tape is read.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
     }
 
     /// How the tape is read. The encoding is certain once the tape has been read to its end.
     pub fn mapping(&self) -> TapeMapping {
-        let (format, delimiter, encoding, sheet) = match &self.layout {
-            Layout::Csv { delimiter, encoding } => ("csv", Some(char::from(*delimiter)), Some(encoding.get()), None),
-            Layout::Workbook { name, .. } => ("xlsx", None, None, Some(shortened(name, MAX_HEADER_CHARACTERS).into_owned())),
+        let (format, delimiter, encoding, sheet) = match &self.file {
+            FileLayout::Csv { delimiter, encoding } => ("csv", Some(char::from(*delimiter)), Some(encoding.get()), None),
+            FileLayout::Workbook { name, .. } => ("xlsx", None, None, Some(shortened(name, MAX_HEADER_CHARACTERS).into_owned())),
         };
         let columns = self.header.columns.clone();
         TapeMapping {
@@ -213,21 +238,39 @@ impl<'s> Tape<'s> {
         }
     }
 
-    /// A tape that was opened before: what was found out then holds. Its bytes are UTF-8.
-    pub fn known(source: &'s dyn TapeSource, delimiter: u8, header: Header) -> Self {
-        Self { source, layout: Layout::Csv { delimiter, encoding: EncodingChoice::known(Encoding::Utf8) }, header }
+    /// What was found out about the tape, for whoever reads its parts.
+    pub fn knowledge(&self) -> KnownTape {
+        KnownTape {
+            delimiter: char::from(self.delimiter()),
+            header_line: self.header.line,
+            columns: self.header.columns.clone(),
+            rows: self.rows,
+            notices: self.notices.clone(),
+        }
+    }
+
+    /// A tape that was opened before: what was found out then holds. Its bytes are UTF-8. `None` when no tape is like that.
+    pub fn known(source: &'s dyn TapeSource, known: &KnownTape) -> Option<Self> {
+        let delimiter = u8::try_from(known.delimiter).ok()?;
+        Some(Self {
+            source,
+            file: FileLayout::Csv { delimiter, encoding: EncodingChoice::known(Encoding::Utf8) },
+            header: Header::of_columns(known.header_line, known.columns.clone()),
+            rows: known.rows,
+            notices: known.notices.clone(),
+        })
     }
 
     /// Whether reading can begin at any record: the bytes of the tape are its text. The encoding is certain once the tape has
     /// been read to its end.
     pub fn can_be_split(&self) -> bool {
-        matches!(&self.layout, Layout::Csv { encoding, .. } if encoding.get() == Encoding::Utf8)
+        matches!(&self.file, FileLayout::Csv { encoding, .. } if encoding.get() == Encoding::Utf8)
     }
 
     /// Starts reading the rows that begin at these places of a tape that can be split, in blocks of about `block_bytes`. The
     /// first place is the beginning of the record that stands on `line`.
     pub fn read_within(&self, block_bytes: usize, places: Range<u64>, line: u64) -> Result<TapeReader<'_>, RunError> {
-        let Layout::Csv { delimiter, encoding } = &self.layout else {
+        let FileLayout::Csv { delimiter, encoding } = &self.file else {
             return Err(RunError::internal(Phase::Ingest, "A workbook cannot be read in parts. Please report this run."));
         };
         let text = TextReader::resume(self.source, encoding, block_bytes, places.start)?;
@@ -238,12 +281,12 @@ impl<'s> Tape<'s> {
     /// Starts reading the rows below the header, in blocks of about `block_bytes`. `fingerprint` asks for the hash of the raw bytes,
     /// `copy` receives them.
     pub fn read<'t>(&'t self, block_bytes: usize, fingerprint: bool, copy: Option<RawCopy>) -> Result<TapeReader<'t>, RunError> {
-        let rows = match &self.layout {
-            Layout::Csv { delimiter, encoding } => {
+        let rows = match &self.file {
+            FileLayout::Csv { delimiter, encoding } => {
                 let text = TextReader::new(self.source, encoding, block_bytes, fingerprint, copy)?;
                 Rows::Csv(Box::new(RecordReader::new(text, *delimiter)))
             }
-            Layout::Workbook { sheet, .. } => Rows::Workbook {
+            FileLayout::Workbook { sheet, .. } => Rows::Workbook {
                 // A workbook is not read from front to back, so its bytes are read once more.
                 fingerprint: Some(text::fingerprint_of(self.source, copy)?),
                 stream: open_workbook(self.source)?.into_rows(*sheet),
@@ -323,61 +366,127 @@ pub fn block_text<'b>(block: &'b RecordBlock, source: &dyn TapeSource) -> Result
     })
 }
 
-/// The fields of a record; `None` when it is malformed.
-fn fields<'b, 'f>(
-    text: &'b str,
-    record: &Record,
-    delimiter: u8,
-    fields: &'f mut Vec<Cow<'b, str>>,
-) -> Option<&'f [Cow<'b, str>]> {
+/// Does something with the fields of a record that is not malformed.
+fn with_fields(text: &str, record: &Record, delimiter: u8, unwraps: bool, then: impl FnOnce(&[Cow<'_, str>])) {
     if matches!(record.shape, Shape::Malformed(_)) {
-        return None;
+        return;
     }
-    split_fields(&text[record.start as usize..record.end as usize], record.shape, delimiter, fields);
-    Some(fields)
+    let raw = &text[record.start as usize..record.end as usize];
+    let mut fields = Vec::new();
+    match unwraps.then(|| unwrap_line(raw)).flatten() {
+        Some(line) => {
+            split_fields(&line, Shape::Quoted, delimiter, &mut fields);
+            then(&fields);
+        }
+        None => {
+            split_fields(raw, record.shape, delimiter, &mut fields);
+            then(&fields);
+        }
+    }
 }
 
-/// Tries each delimiter on the head of the tape; the one with which a header is found is right.
-fn find_csv_header(source: &dyn TapeSource, encoding: &EncodingChoice) -> Result<(u8, Header), RunError> {
-    let mut head = Vec::new();
-    TextReader::new(source, encoding, HEAD_BYTES, false, None)?.read_more(&mut head)?;
-    if head.contains(&b'\r') && !head.contains(&b'\n') {
-        let message = "The lines end in lone carriage returns. Save the tape with usual line breaks (LF or CRLF).";
-        return Err(RunError::ingest(RunErrorCode::UnsupportedFormat, source.name(), None, message));
-    }
+/// The header of a CSV tape, and how it was found.
+struct CsvHeader {
+    delimiter: u8,
+    found: FoundHeader,
+    /// Whether its line is one quoted field.
+    unwraps: bool,
+}
+
+/// Tries each delimiter on the head of the tape. The one with which a header is found is right; of several, the one with which it
+/// names the most fields.
+fn find_csv_header(source: &dyn TapeSource, encoding: &EncodingChoice, options: &TapeOptions) -> Result<CsvHeader, RunError> {
     let mut best: Option<HeaderSearch> = None;
+    let mut chosen: Option<(usize, Result<CsvHeader, RunError>)> = None;
     let mut holds_text = false;
-    for delimiter in DELIMITERS {
-        let mut reader = RecordReader::new(TextReader::new(source, encoding, HEAD_BYTES, false, None)?, delimiter);
-        let (mut block, mut search) = (RecordBlock::default(), HeaderSearch::default());
-        let mut in_head = true;
-        // Rows are counted, with blank ones: the lines inside a row are not rows.
-        let mut lines_inside = 0;
-        while in_head && reader.next_block(&mut block)? {
-            holds_text = true;
-            let text = block_text(&block, source)?;
-            let mut scratch = Vec::new();
-            for record in &block.records {
-                in_head = record.line - lines_inside <= HEADER_ROWS;
-                if !in_head {
-                    break;
-                }
-                lines_inside += memchr_iter(b'\n', &block.text[record.start as usize..record.end as usize]).count() as u64;
-                let Some(row) = fields(text, record, delimiter, &mut scratch) else { continue };
-                if let Some(header) = search.look(row, record.line, source.name())? {
-                    return Ok((delimiter, header));
+    for delimiter in options.delimiter.map_or(DELIMITERS.to_vec(), |delimiter| vec![delimiter]) {
+        let mut head = HeadReader { search: HeaderSearch::default(), source, delimiter, options, holds_text: false };
+        match head.look(encoding) {
+            Ok(None) => {}
+            Ok(Some(found)) => {
+                let named = found.found.header.columns.iter().filter(|column| column.field.is_some()).count();
+                if chosen.as_ref().is_none_or(|(most, _)| named > *most) {
+                    chosen = Some((named, Ok(found)));
                 }
             }
+            Err(error) if matches!(error.code, RunErrorCode::DuplicateColumns | RunErrorCode::HeaderTooLarge | RunErrorCode::ProfileHeaderAbsent) => {
+                chosen.get_or_insert((0, Err(error)));
+            }
+            Err(error) => return Err(error),
         }
-        if best.as_ref().is_none_or(|best| search.best_score() > best.best_score()) {
-            best = Some(search);
+        holds_text |= head.holds_text;
+        if best.as_ref().is_none_or(|best| head.search.best_score() > best.best_score()) {
+            best = Some(head.search);
         }
+    }
+    if let Some((_, chosen)) = chosen {
+        return chosen;
     }
     if !holds_text {
         let message = "The tape holds only blank lines. Send it again, with a header row and a row per loan.";
         return Err(RunError::ingest(RunErrorCode::EmptyTape, source.name(), None, message));
     }
     Err(best.unwrap_or_default().failure(source.name()))
+}
+
+/// Looks for the header in the head of a tape, with one delimiter.
+struct HeadReader<'r> {
+    search: HeaderSearch,
+    source: &'r dyn TapeSource,
+    delimiter: u8,
+    options: &'r TapeOptions,
+    /// Whether there was anything.
+    holds_text: bool,
+}
+
+impl HeadReader<'_> {
+    fn look(&mut self, encoding: &EncodingChoice) -> Result<Option<CsvHeader>, RunError> {
+        let text = TextReader::new(self.source, encoding, HEAD_BYTES, false, None)?;
+        let (mut reader, mut block) = (RecordReader::new(text, self.delimiter), RecordBlock::default());
+        let mut in_head = true;
+        // Rows are counted, with blank ones: the lines inside a row are not rows.
+        let mut lines_inside = 0;
+        while in_head && reader.next_block(&mut block)? {
+            self.holds_text = true;
+            let text = block_text(&block, self.source)?;
+            for record in &block.records {
+                in_head = record.line - lines_inside <= HEADER_ROWS;
+                if !in_head {
+                    break;
+                }
+                lines_inside += memchr_iter(b'\n', &block.text[record.start as usize..record.end as usize]).count() as u64;
+                if let Some(found) = self.look_at(text, record)? {
+                    return Ok(Some(found));
+                }
+            }
+        }
+        let reading = Reading { source_file: self.source.name(), options: self.options };
+        let joined = self.search.joined(&reading)?;
+        Ok(joined.map(|found| CsvHeader { delimiter: self.delimiter, found, unwraps: false }))
+    }
+
+    /// Looks at a record as it is and, where it is one quoted field, at the line in it.
+    fn look_at(&mut self, text: &str, record: &Record) -> Result<Option<CsvHeader>, RunError> {
+        let Self { search, source, delimiter, options, .. } = self;
+        let reading = Reading { source_file: source.name(), options };
+        let raw = &text[record.start as usize..record.end as usize];
+        for unwraps in [false, true] {
+            if unwraps && unwrap_line(raw).is_none() {
+                continue;
+            }
+            let mut found = Ok(None);
+            with_fields(text, record, *delimiter, unwraps, |cells| found = search.look(cells, record.line, &reading));
+            if let Some(mut found) = found? {
+                if unwraps {
+                    let message = "Every line stands in quotation marks as a whole; the lines in them were read.";
+                    let line = found.header.line;
+                    found.notices.push(Notice::of_tape(NoticeCode::WholeLinesQuoted, message, source.name(), line));
+                }
+                return Ok(Some(CsvHeader { delimiter: *delimiter, found, unwraps }));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// Writes a sheet row as a record of text, every cell quoted that needs it.
@@ -398,7 +507,7 @@ fn push_row(block: &mut RecordBlock, line: u64, cells: &[String]) {
         }
     }
     let position = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-    block.records.push(Record { start: position(start), end: position(block.text.len()), line, shape });
+    block.records.push(Record { start: position(start), end: position(block.text.len()), line, shape, ended: true });
 }
 
 fn open_workbook(source: &dyn TapeSource) -> Result<Workbook, RunError> {

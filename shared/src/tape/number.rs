@@ -1,93 +1,108 @@
 //! Reading the cells of numbers: money signs, thousands commas, percent signs, words for "not available", sentinels.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use crate::{
     decimal::{Decimal, ParseDecimalError},
-    loan::{Field, NumberCell, Reading, Unreadable},
+    loan::{Field, NumberCell, Reading, Unit, Unreadable},
 };
 
-use super::{units::ColumnUnit, window::Window};
+use super::{
+    cell::{content, is_missing, trimmed},
+    units::ColumnUnit,
+    window::Window,
+};
 
-/// Whether a cell says "nothing here": empty, or a word that tapes write for it, in any case.
-pub fn is_missing(trimmed: &str) -> bool {
-    match trimmed.len() {
-        0 => true,
-        1 => trimmed == "-",
-        2 => trimmed.eq_ignore_ascii_case("na"),
-        3 => trimmed.eq_ignore_ascii_case("n/a") || trimmed.eq_ignore_ascii_case("nan"),
-        4 => trimmed.eq_ignore_ascii_case("null"),
-        _ => false,
-    }
-}
+/// How many significant digits a number with a point keeps: what a spreadsheet keeps of them.
+const SIGNIFICANT_DIGITS: usize = 15;
+/// The largest note rate that is one, in percent.
+pub const LARGEST_NOTE_RATE: i64 = 30;
 
-/// Whether a cell says "nothing here", with or without spaces around it.
-#[inline]
-pub fn says_nothing(cell: &str) -> bool {
-    // The words for it are short; trimming is needed only where there may be spaces.
-    let certain = cell.len() > 4 && cell.as_bytes()[0].is_ascii_graphic();
-    !certain && is_missing(cell.trim())
+/// A number as a cell writes it, before sentinels and units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrittenNumber {
+    /// The number.
+    pub value: Decimal,
+    /// Whether a percent sign says that it is a percentage.
+    pub says_percent: bool,
 }
 
 /// Reads a cell of a number column whose unit is known.
 pub fn read_cell<'t>(field: Field, text: &'t str, unit: ColumnUnit, flag_contradictions: bool) -> NumberCell<'t> {
     match plain_micros(text.as_bytes()) {
-        Some(micros) => finish(field, Decimal::from_micros(micros), text, true, unit, flag_contradictions),
+        Some(micros) => {
+            let written = WrittenNumber { value: Decimal::from_micros(micros), says_percent: false };
+            let reading = in_unit(field, written, unit, flag_contradictions);
+            let as_it_stands = field.info().zones.is_none() || unit == ColumnUnit::Percent;
+            let plain = as_it_stands && reading == Reading::Value(written.value);
+            NumberCell { reading, written: text, plain }
+        }
         None => read_unplain(field, text, unit, flag_contradictions),
     }
 }
 
 #[cold]
 fn read_unplain(field: Field, text: &str, unit: ColumnUnit, flag_contradictions: bool) -> NumberCell<'_> {
-    let trimmed = text.trim();
-    let unreadable = |why| NumberCell { reading: Reading::Unreadable(why), written: trimmed, plain: false };
-    match parse_number(trimmed) {
-        Ok(None) => NumberCell { reading: Reading::Missing, written: trimmed, plain: text.is_empty() },
-        Ok(Some(value)) => finish(field, value, trimmed, false, unit, flag_contradictions),
-        Err(ParseDecimalError::NotANumber) => unreadable(Unreadable::NotANumber),
-        Err(ParseDecimalError::TooManyDigits) => unreadable(Unreadable::TooManyDigits),
-    }
+    let reading = match parse_number(&content(text), field.info().unit) {
+        Ok(None) => Reading::Missing,
+        Ok(Some(written)) => in_unit(field, written, unit, flag_contradictions),
+        Err(why) => Reading::Unreadable(why),
+    };
+    NumberCell { reading, written: trimmed(text), plain: text.is_empty() }
 }
 
-/// Sentinels, and the unit of the column.
-fn finish(
-    field: Field,
-    value: Decimal,
-    written: &str,
-    plain: bool,
-    unit: ColumnUnit,
-    flag_contradictions: bool,
-) -> NumberCell<'_> {
+/// What a number means in its column: sentinels, the unit of the column, and what no rate can be.
+fn in_unit(field: Field, number: WrittenNumber, unit: ColumnUnit, flag_contradictions: bool) -> Reading {
     let info = field.info();
+    let WrittenNumber { value, says_percent } = number;
     if info.sentinel == Some(value) {
-        return NumberCell { reading: Reading::Missing, written, plain: false };
+        return Reading::Missing;
     }
-    let cell = |reading, plain| NumberCell { reading, written, plain };
-    let Some(bound) = info.fraction_bound else { return cell(Reading::Value(value), plain) };
-    match unit {
-        ColumnUnit::Fraction if value > bound => cell(Reading::Unreadable(Unreadable::PercentInFractions), false),
+    let Some(zones) = info.zones else { return Reading::Value(value) };
+    let percent = match unit {
+        _ if says_percent => value,
+        ColumnUnit::Fraction if value >= zones.percent_from => return Reading::Unreadable(Unreadable::PercentInFractions),
         ColumnUnit::Fraction => match value.times_hundred() {
-            Some(percent) => cell(Reading::Value(percent), false),
-            None => cell(Reading::Unreadable(Unreadable::TooManyDigits), false),
+            Some(percent) => percent,
+            None => return Reading::Unreadable(Unreadable::TooManyDigits),
         },
-        ColumnUnit::Percent if flag_contradictions && value.is_positive() && value <= bound => {
-            cell(Reading::Unreadable(Unreadable::FractionInPercents), false)
+        ColumnUnit::Percent if flag_contradictions && value.is_positive() => {
+            if value <= zones.fraction_to {
+                return Reading::Unreadable(Unreadable::FractionInPercents);
+            }
+            if value < zones.percent_from && matches!(field, Field::LtvRatio | Field::CltvRatio) {
+                return Reading::Unreadable(Unreadable::RatioInPercents);
+            }
+            value
         }
-        ColumnUnit::Percent => cell(Reading::Value(value), plain),
+        ColumnUnit::Percent => value,
+    };
+    if field == Field::NoteRate && (percent < Decimal::ZERO || percent > Decimal::from_integer(LARGEST_NOTE_RATE)) {
+        return Reading::Unreadable(Unreadable::NoNoteRate);
     }
+    Reading::Value(percent)
 }
 
-/// The number that a trimmed cell writes, before sentinels and units; `None` when it says "nothing here".
-pub fn parse_number(trimmed: &str) -> Result<Option<Decimal>, ParseDecimalError> {
-    if is_missing(trimmed) {
+/// The number that the content of a cell writes, in a column of this unit; `None` when it says "nothing here".
+///
+/// # Errors
+/// It writes no number that the column can hold.
+pub fn parse_number(content: &str, unit: Unit) -> Result<Option<WrittenNumber>, Unreadable> {
+    if is_missing(content) {
         return Ok(None);
     }
-    let mut body = trimmed.strip_suffix('%').unwrap_or(trimmed).trim_end();
+    let mut body = content.strip_suffix('%').unwrap_or(content).trim_end();
+    let mut says_percent = body.len() < content.len();
     let outside = body.strip_prefix('$').map(str::trim_start);
+    if outside == Some("-") {
+        // A format for accounts shows zero so.
+        return Ok(Some(WrittenNumber { value: Decimal::ZERO, says_percent }));
+    }
     let inside = outside.unwrap_or(body).strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
     let parenthesized = inside.is_some();
     if let Some(inside) = inside {
-        let percent = if body.len() == trimmed.len() { inside.trim().strip_suffix('%') } else { None };
+        let percent = if says_percent { None } else { inside.trim().strip_suffix('%') };
+        says_percent |= percent.is_some();
         body = percent.unwrap_or(inside).trim();
     }
     // One sign and one money sign may stand in front, in either order; parentheses are a sign of their own.
@@ -97,23 +112,75 @@ pub fn parse_number(trimmed: &str) -> Result<Option<Decimal>, ParseDecimalError>
             Some(c @ ('-' | '+')) if sign.is_none() => sign = Some(c),
             Some('$') if !money => money = true,
             Some(c) if c.is_ascii_digit() || c == '.' => break,
-            _ => return Err(ParseDecimalError::NotANumber),
+            _ => return Err(Unreadable::NotANumber),
         }
         body = body[1..].trim_start();
     }
-    let value: Decimal = if body.contains(',') { without_thousands(body)?.parse()? } else { body.parse()? };
-    Ok(Some(if sign == Some('-') { -value } else { value }))
+    let value = parse_digits(body, unit)?;
+    if says_percent && unit != Unit::Percent {
+        return Err(Unreadable::PercentSign);
+    }
+    Ok(Some(WrittenNumber { value: if sign == Some('-') { -value } else { value }, says_percent }))
+}
+
+/// The number that digits write, with thousands commas where there may be some.
+fn parse_digits(body: &str, unit: Unit) -> Result<Decimal, Unreadable> {
+    let digits = match body.contains(',') {
+        true if unit == Unit::Money => Cow::Owned(without_thousands(body)?),
+        true => {
+            let number = body.bytes().all(|b| b.is_ascii_digit() || matches!(b, b',' | b'.'));
+            return Err(if number { Unreadable::DecimalComma } else { Unreadable::NotANumber });
+        }
+        false => Cow::Borrowed(body),
+    };
+    let parsed = match rounded(&digits) {
+        Some(rounded) => rounded.parse(),
+        None => digits.parse(),
+    };
+    parsed.map_err(|error| match error {
+        ParseDecimalError::NotANumber => Unreadable::NotANumber,
+        ParseDecimalError::TooManyDigits => Unreadable::TooManyDigits,
+    })
+}
+
+/// A number with a point and more significant digits than a spreadsheet keeps, rounded to those, half up; `None` for all others.
+fn rounded(digits: &str) -> Option<String> {
+    let (mantissa, exponent) = digits.find(['e', 'E']).map_or((digits, ""), |at| digits.split_at(at));
+    let (whole, fraction) = mantissa.split_once('.')?;
+    let mut all: Vec<u8> = whole.bytes().chain(fraction.bytes()).collect();
+    let first = all.iter().position(|digit| *digit != b'0')?;
+    let end = first + SIGNIFICANT_DIGITS;
+    if all.len() <= end || !all.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let up = all[end] >= b'5';
+    all[end..].fill(b'0');
+    let mut at = end;
+    while up && at > 0 {
+        at -= 1;
+        if all[at] < b'9' {
+            all[at] += 1;
+            break;
+        }
+        all[at] = b'0';
+        if at == 0 {
+            all.insert(0, b'1');
+        }
+    }
+    let point = all.len() - fraction.len();
+    let text = |digits: &[u8]| digits.iter().map(|digit| char::from(*digit)).collect::<String>();
+    Some(format!("{}.{}{exponent}", text(&all[..point]), text(&all[point..])))
 }
 
 /// Removes thousands commas, where they stand in their places: `1,234,567.89`. Anything else (`1,23`, `1.234,56`) could
 /// mean two things, so it is not a number.
-fn without_thousands(text: &str) -> Result<String, ParseDecimalError> {
+fn without_thousands(text: &str) -> Result<String, Unreadable> {
     let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
     let digits = |group: &str| group.bytes().all(|b| b.is_ascii_digit());
     let mut groups = whole.split(',');
     let first_fits = groups.next().is_some_and(|first| matches!(first.len(), 1..=3) && digits(first));
     if !first_fits || !groups.all(|group| group.len() == 3 && digits(group)) || !fraction.is_none_or(digits) {
-        return Err(ParseDecimalError::NotANumber);
+        return Err(Unreadable::NotANumber);
     }
     let mut plain = whole.replace(',', "");
     if let Some(fraction) = fraction {
@@ -130,6 +197,8 @@ pub struct Ordinary {
     sentinel: i64,
     /// Values above zero up to here contradict the column.
     contradicts: i64,
+    /// The least and the largest value that is one.
+    within: (i64, i64),
     /// Whether the column holds fractions, of which none is ordinary.
     fractions: bool,
 }
@@ -139,10 +208,16 @@ impl Ordinary {
     pub fn new(field: Field, unit: ColumnUnit, flag_contradictions: bool) -> Self {
         let info = field.info();
         let micros = |value: Option<Decimal>| value.and_then(|value| value.micros());
+        let contradicts = match info.zones.filter(|_| flag_contradictions) {
+            Some(zones) if field == Field::LtvRatio => micros(Some(zones.percent_from)).map_or(0, |micros| micros - 1),
+            Some(zones) => micros(Some(zones.fraction_to)).unwrap_or(0),
+            None => 0,
+        };
         Self {
             sentinel: micros(info.sentinel).unwrap_or(i64::MIN),
-            contradicts: micros(info.fraction_bound).filter(|_| flag_contradictions).unwrap_or(0),
-            fractions: info.fraction_bound.is_some() && unit == ColumnUnit::Fraction,
+            contradicts,
+            within: if field == Field::NoteRate { (0, LARGEST_NOTE_RATE * 1_000_000) } else { (i64::MIN, i64::MAX) },
+            fractions: info.zones.is_some() && unit == ColumnUnit::Fraction,
         }
     }
 
@@ -151,7 +226,8 @@ impl Ordinary {
     pub fn micros(&self, text: &[u8], span: Range<usize>) -> Option<i64> {
         let micros = plain_micros_at(text, span)?;
         let contradiction = (micros > 0) & (micros <= self.contradicts);
-        if (micros == self.sentinel) | contradiction | self.fractions { None } else { Some(micros) }
+        let outside = (micros < self.within.0) | (micros > self.within.1);
+        if (micros == self.sentinel) | contradiction | outside | self.fractions { None } else { Some(micros) }
     }
 }
 
@@ -227,7 +303,7 @@ fn plain_micros(text: &[u8]) -> Option<i64> {
     }
     let mut missing = 6_usize;
     if let Some((b'.', fraction)) = digits[at..].split_first() {
-        if fraction.is_empty() || fraction.len() > 6 {
+        if fraction.is_empty() || fraction.len() > 6 || at + fraction.len() > SIGNIFICANT_DIGITS {
             return None;
         }
         for b in fraction {
@@ -251,8 +327,8 @@ mod tests {
 
     use super::*;
 
-    fn number(text: &str) -> Result<Option<String>, ParseDecimalError> {
-        parse_number(text).map(|value| value.map(|v| v.to_string()))
+    fn number(text: &str, unit: Unit) -> Result<Option<String>, Unreadable> {
+        parse_number(text, unit).map(|written| written.map(|written| written.value.to_string()))
     }
 
     fn cell(field: Field, text: &str, unit: ColumnUnit) -> Reading {
@@ -274,24 +350,28 @@ mod tests {
             ("($1,234.50)", "-1234.5"),
             ("$(1,234.50)", "-1234.5"),
             ("$ (12)", "-12"),
-            ("(12.5)%", "-12.5"),
-            ("(12.5 %)", "-12.5"),
-            ("80 %", "80"),
-            ("6.5%", "6.5"),
+            ("$-", "0"),
+            ("$ -", "0"),
+            ("$   -", "0"),
+            ("(0.00)", "0"),
             ("1.5E+05", "150000"),
             ("+7", "7"),
             (".5", "0.5"),
             ("1,234,567.891", "1234567.891"),
             ("007", "7"),
         ] {
-            assert_eq!(number(text), Ok(Some(expected.to_owned())), "{text}");
+            assert_eq!(number(text, Unit::Money), Ok(Some(expected.to_owned())), "{text}");
+        }
+        for (text, expected) in [("(12.5)%", "-12.5"), ("(12.5 %)", "-12.5"), ("80 %", "80"), ("6.5%", "6.5")] {
+            let written = parse_number(text, Unit::Percent).unwrap().unwrap();
+            assert_eq!((written.value.to_string(), written.says_percent), (expected.to_owned(), true), "{text}");
         }
     }
 
     #[test]
     fn words_for_not_available_are_missing() {
-        for text in ["", "NA", "na", "N/A", "n/a", "NULL", "null", "-", "NaN", "nan"] {
-            assert_eq!(number(text), Ok(None), "{text}");
+        for text in ["", "NA", "n/a", "NULL", "null", "-", "NaN", "None", "#N/A", "#DIV/0!", "Err:502", "####", "--", "."] {
+            assert_eq!(number(text, Unit::Count), Ok(None), "{text}");
         }
     }
 
@@ -324,11 +404,66 @@ mod tests {
             "€5",
             "5%%",
             "inf",
-            "#N/A",
             "- 5-",
         ] {
-            assert_eq!(number(text), Err(ParseDecimalError::NotANumber), "{text}");
+            assert_eq!(number(text, Unit::Money), Err(Unreadable::NotANumber), "{text}");
         }
+    }
+
+    #[test]
+    fn commas_belong_to_money_and_percent_signs_to_percentages() {
+        for unit in [Unit::Percent, Unit::Count, Unit::Ratio, Unit::Months] {
+            for text in ["6,875", "7,500", "1,234", "-6,875", "6,875 %", "1.234,56"] {
+                let expected = Err(Unreadable::DecimalComma);
+                assert_eq!(number(text, unit), expected, "{text} in {unit:?}");
+            }
+        }
+        for unit in [Unit::Money, Unit::Count, Unit::Ratio] {
+            for text in ["80%", "(5)%", "12.5 %"] {
+                assert_eq!(number(text, unit), Err(Unreadable::PercentSign), "{text} in {unit:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_with_a_point_keeps_fifteen_digits() {
+        for (text, expected) in [
+            ("97.00000000000001", "97"),
+            ("97.0000000000001", "97.0000000000001"),
+            ("0.067500000000000004", "0.0675"),
+            ("0.0012345678901234567", "0.00123456789012346"),
+            ("99.9999999999999999", "100"),
+            ("1.2345678901234565", "1.23456789012346"),
+            ("123456789012345.6", "123456789012346"),
+            ("123456789012.123456", "123456789012.123"),
+            ("1.0000000000000004E+02", "100"),
+            ("12345678901234567", "12345678901234567"),
+        ] {
+            assert_eq!(number(text, Unit::Percent), Ok(Some(expected.to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_percent_sign_says_the_unit_of_its_cell() {
+        for unit in [ColumnUnit::Fraction, ColumnUnit::Percent] {
+            assert_eq!(cell(Field::LtvRatio, "80%", unit), value("80"));
+            assert_eq!(cell(Field::NoteRate, "0.5 %", unit), value("0.5"));
+            assert_eq!(cell(Field::DtiRatio, "1.5%", unit), value("1.5"));
+        }
+    }
+
+    #[test]
+    fn no_note_rate_is_below_zero_or_above_thirty_percent() {
+        for text in ["06875", "687.5", "30.000001", "-0.01", "31%", "-6.5%"] {
+            for flag in [true, false] {
+                let read = read_cell(Field::NoteRate, text, ColumnUnit::Percent, flag).reading;
+                assert_eq!(read, Reading::Unreadable(Unreadable::NoNoteRate), "{text}");
+            }
+        }
+        assert_eq!(cell(Field::NoteRate, "30", ColumnUnit::Percent), value("30"));
+        assert_eq!(cell(Field::NoteRate, "0", ColumnUnit::Percent), value("0"));
+        assert_eq!(cell(Field::NoteRate, "0.31", ColumnUnit::Fraction), Reading::Unreadable(Unreadable::NoNoteRate));
+        assert_eq!(cell(Field::NoteRate, "0.30", ColumnUnit::Fraction), value("30"));
     }
 
     #[test]
@@ -362,10 +497,17 @@ mod tests {
         let percent = Reading::Unreadable(Unreadable::PercentInFractions);
         assert_eq!(cell(Field::LtvRatio, "0.8", ColumnUnit::Percent), fraction);
         assert_eq!(cell(Field::LtvRatio, "1.5", ColumnUnit::Percent), fraction);
-        assert_eq!(cell(Field::LtvRatio, "1.51", ColumnUnit::Percent), value("1.51"));
+        let ratio = Reading::Unreadable(Unreadable::RatioInPercents);
+        assert_eq!(cell(Field::LtvRatio, "1.62", ColumnUnit::Percent), ratio);
+        assert_eq!(cell(Field::LtvRatio, "4.99", ColumnUnit::Percent), ratio);
+        assert_eq!(cell(Field::LtvRatio, "5", ColumnUnit::Percent), value("5"));
+        assert_eq!(cell(Field::LtvRatio, "1.62", ColumnUnit::Fraction), value("162"));
+        assert_eq!(cell(Field::LtvRatio, "4.99", ColumnUnit::Fraction), value("499"));
+        assert_eq!(cell(Field::DtiRatio, "1.62", ColumnUnit::Percent), value("1.62"));
         assert_eq!(cell(Field::NoteRate, "0.5", ColumnUnit::Percent), fraction);
         assert_eq!(cell(Field::NoteRate, "0.51", ColumnUnit::Percent), value("0.51"));
         assert_eq!(cell(Field::LtvRatio, "80", ColumnUnit::Fraction), percent);
+        assert_eq!(cell(Field::NoteRate, "6.5", ColumnUnit::Fraction), percent);
         assert_eq!(cell(Field::DtiRatio, "0", ColumnUnit::Percent), value("0"));
         assert_eq!(cell(Field::DtiRatio, "0.00", ColumnUnit::Fraction), value("0"));
         assert_eq!(cell(Field::LtvRatio, "-0.8", ColumnUnit::Percent), value("-0.8"));
@@ -390,10 +532,11 @@ mod tests {
             "1-2",
         ] {
             if let Some(micros) = plain_micros(text.as_bytes()) {
-                assert_eq!(parse_number(text), Ok(Some(Decimal::from_micros(micros))), "{text}");
+                assert_eq!(number(text, Unit::Percent), Ok(Some(Decimal::from_micros(micros).to_string())), "{text}");
             }
         }
-        assert_eq!(plain_micros(b"123456789012.123456"), Some(123_456_789_012_123_456));
+        assert_eq!(plain_micros(b"123456789.123456"), Some(123_456_789_123_456));
+        assert_eq!(plain_micros(b"1234567890.123456"), None, "it is rounded");
         assert_eq!(plain_micros(b"1234567890123"), None);
     }
 

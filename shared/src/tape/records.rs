@@ -42,6 +42,8 @@ pub struct Record {
     pub line: u64,
     /// What it looks like.
     pub shape: Shape,
+    /// Whether a line end follows it.
+    pub ended: bool,
 }
 
 /// A stretch of a tape: whole records and their text.
@@ -146,7 +148,7 @@ impl<'s> RecordReader<'s> {
             let record = &text[at..at + scan.end];
             if !record.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r')) {
                 let (start, end) = (position(at), position(at + scan.end));
-                block.records.push(Record { start, end, line: self.line, shape: scan.shape });
+                block.records.push(Record { start, end, line: self.line, shape: scan.shape, ended: true });
             }
             self.line += scan.lines;
             at += scan.next;
@@ -168,7 +170,7 @@ impl<'s> RecordReader<'s> {
             kept -= 1;
         }
         let shape = Shape::Malformed(MalformedReason::TooLong);
-        records.push(Record { start: position(at), end: position(kept), line: self.line, shape });
+        records.push(Record { start: position(at), end: position(kept), line: self.line, shape, ended: true });
         self.skipping = line_end.is_none();
         let next = line_end.map_or(text.len(), |newline| newline + 1);
         self.line += memchr_iter(b'\n', &text[at..next]).count() as u64;
@@ -310,6 +312,14 @@ pub fn split_fields<'t>(record: &'t str, shape: Shape, delimiter: u8, fields: &m
         }
         at = end + 1;
     }
+}
+
+/// The line in a record that is one quoted field.
+pub fn unwrap_line(record: &str) -> Option<Cow<'_, str>> {
+    let record = record.trim();
+    let closed = closing_quote(record.as_bytes(), 0, record.len()).filter(|_| record.starts_with('"'))?;
+    let inside = &record[1..closed];
+    (closed + 1 == record.len()).then(|| if inside.contains('"') { Cow::Owned(inside.replace("\"\"", "\"")) } else { Cow::Borrowed(inside) })
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{decimal::Decimal, loan::Field};
+use crate::loan::{Field, Unit, Zones};
 
-use super::number::parse_number;
+use super::{cell::content, number::parse_number};
+use crate::decimal::Decimal;
 
 /// What the numbers of a percentage column mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,44 +17,83 @@ pub enum ColumnUnit {
     Fraction,
 }
 
-/// How many present, non-zero values decide.
+/// How many values that say something decide.
 pub const DECIDING_VALUES: u32 = 1_000;
 
-/// Watches the first values of a column until its unit is certain.
+/// Counts the values of a column that can only be fractions and those that can only be percentages.
 #[derive(Debug, Clone, Copy)]
 pub struct UnitDetector {
-    bound: Option<Decimal>,
+    zones: Option<Zones>,
     sentinel: Option<Decimal>,
-    seen: u32,
-    percent: bool,
+    fractions: Zone,
+    percentages: Zone,
+}
+
+/// How many values there are of one kind, and where the first stands.
+#[derive(Debug, Clone, Copy, Default)]
+struct Zone {
+    count: u32,
+    line: u64,
+}
+
+impl Zone {
+    fn add(&mut self, line: u64) {
+        if self.count == 0 {
+            self.line = line;
+        }
+        self.count += 1;
+    }
+}
+
+/// A column holds as many fractions as percentages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MixedUnits {
+    /// Where the first fraction stands.
+    pub fraction_line: u64,
+    /// Where the first percentage stands.
+    pub percent_line: u64,
 }
 
 impl UnitDetector {
     /// A detector for a column; one that holds no percentage is decided from the start.
     pub fn new(field: Field) -> Self {
         let info = field.info();
-        Self { bound: info.fraction_bound, sentinel: info.sentinel, seen: 0, percent: info.fraction_bound.is_none() }
+        Self { zones: info.zones, sentinel: info.sentinel, fractions: Zone::default(), percentages: Zone::default() }
     }
 
     /// Whether further cells cannot change the unit.
     pub fn is_decided(&self) -> bool {
-        self.percent || self.seen >= DECIDING_VALUES
+        self.zones.is_none() || self.fractions.count + self.percentages.count >= DECIDING_VALUES
     }
 
-    /// Looks at one more cell. Zeros, missing and unreadable cells say nothing about the unit.
-    pub fn observe(&mut self, text: &str) {
-        let (false, Some(bound)) = (self.is_decided(), self.bound) else { return };
-        let Ok(Some(value)) = parse_number(text.trim()) else { return };
-        if value.is_zero() || self.sentinel == Some(value) {
+    /// Looks at one more cell. What has a percent sign speaks for itself alone; what lies between the zones, zeros, missing and
+    /// unreadable cells say nothing.
+    pub fn observe(&mut self, text: &str, line: u64) {
+        let (false, Some(zones)) = (self.is_decided(), self.zones) else { return };
+        let Ok(Some(written)) = parse_number(&content(text), Unit::Percent) else { return };
+        if written.says_percent || self.sentinel == Some(written.value) {
             return;
         }
-        self.seen += 1;
-        self.percent = !value.is_positive() || value > bound;
+        if written.value >= zones.percent_from {
+            self.percentages.add(line);
+        } else if written.value.is_positive() && written.value <= zones.fraction_to {
+            self.fractions.add(line);
+        }
     }
 
-    /// The unit that the cells so far speak for.
-    pub fn unit(&self) -> ColumnUnit {
-        if self.percent || self.seen == 0 { ColumnUnit::Percent } else { ColumnUnit::Fraction }
+    /// The unit that the cells so far speak for: percent, when none says anything.
+    ///
+    /// # Errors
+    /// As many say one as the other.
+    pub fn unit(&self) -> Result<ColumnUnit, MixedUnits> {
+        let (fractions, percentages) = (self.fractions, self.percentages);
+        match fractions.count.cmp(&percentages.count) {
+            std::cmp::Ordering::Greater => Ok(ColumnUnit::Fraction),
+            std::cmp::Ordering::Equal if fractions.count > 0 => {
+                Err(MixedUnits { fraction_line: fractions.line, percent_line: percentages.line })
+            }
+            _ => Ok(ColumnUnit::Percent),
+        }
     }
 }
 
@@ -61,36 +101,48 @@ impl UnitDetector {
 mod tests {
     use super::*;
 
-    fn unit_of<'a>(field: Field, cells: impl IntoIterator<Item = &'a str>) -> ColumnUnit {
+    fn unit_of<'a>(field: Field, cells: impl IntoIterator<Item = &'a str>) -> Result<ColumnUnit, MixedUnits> {
         let mut detector = UnitDetector::new(field);
-        cells.into_iter().for_each(|cell| detector.observe(cell));
+        (2..).zip(cells).for_each(|(line, cell)| detector.observe(cell, line));
         detector.unit()
     }
 
     #[test]
-    fn all_values_within_the_bound_make_fractions() {
-        assert_eq!(unit_of(Field::LtvRatio, ["0.8", "1.5", "0", "", "NA", "999", "what"]), ColumnUnit::Fraction);
-        assert_eq!(unit_of(Field::NoteRate, ["0.0675", "0.5"]), ColumnUnit::Fraction);
-    }
-
-    #[test]
-    fn one_value_outside_makes_percentages() {
-        assert_eq!(unit_of(Field::LtvRatio, ["0.8", "1.51"]), ColumnUnit::Percent);
-        assert_eq!(unit_of(Field::LtvRatio, ["0.8", "-0.1"]), ColumnUnit::Percent);
-        assert_eq!(unit_of(Field::NoteRate, ["0.0675", "0.51"]), ColumnUnit::Percent);
+    fn the_more_frequent_zone_decides() {
+        use ColumnUnit::{Fraction, Percent};
+        for (field, cells, expected) in [
+            (Field::LtvRatio, &["0.8", "1.5", "0", "", "NA", "999", "what"][..], Fraction),
+            (Field::LtvRatio, &["0.8", "0.9", "80"], Fraction),
+            (Field::LtvRatio, &["0.8", "90", "80"], Percent),
+            (Field::CltvRatio, &["0.8", "1.62", "-0.1"], Fraction),
+            (Field::NoteRate, &["0.0675", "0.5"], Fraction),
+            (Field::NoteRate, &["0.0675", "6.5", "1"], Percent),
+            (Field::DtiRatio, &[".35", "35%", "40 %", "45%"], Fraction),
+            (Field::DtiRatio, &["5", "1.51", "4.99"], Percent),
+        ] {
+            assert_eq!(unit_of(field, cells.iter().copied()), Ok(expected), "{cells:?}");
+        }
     }
 
     #[test]
     fn a_column_that_says_nothing_holds_percentages() {
-        assert_eq!(unit_of(Field::LtvRatio, ["", "0", "NA"]), ColumnUnit::Percent);
-        assert_eq!(unit_of(Field::LoanAmount, ["0.5"]), ColumnUnit::Percent);
+        for cells in [&["", "0", "NA"][..], &["80%", "0.5%"], &["1.51", "4.99"], &["999"]] {
+            assert_eq!(unit_of(Field::LtvRatio, cells.iter().copied()), Ok(ColumnUnit::Percent), "{cells:?}");
+        }
+        assert_eq!(unit_of(Field::LoanAmount, ["0.5"]), Ok(ColumnUnit::Percent));
     }
 
     #[test]
-    fn only_the_first_thousand_values_decide() {
-        let cells = std::iter::repeat_n("0.8", 1_000).chain(["80"]);
-        assert_eq!(unit_of(Field::DtiRatio, cells), ColumnUnit::Fraction);
-        let cells = std::iter::repeat_n("0.8", 999).chain(["0", "80"]);
-        assert_eq!(unit_of(Field::DtiRatio, cells), ColumnUnit::Percent);
+    fn as_many_of_both_are_told_with_a_line_of_each() {
+        let mixed = MixedUnits { fraction_line: 3, percent_line: 4 };
+        assert_eq!(unit_of(Field::LtvRatio, ["", "0.8", "80", "0.9", "90"]), Err(mixed));
+    }
+
+    #[test]
+    fn only_the_first_thousand_values_that_say_something_decide() {
+        let cells = std::iter::repeat_n("0.8", 501).chain(std::iter::repeat_n("80", 10_000));
+        assert_eq!(unit_of(Field::DtiRatio, cells), Ok(ColumnUnit::Fraction));
+        let cells = std::iter::repeat_n("0", 5_000).chain(std::iter::repeat_n("0.8", 499)).chain(std::iter::repeat_n("80", 501));
+        assert_eq!(unit_of(Field::DtiRatio, cells), Ok(ColumnUnit::Percent));
     }
 }

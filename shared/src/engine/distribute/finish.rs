@@ -5,10 +5,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use crate::{
-    error::RunError,
-    tape::{Tape, header::Header},
-};
+use crate::{error::RunError, tape::Tape};
 
 use super::{
     super::{Job, Outcome, Workers, assembly::Assembly, block::JudgedBlock, feed::Feed, work_together},
@@ -25,8 +22,8 @@ use super::{
 pub fn finish(job: &Job<'_>, plan: &Plan, store: &dyn PartStore) -> Result<Outcome, RunError> {
     plan.check(job)?;
     let tapes = plan.tapes.iter().zip(job.tapes).map(|(tape, source)| {
-        let delimiter = u8::try_from(tape.delimiter).map_err(|error| unusable("The plan", &error))?;
-        Ok(Tape::known(source.as_ref(), delimiter, Header::of_columns(tape.header_line, tape.columns.clone())).mapping())
+        let known = Tape::known(source.as_ref(), &tape.known).ok_or_else(|| unusable("The plan", &"it is of no tape"))?;
+        Ok(known.mapping())
     });
     let mappings = tapes.collect::<Result<Vec<_>, RunError>>()?;
     let crew = Crew {
@@ -34,7 +31,7 @@ pub fn finish(job: &Job<'_>, plan: &Plan, store: &dyn PartStore) -> Result<Outco
         store,
         feed: Feed::new(Reading { part: 0, file: None, blocks: 0, next_block: 0 }),
         bytes: AtomicU64::new(0),
-        assembly: Assembly::new(job)?,
+        assembly: Assembly::new(job, plan.tapes.iter().map(|tape| tape.known.notices.clone()).collect())?,
     };
     work_together(&crew, job.tuning.threads)?;
     crew.assembly.finish(plan.inputs.clone(), mappings)

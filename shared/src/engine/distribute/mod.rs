@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Phase, RunError, RunErrorCode},
-    tape::{header::Column, text::Fingerprint},
+    tape::{KnownTape, text::Fingerprint},
 };
 
 use super::{Job, Outcome, Workers, run, work_together};
@@ -69,12 +69,8 @@ pub struct PlannedTape {
     pub source_file: String,
     /// Its size in bytes.
     pub size: u64,
-    /// What parts its fields.
-    pub delimiter: char,
-    /// The line of its header.
-    pub header_line: u64,
-    /// Its columns.
-    pub columns: Vec<Column>,
+    /// What was found out about it.
+    pub known: KnownTape,
 }
 
 /// A part: the records that begin in a stretch of a tape.

@@ -46,9 +46,7 @@ pub fn plan(job: &Job<'_>, part_bytes: u64, store: &dyn PartStore) -> Result<Pla
     let planned = job.tapes.iter().zip(&tapes).map(|(source, tape)| PlannedTape {
         source_file: source.name().to_owned(),
         size: source.size(),
-        delimiter: char::from(tape.delimiter()),
-        header_line: tape.header().line,
-        columns: tape.header().columns.clone(),
+        known: tape.knowledge(),
     });
     Ok(Planned::Parts(Plan {
         tapes: planned.collect(),
@@ -70,7 +68,11 @@ impl Workers for Crew<'_, '_> {
         let (mut block, mut cut) = (RecordBlock::default(), CutBlock::default());
         while let Some((ticket, tape)) = self.intake.next_block(&mut block)? {
             self.intake.cut(tape, &block, &mut cut)?;
+            let failure = cut.failure.take();
             let cut_parts = |repeats: Vec<Repeat>| {
+                if let Some(failure) = failure {
+                    return Err(failure);
+                }
                 let mut cutter = self.cutter.lock().unwrap_or_else(PoisonError::into_inner);
                 cutter.add(tape, &block, &cut, &repeats)
             };
@@ -113,7 +115,7 @@ impl Cutter<'_> {
                 self.end_part(Some((tape, place)))?;
                 self.parts.push(Part { tape, start: place, end: self.sizes[tape], line: record.line, rows: 0, repeats: 0 });
             }
-            // A record in which every cell is empty is no row.
+            // A record that is no loan is no row.
             let Some((row, _)) = rows.next_if(|(_, row)| row.record == at) else { continue };
             let Some(part) = self.parts.last_mut() else { continue };
             if let Some(repeat) = repeats.next_if(|repeat| repeat.row == row) {

@@ -6,7 +6,7 @@ use crate::{
     error::{Phase, RunError},
     phases::validate::FirstUse,
     results::csv::LoanRows,
-    tape::{Tape, TapeReader, block_text, header::Header, records::RecordBlock},
+    tape::{Tape, TapeReader, block_text, records::RecordBlock},
 };
 
 use super::{
@@ -34,8 +34,7 @@ pub fn process(job: &Job<'_>, plan: &Plan, part: usize, store: &dyn PartStore) -
     let none = || RunError::internal(Phase::Ingest, format!("The plan has no part {part}."));
     let planned @ Part { tape: at, start, end, line, .. } = plan.parts.get(part).ok_or_else(none)?;
     let (source, of) = job.tapes.get(*at).zip(plan.tapes.get(*at)).ok_or_else(none)?;
-    let delimiter = u8::try_from(of.delimiter).map_err(|_| none())?;
-    let tape = Tape::known(source.as_ref(), delimiter, Header::of_columns(of.header_line, of.columns.clone()));
+    let tape = Tape::known(source.as_ref(), &of.known).ok_or_else(none)?;
     let name = part_file(part);
     let not_kept = |error: io::Error| RunError::output(Phase::Output, &name, &error);
     let crew = Crew {
@@ -148,7 +147,7 @@ impl Workers for Crew<'_, '_> {
             let Some(repeats) = self.rows.pass(ticket, |rows| rows.take(cut.rows())) else { return Ok(()) };
             let first_use = |repeat: &Repeat| (repeat.row as u32, repeat.first_use(&self.names));
             let repeats: Vec<(u32, FirstUse)> = repeats.iter().map(first_use).collect();
-            let judged = judge_block(&block, text, &cut, (tape, &self.reader), terms, &repeats, room, &mut memos);
+            let judged = judge_block(&block, text, &mut cut, (tape, &self.reader), terms, &repeats, room, &mut memos);
             let packed = frames::pack(&judged);
             room = judged.rows;
             let kept = self.kept.pass(ticket, |kept| {

@@ -91,11 +91,12 @@ pub struct ExceptionRow {
 impl Serialize for FactRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_map(None)?;
-        for field in Field::ALL {
+        for field in Field::CANONICAL {
             match field.info().kind {
                 FieldKind::Text => object.serialize_entry(field.name(), &self.seller_loan_number)?,
                 FieldKind::Number(at) => object.serialize_entry(field.name(), &self.numbers[at])?,
                 FieldKind::Word(at) => object.serialize_entry(field.name(), &self.words[at])?,
+                FieldKind::Standard(_) => {}
             }
         }
         for (name, cell) in &self.source_columns {
@@ -171,7 +172,7 @@ impl FactRow {
     fn number_mut(&mut self, field: &str) -> Option<&mut StoredNumber> {
         match Field::from_name(field)?.info().kind {
             FieldKind::Number(at) => self.numbers.get_mut(at),
-            FieldKind::Text | FieldKind::Word(_) => None,
+            FieldKind::Text | FieldKind::Word(_) | FieldKind::Standard(_) => None,
         }
     }
 }

@@ -88,15 +88,15 @@ impl Added {
 
 /// How many columns a sheet has besides those that are only kept.
 pub fn own_columns() -> usize {
-    Field::ALL.len() + LOAN_SHEETS.iter().map(|sheet| sheet.added.len()).max().unwrap_or(0)
+    Field::CANONICAL.len() + LOAN_SHEETS.iter().map(|sheet| sheet.added.len()).max().unwrap_or(0)
 }
 
 fn columns(sheet: &LoanSheet, kept: &[&str]) -> Vec<SheetColumn> {
-    let fields = Field::ALL.into_iter().map(|field| {
+    let fields = Field::CANONICAL.into_iter().map(|field| {
         let width = match (field.info().kind, field.info().unit) {
             (FieldKind::Text, _) => 20,
             (_, Unit::Money) => 18,
-            (_, Unit::Percent | Unit::Count) => 12,
+            _ => 12,
         };
         SheetColumn::new(field.name(), width)
     });
@@ -149,7 +149,7 @@ fn no_tape(file: &'static str) -> ReadError {
 }
 
 fn write_loan(row: &mut Row<'_>, sheet: &LoanSheet, loan: &FactRow, exceptions: &[ExceptionRow]) {
-    for field in Field::ALL {
+    for field in Field::CANONICAL {
         match field.info().kind {
             FieldKind::Text => row.text(CellStyle::Code, &loan.seller_loan_number),
             FieldKind::Word(at) => row.text(CellStyle::Plain, loan.words[at].as_deref().unwrap_or_default()),
@@ -158,6 +158,7 @@ fn write_loan(row: &mut Row<'_>, sheet: &LoanSheet, loan: &FactRow, exceptions: 
                 StoredNumber::Unreadable(written) => row.text(CellStyle::Plain, written),
                 StoredNumber::Value(value) => row.decimal(style_of(field.info().unit), *value),
             },
+            FieldKind::Standard(_) => {}
         }
     }
     let percent = |row: &mut Row<'_>, value: Option<Decimal>| match value {
@@ -191,8 +192,9 @@ fn write_loan(row: &mut Row<'_>, sheet: &LoanSheet, loan: &FactRow, exceptions: 
 fn style_of(unit: Unit) -> CellStyle {
     match unit {
         Unit::Money => CellStyle::Money,
-        Unit::Percent => CellStyle::Percent,
-        Unit::Count => CellStyle::Whole,
+        Unit::Percent | Unit::Ratio => CellStyle::Percent,
+        Unit::Text | Unit::Word | Unit::Date => CellStyle::Plain,
+        Unit::Count | Unit::Months => CellStyle::Whole,
     }
 }
 

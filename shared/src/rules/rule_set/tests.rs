@@ -75,7 +75,7 @@ fn a_percentage_that_can_only_be_a_fraction_is_a_mistake() {
     let mut percentages = 0;
     for kind in ExceptionType::ALL {
         let Some(spec) = kind.kind().rule.as_ref().filter(|spec| spec.requires != Requirement::AboveZero) else { continue };
-        let (Some(most), field) = (spec.field.info().fraction_bound, spec.field) else { continue };
+        let (Some(most), field) = (spec.field.info().zones.map(|zones| zones.fraction_to), spec.field) else { continue };
         percentages += 1;
         let limit = |number: &str| error_of(&format!("# Lines\n\n[limits.{field}]\nmax = {number}"));
         let bound = most.to_string();

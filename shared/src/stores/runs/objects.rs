@@ -8,29 +8,29 @@ use crate::{
     stores::{StoreError, keys},
 };
 
-use super::{KeptTapes, ObjectVersion, RunRequest, Runs, StoredRun, TapeList, TapeRef};
+use super::{stored::NO_DETAILS, KeptTapes, ObjectVersion, RunRequest, Runs, StoredRun, TapeList, TapeRef};
 
 impl Runs {
-    /// The `run` object of the API with its column mapping. The mapping is null when the results of the run were removed, or
-    /// are damaged.
+    /// The `run` object of the API with its details: column mapping and notices. They are null when the results of the run were
+    /// removed, or are damaged.
     ///
     /// # Errors
     /// A store does not answer.
     pub async fn whole(&self, run: &StoredRun) -> Result<Box<RawValue>, StoreError> {
-        match self.column_mapping(run).await {
-            Ok(mapping) => run.with_mapping(&mapping),
+        match self.details(run).await {
+            Ok(details) => run.with_details(&details),
             Err(StoreError::Damaged(why)) => {
-                tracing::warn!(run_id = %run.run_id, why, "the column mapping of a run cannot be read");
+                tracing::warn!(run_id = %run.run_id, why, "the details of a run cannot be read");
                 Ok(run.object().to_owned())
             }
             Err(error) => Err(error),
         }
     }
 
-    /// How the tapes of a run were read.
-    async fn column_mapping(&self, run: &StoredRun) -> Result<Box<RawValue>, StoreError> {
-        let here = || run.column_mapping.clone();
-        if !run.status.is_final() || run.column_mapping.get() != "[]" {
+    /// How the tapes of a run were read, and what is to be said of that.
+    async fn details(&self, run: &StoredRun) -> Result<Box<RawValue>, StoreError> {
+        let here = || run.details.clone();
+        if !run.status.is_final() || run.details.get() != NO_DETAILS {
             return Ok(here());
         }
         let Some(version) = self.results(run.run_id).await?.and_then(|results| results.column_mapping) else { return Ok(here()) };

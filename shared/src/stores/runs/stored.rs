@@ -202,12 +202,17 @@ pub struct StoredRun {
     /// Until when its worker keeps it.
     pub lease_until: Option<Timestamp>,
     object: Box<RawValue>,
-    /// The column mapping that the item holds: an empty one, unless an earlier version wrote it.
-    pub(super) column_mapping: Box<RawValue>,
+    /// The details that the item holds: empty ones, unless an earlier version wrote them.
+    pub(super) details: Box<RawValue>,
 }
 
-/// The last member of the `run` object. Inside of strings the quotes would be escaped, so that this can only be the member.
-const COLUMN_MAPPING: &str = r#","column_mapping":"#;
+/// Where the details begin in the `run` object: they are its last members. Inside of strings the quotes would be escaped, so that
+/// this can only be a member.
+const DETAILS: &str = r#","column_mapping":"#;
+/// The details as lists show them.
+const DETAILS_LEFT_OUT: &str = r#","column_mapping":null,"notices":null}"#;
+/// The details of a run that has none in its item.
+pub(super) const NO_DETAILS: &str = r#"{"column_mapping":[],"notices":[]}"#;
 
 impl Serialize for StoredRun {
     /// The `run` object of the API, as lists show it.
@@ -266,11 +271,11 @@ impl StoredRun {
             _ => json,
         };
         let json = TIMES.iter().fold(json, |json, name| with_decimals(json, name));
-        let parted = json.strip_suffix('}').and_then(|json| json.split_once(COLUMN_MAPPING));
-        let (members_before, column_mapping) =
+        let parted = json.strip_suffix('}').and_then(|json| json.split_once(DETAILS));
+        let (members_before, details) =
             parted.ok_or_else(|| StoreError::Damaged("the run has no column mapping".to_owned()))?;
-        let column_mapping = RawValue::from_string(column_mapping.to_owned()).map_err(damaged)?;
-        let object = RawValue::from_string(format!("{members_before}{COLUMN_MAPPING}null}}")).map_err(damaged)?;
+        let details = RawValue::from_string(format!("{{{}{details}}}", &DETAILS[1..])).map_err(damaged)?;
+        let object = RawValue::from_string(format!("{members_before}{DETAILS_LEFT_OUT}")).map_err(damaged)?;
         Ok(Self {
             run_id: members.run_id,
             status: members.status,
@@ -283,7 +288,7 @@ impl StoredRun {
             attempt: number_of(item, ATTEMPT).unwrap_or(0),
             lease_until: lease_until(item),
             object,
-            column_mapping,
+            details,
         })
     }
 
@@ -295,16 +300,20 @@ impl StoredRun {
         Self::read(&item_of(&keys::run(run.run_id()), &RunRecord(run))?)
     }
 
-    /// The `run` object of the API, whose column mapping is null: as lists show it.
+    /// The `run` object of the API, whose details are null: as lists show it.
     pub fn object(&self) -> &RawValue {
         &self.object
     }
 
-    /// The same with its column mapping.
-    pub(super) fn with_mapping(&self, column_mapping: &RawValue) -> Result<Box<RawValue>, StoreError> {
-        let object = self.object.get();
-        let before = object.strip_suffix("null}").unwrap_or(object);
-        let whole = format!("{before}{}}}", column_mapping.get());
+    /// The same with its details.
+    pub(super) fn with_details(&self, details: &RawValue) -> Result<Box<RawValue>, StoreError> {
+        let (object, details) = (self.object.get(), details.get());
+        let before = object.strip_suffix(DETAILS_LEFT_OUT).unwrap_or(object);
+        // An earlier version stored the column mapping alone.
+        let whole = match details.strip_prefix('{') {
+            Some(members) => format!("{before},{members}"),
+            None => format!("{before}{DETAILS}{details}}}"),
+        };
         RawValue::from_string(whole).map_err(|error| StoreError::Damaged(error.to_string()))
     }
 

@@ -1,0 +1,361 @@
+//! The fields of a loan: one row of a table each. Its place, its schema, its CSV header and its aliases' list follow from the row.
+//!
+//! A *canonical* field is judged and stands in every output. A *standard* field is read where a tape has it, typed, and stored beside
+//! the judged ones.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use crate::decimal::Decimal;
+
+/// What a field holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldKind {
+    /// Text, kept to the letter.
+    Text,
+    /// A number; the index is its place among the numbers of a loan.
+    Number(usize),
+    /// A word of a vocabulary; the index is its place among the words of a loan.
+    Word(usize),
+    /// A standard field; the index is its place among [`Field::STANDARD`]. Its unit says what it holds.
+    Standard(usize),
+}
+
+/// What a value is, and so how it is read and shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Text, kept to the letter.
+    Text,
+    /// A word of a vocabulary.
+    Word,
+    /// Dollars: `$50,000.00`.
+    Money,
+    /// Percent: `97.80 %`.
+    Percent,
+    /// A ratio: `1.25`.
+    Ratio,
+    /// A bare number: `619`.
+    Count,
+    /// A number of months.
+    Months,
+    /// A calendar date.
+    Date,
+}
+
+/// The values of a percentage that say in which unit its column is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Zones {
+    /// Values above zero up to here are fractions.
+    pub fraction_to: Decimal,
+    /// Values from here on are percentages.
+    pub percent_from: Decimal,
+}
+
+/// All that the product knows about one field.
+#[derive(Debug)]
+pub struct FieldInfo {
+    /// The canonical name.
+    pub name: &'static str,
+    /// What people call it, as in messages.
+    pub label: &'static str,
+    /// What it holds.
+    pub kind: FieldKind,
+    /// Whether a loan without it fails validation, and a tape without the column cannot be used.
+    pub required: bool,
+    /// How its values are read and shown.
+    pub unit: Unit,
+    /// The value that agencies write for "not available".
+    pub sentinel: Option<Decimal>,
+    /// What tells percentages from fractions in a column of percentages.
+    pub zones: Option<Zones>,
+}
+
+/// A row of the table: name, label, unit, whether it is required, sentinel, the zones in millionths.
+struct Row(&'static str, &'static str, Unit, bool, Option<i64>, Option<(i64, i64)>);
+
+/// What tells a fraction from a percentage among ratios (80 % or 0.8), in millionths.
+const RATIO: Option<(i64, i64)> = Some((1_500_000, 5_000_000));
+/// The same among rates (6.5 % or 0.065).
+const RATE: Option<(i64, i64)> = Some((500_000, 1_000_000));
+
+const OPTIONAL: bool = false;
+const REQUIRED: bool = true;
+
+macro_rules! fields {
+    (
+        canonical { $($(#[$doc:meta])* $variant:ident = $row:expr;)* }
+        standard { $($(#[$standard_doc:meta])* $standard:ident = $standard_row:expr;)* }
+    ) => {
+        /// A field of a loan.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Field {
+            $($(#[$doc])* $variant,)*
+            $($(#[$standard_doc])* $standard,)*
+        }
+
+        impl Field {
+            /// The canonical fields, in the order of every output.
+            pub const CANONICAL: [Self; CANONICAL] = [$(Self::$variant),*];
+            /// The standard fields, in the order of the facts.
+            pub const STANDARD: [Self; STANDARD] = [$(Self::$standard),*];
+            /// All fields: the canonical ones, then the standard ones.
+            pub const ALL: [Self; FIELDS] = [$(Self::$variant,)* $(Self::$standard),*];
+        }
+
+        /// How many canonical fields there are.
+        pub const CANONICAL: usize = [$(stringify!($variant)),*].len();
+        /// How many standard fields there are.
+        pub const STANDARD: usize = [$(stringify!($standard)),*].len();
+
+        const ROWS: [Row; FIELDS] = [$($row,)* $($standard_row),*];
+    };
+}
+
+fields! {
+    canonical {
+        /// The seller's number for the loan, kept to the letter.
+        SellerLoanNumber = Row("seller_loan_number", "Loan number", Unit::Text, REQUIRED, None, None);
+        /// The balance that is for sale, in dollars.
+        LoanAmount = Row("loan_amount", "Loan amount", Unit::Money, REQUIRED, None, None);
+        /// The interest rate of the note, in percent.
+        NoteRate = Row("note_rate", "Note rate", Unit::Percent, REQUIRED, None, RATE);
+        /// Loan to value, in percent.
+        LtvRatio = Row("ltv_ratio", "LTV", Unit::Percent, REQUIRED, Some(999), RATIO);
+        /// Debt to income, in percent.
+        DtiRatio = Row("dti_ratio", "DTI", Unit::Percent, OPTIONAL, Some(999), RATIO);
+        /// The borrower's credit score.
+        CreditScore = Row("credit_score", "Credit score", Unit::Count, REQUIRED, Some(9999), None);
+        /// What kind of property secures the loan.
+        PropertyType = Row("property_type", "Property type", Unit::Word, REQUIRED, None, None);
+        /// Who lives there.
+        OccupancyStatus = Row("occupancy_status", "Occupancy status", Unit::Word, OPTIONAL, None, None);
+        /// What the loan was taken for.
+        LoanPurpose = Row("loan_purpose", "Loan purpose", Unit::Word, OPTIONAL, None, None);
+        /// What the borrower paid for the property, in dollars.
+        PurchasePrice = Row("purchase_price", "Purchase price", Unit::Money, OPTIONAL, None, None);
+        /// What the property was appraised at, in dollars.
+        AppraisalValue = Row("appraisal_value", "Appraisal value", Unit::Money, OPTIONAL, None, None);
+    }
+    standard {
+        /// The state of the property, as its USPS code.
+        PropertyState = Row("property_state", "Property state", Unit::Word, OPTIONAL, None, None);
+        /// How many dwellings the property has.
+        NumberOfUnits = Row("number_of_units", "Number of units", Unit::Count, OPTIONAL, None, None);
+        /// Which claim on the property the loan is: 1 for the first lien.
+        LienPosition = Row("lien_position", "Lien position", Unit::Count, OPTIONAL, None, None);
+        /// All loans on the property to its value, in percent.
+        CltvRatio = Row("cltv_ratio", "CLTV", Unit::Percent, OPTIONAL, Some(999), RATIO);
+        /// Rent to debt service.
+        Dscr = Row("dscr", "DSCR", Unit::Ratio, OPTIONAL, None, None);
+        /// How income and assets were documented.
+        DocumentationType = Row("documentation_type", "Documentation type", Unit::Word, OPTIONAL, None, None);
+        /// The balance at origination, in dollars.
+        OriginalBalance = Row("original_balance", "Original balance", Unit::Money, OPTIONAL, None, None);
+        /// The balance today, in dollars, where the loan amount is another column.
+        CurrentBalance = Row("current_balance", "Current balance", Unit::Money, OPTIONAL, None, None);
+        /// The balance of junior liens, in dollars.
+        JuniorBalance = Row("junior_balance", "Junior balance", Unit::Money, OPTIONAL, None, None);
+        /// The interest rate at origination, in percent.
+        OriginalRate = Row("original_rate", "Original rate", Unit::Percent, OPTIONAL, None, RATE);
+        /// When the loan was made.
+        OriginationDate = Row("origination_date", "Origination date", Unit::Date, OPTIONAL, None, None);
+        /// When the first payment was due.
+        FirstPaymentDate = Row("first_payment_date", "First payment date", Unit::Date, OPTIONAL, None, None);
+        /// When the last payment is due.
+        MaturityDate = Row("maturity_date", "Maturity date", Unit::Date, OPTIONAL, None, None);
+        /// Up to when interest is paid.
+        PaidThroughDate = Row("paid_through_date", "Paid-through date", Unit::Date, OPTIONAL, None, None);
+        /// Months from first payment to maturity at origination.
+        OriginalTerm = Row("original_term", "Original term", Unit::Months, OPTIONAL, None, None);
+        /// Months to maturity.
+        RemainingTerm = Row("remaining_term", "Remaining term", Unit::Months, OPTIONAL, None, None);
+        /// Months over which the balance amortizes.
+        AmortizationTerm = Row("amortization_term", "Amortization term", Unit::Months, OPTIONAL, None, None);
+        /// Months in which only interest is due.
+        InterestOnlyTerm = Row("interest_only_term", "Interest-only term", Unit::Months, OPTIONAL, None, None);
+        /// Days since the oldest unpaid payment was due.
+        DaysPastDue = Row("days_past_due", "Days past due", Unit::Count, OPTIONAL, None, None);
+        /// Whether the rate is fixed or adjustable.
+        AmortizationType = Row("amortization_type", "Amortization type", Unit::Word, OPTIONAL, None, None);
+    }
+}
+
+/// How many fields there are.
+pub const FIELDS: usize = CANONICAL + STANDARD;
+/// How many numbers a loan has.
+pub const NUMBERS: usize = count_canonical(&[Unit::Money, Unit::Percent, Unit::Count]);
+/// How many words of a vocabulary a loan has.
+pub const WORDS: usize = count_canonical(&[Unit::Word]);
+
+const fn is_one_of(unit: Unit, units: &[Unit]) -> bool {
+    let mut at = 0;
+    while at < units.len() {
+        if unit as u8 == units[at] as u8 {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+const fn count_canonical(units: &[Unit]) -> usize {
+    let (mut count, mut at) = (0, 0);
+    while at < CANONICAL {
+        if is_one_of(ROWS[at].2, units) {
+            count += 1;
+        }
+        at += 1;
+    }
+    count
+}
+
+const fn info_of(row: &Row, kind: FieldKind) -> FieldInfo {
+    let Row(name, label, unit, required, sentinel, zones) = *row;
+    FieldInfo {
+        name,
+        label,
+        kind,
+        required,
+        unit,
+        sentinel: match sentinel {
+            Some(value) => Some(Decimal::from_integer(value)),
+            None => None,
+        },
+        zones: match zones {
+            Some((fraction, percent)) => {
+                Some(Zones { fraction_to: Decimal::from_micros(fraction), percent_from: Decimal::from_micros(percent) })
+            }
+            None => None,
+        },
+    }
+}
+
+static INFOS: [FieldInfo; FIELDS] = {
+    const NOTHING: FieldInfo = info_of(&ROWS[0], FieldKind::Text);
+    let mut infos = [const { NOTHING }; FIELDS];
+    let (mut at, mut numbers, mut words) = (1, 0, 0);
+    while at < FIELDS {
+        let kind = if at >= CANONICAL {
+            FieldKind::Standard(at - CANONICAL)
+        } else if is_one_of(ROWS[at].2, &[Unit::Word]) {
+            words += 1;
+            FieldKind::Word(words - 1)
+        } else {
+            numbers += 1;
+            FieldKind::Number(numbers - 1)
+        };
+        infos[at] = info_of(&ROWS[at], kind);
+        at += 1;
+    }
+    infos
+};
+
+/// The fields of so many places whose unit is one of some.
+const fn of_units<const N: usize>(from: usize, units: &[Unit]) -> [Field; N] {
+    let mut found = [Field::SellerLoanNumber; N];
+    let (mut at, mut next) = (from, 0);
+    while next < N {
+        if is_one_of(ROWS[at].2, units) {
+            found[next] = Field::ALL[at];
+            next += 1;
+        }
+        at += 1;
+    }
+    found
+}
+
+impl Field {
+    /// The canonical fields that hold numbers, in the order of the numbers of a loan.
+    pub const NUMERIC: [Self; NUMBERS] = of_units(0, &[Unit::Money, Unit::Percent, Unit::Count]);
+    /// The canonical fields that hold words of a vocabulary, in the order of the words of a loan.
+    pub const WORDED: [Self; WORDS] = of_units(0, &[Unit::Word]);
+
+    /// What the product knows about the field.
+    pub const fn info(self) -> &'static FieldInfo {
+        &INFOS[self as usize]
+    }
+
+    /// The canonical name.
+    pub fn name(self) -> &'static str {
+        self.info().name
+    }
+
+    /// The field of that canonical name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| field.name() == name)
+    }
+
+    /// Whether it stands in every output.
+    pub const fn is_canonical(self) -> bool {
+        (self as usize) < CANONICAL
+    }
+
+    /// A number of this field as people read it: `$50,000.00`, `97.80 %`, `619`.
+    pub fn show(self, value: Decimal) -> String {
+        let mut text = String::with_capacity(24);
+        self.push_shown(&mut text, value);
+        text
+    }
+
+    /// Appends a number of this field as people read it.
+    pub fn push_shown(self, out: &mut String, value: Decimal) {
+        match self.info().unit {
+            Unit::Money => {
+                if value < Decimal::ZERO {
+                    out.push('-');
+                }
+                out.push('$');
+                value.magnitude().push_with_thousands(out, 2);
+            }
+            Unit::Percent => {
+                value.push_plain(out, 2);
+                out.push_str(" %");
+            }
+            Unit::Ratio => value.push_plain(out, 2),
+            Unit::Count | Unit::Months | Unit::Text | Unit::Word | Unit::Date => value.push_plain(out, 0),
+        }
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for Field {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = Cow::<str>::deserialize(deserializer)?;
+        Self::from_name(&name).ok_or_else(|| D::Error::custom(format!("there is no field {name}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_follow_from_the_rows() {
+        for (at, field) in Field::ALL.into_iter().enumerate() {
+            assert_eq!(field as usize, at);
+            assert_eq!(field.is_canonical(), at < CANONICAL);
+            match field.info().kind {
+                FieldKind::Text => assert_eq!(field, Field::SellerLoanNumber),
+                FieldKind::Number(place) => assert_eq!(Field::NUMERIC[place], field),
+                FieldKind::Word(place) => assert_eq!(Field::WORDED[place], field),
+                FieldKind::Standard(place) => assert_eq!(Field::STANDARD[place], field),
+            }
+            assert_eq!(Field::from_name(field.name()), Some(field));
+            assert_eq!(field.info().zones.is_some(), field.info().unit == Unit::Percent);
+        }
+        assert_eq!((NUMBERS, WORDS, CANONICAL, STANDARD), (7, 3, 11, 20));
+    }
+}

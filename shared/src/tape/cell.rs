@@ -1,0 +1,205 @@
+//! What of a cell is its content: without white space around it, invisible characters, and what spreadsheets put around text.
+
+use std::borrow::Cow;
+
+/// Characters that nobody sees, wherever they stand.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{ad}' | '\u{180e}')
+}
+
+/// What is no part of a cell at its ends.
+fn is_outer(c: char) -> bool {
+    c.is_whitespace() || c < ' ' || is_invisible(c)
+}
+
+/// Whether a cell is its own content, as nearly all are: ASCII that neither begins nor ends with anything that could be taken off.
+#[inline]
+pub fn is_clean(cell: &str) -> bool {
+    match cell.as_bytes() {
+        [] => true,
+        [first, .., last] => {
+            first.is_ascii_graphic() && last.is_ascii_graphic() && !matches!(first, b'=' | b'\'') && cell.is_ascii()
+        }
+        [one] => one.is_ascii_graphic() && !matches!(one, b'=' | b'\''),
+    }
+}
+
+/// A cell without what stands around its content, repeatedly: white space of any kind, control and invisible characters, `="…"`, one
+/// apostrophe in front (with one behind, if both are there). Invisible characters inside stay.
+pub fn trimmed(cell: &str) -> &str {
+    let mut rest = cell.trim_matches(is_outer);
+    loop {
+        let inside = match rest.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"')) {
+            Some(inside) => inside,
+            None => match rest.strip_prefix('\'') {
+                Some(text) => text.strip_suffix('\'').unwrap_or(text),
+                None => return rest,
+            },
+        };
+        rest = inside.trim_matches(is_outer);
+    }
+}
+
+/// The content of a cell: [`trimmed`], and without invisible characters.
+pub fn content(cell: &str) -> Cow<'_, str> {
+    if is_clean(cell) {
+        return Cow::Borrowed(cell);
+    }
+    let text = trimmed(cell);
+    if text.contains(is_invisible) {
+        // Without them there may be something to take off again.
+        let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+        Cow::Owned(trimmed(&visible).to_owned())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Words that tapes write where there is nothing, in lower case.
+const MISSING_WORDS: [&str; 17] = [
+    "na", "n/a", "nan", "null", "-", "none", "(null)", "<na>", "n.a.", "nil", ".", "--", "\\n", "not available", "not applicable", "#n/a",
+    "#nv",
+];
+
+/// Whether the content of a cell says "nothing here": it is empty, a word that tapes write for it, or an error of a spreadsheet, in
+/// any case.
+pub fn is_missing(content: &str) -> bool {
+    match content.as_bytes() {
+        [] => true,
+        // No word for it begins so.
+        [b'0'..=b'9', ..] => false,
+        [b'#', rest @ ..] => is_spreadsheet_error(rest) || is_missing_word(content),
+        [b'e' | b'E', ..] => is_calc_error(content),
+        _ => is_missing_word(content),
+    }
+}
+
+fn is_missing_word(content: &str) -> bool {
+    content.len() <= 14 && MISSING_WORDS.iter().any(|word| word.eq_ignore_ascii_case(content))
+}
+
+/// `#DIV/0!`, `#NAME?`, or a number that its column is too narrow for: `####`. The `#` in front is left out.
+fn is_spreadsheet_error(rest: &[u8]) -> bool {
+    match rest {
+        [name @ .., b'!' | b'?'] => name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'/'),
+        _ => rest.len() >= 2 && rest.iter().all(|b| *b == b'#'),
+    }
+}
+
+/// `Err:502`.
+fn is_calc_error(content: &str) -> bool {
+    let number = content.get(..4).filter(|start| start.eq_ignore_ascii_case("err:")).and_then(|_| content.get(4..));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Whether a cell says "nothing here", whatever stands around its content.
+#[inline]
+pub fn says_nothing(cell: &str) -> bool {
+    let begins_with_digit = cell.as_bytes().first().is_some_and(u8::is_ascii_digit);
+    !begins_with_digit && is_missing(&content(cell))
+}
+
+/// Whether the content of a cell is a number as a spreadsheet writes it when it has cut its digits: `1.00234E+11`.
+pub fn has_cut_digits(content: &str) -> bool {
+    let Some((mantissa, exponent)) = content.split_once(['E', 'e']) else { return false };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
+    let exponent = exponent.strip_prefix('+');
+    digits(whole) && digits(fraction) && exponent.is_some_and(|exponent| matches!(exponent.len(), 2 | 3) && digits(exponent))
+}
+
+/// Whether the content of a cell is a whole number with a point and zeros behind it, as a float column writes it: `100234.0`.
+pub fn is_whole_with_point(content: &str) -> bool {
+    let Some((whole, zeros)) = content.split_once('.') else { return false };
+    !whole.is_empty() && whole.bytes().all(|b| b.is_ascii_digit()) && !zeros.is_empty() && zeros.bytes().all(|b| b == b'0')
+}
+
+/// Whether the content of a cell is a date as a workbook's cell of a date reads.
+pub fn is_date_cell(content: &str) -> bool {
+    let bytes = content.as_bytes();
+    let digits = |from: usize, to: usize| bytes.get(from..to).is_some_and(|part| part.iter().all(u8::is_ascii_digit));
+    digits(0, 4) && digits(5, 7) && digits(8, 10) && bytes[4] == b'-' && bytes[7] == b'-' && matches!(bytes.get(10), None | Some(b' ' | b'T'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_around_a_cell_is_no_part_of_it() {
+        for (cell, expected) in [
+            ("1001", "1001"),
+            (" 1001 ", "1001"),
+            ("\u{a0}1001\u{2007}\t", "1001"),
+            ("1001\r", "1001"),
+            ("\u{1}1001\u{1f}", "1001"),
+            ("=\"0001001\"", "0001001"),
+            ("= \"0001001\"", "= \"0001001\""),
+            ("'0001001", "0001001"),
+            ("'0001001'", "0001001"),
+            ("0001001'", "0001001'"),
+            ("' =\"'7\" ", "7"),
+            ("10\u{200b}01", "1001"),
+            ("\u{feff}1001", "1001"),
+            ("\u{feff}'\u{feff}1001", "1001"),
+            ("L\u{ad}-1 a", "L-1 a"),
+            ("é 1", "é 1"),
+            ("'", ""),
+            ("", ""),
+        ] {
+            assert_eq!(content(cell), expected, "{cell:?}");
+            assert!(!is_clean(cell) || cell == expected, "{cell:?}");
+        }
+    }
+
+    #[test]
+    fn words_and_errors_for_nothing_are_missing() {
+        for text in [
+            "", "NA", "n/a", "NULL", "-", "NaN", "#N/A", "#NV", "#DIV/0!", "#REF!", "#NAME?", "#VALUE!", "#NUM!", "Err:502", "err:7", "###",
+            "########", "None", "NONE", "(null)", "<NA>", "n.a.", "nil", ".", "--", "\\N", "Not Available", "not applicable",
+        ] {
+            assert!(is_missing(text), "{text}");
+            assert!(says_nothing(&format!(" {text}\u{a0}")), "{text}");
+        }
+        for text in ["0", "#", "##", "#12", "Err:", "Error", "Err:x", "nothing", "---", "..", "N", "none of it", "1", "E"] {
+            assert!(!is_missing(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_a_spreadsheet_cut_are_recognized() {
+        for (text, cut) in [
+            ("1.00234E+11", true),
+            ("1E+15", true),
+            ("1.23456789012346E+017", true),
+            ("2e+10", true),
+            ("1.00234E11", false),
+            ("12E+1", false),
+            ("1.E+11", false),
+            ("AE+11", false),
+            ("1E-11", false),
+            ("E+11", false),
+            ("10023411", false),
+        ] {
+            assert_eq!(has_cut_digits(text), cut, "{text}");
+        }
+        for (text, whole) in [("100234.0", true), ("7.000", true), ("7.", false), (".0", false), ("7.10", false), ("L-7.0", false)] {
+            assert_eq!(is_whole_with_point(text), whole, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_one_as_workbooks_give_it() {
+        for (text, date) in [
+            ("2024-02-04", true),
+            ("2024-02-04 12:00:00", true),
+            ("2024-02-04T00:00", true),
+            ("2-4", false),
+            ("2024-2-4", false),
+            ("2024-02-041", false),
+        ] {
+            assert_eq!(is_date_cell(text), date, "{text}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What the columns of a tape mean: which column fills which field, where several could.
+
+use std::borrow::Cow;
+
+use crate::{error::RunErrorCode, field::FIELDS, loan::Field};
+
+use super::{
+    aliases::{Aliases, Rank, fold_header},
+    notices::NoticeCode,
+    options::{ColumnPlace, FieldColumn, Origin, TapeOptions},
+};
+
+/// What a column was taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meaning {
+    /// The field.
+    pub field: Field,
+    /// How sure the header is to mean it; `None` where no alias was needed.
+    pub rank: Option<Rank>,
+    /// Why it was taken for it.
+    pub origin: Origin,
+}
+
+/// What the columns of a row mean, if it is the header.
+#[derive(Debug, Default)]
+pub struct Meanings {
+    /// For each column, what it was taken for.
+    pub columns: Vec<Option<Meaning>>,
+    /// What is to be said of that.
+    pub notices: Vec<(NoticeCode, String)>,
+    /// For each field, the column that has it.
+    filled: [Option<usize>; FIELDS],
+    /// Two columns that claim one canonical field with the same rank.
+    tie: Option<(Field, usize, usize)>,
+    /// A column of the options that the row does not have, or has twice.
+    fault: Option<(Field, String)>,
+}
+
+impl Meanings {
+    /// What the columns of a row mean.
+    pub fn of(row: &[Cow<'_, str>], options: &TapeOptions) -> Self {
+        let mut meanings = Self { columns: vec![None; row.len()], ..Self::default() };
+        let ignored: Vec<bool> = {
+            let folded: Vec<String> = options.ignored.iter().map(|header| fold_header(header)).collect();
+            row.iter().map(|header| !folded.is_empty() && folded.contains(&fold_header(header))).collect()
+        };
+        for column in &options.columns {
+            meanings.place(row, column);
+        }
+        let settled: Vec<Field> =
+            options.columns.iter().map(|column| column.field).chain(options.constants.iter().map(|(field, _)| *field)).collect();
+        let claims: Vec<(usize, Field, Rank)> = row
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| !ignored[*at] && meanings.columns[*at].is_none())
+            .flat_map(|(at, header)| Aliases::built_in().claims(header).iter().map(move |claim| (at, claim.field, claim.rank)))
+            .collect();
+        let gross = row.iter().any(|header| names_a_gross_rate(header));
+        let counts = |(_, field, rank): &(usize, Field, Rank)| {
+            let weak_coupon = gross && *field == Field::NoteRate && *rank == Rank::Weak;
+            !settled.contains(field) && !weak_coupon
+        };
+        let claims: Vec<_> = claims.into_iter().filter(counts).collect();
+        Field::ALL.into_iter().for_each(|field| meanings.decide(field, &claims, row));
+        meanings
+    }
+
+    /// Whether a column has a field.
+    pub fn of_field(&self, field: Field) -> bool {
+        self.filled[field as usize].is_some() || self.tie.is_some_and(|(tied, ..)| tied == field)
+    }
+
+    /// Why the row cannot be read as a header, if so.
+    pub fn fault(&self, row: &[Cow<'_, str>], options: &TapeOptions) -> Option<(RunErrorCode, String)> {
+        if let Some((_, message)) = &self.fault {
+            return Some((RunErrorCode::ProfileHeaderAbsent, message.clone()));
+        }
+        if let Some((field, _)) = options.constants.iter().find(|(field, _)| self.is_claimed(*field, row, options)) {
+            let message = format!(
+                "The profile gives {field} as a constant, and the tape has a column for it. Remove the constant, or name the column \
+                 under [ignore]."
+            );
+            return Some((RunErrorCode::DuplicateColumns, message));
+        }
+        let (field, first, second) = self.tie?;
+        let (one, other) = (row[first].trim(), row[second].trim());
+        let message = format!(
+            "The columns \"{one}\" and \"{other}\" (columns {} and {}) both mean {field}. Say which one counts, as with --map \
+             {field}=\"{one}\", or in a profile.",
+            first + 1,
+            second + 1
+        );
+        Some((RunErrorCode::DuplicateColumns, message))
+    }
+
+    fn is_claimed(&self, field: Field, row: &[Cow<'_, str>], options: &TapeOptions) -> bool {
+        let ignored: Vec<String> = options.ignored.iter().map(|header| fold_header(header)).collect();
+        row.iter().enumerate().any(|(at, header)| {
+            self.columns[at].is_none()
+                && !ignored.contains(&fold_header(header))
+                && Aliases::built_in().claims(header).first().is_some_and(|claim| claim.field == field)
+        })
+    }
+
+    /// Gives a column to a field because the options say so.
+    fn place(&mut self, row: &[Cow<'_, str>], column: &FieldColumn) {
+        let field = column.field;
+        let (at, origin) = match &column.place {
+            ColumnPlace::Position(position) => (position.checked_sub(1).filter(|at| *at < row.len()), Origin::Position),
+            ColumnPlace::Headers(headers) => {
+                let places = |header: &String| {
+                    let folded = fold_header(header);
+                    let same = row.iter().enumerate().filter(move |(_, cell)| fold_header(cell) == folded);
+                    same.map(|(at, _)| at).collect::<Vec<_>>()
+                };
+                let found = headers.iter().map(|header| (header, places(header))).find(|(_, places)| !places.is_empty());
+                if let Some((header, places)) = &found
+                    && let [first, second, ..] = places[..]
+                {
+                    let message = format!(
+                        "The tape has the column \"{header}\" twice (columns {} and {}), and {field} is to be read from it. Rename one \
+                         of them, or give the position in a profile.",
+                        first + 1,
+                        second + 1
+                    );
+                    self.fault.get_or_insert((field, message));
+                }
+                (found.and_then(|(_, places)| places.first().copied()), column.origin)
+            }
+        };
+        match at {
+            Some(at) => {
+                self.columns[at] = Some(Meaning { field, rank: None, origin });
+                self.filled[field as usize] = Some(at);
+            }
+            None => {
+                let there: Vec<&str> = row.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty()).take(40).collect();
+                let wanted = match &column.place {
+                    ColumnPlace::Position(position) => format!("column {position}"),
+                    ColumnPlace::Headers(headers) => format!("a column \"{}\"", headers.join("\" or \"")),
+                };
+                let message = format!("{field} is to be read from {wanted}, which the tape does not have. It has: {}.", there.join(", "));
+                self.fault.get_or_insert((field, message));
+            }
+        }
+    }
+
+    /// Gives a field to the column that claims it with the highest rank.
+    fn decide(&mut self, field: Field, claims: &[(usize, Field, Rank)], row: &[Cow<'_, str>]) {
+        let free = |at: &usize| self.columns[*at].is_none();
+        let of_field: Vec<(usize, Rank)> =
+            claims.iter().filter(|(at, of, _)| *of == field && free(at)).map(|(at, _, rank)| (*at, *rank)).collect();
+        let Some(best) = of_field.iter().map(|(_, rank)| *rank).min() else { return };
+        let mut winners = of_field.iter().filter(|(_, rank)| *rank == best).map(|(at, _)| *at);
+        let (Some(winner), rival) = (winners.next(), winners.next()) else { return };
+        if let Some(rival) = rival {
+            if field.is_canonical() {
+                self.tie.get_or_insert((field, winner, rival));
+                return;
+            }
+            let (one, other) = (row[winner].trim(), row[rival].trim());
+            let message = format!(
+                "The columns \"{one}\" and \"{other}\" both mean {field}: neither was read. Say which one counts, as with --map \
+                 {field}=\"{one}\"."
+            );
+            self.notices.push((NoticeCode::TwoClaims, message));
+            return;
+        }
+        self.columns[winner] = Some(Meaning { field, rank: Some(best), origin: Origin::Alias });
+        self.filled[field as usize] = Some(winner);
+        let others: Vec<String> =
+            of_field.iter().filter(|(at, _)| *at != winner).map(|(at, _)| format!("\"{}\"", row[*at].trim())).collect();
+        if !others.is_empty() {
+            let (chosen, verb) = (row[winner].trim(), if others.len() == 1 { "was" } else { "were" });
+            let message = format!("{field} was read from \"{chosen}\"; {} {verb} not taken for it.", others.join(", "));
+            self.notices.push((NoticeCode::TwoClaims, message));
+        }
+    }
+}
+
+/// Whether a header names a rate before fees, beside which a coupon is the rate after them.
+fn names_a_gross_rate(header: &str) -> bool {
+    let folded = fold_header(header);
+    ["grossrate", "grosscoupon", "grosswac", "wac", "grossinterestrate"].iter().any(|name| folded.starts_with(name))
+}

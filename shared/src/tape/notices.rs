@@ -1,0 +1,229 @@
+//! Notices: what happened to a tape that is no fault of a loan, so that nothing vanishes without a word.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{error::shortened, loan::Field};
+
+/// The longest text of a notice, in characters.
+const MAX_MESSAGE_CHARACTERS: usize = 300;
+/// How many notices are kept of one kind and tape, and in all. All are counted.
+const KEPT_PER_CODE: usize = 200;
+const KEPT: usize = 1_000;
+/// How much of a cell a notice shows, in characters.
+const SHOWN_CHARACTERS: usize = 60;
+
+/// What a notice is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeCode {
+    /// Several columns claim one field.
+    TwoClaims,
+    /// Cells of a standard field could not be read.
+    ValuesNotRead,
+    /// A property of two units or more is no single-family house.
+    UnitsMakeType,
+    /// Loan numbers have a decimal point.
+    DecimalLoanNumbers,
+    /// Every line is one quoted field.
+    WholeLinesQuoted,
+    /// The header stands again below itself.
+    HeaderAgain,
+    /// A row is no loan.
+    NotALoan,
+    /// Rows end before the last columns.
+    ShortRows,
+    /// Rows are hidden in the sheet, and were read.
+    HiddenRows,
+    /// A hidden sheet was read.
+    HiddenSheetRead,
+    /// Worksheets were left out.
+    SheetsLeftOut,
+    /// The number formats of a workbook cannot be read.
+    NumberFormatsNotRead,
+    /// A file of the folder was not read.
+    FileNotRead,
+    /// A weak name was not taken for its field.
+    ColumnNotRead,
+    /// Rows of other periods were left out.
+    SupersededRows,
+}
+
+/// Something that happened to a tape.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// What it is about.
+    pub code: NoticeCode,
+    /// One sentence for people.
+    pub message: String,
+    /// The tape.
+    pub source_file: String,
+    /// The line, or the sheet row, where there is one.
+    pub line: Option<u64>,
+}
+
+impl Notice {
+    /// A notice on a line of a tape. Long texts are cut.
+    pub fn of_tape(code: NoticeCode, message: impl AsRef<str>, source_file: &str, line: u64) -> Self {
+        let message = shortened(message.as_ref(), MAX_MESSAGE_CHARACTERS).into_owned();
+        Self { code, message, source_file: source_file.to_owned(), line: (line > 0).then_some(line) }
+    }
+}
+
+/// Something that happens to many cells of a column: how often, and where for the first time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// What it is about.
+    pub code: NoticeCode,
+    /// The column, where there are several.
+    pub field: Option<Field>,
+    /// How often.
+    pub count: u64,
+    /// Where for the first time.
+    pub line: u64,
+    /// The cell there.
+    pub text: String,
+}
+
+/// The notices of one block of a tape.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockNotices {
+    /// The first of each kind, in the order of the tape: code, line, message.
+    kept: Vec<(NoticeCode, u64, String)>,
+    /// How many there were of each kind.
+    counts: Vec<(NoticeCode, u64)>,
+    /// What is told once a column.
+    tallies: Vec<Tally>,
+    /// How many records are no loans.
+    pub ignored: u64,
+}
+
+impl BlockNotices {
+    /// Adds a notice on a line.
+    pub fn add(&mut self, code: NoticeCode, line: u64, message: impl FnOnce() -> String) {
+        let at = match self.counts.iter().position(|(of, _)| *of == code) {
+            Some(at) => at,
+            None => {
+                self.counts.push((code, 0));
+                self.counts.len() - 1
+            }
+        };
+        let (_, count) = &mut self.counts[at];
+        *count += 1;
+        if *count <= KEPT_PER_CODE as u64 {
+            self.kept.push((code, line, shortened(&message(), MAX_MESSAGE_CHARACTERS).into_owned()));
+        }
+    }
+
+    /// Adds a notice on a record that is no loan.
+    pub fn ignore(&mut self, code: NoticeCode, line: u64, message: impl FnOnce() -> String) {
+        self.ignored += 1;
+        self.add(code, line, message);
+    }
+
+    /// Counts something that is told once a column.
+    pub fn tally(&mut self, code: NoticeCode, field: Option<Field>, line: u64, text: &str) {
+        match self.tallies.iter_mut().find(|tally| tally.code == code && tally.field == field) {
+            Some(tally) => tally.count += 1,
+            None => {
+                let text = shortened(text, SHOWN_CHARACTERS).into_owned();
+                self.tallies.push(Tally { code, field, count: 1, line, text });
+            }
+        }
+    }
+}
+
+impl Tally {
+    /// What it says, of all that it has counted.
+    fn message(&self) -> String {
+        let Self { count, text, .. } = self;
+        let field = self.field.map_or_else(String::new, |field| field.to_string());
+        match self.code {
+            NoticeCode::DecimalLoanNumbers => {
+                format!("{count} loan numbers have a decimal point, as `{text}`; they were kept as they are.")
+            }
+            NoticeCode::UnitsMakeType => {
+                format!("The number of units made the property type of {count} loans another one; the first is `{text}`.")
+            }
+            NoticeCode::HiddenRows => format!("{count} rows are hidden in the sheet; they were read."),
+            _ => format!("{count} values of {field} could not be read and were kept as written; the first is `{text}`."),
+        }
+    }
+}
+
+/// The notices of a run: the first of each kind and tape, and how many there were.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notices {
+    kept: Vec<Notice>,
+    counts: BTreeMap<NoticeCode, u64>,
+    /// How many were kept of each kind, of the tape that came last.
+    of_tape: BTreeMap<NoticeCode, usize>,
+    /// What is told of the tape that came last when it ends.
+    tallies: Vec<Tally>,
+    tape: String,
+    /// How many records of all tapes are no loans.
+    pub ignored_rows: u64,
+}
+
+impl Notices {
+    /// Begins the notices of a tape, with what is to be said of it as a whole. Tapes come in their order.
+    pub fn begin_tape(&mut self, source_file: &str, notices: &[Notice]) {
+        self.end_tape();
+        source_file.clone_into(&mut self.tape);
+        self.of_tape.clear();
+        notices.iter().for_each(|notice| self.add(notice.clone(), 1));
+    }
+
+    /// Adds those of a block. The blocks of a tape come in its order.
+    pub fn add_block(&mut self, block: BlockNotices) {
+        self.ignored_rows += block.ignored;
+        for (code, line, message) in block.kept {
+            let notice = Notice { code, message, source_file: self.tape.clone(), line: Some(line) };
+            self.add(notice, 0);
+        }
+        for (code, count) in block.counts {
+            *self.counts.entry(code).or_default() += count;
+        }
+        for tally in block.tallies {
+            match self.tallies.iter_mut().find(|known| known.code == tally.code && known.field == tally.field) {
+                Some(known) => known.count += tally.count,
+                None => self.tallies.push(tally),
+            }
+        }
+    }
+
+    /// Ends the last tape.
+    pub fn finish(&mut self) {
+        self.end_tape();
+    }
+
+    fn end_tape(&mut self) {
+        let mut tallies = std::mem::take(&mut self.tallies);
+        tallies.sort_by_key(|tally| (tally.line, tally.code, tally.field));
+        for tally in tallies {
+            self.add(Notice::of_tape(tally.code, tally.message(), &self.tape.clone(), tally.line), 1);
+        }
+    }
+
+    fn add(&mut self, notice: Notice, counted: u64) {
+        if counted > 0 {
+            *self.counts.entry(notice.code).or_default() += counted;
+        }
+        let of_code = self.of_tape.entry(notice.code).or_default();
+        if *of_code < KEPT_PER_CODE && self.kept.len() < KEPT {
+            *of_code += 1;
+            self.kept.push(notice);
+        }
+    }
+
+    /// The notices that were kept.
+    pub fn kept(&self) -> &[Notice] {
+        &self.kept
+    }
+
+    /// How many there were of each kind.
+    pub fn counts(&self) -> &BTreeMap<NoticeCode, u64> {
+        &self.counts
+    }
+}

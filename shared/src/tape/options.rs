@@ -1,0 +1,123 @@
+//! How the tapes of a run are to be read, beyond what the tapes say themselves.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{decimal::Decimal, loan::Field};
+
+use super::{text::Encoding, units::ColumnUnit};
+
+/// What a profile and the person who starts a run say of the tapes. What is left out is found out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TapeOptions {
+    /// Where the header is.
+    pub header: HeaderPlace,
+    /// What parts fields.
+    pub delimiter: Option<u8>,
+    /// How the text is encoded.
+    pub encoding: Option<Encoding>,
+    /// Which worksheet is read.
+    pub sheet: Option<SheetChoice>,
+    /// Where the fields are.
+    pub columns: Vec<FieldColumn>,
+    /// Fields that no column has, each with the cell that all loans have.
+    pub constants: Vec<(Field, String)>,
+    /// Headers of columns that are only kept.
+    pub ignored: Vec<String>,
+}
+
+impl TapeOptions {
+    /// These with columns that somebody names for fields, which beat what a profile says.
+    ///
+    /// # Errors
+    /// A field is named twice.
+    pub fn with_map(mut self, map: &[(Field, String)]) -> Result<Self, String> {
+        for (at, (field, header)) in map.iter().enumerate() {
+            if map[..at].iter().any(|(before, _)| before == field) {
+                return Err(format!("The field {field} is mapped twice. Map it to one column."));
+            }
+            self.constants.retain(|(constant, _)| constant != field);
+            let place = ColumnPlace::Headers(vec![header.clone()]);
+            match self.columns.iter_mut().find(|column| column.field == *field) {
+                Some(column) => (column.place, column.origin) = (place, Origin::Map),
+                None => {
+                    let origin = Origin::Map;
+                    let (unit, times, missing, words) = (None, None, Vec::new(), None);
+                    self.columns.push(FieldColumn { field: *field, place, unit, times, missing, words, origin });
+                }
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl SheetChoice {
+    /// The choice that a word makes: a name, or `all`.
+    pub fn of_name(name: &str) -> Self {
+        if name == "all" { Self::All } else { Self::Named(name.to_owned()) }
+    }
+}
+
+/// Where the header of a tape is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum HeaderPlace {
+    /// It is looked for among the first rows.
+    #[default]
+    Found,
+    /// The tape has none: its columns are known by their positions.
+    Nowhere,
+    /// On one row, or joined of two.
+    Rows(Vec<u64>),
+}
+
+/// Which worksheets of a workbook are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SheetChoice {
+    /// One, by its name.
+    Named(String),
+    /// Each one, as a tape of its own.
+    All,
+}
+
+/// Where one field is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldColumn {
+    /// The field.
+    pub field: Field,
+    /// The column.
+    pub place: ColumnPlace,
+    /// The unit of its numbers.
+    pub unit: Option<ColumnUnit>,
+    /// What its numbers are multiplied by, before the unit counts.
+    pub times: Option<Decimal>,
+    /// Cells that say nothing, besides those that always do.
+    pub missing: Vec<String>,
+    /// Words of the column, each with what it means, instead of those that are known.
+    pub words: Option<Vec<(String, String)>>,
+    /// Who says so.
+    pub origin: Origin,
+}
+
+/// A column of a tape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ColumnPlace {
+    /// By its header: the first of these that the tape has.
+    Headers(Vec<String>),
+    /// By its position, from 1.
+    Position(usize),
+}
+
+/// Why a column was taken for a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Its header is known to mean the field.
+    Alias,
+    /// The profile names its header.
+    Profile,
+    /// The person who started the run named its header.
+    Map,
+    /// The profile gives its position.
+    Position,
+    /// No column has the field: the profile gives what all loans have.
+    Constant,
+}

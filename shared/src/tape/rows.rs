@@ -1,0 +1,302 @@
+//! Which records of a tape are loans, and which are something else: the header once more, totals, marks, what does not fit.
+
+use std::{borrow::Cow, collections::HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::loan::{Field, MalformedReason};
+
+use super::{
+    aliases::{Aliases, fold_header},
+    cell::{content, is_missing},
+    header::Header,
+    number::parse_number,
+};
+
+/// What the rows of a tape look like beside its header: found out once, over its first rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowLayout {
+    /// How many fields more than the header rows may have, all of them empty.
+    pub more: usize,
+    /// How many fields fewer than the header rows may have, because so many of its last cells are empty.
+    pub fewer: usize,
+    /// Whether records that are one quoted field hold a whole line.
+    pub unwraps: bool,
+    /// The line of a row of units below the header, or 0.
+    pub unit_line: u64,
+    /// Whether rows may have any number of cells, as in a workbook, where notes stand beside the table and empty cells are left out.
+    pub any_width: bool,
+}
+
+/// What a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowKind {
+    /// Every cell is empty.
+    Blank,
+    /// A loan.
+    Loan,
+    /// A loan whose last cells are not there.
+    ShortLoan,
+    /// The header, once more.
+    HeaderAgain,
+    /// Another header.
+    SecondHeader,
+    /// No loan.
+    NotALoan,
+    /// What has another number of fields than the header.
+    Misfit(MalformedReason),
+}
+
+/// How the records of a tape are told apart.
+#[derive(Debug)]
+pub struct RowRules {
+    layout: RowLayout,
+    /// The cells of the header, folded.
+    header: Vec<String>,
+    /// What each column means.
+    fields: Vec<Option<Field>>,
+    loan_number: Option<usize>,
+    loan_amount: Option<usize>,
+    /// Where the canonical numbers stand.
+    numbers: Vec<(Field, usize)>,
+    /// The fewest fields that a row needs.
+    needed: usize,
+}
+
+impl RowRules {
+    /// Those of a tape.
+    pub fn new(header: &Header, layout: RowLayout) -> Self {
+        let place = |field: Field| header.position(field).filter(|at| *at < header.width());
+        let fields: Vec<Option<Field>> = header.columns[..header.width()].iter().map(|column| column.field).collect();
+        let optional = |field: &Field| matches!(field, Field::PurchasePrice | Field::AppraisalValue);
+        let last = fields.iter().rposition(|field| field.as_ref().is_some_and(|field| !optional(field)));
+        Self {
+            layout,
+            header: header.columns[..header.width()].iter().map(|column| fold_header(&column.header)).collect(),
+            loan_number: place(Field::SellerLoanNumber),
+            loan_amount: place(Field::LoanAmount),
+            numbers: Field::NUMERIC.into_iter().filter_map(|field| Some((field, place(field)?))).collect(),
+            needed: last.map_or(0, |last| last + 1),
+            fields,
+        }
+    }
+
+    /// Whether a row of as many cells as the header is a loan, seen at a glance. Of nearly all loans the number ends in a digit and
+    /// the amount begins with one: nothing else that a tape has for a row does.
+    #[inline]
+    pub fn is_plainly_a_loan<'c>(&self, cell: impl Fn(usize) -> &'c str) -> bool {
+        let (Some(number), Some(amount)) = (self.loan_number, self.loan_amount) else { return false };
+        let plain_number = |text: &str| {
+            let [first, .., last] = text.as_bytes() else { return text.as_bytes().first().is_some_and(u8::is_ascii_digit) };
+            let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'/');
+            first.is_ascii_alphanumeric() && last.is_ascii_digit() && text.as_bytes().iter().all(plain)
+        };
+        let mark = |text: &str| matches!(text.as_bytes().first(), Some(b'h' | b'H' | b't' | b'T' | b'e' | b'E'));
+        plain_number(cell(number))
+            && matches!(cell(amount).as_bytes().first(), Some(b'0'..=b'9' | b'$'))
+            && (number == 0 || !mark(cell(0)))
+    }
+
+    /// What a record is. `ended` says whether a line end follows it.
+    pub fn kind(&self, cells: &[Cow<'_, str>], line: u64, ended: bool) -> RowKind {
+        let contents: Vec<Cow<'_, str>> = cells.iter().map(|cell| content(cell)).collect();
+        if contents.iter().all(|cell| cell.is_empty()) {
+            let mark = |cell: &Cow<'_, str>| cell.contains(['\0', '\u{1a}']);
+            return if cells.iter().any(mark) { RowKind::NotALoan } else { RowKind::Blank };
+        }
+        if self.names_columns(&contents) {
+            let header = || contents.iter().map(|cell| fold_header(cell));
+            let same = header().chain(std::iter::repeat(String::new())).zip(&self.header).all(|(cell, own)| cell == *own);
+            let longer = header().skip(self.header.len()).any(|cell| !cell.is_empty());
+            return if same && !longer { RowKind::HeaderAgain } else { RowKind::SecondHeader };
+        }
+        if (line > 0 && line == self.layout.unit_line) || self.is_no_loan(&contents) {
+            return RowKind::NotALoan;
+        }
+        self.width_kind(cells, ended)
+    }
+
+    /// Whether a record has the number of fields that a row of the tape has.
+    fn width_kind(&self, cells: &[Cow<'_, str>], ended: bool) -> RowKind {
+        let (width, found) = (self.header.len(), cells.len());
+        let misfit = || {
+            let expected = u32::try_from(width).unwrap_or(u32::MAX);
+            RowKind::Misfit(MalformedReason::FieldCount { expected, found: u32::try_from(found).unwrap_or(u32::MAX) })
+        };
+        if self.layout.any_width || found == width {
+            return RowKind::Loan;
+        }
+        if found > width {
+            let empty = cells[width..].iter().all(|cell| content(cell).is_empty());
+            return if found == width + self.layout.more && empty { RowKind::Loan } else { misfit() };
+        }
+        if found + self.layout.fewer == width {
+            return RowKind::Loan;
+        }
+        if ended && self.may_end_after(found) { RowKind::ShortLoan } else { misfit() }
+    }
+
+    /// Whether a row that ends after so many fields has all that it needs. A number in its last field may have been cut.
+    fn may_end_after(&self, found: usize) -> bool {
+        const CUT: [Field; 5] = [Field::LoanAmount, Field::NoteRate, Field::LtvRatio, Field::DtiRatio, Field::CreditScore];
+        let only_kept_behind = self.fields[found..].iter().all(Option::is_none);
+        let may_be_cut = found.checked_sub(1).and_then(|last| self.fields[last]).is_some_and(|field| CUT.contains(&field));
+        found >= self.needed && (only_kept_behind || !may_be_cut)
+    }
+
+    /// Whether a record names columns, as only a header does.
+    fn names_columns(&self, cells: &[Cow<'_, str>]) -> bool {
+        let meaning = |cell: &str| Aliases::built_in().claims(cell).first().map(|claim| claim.field);
+        let number = self.loan_number.and_then(|at| cells.get(at));
+        if number.is_some_and(|cell| meaning(cell) == Some(Field::SellerLoanNumber)) {
+            return true;
+        }
+        let named = cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()).filter_map(|(at, cell)| {
+            let field = meaning(cell)?;
+            let own = self.fields.get(at).copied().flatten();
+            let word = own.and_then(|own| Aliases::built_in().vocabulary(own)).and_then(|words| words.code(cell));
+            // `ID` is a state as well.
+            (word.is_none() && fold_header(cell) != "id").then_some(field)
+        });
+        named.collect::<HashSet<_>>().len() >= 3
+    }
+
+    /// Whether a record that names no columns is no loan either.
+    fn is_no_loan(&self, cells: &[Cow<'_, str>]) -> bool {
+        let number = self.loan_number.and_then(|at| cells.get(at)).map_or("", |cell| cell.as_ref());
+        let no_number = is_missing(number);
+        let mut filled = cells.iter().filter(|cell| !cell.is_empty());
+        let first = filled.next().map_or("", |cell| cell.as_ref());
+        let alone = filled.next().is_none();
+        let marks = |cell: &str| cell.bytes().all(|b| b"-=_*#.~".contains(&b));
+        is_total(number)
+            || (no_number && is_total(first))
+            || (no_number && cells.iter().any(|cell| names_a_total(cell)))
+            || (alone && first.contains(' '))
+            || cells.iter().all(|cell| marks(cell))
+            || ["hdr", "trl", "trailer", "eof"].iter().any(|mark| cells.first().is_some_and(|cell| cell.eq_ignore_ascii_case(mark)))
+            || (alone && is_end_mark(first))
+            || (no_number && !self.has_a_number(cells))
+    }
+
+    /// Whether a canonical column of numbers has one.
+    fn has_a_number(&self, cells: &[Cow<'_, str>]) -> bool {
+        self.numbers.iter().any(|(field, at)| {
+            let cell = cells.get(*at).map_or("", |cell| cell.as_ref());
+            matches!(parse_number(cell, field.info().unit), Ok(Some(_)))
+        })
+    }
+}
+
+/// Words for a line that sums up others, which may stand behind a name, before a colon, or before how many loans there are.
+const TOTALS: [&str; 10] = [
+    "total", "totals", "subtotal", "subtotals", "sub-total", "sub-totals", "grand total", "grand totals", "average", "averages",
+];
+/// Words for such a line that stand alone or before a colon.
+const STATISTICS: [&str; 10] = ["sum", "avg", "wavg", "mean", "median", "min", "minimum", "max", "maximum", "count"];
+
+/// Whether a cell says that its row sums up others.
+fn is_total(cell: &str) -> bool {
+    let text = cell.to_lowercase();
+    let (text, before_colon) = text.split_once(':').map_or((text.trim(), false), |(head, _)| (head.trim(), true));
+    if STATISTICS.contains(&text) {
+        return true;
+    }
+    let ends = |total: &&str| text.strip_suffix(*total).is_some_and(|name| name.is_empty() || name.ends_with(' '));
+    let counts = |total: &&str| text.strip_prefix(*total).is_some_and(|rest| rest.starts_with([' ', '(']) && is_count_of_loans(rest));
+    TOTALS.iter().any(|total| ends(total)) || (!before_colon && TOTALS.iter().any(|total| counts(total)))
+}
+
+/// `3 loans`, `(1,234 loans)`.
+fn is_count_of_loans(text: &str) -> bool {
+    let text = text.trim().trim_start_matches('(').trim_end_matches(')').trim();
+    let count = text.strip_suffix("loans").or_else(|| text.strip_suffix("loan")).map(str::trim_end);
+    count.is_some_and(|count| !count.is_empty() && count.bytes().all(|b| b.is_ascii_digit() || b == b','))
+}
+
+/// Whether a cell has a word for a total among its words.
+fn names_a_total(cell: &str) -> bool {
+    let word = |word: &str| matches!(word, "total" | "totals" | "subtotal" | "subtotals" | "sub-total" | "sub-totals");
+    cell.to_lowercase().split(|c: char| !c.is_alphanumeric() && c != '-').any(word)
+}
+
+/// Whether a cell marks the end of a file.
+fn is_end_mark(cell: &str) -> bool {
+    let letters: String = cell.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect();
+    matches!(letters.as_str(), "eof" | "endoffile" | "end" | "endofreport" | "endofdata")
+}
+
+/// Whether the cells of a row are all units, as below a header that leaves them to a row of their own.
+pub fn is_unit_row(cells: &[Cow<'_, str>]) -> bool {
+    const UNITS: [&str; 22] = [
+        "$", "%", "usd", "us$", "number", "date", "months", "month", "text", "numeric", "string", "char", "varchar", "decimal", "integer",
+        "int", "percent", "pct", "years", "days", "mm/dd/yyyy", "yyyymm",
+    ];
+    let strip = |cell: &str| cell.trim_matches(['(', ')', '[', ']', ' ']).to_lowercase();
+    let mut filled = cells.iter().map(|cell| content(cell)).filter(|cell| !cell.is_empty()).peekable();
+    filled.peek().is_some() && filled.all(|cell| UNITS.contains(&strip(&cell).as_str()))
+}
+
+/// Finds the layout of the rows of a tape.
+#[derive(Debug, Default)]
+pub struct WidthSurvey {
+    rows: usize,
+    /// How many rows had so many fields, those behind the header all empty or not.
+    counts: std::collections::BTreeMap<(usize, bool), (usize, u64)>,
+}
+
+/// How many rows tell what the rows of a tape look like.
+pub const SURVEYED_ROWS: usize = 1_000;
+
+/// Most rows of a tape have another number of fields than the header, all of them the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowsDoNotFit {
+    /// How many fields they have.
+    pub found: usize,
+    /// How many do.
+    pub misfits: usize,
+    /// Of so many.
+    pub rows: usize,
+    /// The line of the first.
+    pub line: u64,
+}
+
+impl WidthSurvey {
+    /// Whether more rows do not matter.
+    pub fn is_decided(&self) -> bool {
+        self.rows >= SURVEYED_ROWS
+    }
+
+    /// Looks at one more row.
+    pub fn observe(&mut self, cells: &[Cow<'_, str>], width: usize, line: u64) {
+        if self.is_decided() {
+            return;
+        }
+        self.rows += 1;
+        let empty_behind = cells.len() > width && cells[width..].iter().all(|cell| content(cell).is_empty());
+        let (count, _) = self.counts.entry((cells.len(), empty_behind)).or_insert((0, line));
+        *count += 1;
+    }
+
+    /// Completes the layout.
+    ///
+    /// # Errors
+    /// Most rows do not fit the header, in the same way.
+    pub fn decide(&self, header: &Header, layout: &mut RowLayout) -> Result<(), RowsDoNotFit> {
+        let width = header.width();
+        let trailing = header.columns[..width].iter().rev().take_while(|column| column.header.is_empty()).count();
+        for ((found, empty_behind), (count, line)) in &self.counts {
+            if 2 * count <= self.rows || *found == width || layout.any_width {
+                continue;
+            }
+            if *found > width && *empty_behind {
+                layout.more = found - width;
+            } else if *found < width && width - found <= trailing {
+                layout.fewer = width - found;
+            } else if *found > width || !RowRules::new(header, *layout).may_end_after(*found) {
+                return Err(RowsDoNotFit { found: *found, misfits: *count, rows: self.rows, line: *line });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,191 @@
+//! A first look over the rows of a tape: what they look like, in which units their percentages are, which doubtful columns are what
+//! their names may say.
+
+use std::borrow::Cow;
+
+use crate::{
+    error::{RunError, RunErrorCode, shortened},
+    loan::{Field, FieldKind, Unit},
+};
+
+use super::{
+    aliases::{Aliases, Rank},
+    cell::{content, is_missing},
+    header::{FoundHeader, Header},
+    notices::{Notice, NoticeCode},
+    number::parse_number,
+    rows::{RowKind, RowLayout, RowRules, RowsDoNotFit, WidthSurvey, is_unit_row},
+    units::{MixedUnits, UnitDetector},
+};
+
+/// How many values tell whether a doubtful column is what its name may say.
+const DECIDING_VALUES: u32 = 1_000;
+/// How much of a row an error shows, in characters.
+const SHOWN_CHARACTERS: usize = 120;
+
+/// What the first rows of a tape tell.
+pub struct Survey<'h> {
+    source_file: &'h str,
+    header: Header,
+    notices: Vec<Notice>,
+    layout: RowLayout,
+    rules: RowRules,
+    widths: WidthSurvey,
+    units: Vec<(Field, usize, UnitDetector)>,
+    weak: Vec<Weak>,
+    /// Whether the row below the header has been seen.
+    begun: bool,
+    /// The first row with another number of fields than the header, for an error.
+    misfit: Option<String>,
+}
+
+/// A column whose name may mean something else.
+struct Weak {
+    field: Field,
+    at: usize,
+    values: u32,
+    readable: u32,
+}
+
+/// What was found out about a tape.
+pub struct Surveyed {
+    /// Its header.
+    pub header: Header,
+    /// What its rows look like.
+    pub layout: RowLayout,
+    /// What is to be said of it.
+    pub notices: Vec<Notice>,
+}
+
+impl<'h> Survey<'h> {
+    /// A survey of the rows below a header.
+    pub fn new(source_file: &'h str, found: FoundHeader, layout: RowLayout) -> Self {
+        let FoundHeader { header, notices } = found;
+        let detector = |(field, at): (Field, usize)| (field, at, UnitDetector::new(field));
+        let given = |field: Field| header.position(field).and_then(|at| header.columns.get(at)).is_some_and(|column| column.unit.is_some());
+        let weak = header.columns.iter().enumerate().filter(|(_, column)| column.rank == Some(Rank::Weak));
+        Self {
+            source_file,
+            units: header.percentages().filter(|(field, at)| *at < header.width() && !given(*field)).map(detector).collect(),
+            weak: weak.filter_map(|(at, column)| Some(Weak { field: column.field?, at, values: 0, readable: 0 })).collect(),
+            rules: RowRules::new(&header, RowLayout { any_width: true, ..layout }),
+            header,
+            notices,
+            layout,
+            widths: WidthSurvey::default(),
+            begun: false,
+            misfit: None,
+        }
+    }
+
+    /// Whether more rows do not matter.
+    pub fn is_decided(&self) -> bool {
+        self.widths.is_decided()
+            && self.units.iter().all(|(.., detector)| detector.is_decided())
+            && self.weak.iter().all(|weak| weak.values >= DECIDING_VALUES)
+    }
+
+    /// Looks at one more row below the header.
+    pub fn observe(&mut self, cells: &[Cow<'_, str>], line: u64) {
+        let kind = self.rules.kind(cells, line, true);
+        if kind == RowKind::Blank {
+            return;
+        }
+        if !std::mem::replace(&mut self.begun, true) && is_unit_row(cells) {
+            self.layout.unit_line = line;
+            return;
+        }
+        if kind != RowKind::Loan {
+            return;
+        }
+        self.widths.observe(cells, self.header.width(), line);
+        if self.misfit.is_none() && cells.len() != self.header.width() {
+            let row = cells.iter().map(|cell| cell.trim()).collect::<Vec<_>>().join(",");
+            self.misfit = Some(shortened(&row, SHOWN_CHARACTERS).into_owned());
+        }
+        let cell = |at: usize| cells.get(at).map_or("", |cell| cell.as_ref());
+        for (_, at, detector) in &mut self.units {
+            detector.observe(cell(*at), line);
+        }
+        for weak in &mut self.weak {
+            weak.observe(cell(weak.at));
+        }
+    }
+
+    /// What the rows told.
+    ///
+    /// # Errors
+    /// The rows do not fit the header; a column holds as many fractions as percentages; a required column is not what its name may
+    /// say.
+    pub fn finish(mut self) -> Result<Surveyed, RunError> {
+        let failed = |code, line, message| RunError::ingest(code, self.source_file, line, message);
+        if let Err(RowsDoNotFit { found, misfits, rows, line }) = self.widths.decide(&self.header, &mut self.layout) {
+            let (width, row) = (self.header.width(), self.misfit.as_deref().unwrap_or_default());
+            let message = format!(
+                "The header has {width} columns, and {misfits} of {rows} rows have {found}; line {line} reads `{row}`. Give every row as \
+                 many fields as the header."
+            );
+            return Err(failed(RunErrorCode::RowsDoNotFit, Some(line), message));
+        }
+        for (field, _, detector) in std::mem::take(&mut self.units) {
+            match detector.unit() {
+                Ok(unit) => self.header.set_unit(field, unit),
+                Err(mixed) if field.is_canonical() => {
+                    let (message, line) = (mixed_units(field, mixed), Some(mixed.percent_line));
+                    return Err(failed(RunErrorCode::MixedUnits, line, message));
+                }
+                Err(mixed) => {
+                    let message = format!("{} The column was left as it is written.", mixed_units(field, mixed));
+                    self.notices.push(Notice::of_tape(NoticeCode::ValuesNotRead, message, self.source_file, mixed.percent_line));
+                    self.header.unmap(field);
+                }
+            }
+        }
+        for weak in std::mem::take(&mut self.weak) {
+            self.decide_weak(&weak)?;
+        }
+        Ok(Surveyed { header: self.header, layout: self.layout, notices: self.notices })
+    }
+
+    /// Lets go of a column whose values are not those of the field that its name may mean.
+    fn decide_weak(&mut self, weak: &Weak) -> Result<(), RunError> {
+        if 2 * weak.readable >= weak.values {
+            return Ok(());
+        }
+        let (field, column) = (weak.field, &self.header.columns[weak.at].header);
+        let unread = weak.values - weak.readable;
+        let message = format!("\"{column}\" was not taken for {field}: {unread} of its first {} values are none.", weak.values);
+        if field.info().required {
+            let message = format!("The required column {field} is missing. {message} Say which column holds it, as with --map {field}=\"…\".");
+            return Err(RunError::ingest(RunErrorCode::MissingColumns, self.source_file, Some(self.header.line), message));
+        }
+        self.notices.push(Notice::of_tape(NoticeCode::ColumnNotRead, message, self.source_file, self.header.line));
+        self.header.unmap(field);
+        Ok(())
+    }
+}
+
+impl Weak {
+    fn observe(&mut self, cell: &str) {
+        let content = content(cell);
+        if self.values >= DECIDING_VALUES || is_missing(&content) {
+            return;
+        }
+        let info = self.field.info();
+        let readable = match (info.kind, info.unit) {
+            (FieldKind::Text, _) => true,
+            (_, Unit::Word) => Aliases::built_in().vocabulary(self.field).is_some_and(|words| words.code(&content).is_some()),
+            (_, unit) => parse_number(&content, unit).is_ok(),
+        };
+        self.values += 1;
+        self.readable += u32::from(readable);
+    }
+}
+
+fn mixed_units(field: Field, mixed: MixedUnits) -> String {
+    let MixedUnits { fraction_line, percent_line } = mixed;
+    format!(
+        "{field} holds as many fractions as percentages: line {fraction_line} has a fraction, line {percent_line} a percentage. Write all \
+         in one unit, or give it in a profile."
+    )
+}
