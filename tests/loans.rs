@@ -8,7 +8,8 @@ use shared::{
     rules::Evidence,
     tape::{
         aliases::Aliases,
-        number::{is_missing, read_cell},
+        cell::is_missing,
+        number::read_cell,
         units::ColumnUnit,
     },
 };
@@ -62,6 +63,7 @@ impl<'t> LoanBuilder<'t> {
             match field.info().kind {
                 FieldKind::Text => loan.seller_loan_number = (!is_missing(trimmed)).then(|| text.into()),
                 FieldKind::Number(at) => loan.numbers[at] = read_cell(field, text, ColumnUnit::Percent, true),
+                FieldKind::Standard(_) => {}
                 FieldKind::Word(_) if is_missing(trimmed) => {}
                 FieldKind::Word(at) => {
                     let code = Aliases::built_in().vocabularies()[at].code(trimmed);

@@ -31,7 +31,7 @@ fn cell(field: Field) -> BoxedStrategy<String> {
         Field::PropertyType => prop_oneof![Just("SFR"), Just("condo"), Just("castle")].prop_map(str::to_owned).boxed(),
         Field::OccupancyStatus => prop_oneof![Just("Primary"), Just("NOO")].prop_map(str::to_owned).boxed(),
         Field::LoanPurpose => prop_oneof![Just("P"), Just("C/O"), Just("heloc")].prop_map(str::to_owned).boxed(),
-        Field::PurchasePrice | Field::AppraisalValue => (0..9_000_000_u32).prop_map(|n| n.to_string()).boxed(),
+        _ => (0..9_000_000_u32).prop_map(|n| n.to_string()).boxed(),
     };
     prop_oneof![12 => good, 1 => odd].boxed()
 }

@@ -15,7 +15,7 @@ use shared::{
     error::RunError,
     phases::pricing::IrrTarget,
     rules::rule_set::RuleSet,
-    tape::{
+    tape::{options::TapeOptions, 
         source::{MemorySource, TapeSource},
         text::RawCopy,
     },
@@ -103,10 +103,10 @@ pub type Given = Result<(Files, String), RunError>;
 
 /// What a run gave.
 pub fn given(folder: &MemoryFolder, outcome: Result<Outcome, RunError>) -> Given {
-    let Outcome { summary, mappings, inputs, outputs, stored, index } = outcome?;
+    let Outcome { summary, mappings, inputs, outputs, stored, index, notices } = outcome?;
     let summary =
         serde_json::to_string(&summary.finish()).unwrap() + &String::from_utf8(summary.exception_summary_csv()).unwrap();
-    Ok((folder.files(), format!("{summary} {mappings:?} {inputs:?} {outputs:?} {stored:?} {index:?}")))
+    Ok((folder.files(), format!("{summary} {mappings:?} {inputs:?} {outputs:?} {stored:?} {index:?} {notices:?}")))
 }
 
 /// Works on a job of tapes, given as name and bytes.

@@ -23,6 +23,7 @@ use shared::{
     phases::{disposition::Disposition, pricing::IrrTarget},
     rules::rule_set::RuleSet,
     tape::{
+        options::TapeOptions,
         source::{MemorySource, TapeSource},
         text::RawCopy,
     },

@@ -15,6 +15,7 @@ use shared::{
     phases::pricing::IrrTarget,
     rules::rule_set::RuleSet,
     tape::{
+        options::TapeOptions,
         source::{FileSource, TapeSource},
         text::RawCopy,
     },

@@ -417,12 +417,21 @@ impl Reading<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tape::notices::NoticeCode;
 
     const REQUIRED: [&str; 6] = ["Loan #", "UPB", "Rate", "LTV", "FICO", "Prop Type"];
 
-    fn header(cells: &[&str]) -> Result<Option<Header>, RunError> {
+    fn look(search: &mut HeaderSearch, cells: &[&str], line: u64) -> Result<Option<FoundHeader>, RunError> {
         let row: Vec<Cow<'_, str>> = cells.iter().map(|c| Cow::Borrowed(*c)).collect();
-        HeaderSearch::default().look(&row, 3, "t.csv")
+        search.look(&row, line, &Reading { source_file: "t.csv", options: &TapeOptions::default() })
+    }
+
+    fn found(cells: &[&str]) -> Result<Option<FoundHeader>, RunError> {
+        look(&mut HeaderSearch::default(), cells, 3)
+    }
+
+    fn header(cells: &[&str]) -> Result<Option<Header>, RunError> {
+        Ok(found(cells)?.map(|found| found.header))
     }
 
     #[test]
@@ -437,9 +446,75 @@ mod tests {
 
     #[test]
     fn two_columns_for_one_meaning_are_an_error() {
-        let error = header(&[&REQUIRED[..], &["Orig Bal"]].concat()).unwrap_err();
-        assert_eq!(error.code, RunErrorCode::DuplicateColumns);
-        assert!(error.message.contains("\"UPB\" and \"Orig Bal\"") && error.message.contains("loan_amount"), "{error}");
+        for (second, names, field) in [
+            ("Current Balance", "\"UPB\" and \"Current Balance\"", "loan_amount"),
+            ("FICO Score", "\"FICO\" and \"FICO Score\"", "credit_score"),
+            ("Loan Number", "\"Loan #\" and \"Loan Number\"", "seller_loan_number"),
+            ("LTV", "\"LTV\" and \"LTV\"", "ltv_ratio"),
+        ] {
+            let error = header(&[&REQUIRED[..], &[second]].concat()).unwrap_err();
+            assert_eq!(error.code, RunErrorCode::DuplicateColumns);
+            assert!(error.message.contains(names) && error.message.contains(&format!("--map {field}=\"")), "{error}");
+        }
+    }
+
+    #[test]
+    fn of_several_columns_for_a_field_the_highest_rank_wins() {
+        let cells = ["Loan #", "Original Balance", "Current UPB", "Original Rate", "Rate", "OLTV", "LTV", "FICO", "Prop Type", "Property Class"];
+        let FoundHeader { header, notices } = found(&cells).unwrap().unwrap();
+        for (field, at) in [
+            (Field::LoanAmount, Some(2)),
+            (Field::OriginalBalance, Some(1)),
+            (Field::NoteRate, Some(4)),
+            (Field::OriginalRate, Some(3)),
+            (Field::LtvRatio, Some(6)),
+            (Field::PropertyType, Some(8)),
+            (Field::CltvRatio, None),
+        ] {
+            assert_eq!(header.position(field), at, "{field}");
+        }
+        // What has no standard field is only kept.
+        assert_eq!((header.columns[5].field, header.columns[9].field), (None, None));
+        assert_eq!(notices.iter().filter(|notice| notice.code == NoticeCode::TwoClaims).count(), 4, "{notices:?}");
+        assert_eq!(notices[0].message, "loan_amount was read from \"Current UPB\"; \"Original Balance\" was not taken for it.");
+    }
+
+    #[test]
+    fn a_coupon_is_no_note_rate_beside_a_gross_rate() {
+        let cells = ["Loan #", "UPB", "Coupon", "LTV", "FICO", "Prop Type"];
+        assert_eq!(header(&cells).unwrap().unwrap().position(Field::NoteRate), Some(2));
+        for gross in ["Gross WAC", "WAC", "Gross Coupon"] {
+            assert_eq!(header(&[&cells[..], &[gross]].concat()), Ok(None), "{gross}");
+        }
+        let beside = header(&[&cells[..], &["Gross Rate"]].concat()).unwrap().unwrap();
+        assert_eq!(beside.position(Field::NoteRate), Some(6));
+    }
+
+    #[test]
+    fn who_maps_a_field_beats_its_aliases() {
+        let map = [(Field::LoanAmount, "orig. balance".to_owned()), (Field::LtvRatio, "My Ratio".to_owned())];
+        let options = TapeOptions::default().with_map(&map).unwrap();
+        let reading = Reading { source_file: "t.csv", options: &options };
+        let mut cells: Vec<Cow<'_, str>> =
+            ["Loan #", "UPB", "Orig Balance", "Rate", "My Ratio", "FICO", "Prop Type"].map(Cow::Borrowed).to_vec();
+        let header = HeaderSearch::default().look(&cells, 1, &reading).unwrap().unwrap().header;
+        assert_eq!((header.position(Field::LoanAmount), header.position(Field::LtvRatio)), (Some(2), Some(4)));
+        assert_eq!((header.columns[1].field, header.columns[2].origin), (None, Some(Origin::Map)));
+        cells.push(Cow::Borrowed("Orig Balance"));
+        let error = HeaderSearch::default().look(&cells, 1, &reading).unwrap_err();
+        assert_eq!(error.code, RunErrorCode::ProfileHeaderAbsent);
+        assert!(error.message.contains("twice (columns 3 and 8)"), "{error}");
+    }
+
+    #[test]
+    fn a_header_may_take_two_rows() {
+        let mut search = HeaderSearch::default();
+        let (upper, lower) = (["Loan", "Unpaid", "Note", "", "Credit", "Property"], ["Number", "Principal Balance", "Rate", "LTV", "Score", "Type"]);
+        assert_eq!(look(&mut search, &upper, 2), Ok(None));
+        assert_eq!(look(&mut search, &lower, 3), Ok(None));
+        let joined = search.joined(&Reading { source_file: "t.csv", options: &TapeOptions::default() }).unwrap().unwrap().header;
+        assert_eq!((joined.line, joined.columns[1].header.as_str()), (3, "Unpaid Principal Balance"));
+        assert_eq!(joined.position(Field::CreditScore), Some(4));
     }
 
     #[test]
@@ -486,9 +561,8 @@ mod tests {
     #[test]
     fn the_error_names_what_is_missing() {
         let mut search = HeaderSearch::default();
-        let row = |cells: &[&'static str]| cells.iter().map(|c| Cow::Borrowed(*c)).collect::<Vec<_>>();
-        assert_eq!(search.look(&row(&["Portfolio of May"]), 1, "t.csv"), Ok(None));
-        assert_eq!(search.look(&row(&["Loan ID", "UPB", "Rate", "LTV"]), 2, "t.csv"), Ok(None));
+        assert_eq!(look(&mut search, &["Portfolio of May"], 1), Ok(None));
+        assert_eq!(look(&mut search, &["Loan ID", "UPB", "Rate", "LTV"], 2), Ok(None));
         let error = search.failure("t.csv");
         assert_eq!((error.code, error.line), (RunErrorCode::MissingColumns, Some(2)));
         assert!(error.message.contains("credit_score, property_type"), "{error}");

@@ -171,6 +171,7 @@ impl<'s> Tape<'s> {
                     break;
                 }
             }
+            let found = found.map_or_else(|| search.joined(&reading), |found| Ok(Some(found)))?;
             let Some(found) = found else {
                 if best.as_ref().is_none_or(|best| search.best_score() > best.best_score()) {
                     best = Some(search);

@@ -1,0 +1,421 @@
+//! Profiles: how one seller's tapes are read, as a TOML file, for what no table of aliases can know.
+
+use std::{collections::HashSet, fmt, ops::Range};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use crate::{decimal::Decimal, loan::{Field, FieldKind, Unit}};
+
+use super::{
+    aliases::{Aliases, fold_header},
+    options::{ColumnPlace, FieldColumn, HeaderPlace, Origin, SheetChoice, TapeOptions},
+    text::Encoding,
+    units::ColumnUnit,
+};
+
+/// The largest profile, in bytes.
+pub const MAX_PROFILE_BYTES: u64 = 64 * 1024;
+
+/// The profiles that the product ships, by their names.
+pub const PRESETS: [(&str, &str); 2] =
+    [("asf_rmbs", include_str!("profile/asf_rmbs.toml")), ("freddie_sflld", include_str!("profile/freddie_sflld.toml"))];
+
+/// A profile, ready to read tapes with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// What it is called, which version it is, and its hash.
+    pub id: ProfileId,
+    /// The text that it was read from.
+    pub toml: String,
+    /// What it says.
+    pub options: TapeOptions,
+}
+
+/// What a run records of its profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileId {
+    /// What it is called.
+    pub name: String,
+    /// Which version it is.
+    pub version: String,
+    /// SHA-256 of its text, in lower-case hexadecimal.
+    pub hash: String,
+}
+
+/// A mistake in a profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileMistake {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+/// The mistakes of a profile, in the order of their lines.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ProfileMistakes(pub Vec<ProfileMistake>);
+
+impl fmt::Display for ProfileMistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.0.iter().map(|mistake| format!("line {}: {}", mistake.line, mistake.message)).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl Profile {
+    /// Reads a profile. One without a name is called `called`.
+    ///
+    /// # Errors
+    /// All of its mistakes, with their lines.
+    pub fn parse(toml: &str, called: &str) -> Result<Self, ProfileMistakes> {
+        let mut reader = ProfileReader { text: toml, mistakes: Vec::new(), options: TapeOptions::default() };
+        let (mut name, mut version) = (called.to_owned(), "unversioned".to_owned());
+        match DeTable::parse(toml) {
+            Ok(table) => {
+                for (key, value) in table.get_ref() {
+                    match key.get_ref().as_ref() {
+                        "name" => name = reader.text(value, "name").unwrap_or(name),
+                        "version" => version = reader.text(value, "version").unwrap_or(version),
+                        "file" => reader.each(value, "file", ProfileReader::file),
+                        "columns" => reader.each(value, "columns", ProfileReader::column),
+                        "constants" => reader.each(value, "constants", ProfileReader::constant),
+                        "ignore" => reader.each(value, "ignore", ProfileReader::ignore),
+                        _ => reader.unknown(key, "name, version, file, columns, constants, ignore"),
+                    }
+                }
+                reader.check_columns(&table);
+            }
+            Err(error) => reader.mistake(error.span().unwrap_or(0..0), error.message().to_owned()),
+        }
+        let ProfileReader { mut mistakes, options, .. } = reader;
+        if !mistakes.is_empty() {
+            mistakes.sort_by_key(|mistake| mistake.line);
+            return Err(ProfileMistakes(mistakes));
+        }
+        let hash = Sha256::digest(toml.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { id: ProfileId { name, version, hash }, toml: toml.to_owned(), options })
+    }
+
+    /// The profile that the product ships under a name.
+    pub fn preset(name: &str) -> Option<Self> {
+        let (name, toml) = PRESETS.into_iter().find(|(of, _)| *of == name)?;
+        Self::parse(toml, name).ok()
+    }
+}
+
+/// Reads the tables of a profile, and collects what is wrong with them.
+struct ProfileReader<'t> {
+    text: &'t str,
+    mistakes: Vec<ProfileMistake>,
+    options: TapeOptions,
+}
+
+type Key<'t> = Spanned<std::borrow::Cow<'t, str>>;
+type Value<'t> = Spanned<DeValue<'t>>;
+
+impl ProfileReader<'_> {
+    fn mistake(&mut self, span: Range<usize>, message: String) {
+        let line = self.text[..span.start.min(self.text.len())].matches('\n').count() + 1;
+        self.mistakes.push(ProfileMistake { line, message });
+    }
+
+    fn unknown(&mut self, key: &Key<'_>, known: &str) {
+        self.mistake(key.span(), format!("unknown key `{}`; known are {known}", key.get_ref()));
+    }
+
+    fn each(&mut self, value: &Value<'_>, name: &str, read: fn(&mut Self, &Key<'_>, &Value<'_>)) {
+        match value.get_ref() {
+            DeValue::Table(table) => table.iter().for_each(|(key, value)| read(self, key, value)),
+            _ => self.mistake(value.span(), format!("`{name}` must be a table: write [{name}] above its lines")),
+        }
+    }
+
+    fn text(&mut self, value: &Value<'_>, name: &str) -> Option<String> {
+        match value.get_ref() {
+            DeValue::String(text) if !text.trim().is_empty() => Some(text.to_string()),
+            _ => {
+                self.mistake(value.span(), format!("`{name}` must be a text in quotation marks"));
+                None
+            }
+        }
+    }
+
+    fn texts(&mut self, value: &Value<'_>, name: &str) -> Vec<String> {
+        match value.get_ref() {
+            DeValue::Array(items) if !items.is_empty() => items.iter().filter_map(|item| self.text(item, name)).collect(),
+            DeValue::String(_) => self.text(value, name).into_iter().collect(),
+            _ => {
+                self.mistake(value.span(), format!("`{name}` must be a text, or a list of texts"));
+                Vec::new()
+            }
+        }
+    }
+
+    fn position(&mut self, value: &Value<'_>, name: &str) -> Option<u64> {
+        let number = match value.get_ref() {
+            DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str().parse().ok().filter(|at| *at > 0),
+            _ => None,
+        };
+        if number.is_none() {
+            self.mistake(value.span(), format!("`{name}` must be a number from 1"));
+        }
+        number
+    }
+
+    /// A word of a few that are known.
+    fn one_of<T: Copy>(&mut self, value: &Value<'_>, name: &str, known: &[(&str, T)]) -> Option<T> {
+        let word = self.text(value, name)?;
+        let found = known.iter().find(|(of, _)| *of == word).map(|(_, value)| *value);
+        if found.is_none() {
+            let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
+            self.mistake(value.span(), format!("`{name}` must be one of {}", words.join(", ")));
+        }
+        found
+    }
+
+    fn file(&mut self, key: &Key<'_>, value: &Value<'_>) {
+        match key.get_ref().as_ref() {
+            "header" => self.header(value),
+            "delimiter" => {
+                let text = self.text(value, "delimiter");
+                match text.as_deref().map(str::as_bytes) {
+                    Some([delimiter]) if !delimiter.is_ascii_alphanumeric() && !b"\"\r\n.".contains(delimiter) => {
+                        self.options.delimiter = Some(*delimiter);
+                    }
+                    Some(_) => self.mistake(value.span(), "`delimiter` must be one character such as \"|\"".to_owned()),
+                    None => {}
+                }
+            }
+            "encoding" => {
+                let known = [
+                    ("utf-8", Encoding::Utf8),
+                    ("utf-16le", Encoding::Utf16Le),
+                    ("utf-16be", Encoding::Utf16Be),
+                    ("windows-1252", Encoding::Windows1252),
+                ];
+                self.options.encoding = self.one_of(value, "encoding", &known);
+            }
+            "sheet" => self.options.sheet = self.text(value, "sheet").map(|name| SheetChoice::of_name(&name)),
+            _ => self.unknown(key, "header, delimiter, encoding, sheet"),
+        }
+    }
+
+    fn header(&mut self, value: &Value<'_>) {
+        self.options.header = match value.get_ref() {
+            DeValue::String(text) if text == "none" => HeaderPlace::Nowhere,
+            DeValue::Integer(_) => HeaderPlace::Rows(self.position(value, "header").into_iter().collect()),
+            DeValue::Array(items) if items.len() == 2 => {
+                let rows: Vec<u64> = items.iter().filter_map(|item| self.position(item, "header")).collect();
+                if rows.len() == 2 && rows[1] != rows[0] + 1 {
+                    self.mistake(value.span(), "the two rows of `header` must follow each other, such as [3, 4]".to_owned());
+                }
+                HeaderPlace::Rows(rows)
+            }
+            _ => {
+                let message = "`header` must be \"none\", the number of a row, or two such as [3, 4]";
+                return self.mistake(value.span(), message.to_owned());
+            }
+        };
+    }
+
+    fn field(&mut self, key: &Key<'_>) -> Option<Field> {
+        let field = Field::from_name(key.get_ref());
+        if field.is_none() {
+            let known = Field::ALL.map(Field::name).join(", ");
+            self.mistake(key.span(), format!("there is no field `{}`; known are {known}", key.get_ref()));
+        }
+        field
+    }
+
+    fn column(&mut self, key: &Key<'_>, value: &Value<'_>) {
+        let Some(field) = self.field(key) else { return };
+        let headers = |headers| Some(ColumnPlace::Headers(headers));
+        let (mut unit, mut times, mut missing, mut words) = (None, None, Vec::new(), None);
+        let place = match value.get_ref() {
+            DeValue::Integer(_) => self.position(value, field.name()).map(|at| ColumnPlace::Position(at as usize)),
+            DeValue::String(_) | DeValue::Array(_) => headers(self.texts(value, field.name())),
+            DeValue::Table(table) => {
+                let mut place = None;
+                for (key, value) in table {
+                    match key.get_ref().as_ref() {
+                        "header" => place = headers(self.texts(value, "header")),
+                        "position" => place = self.position(value, "position").map(|at| ColumnPlace::Position(at as usize)),
+                        "unit" => unit = self.unit(field, value),
+                        "times" => times = self.times(field, value),
+                        "missing" => missing = self.texts(value, "missing"),
+                        "words" => words = Some(self.words(field, value)),
+                        _ => self.unknown(key, "header, position, unit, times, missing, words"),
+                    }
+                }
+                if place.is_none() {
+                    self.mistake(key.span(), format!("`{field}` does not say which column it is: give `header` or `position`"));
+                }
+                place
+            }
+            _ => {
+                let message = format!("`{field}` must be a header, a list of headers, a position, or a table");
+                return self.mistake(value.span(), message);
+            }
+        };
+        if let Some(place) = place {
+            self.options.columns.push(FieldColumn { field, place, unit, times, missing, words, origin: Origin::Profile });
+        }
+    }
+
+    fn unit(&mut self, field: Field, value: &Value<'_>) -> Option<ColumnUnit> {
+        if field.info().unit != Unit::Percent {
+            self.mistake(value.span(), format!("`{field}` holds no percentages, and has no `unit`"));
+            return None;
+        }
+        self.one_of(value, "unit", &[("percent", ColumnUnit::Percent), ("fraction", ColumnUnit::Fraction)])
+    }
+
+    fn times(&mut self, field: Field, value: &Value<'_>) -> Option<Decimal> {
+        let text = match value.get_ref() {
+            DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str(),
+            DeValue::Float(float) => float.as_str(),
+            _ => "",
+        };
+        let number = text.replace('_', "").parse().ok().filter(|number: &Decimal| number.is_positive());
+        let numeric = matches!(field.info().unit, Unit::Money | Unit::Percent | Unit::Ratio | Unit::Count | Unit::Months);
+        if number.is_none() || !numeric {
+            self.mistake(value.span(), format!("`times` of `{field}` must be a number above 0, and the field one of numbers"));
+            return None;
+        }
+        number
+    }
+
+    fn words(&mut self, field: Field, value: &Value<'_>) -> Vec<(String, String)> {
+        let vocabulary = Aliases::built_in().vocabulary(field);
+        let (Some(vocabulary), DeValue::Table(table)) = (vocabulary, value.get_ref()) else {
+            let message = format!("`words` must be a table such as {{ \"1\" = \"sfr\" }}, and `{field}` a field of words");
+            self.mistake(value.span(), message);
+            return Vec::new();
+        };
+        let mut words = Vec::new();
+        for (key, value) in table {
+            let Some(word) = self.text(value, key.get_ref()) else { continue };
+            // A word that the built-in rules do not know is one that a rule set may list.
+            let known = vocabulary.code(&word).is_some() || !matches!(field.info().kind, FieldKind::Standard(_));
+            if known {
+                words.push((key.get_ref().to_string(), word));
+            } else {
+                self.mistake(value.span(), format!("`{field}` has no word \"{word}\""));
+            }
+        }
+        words
+    }
+
+    fn constant(&mut self, key: &Key<'_>, value: &Value<'_>) {
+        let Some(field) = self.field(key) else { return };
+        if field == Field::SellerLoanNumber {
+            return self.mistake(key.span(), "a loan number cannot be the same for all loans".to_owned());
+        }
+        let text = match value.get_ref() {
+            DeValue::Integer(integer) => Some(integer.as_str().to_owned()),
+            DeValue::Float(float) => Some(float.as_str().to_owned()),
+            _ => self.text(value, field.name()),
+        };
+        self.options.constants.extend(text.map(|text| (field, text)));
+    }
+
+    fn ignore(&mut self, key: &Key<'_>, value: &Value<'_>) {
+        match key.get_ref().as_ref() {
+            "columns" => self.options.ignored = self.texts(value, "columns"),
+            _ => self.unknown(key, "columns"),
+        }
+    }
+
+    /// What is wrong between the entries: a column that two fields use, a field that has a column and a constant.
+    fn check_columns(&mut self, table: &Spanned<DeTable<'_>>) {
+        let span_of = |field: Field, section: &str| {
+            let section = table.get_ref().get(section).map(Spanned::get_ref);
+            match section {
+                Some(DeValue::Table(entries)) => {
+                    let key = entries.iter().find(|(key, _)| key.get_ref().as_ref() == field.name());
+                    key.map_or(0..0, |(key, _)| key.span())
+                }
+                _ => 0..0,
+            }
+        };
+        let mut used = HashSet::new();
+        for FieldColumn { field, place, .. } in self.options.columns.clone() {
+            let names = match &place {
+                ColumnPlace::Position(at) => vec![format!("column {at}")],
+                ColumnPlace::Headers(headers) => headers.iter().map(|header| fold_header(header)).collect(),
+            };
+            if let Some(name) = names.into_iter().find(|name| !used.insert(name.clone())) {
+                self.mistake(span_of(field, "columns"), format!("`{field}` uses {name}, which another field uses"));
+            }
+        }
+        for (field, _) in self.options.constants.clone() {
+            if self.options.columns.iter().any(|column| column.field == field) {
+                self.mistake(span_of(field, "constants"), format!("`{field}` has a column and a constant: keep one of them"));
+            }
+        }
+        if self.options.header == HeaderPlace::Nowhere {
+            let named = |column: &&FieldColumn| matches!(column.place, ColumnPlace::Headers(_));
+            if let Some(field) = self.options.columns.iter().find(named).map(|column| column.field) {
+                let message = format!("the tape has no header, and `{field}` names one: give its position");
+                self.mistake(span_of(field, "columns"), message);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_presets_are_sound() {
+        for (name, _) in PRESETS {
+            let (_, toml) = PRESETS.into_iter().find(|(of, _)| *of == name).unwrap();
+            let profile = Profile::parse(toml, name).unwrap_or_else(|mistakes| panic!("{name}: {mistakes}"));
+            assert_eq!(profile.id.name, name);
+            assert_eq!(Profile::preset(name), Some(profile));
+        }
+        assert_eq!(Profile::preset("acme"), None);
+    }
+
+    #[test]
+    fn a_profile_says_how_a_tape_is_read() {
+        let toml = "name = \"acme\"\nversion = \"2026-11\"\n[file]\nheader = [3, 4]\ndelimiter = \"|\"\nsheet = \"all\"\n[columns]\n\
+                    loan_amount = [\"Current Actual UPB\", \"Original UPB\"]\nseller_loan_number = 20\n\
+                    property_type = { position = 18, words = { \"1\" = \"sfr\" } }\nltv_ratio = { header = \"OLTV\", unit = \"fraction\" }\n\
+                    appraisal_value = { header = \"Value (000)\", times = 1000 }\n\
+                    credit_score = { header = \"Score\", missing = [\"0\", \"999\"] }\n[constants]\noccupancy_status = \"primary\"\n\
+                    [ignore]\ncolumns = [\"Coupon\"]\n";
+        let Profile { id, options, .. } = Profile::parse(toml, "file").unwrap();
+        assert_eq!((id.name.as_str(), id.version.as_str(), id.hash.len()), ("acme", "2026-11", 64));
+        assert_eq!((options.header, options.delimiter), (HeaderPlace::Rows(vec![3, 4]), Some(b'|')));
+        assert_eq!((options.sheet, options.columns.len()), (Some(SheetChoice::All), 6));
+        let of = |field: Field| options.columns.iter().find(|column| column.field == field).unwrap();
+        assert_eq!(of(Field::SellerLoanNumber).place, ColumnPlace::Position(20));
+        assert_eq!(of(Field::LtvRatio).unit, Some(ColumnUnit::Fraction));
+        assert_eq!(of(Field::AppraisalValue).times, Some(Decimal::from_integer(1000)));
+        assert_eq!(of(Field::PropertyType).words, Some(vec![("1".to_owned(), "sfr".to_owned())]));
+        assert_eq!(options.constants, [(Field::OccupancyStatus, "primary".to_owned())]);
+        assert_eq!(options.ignored, ["Coupon"]);
+        let unnamed = Profile::parse("", "file").unwrap();
+        assert_eq!((unnamed.id.name.as_str(), unnamed.id.version.as_str()), ("file", "unversioned"));
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once_with_their_lines() {
+        let toml = "nme = \"x\"\n[file]\nheader = \"nowhere\"\ndelimiter = \"ab\"\n[columns]\nlone_amount = \"UPB\"\nltv_ratio = \"LTV\"\n\
+                    cltv_ratio = \"ltv\"\nloan_amount = { header = \"UPB\", unit = \"fraction\" }\ncredit_score = { times = 0, position = 0 }\n\
+                    [constants]\nseller_loan_number = \"7\"\nltv_ratio = 80\n";
+        let ProfileMistakes(mistakes) = Profile::parse(toml, "file").unwrap_err();
+        let lines: Vec<usize> = mistakes.iter().map(|mistake| mistake.line).collect();
+        assert_eq!(lines, [1, 3, 4, 6, 8, 9, 10, 10, 10, 12, 13], "{mistakes:?}");
+        assert!(mistakes[0].message.starts_with("unknown key `nme`; known are name, version"), "{mistakes:?}");
+        let ProfileMistakes(broken) = Profile::parse("a = 1\nb = \n", "file").unwrap_err();
+        assert_eq!((broken.len(), broken[0].line), (1, 2));
+    }
+}
