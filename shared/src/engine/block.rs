@@ -15,7 +15,7 @@ use crate::{
         aliases::{Aliases, WordMemo},
         header::Header,
         number::{self, read_cell, says_nothing},
-        records::{RecordBlock, Shape, split_fields},
+        records::{RecordBlock, split_fields},
         units::ColumnUnit,
     },
 };
@@ -149,7 +149,7 @@ pub fn judge_block(
             Content::Malformed(_) => Cells::None,
             Content::Plain(plain) => Cells::Plain { text, spans: cut.spans(plain) },
             Content::Quoted => {
-                split_fields(raw, Shape::Quoted, reader.delimiter, &mut fields);
+                split_fields(raw, record.shape, reader.delimiter, &mut fields);
                 Cells::Split(&fields)
             }
         };

@@ -86,16 +86,16 @@ impl CutBlock {
             let (content, number) = match record.shape {
                 Shape::Malformed(reason) => (Content::Malformed(reason), None),
                 Shape::Plain => self.cut_plain(record, raw, text, reader),
-                Shape::Quoted => cut_quoted(raw, reader),
+                Shape::Quoted | Shape::Escaped => cut_quoted(raw, record.shape, reader),
             };
             if let Content::Malformed(MalformedReason::FieldCount { .. }) = content
-                && is_empty_row(raw, reader.delimiter)
+                && is_empty_row(raw, record.shape, reader.delimiter)
             {
                 continue;
             }
             match number {
                 Some(number) if !says_nothing(&number) => self.keys.push((row, hasher.key(&number))),
-                Some(_) if is_empty_row(raw, reader.delimiter) => continue,
+                Some(_) if is_empty_row(raw, record.shape, reader.delimiter) => continue,
                 _ => {}
             }
             self.rows.push(Row { record: at as u32, content });
@@ -145,9 +145,9 @@ impl CutBlock {
     }
 }
 
-fn cut_quoted<'b>(raw: &str, reader: &RowReader<'_>) -> (Content, Option<Cow<'b, str>>) {
+fn cut_quoted<'b>(raw: &str, shape: Shape, reader: &RowReader<'_>) -> (Content, Option<Cow<'b, str>>) {
     let mut fields = Vec::with_capacity(reader.width);
-    split_fields(raw, Shape::Quoted, reader.delimiter, &mut fields);
+    split_fields(raw, shape, reader.delimiter, &mut fields);
     if fields.len() != reader.width && !reader.extra_cells {
         let found = u32::try_from(fields.len()).unwrap_or(u32::MAX);
         return (Content::Malformed(MalformedReason::FieldCount { expected: reader.width as u32, found }), None);
@@ -158,12 +158,12 @@ fn cut_quoted<'b>(raw: &str, reader: &RowReader<'_>) -> (Content, Option<Cow<'b,
 }
 
 /// Whether every cell of a record is empty.
-fn is_empty_row(raw: &str, delimiter: u8) -> bool {
+fn is_empty_row(raw: &str, shape: Shape, delimiter: u8) -> bool {
     if raw.bytes().any(|b| b != delimiter && !b.is_ascii_whitespace() && b != b'"' && b.is_ascii()) {
         return false;
     }
     let mut fields = Vec::new();
-    split_fields(raw, Shape::Quoted, delimiter, &mut fields);
+    split_fields(raw, shape, delimiter, &mut fields);
     fields.iter().all(|field| field.trim().is_empty())
 }
 
@@ -214,7 +214,7 @@ mod tests {
             ("\u{a0},", true),
             ("é,", false),
         ] {
-            assert_eq!(is_empty_row(raw, b','), empty, "{raw}");
+            assert_eq!(is_empty_row(raw, Shape::Quoted, b','), empty, "{raw}");
         }
     }
 }

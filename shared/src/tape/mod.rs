@@ -13,14 +13,13 @@ pub mod xlsx;
 
 use std::{borrow::Cow, io::Read, ops::Range};
 
-use memchr::memchr_iter;
 use serde::Serialize;
 
 use crate::error::{Phase, RunError, RunErrorCode, shortened};
 
 use self::{
     header::{Column, HEADER_ROWS, Header, HeaderSearch, MAX_HEADER_CHARACTERS},
-    records::{Record, RecordBlock, RecordReader, Shape, split_fields},
+    records::{Record, RecordBlock, RecordReader, Shape, count_line_ends, split_fields},
     source::TapeSource,
     text::{Encoding, EncodingChoice, Fingerprint, RawCopy, TextReader},
     units::UnitDetector,
@@ -339,12 +338,6 @@ fn fields<'b, 'f>(
 
 /// Tries each delimiter on the head of the tape; the one with which a header is found is right.
 fn find_csv_header(source: &dyn TapeSource, encoding: &EncodingChoice) -> Result<(u8, Header), RunError> {
-    let mut head = Vec::new();
-    TextReader::new(source, encoding, HEAD_BYTES, false, None)?.read_more(&mut head)?;
-    if head.contains(&b'\r') && !head.contains(&b'\n') {
-        let message = "The lines end in lone carriage returns. Save the tape with usual line breaks (LF or CRLF).";
-        return Err(RunError::ingest(RunErrorCode::UnsupportedFormat, source.name(), None, message));
-    }
     let mut best: Option<HeaderSearch> = None;
     let mut holds_text = false;
     for delimiter in DELIMITERS {
@@ -362,7 +355,7 @@ fn find_csv_header(source: &dyn TapeSource, encoding: &EncodingChoice) -> Result
                 if !in_head {
                     break;
                 }
-                lines_inside += memchr_iter(b'\n', &block.text[record.start as usize..record.end as usize]).count() as u64;
+                lines_inside += count_line_ends(&block.text[record.start as usize..record.end as usize]);
                 let Some(row) = fields(text, record, delimiter, &mut scratch) else { continue };
                 if let Some(header) = search.look(row, record.line, source.name())? {
                     return Ok((delimiter, header));
@@ -398,7 +391,7 @@ fn push_row(block: &mut RecordBlock, line: u64, cells: &[String]) {
         }
     }
     let position = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-    block.records.push(Record { start: position(start), end: position(block.text.len()), line, shape });
+    block.records.push(Record { start: position(start), end: position(block.text.len()), line, shape, ended: true });
 }
 
 fn open_workbook(source: &dyn TapeSource) -> Result<Workbook, RunError> {
