@@ -226,7 +226,7 @@ fn a_plan_is_read_again_as_it_was_kept() {
 /// A piece of a tape: mostly rows, sometimes what breaks them.
 fn piece() -> impl Strategy<Value = String> {
     let number = (0..30_u32).prop_map(|n| format!("L-{n},{GOOD_CELLS}\n"));
-    let odd = "[a,\"\n\r é;0-9]{0,12}";
+    let odd = "[a,\"\n\r\\\\\u{feff} é;0-9]{0,12}";
     prop_oneof![
         12 => number,
         2 => odd.prop_map(|text| text + "\n"),
@@ -234,6 +234,8 @@ fn piece() -> impl Strategy<Value = String> {
         // A loan that has no price is held back, and its row says why.
         1 => Just("H-1,250000,1e25,80,35,720,sfr,primary,purchase,312500,312500\n".to_owned()),
         1 => Just("\n".to_owned()),
+        1 => prop::sample::select(vec!["\r", "\r\r\n", "\u{feff}", "ï»¿\u{feff}"]).prop_map(str::to_owned),
+        1 => (0..30_u32).prop_map(|n| format!("L-{n},{GOOD_CELLS}\r\u{feff}\"L\\\"-{n}\" ,{GOOD_CELLS}\r\r\n")),
         1 => Just("\"open,1\n".to_owned()),
         1 => Just(",,,,,,,,,,\n".to_owned()),
     ]

@@ -6,6 +6,7 @@ use shared::{
     error::{Phase, RunError, RunErrorCode},
     phases::disposition::Disposition,
     results::csv::OutputFile,
+    tape::text::Encoding,
 };
 
 use crate::runs::{Files, MemoryFolder, given, in_parts, with_job};
@@ -72,14 +73,64 @@ fn account(tape: &[u8], outcome: &Outcome, files: &Files) {
     if let Some(rows) = plain_rows(tape, outcome) {
         assert_eq!(outcome.summary.total_loans(), rows);
     }
+    check_line_ends(tape, outcome, choice(tape));
 }
 
 /// How many rows a tape has by a count that shares no code with the product; `None` where a line may not be a row.
 fn plain_rows(tape: &[u8], outcome: &Outcome) -> Option<u64> {
     let mapping = &outcome.mappings[0];
-    let delimiter = mapping.delimiter.filter(|_| mapping.format == "csv")?;
+    let delimiter = mapping.delimiter.filter(|_| mapping.encoding == Some(Encoding::Utf8))?;
     let text = std::str::from_utf8(tape).ok().filter(|text| !text.contains('"'))?;
-    let below = text.split('\n').skip(usize::try_from(mapping.header_line).ok()?);
-    let says_something = |line: &&str| line.split(delimiter).any(|cell| !cell.trim().is_empty());
+    let lines = lines(text);
+    let below = lines.iter().skip(usize::try_from(mapping.header_line).ok()?);
+    let says_something = |line: &&String| without_marks(line).split(delimiter).any(|cell| !cell.trim().is_empty());
     Some(below.filter(says_something).count() as u64)
+}
+
+/// The lines of a text.
+fn lines(mut text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    while let Some(letter) = text.chars().next() {
+        match ["\r\r\n", "\r\n", "\r", "\n"].iter().find_map(|end| text.strip_prefix(end)) {
+            Some(rest) => {
+                lines.push(String::new());
+                text = rest;
+            }
+            None => {
+                lines.last_mut().unwrap().push(letter);
+                text = &text[letter.len_utf8()..];
+            }
+        }
+    }
+    lines
+}
+
+fn without_marks(mut line: &str) -> &str {
+    while let Some(rest) = ["\u{feff}", "ï»¿"].iter().find_map(|mark| line.strip_prefix(mark)) {
+        line = rest;
+    }
+    line
+}
+
+/// That other line ends in a tape change no loan.
+fn check_line_ends(tape: &[u8], outcome: &Outcome, seed: usize) {
+    let Some(text) = std::str::from_utf8(tape).ok().filter(|text| text.len() < 32 * 1024 && !text.contains(['\r', '\0'])) else {
+        return;
+    };
+    let mut mixed = String::new();
+    let mut seed = seed;
+    for (at, letter) in text.char_indices() {
+        seed = seed.wrapping_mul(0x0100_0193) ^ at;
+        // A return alone is not one line end with what follows it.
+        let end = if text[at + letter.len_utf8()..].starts_with('\n') { "\r\n" } else { "\r" };
+        match letter {
+            '\n' => mixed.push_str(["\n", "\r\n", "\r\r\n", end][seed / 7 % 4]),
+            _ => mixed.push(letter),
+        }
+    }
+    let tapes = [(NAME, mixed.as_bytes())];
+    let (other, _) = run_with(&tapes, Tuning { threads: 1, block_bytes: 1 + seed % 3_000 }).unwrap();
+    let counts = |outcome: &Outcome| Disposition::ALL.map(|disposition| outcome.summary.count(disposition));
+    assert_eq!(counts(&other), counts(outcome), "{mixed:?}");
+    assert_eq!(other.mappings[0].header_line, outcome.mappings[0].header_line);
 }

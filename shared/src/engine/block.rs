@@ -19,7 +19,7 @@ use crate::{
         header::Header,
         notices::{BlockNotices, NoticeCode},
         number::{self, parse_number, read_cell},
-        records::{RecordBlock, Shape, split_fields, unwrap_line},
+        records::{RecordBlock, shape_of, split_fields, unwrap_line},
         rows::{RowLayout, RowRules},
         units::ColumnUnit,
     },
@@ -174,7 +174,7 @@ pub fn judge_block(
             Content::Malformed(_) => Cells::None,
             Content::Plain(plain) => Cells::Plain { text, spans: cut.spans(plain) },
             Content::Quoted | Content::Wrapped => {
-                let (record, shape) = line.as_deref().map_or((raw, record.shape), |line| (line, Shape::Quoted));
+                let (record, shape) = line.as_deref().map_or((raw, record.shape), |line| (line, shape_of(line, reader.delimiter)));
                 fields.reserve(reader.width);
                 split_fields(record, shape, reader.delimiter, &mut fields);
                 Cells::Split(&fields)

@@ -10,7 +10,7 @@ use crate::{
     tape::{
         cell,
         notices::{BlockNotices, NoticeCode},
-        records::{Record, RecordBlock, Shape, split_fields, unwrap_line},
+        records::{Record, RecordBlock, Shape, shape_of, split_fields, unwrap_line},
         rows::RowKind,
     },
 };
@@ -111,7 +111,7 @@ impl CutBlock {
     fn cut_wrapped(&mut self, found: &Found<'_, '_>) -> bool {
         let Some(line) = unwrap_line(found.raw) else { return false };
         let mut fields = Vec::with_capacity(found.reader.width);
-        split_fields(&line, Shape::Quoted, found.reader.delimiter, &mut fields);
+        split_fields(&line, shape_of(&line, found.reader.delimiter), found.reader.delimiter, &mut fields);
         self.cut_fields(found, Content::Wrapped, &fields);
         true
     }

@@ -19,7 +19,6 @@ pub mod xlsx;
 
 use std::{borrow::Cow, io::Read, ops::Range};
 
-use memchr::memchr_iter;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Phase, RunError, RunErrorCode, shortened};
@@ -28,7 +27,7 @@ use self::{
     header::{Column, FoundHeader, HEADER_ROWS, Header, HeaderSearch, MAX_HEADER_CHARACTERS, Reading},
     notices::{Notice, NoticeCode},
     options::TapeOptions,
-    records::{Record, RecordBlock, RecordReader, Shape, split_fields, unwrap_line},
+    records::{Record, RecordBlock, RecordReader, Shape, count_line_ends, shape_of, split_fields, unwrap_line},
     rows::RowLayout,
     source::TapeSource,
     survey::{Survey, Surveyed},
@@ -376,7 +375,7 @@ fn with_fields(text: &str, record: &Record, delimiter: u8, unwraps: bool, then: 
     let mut fields = Vec::new();
     match unwraps.then(|| unwrap_line(raw)).flatten() {
         Some(line) => {
-            split_fields(&line, Shape::Quoted, delimiter, &mut fields);
+            split_fields(&line, shape_of(&line, delimiter), delimiter, &mut fields);
             then(&fields);
         }
         None => {
@@ -455,7 +454,7 @@ impl HeadReader<'_> {
                 if !in_head {
                     break;
                 }
-                lines_inside += memchr_iter(b'\n', &block.text[record.start as usize..record.end as usize]).count() as u64;
+                lines_inside += count_line_ends(&block.text[record.start as usize..record.end as usize]);
                 if let Some(found) = self.look_at(text, record)? {
                     return Ok(Some(found));
                 }

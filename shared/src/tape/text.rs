@@ -1,7 +1,8 @@
 //! The text of a tape: whatever its encoding, what comes out is UTF-8.
 //!
-//! A byte order mark decides. Without one the text is UTF-8 if all of it is, and Windows-1252 otherwise. As long as only
-//! ASCII has been seen the two agree, so the rest of the tape is looked at only when the first other byte turns up.
+//! A byte order mark decides. Without one, zeros tell UTF-16 (see [`utf16_by_zeros`]). Other text is UTF-8 if all of it is, and
+//! Windows-1252 otherwise. As long as only ASCII has been seen the two agree, so the rest of the tape is looked at only when
+//! the first other byte turns up.
 
 use std::{io::Read, sync::Mutex};
 
@@ -19,10 +20,10 @@ pub enum Encoding {
     /// UTF-8, of which ASCII is a part.
     #[serde(rename = "utf-8")]
     Utf8,
-    /// UTF-16 that says so in a byte order mark, low byte first.
+    /// UTF-16, low byte first, by its byte order mark or its zeros.
     #[serde(rename = "utf-16le")]
     Utf16Le,
-    /// UTF-16 that says so in a byte order mark, high byte first.
+    /// UTF-16, high byte first, by its byte order mark or its zeros.
     #[serde(rename = "utf-16be")]
     Utf16Be,
     /// What is not UTF-8 and has no mark.
@@ -32,6 +33,10 @@ pub enum Encoding {
 
 /// How much is looked at a time when the rest of a tape decides its encoding.
 const CHUNK: usize = 256 * 1024;
+/// How much of a tape without a mark tells whether it is UTF-16.
+const SAMPLE_BYTES: usize = 4 * 1024;
+/// UTF-16 without a mark has at least so many characters: fewer prove nothing.
+const SAMPLE_CHARACTERS: usize = 4;
 
 /// The encoding of one tape, decided once for all its readers.
 #[derive(Debug, Default)]
@@ -210,7 +215,8 @@ impl<'s> TextReader<'s> {
             }
             Mode::Decode(decoder) => {
                 if !decode(decoder, bytes, self.ended, out) {
-                    return Err(self.undecodable("UTF-16, as its byte order mark says"));
+                    let why = if self.mark > 0 { "UTF-16, as its byte order mark says" } else { "UTF-16, as its beginning is" };
+                    return Err(self.undecodable(why));
                 }
             }
         }
@@ -254,24 +260,36 @@ impl<'s> TextReader<'s> {
         Ok(filled)
     }
 
-    /// Looks for a byte order mark; returns how many bytes it takes.
+    /// Looks for a byte order mark, or the zeros of UTF-16; returns how many bytes the mark takes.
     fn start(&mut self, head: &[u8]) -> Result<usize, RunError> {
+        let unreadable = |error| RunError::unreadable(self.source.name(), &error);
         let (encoding, mark) = match head {
             [0xef, 0xbb, 0xbf, ..] => (Some(Encoding::Utf8), 3),
             [0xff, 0xfe, ..] => (Some(Encoding::Utf16Le), 2),
             [0xfe, 0xff, ..] => (Some(Encoding::Utf16Be), 2),
-            _ => (None, 0),
+            _ => (self.utf16_without_mark(head).map_err(unreadable)?, 0),
         };
-        self.mode = match encoding {
-            None => Mode::Ascii,
-            Some(Encoding::Utf8) => Mode::Utf8 { verify: true },
-            Some(encoding) => mode_of(encoding),
+        let Some(encoding) = encoding else {
+            self.mode = Mode::Ascii;
+            return Ok(0);
         };
-        if let Some(encoding) = encoding {
-            let kept = self.choice.decide(|| Ok(encoding));
-            kept.map_err(|error| RunError::unreadable(self.source.name(), &error))?;
-        }
+        self.mode = match self.choice.decide(|| Ok(encoding)).map_err(unreadable)? {
+            Encoding::Utf8 => Mode::Utf8 { verify: true },
+            encoding => mode_of(encoding),
+        };
         Ok(mark)
+    }
+
+    /// Whether a tape that begins so, without a mark, is UTF-16. All readers of a tape look at the same bytes of it, however
+    /// small their chunks are.
+    fn utf16_without_mark(&self, head: &[u8]) -> std::io::Result<Option<Encoding>> {
+        let sample_bytes = self.source.size().min(SAMPLE_BYTES as u64);
+        if let Some(sample) = head.get(..sample_bytes as usize) {
+            return Ok(utf16_by_zeros(sample));
+        }
+        let mut sample = Vec::new();
+        self.source.open_at(0)?.take(sample_bytes).read_to_end(&mut sample)?;
+        Ok(utf16_by_zeros(&sample))
     }
 
     fn undecodable(&self, encoding: &str) -> RunError {
@@ -333,6 +351,25 @@ fn decode(decoder: &mut Decoder, mut bytes: &[u8], last: bool, out: &mut Vec<u8>
     }
 }
 
+/// Whether the beginning of a tape is UTF-16, in which order: in a tape most characters are ASCII, and in UTF-16 each of these
+/// has a zero as its high byte. So more than half of the bytes at even or at odd places are zeros, and not an eighth as many
+/// of the others. The zeros at the end are left out: they pad tapes of any encoding, as do zeros between records, which stand
+/// at even and at odd places alike.
+fn utf16_by_zeros(sample: &[u8]) -> Option<Encoding> {
+    let text = sample.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    // The last zero may be the high byte of the last character.
+    let (characters, _) = sample[..text.next_multiple_of(2).min(sample.len())].as_chunks::<2>();
+    let zeros = |at: usize| characters.iter().filter(|bytes| bytes[at] == 0).count();
+    let [even, odd] = [zeros(0), zeros(1)];
+    let high_bytes = |high: usize, low: usize| 2 * high > characters.len() && 8 * low < high;
+    match characters.len() {
+        ..SAMPLE_CHARACTERS => None,
+        _ if high_bytes(odd, even) => Some(Encoding::Utf16Le),
+        _ if high_bytes(even, odd) => Some(Encoding::Utf16Be),
+        _ => None,
+    }
+}
+
 /// Whether all that follows `offset` is UTF-8. Everything before it is ASCII.
 fn encoding_of_rest(source: &dyn TapeSource, offset: u64) -> std::io::Result<Encoding> {
     let mut raw = source.open_at(offset)?;
@@ -388,6 +425,54 @@ mod tests {
         let big: Vec<u8> = units.iter().flat_map(|u| u.to_be_bytes()).collect();
         assert_eq!(text(&little).unwrap(), ("größe 🏠".into(), Encoding::Utf16Le));
         assert_eq!(text(&big).unwrap(), ("größe 🏠".into(), Encoding::Utf16Be));
+    }
+
+    fn utf16(text: &str) -> [(Encoding, Vec<u8>); 2] {
+        let units: Vec<u16> = text.encode_utf16().collect();
+        [
+            (Encoding::Utf16Le, units.iter().flat_map(|unit| unit.to_le_bytes()).collect()),
+            (Encoding::Utf16Be, units.iter().flat_map(|unit| unit.to_be_bytes()).collect()),
+        ]
+    }
+
+    #[test]
+    fn utf16_without_a_mark_is_known_by_its_zeros() {
+        let long = "loan,größe 🏠\r\n".repeat(2_000);
+        let mixed = "Кредит,1000\n抵押貸款,12.5\n".repeat(300);
+        for tape in ["loan\n", "größe,10 €\n1,2\n", &long, &mixed] {
+            for (encoding, bytes) in utf16(tape) {
+                assert_eq!(text(&bytes).unwrap(), (tape.to_owned(), encoding), "{tape:.20}");
+                // Small chunks decide nothing else.
+                let (source, choice) = (MemorySource::new("t.csv", &bytes[..]), EncodingChoice::default());
+                let mut reader = TextReader::new(&source, &choice, 1, false, None).unwrap();
+                let mut out = Vec::new();
+                while reader.read_more(&mut out).unwrap() {}
+                assert_eq!((String::from_utf8(out).unwrap().as_str(), choice.get()), (tape, encoding));
+            }
+        }
+        let [(_, mut bytes), _] = utf16("loan,amount\n1,2\n");
+        bytes.push(b'x');
+        let error = text(&bytes).unwrap_err();
+        assert!(error.code == RunErrorCode::Undecodable && !error.message.contains("mark"), "{error}");
+    }
+
+    #[test]
+    fn padded_tapes_are_no_utf16() {
+        for tape in ["a,b\n1,2\n", "a,b\n1,2\r\n", "größe\n1\n\u{1a}", "\u{1a}", "a", "", "x\0y\0z,1\n2,3\n4,5\n"] {
+            for zeros in [0, 1, 2, 3, 500, 10_000] {
+                let padded = format!("{tape}{}", "\0".repeat(zeros));
+                assert_eq!(text(padded.as_bytes()).unwrap(), (padded.clone(), Encoding::Utf8), "{zeros}");
+            }
+        }
+        // Records in blocks of 64 bytes, each filled up with zeros.
+        let blocks: String = ["L1,250000", "L22,1250000", "é,1"].iter().map(|record| format!("{record:\0<64}")).collect();
+        assert_eq!(text(blocks.as_bytes()).unwrap(), (blocks.clone(), Encoding::Utf8));
+        let windows = [b"caf\xe9\n".as_slice(), &[0; 600], b"\x1a"].concat();
+        assert_eq!(text(&windows).unwrap().1, Encoding::Windows1252);
+        for (encoding, mut bytes) in utf16("loan,größe\n1,2\n") {
+            bytes.extend([0; 512]);
+            assert_eq!(text(&bytes).unwrap(), (format!("loan,größe\n1,2\n{}", "\0".repeat(256)), encoding));
+        }
     }
 
     #[test]

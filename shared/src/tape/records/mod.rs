@@ -1,0 +1,245 @@
+//! Cutting text into records, and records into fields, with every record's physical line.
+//!
+//! A record is a line, or several where a quoted field holds line ends. A record that cannot be read is still a record, so
+//! that no row is lost: it ends with the line on which its fault shows, and reading goes on with the next line.
+
+mod fields;
+mod line_ends;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+use memchr::memchr2;
+
+use crate::{error::RunError, loan::MalformedReason};
+
+use self::{
+    line_ends::line_end_length,
+    scan::{DECIDING_BYTES, scan_record},
+};
+use super::text::TextReader;
+
+pub use self::{
+    fields::{split_fields, unwrap_line},
+    line_ends::count_line_ends,
+    scan::shape_of,
+};
+
+/// A quoted field spans at most this many lines.
+pub const MAX_FIELD_LINES: usize = 100;
+/// A quoted field holds at most this many bytes.
+pub const MAX_FIELD_BYTES: usize = 64 * 1024;
+/// A record holds at most this many bytes: past that it is malformed. It bounds what a block may grow to.
+pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
+/// How much of a line that is too long is kept, to be shown.
+const KEPT_OF_TOO_LONG: usize = 4 * 1024;
+/// What may stand at the start of a record and is no part of it: U+FEFF, which programs leave where they join files, and the
+/// same three bytes once they have been read as Windows-1252 (`ï»¿`).
+const MARKS: [&[u8]; 2] = ["\u{feff}".as_bytes(), "ï»¿".as_bytes()];
+
+/// What a record looks like from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// No quotation mark in it: every delimiter parts fields.
+    Plain,
+    /// Some fields may be quoted.
+    Quoted,
+    /// Some fields are quoted, and a backslash in them escapes the quotation mark behind it.
+    Escaped,
+    /// It cannot be read.
+    Malformed(MalformedReason),
+}
+
+/// Where a record stands in the text of its block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    /// Its first byte, behind byte order marks.
+    pub start: u32,
+    /// Behind its last byte, without the line end.
+    pub end: u32,
+    /// The physical, 1-based line on which it starts.
+    pub line: u64,
+    /// What it looks like.
+    pub shape: Shape,
+    /// Whether a line end follows it: the last record of a tape that was cut off has none. A record that is too long counts
+    /// as ended.
+    pub ended: bool,
+}
+
+/// A stretch of a tape: whole records and their text.
+#[derive(Debug, Default)]
+pub struct RecordBlock {
+    /// The text, UTF-8.
+    pub text: Vec<u8>,
+    /// The records in it, in order. Blank lines are left out.
+    pub records: Vec<Record>,
+    /// Where the text begins in the tape, in bytes, of a tape whose bytes are its text.
+    pub offset: u64,
+}
+
+impl RecordBlock {
+    /// Forgets the records, keeps the memory.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.records.clear();
+        self.offset = 0;
+    }
+}
+
+/// Reads a tape's text as blocks of whole records.
+pub struct RecordReader<'s> {
+    text: TextReader<'s>,
+    delimiter: u8,
+    line: u64,
+    /// Where the next record begins in the text.
+    at: u64,
+    /// Where reading ends: a record that begins there, or behind, is not read.
+    until: u64,
+    /// The beginning of a record whose end has not been read yet.
+    carry: Vec<u8>,
+    /// Set while the rest of a line that is too long is passed over.
+    skipping: bool,
+    ended: bool,
+}
+
+impl<'s> RecordReader<'s> {
+    /// Reads records with this delimiter, in blocks of about the size of the text's chunks.
+    pub fn new(text: TextReader<'s>, delimiter: u8) -> Self {
+        Self { text, delimiter, line: 1, at: 0, until: u64::MAX, carry: Vec::new(), skipping: false, ended: false }
+    }
+
+    /// Reads the records that begin at these places of a tape whose bytes are its text. The first place is the beginning of
+    /// the record that stands on `line`. A record may end behind the last place.
+    pub fn within(text: TextReader<'s>, delimiter: u8, places: Range<u64>, line: u64) -> Self {
+        Self { line, at: places.start, until: places.end, ..Self::new(text, delimiter) }
+    }
+
+    /// The text reader underneath.
+    pub fn text(&mut self) -> &mut TextReader<'s> {
+        &mut self.text
+    }
+
+    /// Fills the block with the next records; `false` when there are none left.
+    pub fn next_block(&mut self, block: &mut RecordBlock) -> Result<bool, RunError> {
+        block.clear();
+        while block.records.is_empty() {
+            if self.at >= self.until || (self.ended && self.carry.is_empty()) {
+                return Ok(false);
+            }
+            block.text.clear();
+            block.text.append(&mut self.carry);
+            self.ended = self.ended || !self.text.read_more(&mut block.text)?;
+            self.cut(block);
+            block.offset += self.text.mark();
+        }
+        Ok(true)
+    }
+
+    /// Finds the records of the block and keeps what follows the last whole one.
+    fn cut(&mut self, block: &mut RecordBlock) {
+        block.offset = self.at;
+        if self.skipping && !self.skip_line(block) {
+            return;
+        }
+        let mut at = 0;
+        let text = &block.text;
+        loop {
+            at += marks_length(&text[at..]);
+            if at == text.len() || block.offset + at as u64 >= self.until {
+                break;
+            }
+            let scan = match scan_record(&text[at..], self.delimiter, self.ended) {
+                Some(scan) if scan.end <= MAX_RECORD_BYTES => scan,
+                None if text.len() - at < DECIDING_BYTES => break,
+                Some(_) | None => match self.too_long(text, at, &mut block.records) {
+                    Some(next) => {
+                        at = next;
+                        continue;
+                    }
+                    None => break,
+                },
+            };
+            let record = &text[at..at + scan.end];
+            if !record.iter().all(|b| matches!(b, b' ' | b'\t')) {
+                let (start, end) = (position(at), position(at + scan.end));
+                block.records.push(Record { start, end, line: self.line, shape: scan.shape, ended: scan.ended });
+            }
+            self.line += scan.lines;
+            at += scan.next;
+        }
+        self.carry.extend_from_slice(&text[at..]);
+        self.at = block.offset + at as u64;
+        // What is passed over may end in the middle of a character, too.
+        let kept = block.records.last().filter(|_| self.skipping).map_or(at, |record| record.end as usize);
+        block.text.truncate(kept);
+    }
+
+    /// Passes over the rest of a line that is too long; whether its end has been found.
+    fn skip_line(&mut self, block: &mut RecordBlock) -> bool {
+        let found = memchr2(b'\n', b'\r', &block.text);
+        let length = found.map(|at| line_end_length(&block.text[at..], self.ended));
+        let passed = match (found, length) {
+            (Some(at), Some(Some(length))) => {
+                self.skipping = false;
+                self.line += 1;
+                at + length
+            }
+            // More text tells how long this line end is.
+            (Some(at), _) => {
+                self.carry.extend_from_slice(&block.text[at..]);
+                at
+            }
+            (None, _) => block.text.len(),
+        };
+        self.at += passed as u64;
+        if self.skipping {
+            block.text.clear();
+        } else {
+            // What is passed over may begin in the middle of a character.
+            block.text.drain(..passed);
+            block.offset = self.at;
+        }
+        !self.skipping
+    }
+
+    /// Makes a malformed record of one that is too long, up to the end of the line on which it passes the limit, so that
+    /// no text is scanned again and again; returns where reading goes on, or `None` when more text tells.
+    fn too_long(&mut self, text: &[u8], at: usize, records: &mut Vec<Record>) -> Option<usize> {
+        let limit = at + MAX_RECORD_BYTES;
+        let line_end = memchr2(b'\n', b'\r', &text[limit..]).map(|found| limit + found);
+        let next = match line_end {
+            Some(line_end) => line_end + line_end_length(&text[line_end..], self.ended)?,
+            None => text.len(),
+        };
+        let mut kept = at + KEPT_OF_TOO_LONG;
+        // Never end in the middle of a character.
+        while text[kept] & 0xc0 == 0x80 {
+            kept -= 1;
+        }
+        let shape = Shape::Malformed(MalformedReason::TooLong);
+        records.push(Record { start: position(at), end: position(kept), line: self.line, shape, ended: true });
+        self.skipping = line_end.is_none();
+        self.line += count_line_ends(&text[at..next]);
+        Some(next)
+    }
+}
+
+/// Length of the byte order marks at the start of a record.
+#[inline]
+fn marks_length(text: &[u8]) -> usize {
+    if text.first().is_none_or(u8::is_ascii) {
+        return 0;
+    }
+    let mut at = 0;
+    while let Some(mark) = MARKS.iter().find(|mark| text[at..].starts_with(mark)) {
+        at += mark.len();
+    }
+    at
+}
+
+/// Blocks are far smaller than 4 GiB: their size plus one record of [`MAX_RECORD_BYTES`].
+fn position(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
