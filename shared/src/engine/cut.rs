@@ -110,9 +110,13 @@ impl CutBlock {
     /// Cuts a record that is one quoted field by the line in it; false when it is not.
     fn cut_wrapped(&mut self, found: &Found<'_, '_>) -> bool {
         let Some(line) = unwrap_line(found.raw) else { return false };
-        let mut fields = Vec::with_capacity(found.reader.width);
-        split_fields(&line, shape_of(&line, found.reader.delimiter), found.reader.delimiter, &mut fields);
-        self.cut_fields(found, Content::Wrapped, &fields);
+        let (shape, mut fields) = (shape_of(&line, found.reader.delimiter), Vec::with_capacity(found.reader.width));
+        if let Shape::Malformed(reason) = shape {
+            self.push(found, Content::Malformed(reason), None);
+        } else {
+            split_fields(&line, shape, found.reader.delimiter, &mut fields);
+            self.cut_fields(found, Content::Wrapped, &fields);
+        }
         true
     }
 

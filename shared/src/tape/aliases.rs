@@ -9,6 +9,8 @@ use crate::loan::{Field, FieldKind, Unit, WORDS};
 use super::{cell::content, window::Window};
 
 const ALIASES: &str = include_str!("aliases.toml");
+/// No header that means something is longer, in bytes, whatever stands around it.
+const LONGEST_HEADER: usize = 400;
 
 /// The aliases of headers and words, ready for look-up.
 #[derive(Debug)]
@@ -120,6 +122,9 @@ impl Aliases {
 
     /// The fields that a header may mean, the canonical one first; none for a header that means nothing here.
     pub fn claims(&self, header: &str) -> &[Claim] {
+        if header.len() > LONGEST_HEADER {
+            return &[];
+        }
         let folded = fold_header(header);
         if let Some(claims) = self.headers.get(&folded) {
             return claims;

@@ -281,11 +281,11 @@ impl HeaderSearch {
             return tape.header(row, line).map(Some);
         }
         let named = tape.named(row);
+        let cells: Vec<String> =
+            row.iter().map(|cell| shortened(cell.trim(), MAX_HEADER_CHARACTERS + 1).into_owned()).collect();
         if self.best.as_ref().is_none_or(|best| named > best.named) {
-            let cells = row.iter().map(|cell| cell.trim().to_owned()).collect();
-            self.best = Some(Candidate { line, named, missing, cells });
+            self.best = Some(Candidate { line, named, missing, cells: cells.clone() });
         }
-        let cells: Vec<String> = row.iter().map(|cell| cell.trim().to_owned()).collect();
         if let Some((above, upper)) = self.above.take()
             && self.joined.is_none()
             && above + 1 == line

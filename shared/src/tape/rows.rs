@@ -188,6 +188,8 @@ impl RowRules {
     }
 }
 
+/// No cell that says what its row is, is longer, in bytes.
+const LONGEST_MARK: usize = 200;
 /// Words for a line that sums up others, which may stand behind a name, before a colon, or before how many loans there are.
 const TOTALS: [&str; 10] = [
     "total", "totals", "subtotal", "subtotals", "sub-total", "sub-totals", "grand total", "grand totals", "average", "averages",
@@ -197,6 +199,9 @@ const STATISTICS: [&str; 10] = ["sum", "avg", "wavg", "mean", "median", "min", "
 
 /// Whether a cell says that its row sums up others.
 fn is_total(cell: &str) -> bool {
+    if cell.len() > LONGEST_MARK {
+        return false;
+    }
     let text = cell.to_lowercase();
     let (text, before_colon) = text.split_once(':').map_or((text.trim(), false), |(head, _)| (head.trim(), true));
     if STATISTICS.contains(&text) {
@@ -216,12 +221,18 @@ fn is_count_of_loans(text: &str) -> bool {
 
 /// Whether a cell has a word for a total among its words.
 fn names_a_total(cell: &str) -> bool {
+    if cell.len() > LONGEST_MARK {
+        return false;
+    }
     let word = |word: &str| matches!(word, "total" | "totals" | "subtotal" | "subtotals" | "sub-total" | "sub-totals");
     cell.to_lowercase().split(|c: char| !c.is_alphanumeric() && c != '-').any(word)
 }
 
 /// Whether a cell marks the end of a file.
 fn is_end_mark(cell: &str) -> bool {
+    if cell.len() > LONGEST_MARK {
+        return false;
+    }
     let letters: String = cell.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect();
     matches!(letters.as_str(), "eof" | "endoffile" | "end" | "endofreport" | "endofdata")
 }
