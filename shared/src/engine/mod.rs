@@ -14,6 +14,7 @@ pub mod distribute;
 mod feed;
 pub mod intake;
 pub mod loan_numbers;
+mod standard;
 pub mod turnstile;
 
 use std::{
