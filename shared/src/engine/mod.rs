@@ -15,6 +15,8 @@ mod feed;
 pub mod intake;
 pub mod loan_numbers;
 mod standard;
+#[cfg(test)]
+mod standard_tests;
 pub mod turnstile;
 
 use std::{
