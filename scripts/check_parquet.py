@@ -4,12 +4,15 @@ import csv
 import json
 import sys
 from collections import Counter
+from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 
 import duckdb
 
 # What may be the type of a column: anything else cannot be added up, multiplied or read as text.
-TYPES = {"VARCHAR", "BIGINT", "DECIMAL(14,2)", "DECIMAL(9,6)", "DECIMAL(9,4)", "DECIMAL(15,6)"}
+TYPES = {"VARCHAR", "BIGINT", "INTEGER", "DATE", "DECIMAL(14,2)", "DECIMAL(9,6)", "DECIMAL(9,4)", "DECIMAL(15,6)"}
+# What the states of the tape are stored as.
+STATES = {"CA": "CA", "texas": "TX"}
 # Averages of the summary, with the columns that they are of.
 AVERAGES = {
     "wac": "note_rate",
@@ -94,6 +97,21 @@ def check_kept_columns():
     expect("there are counties", len(wanted) > 1, True)
 
 
+def check_standard_fields():
+    """Loans, the last maturity and the average term of each state, and a field that the tape does not have."""
+    with open(tape, encoding="utf-8", newline="") as file:
+        header, *rows = list(csv.reader(file))[HEADER_LINE - 1 :]
+    state = header.index("State")
+    counts = Counter(STATES[row[state]] for row in rows if len(row) == len(header))
+    found = ask(
+        "SELECT property_state, count(*), max(maturity_date), avg(original_term), max(year(maturity_date)) - max(original_term) / 12"
+        f" FROM {facts} WHERE property_state IS NOT NULL GROUP BY property_state ORDER BY property_state"
+    )
+    wanted = [("CA", counts["CA"], date(2056, 12, 1), 360, 2026), ("TX", counts["TX"], date(2041, 12, 1), 180, 2026)]
+    expect("states", found, wanted)
+    expect("loans with a field that the tape does not have", ask(f"SELECT count(paid_through_date) FROM {facts}"), [(0,)])
+
+
 def check_exceptions():
     """How often each rule failed, and by how much on average, against the summary and the texts of the exceptions."""
     counts = dict(ask(f"SELECT exception_type, count(*) FROM {exceptions} GROUP BY exception_type"))
@@ -106,7 +124,7 @@ def check_exceptions():
     expect("the sum of excesses", rounded(total, 4), rounded(sum(row[0] for row in rows), 4))
 
 
-for check in (check_types, check_dollars, check_averages, check_kept_columns, check_exceptions):
+for check in (check_types, check_dollars, check_averages, check_kept_columns, check_standard_fields, check_exceptions):
     try:
         check()
     except duckdb.Error as error:

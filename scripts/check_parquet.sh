@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the sample tape and asks DuckDB what its users ask: dollars to pay, averages weighted by balance, the columns of the tape that
-# are only kept. Each answer must be that of the summary, of the purchase tape or of the tape itself, and every column must have a type
+# Runs the sample tape and asks DuckDB what its users ask: dollars to pay, averages weighted by balance, standard fields, the columns of
+# the tape that are only kept. Each answer must be that of the summary, of the purchase tape or of the tape itself, and every column must have a type
 # that can be read and multiplied. DuckDB is installed from PyPI into target/ once. The results lie in a temporary folder.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,11 +13,15 @@ tools=$(scripts/python_tools.sh parquet)
 
 # The command as the tests have it, of the whole workspace, because what `cargo test --workspace` has built is used again.
 cargo test --quiet --workspace --test tests --no-run
-# With a loan of nine digits: what is multiplied must have room for it.
+# With a loan of nine digits: what is multiplied must have room for it. With standard fields that the sample does not have: every
+# other loan is in another state.
 tape=$folder/tape.csv
 {
-    cat local/sample/tape.csv
-    echo '0004999999,"$123,456,789.01",6.500%,76.41,31.55,683,SFR,Investor,P,"$161,000,000.00","$163,000,000.00",Cook'
+    awk -v OFS=, 'NR == 4 { print $0, "State", "Maturity Date", "Term"; next }
+        NR < 4 || /^[[:space:]]*$/ { print; next }
+        NR % 2 { print $0, "CA", "12/1/2056", "360"; next }
+        { print $0, "texas", "2041-12-01", "180.0" }' local/sample/tape.csv
+    echo '0004999999,"$123,456,789.01",6.500%,76.41,31.55,683,SFR,Investor,P,"$161,000,000.00","$163,000,000.00",Cook,CA,12/1/2056,360'
 } >"$tape"
 cat >"$folder/rules.toml" <<'TOML'
 [projection]

@@ -398,14 +398,19 @@ mod damage {
 
     /// A run of a few pages of rows, with something in every column.
     static SMALL: LazyLock<Finished> = LazyLock::new(|| {
-        let mut tape = format!("{HEADER},County\n");
+        let mut tape = format!("{HEADER},State,CLTV,Maturity Date,Term,Original Balance,County\n");
         for loan in 0..2_500 {
             let cells = match loan % 10 {
                 0 => "250000.1234567,6.5,80,,600,castle,primary,purchase,312500,312500",
                 1 => "250000,six,80,35,720,,primary,purchase,,312500",
                 _ => GOOD_CELLS,
             };
-            tape.push_str(&format!("N{loan:05},{cells},Kings {}\n", loan % 7));
+            let standard = match loan % 9 {
+                0 => ",,,,",
+                1 => "Cali,1.62,soon,long,260000.005",
+                _ => "CA,85,12/1/2056,360,260000",
+            };
+            tape.push_str(&format!("N{loan:05},{cells},{standard},Kings {}\n", loan % 7));
         }
         let rules = RuleSet::from_toml("[projection]\nhold_on_soft_exceptions = true").unwrap();
         run_tapes(&[("small.csv", tape.as_bytes())], &rules, Tuning { threads: 1, block_bytes: 64 * 1024 }).unwrap()

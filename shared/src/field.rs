@@ -185,9 +185,11 @@ fields! {
 /// How many fields there are.
 pub const FIELDS: usize = CANONICAL + STANDARD;
 /// How many numbers a loan has.
-pub const NUMBERS: usize = count_canonical(&[Unit::Money, Unit::Percent, Unit::Count]);
+pub const NUMBERS: usize = count(0, CANONICAL, &[Unit::Money, Unit::Percent, Unit::Count]);
 /// How many words of a vocabulary a loan has.
-pub const WORDS: usize = count_canonical(&[Unit::Word]);
+pub const WORDS: usize = count(0, CANONICAL, &[Unit::Word]);
+/// How many standard fields hold words of a vocabulary.
+pub const STANDARD_WORDS: usize = count(CANONICAL, FIELDS, &[Unit::Word]);
 
 const fn is_one_of(unit: Unit, units: &[Unit]) -> bool {
     let mut at = 0;
@@ -200,9 +202,10 @@ const fn is_one_of(unit: Unit, units: &[Unit]) -> bool {
     false
 }
 
-const fn count_canonical(units: &[Unit]) -> usize {
-    let (mut count, mut at) = (0, 0);
-    while at < CANONICAL {
+/// How many of the fields of some places have one of some units.
+const fn count(from: usize, to: usize, units: &[Unit]) -> usize {
+    let (mut count, mut at) = (0, from);
+    while at < to {
         if is_one_of(ROWS[at].2, units) {
             count += 1;
         }
@@ -356,6 +359,6 @@ mod tests {
             assert_eq!(Field::from_name(field.name()), Some(field));
             assert_eq!(field.info().zones.is_some(), field.info().unit == Unit::Percent);
         }
-        assert_eq!((NUMBERS, WORDS, CANONICAL, STANDARD), (7, 3, 11, 20));
+        assert_eq!((NUMBERS, WORDS, STANDARD_WORDS, CANONICAL, STANDARD), (7, 3, 3, 11, 20));
     }
 }

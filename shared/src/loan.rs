@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use crate::decimal::Decimal;
 
-pub use crate::field::{CANONICAL, Field, FieldInfo, FieldKind, NUMBERS, STANDARD, Unit, WORDS, Zones};
+pub use crate::field::{CANONICAL, Field, FieldInfo, FieldKind, NUMBERS, STANDARD, STANDARD_WORDS, Unit, WORDS, Zones};
 
 /// What the cell of a number says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -55,9 +55,9 @@ async fn numbers_are_exact() {
 #[tokio::test]
 async fn unknown_columns_are_kept_as_text() {
     let (app, ana) = app().await;
-    let id = run_of(&app, &ana, format!("{HEADER},State,Disposition\n1,{GOOD_CELLS}, 007 ,mine\n")).await;
+    let id = run_of(&app, &ana, format!("{HEADER},County,Disposition\n1,{GOOD_CELLS}, 007 ,mine\n")).await;
     let loans = app.read(&ana, &format!("/api/loans?run_id={id}")).await;
-    assert_eq!((&loans[0]["State"], &loans[0]["source_Disposition"]), (&" 007 ".into(), &"mine".into()));
+    assert_eq!((&loans[0]["County"], &loans[0]["source_Disposition"]), (&" 007 ".into(), &"mine".into()));
     assert_eq!(loans[0]["disposition"], "to_purchase");
 }
 

@@ -70,8 +70,8 @@ impl From<DispositionWord> for Disposition {
 
 /// List the loans of a run
 ///
-/// Lists loans in the order of the tape. A number that could not be read is the text of its cell. Without `seller_loan_number`,
-/// `X-Total-Count` holds the number of all loans that match.
+/// Lists loans in the order of the tape. A number or a date that could not be read is the text of its cell. Without
+/// `seller_loan_number`, `X-Total-Count` holds the number of all loans that match.
 #[utoipa::path(
     get, path = "/api/loans", tag = "data", security(("bearer" = [])),
     params(SkipQuery, LoanQuery),

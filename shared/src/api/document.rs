@@ -12,6 +12,7 @@ use crate::auth::permission::{Grant, Role, grant};
 use super::{
     problem::{ApiError, InputError},
     routes::{Access, Route, is_strict},
+    standard_fields,
 };
 
 /// The media type of problems, which is not the one that the document gives to objects.
@@ -30,6 +31,9 @@ const EXAMPLE_DAY: &str = "2026-02-15";
 /// The parts cannot be written as JSON.
 pub fn complete(parts: &OpenApi, routes: &[Route]) -> Result<Value, serde_json::Error> {
     let mut document = serde_json::to_value(parts)?;
+    if let Some(loan) = document.pointer_mut("/components/schemas/Loan") {
+        standard_fields::add(loan);
+    }
     for route in routes {
         // The document writes a parameter that takes the rest of a path like any other.
         let (path, verb) = (route.path.replace("{*", "{"), route.verb.as_str().to_lowercase());

@@ -12,6 +12,7 @@ pub mod objects;
 pub mod page;
 pub mod problem;
 pub mod routes;
+mod standard_fields;
 pub mod stored_results;
 pub mod url_origin;
 pub mod values;

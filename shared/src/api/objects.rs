@@ -141,7 +141,7 @@ pub struct RuleSetName {
     "delimiter": ",",
     "encoding": "utf-8",
     "header_line": 1,
-    "columns": [{"header": "Note Rate", "field": "note_rate", "name": "note_rate", "unit": "percent"}, {"header": "State", "name": "State"}]
+    "columns": [{"header": "Note Rate", "field": "note_rate", "name": "note_rate", "unit": "percent"}, {"header": "County", "name": "County"}]
 }))]
 pub struct MappingObject {
     /// Name of the tape.
@@ -334,8 +334,8 @@ pub enum TapeNumber {
     Text(String),
 }
 
-/// One loan and what is done with it. Columns of the tape that no rule reads follow as text, under their names in
-/// `column_mapping`.
+/// One loan and what is done with it. Standard fields, such as `property_state`, are there where the tape says something of them. The
+/// other columns of the tape follow as text, under their names in `column_mapping`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Loan, example = json!({
     "seller_loan_number": "L-1",
@@ -349,13 +349,16 @@ pub enum TapeNumber {
     "loan_purpose": "purchase",
     "purchase_price": 312_500,
     "appraisal_value": 312_500,
+    "property_state": "CA",
+    "origination_date": "2026-01-15",
+    "original_term": 360,
     "disposition": "to_purchase",
     "projection_reason": null,
     "pricing_spread": -1.55,
     "final_price": 96.125,
     "source_file": "february.csv",
     "line": 2,
-    "State": "CA"
+    "County": "Kings"
 }))]
 pub struct LoanObject {
     /// Seller's loan number. `UNKNOWN` where the cell is empty.

@@ -8,7 +8,7 @@ use crate::{
     decimal::Decimal,
     error::{RunError, RunErrorCode, shortened},
     facts::columns::{ExceptionColumns, FactColumns},
-    loan::{Field, Loan, Malformed, NUMBERS, NumberCell, OrdinaryLoan, Unit, WORDS, WordCell},
+    loan::{Field, Loan, Malformed, NUMBERS, NumberCell, OrdinaryLoan, STANDARD_WORDS, Unit, WORDS, WordCell},
     phases::{buy_at_once, judge, pricing::IrrTarget, validate::FirstUse},
     results::{csv::LoanRows, summary::SummaryBuilder},
     rules::{canonical_word, rule_set::RuleSet},
@@ -25,7 +25,10 @@ use crate::{
     },
 };
 
-use super::cut::{Content, CutBlock, Spans};
+use super::{
+    cut::{Content, CutBlock, Spans},
+    standard::StandardFields,
+};
 
 /// How much of a row an error shows, in characters.
 const SHOWN_CHARACTERS: usize = 200;
@@ -56,6 +59,8 @@ pub struct RowReader<'t> {
     words: [usize; WORDS],
     /// Where the number of units stands, if the tape has it.
     number_of_units: Option<usize>,
+    /// The standard fields that the tape has.
+    standard: StandardFields,
     /// The columns that are only kept: where they stand, and how they begin as members of a JSON object.
     kept: Vec<(usize, String)>,
 }
@@ -82,6 +87,7 @@ impl<'t> RowReader<'t> {
             numbers: Field::NUMERIC.map(place),
             words: Field::WORDED.map(place),
             number_of_units: header.position(Field::NumberOfUnits),
+            standard: StandardFields::new(header, flag_contradictions, tape.dates()),
             kept: kept.map(|(at, column)| (at, json_text(&column.name) + ":")).collect(),
         }
     }
@@ -124,8 +130,8 @@ pub struct JudgedBlock {
     pub notices: BlockNotices,
 }
 
-/// The words that a worker has met, for each word of a loan.
-pub type WordMemos = [WordMemo; WORDS];
+/// The words that a worker has met, for each word of a loan, then for each standard field that holds words.
+pub type WordMemos = [WordMemo; WORDS + STANDARD_WORDS];
 
 /// What applies to all loans of a run.
 #[derive(Debug, Clone, Copy)]
@@ -160,6 +166,7 @@ pub fn judge_block(
     judged.exceptions.tape = tape as u32;
     if terms.store_facts {
         judged.facts.reserve(cut.rows());
+        judged.facts.begin_standard(reader.standard.fields(), cut.rows());
     }
     let mut repeats = repeats.iter().peekable();
     let mut numbers = Vec::new();
@@ -183,6 +190,7 @@ pub fn judge_block(
         if terms.store_facts {
             push_kept(&mut judged.facts, &cells, reader, &mut kept);
         }
+        reader.standard.read(&cells, record.line, memos, &mut judged, terms.store_facts);
         let read = QuickRead::new(&cells, reader, memos);
         if first_use.is_none()
             && let Some(loan) = read.ordinary(record.line, &cells, reader)
@@ -229,7 +237,7 @@ fn judge_in_full(judged: &mut JudgedBlock, loan: &Loan<'_>, first_use: Option<&F
 
 /// The cells of one row.
 #[derive(Clone, Copy)]
-enum Cells<'c> {
+pub(super) enum Cells<'c> {
     /// Of a row that cannot be read.
     None,
     /// Stretches of the text of the block.
@@ -241,7 +249,7 @@ enum Cells<'c> {
 impl<'c> Cells<'c> {
     /// Where a cell stands, and in which text.
     #[inline]
-    fn place(&self, at: usize) -> Option<(&'c str, Range<usize>)> {
+    pub(super) fn place(&self, at: usize) -> Option<(&'c str, Range<usize>)> {
         match *self {
             Self::None => None,
             Self::Plain { text, spans } => Some((text, spans.get(at)?)),

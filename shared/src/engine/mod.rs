@@ -14,6 +14,9 @@ pub mod distribute;
 mod feed;
 pub mod intake;
 pub mod loan_numbers;
+mod standard;
+#[cfg(test)]
+mod standard_tests;
 pub mod turnstile;
 
 use std::{

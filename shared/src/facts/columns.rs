@@ -15,7 +15,10 @@ use crate::{
     rules::Severity,
 };
 
-use super::decimals::{EXCESS, NUMBER_TYPES, PRICE};
+use super::{
+    decimals::{EXCESS, NUMBER_TYPES, PRICE},
+    standard::StandardColumn,
+};
 
 /// Texts, one after the other.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -47,6 +50,15 @@ impl TextColumn {
         end(rows.end) - end(rows.start)
     }
 
+    /// Appends to the last text, in place of its last byte.
+    fn replace_last_byte(&mut self, text: &str) {
+        self.bytes.pop();
+        self.bytes.extend_from_slice(text.as_bytes());
+        if let Some(end) = self.ends.last_mut() {
+            *end = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        }
+    }
+
     /// How many texts there are.
     pub fn len(&self) -> usize {
         self.ends.len()
@@ -71,6 +83,19 @@ impl SparseText {
         self.texts.push(text);
     }
 
+    /// Adds members to the JSON object of the last row, which is made where there is none.
+    pub fn add_members(&mut self, row: u32, members: &[String]) {
+        if members.is_empty() {
+            return;
+        }
+        let members = members.join(",");
+        if self.rows.last() == Some(&row) {
+            self.texts.replace_last_byte(&format!(",{members}}}"));
+        } else {
+            self.push(row, &format!("{{{members}}}"));
+        }
+    }
+
     /// The texts of a range of rows, each with its row.
     pub fn range(&self, rows: &Range<usize>) -> impl Iterator<Item = (usize, &[u8])> {
         self.places(rows).map(|at| (self.rows[at] as usize, self.texts.get(at)))
@@ -88,7 +113,7 @@ impl SparseText {
 }
 
 /// Numbers in the scale of their column, of which some rows have none.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NumberColumn {
     /// A value for each row; zero where there is none.
     pub values: Vec<i64>,
@@ -104,8 +129,9 @@ impl NumberColumn {
         self.nulls[from..].iter().map(|row| *row as usize).take_while(move |row| *row < end)
     }
 
+    /// Appends the number of a row.
     #[inline]
-    fn push(&mut self, value: Option<i64>) {
+    pub fn push(&mut self, value: Option<i64>) {
         if value.is_none() {
             self.nulls.push(row_number(self.values.len()));
         }
@@ -170,6 +196,8 @@ pub struct FactColumns {
     pub numbers: [NumberColumn; NUMBERS],
     /// The words.
     pub words: [WordColumn; WORDS],
+    /// The standard fields that the tape has, each with its column.
+    pub standard: Vec<StandardColumn>,
     /// The dispositions, as their place in `Disposition::ALL`.
     #[serde(with = "super::stored_bytes")]
     pub dispositions: Vec<u8>,
@@ -202,7 +230,7 @@ impl FactColumns {
         self.dispositions.reserve(rows);
     }
 
-    /// Appends a loan. Its kept columns, if the tape has any, have been appended already.
+    /// Appends a loan. Its kept columns and standard fields, if the tape has any, have been appended already.
     #[inline]
     pub fn push(&mut self, decided: &Decided<'_, '_>) {
         let loan = decided.loan;
@@ -280,7 +308,7 @@ impl FactColumns {
     fn push_as_written<'t>(&mut self, row: u32, cells: impl Iterator<Item = Option<&'t str>>) {
         let members = Field::NUMERIC.into_iter().zip(cells);
         let members = members.filter_map(|(field, written)| Some(format!("\"{field}\":{}", Value::from(written?))));
-        push_object(&mut self.as_written, row, members.collect());
+        self.as_written.add_members(row, &members.collect::<Vec<_>>());
     }
 
     /// Notes the numbers that their columns do not hold exactly. `numbers` are in the order of [`Field::NUMERIC`].
@@ -294,7 +322,7 @@ impl FactColumns {
             let value = value.filter(|value| stored.exact(*value).is_none())?;
             Some(format!("\"{name}\":{value}"))
         });
-        push_object(&mut self.exact_values, row, members.collect());
+        self.exact_values.add_members(row, &members.collect::<Vec<_>>());
     }
 
     /// How many bytes of text a range of loans has.
@@ -302,6 +330,11 @@ impl FactColumns {
         let sparse = [&self.projection_reason, &self.as_written, &self.exact_values, &self.source_columns];
         let words: usize = self.words.iter().map(|column| column.bytes(rows)).sum();
         self.loan_numbers.bytes(rows) + words + sparse.map(|column| column.bytes(rows)).iter().sum::<usize>()
+    }
+
+    /// The row that is appended next.
+    pub fn next_row(&self) -> u32 {
+        row_number(self.lines.len())
     }
 
     /// How many loans there are.
@@ -384,13 +417,6 @@ impl ExceptionColumns {
     }
 }
 
-/// Notes the members of a JSON object, if there are any.
-fn push_object(column: &mut SparseText, row: u32, members: Vec<String>) {
-    if !members.is_empty() {
-        column.push(row, &format!("{{{}}}", members.join(",")));
-    }
-}
-
 /// The severities by their code.
 pub const SEVERITIES: [Severity; 2] = [Severity::Hard, Severity::Soft];
 
@@ -422,7 +448,9 @@ mod tests {
         let at = Field::NUMERIC.into_iter().position(|other| other == field).unwrap();
         for cell in cells {
             let mut loan = Loan::empty(2);
-            loan.numbers[at] = read_cell(field, cell, ColumnUnit::Percent, true);
+            // As no tape may write it: a note rate of so many digits is none.
+            let reading = Reading::Value(cell.parse().unwrap());
+            loan.numbers[at] = NumberCell { reading, written: cell, plain: false };
             columns.push(&judge(&loan, None, &rules, &IrrTarget::DEFAULT));
         }
         columns

@@ -6,7 +6,7 @@ use std::{collections::HashMap, io::Write, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use parquet::{
-    basic::{LogicalType, Repetition, Type as PhysicalType},
+    basic::Repetition,
     column::writer::{ColumnCloseResult, ColumnWriter, ColumnWriterImpl, get_column_writer},
     data_type::DataType,
     errors::{ParquetError, Result},
@@ -21,88 +21,17 @@ use crate::{
     loan::{Field, FieldKind, Unit},
     phases::disposition::Disposition,
     rules::{ExceptionType, canonical_word},
+    tape::aliases::{Aliases, Vocabulary},
 };
 
 use super::{
     EXCEPTIONS_PER_GROUP, FACTS_PER_GROUP, TEXT_PER_GROUP,
     columns::{ExceptionColumns, FactColumns, NumberColumn, SEVERITIES, SparseText, TextColumn, WordColumn},
-    decimals::{DecimalType, EXCESS, MONEY, PERCENT, PRICE, SCORE},
-    pages::{EncodedColumn, NULL, dictionary_column, number_dictionary_column, properties, sparse_column, text_column},
+    pages::{
+        EncodedColumn, NULL, dictionary_column, null_column, number_dictionary_column, properties, sparse_column, text_column,
+    },
+    schema::{EXCEPTION_SCHEMA, FACT_SCHEMA, FileColumn},
 };
-
-/// The columns of the facts, in order: name, kind, whether a value may be missing.
-pub const FACT_SCHEMA: [(&str, Kind, bool); 20] = [
-    ("source_file", Kind::Text, false),
-    ("line", Kind::Integer, false),
-    ("seller_loan_number", Kind::Text, false),
-    ("loan_amount", Kind::Decimal(MONEY), true),
-    ("note_rate", Kind::Decimal(PERCENT), true),
-    ("ltv_ratio", Kind::Decimal(PERCENT), true),
-    ("dti_ratio", Kind::Decimal(PERCENT), true),
-    ("credit_score", Kind::Decimal(SCORE), true),
-    ("property_type", Kind::Text, true),
-    ("occupancy_status", Kind::Text, true),
-    ("loan_purpose", Kind::Text, true),
-    ("purchase_price", Kind::Decimal(MONEY), true),
-    ("appraisal_value", Kind::Decimal(MONEY), true),
-    ("disposition", Kind::Text, false),
-    ("projection_reason", Kind::Text, true),
-    ("pricing_spread", Kind::Decimal(PRICE), true),
-    ("final_price", Kind::Decimal(PRICE), true),
-    // What the tape says beyond the columns above, each a JSON object: unreadable cells, numbers with more digits, columns that
-    // are only kept. The type is that of texts, because not every tool reads the type of JSON as text.
-    ("as_written", Kind::Text, true),
-    ("exact_values", Kind::Text, true),
-    ("source_columns", Kind::Text, true),
-];
-
-/// The columns of the exceptions, in order.
-pub const EXCEPTION_SCHEMA: [(&str, Kind, bool); 13] = [
-    ("source_file", Kind::Text, false),
-    ("line", Kind::Integer, false),
-    ("seller_loan_number", Kind::Text, false),
-    ("exception_type", Kind::Text, false),
-    ("exception_category", Kind::Text, false),
-    ("severity", Kind::Text, false),
-    ("message", Kind::Text, false),
-    ("rejection_criteria", Kind::Text, false),
-    ("field", Kind::Text, false),
-    ("actual", Kind::Text, false),
-    ("limit", Kind::Text, false),
-    ("excess", Kind::Decimal(EXCESS), true),
-    // The excess as a text, where it does not fit exactly.
-    ("exact_excess", Kind::Text, true),
-];
-
-/// What a column of a file holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// UTF-8 text.
-    Text,
-    /// A whole number.
-    Integer,
-    /// A decimal.
-    Decimal(DecimalType),
-}
-
-impl Kind {
-    /// How its values are stored.
-    pub const fn physical(self) -> PhysicalType {
-        match self {
-            Self::Text => PhysicalType::BYTE_ARRAY,
-            Self::Decimal(stored) if stored.is_narrow() => PhysicalType::INT32,
-            Self::Integer | Self::Decimal(_) => PhysicalType::INT64,
-        }
-    }
-
-    /// Precision and scale as a schema gives them; -1 for what is no decimal.
-    pub fn digits(self) -> (i32, i32) {
-        match self {
-            Self::Decimal(DecimalType { precision, scale, .. }) => (precision.into(), scale.into()),
-            Self::Text | Self::Integer => (-1, -1),
-        }
-    }
-}
 
 /// A run of rows of one block.
 #[derive(Debug)]
@@ -197,17 +126,12 @@ impl FileSchema {
         Self::new("exceptions", &EXCEPTION_SCHEMA)
     }
 
-    fn new(name: &str, columns: &[(&str, Kind, bool)]) -> Result<Self> {
-        let field = |(name, kind, optional): &(&str, Kind, bool)| {
+    fn new(name: &str, columns: &[FileColumn]) -> Result<Self> {
+        let field = |(name, kind, optional): &FileColumn| {
             let (precision, scale) = kind.digits();
-            let logical = match kind {
-                Kind::Text => Some(LogicalType::String),
-                Kind::Integer => None,
-                Kind::Decimal(_) => Some(LogicalType::decimal(scale, precision)),
-            };
             Type::primitive_type_builder(name, kind.physical())
                 .with_repetition(if *optional { Repetition::OPTIONAL } else { Repetition::REQUIRED })
-                .with_logical_type(logical)
+                .with_logical_type(kind.logical())
                 .with_precision(precision)
                 .with_scale(scale)
                 .build()
@@ -217,6 +141,11 @@ impl FileSchema {
         let root = Arc::new(Type::group_type_builder(name).with_fields(fields).build()?);
         let columns = SchemaDescriptor::new(root.clone()).columns().to_vec();
         Ok(Self { root, columns, properties: Arc::new(properties()) })
+    }
+
+    /// The columns, in order.
+    pub fn columns(&self) -> &[ColumnDescPtr] {
+        &self.columns
     }
 
     fn column(&self, name: &str) -> Result<ColumnDescPtr> {
@@ -229,13 +158,22 @@ impl FileSchema {
         SerializedFileWriter::new(out, self.root.clone(), self.properties.clone())
     }
 
-    /// A column of numbers that hardly ever repeat.
-    fn amounts<'c, C>(&self, name: &str, parts: &'c [Part<C>], of: impl Fn(&'c C) -> &'c NumberColumn) -> Result<EncodedColumn> {
+    /// A column of numbers that hardly ever repeat. A block without the column has a number in none of its rows.
+    fn amounts<'c, C>(
+        &self,
+        name: &str,
+        parts: &'c [Part<C>],
+        of: impl Fn(&'c C) -> Option<&'c NumberColumn>,
+    ) -> Result<EncodedColumn> {
         let rows = parts.iter().map(|part| part.rows.len()).sum();
         let (mut values, mut levels) = (Vec::with_capacity(rows), vec![1_i16; rows]);
         let mut first = 0;
         for part in parts {
-            let column = of(&part.columns);
+            let Some(column) = of(&part.columns) else {
+                levels[first..first + part.rows.len()].fill(0);
+                first += part.rows.len();
+                continue;
+            };
             let mut at = part.rows.start;
             for null in column.nulls(&part.rows) {
                 values.extend_from_slice(&column.values[at..null]);
@@ -249,11 +187,20 @@ impl FileSchema {
     }
 
     /// A column of numbers that repeat: rates, ratios, scores, prices. Where they turn out not to, they are amounts.
-    fn numbers<'c, C>(&self, name: &str, parts: &'c [Part<C>], of: impl Fn(&'c C) -> &'c NumberColumn) -> Result<EncodedColumn> {
+    fn numbers<'c, C>(
+        &self,
+        name: &str,
+        parts: &'c [Part<C>],
+        of: impl Fn(&'c C) -> Option<&'c NumberColumn>,
+    ) -> Result<EncodedColumn> {
         let rows: usize = parts.iter().map(|part| part.rows.len()).sum();
         let (mut dictionary, mut codes, mut nulls) = (NumberDictionary::new(), Vec::with_capacity(rows), 0);
         for part in parts {
-            let column = of(&part.columns);
+            let Some(column) = of(&part.columns) else {
+                codes.resize(codes.len() + part.rows.len(), NULL);
+                nulls += part.rows.len() as u64;
+                continue;
+            };
             let mut at = part.rows.start;
             for null in column.nulls(&part.rows) {
                 codes.extend(column.values[at..null].iter().map(|value| dictionary.code(*value)));
@@ -363,6 +310,39 @@ impl FileSchema {
         self.coded(name, &dictionary.texts, &codes)
     }
 
+    /// The column of a standard field.
+    fn standard(&self, field: Field, parts: &[Part<FactColumns>]) -> Result<EncodedColumn> {
+        if parts.iter().all(|part| part.columns.standard(field).is_none()) {
+            return null_column(self.column(field.name())?, parts.iter().map(|part| part.rows.len()).sum());
+        }
+        match field.info().unit {
+            Unit::Word | Unit::Text => self.standard_words(field, parts),
+            Unit::Money => self.amounts(field.name(), parts, |c| c.standard(field)),
+            _ => self.numbers(field.name(), parts, |c| c.standard(field)),
+        }
+    }
+
+    fn standard_words(&self, field: Field, parts: &[Part<FactColumns>]) -> Result<EncodedColumn> {
+        let words = Aliases::built_in().vocabulary(field).map_or(&[][..], Vocabulary::canonical);
+        let mut dictionary = Dictionary::default();
+        let mut codes = Vec::with_capacity(parts.iter().map(|part| part.rows.len()).sum());
+        for part in parts {
+            let first = codes.len();
+            codes.resize(first + part.rows.len(), NULL);
+            let Some(column) = part.columns.standard(field) else { continue };
+            let mut nulls = column.nulls(&part.rows).peekable();
+            for (code, row) in codes[first..].iter_mut().zip(part.rows.clone()) {
+                let word = usize::try_from(column.values[row]).ok().and_then(|place| words.get(place));
+                if nulls.next_if_eq(&row).is_none()
+                    && let Some(word) = word
+                {
+                    *code = dictionary.code(word.as_bytes());
+                }
+            }
+        }
+        self.coded(field.name(), &dictionary.texts, &codes)
+    }
+
     fn tapes<C>(&self, parts: &[Part<C>], of: impl Fn(&C) -> u32, tapes: &[String]) -> Result<EncodedColumn> {
         let mut dictionary = Dictionary::default();
         let mut codes = Vec::new();
@@ -470,21 +450,21 @@ impl Rows for FactColumns {
     fn encode(parts: &[Part<Self>], schema: &FileSchema, tapes: &[String]) -> Result<Vec<EncodedColumn>> {
         let disposition = |code: u8| Disposition::ALL.get(usize::from(code)).map_or("", |disposition| disposition.as_str());
         let mut columns = vec![schema.tapes(parts, |c| c.tape, tapes)?, schema.lines(parts, |c| &c.lines)?];
-        for field in Field::CANONICAL {
+        for field in Field::ALL {
             columns.push(match field.info().kind {
                 FieldKind::Text => schema.texts(field.name(), parts, |c| &c.loan_numbers)?,
                 FieldKind::Number(at) if field.info().unit == Unit::Money => {
-                    schema.amounts(field.name(), parts, move |c| &c.numbers[at])?
+                    schema.amounts(field.name(), parts, move |c| Some(&c.numbers[at]))?
                 }
-                FieldKind::Number(at) => schema.numbers(field.name(), parts, move |c| &c.numbers[at])?,
+                FieldKind::Number(at) => schema.numbers(field.name(), parts, move |c| Some(&c.numbers[at]))?,
                 FieldKind::Word(at) => schema.words(field.name(), at, parts)?,
-                FieldKind::Standard(_) => continue,
+                FieldKind::Standard(_) => schema.standard(field, parts)?,
             });
         }
         columns.push(schema.table_codes("disposition", parts, |c| &c.dispositions, disposition)?);
         columns.push(schema.sparse("projection_reason", parts, |c| &c.projection_reason)?);
-        columns.push(schema.numbers("pricing_spread", parts, |c| &c.pricing_spread)?);
-        columns.push(schema.numbers("final_price", parts, |c| &c.final_price)?);
+        columns.push(schema.numbers("pricing_spread", parts, |c| Some(&c.pricing_spread))?);
+        columns.push(schema.numbers("final_price", parts, |c| Some(&c.final_price))?);
         columns.push(schema.sparse("as_written", parts, |c| &c.as_written)?);
         columns.push(schema.sparse("exact_values", parts, |c| &c.exact_values)?);
         columns.push(schema.sparse("source_columns", parts, |c| &c.source_columns)?);
@@ -527,7 +507,7 @@ impl Rows for ExceptionColumns {
             schema.repeated("field", parts, |c| &c.fields)?,
             schema.texts("actual", parts, |c| &c.actuals)?,
             schema.repeated("limit", parts, |c| &c.limits)?,
-            schema.numbers("excess", parts, |c| &c.excesses)?,
+            schema.numbers("excess", parts, |c| Some(&c.excesses))?,
             schema.sparse("exact_excess", parts, |c| &c.exact_excesses)?,
         ])
     }
@@ -538,7 +518,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::facts::decimals::NUMBER_TYPES;
 
     /// Rows of which only the bytes of text are known.
     struct Texts(Vec<usize>);
@@ -565,40 +544,6 @@ mod tests {
         let mut groups: Vec<_> = texts.chunks(block).flat_map(|rows| collector.add(Texts(rows.to_vec()))).collect();
         groups.extend(collector.finish());
         groups.iter().map(|parts| parts.iter().map(|part| part.rows.len()).sum()).collect()
-    }
-
-    #[test]
-    fn every_column_has_a_type_that_tools_read_and_multiply() {
-        let mut decimals = 0;
-        for (schema, kinds) in
-            [(FileSchema::facts().unwrap(), &FACT_SCHEMA[..]), (FileSchema::exceptions().unwrap(), &EXCEPTION_SCHEMA[..])]
-        {
-            assert_eq!(schema.columns.len(), kinds.len());
-            for (column, (name, ..)) in schema.columns.iter().zip(kinds) {
-                assert_eq!(column.name(), *name);
-                let logical = column.logical_type_ref().cloned();
-                match (column.physical_type(), &logical) {
-                    (PhysicalType::BYTE_ARRAY, Some(LogicalType::String)) => {}
-                    (PhysicalType::INT64, None) => assert_eq!(*name, "line"),
-                    (physical, Some(LogicalType::Decimal(_))) => {
-                        let (precision, scale) = (column.type_precision(), column.type_scale());
-                        let of = |kind: DecimalType| (i32::from(kind.precision), i32::from(kind.scale));
-                        let known = [MONEY, PERCENT, SCORE, PRICE, EXCESS].map(of);
-                        assert!(known.contains(&(precision, scale)), "{name} is DECIMAL({precision}, {scale})");
-                        let narrow = if precision <= 9 { PhysicalType::INT32 } else { PhysicalType::INT64 };
-                        assert_eq!(physical, narrow, "{name}");
-                        assert_eq!(logical, Some(LogicalType::decimal(scale, precision)), "{name}");
-                        decimals += 1;
-                    }
-                    other => panic!("{name} is {other:?}"),
-                }
-            }
-        }
-        assert_eq!(decimals, Field::NUMERIC.len() + 3);
-        for (field, stored) in Field::NUMERIC.into_iter().zip(NUMBER_TYPES) {
-            let column = FACT_SCHEMA.iter().find(|(name, ..)| *name == field.name()).unwrap();
-            assert_eq!(column.1, Kind::Decimal(stored), "{field}");
-        }
     }
 
     #[test]

@@ -9,11 +9,13 @@ pub mod encode;
 pub mod index;
 pub mod pages;
 pub mod read;
+pub mod schema;
+pub mod standard;
 pub mod stored_bytes;
 
 /// Which columns the files have, and of which types. One more with every change of them: what is stored stays as it is, and is read
 /// only as what it is.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// How many loans a row group of the facts holds at most.
 pub const FACTS_PER_GROUP: usize = 65_536;

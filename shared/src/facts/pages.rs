@@ -177,6 +177,21 @@ fn coded_column(
     chunk.finish(column, vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY], statistics)
 }
 
+/// Encodes an optional column without a value in any of its `rows`: one page, however many there are, because it takes no time to
+/// read.
+pub fn null_column(column: ColumnDescPtr, rows: usize) -> Result<EncodedColumn> {
+    let statistics = match column.physical_type() {
+        PhysicalType::INT32 => Some(Statistics::int32(None, None, None, Some(rows as u64), false)),
+        PhysicalType::INT64 => Some(Statistics::int64(None, None, None, Some(rows as u64), false)),
+        _ => None,
+    };
+    let mut chunk = ChunkWriter::new(false)?;
+    let mut body = Vec::new();
+    push_levels(&mut body, std::iter::empty(), rows, 0);
+    chunk.data_page(&body, rows, Encoding::PLAIN)?;
+    chunk.finish(column, vec![Encoding::PLAIN, Encoding::RLE], statistics)
+}
+
 /// Encodes a column of many different texts, one for each row.
 pub fn text_column<'t>(column: ColumnDescPtr, texts: impl Iterator<Item = &'t [u8]>) -> Result<EncodedColumn> {
     let mut chunk = ChunkWriter::new(true)?;

@@ -24,12 +24,12 @@ use self::{
 use super::{
     EXCEPTIONS_FILE, FACTS_FILE,
     columns::SEVERITIES,
-    encode::{EXCEPTION_SCHEMA, FACT_SCHEMA, Kind as ColumnKind},
     index::{ExceptionCount, ResultsIndex},
+    schema::{EXCEPTION_SCHEMA, FACT_SCHEMA, FileColumn},
 };
 
 pub use self::{
-    rows::{ExceptionRow, FactRow, StoredNumber},
+    rows::{ExceptionRow, FactRow, StoredNumber, StoredValue},
     source::RangeReader,
 };
 
@@ -192,7 +192,7 @@ impl Filter for ExceptionFilter {
     }
 }
 
-fn condition(schema: &[(&str, ColumnKind, bool)], column: &str, texts: Vec<&str>) -> Condition {
+fn condition(schema: &[FileColumn], column: &str, texts: Vec<&str>) -> Condition {
     // The column is one of the schema: a place past its end would be noticed as a column that the file lacks.
     let column = schema.iter().position(|(name, ..)| *name == column).unwrap_or(schema.len());
     Condition { column, texts: texts.into_iter().map(str::to_owned).collect() }

@@ -11,6 +11,7 @@ pub mod options;
 pub mod records;
 pub mod rows;
 pub mod source;
+pub mod standard;
 mod survey;
 pub mod text;
 pub mod units;
@@ -30,6 +31,7 @@ use self::{
     records::{Record, RecordBlock, RecordReader, Shape, count_line_ends, shape_of, split_fields, unwrap_line},
     rows::RowLayout,
     source::TapeSource,
+    standard::DateOrder,
     survey::{Survey, Surveyed},
     text::{Encoding, EncodingChoice, Fingerprint, RawCopy, TextReader},
     xlsx::{RowStream, Workbook, WorkbookError},
@@ -50,6 +52,7 @@ pub struct Tape<'s> {
     file: FileLayout,
     header: Header,
     rows: RowLayout,
+    dates: DateOrder,
     notices: Vec<Notice>,
 }
 
@@ -91,6 +94,8 @@ pub struct KnownTape {
     pub columns: Vec<Column>,
     /// What its rows look like.
     pub rows: RowLayout,
+    /// In which order its dates are written.
+    pub dates: DateOrder,
     /// What is to be said of it.
     pub notices: Vec<Notice>,
 }
@@ -132,7 +137,8 @@ impl<'s> Tape<'s> {
         let encoding = EncodingChoice::default();
         let CsvHeader { delimiter, found, unwraps } = find_csv_header(source, &encoding, options)?;
         let header_line = found.header.line;
-        let mut survey = Survey::new(source.name(), found, RowLayout { unwraps, ..RowLayout::default() });
+        let layout = RowLayout { unwraps, ..RowLayout::default() };
+        let mut survey = Survey::new(source.name(), found, layout, options.dates);
         let mut reader = RecordReader::new(TextReader::new(source, &encoding, 128 * 1024, false, None)?, delimiter);
         let mut block = RecordBlock::default();
         while !survey.is_decided() && reader.next_block(&mut block)? {
@@ -142,7 +148,8 @@ impl<'s> Tape<'s> {
             }
         }
         let Surveyed { header, layout, notices } = survey.finish()?;
-        Ok(Self { source, file: FileLayout::Csv { delimiter, encoding }, header, rows: layout, notices })
+        let dates = options.dates.unwrap_or_default();
+        Ok(Self { source, file: FileLayout::Csv { delimiter, encoding }, header, rows: layout, dates, notices })
     }
 
     fn open_workbook(source: &'s dyn TapeSource, options: &TapeOptions) -> Result<Self, RunError> {
@@ -177,7 +184,8 @@ impl<'s> Tape<'s> {
                 }
                 continue;
             };
-            let mut survey = Survey::new(source.name(), found, RowLayout { any_width: true, ..RowLayout::default() });
+            let layout = RowLayout { any_width: true, ..RowLayout::default() };
+            let mut survey = Survey::new(source.name(), found, layout, options.dates);
             for row in rows {
                 if survey.is_decided() {
                     break;
@@ -187,7 +195,8 @@ impl<'s> Tape<'s> {
                 survey.observe(&cells, row.line);
             }
             let Surveyed { header, layout, notices } = survey.finish()?;
-            return Ok(Self { source, file: FileLayout::Workbook { sheet, name }, header, rows: layout, notices });
+            let dates = options.dates.unwrap_or_default();
+            return Ok(Self { source, file: FileLayout::Workbook { sheet, name }, header, rows: layout, dates, notices });
         }
         Err(best.unwrap_or_default().failure(source.name()))
     }
@@ -213,6 +222,11 @@ impl<'s> Tape<'s> {
     /// What the tape's rows look like.
     pub fn rows(&self) -> RowLayout {
         self.rows
+    }
+
+    /// In which order the tape's dates are written.
+    pub fn dates(&self) -> DateOrder {
+        self.dates
     }
 
     /// What is to be said of how the tape is read.
@@ -245,6 +259,7 @@ impl<'s> Tape<'s> {
             header_line: self.header.line,
             columns: self.header.columns.clone(),
             rows: self.rows,
+            dates: self.dates,
             notices: self.notices.clone(),
         }
     }
@@ -257,6 +272,7 @@ impl<'s> Tape<'s> {
             file: FileLayout::Csv { delimiter, encoding: EncodingChoice::known(Encoding::Utf8) },
             header: Header::of_columns(known.header_line, known.columns.clone()),
             rows: known.rows,
+            dates: known.dates,
             notices: known.notices.clone(),
         })
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{decimal::Decimal, loan::Field};
 
-use super::{text::Encoding, units::ColumnUnit};
+use super::{standard::DateOrder, text::Encoding, units::ColumnUnit};
 
 /// What a profile and the person who starts a run say of the tapes. What is left out is found out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct TapeOptions {
     pub delimiter: Option<u8>,
     /// How the text is encoded.
     pub encoding: Option<Encoding>,
+    /// In which order dates are written; `None` when the tape tells.
+    pub dates: Option<DateOrder>,
     /// Which worksheet is read.
     pub sheet: Option<SheetChoice>,
     /// Where the fields are.

@@ -15,10 +15,11 @@ use super::{
     notices::{Notice, NoticeCode},
     number::parse_number,
     rows::{RowKind, RowLayout, RowRules, RowsDoNotFit, WidthSurvey, is_unit_row},
+    standard::{DateOrder, has_day_first},
     units::{MixedUnits, UnitDetector},
 };
 
-/// How many values tell whether a doubtful column is what its name may say.
+/// How many values tell whether a doubtful column is what its name may say, and in which order a column writes dates.
 const DECIDING_VALUES: u32 = 1_000;
 /// How much of a row an error shows, in characters.
 const SHOWN_CHARACTERS: usize = 120;
@@ -33,6 +34,7 @@ pub struct Survey<'h> {
     widths: WidthSurvey,
     units: Vec<(Field, usize, UnitDetector)>,
     weak: Vec<Weak>,
+    dates: Vec<DateColumn>,
     /// Whether the row below the header has been seen.
     begun: bool,
     /// The first row with another number of fields than the header, for an error.
@@ -47,6 +49,15 @@ struct Weak {
     readable: u32,
 }
 
+/// A column of dates of which nobody has said in which order it writes them.
+struct DateColumn {
+    field: Field,
+    at: usize,
+    values: u32,
+    /// The first date whose day stands before its month, and its line.
+    day_first: Option<(u64, String)>,
+}
+
 /// What was found out about a tape.
 pub struct Surveyed {
     /// Its header.
@@ -58,14 +69,18 @@ pub struct Surveyed {
 }
 
 impl<'h> Survey<'h> {
-    /// A survey of the rows below a header.
-    pub fn new(source_file: &'h str, found: FoundHeader, layout: RowLayout) -> Self {
+    /// A survey of the rows below a header. `dates` is the order of dates, where somebody has said it.
+    pub fn new(source_file: &'h str, found: FoundHeader, layout: RowLayout, dates: Option<DateOrder>) -> Self {
         let FoundHeader { header, notices } = found;
         let detector = |(field, at): (Field, usize)| (field, at, UnitDetector::new(field));
         let given = |field: Field| header.position(field).and_then(|at| header.columns.get(at)).is_some_and(|column| column.unit.is_some());
         let weak = header.columns.iter().enumerate().filter(|(_, column)| column.rank == Some(Rank::Weak));
+        let in_doubt = Field::STANDARD.into_iter().filter(|field| field.info().unit == Unit::Date && dates.is_none());
+        let dates =
+            in_doubt.filter_map(|field| Some(DateColumn { field, at: header.position(field)?, values: 0, day_first: None }));
         Self {
             source_file,
+            dates: dates.filter(|column| column.at < header.width()).collect(),
             units: header.percentages().filter(|(field, at)| *at < header.width() && !given(*field)).map(detector).collect(),
             weak: weak.filter_map(|(at, column)| Some(Weak { field: column.field?, at, values: 0, readable: 0 })).collect(),
             rules: RowRules::new(&header, RowLayout { any_width: true, ..layout }),
@@ -83,6 +98,7 @@ impl<'h> Survey<'h> {
         self.widths.is_decided()
             && self.units.iter().all(|(.., detector)| detector.is_decided())
             && self.weak.iter().all(|weak| weak.values >= DECIDING_VALUES)
+            && self.dates.iter().all(DateColumn::is_decided)
     }
 
     /// Looks at one more row below the header.
@@ -109,6 +125,9 @@ impl<'h> Survey<'h> {
         }
         for weak in &mut self.weak {
             weak.observe(cell(weak.at));
+        }
+        for dates in &mut self.dates {
+            dates.observe(cell(dates.at), line);
         }
     }
 
@@ -144,6 +163,9 @@ impl<'h> Survey<'h> {
         for weak in std::mem::take(&mut self.weak) {
             self.decide_weak(&weak)?;
         }
+        for dates in std::mem::take(&mut self.dates) {
+            self.decide_dates(&dates);
+        }
         Ok(Surveyed { header: self.header, layout: self.layout, notices: self.notices })
     }
 
@@ -162,6 +184,34 @@ impl<'h> Survey<'h> {
         self.notices.push(Notice::of_tape(NoticeCode::ColumnNotRead, message, self.source_file, self.header.line));
         self.header.unmap(field);
         Ok(())
+    }
+
+    /// Lets go of a column of dates one of which has its day in the month's place: the others could be read as other days.
+    fn decide_dates(&mut self, dates: &DateColumn) {
+        let (field, Some((line, date))) = (dates.field, &dates.day_first) else { return };
+        let message = format!(
+            "{field} has a day in the month's place: line {line} reads `{date}`. The column was left as it is written. A profile with \
+             date = \"DMY\" reads the day first."
+        );
+        self.notices.push(Notice::of_tape(NoticeCode::ValuesNotRead, message, self.source_file, *line));
+        self.header.unmap(field);
+    }
+}
+
+impl DateColumn {
+    fn is_decided(&self) -> bool {
+        self.values >= DECIDING_VALUES || self.day_first.is_some()
+    }
+
+    fn observe(&mut self, cell: &str, line: u64) {
+        let content = content(cell);
+        if self.is_decided() || is_missing(&content) {
+            return;
+        }
+        self.values += 1;
+        if has_day_first(&content) {
+            self.day_first = Some((line, shortened(&content, SHOWN_CHARACTERS).into_owned()));
+        }
     }
 }
 

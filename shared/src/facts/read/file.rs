@@ -8,14 +8,14 @@ use std::{
 
 use parquet::{
     DecodeResult,
-    basic::Compression,
+    basic::{Compression, LogicalType},
     errors::ParquetError,
     file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder},
     schema::types::ColumnDescPtr,
 };
 
 use super::{
-    super::encode::Kind,
+    super::schema::{FileColumn, Kind},
     ReadError,
     source::{Parts, RangeReader},
     values::varint,
@@ -75,7 +75,7 @@ pub struct PageLocation {
 
 impl<R: RangeReader> ResultsFile<R> {
     /// Reads the footer of a file and the locations of its pages, and makes sure that it has the given columns.
-    pub fn open(reader: R, name: &'static str, schema: &[(&str, Kind, bool)]) -> Result<Self, ReadError> {
+    pub fn open(reader: R, name: &'static str, schema: &[FileColumn]) -> Result<Self, ReadError> {
         let mut file = Self { reader, name, columns: Vec::new(), groups: Vec::new() };
         let size = file.reader.size().map_err(|error| file.unavailable(error))?;
         let tail = size.saturating_sub(TAIL)..size;
@@ -171,12 +171,13 @@ impl<R: RangeReader> ResultsFile<R> {
 
 /// Whether a column of a file is the one that the product's schema has in its place. Digits count, too: a number in another
 /// scale would be read as another number.
-fn is_as(column: &ColumnDescPtr, (name, kind, optional): &(&str, Kind, bool)) -> bool {
+fn is_as(column: &ColumnDescPtr, (name, kind, optional): &FileColumn) -> bool {
     let levels = (column.max_def_level(), column.max_rep_level());
     let digits = (column.type_precision(), column.type_scale());
     column.name() == *name
         && column.physical_type() == kind.physical()
         && digits == kind.digits()
+        && matches!(column.logical_type_ref(), Some(LogicalType::Date)) == (*kind == Kind::Date)
         && levels == (i16::from(*optional), 0)
 }
 
@@ -273,7 +274,7 @@ mod tests {
 
     use bytes::Bytes;
     use parquet::{
-        basic::{LogicalType, Repetition, Type as PhysicalType},
+        basic::{Repetition, Type as PhysicalType},
         column::writer::ColumnWriter,
         data_type::ByteArray,
         file::{
@@ -286,17 +287,17 @@ mod tests {
     use super::*;
     use crate::facts::{
         FACTS_FILE,
-        encode::{EXCEPTION_SCHEMA, FACT_SCHEMA},
+        schema::{EXCEPTION_SCHEMA, FACT_SCHEMA},
     };
 
     /// A file of one row with these columns, as the Parquet library writes it.
-    fn file(schema: &[(&str, Kind, bool)], without_locations: bool) -> Bytes {
-        let column = |(name, kind, optional): &(&str, Kind, bool)| {
+    fn file(schema: &[FileColumn], without_locations: bool) -> Bytes {
+        let column = |(name, kind, optional): &FileColumn| {
             let (precision, scale) = kind.digits();
-            let logical = (precision > 0).then(|| LogicalType::decimal(scale, precision));
             let repetition = if *optional { Repetition::OPTIONAL } else { Repetition::REQUIRED };
             let column = Type::primitive_type_builder(name, kind.physical()).with_repetition(repetition);
-            Arc::new(column.with_logical_type(logical).with_precision(precision).with_scale(scale).build().unwrap())
+            let column = column.with_logical_type(kind.logical()).with_precision(precision).with_scale(scale);
+            Arc::new(column.build().unwrap())
         };
         written(schema.iter().map(column).collect(), without_locations)
     }
@@ -345,16 +346,34 @@ mod tests {
     }
 
     #[test]
+    fn dates_and_counts_are_never_taken_for_one_another() {
+        for (at, (name, kind, _)) in FACT_SCHEMA.iter().enumerate() {
+            let other = match kind {
+                Kind::Date => Kind::Whole,
+                Kind::Whole => Kind::Date,
+                _ => continue,
+            };
+            let mut schema = FACT_SCHEMA;
+            schema[at].1 = other;
+            assert_eq!(
+                why_not(file(&schema, false)),
+                "facts.parquet is damaged: its columns are not those of the product",
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
     fn numbers_of_another_type_are_never_read() {
         // As results were once written, and with one decimal more or less in one column.
         let of = |stored: Option<(PhysicalType, i32, i32)>, at: usize| {
-            let column = |(place, (name, kind, optional)): (usize, &(&str, Kind, bool))| {
+            let column = |(place, (name, kind, optional)): (usize, &FileColumn)| {
                 let changed = matches!(kind, Kind::Decimal(_)) && (place == at || at == FACT_SCHEMA.len());
                 let (physical, digits) = match stored.filter(|_| changed) {
                     Some((physical, precision, scale)) => (physical, (precision, scale)),
                     None => (kind.physical(), kind.digits()),
                 };
-                let logical = (digits.0 > 0).then(|| LogicalType::decimal(digits.1, digits.0));
+                let logical = if digits.0 > 0 { Some(LogicalType::decimal(digits.1, digits.0)) } else { kind.logical() };
                 let repetition = if *optional { Repetition::OPTIONAL } else { Repetition::REQUIRED };
                 let column = Type::primitive_type_builder(name, physical).with_repetition(repetition);
                 Arc::new(column.with_logical_type(logical).with_precision(digits.0).with_scale(digits.1).build().unwrap())

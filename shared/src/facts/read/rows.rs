@@ -1,7 +1,8 @@
 //! Facts and exceptions as the API shows them.
 
-use std::{fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData, vec};
 
+use jiff::civil::Date;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{DeserializeOwned, MapAccess, Visitor},
@@ -11,7 +12,11 @@ use serde_json::value::RawValue;
 
 use crate::{
     decimal::Decimal,
-    facts::decimals::{DecimalType, EXCESS, NUMBER_TYPES, PRICE},
+    facts::{
+        decimals::{DecimalType, EXCESS, NUMBER_TYPES, PRICE},
+        schema::Kind,
+        standard::date_of,
+    },
     loan::{Field, FieldKind, NUMBERS, WORDS},
     phases::disposition::Disposition,
     rules::Severity,
@@ -28,6 +33,8 @@ pub struct FactRow {
     pub numbers: [StoredNumber; NUMBERS],
     /// The vocabulary words, in the order of [`Field::WORDED`]: canonical, or as written where they have no alias.
     pub words: [Option<String>; WORDS],
+    /// The standard fields of which the loan's tape says something, in the order of [`Field::STANDARD`].
+    pub standard: Vec<(Field, StoredValue)>,
     /// The columns of the tape that are only kept: names and cells, in tape order.
     pub source_columns: Vec<(String, String)>,
     /// What is done with the loan.
@@ -52,6 +59,22 @@ pub enum StoredNumber {
     Missing,
     /// An exact JSON number.
     Value(Decimal),
+    /// It could not be read: a text, as it was written.
+    Unreadable(String),
+}
+
+/// The cell of a standard field, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum StoredValue {
+    /// Dollars, percent, or a ratio: an exact JSON number.
+    Number(Decimal),
+    /// A count, or a number of months.
+    Whole(i64),
+    /// A date: `2024-01-31`.
+    Date(Date),
+    /// A canonical word.
+    Word(String),
     /// It could not be read: a text, as it was written.
     Unreadable(String),
 }
@@ -99,6 +122,9 @@ impl Serialize for FactRow {
                 FieldKind::Standard(_) => {}
             }
         }
+        for (field, value) in &self.standard {
+            object.serialize_entry(field.name(), value)?;
+        }
         for (name, cell) in &self.source_columns {
             object.serialize_entry(name, cell)?;
         }
@@ -126,6 +152,7 @@ impl FactRow {
         for field in Field::WORDED {
             words.push(texts(field.name())?);
         }
+        let mut standard = StandardCells::all(columns)?;
         let mut as_written = texts("as_written")?;
         let mut exact_values = texts("exact_values")?;
         let mut source_columns = texts("source_columns")?;
@@ -140,6 +167,7 @@ impl FactRow {
                 seller_loan_number: loan_numbers.next()??,
                 numbers: [const { StoredNumber::Missing }; NUMBERS],
                 words: Default::default(),
+                standard: standard.next()?,
                 source_columns: members(source_columns.next()?)?,
                 disposition: Disposition::from_word(&dispositions.next()??)?,
                 projection_reason: reasons.next()?,
@@ -154,26 +182,88 @@ impl FactRow {
             for (word, column) in row.words.iter_mut().zip(&mut words) {
                 *word = column.next()?;
             }
-            for (field, cell) in members(as_written.next()?)? {
-                *row.number_mut(&field)? = StoredNumber::Unreadable(cell);
+            for (field, cell) in members::<String>(as_written.next()?)? {
+                row.set(&field, StoredNumber::Unreadable(cell.clone()), StoredValue::Unreadable(cell))?;
             }
             for (field, value) in members::<Box<RawValue>>(exact_values.next()?)? {
                 let value: Decimal = value.get().parse().ok()?;
                 match field.as_str() {
                     "pricing_spread" => row.pricing_spread = Some(value),
                     "final_price" => row.final_price = Some(value),
-                    _ => *row.number_mut(&field)? = StoredNumber::Value(value),
+                    _ => row.set(&field, StoredNumber::Value(value), StoredValue::Number(value))?,
                 }
             }
             Some(row)
         })
     }
 
-    fn number_mut(&mut self, field: &str) -> Option<&mut StoredNumber> {
-        match Field::from_name(field)?.info().kind {
-            FieldKind::Number(at) => self.numbers.get_mut(at),
-            FieldKind::Text | FieldKind::Word(_) | FieldKind::Standard(_) => None,
+    /// What the tape says of a standard field; `None` when it says nothing.
+    pub fn standard(&self, field: Field) -> Option<&StoredValue> {
+        self.standard.iter().find(|(of, _)| *of == field).map(|(_, value)| value)
+    }
+
+    /// Puts what a column does not hold in its place; `None` when the field has no such place.
+    fn set(&mut self, field: &str, number: StoredNumber, value: StoredValue) -> Option<()> {
+        let field = Field::from_name(field)?;
+        match field.info().kind {
+            FieldKind::Number(at) => *self.numbers.get_mut(at)? = number,
+            FieldKind::Standard(_) => match self.standard.binary_search_by_key(&field, |(of, _)| *of) {
+                Ok(at) => self.standard[at].1 = value,
+                Err(at) => self.standard.insert(at, (field, value)),
+            },
+            FieldKind::Text | FieldKind::Word(_) => return None,
         }
+        Some(())
+    }
+}
+
+/// The columns of the standard fields at some rows.
+struct StandardCells {
+    columns: Vec<(Field, CellColumn)>,
+}
+
+/// The cells of a column.
+enum CellColumn {
+    Words(vec::IntoIter<Option<String>>),
+    Whole(vec::IntoIter<Option<i64>>),
+    Dates(vec::IntoIter<Option<i64>>),
+    Numbers(vec::IntoIter<Option<i64>>, DecimalType),
+}
+
+impl StandardCells {
+    fn all<R: RangeReader>(columns: &Columns<'_, '_, R>) -> Result<Self, ReadError> {
+        let column = |field: Field| {
+            let (name, info) = (field.name(), field.info());
+            let cells = match Kind::of(info.kind, info.unit) {
+                Kind::Text => CellColumn::Words(columns.texts(name)?.into_iter()),
+                Kind::Date => CellColumn::Dates(columns.integers(name)?.into_iter()),
+                Kind::Whole | Kind::Integer => CellColumn::Whole(columns.integers(name)?.into_iter()),
+                Kind::Decimal(stored) => CellColumn::Numbers(columns.integers(name)?.into_iter(), stored),
+            };
+            Ok((field, cells))
+        };
+        Ok(Self { columns: Field::STANDARD.into_iter().map(column).collect::<Result<_, _>>()? })
+    }
+
+    /// Those of the next row that say something; `None` when a column makes no sense.
+    fn next(&mut self) -> Option<Vec<(Field, StoredValue)>> {
+        let mut cells = Vec::new();
+        for (field, column) in &mut self.columns {
+            let value = match column {
+                CellColumn::Words(words) => words.next()?.map(StoredValue::Word),
+                CellColumn::Whole(numbers) => numbers.next()?.map(StoredValue::Whole),
+                CellColumn::Dates(days) => match days.next()? {
+                    Some(days) => Some(StoredValue::Date(date_of(days)?)),
+                    None => None,
+                },
+                CellColumn::Numbers(mantissas, stored) => match mantissas.next()? {
+                    Some(mantissa) => Some(StoredValue::Number(stored.value(mantissa)?)),
+                    None => None,
+                },
+            };
+            cells.extend(value.map(|value| (*field, value)));
+        }
+        Some(cells)
     }
 }
 

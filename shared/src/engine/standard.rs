@@ -1,0 +1,80 @@
+//! The standard fields of a row: read where the tape has them, and kept with the facts.
+
+use crate::{
+    loan::{Field, Unit, WORDS},
+    tape::{
+        aliases::{Aliases, Vocabulary},
+        cell::trimmed,
+        header::Header,
+        notices::NoticeCode,
+        standard::{DateOrder, StandardCell, StandardReader},
+    },
+};
+
+use super::block::{Cells, JudgedBlock, WordMemos};
+
+/// The standard fields that a tape has, in the order of [`Field::STANDARD`].
+#[derive(Debug)]
+pub(super) struct StandardFields {
+    columns: Vec<StandardPlace>,
+}
+
+/// Where a standard field stands, and how it is read.
+#[derive(Debug)]
+struct StandardPlace {
+    at: usize,
+    reader: StandardReader,
+    /// The words of a field that holds words, and the place of its memo.
+    words: Option<(&'static Vocabulary, usize)>,
+}
+
+impl StandardFields {
+    /// Those of a tape.
+    pub fn new(header: &Header, flag_contradictions: bool, dates: DateOrder) -> Self {
+        let worded = Field::STANDARD.into_iter().filter(|field| field.info().unit == Unit::Word);
+        let memos: Vec<(Field, usize)> = worded.zip(WORDS..).collect();
+        let place = |field: Field| {
+            let memo = memos.iter().find(|(of, _)| *of == field).map(|(_, memo)| *memo);
+            Some(StandardPlace {
+                at: header.position(field)?,
+                reader: StandardReader { field, unit: header.unit(field), flag_contradictions, dates },
+                words: Aliases::built_in().vocabulary(field).zip(memo),
+            })
+        };
+        Self { columns: Field::STANDARD.into_iter().filter_map(place).collect() }
+    }
+
+    /// The fields.
+    pub fn fields(&self) -> impl Iterator<Item = Field> {
+        self.columns.iter().map(|column| column.reader.field)
+    }
+
+    /// Reads those of a row, which becomes the next fact where facts are stored. A row that cannot be read has none. What cannot be
+    /// read is told in a notice either way.
+    #[inline]
+    pub fn read(&self, cells: &Cells<'_>, line: u64, memos: &mut WordMemos, judged: &mut JudgedBlock, store: bool) {
+        for (nth, column) in self.columns.iter().enumerate() {
+            let (cell, written) = column.read(cells, memos);
+            if cell == StandardCell::Unreadable {
+                let field = Some(column.reader.field);
+                judged.notices.tally(NoticeCode::ValuesNotRead, field, line, trimmed(written));
+            }
+            if store {
+                judged.facts.push_standard(nth, cell, trimmed(written));
+            }
+        }
+    }
+}
+
+impl StandardPlace {
+    /// What the cell of a row says, and the cell.
+    fn read<'c>(&self, cells: &Cells<'c>, memos: &mut WordMemos) -> (StandardCell, &'c str) {
+        let Some((text, span)) = cells.place(self.at) else { return (StandardCell::Missing, "") };
+        let written = &text[span.clone()];
+        let cell = match self.words {
+            Some((words, memo)) => StandardReader::word(written, memos[memo].code(words, text, span)),
+            None => self.reader.read(written),
+        };
+        (cell, written)
+    }
+}

@@ -1,0 +1,190 @@
+//! Which columns the Parquet files have, and of which types.
+
+use parquet::basic::{LogicalType, Type as PhysicalType};
+
+use crate::{
+    field::FIELDS,
+    loan::{Field, FieldKind, Unit},
+};
+
+use super::decimals::{DecimalType, EXCESS, PRICE};
+
+/// A column of a file: name, kind, whether a value may be missing.
+pub type FileColumn = (&'static str, Kind, bool);
+
+/// The columns in front of the fields.
+const BEFORE: [FileColumn; 2] = [("source_file", Kind::Text, false), ("line", Kind::Integer, false)];
+/// The columns behind the fields.
+const BEHIND: [FileColumn; 7] = [
+    ("disposition", Kind::Text, false),
+    ("projection_reason", Kind::Text, true),
+    ("pricing_spread", Kind::Decimal(PRICE), true),
+    ("final_price", Kind::Decimal(PRICE), true),
+    // What the tape says beyond the columns above, each a JSON object: unreadable cells, numbers with more digits, columns that
+    // are only kept. The type is that of texts, because not every tool reads the type of JSON as text.
+    ("as_written", Kind::Text, true),
+    ("exact_values", Kind::Text, true),
+    ("source_columns", Kind::Text, true),
+];
+/// How many columns the facts have.
+const FACT_COLUMNS: usize = BEFORE.len() + FIELDS + BEHIND.len();
+
+/// The columns of the facts, in order. Those of the fields follow from the table of fields.
+pub static FACT_SCHEMA: [FileColumn; FACT_COLUMNS] = {
+    let mut columns = [BEFORE[0]; FACT_COLUMNS];
+    let mut at = 0;
+    while at < FACT_COLUMNS {
+        columns[at] = if at < BEFORE.len() {
+            BEFORE[at]
+        } else if at < BEFORE.len() + FIELDS {
+            let info = Field::ALL[at - BEFORE.len()].info();
+            // Every loan shows a number, be it `UNKNOWN`.
+            (info.name, Kind::of(info.kind, info.unit), !matches!(info.kind, FieldKind::Text))
+        } else {
+            BEHIND[at - BEFORE.len() - FIELDS]
+        };
+        at += 1;
+    }
+    columns
+};
+
+/// The columns of the exceptions, in order.
+pub const EXCEPTION_SCHEMA: [FileColumn; 13] = [
+    ("source_file", Kind::Text, false),
+    ("line", Kind::Integer, false),
+    ("seller_loan_number", Kind::Text, false),
+    ("exception_type", Kind::Text, false),
+    ("exception_category", Kind::Text, false),
+    ("severity", Kind::Text, false),
+    ("message", Kind::Text, false),
+    ("rejection_criteria", Kind::Text, false),
+    ("field", Kind::Text, false),
+    ("actual", Kind::Text, false),
+    ("limit", Kind::Text, false),
+    ("excess", Kind::Decimal(EXCESS), true),
+    // The excess as a text, where it does not fit exactly.
+    ("exact_excess", Kind::Text, true),
+];
+
+/// What a column of a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// UTF-8 text.
+    Text,
+    /// A whole number of 64 bits.
+    Integer,
+    /// A whole number of 32 bits.
+    Whole,
+    /// A calendar date: its days since 1970-01-01.
+    Date,
+    /// A decimal.
+    Decimal(DecimalType),
+}
+
+impl Kind {
+    /// What the column of a field holds.
+    pub const fn of(kind: FieldKind, unit: Unit) -> Self {
+        match (kind, unit) {
+            (FieldKind::Text | FieldKind::Word(_), _) | (_, Unit::Text | Unit::Word) => Self::Text,
+            (FieldKind::Standard(_), Unit::Count | Unit::Months) => Self::Whole,
+            (_, Unit::Date) => Self::Date,
+            (FieldKind::Number(_) | FieldKind::Standard(_), unit) => Self::Decimal(DecimalType::of(unit)),
+        }
+    }
+
+    /// How its values are stored.
+    pub const fn physical(self) -> PhysicalType {
+        match self {
+            Self::Text => PhysicalType::BYTE_ARRAY,
+            Self::Whole | Self::Date => PhysicalType::INT32,
+            Self::Decimal(stored) if stored.is_narrow() => PhysicalType::INT32,
+            Self::Integer | Self::Decimal(_) => PhysicalType::INT64,
+        }
+    }
+
+    /// What its values mean.
+    pub fn logical(self) -> Option<LogicalType> {
+        let (precision, scale) = self.digits();
+        match self {
+            Self::Text => Some(LogicalType::String),
+            Self::Integer | Self::Whole => None,
+            Self::Date => Some(LogicalType::Date),
+            Self::Decimal(_) => Some(LogicalType::decimal(scale, precision)),
+        }
+    }
+
+    /// Precision and scale as a schema gives them; -1 for what is no decimal.
+    pub fn digits(self) -> (i32, i32) {
+        match self {
+            Self::Decimal(DecimalType { precision, scale, .. }) => (precision.into(), scale.into()),
+            Self::Text | Self::Integer | Self::Whole | Self::Date => (-1, -1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{
+        decimals::{MONEY, NUMBER_TYPES, PERCENT, SCORE},
+        encode::FileSchema,
+    };
+
+    #[test]
+    fn every_column_has_a_type_that_tools_read_and_multiply() {
+        let (mut decimals, mut whole, mut dates) = (0, 0, 0);
+        for (schema, kinds) in
+            [(FileSchema::facts().unwrap(), &FACT_SCHEMA[..]), (FileSchema::exceptions().unwrap(), &EXCEPTION_SCHEMA[..])]
+        {
+            assert_eq!(schema.columns().len(), kinds.len());
+            for (column, (name, ..)) in schema.columns().iter().zip(kinds) {
+                assert_eq!(column.name(), *name);
+                let logical = column.logical_type_ref().cloned();
+                match (column.physical_type(), &logical) {
+                    (PhysicalType::BYTE_ARRAY, Some(LogicalType::String)) => {}
+                    (PhysicalType::INT64, None) => assert_eq!(*name, "line"),
+                    (PhysicalType::INT32, None) => whole += 1,
+                    (PhysicalType::INT32, Some(LogicalType::Date)) => dates += 1,
+                    (physical, Some(LogicalType::Decimal(_))) => {
+                        let (precision, scale) = (column.type_precision(), column.type_scale());
+                        let of = |kind: DecimalType| (i32::from(kind.precision), i32::from(kind.scale));
+                        let known = [MONEY, PERCENT, SCORE, PRICE, EXCESS].map(of);
+                        assert!(known.contains(&(precision, scale)), "{name} is DECIMAL({precision}, {scale})");
+                        let narrow = if precision <= 9 { PhysicalType::INT32 } else { PhysicalType::INT64 };
+                        assert_eq!(physical, narrow, "{name}");
+                        assert_eq!(logical, Some(LogicalType::decimal(scale, precision)), "{name}");
+                        decimals += 1;
+                    }
+                    other => panic!("{name} is {other:?}"),
+                }
+            }
+        }
+        let of = |units: &[Unit]| Field::STANDARD.into_iter().filter(|field| units.contains(&field.info().unit)).count();
+        assert_eq!(decimals, Field::NUMERIC.len() + 3 + of(&[Unit::Money, Unit::Percent, Unit::Ratio]));
+        assert_eq!((whole, dates), (of(&[Unit::Count, Unit::Months]), of(&[Unit::Date])));
+        for (field, stored) in Field::NUMERIC.into_iter().zip(NUMBER_TYPES) {
+            let column = FACT_SCHEMA.iter().find(|(name, ..)| *name == field.name()).unwrap();
+            assert_eq!(column.1, Kind::Decimal(stored), "{field}");
+        }
+    }
+
+    #[test]
+    fn standard_fields_stand_between_the_canonical_ones_and_the_disposition() {
+        let names = FACT_SCHEMA.map(|(name, ..)| name);
+        let canonical = Field::CANONICAL.map(Field::name);
+        assert_eq!(names[..2], ["source_file", "line"]);
+        assert_eq!(names[2..13], canonical);
+        assert_eq!(names[13..33], Field::STANDARD.map(Field::name));
+        assert_eq!(names[33..35], ["disposition", "projection_reason"]);
+        for (name, kind, optional) in &FACT_SCHEMA[13..33] {
+            let expected = match *name {
+                "original_balance" | "current_balance" | "junior_balance" => Kind::Decimal(MONEY),
+                "cltv_ratio" | "dscr" | "original_rate" => Kind::Decimal(PERCENT),
+                "property_state" | "documentation_type" | "amortization_type" => Kind::Text,
+                name if name.ends_with("_date") => Kind::Date,
+                _ => Kind::Whole,
+            };
+            assert_eq!((*kind, *optional), (expected, true), "{name}");
+        }
+    }
+}
