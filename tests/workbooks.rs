@@ -379,10 +379,10 @@ fn a_password_is_to_be_removed() {
 }
 
 #[test]
-fn an_old_workbook_is_to_be_saved_anew() {
+fn a_damaged_old_workbook_is_to_be_saved_anew() {
     let error = refused(&ole("Workbook"));
-    assert_eq!(error.code, RunErrorCode::UnsupportedFormat);
-    assert!(error.message.contains(".xls)") && error.message.contains("save it as an Excel Workbook (.xlsx)"), "{error}");
+    assert_eq!(error.code, RunErrorCode::CorruptWorkbook);
+    assert!(error.message.contains("cut short") && error.message.contains("save it as an Excel Workbook (.xlsx)"), "{error}");
 }
 
 #[test]

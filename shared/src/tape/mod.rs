@@ -9,11 +9,11 @@ pub mod source;
 pub mod text;
 pub mod units;
 pub mod window;
-pub mod xlsx;
+pub mod workbook;
 
 use std::{borrow::Cow, io::Read, ops::Range};
 
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter, memchr3};
 use serde::Serialize;
 
 use crate::error::{Phase, RunError, RunErrorCode, shortened};
@@ -24,7 +24,7 @@ use self::{
     source::TapeSource,
     text::{Encoding, EncodingChoice, Fingerprint, RawCopy, TextReader},
     units::UnitDetector,
-    xlsx::{RowStream, Workbook, WorkbookError},
+    workbook::{RowStream, SheetRow, Workbook, WorkbookError},
 };
 
 /// The delimiters that a CSV tape may use.
@@ -45,7 +45,7 @@ pub struct Tape<'s> {
 
 enum Layout {
     Csv { delimiter: u8, encoding: EncodingChoice },
-    Workbook { sheet: usize, name: String },
+    Workbook { workbook: Box<Workbook>, sheet: usize, name: String },
 }
 
 /// How a tape was read: part of the run record.
@@ -80,7 +80,7 @@ impl<'s> Tape<'s> {
         let mut head = Vec::with_capacity(SNIFFED_BYTES);
         let opened = source.open_at(0).and_then(|raw| raw.take(SNIFFED_BYTES as u64).read_to_end(&mut head));
         opened.map_err(|error| RunError::unreadable(source.name(), &error))?;
-        if xlsx::looks_like_workbook(&head) {
+        if workbook::looks_like_workbook(&head) {
             return Self::open_workbook(source);
         }
         if let Some(kind) = not_a_tape::by_first_bytes(&head) {
@@ -127,22 +127,18 @@ impl<'s> Tape<'s> {
     fn open_workbook(source: &'s dyn TapeSource) -> Result<Self, RunError> {
         let failed = |error| workbook_error(source, error);
         let workbook = open_workbook(source)?;
-        let names = workbook.sheet_names().to_vec();
-        let reader = source.open_seekable().map_err(|error| RunError::unreadable(source.name(), &error))?;
-        xlsx::check_parts(reader).map_err(failed)?;
-        let mut opened = Some(workbook);
+        let names: Vec<_> = workbook.sheets().iter().map(|sheet| sheet.name.clone()).collect();
         let mut best: Option<HeaderSearch> = None;
+        let mut row = SheetRow::default();
         for (sheet, name) in names.into_iter().enumerate() {
             let mut search = HeaderSearch::default();
-            let workbook = opened.take().map_or_else(|| open_workbook(source), Ok)?;
-            let mut rows = workbook.into_rows(sheet);
+            let mut rows = open_sheet(source, &workbook, sheet)?;
             let mut found = None;
-            for row in rows.by_ref() {
-                let row = row.map_err(failed)?;
+            while rows.next_row(&mut row).map_err(failed)? {
                 if row.line > HEADER_ROWS {
                     break;
                 }
-                let cells: Vec<Cow<'_, str>> = row.cells.iter().map(|cell| Cow::Borrowed(cell.as_str())).collect();
+                let cells: Vec<Cow<'_, str>> = row.cells().map(Cow::Borrowed).collect();
                 found = search.look(&cells, row.line, source.name())?;
                 if found.is_some() {
                     break;
@@ -155,19 +151,15 @@ impl<'s> Tape<'s> {
                 continue;
             };
             let mut detectors: Vec<_> = header.percentages().map(|(field, at)| (field, at, UnitDetector::new(field))).collect();
-            for row in rows {
-                if detectors.iter().all(|(.., detector)| detector.is_decided()) {
-                    break;
-                }
-                let row = row.map_err(failed)?;
+            while !detectors.iter().all(|(.., detector)| detector.is_decided()) && rows.next_row(&mut row).map_err(failed)? {
                 for (_, at, detector) in &mut detectors {
-                    detector.observe(row.cells.get(*at).map_or("", String::as_str));
+                    detector.observe(row.cell(*at));
                 }
             }
             for (field, _, detector) in detectors {
                 header.set_unit(field, detector.unit());
             }
-            return Ok(Self { source, layout: Layout::Workbook { sheet, name }, header });
+            return Ok(Self { source, layout: Layout::Workbook { workbook: Box::new(workbook), sheet, name }, header });
         }
         Err(best.unwrap_or_default().failure(source.name()))
     }
@@ -243,10 +235,11 @@ impl<'s> Tape<'s> {
                 let text = TextReader::new(self.source, encoding, block_bytes, fingerprint, copy)?;
                 Rows::Csv(Box::new(RecordReader::new(text, *delimiter)))
             }
-            Layout::Workbook { sheet, .. } => Rows::Workbook {
+            Layout::Workbook { workbook, sheet, .. } => Rows::Workbook {
                 // A workbook is not read from front to back, so its bytes are read once more.
                 fingerprint: Some(text::fingerprint_of(self.source, copy)?),
-                stream: open_workbook(self.source)?.into_rows(*sheet),
+                stream: open_sheet(self.source, workbook, *sheet)?,
+                row: SheetRow::default(),
                 block_bytes,
             },
         };
@@ -263,7 +256,7 @@ pub struct TapeReader<'t> {
 
 enum Rows<'t> {
     Csv(Box<RecordReader<'t>>),
-    Workbook { stream: RowStream, fingerprint: Option<Fingerprint>, block_bytes: usize },
+    Workbook { stream: RowStream, row: SheetRow, fingerprint: Option<Fingerprint>, block_bytes: usize },
 }
 
 impl TapeReader<'_> {
@@ -282,12 +275,11 @@ impl TapeReader<'_> {
                 }
                 return Ok(true);
             },
-            Rows::Workbook { stream, block_bytes, .. } => {
+            Rows::Workbook { stream, row, block_bytes, .. } => {
                 block.clear();
-                for row in stream {
-                    let row = row.map_err(|error| workbook_error(self.source, error))?;
+                while stream.next_row(row).map_err(|error| workbook_error(self.source, error))? {
                     if row.line > self.header_line {
-                        push_row(block, row.line, &row.cells);
+                        push_row(block, row);
                     }
                     if block.text.len() >= *block_bytes {
                         break;
@@ -381,15 +373,18 @@ fn find_csv_header(source: &dyn TapeSource, encoding: &EncodingChoice) -> Result
 }
 
 /// Writes a sheet row as a record of text, every cell quoted that needs it.
-fn push_row(block: &mut RecordBlock, line: u64, cells: &[String]) {
+fn push_row(block: &mut RecordBlock, row: &SheetRow) {
     let start = block.text.len();
-    let mut shape = Shape::Plain;
-    for (at, cell) in cells.iter().enumerate() {
+    let needs_quotes = |text: &str| {
+        let text = text.as_bytes();
+        memchr3(WORKBOOK_DELIMITER, b'"', b'\n', text).is_some() || memchr(b'\r', text).is_some()
+    };
+    let shape = if needs_quotes(row.text()) { Shape::Quoted } else { Shape::Plain };
+    for (at, cell) in row.cells().enumerate() {
         if at > 0 {
             block.text.push(WORKBOOK_DELIMITER);
         }
-        if cell.bytes().any(|b| matches!(b, WORKBOOK_DELIMITER | b'"' | b'\n' | b'\r')) {
-            shape = Shape::Quoted;
+        if shape == Shape::Quoted && needs_quotes(cell) {
             block.text.push(b'"');
             block.text.extend_from_slice(cell.replace('"', "\"\"").as_bytes());
             block.text.push(b'"');
@@ -398,7 +393,12 @@ fn push_row(block: &mut RecordBlock, line: u64, cells: &[String]) {
         }
     }
     let position = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-    block.records.push(Record { start: position(start), end: position(block.text.len()), line, shape });
+    block.records.push(Record { start: position(start), end: position(block.text.len()), line: row.line, shape });
+}
+
+fn open_sheet(source: &dyn TapeSource, workbook: &Workbook, sheet: usize) -> Result<RowStream, RunError> {
+    let reader = source.open_seekable().map_err(|error| RunError::unreadable(source.name(), &error))?;
+    workbook.rows(sheet, reader).map_err(|error| workbook_error(source, error))
 }
 
 fn open_workbook(source: &dyn TapeSource) -> Result<Workbook, RunError> {
@@ -409,9 +409,9 @@ fn open_workbook(source: &dyn TapeSource) -> Result<Workbook, RunError> {
 fn workbook_error(source: &dyn TapeSource, error: WorkbookError) -> RunError {
     let code = match &error {
         WorkbookError::Io(error) => return RunError::unreadable(source.name(), error),
-        WorkbookError::OtherZip { kind } => return not_a_tape::error(source.name(), kind),
-        WorkbookError::PasswordProtected => RunErrorCode::PasswordProtected,
-        WorkbookError::OldFormat => RunErrorCode::UnsupportedFormat,
+        WorkbookError::OtherFile { kind } => return not_a_tape::error(source.name(), kind),
+        WorkbookError::PasswordProtected | WorkbookError::RightsManaged => RunErrorCode::PasswordProtected,
+        WorkbookError::OldFormat | WorkbookError::TooLarge { .. } => RunErrorCode::UnsupportedFormat,
         WorkbookError::Bomb { .. } => RunErrorCode::DecompressionBomb,
         _ => RunErrorCode::CorruptWorkbook,
     };
