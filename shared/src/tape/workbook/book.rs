@@ -15,7 +15,7 @@ use super::{
     styles::CellStyles,
     text::attribute_text,
     xlsb,
-    xml::{Tag, XmlEvent, XmlReader},
+    xml::{Tag, XmlEvent, XmlReader, XmlSource},
 };
 
 /// An open `.xlsx`: everything but its sheets.
@@ -59,18 +59,19 @@ impl XlsxBook {
     pub fn open(reader: Box<dyn ReadSeek>, package: &Package) -> Result<Self, WorkbookError> {
         const ROOT: &str = "_rels/.rels";
         let mut reader = PackageReader { reader, package };
-        let root = reader.read(ROOT, MAX_HELD, read_relationships)?.ok_or_else(|| missing(ROOT))?;
+        let root = whole(reader.xml(ROOT, MAX_HELD)?, read_relationships)?.ok_or_else(|| missing(ROOT))?;
         let document = root.into_values().find(|relationship| relationship.kind == "officeDocument");
         let document = document.ok_or_else(|| corrupt(format_args!("its part {ROOT} leads to no workbook")))?;
         let document = resolved("", &document.target);
         let (folder, name) = document.rsplit_once('/').unwrap_or(("", &document));
         let relationships = join(folder, &format!("_rels/{name}.rels"));
-        let relationships = reader.read(&relationships, MAX_HELD, read_relationships)?.ok_or_else(|| missing(&relationships))?;
+        let relationships =
+            whole(reader.xml(&relationships, MAX_HELD)?, read_relationships)?.ok_or_else(|| missing(&relationships))?;
         let is_binary = document.ends_with(".bin");
         let list = if is_binary {
-            reader.read_records(&document, MAX_HELD, |records| xlsb::read_sheets(records))?
+            whole_records(reader.records(&document, MAX_HELD)?, xlsb::read_sheets)?
         } else {
-            reader.read(&document, MAX_HELD, read_sheets)?
+            whole(reader.xml(&document, MAX_HELD)?, read_sheets)?
         };
         let list = list.ok_or_else(|| missing(&document))?;
         let (sheets, parts) = find_sheets(list.sheets, &relationships, folder, package)?;
@@ -82,14 +83,14 @@ impl XlsxBook {
         let (styles, strings) = if is_binary {
             let (styles, strings) = (by_kind("styles", "styles.bin"), by_kind("sharedStrings", "sharedStrings.bin"));
             (
-                reader.read_records(&styles, MAX_HELD, |records| xlsb::read_styles(records))?,
-                reader.read_records(&strings, MAX_SHARED_STRINGS, |records| xlsb::read_strings(records))?,
+                whole_records(reader.records(&styles, MAX_HELD)?, xlsb::read_styles)?,
+                whole_records(reader.records(&strings, MAX_SHARED_STRINGS)?, xlsb::read_strings)?,
             )
         } else {
             let (styles, strings) = (by_kind("styles", "styles.xml"), by_kind("sharedStrings", "sharedStrings.xml"));
             (
-                reader.read(&styles, MAX_HELD, |xml| CellStyles::read(xml))?,
-                reader.read(&strings, MAX_SHARED_STRINGS, |xml| SharedStrings::read(xml))?,
+                whole(reader.xml(&styles, MAX_HELD)?, CellStyles::read)?,
+                whole(reader.xml(&strings, MAX_SHARED_STRINGS)?, SharedStrings::read)?,
             )
         };
         Ok(Self {
@@ -110,44 +111,52 @@ impl XlsxBook {
     }
 }
 
-type PartRecords<'r> = RecordReader<PartReader<&'r mut Box<dyn ReadSeek>>>;
 type PartXml<'r> = XmlReader<PartReader<&'r mut Box<dyn ReadSeek>>>;
+type PartRecords<'r> = RecordReader<PartReader<&'r mut Box<dyn ReadSeek>>>;
 
 impl PackageReader<'_> {
-    /// Reads a part; `None` when there is none of this name.
-    fn read<T>(
-        &mut self,
-        name: &str,
-        limit: u64,
-        read: impl FnOnce(&mut PartXml<'_>) -> Result<T, WorkbookError>,
-    ) -> Result<Option<T>, WorkbookError> {
-        let Some(part) = self.package.get(name) else { return Ok(None) };
-        let mut xml = XmlReader::new(PartReader::new(&mut self.reader, part, limit)?);
-        let found = read(&mut xml)?;
-        xml.drain()?;
-        Ok(Some(found))
+    /// A part; `None` when there is none of this name.
+    fn part(&mut self, name: &str, limit: u64) -> Result<Option<PartReader<&mut Box<dyn ReadSeek>>>, WorkbookError> {
+        let part = self.package.get(name);
+        part.map(|part| PartReader::new(&mut self.reader, part, limit)).transpose()
     }
 
-    /// The same for a part in binary form.
-    fn read_records<T>(
-        &mut self,
-        name: &str,
-        limit: u64,
-        read: impl FnOnce(&mut PartRecords<'_>) -> Result<T, WorkbookError>,
-    ) -> Result<Option<T>, WorkbookError> {
-        let Some(part) = self.package.get(name) else { return Ok(None) };
-        let mut records = RecordReader::new(PartReader::new(&mut self.reader, part, limit)?);
-        let found = read(&mut records)?;
-        records.drain()?;
-        Ok(Some(found))
+    fn xml(&mut self, name: &str, limit: u64) -> Result<Option<PartXml<'_>>, WorkbookError> {
+        Ok(self.part(name, limit)?.map(XmlReader::new))
     }
+
+    fn records(&mut self, name: &str, limit: u64) -> Result<Option<PartRecords<'_>>, WorkbookError> {
+        Ok(self.part(name, limit)?.map(RecordReader::new))
+    }
+}
+
+/// Reads a part to its end, where its checksum is looked at.
+fn whole<S: XmlSource, T>(
+    xml: Option<XmlReader<S>>,
+    read: fn(&mut XmlReader<S>) -> Result<T, WorkbookError>,
+) -> Result<Option<T>, WorkbookError> {
+    let Some(mut xml) = xml else { return Ok(None) };
+    let found = read(&mut xml)?;
+    xml.drain()?;
+    Ok(Some(found))
+}
+
+/// The same for a part in binary form.
+fn whole_records<S: XmlSource, T>(
+    records: Option<RecordReader<S>>,
+    read: fn(&mut RecordReader<S>) -> Result<T, WorkbookError>,
+) -> Result<Option<T>, WorkbookError> {
+    let Some(mut records) = records else { return Ok(None) };
+    let found = read(&mut records)?;
+    records.drain()?;
+    Ok(Some(found))
 }
 
 fn missing(part: &str) -> WorkbookError {
     corrupt(format_args!("its part {part} is missing"))
 }
 
-fn read_relationships(xml: &mut PartXml<'_>) -> Result<Relationships, WorkbookError> {
+fn read_relationships<S: XmlSource>(xml: &mut XmlReader<S>) -> Result<Relationships, WorkbookError> {
     let mut found = HashMap::new();
     loop {
         match xml.next()? {
@@ -166,7 +175,7 @@ fn read_relationships(xml: &mut PartXml<'_>) -> Result<Relationships, WorkbookEr
     }
 }
 
-fn read_sheets(xml: &mut PartXml<'_>) -> Result<SheetList, WorkbookError> {
+fn read_sheets<S: XmlSource>(xml: &mut XmlReader<S>) -> Result<SheetList, WorkbookError> {
     let mut list = SheetList::default();
     loop {
         match xml.next()? {

@@ -201,7 +201,7 @@ impl OdsSheetReader {
                 },
                 // Drawings over the sheet may hold tables of their own.
                 XmlEvent::Start(tag) if self.in_table && matches!(tag.name, b"shapes" | b"table") => skip_element(&mut self.xml)?,
-                XmlEvent::End(b"table") if self.in_table => {
+                XmlEvent::End { name: b"table", .. } if self.in_table => {
                     self.xml.drain()?;
                     return Ok(false);
                 }
@@ -231,11 +231,7 @@ impl OdsSheetReader {
                     }
                     column = column.saturating_add(repeats);
                 }
-                XmlEvent::End(_) => {
-                    if self.xml.depth() < depth {
-                        return Ok(());
-                    }
-                }
+                XmlEvent::End { depth: left, .. } if left < depth => return Ok(()),
                 XmlEvent::Eof => return Err(self.xml.ended_early()),
                 _ => {}
             }

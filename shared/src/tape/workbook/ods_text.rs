@@ -24,13 +24,9 @@ pub fn push_paragraphs<S: XmlSource>(xml: &mut XmlReader<S>, out: &mut String) -
                 push_paragraph(xml, out)?;
             }
             XmlEvent::Start(_) => skip_element(xml)?,
-            XmlEvent::End(_) => {
-                if xml.depth() < depth {
-                    return Ok(());
-                }
-            }
+            XmlEvent::End { depth: left, .. } if left < depth => return Ok(()),
             XmlEvent::Eof => return Err(xml.ended_early()),
-            XmlEvent::Text(_) | XmlEvent::Literal(_) => {}
+            XmlEvent::Text(_) | XmlEvent::Literal(_) | XmlEvent::End { .. } => {}
         }
     }
 }
@@ -56,11 +52,8 @@ fn push_paragraph<S: XmlSource>(xml: &mut XmlReader<S>, out: &mut String) -> Res
             },
             XmlEvent::Text(raw) => push_text(raw, &mut piece)?,
             XmlEvent::Literal(raw) => piece.push_str(&String::from_utf8_lossy(raw)),
-            XmlEvent::End(_) => {
-                if xml.depth() < depth {
-                    return Ok(());
-                }
-            }
+            XmlEvent::End { depth: left, .. } if left < depth => return Ok(()),
+            XmlEvent::End { .. } => {}
             XmlEvent::Eof => return Err(xml.ended_early()),
         }
         for symbol in piece.chars() {

@@ -11,9 +11,12 @@ use super::{
     records::utf16,
 };
 
+/// The beginning of a stream's name, and what the stream says about the file.
+type EncryptedStream = (&'static str, fn() -> WorkbookError);
+
 /// Streams that only an encrypted file has, with what they say about it. One under rights management has the others as well,
 /// so it comes first.
-const ENCRYPTED: [(&str, fn() -> WorkbookError); 3] = [
+const ENCRYPTED: [EncryptedStream; 3] = [
     ("DRMEncrypted", || WorkbookError::RightsManaged),
     ("EncryptedPackage", || WorkbookError::PasswordProtected),
     ("EncryptionInfo", || WorkbookError::PasswordProtected),

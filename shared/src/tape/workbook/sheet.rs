@@ -99,8 +99,8 @@ impl SheetReader {
                     _ => {}
                 },
                 XmlEvent::Start(tag) => self.in_data = tag.name == b"sheetData",
-                XmlEvent::End(b"row") if self.in_data && !row.is_blank() => return Ok(true),
-                XmlEvent::End(b"sheetData") => {
+                XmlEvent::End { name: b"row", .. } if self.in_data && !row.is_blank() => return Ok(true),
+                XmlEvent::End { name: b"sheetData", .. } => {
                     self.xml.drain()?;
                     return Ok(false);
                 }
@@ -155,11 +155,7 @@ impl SheetReader {
                         skip_element(&mut self.xml)?;
                     }
                 },
-                XmlEvent::End(_) => {
-                    if self.xml.depth() < depth {
-                        return Ok(has_formula && !has_value);
-                    }
-                }
+                XmlEvent::End { depth: left, .. } if left < depth => return Ok(has_formula && !has_value),
                 XmlEvent::Eof => return Err(self.xml.ended_early()),
                 _ => {}
             }

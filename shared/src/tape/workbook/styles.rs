@@ -47,8 +47,8 @@ impl CellStyles {
                     }
                     _ => {}
                 },
-                XmlEvent::End(b"numFmts") => in_formats = false,
-                XmlEvent::End(b"cellXfs") => in_styles = false,
+                XmlEvent::End { name: b"numFmts", .. } => in_formats = false,
+                XmlEvent::End { name: b"cellXfs", .. } => in_styles = false,
                 XmlEvent::Eof => return Ok(Self::resolve(custom, ids)),
                 _ => {}
             }

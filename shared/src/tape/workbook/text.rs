@@ -70,7 +70,7 @@ fn utf8(raw: &[u8]) -> Result<&str, WorkbookError> {
 /// Replaces what Excel writes for characters that XML cannot hold (`_x000D_`, UTF-16 units in hexadecimal digits) in the text
 /// from a place on.
 pub fn unescape_from(text: &mut String, start: usize) {
-    let Some(first) = memmem::find(text[start..].as_bytes(), b"_x") else { return };
+    let Some(first) = memmem::find(&text.as_bytes()[start..], b"_x") else { return };
     let escaped = text.split_off(start + first);
     let mut rest = escaped.as_str();
     while !rest.is_empty() {
@@ -115,12 +115,8 @@ pub fn push_rich_text<S: XmlSource>(xml: &mut XmlReader<S>, out: &mut String) ->
                 push_run(xml, keeps_space, out)?;
             }
             XmlEvent::Start(tag) => phonetic += usize::from(tag.name == b"rPh"),
-            XmlEvent::End(name) => {
-                phonetic -= usize::from(name == b"rPh" && phonetic > 0);
-                if xml.depth() < depth {
-                    return Ok(());
-                }
-            }
+            XmlEvent::End { depth: left, .. } if left < depth => return Ok(()),
+            XmlEvent::End { name, .. } => phonetic -= usize::from(name == b"rPh" && phonetic > 0),
             XmlEvent::Text(_) | XmlEvent::Literal(_) => {}
             XmlEvent::Eof => return Err(xml.ended_early()),
         }
@@ -148,12 +144,8 @@ pub fn push_content<S: XmlSource>(xml: &mut XmlReader<S>, out: &mut String) -> R
         match xml.next()? {
             XmlEvent::Text(raw) => push_text(raw, out)?,
             XmlEvent::Literal(raw) => out.push_str(&utf8(raw)?.replace("\r\n", "\n").replace('\r', "\n")),
-            XmlEvent::End(_) => {
-                if xml.depth() < depth {
-                    return Ok(());
-                }
-            }
-            XmlEvent::Start(_) => {}
+            XmlEvent::End { depth: left, .. } if left < depth => return Ok(()),
+            XmlEvent::Start(_) | XmlEvent::End { .. } => {}
             XmlEvent::Eof => return Err(xml.ended_early()),
         }
     }
@@ -164,11 +156,7 @@ pub fn skip_element<S: XmlSource>(xml: &mut XmlReader<S>) -> Result<(), Workbook
     let depth = xml.depth();
     loop {
         match xml.next()? {
-            XmlEvent::End(_) => {
-                if xml.depth() < depth {
-                    return Ok(());
-                }
-            }
+            XmlEvent::End { depth: left, .. } if left < depth => return Ok(()),
             XmlEvent::Eof => return Err(xml.ended_early()),
             _ => {}
         }

@@ -108,6 +108,7 @@ pub struct BinarySheetReader {
     in_data: bool,
     /// The row that began last, from 1, and whether it is hidden.
     next: Option<(u64, bool)>,
+    ended: bool,
 }
 
 impl BinarySheetReader {
@@ -115,11 +116,14 @@ impl BinarySheetReader {
     pub fn new(book: Arc<XlsxBook>, sheet: usize, reader: Box<dyn ReadSeek>) -> Result<Self, WorkbookError> {
         let (name, part) = book.sheet(sheet)?;
         let records = RecordReader::new(PartReader::new(reader, &part, MAX_PART)?);
-        Ok(Self { records, book, name, in_data: false, next: None })
+        Ok(Self { records, book, name, in_data: false, next: None, ended: false })
     }
 
     /// Reads the next row that is not blank; false at the end of the sheet.
     pub fn next_row(&mut self, row: &mut SheetRow) -> Result<bool, WorkbookError> {
+        if self.ended {
+            return Ok(false);
+        }
         let (line, hidden) = self.next.take().unwrap_or((0, false));
         row.begin(line, hidden);
         let mut columns = 0;
@@ -131,6 +135,7 @@ impl BinarySheetReader {
                 kind::BEGIN_DATA => self.in_data = true,
                 kind::END_DATA => {
                     self.records.drain()?;
+                    self.ended = true;
                     return Ok(!row.is_blank());
                 }
                 _ if !self.in_data => {}

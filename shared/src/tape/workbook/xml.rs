@@ -40,7 +40,11 @@ impl<R: Read + Seek> XmlSource for PartReader<R> {
 #[derive(Debug)]
 pub enum XmlEvent<'x> {
     Start(Tag<'x>),
-    End(&'x [u8]),
+    /// The depth is that of the elements still open.
+    End {
+        name: &'x [u8],
+        depth: usize,
+    },
     /// Text as written, entities not resolved.
     Text(&'x [u8]),
     /// Text in which nothing is markup (CDATA).
@@ -137,7 +141,7 @@ impl<S: XmlSource> XmlReader<S> {
     pub fn next(&mut self) -> Result<XmlEvent<'_>, WorkbookError> {
         if self.ends_next {
             self.ends_next = false;
-            return self.pop().map(XmlEvent::End);
+            return self.pop();
         }
         loop {
             if self.from == self.to && !self.more()? {
@@ -154,7 +158,7 @@ impl<S: XmlSource> XmlReader<S> {
                         return Ok(XmlEvent::Literal(&self.window[literal]));
                     }
                 }
-                b'/' => return self.end_tag().map(XmlEvent::End),
+                b'/' => return self.end_tag(),
                 _ => return self.start_tag().map(XmlEvent::Start),
             }
         }
@@ -303,7 +307,7 @@ impl<S: XmlSource> XmlReader<S> {
         Ok(literal.then(|| range.start + LITERAL.len()..range.end - b"]]>".len()))
     }
 
-    fn end_tag(&mut self) -> Result<&[u8], WorkbookError> {
+    fn end_tag(&mut self) -> Result<XmlEvent<'_>, WorkbookError> {
         let (range, ()) = self.look(MAX_TAG, markup_too_long::<MAX_TAG>, |ahead, seen| Some(until(ahead, 2, seen, b">", ())))?;
         let name = trim_end(&self.window[range.start + 2..range.end - 1]);
         let open = self.starts.last().map(|start| &self.names[*start..self.names_end]);
@@ -313,12 +317,12 @@ impl<S: XmlSource> XmlReader<S> {
         self.pop()
     }
 
-    /// Closes the innermost element, and gives its local name.
-    fn pop(&mut self) -> Result<&[u8], WorkbookError> {
+    /// Closes the innermost element.
+    fn pop(&mut self) -> Result<XmlEvent<'_>, WorkbookError> {
         let Some(start) = self.starts.pop() else { return Err(self.malformed()) };
         let name = start..self.names_end;
         self.names_end = start;
-        Ok(local(&self.names[name]))
+        Ok(XmlEvent::End { name: local(&self.names[name]), depth: self.starts.len() })
     }
 
     fn start_tag(&mut self) -> Result<Tag<'_>, WorkbookError> {

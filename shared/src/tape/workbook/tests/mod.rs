@@ -3,6 +3,7 @@
 mod cells;
 mod damage;
 mod guards;
+mod others;
 mod sheets;
 mod xml;
 

@@ -70,3 +70,70 @@ fn workbooks_are_known_by_their_first_bytes() {
         assert!(!looks_like_workbook(other));
     }
 }
+
+#[test]
+fn hidden_rows_are_read_and_say_so() {
+    let workbook = made(|workbook| {
+        let sheet = workbook.add_worksheet();
+        for row in 0..6 {
+            sheet.write_number(row, 0, row)?;
+        }
+        sheet.set_row_hidden(2)?;
+        sheet.autofilter(0, 0, 5, 0)?;
+        sheet.filter_column(0, &writer::FilterCondition::new().add_list_filter(5))?;
+        Ok(())
+    });
+    let found: Vec<_> = all_rows(workbook).unwrap().iter().map(|row| (row.line, row.hidden)).collect();
+    assert_eq!(found, [(1, false), (2, true), (3, true), (4, true), (5, true), (6, false)]);
+    let rows = all_rows(with_sheet("<row hidden='true'><c><v>1</v></c></row><row hidden='0'><c><v>2</v></c></row>")).unwrap();
+    assert_eq!(rows.iter().map(|row| row.hidden).collect::<Vec<_>>(), [true, false]);
+}
+
+#[test]
+fn other_sheets_than_worksheets_are_passed_over() {
+    let sheet = |at: usize, state: &str| format!("<sheet name=\"S{at}\" sheetId=\"{at}\" r:id=\"r{at}\"{state}/>");
+    let list =
+        [sheet(1, ""), sheet(2, ""), sheet(3, ""), sheet(4, " state=\"veryHidden\""), sheet(5, " state=\"visible\"")].concat();
+    let relation = |at: usize, kind: &str| {
+        format!("<Relationship Id=\"r{at}\" Type=\"http://x/relationships/{kind}\" Target=\"/xl/s{at}.xml\"/>")
+    };
+    let kinds = ["chartsheet", "dialogsheet", "xlMacrosheet", "worksheet", "worksheet"];
+    let relations: String = (1..).zip(kinds).map(|(at, kind)| relation(at, kind)).collect();
+    let mut all = parts();
+    all[1].1 = format!("<workbook><sheets>{list}</sheets></workbook>").into_bytes();
+    all[2].1 = format!("<Relationships>{relations}</Relationships>").into_bytes();
+    all.push((
+        "XL\\S5.xml",
+        b"<x:worksheet><x:sheetData><x:row><x:c><x:v>5</x:v></x:c></x:row></x:sheetData></x:worksheet>".to_vec(),
+    ));
+    let workbook = open(stored(&all)).unwrap();
+    let found: Vec<_> = workbook.sheets().iter().map(|sheet| (sheet.name.as_str(), sheet.visible)).collect();
+    assert_eq!(found, [("S4", false), ("S5", true)]);
+    assert_eq!(sheet_rows(stored(&all), 1).unwrap()[0].cell(0), "5");
+    // Its part is not in the file.
+    assert_corrupt(&sheet_rows(stored(&all), 0).unwrap_err(), "sheet \"S4\" is missing");
+    all[2].1 = b"<Relationships/>".to_vec();
+    assert_corrupt(&refused(stored(&all)), "leads nowhere");
+}
+
+#[test]
+fn sheets_are_read_again_and_at_the_same_time() {
+    let bytes = made(|workbook| {
+        for sheet in 0..2 {
+            let worksheet = workbook.add_worksheet();
+            for row in 0..3_000 {
+                worksheet.write_string(row, 0, format!("{sheet} {row}"))?;
+            }
+        }
+        Ok(())
+    });
+    let workbook = open(bytes.clone()).unwrap();
+    let mut streams = [0, 1, 0].map(|sheet| (sheet, workbook.rows(sheet, Box::new(Cursor::new(bytes.clone()))).unwrap()));
+    let mut row = SheetRow::default();
+    for at in 0..3_000 {
+        for (sheet, stream) in &mut streams {
+            assert!(stream.next_row(&mut row).unwrap());
+            assert_eq!(row.cell(0), format!("{sheet} {at}"));
+        }
+    }
+}

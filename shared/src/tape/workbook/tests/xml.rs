@@ -38,7 +38,7 @@ fn read(xml: &[u8], piece: usize) -> Result<String, WorkbookError> {
                 found.extend(tag.attributes().map(|(name, value)| format!(" {}={}", text(name), text(value))));
                 found.push('>');
             }
-            XmlEvent::End(name) => found += &format!("</{}>", text(name)),
+            XmlEvent::End { name, .. } => found += &format!("</{}>", text(name)),
             XmlEvent::Text(raw) => found += &text(raw),
             XmlEvent::Literal(raw) => found += &format!("[{}]", text(raw)),
             XmlEvent::Eof => return Ok(found),
