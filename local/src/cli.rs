@@ -213,7 +213,7 @@ pub struct RunArgs {
     /// The column that holds a field, by its header, such as --map loan_amount="Current UPB"; may be given for several fields
     #[arg(long, value_name = "FIELD=HEADER", value_parser = parse_map)]
     pub map: Vec<(Field, String)>,
-    /// The worksheet to read, by its name; `all` reads each as a tape of its own
+    /// The worksheet to read, by its name, of workbooks in which several hold loans
     #[arg(long, value_name = "NAME")]
     pub sheet: Option<String>,
     /// The folder for the results [default: outputs/RUN_ID, with the archive in archive/RUN_ID]

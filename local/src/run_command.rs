@@ -17,7 +17,7 @@ use shared::{
     rules::rule_set::{RuleSet, RuleSetFile},
     run::{NewRun, Run},
     run_summary::RunSummary,
-    tape::options::{SheetChoice, TapeOptions},
+    tape::options::TapeOptions,
 };
 use uuid::Uuid;
 
@@ -106,8 +106,7 @@ pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result
 /// How the tapes are to be read, as the arguments say.
 fn options(args: &RunArgs) -> Result<TapeOptions, CommandError> {
     let mapped = TapeOptions::default().with_map(&args.map).map_err(CommandError::Usage)?;
-    let sheet = args.sheet.as_deref().map(SheetChoice::of_name);
-    Ok(TapeOptions { sheet, ..mapped })
+    Ok(TapeOptions { sheet: args.sheet.clone(), ..mapped })
 }
 
 /// Has Ctrl-C, SIGTERM and SIGHUP end the process once what the run had begun is removed.

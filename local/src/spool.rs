@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use shared::tape::{source::TapeSource, xlsx::ReadSeek};
+use shared::tape::{source::TapeSource, workbook::ReadSeek};
 
 /// What came in.
 #[derive(Debug, Clone)]

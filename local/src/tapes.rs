@@ -12,7 +12,7 @@ use shared::{
     manifest::archived_tape,
     tape::{
         source::{FileSource, TapeSource},
-        xlsx::looks_like_workbook,
+        workbook::looks_like_workbook,
     },
 };
 

@@ -7,6 +7,7 @@ pub mod requests;
 pub mod tape_csv;
 pub mod tape_xlsx;
 pub mod token;
+pub mod workbook_formats;
 
 #[cfg(test)]
 mod corpus;

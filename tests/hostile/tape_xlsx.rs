@@ -8,6 +8,7 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 use super::{
     choice,
     tape_csv::{assert_adds_up, assert_is_explained, comparable, run_with},
+    workbook_formats,
 };
 
 /// What parts the parts of a workbook in an input.
@@ -45,10 +46,10 @@ const PARTS: [(&str, &str); 7] = [
     ),
 ];
 
-/// That a workbook holds what every workbook holds. An input that does not begin as a ZIP does, is the parts of one: they are
-/// packed with the checksums that a fuzzer would never hit upon.
+/// That a workbook holds what every workbook holds. An input that does not begin as a ZIP or OLE file does, is the parts of one:
+/// they are packed with the checksums that a fuzzer would never hit upon.
 pub fn check(input: &[u8]) {
-    let packed = if input.starts_with(b"PK") { input.to_vec() } else { pack(input) };
+    let packed = workbook(input);
     let tapes = [("tape.xlsx", packed.as_slice())];
     let seed = choice(input);
     let whole = run_with(&tapes, Tuning { threads: 1, block_bytes: 1 << 20 });
@@ -60,17 +61,34 @@ pub fn check(input: &[u8]) {
     assert!(comparable(run_with(&tapes, tuning)) == comparable(whole), "{tuning:?} changes what comes out");
 }
 
+/// The workbook that an input stands for.
+pub fn workbook(input: &[u8]) -> Vec<u8> {
+    if input.starts_with(b"PK") || input.starts_with(b"\xd0\xcf\x11\xe0") {
+        return input.to_vec();
+    }
+    let compound = workbook_formats::compound(input);
+    compound.unwrap_or_else(|| workbook_formats::parts(input).map_or_else(|| pack(input), |parts| zipped(&parts)))
+}
+
 /// The parts of an input as a workbook. An empty part is one of the sound ones, `-` is none.
 fn pack(input: &[u8]) -> Vec<u8> {
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     let mut given = split(input);
+    let mut parts = Vec::new();
     for (name, sound) in PARTS {
         let part = given.next().filter(|part| !part.is_empty()).unwrap_or(sound.as_bytes());
         if part != b"-" {
-            zip.start_file(name, options).unwrap();
-            zip.write_all(part).unwrap();
+            parts.push((name, part.to_vec()));
         }
+    }
+    zipped(&parts)
+}
+
+fn zipped(parts: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for (name, part) in parts {
+        zip.start_file(*name, options).unwrap();
+        zip.write_all(part).unwrap();
     }
     zip.finish().unwrap().into_inner()
 }

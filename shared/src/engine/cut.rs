@@ -91,6 +91,9 @@ impl CutBlock {
         self.keys.clear();
         self.notices = BlockNotices::default();
         self.failure = None;
+        if let Some((count, line)) = block.hidden {
+            self.notices.tally_many(NoticeCode::HiddenRows, None, line, "", count);
+        }
         for (at, record) in block.records.iter().enumerate() {
             let raw = &text[record.start as usize..record.end as usize];
             let found = Found { record, raw, reader, hasher, at: at as u32 };

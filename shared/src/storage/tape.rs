@@ -12,7 +12,7 @@ use tokio::{runtime::Handle, sync::mpsc};
 use crate::{
     facts::read::RangeReader as _,
     stores::{StoreError, runs::TapeRef},
-    tape::{source::TapeSource, xlsx::ReadSeek},
+    tape::{source::TapeSource, workbook::ReadSeek},
 };
 
 use super::{StorageBackend as _, StorageError, collect, range_reader::ObjectReader, range_reader::io_error, s3::S3Storage};

@@ -10,15 +10,18 @@ pub mod number;
 pub mod options;
 pub mod records;
 pub mod rows;
+mod sheets;
 pub mod source;
 pub mod standard;
 mod survey;
 pub mod text;
 pub mod units;
 pub mod window;
-pub mod xlsx;
+pub mod workbook;
 
 use std::{borrow::Cow, io::Read, ops::Range};
+
+use memchr::{memchr, memchr3};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,11 +33,12 @@ use self::{
     options::TapeOptions,
     records::{Record, RecordBlock, RecordReader, Shape, count_line_ends, shape_of, split_fields, unwrap_line},
     rows::RowLayout,
+    sheets::ChosenSheet,
     source::TapeSource,
     standard::DateOrder,
     survey::{Survey, Surveyed},
     text::{Encoding, EncodingChoice, Fingerprint, RawCopy, TextReader},
-    xlsx::{RowStream, Workbook, WorkbookError},
+    workbook::{RowStream, SheetRow, Workbook, WorkbookError},
 };
 
 /// The delimiters that a CSV tape may use.
@@ -58,7 +62,7 @@ pub struct Tape<'s> {
 
 enum FileLayout {
     Csv { delimiter: u8, encoding: EncodingChoice },
-    Workbook { sheet: usize, name: String },
+    Workbook { workbook: Box<Workbook>, sheet: usize, name: String },
 }
 
 /// How a tape was read: part of the run record.
@@ -113,7 +117,7 @@ impl<'s> Tape<'s> {
         let mut head = Vec::with_capacity(SNIFFED_BYTES);
         let opened = source.open_at(0).and_then(|raw| raw.take(SNIFFED_BYTES as u64).read_to_end(&mut head));
         opened.map_err(|error| RunError::unreadable(source.name(), &error))?;
-        if xlsx::looks_like_workbook(&head) {
+        if workbook::looks_like_workbook(&head) {
             return Self::open_workbook(source, options);
         }
         if let Some(kind) = not_a_tape::by_first_bytes(&head) {
@@ -153,52 +157,11 @@ impl<'s> Tape<'s> {
     }
 
     fn open_workbook(source: &'s dyn TapeSource, options: &TapeOptions) -> Result<Self, RunError> {
-        let failed = |error| workbook_error(source, error);
         let workbook = open_workbook(source)?;
-        let names = workbook.sheet_names().to_vec();
-        let reader = source.open_seekable().map_err(|error| RunError::unreadable(source.name(), &error))?;
-        xlsx::check_parts(reader).map_err(failed)?;
-        let mut opened = Some(workbook);
-        let mut best: Option<HeaderSearch> = None;
-        let reading = Reading { source_file: source.name(), options };
-        for (sheet, name) in names.into_iter().enumerate() {
-            let mut search = HeaderSearch::default();
-            let workbook = opened.take().map_or_else(|| open_workbook(source), Ok)?;
-            let mut rows = workbook.into_rows(sheet);
-            let mut found = None;
-            for row in rows.by_ref() {
-                let row = row.map_err(failed)?;
-                if row.line > HEADER_ROWS {
-                    break;
-                }
-                let cells: Vec<Cow<'_, str>> = row.cells.iter().map(|cell| Cow::Borrowed(cell.as_str())).collect();
-                found = search.look(&cells, row.line, &reading)?;
-                if found.is_some() {
-                    break;
-                }
-            }
-            let found = found.map_or_else(|| search.joined(&reading), |found| Ok(Some(found)))?;
-            let Some(found) = found else {
-                if best.as_ref().is_none_or(|best| search.best_score() > best.best_score()) {
-                    best = Some(search);
-                }
-                continue;
-            };
-            let layout = RowLayout { any_width: true, ..RowLayout::default() };
-            let mut survey = Survey::new(source.name(), found, layout, options.dates);
-            for row in rows {
-                if survey.is_decided() {
-                    break;
-                }
-                let row = row.map_err(failed)?;
-                let cells: Vec<Cow<'_, str>> = row.cells.iter().map(|cell| Cow::Borrowed(cell.as_str())).collect();
-                survey.observe(&cells, row.line);
-            }
-            let Surveyed { header, layout, notices } = survey.finish()?;
-            let dates = options.dates.unwrap_or_default();
-            return Ok(Self { source, file: FileLayout::Workbook { sheet, name }, header, rows: layout, dates, notices });
-        }
-        Err(best.unwrap_or_default().failure(source.name()))
+        let ChosenSheet { sheet, name, surveyed } = sheets::choose(source, &workbook, options)?;
+        let Surveyed { header, layout, notices } = surveyed;
+        let file = FileLayout::Workbook { workbook: Box::new(workbook), sheet, name };
+        Ok(Self { source, file, header, rows: layout, notices, dates: DateOrder::default() })
     }
 
     /// The tape's columns.
@@ -238,7 +201,7 @@ impl<'s> Tape<'s> {
     pub fn mapping(&self) -> TapeMapping {
         let (format, delimiter, encoding, sheet) = match &self.file {
             FileLayout::Csv { delimiter, encoding } => ("csv", Some(char::from(*delimiter)), Some(encoding.get()), None),
-            FileLayout::Workbook { name, .. } => ("xlsx", None, None, Some(shortened(name, MAX_HEADER_CHARACTERS).into_owned())),
+            FileLayout::Workbook { workbook, name, .. } => (workbook.format().name(), None, None, Some(shortened(name, MAX_HEADER_CHARACTERS).into_owned())),
         };
         let columns = self.header.columns.clone();
         TapeMapping {
@@ -302,10 +265,12 @@ impl<'s> Tape<'s> {
                 let text = TextReader::new(self.source, encoding, block_bytes, fingerprint, copy)?;
                 Rows::Csv(Box::new(RecordReader::new(text, *delimiter)))
             }
-            FileLayout::Workbook { sheet, .. } => Rows::Workbook {
+            FileLayout::Workbook { workbook, sheet, .. } => Rows::Workbook {
                 // A workbook is not read from front to back, so its bytes are read once more.
                 fingerprint: Some(text::fingerprint_of(self.source, copy)?),
-                stream: open_workbook(self.source)?.into_rows(*sheet),
+                stream: open_sheet(self.source, workbook, *sheet)?,
+                row: SheetRow::default(),
+                mapped: self.header.columns.iter().map(|column| column.field.is_some()).collect(),
                 block_bytes,
             },
         };
@@ -322,7 +287,7 @@ pub struct TapeReader<'t> {
 
 enum Rows<'t> {
     Csv(Box<RecordReader<'t>>),
-    Workbook { stream: RowStream, fingerprint: Option<Fingerprint>, block_bytes: usize },
+    Workbook { stream: RowStream, row: SheetRow, mapped: Vec<bool>, fingerprint: Option<Fingerprint>, block_bytes: usize },
 }
 
 impl TapeReader<'_> {
@@ -341,12 +306,12 @@ impl TapeReader<'_> {
                 }
                 return Ok(true);
             },
-            Rows::Workbook { stream, block_bytes, .. } => {
+            Rows::Workbook { stream, row, mapped, block_bytes, .. } => {
                 block.clear();
-                for row in stream {
-                    let row = row.map_err(|error| workbook_error(self.source, error))?;
+                while stream.next_row(row).map_err(|error| workbook_error(self.source, error))? {
                     if row.line > self.header_line {
-                        push_row(block, row.line, &row.cells);
+                        sheets::check_formulas(self.source, row, mapped)?;
+                        push_row(block, row);
                     }
                     if block.text.len() >= *block_bytes {
                         break;
@@ -506,15 +471,18 @@ impl HeadReader<'_> {
 }
 
 /// Writes a sheet row as a record of text, every cell quoted that needs it.
-fn push_row(block: &mut RecordBlock, line: u64, cells: &[String]) {
+fn push_row(block: &mut RecordBlock, row: &SheetRow) {
     let start = block.text.len();
-    let mut shape = Shape::Plain;
-    for (at, cell) in cells.iter().enumerate() {
+    let needs_quotes = |text: &str| {
+        let text = text.as_bytes();
+        memchr3(WORKBOOK_DELIMITER, b'"', b'\n', text).is_some() || memchr(b'\r', text).is_some()
+    };
+    let shape = if needs_quotes(row.text()) { Shape::Quoted } else { Shape::Plain };
+    for (at, cell) in row.cells().enumerate() {
         if at > 0 {
             block.text.push(WORKBOOK_DELIMITER);
         }
-        if cell.bytes().any(|b| matches!(b, WORKBOOK_DELIMITER | b'"' | b'\n' | b'\r')) {
-            shape = Shape::Quoted;
+        if shape == Shape::Quoted && needs_quotes(cell) {
             block.text.push(b'"');
             block.text.extend_from_slice(cell.replace('"', "\"\"").as_bytes());
             block.text.push(b'"');
@@ -522,8 +490,17 @@ fn push_row(block: &mut RecordBlock, line: u64, cells: &[String]) {
             block.text.extend_from_slice(cell.as_bytes());
         }
     }
+    if row.hidden {
+        let (count, _) = block.hidden.get_or_insert((0, row.line));
+        *count += 1;
+    }
     let position = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-    block.records.push(Record { start: position(start), end: position(block.text.len()), line, shape, ended: true });
+    block.records.push(Record { start: position(start), end: position(block.text.len()), line: row.line, shape, ended: true });
+}
+
+fn open_sheet(source: &dyn TapeSource, workbook: &Workbook, sheet: usize) -> Result<RowStream, RunError> {
+    let reader = source.open_seekable().map_err(|error| RunError::unreadable(source.name(), &error))?;
+    workbook.rows(sheet, reader).map_err(|error| workbook_error(source, error))
 }
 
 fn open_workbook(source: &dyn TapeSource) -> Result<Workbook, RunError> {
@@ -534,9 +511,9 @@ fn open_workbook(source: &dyn TapeSource) -> Result<Workbook, RunError> {
 fn workbook_error(source: &dyn TapeSource, error: WorkbookError) -> RunError {
     let code = match &error {
         WorkbookError::Io(error) => return RunError::unreadable(source.name(), error),
-        WorkbookError::OtherZip { kind } => return not_a_tape::error(source.name(), kind),
-        WorkbookError::PasswordProtected => RunErrorCode::PasswordProtected,
-        WorkbookError::OldFormat => RunErrorCode::UnsupportedFormat,
+        WorkbookError::OtherFile { kind } => return not_a_tape::error(source.name(), kind),
+        WorkbookError::PasswordProtected | WorkbookError::RightsManaged => RunErrorCode::PasswordProtected,
+        WorkbookError::OldFormat | WorkbookError::TooLarge { .. } => RunErrorCode::UnsupportedFormat,
         WorkbookError::Bomb { .. } => RunErrorCode::DecompressionBomb,
         _ => RunErrorCode::CorruptWorkbook,
     };

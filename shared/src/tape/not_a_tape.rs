@@ -45,12 +45,8 @@ const OTHER_EXTENSIONS: [(&str, &str); 5] = [
 ];
 
 /// What parts of a ZIP say that it is, if it is no workbook.
-const ZIP_PARTS: [(&str, &str); 4] = [
-    ("word/document.xml", "a Word document"),
-    ("ppt/presentation.xml", "a PowerPoint presentation"),
-    ("xl/workbook.bin", "an Excel workbook in binary form (.xlsb)"),
-    ("content.xml", "an OpenDocument file"),
-];
+const ZIP_PARTS: [(&str, &str); 2] =
+    [("word/document.xml", "a Word document"), ("ppt/presentation.xml", "a PowerPoint presentation")];
 
 /// What a file is, by its first bytes, if no tape begins so.
 pub fn by_first_bytes(head: &[u8]) -> Option<&'static str> {
@@ -74,7 +70,10 @@ pub fn by_zip_parts(names: &[Cow<'_, str>]) -> Option<&'static str> {
     }
     let of_workbook = |name: &Cow<'_, str>| {
         let beginning = name.get(..3).unwrap_or_default();
-        beginning.eq_ignore_ascii_case("xl/") || beginning.eq_ignore_ascii_case("xl\\") || name == "[Content_Types].xml"
+        beginning.eq_ignore_ascii_case("xl/")
+            || beginning.eq_ignore_ascii_case("xl\\")
+            || name == "[Content_Types].xml"
+            || name == "content.xml"
     };
     (!names.iter().any(of_workbook)).then_some("a ZIP archive")
 }
@@ -114,7 +113,8 @@ mod tests {
         let of = |names: &[&'static str]| by_zip_parts(&names.iter().map(|name| Cow::Borrowed(*name)).collect::<Vec<_>>());
         assert_eq!(of(&["march.csv"]), Some("a ZIP archive"));
         assert_eq!(of(&["[Content_Types].xml", "word/document.xml"]), Some("a Word document"));
-        assert_eq!(of(&["[Content_Types].xml", "xl/workbook.bin"]), Some("an Excel workbook in binary form (.xlsb)"));
+        assert_eq!(of(&["[Content_Types].xml", "xl/workbook.bin"]), None);
+        assert_eq!(of(&["mimetype", "content.xml"]), None);
         assert_eq!(of(&["[Content_Types].xml", "xl/workbook.xml"]), None);
         assert_eq!(of(&["xl/worksheets/sheet1.xml"]), None);
     }

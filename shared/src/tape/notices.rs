@@ -124,11 +124,16 @@ impl BlockNotices {
 
     /// Counts something that is told once a column.
     pub fn tally(&mut self, code: NoticeCode, field: Option<Field>, line: u64, text: &str) {
+        self.tally_many(code, field, line, text, 1);
+    }
+
+    /// Counts so many of something at once.
+    pub fn tally_many(&mut self, code: NoticeCode, field: Option<Field>, line: u64, text: &str, count: u64) {
         match self.tallies.iter_mut().find(|tally| tally.code == code && tally.field == field) {
-            Some(tally) => tally.count += 1,
+            Some(tally) => tally.count += count,
             None => {
                 let text = shortened(text, SHOWN_CHARACTERS).into_owned();
-                self.tallies.push(Tally { code, field, count: 1, line, text });
+                self.tallies.push(Tally { code, field, count, line, text });
             }
         }
     }

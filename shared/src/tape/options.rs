@@ -17,8 +17,8 @@ pub struct TapeOptions {
     pub encoding: Option<Encoding>,
     /// In which order dates are written; `None` when the tape tells.
     pub dates: Option<DateOrder>,
-    /// Which worksheet is read.
-    pub sheet: Option<SheetChoice>,
+    /// The name of the worksheet that is read.
+    pub sheet: Option<String>,
     /// Where the fields are.
     pub columns: Vec<FieldColumn>,
     /// Fields that no column has, each with the cell that all loans have.
@@ -52,13 +52,6 @@ impl TapeOptions {
     }
 }
 
-impl SheetChoice {
-    /// The choice that a word makes: a name, or `all`.
-    pub fn of_name(name: &str) -> Self {
-        if name == "all" { Self::All } else { Self::Named(name.to_owned()) }
-    }
-}
-
 /// Where the header of a tape is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum HeaderPlace {
@@ -69,15 +62,6 @@ pub enum HeaderPlace {
     Nowhere,
     /// On one row, or joined of two.
     Rows(Vec<u64>),
-}
-
-/// Which worksheets of a workbook are read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SheetChoice {
-    /// One, by its name.
-    Named(String),
-    /// Each one, as a tape of its own.
-    All,
 }
 
 /// Where one field is.

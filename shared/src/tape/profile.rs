@@ -13,7 +13,7 @@ use crate::{decimal::Decimal, loan::{Field, FieldKind, Unit}};
 
 use super::{
     aliases::{Aliases, fold_header},
-    options::{ColumnPlace, FieldColumn, HeaderPlace, Origin, SheetChoice, TapeOptions},
+    options::{ColumnPlace, FieldColumn, HeaderPlace, Origin, TapeOptions},
     text::Encoding,
     units::ColumnUnit,
 };
@@ -200,7 +200,7 @@ impl ProfileReader<'_> {
                 ];
                 self.options.encoding = self.one_of(value, "encoding", &known);
             }
-            "sheet" => self.options.sheet = self.text(value, "sheet").map(|name| SheetChoice::of_name(&name)),
+            "sheet" => self.options.sheet = self.text(value, "sheet"),
             _ => self.unknown(key, "header, delimiter, encoding, sheet"),
         }
     }
@@ -385,7 +385,7 @@ mod tests {
 
     #[test]
     fn a_profile_says_how_a_tape_is_read() {
-        let toml = "name = \"acme\"\nversion = \"2026-11\"\n[file]\nheader = [3, 4]\ndelimiter = \"|\"\nsheet = \"all\"\n[columns]\n\
+        let toml = "name = \"acme\"\nversion = \"2026-11\"\n[file]\nheader = [3, 4]\ndelimiter = \"|\"\nsheet = \"Loans\"\n[columns]\n\
                     loan_amount = [\"Current Actual UPB\", \"Original UPB\"]\nseller_loan_number = 20\n\
                     property_type = { position = 18, words = { \"1\" = \"sfr\" } }\nltv_ratio = { header = \"OLTV\", unit = \"fraction\" }\n\
                     appraisal_value = { header = \"Value (000)\", times = 1000 }\n\
@@ -394,7 +394,7 @@ mod tests {
         let Profile { id, options, .. } = Profile::parse(toml, "file").unwrap();
         assert_eq!((id.name.as_str(), id.version.as_str(), id.hash.len()), ("acme", "2026-11", 64));
         assert_eq!((options.header, options.delimiter), (HeaderPlace::Rows(vec![3, 4]), Some(b'|')));
-        assert_eq!((options.sheet, options.columns.len()), (Some(SheetChoice::All), 6));
+        assert_eq!((options.sheet, options.columns.len()), (Some("Loans".to_owned()), 6));
         let of = |field: Field| options.columns.iter().find(|column| column.field == field).unwrap();
         assert_eq!(of(Field::SellerLoanNumber).place, ColumnPlace::Position(20));
         assert_eq!(of(Field::LtvRatio).unit, Some(ColumnUnit::Fraction));

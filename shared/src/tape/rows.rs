@@ -273,6 +273,11 @@ pub struct RowsDoNotFit {
 }
 
 impl WidthSurvey {
+    /// Whether a row has been looked at.
+    pub fn has_rows(&self) -> bool {
+        self.rows > 0
+    }
+
     /// Whether more rows do not matter.
     pub fn is_decided(&self) -> bool {
         self.rows >= SURVEYED_ROWS

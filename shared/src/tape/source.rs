@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::xlsx::ReadSeek;
+use super::workbook::ReadSeek;
 
 /// The bytes of one tape. Every `open` starts at the beginning of the same content.
 pub trait TapeSource: Send + Sync {

@@ -93,6 +93,11 @@ impl<'h> Survey<'h> {
         }
     }
 
+    /// Whether a loan has been seen.
+    pub fn has_loans(&self) -> bool {
+        self.widths.has_rows()
+    }
+
     /// Whether more rows do not matter.
     pub fn is_decided(&self) -> bool {
         self.widths.is_decided()

@@ -519,7 +519,7 @@ mod tests {
             fn open_at(&self, offset: u64) -> std::io::Result<Box<dyn Read + Send>> {
                 self.0.open_at(offset)
             }
-            fn open_seekable(&self) -> std::io::Result<Box<dyn super::super::xlsx::ReadSeek>> {
+            fn open_seekable(&self) -> std::io::Result<Box<dyn super::super::workbook::ReadSeek>> {
                 self.0.open_seekable()
             }
         }

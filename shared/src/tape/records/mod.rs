@@ -77,6 +77,8 @@ pub struct RecordBlock {
     pub records: Vec<Record>,
     /// Where the text begins in the tape, in bytes, of a tape whose bytes are its text.
     pub offset: u64,
+    /// Rows of a sheet that it does not show: how many, and the line of the first.
+    pub hidden: Option<(u64, u64)>,
 }
 
 impl RecordBlock {
@@ -85,6 +87,7 @@ impl RecordBlock {
         self.text.clear();
         self.records.clear();
         self.offset = 0;
+        self.hidden = None;
     }
 }
 

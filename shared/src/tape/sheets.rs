@@ -1,0 +1,153 @@
+//! Which worksheet of a workbook is the tape.
+
+use std::borrow::Cow;
+
+use crate::error::{RunError, RunErrorCode, shortened};
+
+use super::{
+    header::{HEADER_ROWS, HeaderSearch, MAX_HEADER_CHARACTERS, Reading},
+    notices::{Notice, NoticeCode},
+    open_sheet,
+    options::TapeOptions,
+    rows::RowLayout,
+    source::TapeSource,
+    survey::{Survey, Surveyed},
+    workbook::{SheetInfo, SheetRow, Workbook, address},
+    workbook_error,
+};
+
+/// How many sheets a message names.
+const NAMED_SHEETS: usize = 10;
+
+/// The worksheet that is the tape, and what was found out about it.
+pub struct ChosenSheet {
+    /// Its place among the worksheets.
+    pub sheet: usize,
+    /// Its name.
+    pub name: String,
+    /// Its header and rows.
+    pub surveyed: Surveyed,
+}
+
+/// A worksheet that has a header.
+struct Candidate {
+    sheet: usize,
+    /// What was found out about it; an error when it cannot be read as a tape.
+    surveyed: Result<Surveyed, RunError>,
+    has_loans: bool,
+}
+
+/// Chooses the worksheet that is read: the one that is named, or the one visible sheet that has a header and a loan, or, where no
+/// visible one has, the one hidden sheet.
+///
+/// # Errors
+/// No sheet has a header, or several have loans; the one that is chosen cannot be read as a tape.
+pub fn choose(source: &dyn TapeSource, workbook: &Workbook, options: &TapeOptions) -> Result<ChosenSheet, RunError> {
+    let sheets = workbook.sheets();
+    let failed = |code, message| RunError::ingest(code, source.name(), None, message);
+    let named = match &options.sheet {
+        None => None,
+        Some(name) => Some(sheets.iter().position(|sheet| sheet.name == *name).ok_or_else(|| {
+            let message = format!("The workbook has no sheet \"{}\". It has: {}.", shown(name), names(sheets.iter()));
+            failed(RunErrorCode::SheetNotFound, message)
+        })?),
+    };
+    let (mut candidates, mut best) = (Vec::new(), HeaderSearch::default());
+    for sheet in named.map_or(0..sheets.len(), |sheet| sheet..sheet + 1) {
+        match look(source, workbook, sheet, options)? {
+            Ok(candidate) => candidates.push(candidate),
+            Err(search) if search.best_score() > best.best_score() => best = search,
+            Err(_) => {}
+        }
+    }
+    let of_kind = |visible: bool, has_loans: bool| {
+        let fits = move |candidate: &&Candidate| sheets[candidate.sheet].visible == visible && candidate.has_loans == has_loans;
+        candidates.iter().filter(fits).map(|candidate| candidate.sheet).collect::<Vec<_>>()
+    };
+    let wanted = [of_kind(true, true), of_kind(false, true), of_kind(true, false), of_kind(false, false)];
+    let Some(wanted) = wanted.into_iter().find(|sheets| !sheets.is_empty()) else { return Err(best.failure(source.name())) };
+    let [chosen] = wanted[..] else {
+        let found: Vec<&SheetInfo> = wanted.iter().map(|sheet| &sheets[*sheet]).collect();
+        let message = format!(
+            "Several worksheets hold loans: {}. Say which one is the tape, as with --sheet \"{}\".",
+            names(found.iter().copied()),
+            shown(&found[0].name)
+        );
+        return Err(failed(RunErrorCode::SeveralSheets, message));
+    };
+    let at = candidates.iter().position(|candidate| candidate.sheet == chosen).unwrap_or_default();
+    let Candidate { sheet, surveyed, .. } = candidates.swap_remove(at);
+    let (info, mut surveyed) = (&sheets[sheet], surveyed?);
+    if !info.visible && named.is_none() {
+        let message = format!("The worksheet \"{}\" is hidden; no visible one has loans, and it was read.", shown(&info.name));
+        surveyed.notices.push(Notice::of_tape(NoticeCode::HiddenSheetRead, message, source.name(), 0));
+    }
+    Ok(ChosenSheet { sheet, name: info.name.clone(), surveyed })
+}
+
+/// Looks at the first rows of a worksheet: for its header, and what stands below.
+fn look(
+    source: &dyn TapeSource,
+    workbook: &Workbook,
+    sheet: usize,
+    options: &TapeOptions,
+) -> Result<Result<Candidate, HeaderSearch>, RunError> {
+    let (mut rows, mut row, mut search) = (open_sheet(source, workbook, sheet)?, SheetRow::default(), HeaderSearch::default());
+    let reading = Reading { source_file: source.name(), options };
+    let mut next = |row: &mut SheetRow| rows.next_row(row).map_err(|error| workbook_error(source, error));
+    let mut found = Ok(None);
+    while next(&mut row)? && row.line <= HEADER_ROWS {
+        let cells: Vec<Cow<'_, str>> = row.cells().map(Cow::Borrowed).collect();
+        found = search.look(&cells, row.line, &reading);
+        if !matches!(found, Ok(None)) {
+            break;
+        }
+    }
+    if matches!(found, Ok(None)) {
+        found = search.joined(&reading);
+    }
+    let found = match found {
+        Ok(None) => return Ok(Err(search)),
+        Ok(Some(found)) => found,
+        Err(error) => return Ok(Ok(Candidate { sheet, surveyed: Err(error), has_loans: true })),
+    };
+    let header_line = found.header.line;
+    let mut survey = Survey::new(source.name(), found, RowLayout { any_width: true, ..RowLayout::default() }, None);
+    // A header of two rows was found at the end: the rows below it are read once more.
+    let mut rows = open_sheet(source, workbook, sheet)?;
+    while !survey.is_decided() && rows.next_row(&mut row).map_err(|error| workbook_error(source, error))? {
+        if row.line > header_line {
+            let cells: Vec<Cow<'_, str>> = row.cells().map(Cow::Borrowed).collect();
+            survey.observe(&cells, row.line);
+        }
+    }
+    let has_loans = survey.has_loans();
+    Ok(Ok(Candidate { sheet, surveyed: survey.finish(), has_loans }))
+}
+
+/// That the columns with a meaning have a value where they have a formula: a workbook that was never calculated has none.
+///
+/// # Errors
+/// [`RunErrorCode::FormulasNotCalculated`], with the address of the cell.
+pub fn check_formulas(source: &dyn TapeSource, row: &SheetRow, mapped: &[bool]) -> Result<(), RunError> {
+    let first = row.uncalculated().iter().find(|column| mapped.get(**column).copied().unwrap_or(false));
+    let Some(column) = first else { return Ok(()) };
+    let message = format!(
+        "The cell {} has a formula that was never calculated. Open the workbook in a spreadsheet, save it there, and send it again.",
+        address(row.line, *column)
+    );
+    Err(RunError::ingest(RunErrorCode::FormulasNotCalculated, source.name(), Some(row.line), message))
+}
+
+fn names<'s>(sheets: impl ExactSizeIterator<Item = &'s SheetInfo>) -> String {
+    let count = sheets.len();
+    let mut names: Vec<String> = sheets.take(NAMED_SHEETS).map(|sheet| format!("\"{}\"", shown(&sheet.name))).collect();
+    if count > NAMED_SHEETS {
+        names.push(format!("and {} more", count - NAMED_SHEETS));
+    }
+    names.join(", ")
+}
+
+fn shown(name: &str) -> Cow<'_, str> {
+    shortened(name, MAX_HEADER_CHARACTERS)
+}

@@ -1,0 +1,251 @@
+//! Spreadsheet workbooks (`.xlsx` and its older and open relatives) as streams of rows of text.
+//!
+//! A workbook comes from outside and nothing in it is believed: `limits.rs` has each bound and its reason. An `.xlsx` is read
+//! in one pass over its unpacked bytes, which looks for what would grow without bound while it looks for cells; its sheets
+//! are never held.
+
+mod biff;
+mod book;
+mod date;
+mod decimal;
+mod error;
+mod format;
+mod limits;
+mod ods;
+mod ods_text;
+mod ole;
+mod package;
+mod records;
+mod row;
+mod sheet;
+mod strings;
+mod styles;
+mod text;
+mod xls;
+mod xlsb;
+mod xml;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io::{Read, Seek, SeekFrom},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use self::{
+    book::XlsxBook,
+    error::{corrupt, mebibytes},
+    limits::MAX_WHOLE_FILE,
+    ods::{OdsBook, OdsSheetReader},
+    package::Package,
+    sheet::SheetReader,
+    xls::{XlsBook, XlsSheetReader},
+    xlsb::BinarySheetReader,
+};
+pub use self::{
+    error::WorkbookError,
+    row::{SheetRow, address},
+};
+
+const OLE_MAGIC: [u8; 8] = [0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1];
+
+/// True when the first bytes of a file are those of a ZIP archive (`.xlsx`, `.xlsb`, `.ods`) or of an OLE compound file
+/// (`.xls`, or an `.xlsx` with a password): [`Workbook::open`] reads the file or says what is wrong with it. Eight bytes are
+/// enough.
+#[must_use]
+pub fn looks_like_workbook(head: &[u8]) -> bool {
+    is_zip(head) || head.starts_with(&OLE_MAGIC)
+}
+
+/// The second and third are an archive without entries and one in several volumes.
+fn is_zip(head: &[u8]) -> bool {
+    [b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"].iter().any(|magic| head.starts_with(*magic))
+}
+
+/// What a workbook is read from: bytes that can be sought and sent to another thread.
+pub trait ReadSeek: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> ReadSeek for T {}
+
+/// The file formats of workbooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkbookFormat {
+    /// Excel since 2007, with macros (`.xlsm`) or without.
+    Xlsx,
+    /// Excel until 2003.
+    Xls,
+    /// Excel's binary workbook.
+    Xlsb,
+    /// OpenDocument spreadsheet.
+    Ods,
+}
+
+impl WorkbookFormat {
+    /// The usual extension, in lower case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Xlsx => "xlsx",
+            Self::Xls => "xls",
+            Self::Xlsb => "xlsb",
+            Self::Ods => "ods",
+        }
+    }
+}
+
+/// A worksheet of a workbook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SheetInfo {
+    /// The name on its tab. No two sheets of a workbook have the same.
+    pub name: String,
+    /// Whether the workbook shows it.
+    pub visible: bool,
+}
+
+/// An open workbook: its list of sheets is read, and what its sheets share, within their bounds; no sheet is read yet.
+pub struct Workbook {
+    book: Book,
+}
+
+/// What is read of a workbook before its sheets.
+enum Book {
+    Xlsx(Arc<XlsxBook>),
+    Xls(Arc<XlsBook>),
+    Ods(OdsBook),
+}
+
+impl Workbook {
+    /// Opens a workbook and lists its worksheets.
+    ///
+    /// # Errors
+    /// Every [`WorkbookError`]; [`WorkbookError::Io`] only for errors that `reader` itself gave.
+    pub fn open(reader: Box<dyn ReadSeek>) -> Result<Self, WorkbookError> {
+        // Libraries meet hostile bytes here; a panic of theirs is a workbook that cannot be read.
+        let opened = catch_unwind(AssertUnwindSafe(|| Self::open_by_content(reader)));
+        let workbook = opened.unwrap_or_else(|_| Err(corrupt("its parts make no sense")))?;
+        if workbook.sheets().is_empty() {
+            return Err(WorkbookError::NoSheet);
+        }
+        Ok(workbook)
+    }
+
+    fn open_by_content(mut reader: Box<dyn ReadSeek>) -> Result<Self, WorkbookError> {
+        let mut head = Vec::new();
+        (&mut reader).take(OLE_MAGIC.len() as u64).read_to_end(&mut head)?;
+        reader.seek(SeekFrom::Start(0))?;
+        if head.starts_with(&OLE_MAGIC) {
+            if let Some(error) = ole::encryption(&mut *reader)? {
+                return Err(error);
+            }
+            return Ok(Self { book: Book::Xls(Arc::new(XlsBook::open(ole::workbook_stream(&read_whole(reader)?)?)?)) });
+        }
+        if !is_zip(&head) {
+            return Err(corrupt("it is not an Excel workbook"));
+        }
+        let package = Package::read(&mut *reader)?;
+        let book = if package.get(ods::CONTENT).is_none() {
+            Book::Xlsx(Arc::new(XlsxBook::open(reader, &package)?))
+        } else if ods::is_spreadsheet(&mut reader, &package)? {
+            Book::Ods(OdsBook::open(reader, &package)?)
+        } else {
+            return Err(WorkbookError::OtherFile { kind: "an OpenDocument file" });
+        };
+        Ok(Self { book })
+    }
+
+    /// The format of the file.
+    #[must_use]
+    pub fn format(&self) -> WorkbookFormat {
+        match &self.book {
+            Book::Xlsx(book) if book.is_binary => WorkbookFormat::Xlsb,
+            Book::Xlsx(_) => WorkbookFormat::Xlsx,
+            Book::Xls(_) => WorkbookFormat::Xls,
+            Book::Ods(_) => WorkbookFormat::Ods,
+        }
+    }
+
+    /// Whether the text of a number says how the sheet shows it where that matters (percent signs, zeros and literals around
+    /// digits). Where it is not, a number reads as the number alone.
+    #[must_use]
+    pub fn formats_are_read(&self) -> bool {
+        true
+    }
+
+    /// The worksheets, hidden ones too, in the workbook's order. Chart sheets, dialog sheets and macro sheets are not among
+    /// them.
+    #[must_use]
+    pub fn sheets(&self) -> &[SheetInfo] {
+        match &self.book {
+            Book::Xlsx(book) => &book.sheets,
+            Book::Xls(book) => &book.sheets,
+            Book::Ods(book) => &book.sheets,
+        }
+    }
+
+    /// Starts reading the rows of the sheet at a place in [`Self::sheets`]. `reader` has the bytes that the workbook was opened
+    /// with. As many sheets as wanted can be read, one after the other or at the same time.
+    ///
+    /// # Errors
+    /// [`WorkbookError::NoSheet`] without such a place; [`WorkbookError::Corrupt`] and [`WorkbookError::Bomb`] when the sheet is
+    /// not in the file or too large by its own account.
+    pub fn rows(&self, sheet: usize, reader: Box<dyn ReadSeek>) -> Result<RowStream, WorkbookError> {
+        let rows = match &self.book {
+            Book::Xlsx(book) if book.is_binary => {
+                Rows::Binary(Box::new(BinarySheetReader::new(Arc::clone(book), sheet, reader)?))
+            }
+            Book::Xlsx(book) => Rows::Xlsx(Box::new(SheetReader::new(Arc::clone(book), sheet, reader)?)),
+            Book::Xls(book) => Rows::Xls(Box::new(XlsSheetReader::new(Arc::clone(book), sheet)?)),
+            Book::Ods(book) => Rows::Ods(Box::new(OdsSheetReader::new(book, sheet, reader)?)),
+        };
+        Ok(RowStream { rows: Some(rows) })
+    }
+}
+
+/// All bytes of an `.xls`, whose records lie anywhere in it.
+fn read_whole(mut reader: Box<dyn ReadSeek>) -> Result<Vec<u8>, WorkbookError> {
+    reader.rewind()?;
+    let mut bytes = Vec::new();
+    reader.take(MAX_WHOLE_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_WHOLE_FILE {
+        return Err(WorkbookError::TooLarge { format: WorkbookFormat::Xls.name(), limit: mebibytes(MAX_WHOLE_FILE) });
+    }
+    Ok(bytes)
+}
+
+/// The rows of a sheet in its order; blank rows, also those of spaces only, are skipped, hidden ones are not.
+pub struct RowStream {
+    /// None at the end, and after an error.
+    rows: Option<Rows>,
+}
+
+enum Rows {
+    Xlsx(Box<SheetReader>),
+    Binary(Box<BinarySheetReader>),
+    Xls(Box<XlsSheetReader>),
+    Ods(Box<OdsSheetReader>),
+}
+
+impl RowStream {
+    /// Fills `row` with the next row; false at the end of the sheet, and after an error.
+    ///
+    /// Only the end of the sheet says that all rows were what the file's checksum says.
+    ///
+    /// # Errors
+    /// [`WorkbookError::Corrupt`], [`WorkbookError::Bomb`], [`WorkbookError::TooLarge`], [`WorkbookError::Io`].
+    pub fn next_row(&mut self, row: &mut SheetRow) -> Result<bool, WorkbookError> {
+        let Some(rows) = &mut self.rows else { return Ok(false) };
+        let read = catch_unwind(AssertUnwindSafe(|| match rows {
+            Rows::Xlsx(rows) => rows.next_row(row),
+            Rows::Binary(rows) => rows.next_row(row),
+            Rows::Xls(rows) => rows.next_row(row),
+            Rows::Ods(rows) => rows.next_row(row),
+        }));
+        let read = read.unwrap_or_else(|_| Err(corrupt("its cells make no sense")));
+        if !matches!(read, Ok(true)) {
+            self.rows = None;
+        }
+        read
+    }
+}
