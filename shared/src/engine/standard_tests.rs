@@ -92,7 +92,8 @@ fn run_tapes(
     let (folder, rules) = (Folder::default(), RuleSet::built_in());
     let destination = Some(&folder as &dyn Destination);
     let irr_target = IrrTarget::DEFAULT;
-    let outcome = how(&Job { tapes: &tapes, options, rules: &rules, irr_target, destination, progress: &|_| {}, tuning }).unwrap();
+    let outcome =
+        how(&Job { tapes: &tapes, options, rules: &rules, irr_target, destination, progress: &|_| {}, tuning }).unwrap();
     let facts = folder.0.lock().unwrap().get(FACTS_FILE).cloned().unwrap();
     (outcome, facts)
 }
@@ -213,8 +214,10 @@ fn a_column_of_dates_with_the_day_first_is_left_as_it_is_written() {
     let told: Vec<&str> = outcome.notices.kept().iter().map(|notice| notice.message.as_str()).collect();
     assert_eq!(
         told,
-        ["origination_date has a day in the month's place: line 3 reads `31/1/2024`. The column was left as it is written. A profile \
-          with date = \"DMY\" reads the day first."]
+        [
+            "origination_date has a day in the month's place: line 3 reads `31/1/2024`. The column was left as it is written. A profile \
+          with date = \"DMY\" reads the day first."
+        ]
     );
     // Where somebody says the order, it holds for all dates.
     let options = TapeOptions { dates: Some(DateOrder::Dmy), ..TapeOptions::default() };
