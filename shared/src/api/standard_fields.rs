@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn every_standard_field_is_described_between_the_canonical_ones_and_the_disposition() {
-        let mut loan = json!({"properties": {"loan_amount": {}, "appraisal_value": {}, "disposition": {}}, "required": ["disposition"]});
+        let mut loan =
+            json!({"properties": {"loan_amount": {}, "appraisal_value": {}, "disposition": {}}, "required": ["disposition"]});
         add(&mut loan);
         let names: Vec<&str> = loan["properties"].as_object().unwrap().keys().map(String::as_str).collect();
         let standard = Field::STANDARD.map(Field::name);
@@ -80,7 +81,10 @@ mod tests {
         let of = |name: &str| loan["properties"][name].clone();
         assert_eq!(of("cltv_ratio")["type"], json!(["number", "string"]));
         assert!(of("cltv_ratio")["description"].as_str().unwrap().starts_with("CLTV, in percent. "));
-        assert_eq!((of("original_term")["type"].clone(), of("original_term")["example"].clone()), (json!(["integer", "string"]), json!(360)));
+        assert_eq!(
+            (of("original_term")["type"].clone(), of("original_term")["example"].clone()),
+            (json!(["integer", "string"]), json!(360))
+        );
         assert_eq!(of("maturity_date")["type"], json!("string"));
         assert_eq!(of("documentation_type")["example"], json!("full"));
     }

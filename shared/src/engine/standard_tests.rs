@@ -92,7 +92,8 @@ fn run_tapes(
     let (folder, rules) = (Folder::default(), RuleSet::built_in());
     let destination = Some(&folder as &dyn Destination);
     let irr_target = IrrTarget::DEFAULT;
-    let outcome = how(&Job { tapes: &tapes, options, rules: &rules, irr_target, destination, progress: &|_| {}, tuning }).unwrap();
+    let outcome =
+        how(&Job { tapes: &tapes, options, rules: &rules, irr_target, destination, progress: &|_| {}, tuning }).unwrap();
     let facts = folder.0.lock().unwrap().get(FACTS_FILE).cloned().unwrap();
     (outcome, facts)
 }
@@ -149,6 +150,18 @@ fn each_kind_is_stored_and_read_back() {
 }
 
 #[test]
+fn what_cannot_be_read_of_both_kinds_of_fields_stands_in_one_object() {
+    let cells = "250000.005,6.5,80,abc,720,sfr,primary,purchase,312500,312500";
+    let tape = format!("{HEADER},CLTV,Orig Bal\nL-1,{cells},x,1.005\nL-2,{GOOD},85,1\n");
+    let (outcome, facts) = run_tapes(&[("t.csv", &tape)], &TapeOptions::default(), ONE, run);
+    let json: Vec<String> = rows(&outcome, facts).iter().map(|row| serde_json::to_string(row).unwrap()).collect();
+    for part in [r#""loan_amount":250000.005,"#, r#""dti_ratio":"abc","#, r#""cltv_ratio":"x","original_balance":1.005,"#] {
+        assert!(json[0].contains(part), "{}", json[0]);
+    }
+    assert!(json[1].contains(r#""cltv_ratio":85,"original_balance":1,"#), "{}", json[1]);
+}
+
+#[test]
 fn tapes_with_and_without_columns_share_row_groups() {
     let with = tape(&["CA,1,1,85,1.25,full,1,2,3,1/2/2024,202402,360,0,0,fixed", "NY,,,,,,,,,,,,,,"]);
     let without = format!("{HEADER}\nN-1,{GOOD}\nN-2,too few\n");
@@ -201,8 +214,10 @@ fn a_column_of_dates_with_the_day_first_is_left_as_it_is_written() {
     let told: Vec<&str> = outcome.notices.kept().iter().map(|notice| notice.message.as_str()).collect();
     assert_eq!(
         told,
-        ["origination_date has a day in the month's place: line 3 reads `31/1/2024`. The column was left as it is written. A profile \
-          with date = \"DMY\" reads the day first."]
+        [
+            "origination_date has a day in the month's place: line 3 reads `31/1/2024`. The column was left as it is written. A profile \
+          with date = \"DMY\" reads the day first."
+        ]
     );
     // Where somebody says the order, it holds for all dates.
     let options = TapeOptions { dates: Some(DateOrder::Dmy), ..TapeOptions::default() };
