@@ -32,7 +32,7 @@ use crate::{
     progress::Meter,
     staging::{Begun, Places, Stage, Staging},
     summary_table::{Shown, summary_table},
-    tapes::{self, FoundTape},
+    tapes::{self, FoundTape, FoundTapes},
 };
 
 /// The largest file that is read as a rule set.
@@ -43,9 +43,9 @@ const MAX_RULE_SET_BYTES: u64 = 1024 * 1024;
 /// # Errors
 /// Arguments that name what is not there; a run that failed.
 pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result<(), CommandError> {
-    let mut tapes = tapes::find(&args.tapes, around)?;
+    let FoundTapes { mut tapes, left_out } = tapes::find(&args.tapes, around)?;
     let rules = args.rule_set.as_deref().map_or_else(|| Ok(RuleSet::built_in()), |file| read_rule_set(file, around))?;
-    let options = options(args)?;
+    let options = TapeOptions { left_out, ..options(args)? };
     let run_id = Uuid::new_v4();
     let places = Places::new(args.out.as_deref(), !args.no_archive, run_id, around);
     let places = (!args.dry_run).then_some(places);

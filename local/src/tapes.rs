@@ -8,9 +8,12 @@ use std::{
 };
 
 use shared::{
-    error::RunError,
+    error::{RunError, RunErrorCode},
     manifest::archived_tape,
+    paths::TAPE_EXTENSIONS,
     tape::{
+        Tape,
+        options::TapeOptions,
         source::{FileSource, TapeSource},
         workbook::looks_like_workbook,
     },
@@ -34,6 +37,15 @@ pub struct FoundTape {
     pub source_file: String,
     /// What standard input held, once it has been read.
     spool: Option<Spool>,
+}
+
+/// The tapes that were named, and the files in their folders that are none.
+#[derive(Debug, Clone)]
+pub struct FoundTapes {
+    /// The tapes.
+    pub tapes: Vec<FoundTape>,
+    /// The names of the other files.
+    pub left_out: Vec<String>,
 }
 
 impl FoundTape {
@@ -66,8 +78,8 @@ impl FoundTape {
 /// # Errors
 /// A tape or a folder that is not there, a folder without a tape, a file that is named twice, a name that an archive
 /// cannot keep.
-pub fn find(given: &[PathBuf], around: &Surroundings) -> Result<Vec<FoundTape>, CommandError> {
-    let mut tapes = Vec::new();
+pub fn find(given: &[PathBuf], around: &Surroundings) -> Result<FoundTapes, CommandError> {
+    let (mut tapes, mut left_out) = (Vec::new(), Vec::new());
     for shown in given {
         if shown == Path::new(STANDARD_INPUT) {
             tapes.push(FoundTape::of_standard_input());
@@ -76,7 +88,7 @@ pub fn find(given: &[PathBuf], around: &Surroundings) -> Result<Vec<FoundTape>, 
         let path = around.locate(shown);
         let metadata = fs::metadata(&path).map_err(|error| not_there(shown, &error))?;
         if metadata.is_dir() {
-            tapes.extend(tapes_of_folder(&path, shown)?);
+            tapes.extend(tapes_of_folder(&path, shown, &mut left_out)?);
         } else if metadata.is_file() {
             tapes.push(found(&path, shown)?);
         } else {
@@ -86,7 +98,7 @@ pub fn find(given: &[PathBuf], around: &Surroundings) -> Result<Vec<FoundTape>, 
     }
     refuse_repeats(&tapes)?;
     name_all(&mut tapes)?;
-    Ok(tapes)
+    Ok(FoundTapes { tapes, left_out })
 }
 
 /// Reads the tape that is to come from standard input, if one is, and names it by what it is.
@@ -140,29 +152,50 @@ fn found(path: &Path, shown: &Path) -> Result<FoundTape, CommandError> {
     Ok(FoundTape { path, file, source_file: String::new(), spool: None })
 }
 
-fn tapes_of_folder(folder: &Path, shown: &Path) -> Result<Vec<FoundTape>, CommandError> {
+/// The tapes of a folder. Its other files are added to `left_out`, but for those that are hidden or none of the user's.
+fn tapes_of_folder(folder: &Path, shown: &Path, left_out: &mut Vec<String>) -> Result<Vec<FoundTape>, CommandError> {
     let failed = |error| not_there(shown, &error);
-    let mut names = Vec::new();
+    let (mut names, mut others) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
-        if is_tape_name(&name) && fs::metadata(folder.join(&name)).is_ok_and(|metadata| metadata.is_file()) {
+        if is_of_a_program(&name) || !fs::metadata(folder.join(&name)).is_ok_and(|metadata| metadata.is_file()) {
+            continue;
+        }
+        if is_tape_name(&name) && !is_text_without_header(&folder.join(&name)) {
             names.push(name);
+        } else {
+            others.push(name.to_string_lossy().into_owned());
         }
     }
     if names.is_empty() {
-        let sentence = format!("There is no tape in the folder {}: its tapes are the files .csv and .xlsx.", shown.display());
+        let known = TAPE_EXTENSIONS.join(", ");
+        let sentence = format!("There is no tape in the folder {}: its tapes are the files {known}.", shown.display());
         return Err(CommandError::Usage(sentence));
     }
     names.sort();
+    others.sort();
+    left_out.extend(others);
     names.iter().map(|name| found(&folder.join(name), &shown.join(name))).collect()
 }
 
-/// Whether a file of a folder is a tape. Hidden files are none, nor are the lock files (`~$…`) of an open workbook.
+/// Whether a file of a folder has the name of a tape.
 fn is_tape_name(name: &OsStr) -> bool {
-    let bytes = name.as_encoded_bytes();
     let extension = Path::new(name).extension().unwrap_or_default();
-    let known = ["csv", "xlsx"].iter().any(|known| extension.eq_ignore_ascii_case(known));
-    known && !bytes.starts_with(b".") && !bytes.starts_with(b"~$")
+    TAPE_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(&known[1..]))
+}
+
+/// Whether a program keeps the file for itself, and nobody has put it there: hidden files, the lock files (`~$…`) of an open workbook.
+fn is_of_a_program(name: &OsStr) -> bool {
+    let bytes = name.as_encoded_bytes();
+    bytes.starts_with(b".") || bytes.starts_with(b"~$") || matches!(bytes, b"Thumbs.db" | b"desktop.ini" | b"profile.toml")
+}
+
+/// Whether a file is called a text and has no header of a tape.
+fn is_text_without_header(path: &Path) -> bool {
+    let is_text = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt"));
+    let Some(source) = FileSource::new(path.to_owned(), String::new()).ok().filter(|_| is_text) else { return false };
+    let opened = Tape::open(&source, &TapeOptions::default());
+    opened.err().is_some_and(|error| matches!(error.code, RunErrorCode::NoHeader | RunErrorCode::EmptyTape | RunErrorCode::NotATape))
 }
 
 fn refuse_repeats(tapes: &[FoundTape]) -> Result<(), CommandError> {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     engine::Outcome,
     error::{Phase, RunError},
-    paths::{PathError, safe_join},
+    paths::{PathError, TAPE_EXTENSIONS, safe_join},
     phases::disposition::Disposition,
     results::csv::OutputFile,
     rules::rule_set::RuleSet,
@@ -44,7 +44,8 @@ pub fn place_of_tape(source_file: &str) -> String {
     as_it_is.unwrap_or_else(|| {
         let digest = Sha256::digest(source_file.as_bytes());
         let hash: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        let extension = if source_file.to_ascii_lowercase().ends_with(".xlsx") { ".xlsx" } else { ".csv" };
+        let name = source_file.to_ascii_lowercase();
+        let extension = TAPE_EXTENSIONS.iter().find(|extension| name.ends_with(**extension)).unwrap_or(&".csv");
         format!("{INPUT_FOLDER}/{hash}{extension}")
     })
 }

@@ -10,7 +10,11 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
 /// The extensions of the files that may be stored, in lower case and with their dot.
-pub const ALLOWED_EXTENSIONS: &[&str] = &[".csv", ".xlsx", ".xls", ".json", ".txt", ".pdf", ".zip", ".toml"];
+pub const ALLOWED_EXTENSIONS: &[&str] =
+    &[".csv", ".xlsx", ".xls", ".json", ".txt", ".pdf", ".zip", ".toml", ".tsv", ".xlsm", ".xlsb", ".ods"];
+
+/// The extensions of the files of a folder that are its tapes. Whether a `.txt` is one, its content says.
+pub const TAPE_EXTENSIONS: [&str; 8] = [".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"];
 
 /// The longest file name that [`sanitize_filename`] returns, in bytes. Common file systems stop at 255; the rest is
 /// room for what a download or an archive may append.

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::{Builder, Uuid};
 
 use crate::{
-    paths::{PathError, safe_join, stored_path},
+    paths::{PathError, TAPE_EXTENSIONS, safe_join, stored_path},
     phases::pricing::IrrTarget,
     rules::rule_set::RuleSetFile,
     storage::{Entry, FileInfo, StorageBackend, StorageError},
@@ -16,8 +16,6 @@ use crate::{
     },
 };
 
-/// The extensions of tapes.
-const TAPE_EXTENSIONS: [&str; 2] = [".csv", ".xlsx"];
 /// The most tapes of one run.
 pub const MAX_TAPES: usize = 1000;
 /// The largest rule set that a run may bring with it, in bytes.
@@ -64,7 +62,8 @@ pub fn request(run_id: Uuid, terms: Terms, tapes: Vec<TapeRef>, now: Timestamp) 
 /// Whether a file of that name is a tape.
 pub fn is_tape(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    TAPE_EXTENSIONS.iter().any(|extension| name.ends_with(extension))
+    // A text may be anything; it is a tape when it is named.
+    TAPE_EXTENSIONS.iter().any(|extension| *extension != ".txt" && name.ends_with(extension))
 }
 
 /// The last part of a key.

@@ -187,7 +187,7 @@ impl<'r> Assembly<'r> {
             results: Turnstile::new(Results {
                 summary: SummaryBuilder::default(),
                 loans: vec![0; job.tapes.len()],
-                notices: Notices::default(),
+                notices: Notices::of_left_out(&job.options.left_out),
                 tapes: notices.into_iter().enumerate(),
                 sink,
             }),

@@ -1,7 +1,7 @@
 //! The content types of the files that the product keeps.
 
 /// By extension.
-const TABLE: [(&str, &str); 9] = [
+const TABLE: [(&str, &str); 13] = [
     (".csv", "text/csv; charset=utf-8"),
     (".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
     (".xls", "application/vnd.ms-excel"),
@@ -10,6 +10,10 @@ const TABLE: [(&str, &str); 9] = [
     (".pdf", "application/pdf"),
     (".zip", "application/zip"),
     (".toml", "application/toml"),
+    (".tsv", "text/tab-separated-values; charset=utf-8"),
+    (".xlsm", "application/vnd.ms-excel.sheet.macroEnabled.12"),
+    (".xlsb", "application/vnd.ms-excel.sheet.binary.macroEnabled.12"),
+    (".ods", "application/vnd.oasis.opendocument.spreadsheet"),
     (".parquet", "application/vnd.apache.parquet"),
 ];
 

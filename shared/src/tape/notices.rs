@@ -40,8 +40,8 @@ pub enum NoticeCode {
     HiddenSheetRead,
     /// Worksheets were left out.
     SheetsLeftOut,
-    /// The number formats of a workbook cannot be read.
-    NumberFormatsNotRead,
+    /// A workbook is in another format than Excel's of today.
+    OtherWorkbookFormat,
     /// A file of the folder was not read.
     FileNotRead,
     /// A weak name was not taken for its field.
@@ -172,6 +172,16 @@ pub struct Notices {
 }
 
 impl Notices {
+    /// Begins with the files that were left out.
+    pub fn of_left_out(files: &[String]) -> Self {
+        let mut notices = Self::default();
+        for file in files {
+            let message = "The file was not read: it is no tape.";
+            notices.add(Notice::of_tape(NoticeCode::FileNotRead, message, file, 0), 1);
+        }
+        notices
+    }
+
     /// Begins the notices of a tape, with what is to be said of it as a whole. Tapes come in their order.
     pub fn begin_tape(&mut self, source_file: &str, notices: &[Notice]) {
         self.end_tape();

@@ -25,6 +25,8 @@ pub struct TapeOptions {
     pub constants: Vec<(Field, String)>,
     /// Headers of columns that are only kept.
     pub ignored: Vec<String>,
+    /// Files beside the tapes, in their folder, that are none.
+    pub left_out: Vec<String>,
 }
 
 impl TapeOptions {

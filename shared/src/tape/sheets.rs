@@ -12,7 +12,7 @@ use super::{
     rows::RowLayout,
     source::TapeSource,
     survey::{Survey, Surveyed},
-    workbook::{SheetInfo, SheetRow, Workbook, address},
+    workbook::{SheetInfo, SheetRow, Workbook, WorkbookFormat, address},
     workbook_error,
 };
 
@@ -81,6 +81,11 @@ pub fn choose(source: &dyn TapeSource, workbook: &Workbook, options: &TapeOption
     if !info.visible && named.is_none() {
         let message = format!("The worksheet \"{}\" is hidden; no visible one has loans, and it was read.", shown(&info.name));
         surveyed.notices.push(Notice::of_tape(NoticeCode::HiddenSheetRead, message, source.name(), 0));
+    }
+    let format = workbook.format();
+    if format != WorkbookFormat::Xlsx {
+        let message = format!("The tape is a workbook in the format .{}; its values are those that were last calculated.", format.name());
+        surveyed.notices.push(Notice::of_tape(NoticeCode::OtherWorkbookFormat, message, source.name(), 0));
     }
     Ok(ChosenSheet { sheet, name: info.name.clone(), surveyed })
 }
