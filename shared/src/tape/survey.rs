@@ -124,6 +124,10 @@ impl<'h> Survey<'h> {
             let row = cells.iter().map(|cell| cell.trim()).collect::<Vec<_>>().join(",");
             self.misfit = Some(shortened(&row, SHOWN_CHARACTERS).into_owned());
         }
+        if !self.layout.any_width && !self.rules.may_be_read(cells) {
+            // Its cells may stand in other columns than theirs.
+            return;
+        }
         let cell = |at: usize| cells.get(at).map_or("", |cell| cell.as_ref());
         for (_, at, detector) in &mut self.units {
             detector.observe(cell(*at), line);
