@@ -8,7 +8,7 @@ use shared::{
     rules::Evidence,
     tape::{
         aliases::Aliases,
-        cell::is_missing,
+        cell::{is_missing, trimmed},
         number::read_cell,
         units::ColumnUnit,
     },
@@ -59,9 +59,9 @@ impl<'t> LoanBuilder<'t> {
     pub fn build(self) -> Loan<'t> {
         let mut loan = Loan::empty(2);
         for (field, text) in Field::CANONICAL.into_iter().zip(self.cells) {
-            let trimmed = text.trim();
+            let trimmed = trimmed(text);
             match field.info().kind {
-                FieldKind::Text => loan.seller_loan_number = (!is_missing(trimmed)).then(|| text.into()),
+                FieldKind::Text => loan.seller_loan_number = (!is_missing(trimmed)).then(|| trimmed.into()),
                 FieldKind::Number(at) => loan.numbers[at] = read_cell(field, text, ColumnUnit::Percent, true),
                 FieldKind::Standard(_) => {}
                 FieldKind::Word(_) if is_missing(trimmed) => {}

@@ -154,7 +154,7 @@ mod test_ltv_ratio_rule {
 
     #[test]
     fn test_valid_ltv() {
-        RULE.passes(&["80", "80.00", "95.5%", " 60 % ", "1.51", "96.999999999"]);
+        RULE.passes(&["80", "80.00", "95.5%", " 60 % ", "1.51 %", "5", "96.999999999"]);
     }
 
     #[test]
@@ -216,7 +216,7 @@ mod test_dti_ratio_rule {
     fn test_exceeds_maximum() {
         for (cell, actual, excess, message) in [
             ("55.50", "55.5", "5.5", "DTI 55.50 % is above the maximum 50.00 % (by 5.50)"),
-            ("1,050%", "1050", "1000", "DTI 1050.00 % is above the maximum 50.00 % (by 1000.00)"),
+            ("1050%", "1050", "1000", "DTI 1050.00 % is above the maximum 50.00 % (by 1000.00)"),
         ] {
             RULE.fails(cell, actual, AT_MOST, excess, message);
         }
@@ -497,7 +497,8 @@ mod test_soft_rules {
         };
         rule.passes(&["6.75", "6.75 %", "1", "1.0", "1.000000000", "15", "15.00%"]);
         rule.fails("0.99", "0.99", ">= 1.0", "0.01", "Note rate 0.99 % is below the minimum 1.00 % (by 0.01)");
-        rule.fails("-2", "-2", ">= 1.0", "3", "Note rate -2.00 % is below the minimum 1.00 % (by 3.00)");
+        rule.fails("0.5 %", "0.5", ">= 1.0", "0.5", "Note rate 0.50 % is below the minimum 1.00 % (by 0.50)");
+        rule.fails("30", "30", "<= 15.0", "15", "Note rate 30.00 % is above the maximum 15.00 % (by 15.00)");
         rule.fails("15.01", "15.01", "<= 15.0", "0.01", "Note rate 15.01 % is above the maximum 15.00 % (by 0.01)");
         let message = "Note rate 15.0000001 % is above the maximum 15.00 % (by 0.0000001)";
         rule.fails("15.0000001", "15.0000001", "<= 15.0", "0.0000001", message);
