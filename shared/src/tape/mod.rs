@@ -53,7 +53,7 @@ enum Layout {
 pub struct TapeMapping {
     /// The tape.
     pub source_file: String,
-    /// `csv` or `xlsx`.
+    /// `csv`, `xlsx`, `xls`, `xlsb` or `ods`.
     pub format: &'static str,
     /// The delimiter, of a CSV tape.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -191,7 +191,9 @@ impl<'s> Tape<'s> {
     pub fn mapping(&self) -> TapeMapping {
         let (format, delimiter, encoding, sheet) = match &self.layout {
             Layout::Csv { delimiter, encoding } => ("csv", Some(char::from(*delimiter)), Some(encoding.get()), None),
-            Layout::Workbook { name, .. } => ("xlsx", None, None, Some(shortened(name, MAX_HEADER_CHARACTERS).into_owned())),
+            Layout::Workbook { workbook, name, .. } => {
+                (workbook.format().name(), None, None, Some(shortened(name, MAX_HEADER_CHARACTERS).into_owned()))
+            }
         };
         let columns = self.header.columns.clone();
         TapeMapping {
