@@ -210,6 +210,9 @@ pub struct RunArgs {
     /// The rules, as a TOML file [default: the built-in ones]
     #[arg(long, value_name = "FILE")]
     pub rule_set: Option<PathBuf>,
+    /// How the seller's tapes are read: a profile as a TOML file, or the name of a preset (asf_rmbs, freddie_sflld)
+    #[arg(long, value_name = "FILE|PRESET")]
+    pub profile: Option<PathBuf>,
     /// The column that holds a field, by its header, such as --map loan_amount="Current UPB"; may be given for several fields
     #[arg(long, value_name = "FIELD=HEADER", value_parser = parse_map)]
     pub map: Vec<(Field, String)>,
