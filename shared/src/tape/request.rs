@@ -34,7 +34,7 @@ pub struct ProfileFile {
 
 /// Why a request cannot be followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RequestError {
+pub enum ReadingError {
     /// The profile has mistakes.
     #[error("The profile has mistakes:\n{0}")]
     Profile(#[from] ProfileMistakes),
@@ -61,12 +61,12 @@ impl ReadingRequest {
     ///
     /// # Errors
     /// The profile has mistakes, or a field is mapped twice.
-    pub fn options(&self) -> Result<(TapeOptions, Option<ProfileId>), RequestError> {
+    pub fn options(&self) -> Result<(TapeOptions, Option<ProfileId>), ReadingError> {
         let (options, id) = match self.profile()? {
             Some(profile) => (profile.options, Some(profile.id)),
             None => (TapeOptions::default(), None),
         };
-        let mut options = options.with_map(&self.map).map_err(RequestError::Map)?;
+        let mut options = options.with_map(&self.map).map_err(ReadingError::Map)?;
         if let Some(sheet) = &self.sheet {
             options.sheet = Some(sheet.clone());
         }
