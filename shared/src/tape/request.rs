@@ -36,7 +36,7 @@ pub struct ProfileFile {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadingError {
     /// The profile has mistakes.
-    #[error("The profile has mistakes:\n{0}")]
+    #[error("The profile has mistakes: {0}")]
     Profile(#[from] ProfileMistakes),
     /// A field is mapped twice.
     #[error("{0}")]
