@@ -453,7 +453,7 @@ fn other_formats_read_like_xlsx() {
         assert_eq!(finished.outcome.summary.total_loans(), loans, "{seed}");
         assert_eq!(
             told(&facts(&finished)[1], "seller_loan_number loan_amount note_rate ltv_ratio"),
-            "L2 | 310000.5 | 6.75 | 97",
+            "L2 | 310000.50 | 6.750000 | 97.000000",
             "{seed}"
         );
     }

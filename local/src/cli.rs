@@ -33,6 +33,12 @@ pub enum Command {
     /// Do a run again from its archive and compare: prints "identical", or what differs
     #[command(after_help = examples::REPLAY)]
     Replay(ReplayArgs),
+    /// List the profiles that come with the program, or show one
+    #[command(after_help = examples::PROFILES)]
+    Profiles {
+        #[command(subcommand)]
+        command: Option<ProfilesCommand>,
+    },
     /// Serve the whole HTTP API on this machine, with its data in a folder
     #[command(after_help = examples::SERVE)]
     Serve(ServeArgs),
@@ -55,6 +61,17 @@ pub enum Command {
         /// The command, such as `run` or `admin create-user`
         #[arg(value_name = "COMMAND")]
         command: Vec<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ProfilesCommand {
+    /// Print the text of a profile, as a beginning for one of your own
+    #[command(after_help = examples::PROFILES_SHOW)]
+    Show {
+        /// The name of the profile
+        #[arg(value_name = "NAME")]
+        name: String,
     },
 }
 
@@ -210,6 +227,9 @@ pub struct RunArgs {
     /// The rules, as a TOML file [default: the built-in ones]
     #[arg(long, value_name = "FILE")]
     pub rule_set: Option<PathBuf>,
+    /// How the seller's tapes are read: a profile as a TOML file, or the name of a preset (asf_rmbs, freddie_sflld)
+    #[arg(long, value_name = "FILE|PRESET")]
+    pub profile: Option<PathBuf>,
     /// The column that holds a field, by its header, such as --map loan_amount="Current UPB"; may be given for several fields
     #[arg(long, value_name = "FIELD=HEADER", value_parser = parse_map)]
     pub map: Vec<(Field, String)>,

@@ -12,6 +12,8 @@ Examples:
   loan-engine run north.csv south.xlsx --irr-target 7.5 --pdate 2026-12-01 -o out
   loan-engine run tapes --rule-set strict.toml --dry-run --strats
   loan-engine run - --format json --no-archive -o out < tape.csv
+  loan-engine run seasoned.csv --map loan_amount='Current UPB' --dry-run
+  loan-engine run sample.txt --profile freddie_sflld -o out
 
 --out holds the results of the last run, or none: a run that begins withdraws the results of the run before it, and a run \
 that fails leaves none. Ctrl-C, SIGTERM and SIGHUP remove what the run had begun; the exit code is then 130, 143 or 129. \
@@ -23,6 +25,15 @@ Examples:
   loan-engine replay archive.zip --threads 4
 
 The exit code is 0 when everything is identical, 1 when something differs or cannot be compared, and 2 when the call was wrong.";
+
+pub const PROFILES: &str = "\
+Examples:
+  loan-engine profiles
+  loan-engine profiles show asf_rmbs";
+
+pub const PROFILES_SHOW: &str = "\
+Examples:
+  loan-engine profiles show freddie_sflld";
 
 pub const SERVE: &str = "\
 Examples:

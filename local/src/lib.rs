@@ -12,6 +12,7 @@ mod examples;
 mod interrupt;
 mod manual;
 mod plain_text;
+mod profiles_command;
 mod progress;
 mod replay;
 mod run_command;
@@ -98,6 +99,7 @@ pub fn main_with(
         Ok(cli) => match cli.command {
             Command::Run(args) => run_command::run(&args, around, out),
             Command::Replay(args) => replay::replay(&args, around, out),
+            Command::Profiles { command } => profiles_command::profiles(command.as_ref(), out),
             Command::Serve(args) => serve::serve(&args, around, out),
             Command::Stores(args) => stores_command::stores(&args, around, out),
             Command::Admin(args) => admin::admin(&args, around, out),

@@ -17,7 +17,11 @@ use shared::{
     rules::rule_set::{RuleSet, RuleSetFile},
     run::{NewRun, Run},
     run_summary::RunSummary,
-    tape::options::TapeOptions,
+    tape::{
+        options::TapeOptions,
+        profile::{MAX_PROFILE_BYTES, PRESETS},
+        request::{ProfileFile, ReadingRequest},
+    },
 };
 use uuid::Uuid;
 
@@ -45,7 +49,9 @@ const MAX_RULE_SET_BYTES: u64 = 1024 * 1024;
 pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result<(), CommandError> {
     let FoundTapes { mut tapes, left_out } = tapes::find(&args.tapes, around)?;
     let rules = args.rule_set.as_deref().map_or_else(|| Ok(RuleSet::built_in()), |file| read_rule_set(file, around))?;
-    let options = TapeOptions { left_out, ..options(args)? };
+    let reading = reading(args, around)?;
+    let (options, profile) = reading.options().map_err(|error| CommandError::Usage(error.to_string()))?;
+    let options = TapeOptions { left_out, ..options };
     let run_id = Uuid::new_v4();
     let places = Places::new(args.out.as_deref(), !args.no_archive, run_id, around);
     let places = (!args.dry_run).then_some(places);
@@ -72,8 +78,9 @@ pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result
         output_dir: places.as_ref().map(|places| places.shown.display().to_string()),
     };
     let mut run = Run::new(new_run, around.clock.now());
+    run.read_with(profile);
     run.start(around.clock.now())?;
-    let work = Work { tapes: &tapes, options: &options, rules: &rules, places: places.as_ref(), book: book.as_ref(), begun: &begun, args };
+    let work = Work { tapes: &tapes, reading: &reading, options: &options, rules: &rules, places: places.as_ref(), book: book.as_ref(), begun: &begun, args };
     match execute(&mut run, &work, around) {
         Ok(outcome) => {
             run.complete(around.clock.now())?;
@@ -103,10 +110,20 @@ pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result
     }
 }
 
-/// How the tapes are to be read, as the arguments say.
-fn options(args: &RunArgs) -> Result<TapeOptions, CommandError> {
-    let mapped = TapeOptions::default().with_map(&args.map).map_err(CommandError::Usage)?;
-    Ok(TapeOptions { sheet: args.sheet.clone(), ..mapped })
+/// What the arguments say of how the tapes are to be read.
+fn reading(args: &RunArgs, around: &Surroundings) -> Result<ReadingRequest, CommandError> {
+    let profile = args.profile.as_deref().map(|shown| read_profile(shown, around)).transpose()?;
+    Ok(ReadingRequest { profile, map: args.map.clone(), sheet: args.sheet.clone() })
+}
+
+/// The profile of a name: a preset, or a file. A file that is called like a preset is `./NAME`.
+fn read_profile(shown: &Path, around: &Surroundings) -> Result<ProfileFile, CommandError> {
+    if let Some((name, toml)) = PRESETS.into_iter().find(|(name, _)| shown == Path::new(name)) {
+        return Ok(ProfileFile { called: name.to_owned(), toml: toml.to_owned() });
+    }
+    let toml = read_toml("profile", shown, MAX_PROFILE_BYTES, around)?;
+    let called = shown.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(ProfileFile { called, toml })
 }
 
 /// Has Ctrl-C, SIGTERM and SIGHUP end the process once what the run had begun is removed.
@@ -139,23 +156,28 @@ pub fn tuning(args: &WorkArgs) -> Tuning {
 }
 
 fn read_rule_set(shown: &Path, around: &Surroundings) -> Result<RuleSet, CommandError> {
-    let usage = |what: String| CommandError::Usage(format!("The rule set {} {what}", shown.display()));
+    let toml = read_toml("rule set", shown, MAX_RULE_SET_BYTES, around)?;
+    let name = shown.file_name().unwrap_or_default().to_string_lossy();
+    RuleSetFile::new(&name, toml)
+        .rules()
+        .map_err(|error| CommandError::Usage(format!("{}, line {}: {}", shown.display(), error.line, error.message)))
+}
+
+/// The text of a TOML file that the arguments name as `what`.
+fn read_toml(what: &str, shown: &Path, most: u64, around: &Surroundings) -> Result<String, CommandError> {
+    let usage = |problem: String| CommandError::Usage(format!("The {what} {} {problem}", shown.display()));
     let mut bytes = Vec::new();
-    let read = File::open(around.locate(shown)).and_then(|file| file.take(MAX_RULE_SET_BYTES + 1).read_to_end(&mut bytes));
+    let read = File::open(around.locate(shown)).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
     read.map_err(|error| usage(format!("cannot be read: {error}. Check its name and folder.")))?;
-    if bytes.len() as u64 > MAX_RULE_SET_BYTES {
-        return Err(usage("is too large for one: it may have up to 1 MiB.".to_owned()));
+    if bytes.len() as u64 > most {
+        return Err(usage(format!("is too large for one: it may have up to {} KiB.", most / 1024)));
     }
     let text = std::str::from_utf8(&bytes).map_err(|error| {
         let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
         usage(format!("is no UTF-8 text in line {line}. Save it as UTF-8."))
     })?;
     // Some editors put a byte order mark in front.
-    let toml = text.trim_start_matches('\u{feff}').to_owned();
-    let name = shown.file_name().unwrap_or_default().to_string_lossy();
-    RuleSetFile::new(&name, toml)
-        .rules()
-        .map_err(|error| CommandError::Usage(format!("{}, line {}: {}", shown.display(), error.line, error.message)))
+    Ok(text.trim_start_matches('\u{feff}').to_owned())
 }
 
 fn refuse_overwriting(tapes: &[FoundTape], places: &Places) -> Result<(), CommandError> {
@@ -171,6 +193,7 @@ fn refuse_overwriting(tapes: &[FoundTape], places: &Places) -> Result<(), Comman
 /// What a run works with.
 struct Work<'r> {
     tapes: &'r [FoundTape],
+    reading: &'r ReadingRequest,
     options: &'r TapeOptions,
     rules: &'r RuleSet,
     /// Where the results go: nowhere, for a dry run.
@@ -204,7 +227,7 @@ fn execute(run: &mut Run, work: &Work<'_>, around: &Surroundings) -> Result<Outc
     if let Some(staging) = staging {
         let archived = !work.args.no_archive;
         staging.archive_outputs(&outcome)?;
-        let manifest = Manifest { archived, ..Manifest::new(run, work.rules, &outcome)? };
+        let manifest = Manifest { archived, reading: work.reading.clone(), ..Manifest::new(run, work.rules, &outcome)? };
         staging.write_manifest(&manifest.to_json()?)?;
         if let Some(book) = work.book {
             book.make(&staging, run, &outcome)?;

@@ -6,7 +6,7 @@ use shared::{
     manifest::MANIFEST_FILE,
     results::summary::{Averages, Summary},
     run::Run,
-    tape::{TapeMapping, text::Fingerprint, units::ColumnUnit},
+    tape::{TapeMapping, options::Origin, text::Fingerprint, units::ColumnUnit},
 };
 
 use crate::{
@@ -101,12 +101,19 @@ fn print_tapes(out: &mut String, outcome: &Outcome) {
     }
     for (tape, Fingerprint { size, .. }) in outcome.mappings.iter().zip(&outcome.inputs) {
         out.push_str(&format!("  {}\n", one_line(&tape.source_file)));
-        let header = format!("header in line {}", tape.header_line);
+        let header = match tape.header_line {
+            0 => "no header".to_owned(),
+            line => format!("header in line {line}"),
+        };
         list(out, "read as", format_of(tape).into_iter().chain([header, format!("{} bytes", count(*size))]));
         let columns = tape.columns.iter();
         let renamed = columns.clone().filter_map(|column| {
             let field = column.field.filter(|field| column.header != field.name())?;
-            Some(format!("{} -> {field}", short_line(&column.header, 40)))
+            Some(match (column.origin, column.position) {
+                (Some(Origin::Constant), _) => format!("{field} is always {}", short_line(&column.header, 40)),
+                (_, Some(position)) if column.header.is_empty() => format!("column {position} -> {field}"),
+                _ => format!("{} -> {field}", short_line(&column.header, 40)),
+            })
         });
         list(out, "renamed", renamed);
         let units = columns.clone().filter_map(|column| {

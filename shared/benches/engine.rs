@@ -52,7 +52,7 @@ fn benches(c: &mut Criterion) {
     let source = MemorySource::new("tape.csv", text.clone().into_bytes());
     let rules = RuleSet::built_in();
     let opened = Tape::open(&source).unwrap();
-    let reader = RowReader::new(&opened, &rules);
+    let reader = RowReader::new(&opened, &rules, &TapeOptions::default());
     let read = || {
         let mut block = RecordBlock::default();
         opened.read(Tuning::default().block_bytes * 4, false, None).unwrap().next_block(&mut block).unwrap();

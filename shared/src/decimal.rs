@@ -116,6 +116,12 @@ impl Decimal {
         self.checked_sub(-other)
     }
 
+    /// `self × other`, exactly; `None` when that has too many digits.
+    pub fn checked_mul(self, other: Self) -> Option<Self> {
+        let ((one, one_scale), (two, two_scale)) = (self.parts(), other.parts());
+        Self::new(one.checked_mul(two)?, one_scale.checked_add(two_scale)?)
+    }
+
     /// `self × tenths / 10`, exactly; `None` when that has too many digits.
     pub fn times_tenths(self, tenths: i128) -> Option<Self> {
         Self::new(self.mantissa().checked_mul(tenths)?, self.scale + 1)

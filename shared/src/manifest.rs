@@ -14,7 +14,7 @@ use crate::{
     results::csv::OutputFile,
     rules::rule_set::RuleSet,
     run::Run,
-    tape::{TapeMapping, text::Fingerprint},
+    tape::{TapeMapping, request::ReadingRequest, text::Fingerprint},
 };
 
 /// The version of this engine.
@@ -70,6 +70,9 @@ pub struct Manifest {
     pub parameters: ManifestParameters,
     /// The rules.
     pub rule_set: ManifestRuleSet,
+    /// What was asked for of how the tapes are read. Most runs ask for nothing, and have none.
+    #[serde(default, skip_serializing_if = "ReadingRequest::is_empty")]
+    pub reading: ReadingRequest,
     /// How each tape was read: its columns and units. A list of [`TapeMapping`] objects, kept as they were written.
     pub column_mapping: Vec<serde_json::Value>,
     /// The tapes, in the order in which their loans come.
@@ -244,6 +247,7 @@ impl Manifest {
                 hash: id.hash,
                 toml: rules.source().map(str::to_owned),
             },
+            reading: ReadingRequest::default(),
             column_mapping: column_mapping(&outcome.mappings)?,
             inputs: inputs.collect(),
             outputs: outputs.collect(),

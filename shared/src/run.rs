@@ -17,6 +17,7 @@ use crate::{
     tape::{
         TapeMapping,
         notices::{Notice, NoticeCode},
+        profile::ProfileId,
     },
 };
 
@@ -150,6 +151,7 @@ pub struct Run {
     total_balance: ExactSum,
     exceptions_count: u64,
     details: RunDetails,
+    profile: Option<ProfileId>,
     ignored_rows: u64,
     superseded_rows: u64,
     notice_counts: BTreeMap<NoticeCode, u64>,
@@ -173,6 +175,7 @@ impl Run {
             total_balance: ExactSum::default(),
             exceptions_count: 0,
             details: RunDetails::default(),
+            profile: None,
             ignored_rows: 0,
             superseded_rows: 0,
             notice_counts: BTreeMap::new(),
@@ -207,6 +210,11 @@ impl Run {
             Some(Phase::Output | Phase::Archive) => Phase::Archive,
             Some(_) => Phase::Output,
         }
+    }
+
+    /// Records the profile that its tapes are read with.
+    pub fn read_with(&mut self, profile: Option<ProfileId>) {
+        self.profile = profile;
     }
 
     /// Takes over what the engine found.
@@ -337,7 +345,7 @@ impl Run {
     fn write<S: Serializer>(&self, serializer: S, details: &RunDetails) -> Result<S::Ok, S::Error> {
         let weekday = usize::from(self.weekday());
         let progress = self.progress.map(|Progress { loans, bytes, total_bytes }| ProgressObject { loans, bytes, total_bytes });
-        let mut run = serializer.serialize_struct("Run", 25)?;
+        let mut run = serializer.serialize_struct("Run", 26)?;
         run.serialize_field("id", &self.origin.run_id)?;
         run.serialize_field("run_id", &self.origin.run_id)?;
         run.serialize_field("status", &self.status)?;
@@ -358,6 +366,7 @@ impl Run {
         run.serialize_field("completed_at", &self.completed_at.map(Moment))?;
         run.serialize_field("created_at", &Moment(self.created_at))?;
         run.serialize_field("rule_set", &self.origin.rule_set)?;
+        run.serialize_field("profile", &self.profile)?;
         run.serialize_field("ignored_rows", &self.ignored_rows)?;
         run.serialize_field("superseded_rows", &self.superseded_rows)?;
         run.serialize_field("notice_counts", &self.notice_counts)?;
@@ -453,7 +462,7 @@ mod tests {
                  \"pdate\":\"2026-02-01\",\"irr_target\":8.25,\"last_phase\":null,\"output_dir\":\"outputs/x\",\"error\":null,\
                  \"progress\":null,\"created_by\":null,\"started_at\":null,\"completed_at\":null,\
                  \"created_at\":\"2026-02-01T23:59:59.500Z\",\
-                 \"rule_set\":{{\"name\":\"built-in\",\"version\":\"1\",\"hash\":\"{hash}\"}},\"ignored_rows\":0,\"superseded_rows\":0,\"notice_counts\":{{}},\"column_mapping\":[],\"notices\":[]}}"
+                 \"rule_set\":{{\"name\":\"built-in\",\"version\":\"1\",\"hash\":\"{hash}\"}},\"profile\":null,\"ignored_rows\":0,\"superseded_rows\":0,\"notice_counts\":{{}},\"column_mapping\":[],\"notices\":[]}}"
             )
         );
     }

@@ -14,6 +14,7 @@ use crate::{
         keys,
         runs::{RunRequest, TapeList, TapeRef},
     },
+    tape::request::ReadingRequest,
 };
 
 /// The most tapes of one run.
@@ -40,6 +41,8 @@ pub struct Terms {
     pub pdate: Option<Date>,
     /// The rule set.
     pub rule_set: Option<RuleSetFile>,
+    /// How the tapes are to be read.
+    pub reading: ReadingRequest,
     /// Whether nothing but the run and its summary is to be kept.
     pub dry_run: bool,
 }
@@ -55,6 +58,7 @@ pub fn request(run_id: Uuid, terms: Terms, tapes: Vec<TapeRef>, now: Timestamp) 
         pdate: terms.pdate,
         tapes: TapeList::Here(tapes),
         rule_set: terms.rule_set,
+        reading: terms.reading,
         dry_run: terms.dry_run,
     }
 }

@@ -90,7 +90,9 @@ impl ExceptionPages {
         from: Option<Place>,
     ) -> Result<Self, ApiError> {
         let scope = caller.scope(Permission::ReadRuns)?;
-        let Some((run_id, at)) = from else { return Ok(Self::new(runs, filter, None, Some(Rest { scope, after: None })).passing_over()) };
+        let Some((run_id, at)) = from else {
+            return Ok(Self::new(runs, filter, None, Some(Rest { scope, after: None })).passing_over());
+        };
         let known = runs.of(caller, run_id).await.map_err(|error| match error {
             ApiError::NotFound(_) => no_place(),
             error => error,
@@ -100,7 +102,17 @@ impl ExceptionPages {
     }
 
     fn new(runs: KnownRuns, filter: ExceptionFilter, current: Option<(Arc<KnownRun>, u64)>, rest: Option<Rest>) -> Self {
-        Self { runs, filter, skip: 0, current, ready: VecDeque::new(), listed: VecDeque::new(), ahead: 1, rest, passes_over: false }
+        Self {
+            runs,
+            filter,
+            skip: 0,
+            current,
+            ready: VecDeque::new(),
+            listed: VecDeque::new(),
+            ahead: 1,
+            rest,
+            passes_over: false,
+        }
     }
 
     fn passing_over(mut self) -> Self {

@@ -14,19 +14,25 @@ use shared::{
         fields::{Fields, FromFields, any},
         objects::RunObject,
         problem::{ApiError, InputError, ProblemObject},
+        values::{NamedTexts, shortened},
     },
     auth::{
         permission::Permission,
         user::{Caller, Scope},
     },
+    loan::Field,
     paths::{Area, PathError, stored_path},
     phases::pricing::IrrTarget,
     rules::rule_set::RuleSetFile,
-    start_run::{MAX_RULE_SET_BYTES, MAX_TAPES, Terms, Wanted, find_file, find_tapes, request},
+    start_run::{MAX_RULE_SET_BYTES, MAX_TAPES, Terms, Wanted, file_name, find_file, find_tapes, request},
     storage::{StorageBackend as _, collect},
     stores::{
         keys,
         runs::{Created, IdempotencyKey, StoredRun},
+    },
+    tape::{
+        profile::{MAX_PROFILE_BYTES, PRESETS},
+        request::{ProfileFile, ReadingRequest},
     },
 };
 use utoipa::ToSchema;
@@ -55,6 +61,18 @@ pub struct StartRun {
     /// `analyst` may choose one.
     #[schema(example = "rules/strict.toml")]
     rule_set: Option<String>,
+    /// How the tapes are read: path of a profile, a TOML file in the area `inputs`, or the name of a preset, `asf_rmbs` or
+    /// `freddie_sflld`. Null or absent: as the tapes say. Only the roles `admin` and `analyst` may choose one.
+    #[schema(example = "freddie_sflld")]
+    profile: Option<String>,
+    /// Columns that hold fields: the name of the field with the header of its column. It beats the profile. Null or absent: the
+    /// headers say. Only the roles `admin` and `analyst` may choose.
+    #[schema(value_type = Option<HashMap<String, String>>, example = json!({"loan_amount": "Current UPB"}))]
+    map: Option<Vec<(Field, String)>>,
+    /// Name of the worksheet to read, of workbooks in which several hold loans. Null or absent: the one that holds loans. Only the
+    /// roles `admin` and `analyst` may choose one.
+    #[schema(example = "Loans")]
+    sheet: Option<String>,
     /// Sales team that owns the run. Null or absent: no team. Only the roles `admin` and `analyst` may choose one: the run of a
     /// member of a sales team belongs to that team.
     sales_team_id: Option<Uuid>,
@@ -69,6 +87,9 @@ impl FromFields for StartRun {
         let folder = fields.optional("folder", any);
         let files = fields.optional("files", |files: &Vec<String>| count(files));
         let rule_set = fields.optional("rule_set", any);
+        let profile = fields.optional("profile", any);
+        let map = fields.optional("map", |map: &NamedTexts| mapped(map).map(drop));
+        let sheet = fields.optional("sheet", any);
         let sales_team_id = fields.optional("sales_team_id", any);
         let dry_run = fields.optional("dry_run", any);
         if matches!((&folder, &files), (Some(Some(_)), Some(Some(_)))) {
@@ -80,10 +101,25 @@ impl FromFields for StartRun {
             folder: folder?,
             files: files?,
             rule_set: rule_set?,
+            profile: profile?,
+            map: map?.and_then(|map| mapped(&map).ok()),
+            sheet: sheet?,
             sales_team_id: sales_team_id?,
             dry_run: dry_run?,
         })
     }
+}
+
+/// The fields that a map names, with their headers, in the order of the fields.
+fn mapped(NamedTexts(map): &NamedTexts) -> Result<Vec<(Field, String)>, String> {
+    let column = |(name, header): &(String, String)| match Field::from_name(name) {
+        None => Err(format!("There is no field `{}`.", shortened(name, 60))),
+        Some(field) if header.trim().is_empty() => Err(format!("The header for `{field}` is empty.")),
+        Some(field) => Ok((field, header.clone())),
+    };
+    let mut columns = map.iter().map(column).collect::<Result<Vec<_>, _>>()?;
+    columns.sort();
+    Ok(columns)
 }
 
 /// The check of a list of tapes.
@@ -142,11 +178,11 @@ impl FromRequest<State> for Order {
         (status = 400, description = "A path is not allowed.", body = ProblemObject),
         (status = 401, body = ProblemObject),
         (status = 403, body = ProblemObject),
-        (status = 404, description = "A tape, the rule set or the sales team does not exist.", body = ProblemObject),
+        (status = 404, description = "A tape, the rule set, the profile or the sales team does not exist.", body = ProblemObject),
         (status = 409, description = "The rule set was replaced while the request read it.", body = ProblemObject),
         (status = 413, body = ProblemObject),
         (status = 415, body = ProblemObject),
-        (status = 422, description = "A value is missing, unknown or out of range, the rule set is not valid, or the key was used for another request.", body = ProblemObject),
+        (status = 422, description = "A value is missing, unknown or out of range, the rule set or the profile is not valid, or the key was used for another request.", body = ProblemObject),
     )
 )]
 pub async fn start_run(
@@ -157,7 +193,8 @@ pub async fn start_run(
 ) -> Result<Response, ApiError> {
     let wait = preferred_wait(&headers);
     let scope = caller.scope(Permission::StartRuns)?;
-    if wanted.rule_set.is_some() || wanted.sales_team_id.is_some() {
+    let chooses_reading = wanted.profile.is_some() || wanted.map.is_some() || wanted.sheet.is_some();
+    if wanted.rule_set.is_some() || wanted.sales_team_id.is_some() || chooses_reading {
         caller.scope(Permission::ChooseTerms)?;
     }
     let today = state.clock.now().to_zoned(TimeZone::UTC).date();
@@ -183,6 +220,7 @@ pub async fn start_run(
         irr_target: wanted.irr_target,
         pdate: wanted.pdate,
         rule_set,
+        reading: state.reading(&root, &wanted).await?,
         dry_run: wanted.dry_run.unwrap_or(false),
     };
     let request = request(Uuid::new_v4(), terms, tapes, state.clock.now());
@@ -206,6 +244,12 @@ struct Meaning {
     folder: Option<String>,
     files: Option<Vec<String>>,
     rule_set: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    map: Option<Vec<(Field, String)>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sheet: Option<String>,
     sales_team_id: Option<Uuid>,
     dry_run: bool,
 }
@@ -234,6 +278,9 @@ impl StartRun {
             folder,
             files,
             rule_set: self.rule_set.as_ref().map(path).transpose()?,
+            profile: self.profile.as_ref().map(path).transpose()?,
+            map: self.map.clone().filter(|map| !map.is_empty()),
+            sheet: self.sheet.clone(),
             sales_team_id: self.sales_team_id,
             dry_run: self.dry_run.unwrap_or(false),
         };
@@ -277,17 +324,47 @@ impl State {
 
     /// A rule set in the inputs, if the file is one.
     async fn rule_set(&self, root: &str, path: &str) -> Result<RuleSetFile, ApiError> {
-        let bad = |sentence: String| ApiError::invalid(InputError::body("rule_set", sentence));
+        let (key, text) = self.input_text(root, path, ("rule_set", "rule set"), MAX_RULE_SET_BYTES).await?;
+        let file = RuleSetFile::new(&key, text);
+        file.rules().map_err(|error| ApiError::invalid(InputError::body("rule_set", error.to_string())))?;
+        Ok(file)
+    }
+
+    /// What is asked for of how the tapes are read.
+    async fn reading(&self, root: &str, wanted: &StartRun) -> Result<ReadingRequest, ApiError> {
+        let profile = match &wanted.profile {
+            None => None,
+            Some(name) => Some(match PRESETS.into_iter().find(|(preset, _)| preset == name) {
+                Some((preset, toml)) => ProfileFile { called: preset.to_owned(), toml: toml.to_owned() },
+                None => {
+                    let (key, toml) = self.input_text(root, name, ("profile", "profile"), MAX_PROFILE_BYTES).await?;
+                    let called = file_name(&key);
+                    ProfileFile { called: called.strip_suffix(".toml").unwrap_or(called).to_owned(), toml }
+                }
+            }),
+        };
+        let request = ReadingRequest { profile, map: wanted.map.clone().unwrap_or_default(), sheet: wanted.sheet.clone() };
+        request.options().map_err(|error| ApiError::invalid(InputError::body("profile", error.to_string())))?;
+        Ok(request)
+    }
+
+    /// A text file in the inputs that a field of the request names: its key and its text.
+    async fn input_text(
+        &self,
+        root: &str,
+        path: &str,
+        (field, what): (&str, &str),
+        most: u64,
+    ) -> Result<(String, String), ApiError> {
+        let bad = |sentence: String| ApiError::invalid(InputError::body(field, sentence));
         let found = find_file(&self.storage, root, path).await?;
-        let (_, key, info) = found.ok_or(ApiError::not_found("The rule set"))?;
-        if info.size > MAX_RULE_SET_BYTES {
-            return Err(bad(format!("The file has {} bytes; a rule set has at most {MAX_RULE_SET_BYTES}.", info.size)));
+        let (_, key, info) = found.ok_or_else(|| ApiError::NotFound(format!("The {what} does not exist.").into()))?;
+        if info.size > most {
+            return Err(bad(format!("The file has {} bytes; a {what} has at most {most}.", info.size)));
         }
         let download = self.storage.get(&key, None, Some(&info.etag)).await?;
-        let bytes = collect(download.body, usize::try_from(MAX_RULE_SET_BYTES).unwrap_or(usize::MAX)).await?;
+        let bytes = collect(download.body, usize::try_from(most).unwrap_or(usize::MAX)).await?;
         let text = String::from_utf8(bytes).map_err(|_| bad("The file is not UTF-8 text.".to_owned()))?;
-        let file = RuleSetFile::new(&key, text);
-        file.rules().map_err(|error| bad(error.to_string()))?;
-        Ok(file)
+        Ok((key, text))
     }
 }

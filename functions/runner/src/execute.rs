@@ -36,7 +36,7 @@ use shared::{
         StoreError, keys,
         runs::{Lease, MAX_ATTEMPTS, ObjectVersion, OutputInfo, RunRequest, Runs, StoredRun, TapeRef},
     },
-    tape::{options::TapeOptions, source::TapeSource, text::RawCopy},
+    tape::{options::TapeOptions, request::ReadingRequest, source::TapeSource, text::RawCopy},
 };
 use uuid::Uuid;
 
@@ -105,6 +105,8 @@ pub(crate) struct Assignment {
     pub(crate) tapes: Vec<TapeRef>,
     pub(crate) irr_target: IrrTarget,
     pub(crate) rules: RuleSet,
+    pub(crate) reading: ReadingRequest,
+    pub(crate) options: TapeOptions,
     pub(crate) dry_run: bool,
 }
 
@@ -246,8 +248,10 @@ impl Worker {
     /// What a run is to do, with its tapes.
     pub(crate) async fn assign(&self, request: RunRequest, rules: RuleSet) -> Result<Assignment, StoreError> {
         let irr_target = request.target().map_err(|error| damaged(&error))?;
+        let (options, _) = request.reading.options().map_err(|error| damaged(&error))?;
         let tapes = self.runs.tapes(&request).await?;
-        Ok(Assignment { run_id: request.run_id, tapes, irr_target, rules, dry_run: request.dry_run })
+        let RunRequest { run_id, reading, dry_run, .. } = request;
+        Ok(Assignment { run_id, tapes, irr_target, rules, reading, options, dry_run })
     }
 
     /// All phases. `stored` is what the results are as soon as they are there, also when something fails afterwards.
@@ -356,9 +360,10 @@ impl Worker {
         let tape = |tape| Box::new(ObjectTape::new(self.storage.clone(), tape, failure.clone())) as Box<dyn TapeSource>;
         let tapes: Vec<Box<dyn TapeSource>> = assignment.tapes.iter().cloned().map(tape).collect();
         let (rules, irr_target, tuning) = (assignment.rules.clone(), assignment.irr_target, self.tuning);
+        let options = assignment.options.clone();
         let worked = tokio::task::spawn_blocking(move || {
             let destination = files.as_deref().map(|files| files as &dyn Destination);
-            work(&Job { tapes: &tapes, options: &TapeOptions::default(), rules: &rules, irr_target, destination, progress: &progress, tuning })
+            work(&Job { tapes: &tapes, options: &options, rules: &rules, irr_target, destination, progress: &progress, tuning })
         });
         let stopped = |error| RunError::internal(Phase::Ingest, format!("The engine stopped: {error}"));
         Ok(worked.await.map_err(stopped)?)
@@ -410,7 +415,7 @@ impl Worker {
             let copied = self.storage.copy(&from, &to, None).await;
             copied.map_err(|error| Stop::storage(Phase::Archive, file.file_name(), error))?;
         }
-        let manifest = Manifest::new(run, &assignment.rules, outcome)?.to_json()?;
+        let manifest = Manifest { reading: assignment.reading.clone(), ..Manifest::new(run, &assignment.rules, outcome)? }.to_json()?;
         let put = self.storage.put_bytes(&format!("{folder}/{MANIFEST_FILE}"), manifest.into(), "application/json").await;
         put.map_err(|error| Stop::storage(Phase::Archive, MANIFEST_FILE, error)).map(drop)
     }

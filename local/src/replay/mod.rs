@@ -12,7 +12,7 @@ use shared::{
     manifest::{Counts, ENGINE_VERSION, Manifest, ManifestFile, archived_output, column_mapping},
     phases::pricing::IrrTarget,
     rules::rule_set::RuleSet,
-    tape::{options::TapeOptions, text::Fingerprint},
+    tape::text::Fingerprint,
 };
 
 use crate::{
@@ -103,12 +103,16 @@ fn run_again(archive: &Archive, args: &ReplayArgs, around: &Surroundings, findin
         .as_str()
         .parse()
         .map_err(|error| CommandError::Failed(format!("The manifest has an IRR target that no run can have: {error}.")))?;
+    let (options, _) = manifest
+        .reading
+        .options()
+        .map_err(|error| CommandError::Failed(format!("The manifest says how to read the tapes, and that cannot be done: {error}")))?;
     let tapes = archive.tapes()?;
     let comparing = Comparing::new(archive.output_paths());
     let meter = Meter::new(around.terminal, tapes.iter().map(|tape| tape.size()).sum());
     let result = engine::run(&Job {
         tapes: &tapes,
-        options: &TapeOptions::default(),
+        options: &options,
         rules: &rules,
         irr_target,
         destination: Some(&comparing),

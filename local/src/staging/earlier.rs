@@ -245,7 +245,8 @@ mod tests {
             fs::create_dir(&staged).unwrap();
             files.iter().map(|name| File::create(staged.join(name)).unwrap()).collect::<Vec<_>>()
         };
-        (begun(1, &[]), begun(2, &[UNHELD_LOCK_FILE]));
+        begun(1, &[]);
+        begun(2, &[UNHELD_LOCK_FILE]);
         let held = begun(3, &[UNHELD_LOCK_FILE]);
         held[0].lock().unwrap();
         begun(4, &["a file of the user"]);

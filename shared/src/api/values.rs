@@ -214,6 +214,33 @@ impl FieldValue for Vec<String> {
     }
 }
 
+/// Texts by the names of members of a JSON object, in its order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedTexts(pub Vec<(String, String)>);
+
+impl FieldValue for NamedTexts {
+    fn expected() -> String {
+        "an object whose values are texts".to_owned()
+    }
+
+    fn from_text(text: &str) -> Result<Self, Vec<BadValue>> {
+        Err(BadValue::text::<Self>(text))
+    }
+
+    fn from_json(json: &RawValue) -> Result<Self, Vec<BadValue>> {
+        let members = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(json.get());
+        let Ok(members) = members else { return Err(BadValue::kind::<Self>(json)) };
+        let (mut texts, mut bad) = (Vec::with_capacity(members.len()), Vec::new());
+        for (name, value) in members {
+            match value {
+                serde_json::Value::String(text) => texts.push((name, text)),
+                _ => bad.push(BadValue { path: vec![name], msg: "Expected text.".to_owned() }),
+            }
+        }
+        if bad.is_empty() { Ok(Self(texts)) } else { Err(bad) }
+    }
+}
+
 /// An enumeration of words, by what serde derives for it: an enum of variants without members.
 pub trait Word: DeserializeOwned {}
 

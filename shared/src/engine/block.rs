@@ -18,9 +18,11 @@ use crate::{
         cell::{content, has_cut_digits, is_clean, is_missing, says_nothing, trimmed},
         header::Header,
         notices::{BlockNotices, NoticeCode},
+        options::TapeOptions,
         number::{self, parse_number, read_cell},
         records::{RecordBlock, shape_of, split_fields, unwrap_line},
         rows::{RowLayout, RowRules},
+        translation::Translation,
         units::ColumnUnit,
     },
 };
@@ -59,6 +61,10 @@ pub struct RowReader<'t> {
     words: [usize; WORDS],
     /// Where the number of units stands, if the tape has it.
     number_of_units: Option<usize>,
+    /// What a profile makes of the cells.
+    translation: Option<Translation>,
+    /// For each word, whether only the words of the profile count.
+    own_words: [bool; WORDS],
     /// The standard fields that the tape has.
     standard: StandardFields,
     /// The columns that are only kept: where they stand, and how they begin as members of a JSON object.
@@ -67,7 +73,7 @@ pub struct RowReader<'t> {
 
 impl<'t> RowReader<'t> {
     /// Reads the rows of a tape.
-    pub fn new(tape: &'t Tape<'_>, rules: &RuleSet) -> Self {
+    pub fn new(tape: &'t Tape<'_>, rules: &RuleSet, options: &TapeOptions) -> Self {
         let header = tape.header();
         let place = |field: Field| header.position(field).unwrap_or(usize::MAX);
         let (units, flag_contradictions) = (header.units(), !rules.accepts_small_percentages());
@@ -87,7 +93,9 @@ impl<'t> RowReader<'t> {
             numbers: Field::NUMERIC.map(place),
             words: Field::WORDED.map(place),
             number_of_units: header.position(Field::NumberOfUnits),
-            standard: StandardFields::new(header, flag_contradictions, tape.dates()),
+            translation: Translation::new(header, options),
+            own_words: Field::WORDED.map(|field| options.has_words(field)),
+            standard: StandardFields::new(header, flag_contradictions, tape.dates(), options),
             kept: kept.map(|(at, column)| (at, json_text(&column.name) + ":")).collect(),
         }
     }
@@ -105,6 +113,13 @@ impl<'t> RowReader<'t> {
     /// Reads the rows of one of so many tapes: messages name the tape where there are several.
     pub fn among(self, tapes: usize) -> Self {
         Self { names_tape: tapes > 1, ..self }
+    }
+
+    /// The cells of a row as a profile says they are read; `None` when they are read as they are.
+    #[inline]
+    fn translated<'c>(&self, cells: &Cells<'c>) -> Option<Vec<Cow<'c, str>>> {
+        let translation = self.translation.as_ref().filter(|_| !matches!(cells, Cells::None))?;
+        Some(translation.apply((0..cells.len()).map(|at| cells.get(at).unwrap_or(""))))
     }
 
     /// The name of the tape, where messages give it.
@@ -190,6 +205,8 @@ pub fn judge_block(
         if terms.store_facts {
             push_kept(&mut judged.facts, &cells, reader, &mut kept);
         }
+        let translated = reader.translated(&cells);
+        let cells = translated.as_deref().map_or(cells, Cells::Split);
         reader.standard.read(&cells, record.line, memos, &mut judged, terms.store_facts);
         let read = QuickRead::new(&cells, reader, memos);
         if first_use.is_none()
@@ -334,7 +351,12 @@ impl QuickRead {
         let vocabularies = Aliases::built_in().vocabularies();
         for at in 0..WORDS {
             let Some((text, span)) = cells.place(reader.words[at]) else { continue };
-            read.codes[at] = memos[at].code(&vocabularies[at], text, span).unwrap_or(Self::NO_WORD);
+            let code = if reader.own_words[at] {
+                vocabularies[at].exact_code(&text[span])
+            } else {
+                memos[at].code(&vocabularies[at], text, span)
+            };
+            read.codes[at] = code.unwrap_or(Self::NO_WORD);
         }
         read
     }

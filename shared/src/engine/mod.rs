@@ -133,7 +133,7 @@ pub struct Outcome {
 pub fn run(job: &Job<'_>) -> Result<Outcome, RunError> {
     let tapes = open_tapes(job)?;
     let notices = tapes.iter().map(|tape| tape.notices().to_vec()).collect();
-    let readers: Vec<RowReader<'_>> = tapes.iter().map(|tape| RowReader::new(tape, job.rules).among(tapes.len())).collect();
+    let readers: Vec<RowReader<'_>> = tapes.iter().map(|tape| RowReader::new(tape, job.rules, job.options).among(tapes.len())).collect();
     let terms = Terms {
         rules: job.rules,
         irr_target: &job.irr_target,

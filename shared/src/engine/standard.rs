@@ -7,6 +7,7 @@ use crate::{
         cell::trimmed,
         header::Header,
         notices::NoticeCode,
+        options::TapeOptions,
         standard::{DateOrder, StandardCell, StandardReader},
     },
 };
@@ -26,11 +27,13 @@ struct StandardPlace {
     reader: StandardReader,
     /// The words of a field that holds words, and the place of its memo.
     words: Option<(&'static Vocabulary, usize)>,
+    /// Whether only the words of the profile count.
+    own_words: bool,
 }
 
 impl StandardFields {
     /// Those of a tape.
-    pub fn new(header: &Header, flag_contradictions: bool, dates: DateOrder) -> Self {
+    pub fn new(header: &Header, flag_contradictions: bool, dates: DateOrder, options: &TapeOptions) -> Self {
         let worded = Field::STANDARD.into_iter().filter(|field| field.info().unit == Unit::Word);
         let memos: Vec<(Field, usize)> = worded.zip(WORDS..).collect();
         let place = |field: Field| {
@@ -39,6 +42,7 @@ impl StandardFields {
                 at: header.position(field)?,
                 reader: StandardReader { field, unit: header.unit(field), flag_contradictions, dates },
                 words: Aliases::built_in().vocabulary(field).zip(memo),
+                own_words: options.has_words(field),
             })
         };
         Self { columns: Field::STANDARD.into_iter().filter_map(place).collect() }
@@ -72,6 +76,7 @@ impl StandardPlace {
         let Some((text, span)) = cells.place(self.at) else { return (StandardCell::Missing, "") };
         let written = &text[span.clone()];
         let cell = match self.words {
+            Some((words, _)) if self.own_words => StandardReader::word(written, words.exact_code(written)),
             Some((words, memo)) => StandardReader::word(written, memos[memo].code(words, text, span)),
             None => self.reader.read(written),
         };

@@ -179,6 +179,12 @@ impl Vocabulary {
         found.or_else(|| self.aliases.get(&fold_word(&split_camel_case(&word)?)).copied())
     }
 
+    /// The place of the canonical word that a cell is, to the letter.
+    pub fn exact_code(&self, written: &str) -> Option<u8> {
+        let at = self.canonical.iter().position(|word| word == written)?;
+        u8::try_from(at).ok()
+    }
+
     /// The canonical words by their place.
     pub fn canonical(&self) -> &[String] {
         &self.canonical

@@ -17,7 +17,7 @@ use super::{
     aliases::{Aliases, Rank},
     meaning::{Meaning, Meanings},
     notices::Notice,
-    options::{Origin, TapeOptions},
+    options::{HeaderPlace, Origin, TapeOptions},
     units::ColumnUnit,
 };
 
@@ -150,7 +150,7 @@ impl Header {
     }
 
     /// The header that a row is, given what its columns mean.
-    fn new(row: &[Cow<'_, str>], line: u64, meanings: &Meanings) -> Self {
+    fn new(row: &[Cow<'_, str>], line: u64, meanings: &Meanings, options: &TapeOptions) -> Self {
         let mut names = Names::default();
         let columns = row.iter().zip(&meanings.columns).enumerate().map(|(at, (header, meaning))| {
             let header = header.trim().to_owned();
@@ -159,9 +159,19 @@ impl Header {
                 None => (None, None, None),
                 Some(Meaning { field, rank, origin }) => (Some(*field), *rank, Some(*origin)),
             };
-            Column { position: Some(at + 1), header, field, name, rank, unit: None, origin }
+            let given = options.columns.iter().find(|column| Some(column.field) == field).and_then(|column| column.unit);
+            Column { position: Some(at + 1), header, field, name, rank, unit: given, origin }
         });
-        Self::of_columns(line, columns.collect())
+        let constants = options.constants.iter().map(|(field, cell)| Column {
+            position: None,
+            header: cell.clone(),
+            field: Some(*field),
+            name: field.name().to_owned(),
+            rank: None,
+            unit: None,
+            origin: Some(Origin::Constant),
+        });
+        Self::of_columns(line, columns.chain(constants).collect())
     }
 }
 
@@ -276,6 +286,11 @@ impl HeaderSearch {
     /// # Errors
     /// The row is the header, and says two things.
     pub fn look(&mut self, row: &[Cow<'_, str>], line: u64, tape: &Reading<'_>) -> Result<Option<FoundHeader>, RunError> {
+        match &tape.options.header {
+            HeaderPlace::Found => {}
+            HeaderPlace::Nowhere => return tape.headerless(row.len()).map(Some),
+            HeaderPlace::Rows(rows) => return self.look_where_told(row, line, rows, tape),
+        }
         let missing = tape.missing(row);
         if missing.is_empty() {
             return tape.header(row, line).map(Some);
@@ -297,6 +312,33 @@ impl HeaderSearch {
             }
         }
         self.above = Some((line, cells));
+        Ok(None)
+    }
+
+    /// Looks at a row where the options say which rows are the header.
+    fn look_where_told(
+        &mut self,
+        row: &[Cow<'_, str>],
+        line: u64,
+        rows: &[u64],
+        tape: &Reading<'_>,
+    ) -> Result<Option<FoundHeader>, RunError> {
+        let cells: Vec<String> =
+            row.iter().map(|cell| shortened(cell.trim(), MAX_HEADER_CHARACTERS + 1).into_owned()).collect();
+        if rows.last() != Some(&line) {
+            if rows.first() == Some(&line) {
+                self.above = Some((line, cells));
+            }
+            return Ok(None);
+        }
+        let cells = self.above.take().map_or_else(|| cells.clone(), |(_, upper)| join(&upper, &cells));
+        let row: Vec<Cow<'_, str>> = cells.iter().map(|cell| Cow::Borrowed(cell.as_str())).collect();
+        let (missing, named) = (tape.missing(&row), tape.named(&row));
+        if missing.is_empty() {
+            return tape.header(&row, line).map(Some);
+        }
+        drop(row);
+        self.best = Some(Candidate { line, named, missing, cells });
         Ok(None)
     }
 
@@ -410,7 +452,22 @@ impl Reading<'_> {
             return Err(failed(code, message));
         }
         let notices = meanings.notices.iter().map(|(code, message)| Notice::of_tape(*code, message.clone(), self.source_file, line));
-        Ok(FoundHeader { header: Header::new(row, line, &meanings), notices: notices.collect() })
+        Ok(FoundHeader { header: Header::new(row, line, &meanings, self.options), notices: notices.collect() })
+    }
+
+    /// The header of a tape without one, whose rows have so many cells.
+    fn headerless(&self, width: usize) -> Result<FoundHeader, RunError> {
+        let row = vec![Cow::Borrowed(""); width];
+        let missing = self.missing(&row);
+        if missing.is_empty() {
+            return self.header(&row, 0);
+        }
+        let names: Vec<&str> = missing.iter().map(|field| field.name()).collect();
+        let message = format!(
+            "The tape has {width} columns and, as the profile says, no header; it does not say where to find {}.",
+            names.join(", ")
+        );
+        Err(RunError::ingest(RunErrorCode::ProfileHeaderAbsent, self.source_file, None, message))
     }
 }
 

@@ -8,13 +8,16 @@ mod not_a_tape;
 pub mod notices;
 pub mod number;
 pub mod options;
+pub mod profile;
 pub mod records;
+pub mod request;
 pub mod rows;
 mod sheets;
 pub mod source;
 pub mod standard;
 mod survey;
 pub mod text;
+pub mod translation;
 pub mod units;
 pub mod window;
 pub mod workbook;
@@ -142,7 +145,7 @@ impl<'s> Tape<'s> {
         let CsvHeader { delimiter, found, unwraps } = find_csv_header(source, &encoding, options)?;
         let header_line = found.header.line;
         let layout = RowLayout { unwraps, ..RowLayout::default() };
-        let mut survey = Survey::new(source.name(), found, layout, options.dates);
+        let mut survey = Survey::new(source.name(), found, layout, options);
         let mut reader = RecordReader::new(TextReader::new(source, &encoding, 128 * 1024, false, None)?, delimiter);
         let mut block = RecordBlock::default();
         while !survey.is_decided() && reader.next_block(&mut block)? {
@@ -161,7 +164,7 @@ impl<'s> Tape<'s> {
         let ChosenSheet { sheet, name, surveyed } = sheets::choose(source, &workbook, options)?;
         let Surveyed { header, layout, notices } = surveyed;
         let file = FileLayout::Workbook { workbook: Box::new(workbook), sheet, name };
-        Ok(Self { source, file, header, rows: layout, notices, dates: DateOrder::default() })
+        Ok(Self { source, file, header, rows: layout, notices, dates: options.dates.unwrap_or_default() })
     }
 
     /// The tape's columns.

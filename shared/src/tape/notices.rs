@@ -146,13 +146,15 @@ impl Tally {
         let field = self.field.map_or_else(String::new, |field| field.to_string());
         match self.code {
             NoticeCode::DecimalLoanNumbers => {
-                format!("{count} loan numbers have a decimal point, as `{text}`; they were kept as they are.")
+                let numbers = if *count == 1 { "number has" } else { "numbers have" };
+                format!("{count} loan {numbers} a decimal point, as `{text}`; kept as written.")
             }
             NoticeCode::UnitsMakeType => {
-                format!("The number of units made the property type of {count} loans another one; the first is `{text}`.")
+                let loans = if *count == 1 { "loan" } else { "loans" };
+                format!("The number of units decides the property type of {count} {loans}; the first is {text}.")
             }
-            NoticeCode::HiddenRows => format!("{count} rows are hidden in the sheet; they were read."),
-            _ => format!("{count} values of {field} could not be read and were kept as written; the first is `{text}`."),
+            NoticeCode::HiddenRows => format!("Hidden rows of the sheet that were read: {count}."),
+            _ => format!("Values of {field} that could not be read and were kept as written: {count}; the first is `{text}`."),
         }
     }
 }

@@ -30,6 +30,11 @@ pub struct TapeOptions {
 }
 
 impl TapeOptions {
+    /// Whether only the words that are given for a field count in its column.
+    pub fn has_words(&self, field: Field) -> bool {
+        self.columns.iter().any(|column| column.field == field && column.words.is_some())
+    }
+
     /// These with columns that somebody names for fields, which beat what a profile says.
     ///
     /// # Errors

@@ -63,7 +63,7 @@ pub struct ProfileMistakes(pub Vec<ProfileMistake>);
 impl fmt::Display for ProfileMistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines: Vec<String> = self.0.iter().map(|mistake| format!("line {}: {}", mistake.line, mistake.message)).collect();
-        f.write_str(&lines.join("\n"))
+        f.write_str(&lines.join("; "))
     }
 }
 

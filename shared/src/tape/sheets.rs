@@ -117,7 +117,7 @@ fn look(
         Err(error) => return Ok(Ok(Candidate { sheet, surveyed: Err(error), has_loans: true })),
     };
     let header_line = found.header.line;
-    let mut survey = Survey::new(source.name(), found, RowLayout { any_width: true, ..RowLayout::default() }, None);
+    let mut survey = Survey::new(source.name(), found, RowLayout { any_width: true, ..RowLayout::default() }, options);
     // A header of two rows was found at the end: the rows below it are read once more.
     let mut rows = open_sheet(source, workbook, sheet)?;
     while !survey.is_decided() && rows.next_row(&mut row).map_err(|error| workbook_error(source, error))? {

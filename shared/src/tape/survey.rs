@@ -14,8 +14,10 @@ use super::{
     header::{FoundHeader, Header},
     notices::{Notice, NoticeCode},
     number::parse_number,
+    options::TapeOptions,
     rows::{RowKind, RowLayout, RowRules, RowsDoNotFit, WidthSurvey, is_unit_row},
-    standard::{DateOrder, has_day_first},
+    standard::has_day_first,
+    translation::Translation,
     units::{MixedUnits, UnitDetector},
 };
 
@@ -35,6 +37,7 @@ pub struct Survey<'h> {
     units: Vec<(Field, usize, UnitDetector)>,
     weak: Vec<Weak>,
     dates: Vec<DateColumn>,
+    translation: Option<Translation>,
     /// Whether the row below the header has been seen.
     begun: bool,
     /// The first row with another number of fields than the header, for an error.
@@ -69,13 +72,13 @@ pub struct Surveyed {
 }
 
 impl<'h> Survey<'h> {
-    /// A survey of the rows below a header. `dates` is the order of dates, where somebody has said it.
-    pub fn new(source_file: &'h str, found: FoundHeader, layout: RowLayout, dates: Option<DateOrder>) -> Self {
+    /// A survey of the rows below a header. `options` are what somebody says of it.
+    pub fn new(source_file: &'h str, found: FoundHeader, layout: RowLayout, options: &TapeOptions) -> Self {
         let FoundHeader { header, notices } = found;
         let detector = |(field, at): (Field, usize)| (field, at, UnitDetector::new(field));
         let given = |field: Field| header.position(field).and_then(|at| header.columns.get(at)).is_some_and(|column| column.unit.is_some());
         let weak = header.columns.iter().enumerate().filter(|(_, column)| column.rank == Some(Rank::Weak));
-        let in_doubt = Field::STANDARD.into_iter().filter(|field| field.info().unit == Unit::Date && dates.is_none());
+        let in_doubt = Field::STANDARD.into_iter().filter(|field| field.info().unit == Unit::Date && options.dates.is_none());
         let dates =
             in_doubt.filter_map(|field| Some(DateColumn { field, at: header.position(field)?, values: 0, day_first: None }));
         Self {
@@ -84,6 +87,7 @@ impl<'h> Survey<'h> {
             units: header.percentages().filter(|(field, at)| *at < header.width() && !given(*field)).map(detector).collect(),
             weak: weak.filter_map(|(at, column)| Some(Weak { field: column.field?, at, values: 0, readable: 0 })).collect(),
             rules: RowRules::new(&header, RowLayout { any_width: true, ..layout }),
+            translation: Translation::new(&header, options),
             header,
             notices,
             layout,
@@ -128,6 +132,8 @@ impl<'h> Survey<'h> {
             // Its cells may stand in other columns than theirs.
             return;
         }
+        let translated = self.translation.as_ref().map(|translation| translation.apply(cells.iter().map(|cell| cell.as_ref())));
+        let cells = translated.as_deref().unwrap_or(cells);
         let cell = |at: usize| cells.get(at).map_or("", |cell| cell.as_ref());
         for (_, at, detector) in &mut self.units {
             detector.observe(cell(*at), line);

@@ -24,7 +24,7 @@ pub fn plan(job: &Job<'_>, part_bytes: u64, store: &dyn PartStore) -> Result<Pla
     if !tapes.iter().all(Tape::can_be_split) {
         return Ok(Planned::Whole);
     }
-    let readers: Vec<RowReader<'_>> = tapes.iter().map(|tape| RowReader::new(tape, job.rules)).collect();
+    let readers: Vec<RowReader<'_>> = tapes.iter().map(|tape| RowReader::new(tape, job.rules, job.options)).collect();
     let cutter = Cutter {
         part_bytes,
         sizes: job.tapes.iter().map(|source| source.size()).collect(),

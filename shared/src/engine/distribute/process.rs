@@ -42,7 +42,7 @@ pub fn process(job: &Job<'_>, plan: &Plan, part: usize, store: &dyn PartStore) -
         plan,
         names: plan.tapes.iter().map(|tape| tape.source_file.clone()).collect(),
         part: planned,
-        reader: RowReader::new(&tape, job.rules).among(plan.tapes.len()),
+        reader: RowReader::new(&tape, job.rules, job.options).among(plan.tapes.len()),
         hasher: NumberHasher::random(),
         feed: Feed::new((tape.read_within(job.tuning.block_bytes, *start..*end, *line)?, 0)),
         rows: Turnstile::new(Rows { next: 0, repeats: repeats_of(planned, part, store)?, used: 0 }),

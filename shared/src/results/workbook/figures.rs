@@ -5,6 +5,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use crate::loan::Field;
+
 /// A run and what it found. Its numbers are the digits of the JSON.
 pub struct DecidedRun {
     pub(super) run: RunFigures,
@@ -48,6 +50,13 @@ pub struct TapeFigures {
 pub struct ColumnFigures {
     pub name: String,
     pub field: Option<String>,
+}
+
+impl ColumnFigures {
+    /// Whether rules read the column.
+    pub fn is_judged(&self) -> bool {
+        self.field.as_deref().and_then(Field::from_name).is_some_and(Field::is_canonical)
+    }
 }
 
 #[derive(Deserialize)]

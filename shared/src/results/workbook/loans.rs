@@ -6,7 +6,7 @@ use crate::{
     decimal::{Decimal, ExactSum},
     facts::{
         EXCEPTIONS_FILE, FACTS_FILE,
-        read::{ExceptionFilter, ExceptionRow, FactFilter, FactRow, RangeReader, ReadError, StoredNumber},
+        read::{ExceptionFilter, ExceptionRow, FactFilter, FactRow, RangeReader, ReadError, StoredNumber, StoredValue},
     },
     loan::{Field, FieldKind, Unit},
     phases::disposition::Disposition,
@@ -203,17 +203,34 @@ fn messages(exceptions: &[ExceptionRow], severity: Severity) -> String {
     of_severity.map(|exception| exception.message.as_str()).collect::<Vec<_>>().join("\n")
 }
 
-/// Writes the cells of the columns that are only kept, each below the name of its column.
+/// Writes the cells of the columns that no rule reads, each below the name of its column.
 fn write_kept(row: &mut Row<'_>, loan: &FactRow, tapes: &TapeOrder<'_>, columns: usize) {
-    let cells = loan.source_columns.iter();
-    let mut cells: Vec<(usize, &str)> =
-        cells.filter_map(|(name, cell)| Some((tapes.kept_place(name)?, cell.as_str()))).filter(|(at, _)| *at < columns).collect();
+    enum Cell<'c> {
+        Kept(&'c str),
+        Standard(Field, &'c StoredValue),
+    }
+    let kept = loan.source_columns.iter().map(|(name, cell)| (name.as_str(), Cell::Kept(cell)));
+    let standard = loan.standard.iter().map(|(field, value)| (field.name(), Cell::Standard(*field, value)));
+    let cells = kept.chain(standard).filter_map(|(name, cell)| Some((tapes.kept_place(name)?, cell)));
+    let mut cells: Vec<(usize, Cell<'_>)> = cells.filter(|(at, _)| *at < columns).collect();
     cells.sort_by_key(|(at, _)| *at);
     let mut next = 0;
     for (at, cell) in cells {
         (next..at).for_each(|_| row.skip());
-        row.text(CellStyle::Plain, cell);
+        match cell {
+            Cell::Kept(text) => row.text(CellStyle::Plain, text),
+            Cell::Standard(field, value) => write_standard(row, field, value),
+        }
         next = at + 1;
+    }
+}
+
+fn write_standard(row: &mut Row<'_>, field: Field, value: &StoredValue) {
+    match value {
+        StoredValue::Number(number) => row.decimal(style_of(field.info().unit), *number),
+        StoredValue::Whole(number) => row.number(CellStyle::Whole, &number.to_string()),
+        StoredValue::Date(date) => row.text(CellStyle::Plain, &date.to_string()),
+        StoredValue::Word(text) | StoredValue::Unreadable(text) => row.text(CellStyle::Plain, text),
     }
 }
 

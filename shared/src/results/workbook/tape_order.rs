@@ -1,4 +1,4 @@
-//! The tapes of a run: in which order their loans come, and which of their columns are only kept.
+//! The tapes of a run: in which order their loans come, and which of their columns no rule reads.
 
 use std::collections::{HashMap, hash_map::Entry};
 
@@ -20,7 +20,7 @@ impl<'r> TapeOrder<'r> {
     pub fn new(tapes: &'r [TapeFigures]) -> Self {
         let places = tapes.iter().enumerate().map(|(at, tape)| (tape.source_file.as_str(), at)).collect();
         let (mut kept, mut kept_places) = (Vec::new(), HashMap::new());
-        for column in tapes.iter().flat_map(|tape| &tape.columns).filter(|column| column.field.is_none()) {
+        for column in tapes.iter().flat_map(|tape| &tape.columns).filter(|column| !column.is_judged()) {
             if let Entry::Vacant(vacant) = kept_places.entry(column.name.as_str()) {
                 vacant.insert(kept.len());
                 kept.push(column.name.as_str());

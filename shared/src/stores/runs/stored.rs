@@ -14,6 +14,7 @@ use crate::{
         StoreError, keys,
         table::{Item, document_of, item_of, json_of, number_of},
     },
+    tape::request::{ReadingError, ReadingRequest},
 };
 
 /// The attribute that says how a run stands.
@@ -45,6 +46,9 @@ pub struct RunRequest {
     pub tapes: TapeList,
     /// The rule set; the built-in one without it.
     pub rule_set: Option<RuleSetFile>,
+    /// How the tapes are to be read, beyond what they say themselves.
+    #[serde(default, skip_serializing_if = "ReadingRequest::is_empty")]
+    pub reading: ReadingRequest,
     /// Whether nothing but the run and its summary is kept.
     pub dry_run: bool,
 }
@@ -100,6 +104,9 @@ pub enum RequestError {
     /// Its rules.
     #[error(transparent)]
     RuleSet(#[from] RuleSetError),
+    /// How its tapes are to be read.
+    #[error(transparent)]
+    Reading(#[from] ReadingError),
 }
 
 impl RunRequest {
@@ -125,7 +132,9 @@ impl RunRequest {
             rule_set: self.rules()?.id(),
             output_dir: (!self.dry_run).then(|| keys::outputs(self.run_id)),
         };
-        Ok(Run::new(origin, self.created_at))
+        let mut run = Run::new(origin, self.created_at);
+        run.read_with(self.reading.options()?.1);
+        Ok(run)
     }
 
     /// The target, read.
