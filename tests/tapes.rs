@@ -1428,7 +1428,7 @@ mod rules {
         ] {
             for text in passes {
                 let finished = run_cell(column, text);
-                assert_eq!((bought(&finished).len(), found(&finished).len()), (2, 0), "{column} {text}");
+                assert_eq!((bought(&finished).len(), found(&finished).len()), (3, 0), "{column} {text}");
             }
         }
     }
