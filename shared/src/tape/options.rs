@@ -25,6 +25,8 @@ pub struct TapeOptions {
     pub constants: Vec<(Field, String)>,
     /// Headers of columns that are only kept.
     pub ignored: Vec<String>,
+    /// How numbers are written, where it is not as in `1,234.56`.
+    pub numbers: Option<NumberStyle>,
     /// Files beside the tapes, in their folder, that are none.
     pub left_out: Vec<String>,
 }
@@ -69,6 +71,15 @@ pub enum HeaderPlace {
     Nowhere,
     /// On one row, or joined of two.
     Rows(Vec<u64>),
+}
+
+/// How numbers are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NumberStyle {
+    /// What parts the whole from the decimals.
+    pub decimal: char,
+    /// What stands between thousands.
+    pub thousands: char,
 }
 
 /// Where one field is.

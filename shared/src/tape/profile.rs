@@ -13,7 +13,8 @@ use crate::{decimal::Decimal, loan::{Field, FieldKind, Unit}};
 
 use super::{
     aliases::{Aliases, fold_header},
-    options::{ColumnPlace, FieldColumn, HeaderPlace, Origin, TapeOptions},
+    options::{ColumnPlace, FieldColumn, HeaderPlace, NumberStyle, Origin, TapeOptions},
+    standard::DateOrder,
     text::Encoding,
     units::ColumnUnit,
 };
@@ -169,10 +170,12 @@ impl ProfileReader<'_> {
 
     /// A word of a few that are known.
     fn one_of<T: Copy>(&mut self, value: &Value<'_>, name: &str, known: &[(&str, T)]) -> Option<T> {
-        let word = self.text(value, name)?;
-        let found = known.iter().find(|(of, _)| *of == word).map(|(_, value)| *value);
+        let found = match value.get_ref() {
+            DeValue::String(word) => known.iter().find(|(of, _)| of == word).map(|(_, value)| *value),
+            _ => None,
+        };
         if found.is_none() {
-            let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
+            let words: Vec<String> = known.iter().map(|(word, _)| format!("\"{word}\"")).collect();
             self.mistake(value.span(), format!("`{name}` must be one of {}", words.join(", ")));
         }
         found
@@ -200,8 +203,26 @@ impl ProfileReader<'_> {
                 ];
                 self.options.encoding = self.one_of(value, "encoding", &known);
             }
+            "date" => {
+                let known = [("MDY", DateOrder::Mdy), ("DMY", DateOrder::Dmy), ("MMYYYY", DateOrder::MonthYear)];
+                self.options.dates = self.one_of(value, "date", &known);
+            }
+            "decimal" => {
+                let known = [(",", NumberStyle { decimal: ',', thousands: '.' }), (".", NumberStyle { decimal: '.', thousands: ',' })];
+                if let Some(style) = self.one_of(value, "decimal", &known) {
+                    let thousands = self.options.numbers.map_or(style.thousands, |numbers| numbers.thousands);
+                    self.options.numbers = Some(NumberStyle { thousands, ..style });
+                }
+            }
+            "thousands" => {
+                let known = [(".", '.'), (",", ','), (" ", ' '), ("'", '\'')];
+                if let Some(thousands) = self.one_of(value, "thousands", &known) {
+                    let decimal = self.options.numbers.map_or(if thousands == ',' { '.' } else { ',' }, |numbers| numbers.decimal);
+                    self.options.numbers = Some(NumberStyle { decimal, thousands });
+                }
+            }
             "sheet" => self.options.sheet = self.text(value, "sheet"),
-            _ => self.unknown(key, "header, delimiter, encoding, sheet"),
+            _ => self.unknown(key, "header, delimiter, encoding, sheet, decimal, thousands, date"),
         }
     }
 
@@ -247,6 +268,9 @@ impl ProfileReader<'_> {
                         "position" => place = self.position(value, "position").map(|at| ColumnPlace::Position(at as usize)),
                         "unit" => unit = self.unit(field, value),
                         "times" => times = self.times(field, value),
+                        "missing" if field == Field::SellerLoanNumber => {
+                            self.mistake(key.span(), "`missing` is for numbers and words, not for the loan number".to_owned());
+                        }
                         "missing" => missing = self.texts(value, "missing"),
                         "words" => words = Some(self.words(field, value)),
                         _ => self.unknown(key, "header, position, unit, times, missing, words"),
@@ -357,6 +381,9 @@ impl ProfileReader<'_> {
             if self.options.columns.iter().any(|column| column.field == field) {
                 self.mistake(span_of(field, "constants"), format!("`{field}` has a column and a constant: keep one of them"));
             }
+        }
+        if self.options.numbers.is_some_and(|numbers| numbers.decimal == numbers.thousands) {
+            self.mistake(0..0, "`decimal` and `thousands` cannot be the same".to_owned());
         }
         if self.options.header == HeaderPlace::Nowhere {
             let named = |column: &&FieldColumn| matches!(column.place, ColumnPlace::Headers(_));

@@ -326,3 +326,163 @@ impl WidthSurvey {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tape::{
+        header::{HeaderSearch, Reading},
+        options::TapeOptions,
+    };
+
+    const HEADER: &str = "Loan Number,Loan Amount,Note Rate,LTV,FICO,Property Type,Appraised Value,County";
+
+    fn row(line: &str) -> Vec<Cow<'_, str>> {
+        line.split(',').map(Cow::Borrowed).collect()
+    }
+
+    fn header(line: &str) -> Header {
+        let reading = Reading { source_file: "t.csv", options: &TapeOptions::default() };
+        HeaderSearch::default().look(&row(line), 1, &reading).unwrap().unwrap().header
+    }
+
+    fn kind(line: &str) -> RowKind {
+        RowRules::new(&header(HEADER), RowLayout::default()).kind(&row(line), 7, true)
+    }
+
+    fn misfit(found: u32) -> RowKind {
+        RowKind::Misfit(MalformedReason::FieldCount { expected: 8, found })
+    }
+
+    #[test]
+    fn totals_and_marks_are_no_loans() {
+        for line in [
+            "Total,758000,7.1,74,710,,,",
+            "Grand Total:,758000,,,,,,",
+            "ARM Total,758000,,,,,,",
+            "Subtotal 3 loans,758000,,,,,,",
+            "Totals (1234 loans),,,,,,,",
+            "WEIGHTED AVERAGE,,7.1,74,710,,,",
+            "Avg,,7.1,,,,,",
+            "Count: 3,,,,,,,",
+            ",758000,,,,Total,,",
+            ",758000,,,,,,Sub-total of pool",
+            "(3 rows affected),,,,,,,",
+            "Prepared by the seller,,,,,,,",
+            "---,---,---,---,---,---,---,---",
+            "***,,,,,,,",
+            "TRL,3,758000,,,,,",
+            "hdr,2026,,,,,,",
+            "EOF,,,,,,,",
+            "\u{1a},,,,,,,",
+            "\0\0\0,,,,,,,",
+            ",,,,,Source: seller,,",
+        ] {
+            assert_eq!(kind(line), RowKind::NotALoan, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_may_be_a_loan_is_one() {
+        for line in [
+            "1001,250000,6.5,80,720,SFR,312500,Cook",
+            "Total-1,250000,6.5,80,720,SFR,312500,Cook",
+            "Mini 7,250000,6.5,80,720,SFR,312500,Cook",
+            "Average Joe LLC 12,250000,6.5,80,720,SFR,,",
+            "SUM1,250000,6.5,80,720,SFR,,",
+            ",250000,6.5,80,720,SFR,312500,Cook",
+            "1001,,,,,,,",
+            "N/A,250000,6.5,80,720,SFR,,",
+            "1002,250000,6.5,80,720,SFR,,Total County",
+            "count,7,250000,,,,,x",
+        ] {
+            let expected = if line.starts_with("count") { RowKind::NotALoan } else { RowKind::Loan };
+            assert_eq!(kind(line), expected, "{line}");
+        }
+        for line in [",,,,,,,", " ,\u{a0},\t,,,,,", "\u{feff},,,,,,,"] {
+            assert_eq!(kind(line), RowKind::Blank, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_again_is_told_from_another_one() {
+        for (line, expected) in [
+            (HEADER, RowKind::HeaderAgain),
+            ("loan_number,LOAN AMOUNT,Note-Rate,ltv,fico,Property  Type,Appraised Value,county", RowKind::HeaderAgain),
+            ("Loan Number,Loan Amount,LTV,Note Rate,FICO,Property Type,Appraised Value,County", RowKind::SecondHeader),
+            ("Loan Number,,,,,,,", RowKind::SecondHeader),
+            ("A-1,UPB,Rate,LTV,FICO,,,", RowKind::SecondHeader),
+            ("ID,250000,6.5,80,720,SFR,,", RowKind::SecondHeader),
+            ("1001,250000,6.5,80,720,SFR,312500,ID", RowKind::Loan),
+        ] {
+            assert_eq!(kind(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_row_may_lack_what_is_optional_and_nothing_else() {
+        for (line, expected) in [
+            ("1001,250000,6.5,80,720,SFR,312500", RowKind::ShortLoan),
+            ("1001,250000,6.5,80,720,SFR", RowKind::ShortLoan),
+            ("1001,250000,6.5,80,720", misfit(5)),
+            ("1001,250000,6.5,80,720,SFR,312500,Cook,", misfit(9)),
+            ("1001,250000,6.5,80,720,SFR,312500,Cook,x", misfit(9)),
+        ] {
+            assert_eq!(kind(line), expected, "{line}");
+        }
+        let rules = RowRules::new(&header(HEADER), RowLayout { more: 1, ..RowLayout::default() });
+        assert_eq!(rules.kind(&row("1,250000,6.5,80,720,SFR,312500,Cook,"), 7, true), RowKind::Loan);
+        assert_eq!(rules.kind(&row("1,250000,6.5,80,720,SFR,312500,Cook,x"), 7, true), misfit(9));
+        assert_eq!(rules.kind(&row("1,250000,6.5,80,720,SFR"), 7, false), misfit(6), "it ends without a line end");
+        // The score may have been cut, unless all behind it are only kept.
+        let score_last = header("Loan Number,Loan Amount,Note Rate,LTV,Property Type,FICO,Appraised Value");
+        let rules = RowRules::new(&score_last, RowLayout::default());
+        assert!(matches!(rules.kind(&row("1,250000,6.5,80,SFR,72"), 7, true), RowKind::Misfit(_)));
+        let kept_last = header("Loan Number,Loan Amount,Note Rate,LTV,Property Type,FICO,County");
+        assert_eq!(RowRules::new(&kept_last, RowLayout::default()).kind(&row("1,250000,6.5,80,SFR,720"), 7, true), RowKind::ShortLoan);
+    }
+
+    #[test]
+    fn a_row_that_is_plainly_a_loan_is_one_by_all_rules() {
+        let rules = RowRules::new(&header(HEADER), RowLayout::default());
+        let numbers = ["1001", "L-7", "Total 3", "Total", "A/7", "HDR1", "x", "", "=\"7\"", " 7", "é7", "1E+11", "7.0"];
+        for number in numbers {
+            for amount in ["250000", "$5", "UPB", "", "-5", "0"] {
+                let line = format!("{number},{amount},6.5,80,720,SFR,1,Cook");
+                let cells = row(&line);
+                if rules.is_plainly_a_loan(|at| cells[at].as_ref()) {
+                    assert_eq!(rules.kind(&cells, 7, true), RowKind::Loan, "{line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn widths_are_those_of_most_rows() {
+        let (header, mut layout) = (header(HEADER), RowLayout::default());
+        let survey = |rows: &[(&str, usize)]| {
+            let mut survey = WidthSurvey::default();
+            for (line, count) in rows {
+                (0..*count).for_each(|_| survey.observe(&row(line), header.width(), 3));
+            }
+            survey
+        };
+        let (fits, one_more) = ("1,2,3,4,5,6,7,8", "1,2,3,4,5,6,7,8,");
+        survey(&[(one_more, 3), (fits, 2)]).decide(&header, &mut layout).unwrap();
+        assert_eq!(layout.more, 1);
+        let mut layout = RowLayout::default();
+        survey(&[(one_more, 2), (fits, 2)]).decide(&header, &mut layout).unwrap();
+        assert_eq!(layout, RowLayout::default());
+        let error = survey(&[("1,2,3,4,5,6,7,8,9", 3), (fits, 2)]).decide(&header, &mut layout).unwrap_err();
+        assert_eq!(error, RowsDoNotFit { found: 9, misfits: 3, rows: 5, line: 3 });
+        survey(&[("1,2,3,4,5,6", 3)]).decide(&header, &mut layout).unwrap();
+        assert!(survey(&[("1,2,3,4,5", 3)]).decide(&header, &mut layout).is_err());
+    }
+
+    #[test]
+    fn a_row_of_units_is_recognized() {
+        for (line, units) in [("text,$,%,%,number,text,$,text", true), (",$,(%),,,,,", true), ("1,$,%,,,,,", false), (",,,", false)] {
+            assert_eq!(is_unit_row(&row(line)), units, "{line}");
+        }
+    }
+}

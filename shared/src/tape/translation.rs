@@ -12,7 +12,7 @@ use super::{
     cell::content,
     header::Header,
     number::parse_number,
-    options::{FieldColumn, TapeOptions},
+    options::{FieldColumn, NumberStyle, TapeOptions},
 };
 
 /// What a profile makes of the cells of a tape before they are read.
@@ -28,6 +28,7 @@ pub struct Translation {
 struct TranslatedColumn {
     at: usize,
     unit: Unit,
+    style: Option<NumberStyle>,
     times: Option<Decimal>,
     missing: Vec<(String, Option<Decimal>)>,
     words: Option<Vec<(String, String)>>,
@@ -36,7 +37,9 @@ struct TranslatedColumn {
 impl Translation {
     /// That of a tape; `None` when its cells are read as they are.
     pub fn new(header: &Header, options: &TapeOptions) -> Option<Self> {
-        let columns: Vec<_> = options.columns.iter().filter_map(|column| TranslatedColumn::new(header, column)).collect();
+        let told = |field: Field| options.columns.iter().find(|column| column.field == field);
+        let column = |field: Field| TranslatedColumn::new(header, field, told(field), options.numbers);
+        let columns: Vec<_> = Field::ALL.into_iter().filter_map(column).collect();
         let constants: Vec<String> = options.constants.iter().map(|(_, cell)| cell.clone()).collect();
         let nothing = columns.is_empty() && constants.is_empty();
         (!nothing).then(|| Self { columns, constants, width: header.width() })
@@ -59,25 +62,31 @@ impl Translation {
 }
 
 impl TranslatedColumn {
-    fn new(header: &Header, column: &FieldColumn) -> Option<Self> {
-        let FieldColumn { field, times, missing, words, .. } = column;
-        if times.is_none() && missing.is_empty() && words.is_none() {
+    fn new(header: &Header, field: Field, told: Option<&FieldColumn>, numbers: Option<NumberStyle>) -> Option<Self> {
+        let unit = field.info().unit;
+        let is_number = matches!(unit, Unit::Money | Unit::Percent | Unit::Ratio | Unit::Count | Unit::Months);
+        let style = numbers.filter(|_| is_number);
+        let (times, missing, words) =
+            told.map_or((None, &[][..], None), |column| (column.times, column.missing.as_slice(), column.words.as_ref()));
+        if style.is_none() && times.is_none() && missing.is_empty() && words.is_none() {
             return None;
         }
-        let unit = field.info().unit;
         let number = |cell: &String| parse_number(&content(cell), number_unit(unit)).ok().flatten().map(|number| number.value);
         Some(Self {
-            at: header.position(*field)?,
+            at: header.position(field).filter(|at| *at < header.width())?,
             unit,
-            times: *times,
+            style,
+            times,
             missing: missing.iter().map(|cell| (fold_word(cell), number(cell))).collect(),
-            words: words.as_ref().map(|words| words.iter().map(|(code, word)| (fold_word(code), canonical(*field, word))).collect()),
+            words: words.map(|words| words.iter().map(|(code, word)| (fold_word(code), canonical(field, word))).collect()),
         })
     }
 
     /// What a cell reads as; `None` when it stays as it is.
     fn translate(&self, cell: &str) -> Option<String> {
         let written = content(cell);
+        let restyled = self.style.and_then(|style| in_plain_style(&written, style));
+        let written = restyled.clone().map_or(written, Cow::Owned);
         let number = parse_number(&written, number_unit(self.unit)).ok().flatten();
         let folded = fold_word(&written);
         let is_missing = |(text, value): &(String, Option<Decimal>)| match (value, number) {
@@ -91,10 +100,32 @@ impl TranslatedColumn {
             let word = words.iter().find(|(code, _)| *code == folded).map(|(_, word)| word.clone());
             return word.or_else(|| Some(written.into_owned()));
         }
-        let (times, number) = (self.times?, number?);
-        let percent = if number.says_percent { "%" } else { "" };
-        times.checked_mul(number.value).map(|value| format!("{value}{percent}"))
+        let multiplied = self.times.zip(number).and_then(|(times, number)| {
+            let percent = if number.says_percent { "%" } else { "" };
+            times.checked_mul(number.value).map(|value| format!("{value}{percent}"))
+        });
+        multiplied.or(restyled)
     }
+}
+
+/// A number that is written with other marks, with a point and without marks between thousands; `None` where the marks do not stand in
+/// their places. What stands around the digits stays.
+fn in_plain_style(text: &str, style: NumberStyle) -> Option<String> {
+    let NumberStyle { decimal, thousands } = style;
+    let first = text.find(|c: char| c.is_ascii_digit() || c == decimal)?;
+    let last = text.rfind(|c: char| c.is_ascii_digit())? + 1;
+    let digits = text.get(first..last)?;
+    let (whole, fraction) = digits.split_once(decimal).map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
+    let all_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let mut groups = whole.split(thousands);
+    let lead = groups.next()?;
+    let rest: Vec<&str> = groups.collect();
+    let in_place = all_digits(lead) && rest.iter().all(|group| group.len() == 3 && all_digits(group)) && (rest.is_empty() || lead.len() <= 3);
+    if !in_place || !fraction.is_none_or(all_digits) {
+        return None;
+    }
+    let fraction = fraction.map_or_else(String::new, |fraction| format!(".{fraction}"));
+    Some(format!("{}{lead}{}{fraction}{}", &text[..first], rest.concat(), &text[last..]))
 }
 
 /// The canonical spelling of a word; the word itself where a field has no such word.
@@ -108,5 +139,72 @@ fn number_unit(unit: Unit) -> Unit {
     match unit {
         Unit::Text | Unit::Word | Unit::Date => Unit::Count,
         unit => unit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tape::profile::Profile;
+
+    /// What the cells of the columns become under a profile, with the constants behind them.
+    fn translated(profile: &str, fields: &[Field], cells: &[&str]) -> Vec<String> {
+        let options = Profile::parse(profile, "test").unwrap().options;
+        let columns = fields.iter().enumerate().map(|(at, field)| crate::tape::header::Column {
+            position: Some(at + 1),
+            header: field.name().to_owned(),
+            field: Some(*field),
+            name: field.name().to_owned(),
+            rank: None,
+            unit: None,
+            origin: None,
+        });
+        let header = Header::of_columns(1, columns.collect());
+        let cells: Vec<Cow<'_, str>> = match Translation::new(&header, &options) {
+            Some(translation) => translation.apply(cells.iter().copied()),
+            None => cells.iter().map(|cell| Cow::Borrowed(*cell)).collect(),
+        };
+        cells.into_iter().map(Cow::into_owned).collect()
+    }
+
+    #[test]
+    fn factors_missing_words_and_constants_become_cells() {
+        let profile = "[columns]\nloan_amount = { position = 1, times = 1000 }\ncredit_score = { position = 2, missing = [\"0\", \"none given\"] }\n\
+                       [constants]\nloan_purpose = \"purchase\"\ndti_ratio = 35\n";
+        let fields = [Field::LoanAmount, Field::CreditScore];
+        for (cells, expected) in [
+            (["250.5", "720"], ["250500", "720"]),
+            ([" $1,250 ", "0.0"], ["1250000", ""]),
+            (["abc", " None Given "], ["abc", ""]),
+            (["", "00"], ["", ""]),
+        ] {
+            let expected: Vec<&str> = expected.into_iter().chain(["purchase", "35"]).collect();
+            assert_eq!(translated(profile, &fields, &cells), expected, "{cells:?}");
+        }
+        // A row that ends early has its constants in their places all the same.
+        assert_eq!(translated(profile, &fields, &["1"]), ["1000", "", "purchase", "35"]);
+    }
+
+    #[test]
+    fn words_of_a_profile_replace_all_others() {
+        let profile = "[columns]\nproperty_type = { position = 1, words = { \"1\" = \"SFR\", \"2-4\" = \"2-4 unit\", x = \"castle\" } }\n";
+        for (cell, expected) in [("1", "sfr"), (" 2-4 ", "2-4_unit"), ("X", "castle"), ("condo unit", "condo unit"), ("", "")] {
+            assert_eq!(translated(profile, &[Field::PropertyType], &[cell]), [expected], "{cell}");
+        }
+    }
+
+    #[test]
+    fn numbers_may_be_written_with_other_marks() {
+        let fields = [Field::LoanAmount, Field::NoteRate];
+        for (file, cells, expected) in [
+            ("decimal = \",\"", ["1.234.567,89", "6,875"], ["1234567.89", "6.875"]),
+            ("decimal = \",\"\nthousands = \" \"", ["$ 1 234,5", "(6,5 %)"], ["$ 1234.5", "(6.5 %)"]),
+            ("thousands = \"'\"\ndecimal = \".\"", ["1'234.5", "6.5"], ["1234.5", "6.5"]),
+            // Marks out of place are left, and refused where the cell is read.
+            ("decimal = \",\"", ["12.34", "6,8,7"], ["12.34", "6,8,7"]),
+        ] {
+            assert_eq!(translated(&format!("[file]\n{file}\n"), &fields, &cells), expected, "{file} {cells:?}");
+        }
+        assert_eq!(translated("", &fields, &["1,234", "6,875"]), ["1,234", "6,875"]);
     }
 }
