@@ -27,7 +27,11 @@ use shared::{
         throttle::{FAILURES_PER_ADDRESS, Failures, Whose},
         users::{Users, Written},
     },
-    tape::header::{MAX_COLUMNS, MAX_HEADER_CHARACTERS},
+    loan::Field,
+    tape::{
+        header::{MAX_COLUMNS, MAX_HEADER_CHARACTERS},
+        request::{ProfileFile, ReadingRequest},
+    },
 };
 use uuid::Uuid;
 
@@ -215,12 +219,19 @@ async fn put_people(app: &TestApp) -> (User, SalesTeam) {
 fn largest_request(app: &TestApp, user: &User, team: &SalesTeam, tapes: Vec<TapeRef>) -> RunRequest {
     let rules = format!("name = \"{}\"\nversion = \"{}\"\n", noise(1, 32_000), noise(2, 33_000));
     assert!(rules.len() as u64 <= MAX_RULE_SET_BYTES && rules.len() as u64 > MAX_RULE_SET_BYTES - 1_000, "{}", rules.len());
+    let profile = format!("name = \"{}\"\nversion = \"{}\"\n", noise(3, 32_000), noise(4, 33_000));
+    let reading = ReadingRequest {
+        profile: Some(ProfileFile { called: "largest".to_owned(), toml: profile }),
+        map: Field::ALL.into_iter().map(|field| (field, noise(5, 300))).collect(),
+        sheet: Some(noise(6, 31)),
+    };
     let terms = Terms {
         sales_team_id: Some(team.id),
         created_by: Some(user.id),
         irr_target: Some("29.123456789012345678901234567".parse().unwrap()),
         pdate: Some("2026-02-02".parse().unwrap()),
         rule_set: Some(RuleSetFile::new("largest.toml", rules)),
+        reading,
         dry_run: false,
     };
     start_run::request(Uuid::new_v4(), terms, tapes, app.resources.clock.now())

@@ -13,7 +13,8 @@ fn of_cells(column: &str, cells: &[&str]) -> String {
 #[track_caller]
 fn values(name: &str, cells: &[&str]) -> (Vec<String>, usize) {
     let finished = read(of_cells(name, cells), cells.len() as u64);
-    let shown = column(&facts(&finished), name).iter().map(|cell| cell.parse::<f64>().map_or_else(|_| cell.clone(), |n| n.to_string()));
+    let written = column(&facts(&finished), name);
+    let shown = written.iter().map(|cell| cell.parse::<f64>().map_or_else(|_| cell.clone(), |n| n.to_string()));
     (shown.collect(), bought(&finished).len())
 }
 
