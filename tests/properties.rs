@@ -66,7 +66,8 @@ fn line() -> impl Strategy<Value = (String, usize)> {
 /// A tape of these lines and of as many good loans and one more, so that most rows fit the header and say what percentages are.
 fn tape(lines: &[(String, usize)], line_break: &str) -> (String, usize) {
     let good = (0..=lines.len()).map(|at| format!("G-{at},{GOOD_CELLS}"));
-    let text = lines.iter().map(|(line, _)| line.clone()).chain(good).fold(HEADER.to_owned(), |tape, line| tape + line_break + &line);
+    let text =
+        lines.iter().map(|(line, _)| line.clone()).chain(good).fold(HEADER.to_owned(), |tape, line| tape + line_break + &line);
     (text, lines.iter().map(|(_, rows)| rows).sum::<usize>() + lines.len() + 1)
 }
 

@@ -15,6 +15,7 @@ use shared::{
     },
     engine::{Progress, Tuning},
     error::{MAX_MESSAGE_CHARACTERS, Phase, RunError, RunErrorCode},
+    loan::Field,
     paths::MAX_PATH_BYTES,
     rules::rule_set::{RuleSet, RuleSetFile},
     start_run::{self, MAX_RULE_SET_BYTES, MAX_TAPES, Terms},
@@ -27,7 +28,6 @@ use shared::{
         throttle::{FAILURES_PER_ADDRESS, Failures, Whose},
         users::{Users, Written},
     },
-    loan::Field,
     tape::{
         header::{MAX_COLUMNS, MAX_HEADER_CHARACTERS},
         request::{ProfileFile, ReadingRequest},

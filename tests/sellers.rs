@@ -5,6 +5,7 @@ mod books;
 mod claims;
 mod headers;
 mod loan_numbers;
+mod record;
 mod rows;
 mod text;
 mod units;
@@ -32,7 +33,12 @@ use crate::{
 fn read(tape: impl AsRef<[u8]>, records: u64) -> Finished {
     let finished = run_mapped(&tape, &[]).unwrap_or_else(|error| panic!("{error}"));
     assert_whole(&finished);
-    assert_eq!(finished.outcome.summary.total_loans() + finished.outcome.notices.ignored_rows, records, "{:?}", notices(&finished));
+    assert_eq!(
+        finished.outcome.summary.total_loans() + finished.outcome.notices.ignored_rows,
+        records,
+        "{:?}",
+        notices(&finished)
+    );
     let tapes = [("tape.csv", tape.as_ref())];
     let whole = |tuning| {
         let folder = MemoryFolder::default();
@@ -67,7 +73,16 @@ fn run_mapped(tape: impl AsRef<[u8]>, map: &[(Field, &str)]) -> Result<Finished,
 fn refusal(tape: impl AsRef<[u8]>) -> (RunErrorCode, String) {
     match run_mapped(&tape, &[]) {
         Ok(finished) => panic!("it is a tape: {:?} {:?}", bought(&finished), notices(&finished)),
-        Err(error) => (error.code, error.message),
+        Err(error) => {
+            let tapes = [("tape.csv", tape.as_ref())];
+            for block_bytes in [16, 200, 1 << 20] {
+                let tuning = Tuning { threads: 2, block_bytes };
+                let folder = MemoryFolder::default();
+                assert_eq!(given(&folder, with_job(&tapes, Some(&folder), tuning, run)).unwrap_err(), error, "{block_bytes}");
+                assert_eq!(in_parts(&tapes, block_bytes as u64, tuning).unwrap_err(), error, "parts of {block_bytes}");
+            }
+            (error.code, error.message)
+        }
     }
 }
 

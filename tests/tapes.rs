@@ -868,11 +868,15 @@ mod units {
 
     #[test]
     fn values_just_beyond_the_bound_contradict_nothing() {
-        for (column, text) in [("ltv_ratio", "5"), ("dti_ratio", "1.51"), ("dti_ratio", "0"), ("note_rate", "0.51"), ("dti_ratio", "0.5%")] {
+        for (column, text) in
+            [("ltv_ratio", "5"), ("dti_ratio", "1.51"), ("dti_ratio", "0"), ("note_rate", "0.51"), ("dti_ratio", "0.5%")]
+        {
             assert!(bought(&run_cell(column, text)).contains(&"X".to_owned()), "{column} {text}");
         }
         // In a column of fractions everything below the percentages is one.
-        for (column, decides, text) in [("dti_ratio", "0.35", "1.51"), ("dti_ratio", "0.35", "35%"), ("note_rate", "0.065", "0.2")] {
+        for (column, decides, text) in
+            [("dti_ratio", "0.35", "1.51"), ("dti_ratio", "0.35", "35%"), ("note_rate", "0.065", "0.2")]
+        {
             let lines = [loan("A", &[(column, decides)]), loan("B", &[(column, decides)]), loan("X", &[(column, text)])];
             assert!(!found(&run_lines(&lines)).contains(&"invalid_value".to_owned()), "{column} {text}");
         }
@@ -1107,7 +1111,11 @@ mod malformed {
         // What neither has a loan number nor any number is none, and that is said.
         for line in [",,,,,,,,,,x", "NA,,,,,,,,,,", "-,,,,,,,,,,", "."] {
             let finished = run_lines(&[line.to_owned(), good("A")]);
-            assert_eq!((fates(&finished), noticed(&finished)), (vec![fate("A", "to_purchase", 3)], vec!["not_a_loan 2".to_owned()]), "{line}");
+            assert_eq!(
+                (fates(&finished), noticed(&finished)),
+                (vec![fate("A", "to_purchase", 3)], vec!["not_a_loan 2".to_owned()]),
+                "{line}"
+            );
             assert_eq!(finished.outcome.notices.ignored_rows, 1);
         }
     }
@@ -1782,7 +1790,12 @@ mod hostile {
                 2,
                 &["A", "B"],
             ),
-            ("many short lines", with(&[vec!["x".to_owned(); 500], vec![b.clone(); 500], vec!["x".to_owned(); 20_000]].concat()), 21_000, &["B"]),
+            (
+                "many short lines",
+                with(&[vec!["x".to_owned(); 500], vec![b.clone(); 500], vec!["x".to_owned(); 20_000]].concat()),
+                21_000,
+                &["B"],
+            ),
             ("doubled quotes without end", with(&[a.clone(), "\"".repeat(65_537), b.clone()]), 3, &["A", "B"]),
             ("a field of line breaks", with(&[a.clone(), format!("\"{}", "\n".repeat(300)), b.clone()]), 3, &["A", "B"]),
         ] {

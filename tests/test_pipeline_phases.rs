@@ -149,7 +149,8 @@ mod test_phase_validate {
         let percent = "Note rate 0.0675 contradicts its column, which holds percentages: \
                        a value of at most 0.5 there looks like a fraction";
         let digits = "Appraisal value \"1234567890123456789012345678901\" has more than 30 digits on a side of the point";
-        let comma = "LTV \"1.234,56\" has a comma, which may be a decimal comma: write a point, or say decimal = \",\" in a profile";
+        let comma =
+            "LTV \"1.234,56\" has a comma, which may be a decimal comma: write a point, or say decimal = \",\" in a profile";
         let used = "Loan number 007a was already used on line 7 of may/tape.csv";
         let number = "1234567890123456789012345678901";
         let expected = [

@@ -62,7 +62,9 @@ fn record(kind: Kind, at: usize, choice: usize, style: Style) -> String {
     };
     let amount = pick(&["250000", "\"$250,000.00\"", " 250000 ", "\"$ 250,000\"", "2.5E+05", "\"'250,000\""]);
     let row = match kind {
-        Kind::Good | Kind::High | Kind::Repeated => format!("{padded},{amount},6.5,{ltv},35,720,sfr,primary,purchase,312500,312500"),
+        Kind::Good | Kind::High | Kind::Repeated => {
+            format!("{padded},{amount},6.5,{ltv},35,720,sfr,primary,purchase,312500,312500")
+        }
         Kind::Other => {
             return pick(&[
                 "Total,500000,6.5,80,35,720,,,,,",

@@ -129,7 +129,11 @@ fn a_weak_name_of_other_values_is_only_kept() {
         let tape: String = tape
             .lines()
             .enumerate()
-            .map(|(at, line)| if at == 0 { format!("{line}\n") } else { format!("{},{cells}\n", line.rsplit_once(',').unwrap().0) })
+            .map(
+                |(at, line)| {
+                    if at == 0 { format!("{line}\n") } else { format!("{},{cells}\n", line.rsplit_once(',').unwrap().0) }
+                },
+            )
             .collect();
         let finished = read(tape, 2);
         assert_eq!((bought(&finished).len(), notices(&finished)), (2, vec!["column_not_read 1".to_owned()]), "{cells}");

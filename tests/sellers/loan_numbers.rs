@@ -6,8 +6,21 @@ use crate::tapes::tape;
 #[test]
 fn what_stands_around_a_number_is_no_part_of_it() {
     for padded in [
-        "1001 ", " 1001", "\t1001", "1001\u{a0}", "\u{2007}1001", "'1001", "'1001'", "=\"\"1001\"\"", "1001\u{200b}", "10\u{ad}01",
-        "\u{feff}1001", "'=\"\"1001\"\"", " '1001 ", "=\"\" 1001 \"\"", "\u{1}1001\u{1f}",
+        "1001 ",
+        " 1001",
+        "\t1001",
+        "1001\u{a0}",
+        "\u{2007}1001",
+        "'1001",
+        "'1001'",
+        "=\"\"1001\"\"",
+        "1001\u{200b}",
+        "10\u{ad}01",
+        "\u{feff}1001",
+        "'=\"\"1001\"\"",
+        " '1001 ",
+        "=\"\" 1001 \"\"",
+        "\u{1}1001\u{1f}",
     ] {
         let written = if padded.contains('"') { good(&format!("\"{padded}\"")) } else { good(padded) };
         for rows in [[good("1001"), written.clone(), good("B")], [written.clone(), good("1001"), good("B")]] {
@@ -33,7 +46,9 @@ fn the_rest_of_a_number_is_kept_to_the_letter() {
 
 #[test]
 fn errors_of_a_spreadsheet_are_no_numbers() {
-    for text in ["#N/A", "#REF!", "#NAME?", "########", "Err:508", "#NV", "None", "(null)", "<NA>", "n.a.", "\\N", "--", "not available"] {
+    for text in
+        ["#N/A", "#REF!", "#NAME?", "########", "Err:508", "#NV", "None", "(null)", "<NA>", "n.a.", "\\N", "--", "not available"]
+    {
         let finished = read(tape(&[good(text), good("B"), good(text)]), 3);
         assert_eq!(bought(&finished), ["B"], "{text}");
         assert_eq!(reasons(&finished), vec!["UNKNOWN | missing_field | missing"; 2], "{text}");

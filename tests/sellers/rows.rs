@@ -43,7 +43,8 @@ fn totals_and_averages_are_no_loans() {
 
 #[test]
 fn loans_that_are_called_like_totals_are_loans() {
-    for number in ["Totalis-1", "Summit", "Maxwell", "Counts", "Total-1", "Subtotals1", "Average Joe", "Minnie", "Total Recall 2"] {
+    for number in ["Totalis-1", "Summit", "Maxwell", "Counts", "Total-1", "Subtotals1", "Average Joe", "Minnie", "Total Recall 2"]
+    {
         let finished = read(tape(&[good(number), good("B")]), 2);
         assert_eq!(bought(&finished), [number, "B"]);
     }
@@ -90,7 +91,11 @@ fn a_last_mark_without_a_line_end_is_no_loan() {
 
 #[test]
 fn a_row_of_units_below_the_header_is_no_loan() {
-    for units in ["text,$,%,%,%,number,text,text,text,$,$", ",($),(%),(%),(%),,,,,USD,USD", "varchar,decimal,decimal,decimal,decimal,int,char,char,char,decimal,decimal"] {
+    for units in [
+        "text,$,%,%,%,number,text,text,text,$,$",
+        ",($),(%),(%),(%),,,,,USD,USD",
+        "varchar,decimal,decimal,decimal,decimal,int,char,char,char,decimal,decimal",
+    ] {
         let finished = read(tape(&[units.to_owned(), good("A"), good("B")]), 3);
         assert_eq!(bought(&finished), ["A", "B"], "{units}");
         assert_eq!(noticed(&finished), ["not_a_loan 2"]);
@@ -107,7 +112,11 @@ fn a_loan_with_faults_is_a_loan() {
         ("sold".to_owned(), "UNKNOWN | malformed_row | sold"),
     ] {
         let finished = read(tape(&[good("A"), line.clone(), good("B")]), 3);
-        assert_eq!((bought(&finished), reasons(&finished)), (vec!["A".to_owned(), "B".to_owned()], vec![reason.to_owned()]), "{line}");
+        assert_eq!(
+            (bought(&finished), reasons(&finished)),
+            (vec!["A".to_owned(), "B".to_owned()], vec![reason.to_owned()]),
+            "{line}"
+        );
     }
 }
 
@@ -149,7 +158,11 @@ fn another_header_below_fails_the_run_with_both_lines() {
 #[test]
 fn words_that_are_also_headers_make_no_header_of_a_loan() {
     // `ID` is a state, `Principal` an occupancy, `Purchase` a purpose.
-    let text = format!("{HEADER},State,Notes\n{},ID,Principal\n{},ID,Rate\n", loan("A", &[("occupancy_status", "Principal")]), good("B"));
+    let text = format!(
+        "{HEADER},State,Notes\n{},ID,Principal\n{},ID,Rate\n",
+        loan("A", &[("occupancy_status", "Principal")]),
+        good("B")
+    );
     assert_eq!(bought(&read(text, 2)), ["A", "B"]);
 }
 
@@ -175,7 +188,10 @@ fn a_surplus_field_of_some_rows_is_malformed() {
     // One that is not empty is one in any tape.
     let more = |number: &str| good(number) + ",";
     let finished = read(tape(&[more("A"), more("B"), good("C") + ",x"]), 3);
-    assert_eq!((bought(&finished), column(&exceptions(&finished), "exception_type")), (vec!["A".to_owned(), "B".to_owned()], vec!["malformed_row".to_owned()]));
+    assert_eq!(
+        (bought(&finished), column(&exceptions(&finished), "exception_type")),
+        (vec!["A".to_owned(), "B".to_owned()], vec!["malformed_row".to_owned()])
+    );
 }
 
 #[test]
@@ -196,9 +212,14 @@ fn a_tail_of_optional_columns_may_be_missing() {
     let finished = read(tape(&[good("A"), short("B", 9), short("C", 10), good("D")]), 4);
     assert_eq!(bought(&finished), ["A", "B", "C", "D"]);
     assert_eq!(notices(&finished), ["short_rows 2"]);
-    assert_eq!(column(&exceptions(&finished), "exception_type"), ["missing_purchase_price", "missing_appraisal", "missing_appraisal"]);
+    assert_eq!(
+        column(&exceptions(&finished), "exception_type"),
+        ["missing_purchase_price", "missing_appraisal", "missing_appraisal"]
+    );
     // Kept columns may be missing behind anything, a number as well.
-    let text = format!("loan id,prop type,rate,ltv,upb,fico,Note,County\nA,sfr,6.5,80,250000,720,x,y\nB,sfr,6.5,80,250000,720\nC,sfr,6.5,80,250000,720,x\n");
+    let text = format!(
+        "loan id,prop type,rate,ltv,upb,fico,Note,County\nA,sfr,6.5,80,250000,720,x,y\nB,sfr,6.5,80,250000,720\nC,sfr,6.5,80,250000,720,x\n"
+    );
     let finished = read(text, 3);
     assert_eq!(notices(&finished), ["short_rows 2"]);
 }

@@ -23,7 +23,8 @@ fn line_ends_of_any_mixture_end_one_line_each() {
             let finished = read(&text, 3);
             assert_eq!(bought(&finished), ["A", "B", "C"], "{first:?} {second:?}");
             if let Some(lines) = lines {
-                let expected: Vec<_> = ["A", "B", "C"].iter().zip(lines).map(|(at, line)| fate(at, "to_purchase", line)).collect();
+                let expected: Vec<_> =
+                    ["A", "B", "C"].iter().zip(lines).map(|(at, line)| fate(at, "to_purchase", line)).collect();
                 assert_eq!(fates(&finished), expected, "{first:?} {second:?}");
             }
         }
