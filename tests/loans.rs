@@ -6,12 +6,7 @@ use shared::{
     loan::{Field, FieldKind, Loan, WordCell},
     phases::Exception,
     rules::Evidence,
-    tape::{
-        aliases::Aliases,
-        cell::is_missing,
-        number::read_cell,
-        units::ColumnUnit,
-    },
+    tape::{aliases::Aliases, cell::is_missing, number::read_cell, units::ColumnUnit},
 };
 
 /// Builds a loan from the cells of a tape row, which it reads as a tape is read: numbers in columns of percentages, words

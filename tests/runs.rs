@@ -15,7 +15,8 @@ use shared::{
     error::RunError,
     phases::pricing::IrrTarget,
     rules::rule_set::RuleSet,
-    tape::{options::TapeOptions, 
+    tape::{
+        options::TapeOptions,
         source::{MemorySource, TapeSource},
         text::RawCopy,
     },
@@ -120,7 +121,15 @@ pub fn with_job<R>(
     let tapes: Vec<_> = tapes.iter().map(source).collect();
     let destination = folder.map(|folder| folder as &dyn Destination);
     let (rules, irr_target) = (RuleSet::built_in(), IrrTarget::DEFAULT);
-    then(&Job { tapes: &tapes, options: &TapeOptions::default(), rules: &rules, irr_target, destination, progress: &|_| {}, tuning })
+    then(&Job {
+        tapes: &tapes,
+        options: &TapeOptions::default(),
+        rules: &rules,
+        irr_target,
+        destination,
+        progress: &|_| {},
+        tuning,
+    })
 }
 
 /// What a run gives that is cut into parts of so many bytes.
@@ -160,7 +169,15 @@ pub fn run_tapes(tapes: &[(&str, &[u8])], rules: &RuleSet, tuning: Tuning) -> Re
     let tapes: Vec<_> = tapes.iter().map(source).collect();
     let folder = MemoryFolder::default();
     let destination: Option<&dyn Destination> = Some(&folder);
-    let outcome = run(&Job { tapes: &tapes, options: &TapeOptions::default(), rules, irr_target: IrrTarget::DEFAULT, destination, progress: &|_| {}, tuning })?;
+    let outcome = run(&Job {
+        tapes: &tapes,
+        options: &TapeOptions::default(),
+        rules,
+        irr_target: IrrTarget::DEFAULT,
+        destination,
+        progress: &|_| {},
+        tuning,
+    })?;
     Ok(Finished { outcome, files: folder.files() })
 }
 

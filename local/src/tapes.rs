@@ -195,7 +195,9 @@ fn is_text_without_header(path: &Path) -> bool {
     let is_text = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt"));
     let Some(source) = FileSource::new(path.to_owned(), String::new()).ok().filter(|_| is_text) else { return false };
     let opened = Tape::open(&source, &TapeOptions::default());
-    opened.err().is_some_and(|error| matches!(error.code, RunErrorCode::NoHeader | RunErrorCode::EmptyTape | RunErrorCode::NotATape))
+    opened
+        .err()
+        .is_some_and(|error| matches!(error.code, RunErrorCode::NoHeader | RunErrorCode::EmptyTape | RunErrorCode::NotATape))
 }
 
 fn refuse_repeats(tapes: &[FoundTape]) -> Result<(), CommandError> {
