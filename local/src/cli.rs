@@ -33,6 +33,9 @@ pub enum Command {
     /// Do a run again from its archive and compare: prints "identical", or what differs
     #[command(after_help = examples::REPLAY)]
     Replay(ReplayArgs),
+    /// Show what a tape is and how it would be read: its columns with samples, what is missing, what a run would say
+    #[command(after_help = examples::INSPECT)]
+    Inspect(InspectArgs),
     /// List the profiles that come with the program, or show one
     #[command(after_help = examples::PROFILES)]
     Profiles {
@@ -62,6 +65,38 @@ pub enum Command {
         #[arg(value_name = "COMMAND")]
         command: Vec<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The tape
+    #[arg(value_name = "TAPE")]
+    pub tape: PathBuf,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    /// Write a profile that reads the tape as shown, as a beginning for one of your own; never over a file that is there
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// Show the columns that are only kept, too
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// How tapes are to be read, beyond what they say themselves.
+#[derive(Debug, Args)]
+pub struct ReadingArgs {
+    /// How the seller's tapes are read: a profile as a TOML file, or the name of a preset (asf_rmbs, freddie_sflld)
+    #[arg(long, value_name = "FILE|PRESET")]
+    pub profile: Option<PathBuf>,
+    /// The column that holds a field, by its header, such as --map loan_amount="Current UPB"; may be given for several fields
+    #[arg(long, value_name = "FIELD=HEADER", value_parser = parse_map)]
+    pub map: Vec<(Field, String)>,
+    /// The worksheet to read, by its name, of workbooks in which several hold loans
+    #[arg(long, value_name = "NAME")]
+    pub sheet: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -227,15 +262,8 @@ pub struct RunArgs {
     /// The rules, as a TOML file [default: the built-in ones]
     #[arg(long, value_name = "FILE")]
     pub rule_set: Option<PathBuf>,
-    /// How the seller's tapes are read: a profile as a TOML file, or the name of a preset (asf_rmbs, freddie_sflld)
-    #[arg(long, value_name = "FILE|PRESET")]
-    pub profile: Option<PathBuf>,
-    /// The column that holds a field, by its header, such as --map loan_amount="Current UPB"; may be given for several fields
-    #[arg(long, value_name = "FIELD=HEADER", value_parser = parse_map)]
-    pub map: Vec<(Field, String)>,
-    /// The worksheet to read, by its name, of workbooks in which several hold loans
-    #[arg(long, value_name = "NAME")]
-    pub sheet: Option<String>,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// The folder for the results [default: outputs/RUN_ID, with the archive in archive/RUN_ID]
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,

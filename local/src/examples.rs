@@ -26,6 +26,13 @@ Examples:
 
 The exit code is 0 when everything is identical, 1 when something differs or cannot be compared, and 2 when the call was wrong.";
 
+pub const INSPECT: &str = "\
+Examples:
+  loan-engine inspect tape.csv
+  loan-engine inspect seasoned.xlsx --sheet Loans --map loan_amount='Current UPB' --write seller.toml
+
+The exit code is 0 also when a run of the tape would fail, 1 when the file is no tape, and 2 when the call was wrong.";
+
 pub const PROFILES: &str = "\
 Examples:
   loan-engine profiles

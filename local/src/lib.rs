@@ -9,11 +9,13 @@ mod data_folder;
 mod decision_book;
 pub mod embedded;
 mod examples;
+mod inspect_command;
 mod interrupt;
 mod manual;
 mod plain_text;
 mod profiles_command;
 mod progress;
+mod reading;
 mod replay;
 mod run_command;
 mod serve;
@@ -99,6 +101,7 @@ pub fn main_with(
         Ok(cli) => match cli.command {
             Command::Run(args) => run_command::run(&args, around, out),
             Command::Replay(args) => replay::replay(&args, around, out),
+            Command::Inspect(args) => inspect_command::inspect(&args, around, out),
             Command::Profiles { command } => profiles_command::profiles(command.as_ref(), out),
             Command::Serve(args) => serve::serve(&args, around, out),
             Command::Stores(args) => stores_command::stores(&args, around, out),

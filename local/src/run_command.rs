@@ -1,8 +1,7 @@
 //! `loan-engine run`: the whole pipeline on tapes that are files.
 
 use std::{
-    fs::File,
-    io::{self, Read as _, Write},
+    io::{self, Write},
     path::Path,
     process,
 };
@@ -17,11 +16,7 @@ use shared::{
     rules::rule_set::{RuleSet, RuleSetFile},
     run::{NewRun, Run},
     run_summary::RunSummary,
-    tape::{
-        options::TapeOptions,
-        profile::{MAX_PROFILE_BYTES, PRESETS},
-        request::{ProfileFile, ReadingRequest},
-    },
+    tape::{options::TapeOptions, request::ReadingRequest},
 };
 use uuid::Uuid;
 
@@ -34,6 +29,7 @@ use crate::{
     plain_text::one_line,
     print,
     progress::Meter,
+    reading::{read_toml, reading},
     staging::{Begun, Places, Stage, Staging},
     summary_table::{Shown, summary_table},
     tapes::{self, FoundTape, FoundTapes},
@@ -49,7 +45,7 @@ const MAX_RULE_SET_BYTES: u64 = 1024 * 1024;
 pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result<(), CommandError> {
     let FoundTapes { mut tapes, left_out } = tapes::find(&args.tapes, around)?;
     let rules = args.rule_set.as_deref().map_or_else(|| Ok(RuleSet::built_in()), |file| read_rule_set(file, around))?;
-    let reading = reading(args, around)?;
+    let reading = reading(&args.reading, around)?;
     let (options, profile) = reading.options().map_err(|error| CommandError::Usage(error.to_string()))?;
     let options = TapeOptions { left_out, ..options };
     let run_id = Uuid::new_v4();
@@ -80,7 +76,16 @@ pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result
     let mut run = Run::new(new_run, around.clock.now());
     run.read_with(profile);
     run.start(around.clock.now())?;
-    let work = Work { tapes: &tapes, reading: &reading, options: &options, rules: &rules, places: places.as_ref(), book: book.as_ref(), begun: &begun, args };
+    let work = Work {
+        tapes: &tapes,
+        reading: &reading,
+        options: &options,
+        rules: &rules,
+        places: places.as_ref(),
+        book: book.as_ref(),
+        begun: &begun,
+        args,
+    };
     match execute(&mut run, &work, around) {
         Ok(outcome) => {
             run.complete(around.clock.now())?;
@@ -108,22 +113,6 @@ pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result
             Err(error.into())
         }
     }
-}
-
-/// What the arguments say of how the tapes are to be read.
-fn reading(args: &RunArgs, around: &Surroundings) -> Result<ReadingRequest, CommandError> {
-    let profile = args.profile.as_deref().map(|shown| read_profile(shown, around)).transpose()?;
-    Ok(ReadingRequest { profile, map: args.map.clone(), sheet: args.sheet.clone() })
-}
-
-/// The profile of a name: a preset, or a file. A file that is called like a preset is `./NAME`.
-fn read_profile(shown: &Path, around: &Surroundings) -> Result<ProfileFile, CommandError> {
-    if let Some((name, toml)) = PRESETS.into_iter().find(|(name, _)| shown == Path::new(name)) {
-        return Ok(ProfileFile { called: name.to_owned(), toml: toml.to_owned() });
-    }
-    let toml = read_toml("profile", shown, MAX_PROFILE_BYTES, around)?;
-    let called = shown.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(ProfileFile { called, toml })
 }
 
 /// Has Ctrl-C, SIGTERM and SIGHUP end the process once what the run had begun is removed.
@@ -161,23 +150,6 @@ fn read_rule_set(shown: &Path, around: &Surroundings) -> Result<RuleSet, Command
     RuleSetFile::new(&name, toml)
         .rules()
         .map_err(|error| CommandError::Usage(format!("{}, line {}: {}", shown.display(), error.line, error.message)))
-}
-
-/// The text of a TOML file that the arguments name as `what`.
-fn read_toml(what: &str, shown: &Path, most: u64, around: &Surroundings) -> Result<String, CommandError> {
-    let usage = |problem: String| CommandError::Usage(format!("The {what} {} {problem}", shown.display()));
-    let mut bytes = Vec::new();
-    let read = File::open(around.locate(shown)).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
-    read.map_err(|error| usage(format!("cannot be read: {error}. Check its name and folder.")))?;
-    if bytes.len() as u64 > most {
-        return Err(usage(format!("is too large for one: it may have up to {} KiB.", most / 1024)));
-    }
-    let text = std::str::from_utf8(&bytes).map_err(|error| {
-        let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-        usage(format!("is no UTF-8 text in line {line}. Save it as UTF-8."))
-    })?;
-    // Some editors put a byte order mark in front.
-    Ok(text.trim_start_matches('\u{feff}').to_owned())
 }
 
 fn refuse_overwriting(tapes: &[FoundTape], places: &Places) -> Result<(), CommandError> {

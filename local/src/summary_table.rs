@@ -146,20 +146,17 @@ fn print_tapes_in_brief(out: &mut String, outcome: &Outcome) {
 /// What somebody should know of how the tapes were read. A tape is named where there are several.
 fn print_notices(out: &mut String, outcome: &Outcome) {
     let several = outcome.mappings.len() > 1;
-    let fractions = outcome
-        .mappings
-        .iter()
-        .filter_map(|tape| {
-            let columns = tape.columns.iter().filter(|column| column.unit == Some(ColumnUnit::Fraction));
-            let names: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
-            let of = if several { format!(" of {}", short_line(&tape.source_file, 60)) } else { String::new() };
-            let what = "fractions, which were multiplied by 100";
-            match names.as_slice() {
-                [] => None,
-                [name] => Some(format!("{name}{of} holds {what}")),
-                names => Some(format!("{}{of} hold {what}", names.join(", "))),
-            }
-        });
+    let fractions = outcome.mappings.iter().filter_map(|tape| {
+        let columns = tape.columns.iter().filter(|column| column.unit == Some(ColumnUnit::Fraction));
+        let names: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
+        let of = if several { format!(" of {}", short_line(&tape.source_file, 60)) } else { String::new() };
+        let what = "fractions, which were multiplied by 100";
+        match names.as_slice() {
+            [] => None,
+            [name] => Some(format!("{name}{of} holds {what}")),
+            names => Some(format!("{}{of} hold {what}", names.join(", "))),
+        }
+    });
     let told = outcome.notices.kept().iter().map(|notice| {
         let line = notice.line.map_or_else(String::new, |line| format!("line {}: ", count(line)));
         let of = if several { format!("{}, ", short_line(&notice.source_file, 60)) } else { String::new() };

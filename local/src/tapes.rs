@@ -195,7 +195,9 @@ fn is_text_without_header(path: &Path) -> bool {
     let is_text = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt"));
     let Some(source) = FileSource::new(path.to_owned(), String::new()).ok().filter(|_| is_text) else { return false };
     let opened = Tape::open(&source, &TapeOptions::default());
-    opened.err().is_some_and(|error| matches!(error.code, RunErrorCode::NoHeader | RunErrorCode::EmptyTape | RunErrorCode::NotATape))
+    opened
+        .err()
+        .is_some_and(|error| matches!(error.code, RunErrorCode::NoHeader | RunErrorCode::EmptyTape | RunErrorCode::NotATape))
 }
 
 fn refuse_repeats(tapes: &[FoundTape]) -> Result<(), CommandError> {
@@ -261,8 +263,10 @@ mod tests {
     #[test]
     fn tapes_of_a_folder_are_known_by_their_names() {
         let tapes = ["a.csv", "B.XLSX", "2026.02.csv", "a.txt", "a.tsv", "a.xlsm", "a.xls", "a.xlsb", "a.ods"];
-        let others = ["a.csv.gz", ".a.csv", "~$B.xlsx", "csv", ".csv", "manifest.json"];
-        assert!(tapes.iter().all(|name| is_tape_name(OsStr::new(name))));
+        let others = ["a.csv.gz", "csv", ".csv", "manifest.json", "profile.toml"];
+        let of_programs = [".a.csv", "~$B.xlsx", "Thumbs.db", "profile.toml"];
+        assert!(tapes.iter().all(|name| is_tape_name(OsStr::new(name)) && !is_of_a_program(OsStr::new(name))));
         assert!(!others.iter().any(|name| is_tape_name(OsStr::new(name))));
+        assert!(of_programs.iter().all(|name| is_of_a_program(OsStr::new(name))));
     }
 }

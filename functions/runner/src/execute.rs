@@ -415,7 +415,8 @@ impl Worker {
             let copied = self.storage.copy(&from, &to, None).await;
             copied.map_err(|error| Stop::storage(Phase::Archive, file.file_name(), error))?;
         }
-        let manifest = Manifest { reading: assignment.reading.clone(), ..Manifest::new(run, &assignment.rules, outcome)? }.to_json()?;
+        let manifest =
+            Manifest { reading: assignment.reading.clone(), ..Manifest::new(run, &assignment.rules, outcome)? }.to_json()?;
         let put = self.storage.put_bytes(&format!("{folder}/{MANIFEST_FILE}"), manifest.into(), "application/json").await;
         put.map_err(|error| Stop::storage(Phase::Archive, MANIFEST_FILE, error)).map(drop)
     }

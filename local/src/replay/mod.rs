@@ -103,10 +103,9 @@ fn run_again(archive: &Archive, args: &ReplayArgs, around: &Surroundings, findin
         .as_str()
         .parse()
         .map_err(|error| CommandError::Failed(format!("The manifest has an IRR target that no run can have: {error}.")))?;
-    let (options, _) = manifest
-        .reading
-        .options()
-        .map_err(|error| CommandError::Failed(format!("The manifest says how to read the tapes, and that cannot be done: {error}")))?;
+    let (options, _) = manifest.reading.options().map_err(|error| {
+        CommandError::Failed(format!("The manifest says how to read the tapes, and that cannot be done: {error}"))
+    })?;
     let tapes = archive.tapes()?;
     let comparing = Comparing::new(archive.output_paths());
     let meter = Meter::new(around.terminal, tapes.iter().map(|tape| tape.size()).sum());

@@ -18,8 +18,8 @@ use crate::{
         cell::{content, has_cut_digits, is_clean, is_missing, says_nothing, trimmed},
         header::Header,
         notices::{BlockNotices, NoticeCode},
-        options::TapeOptions,
         number::{self, parse_number, read_cell},
+        options::TapeOptions,
         records::{RecordBlock, shape_of, split_fields, unwrap_line},
         rows::{RowLayout, RowRules},
         translation::Translation,
@@ -196,7 +196,8 @@ pub fn judge_block(
             Content::Malformed(_) => Cells::None,
             Content::Plain(plain) => Cells::Plain { text, spans: cut.spans(plain) },
             Content::Quoted | Content::Wrapped => {
-                let (record, shape) = line.as_deref().map_or((raw, record.shape), |line| (line, shape_of(line, reader.delimiter)));
+                let (record, shape) =
+                    line.as_deref().map_or((raw, record.shape), |line| (line, shape_of(line, reader.delimiter)));
                 fields.reserve(reader.width);
                 split_fields(record, shape, reader.delimiter, &mut fields);
                 Cells::Split(&fields)
@@ -412,9 +413,8 @@ fn read_units<'c>(loan: &mut Loan<'c>, cells: &Cells<'c>, reader: &RowReader<'_>
         return;
     }
     let shown = || cells.get(reader.words[PROPERTY_TYPE]).map_or("", trimmed);
-    let within = |least: i64, most: i64| {
-        number.value >= Decimal::from_integer(least) && number.value <= Decimal::from_integer(most)
-    };
+    let within =
+        |least: i64, most: i64| number.value >= Decimal::from_integer(least) && number.value <= Decimal::from_integer(most);
     if within(5, i64::MAX) {
         loan.words[PROPERTY_TYPE] = WordCell::ManyUnits { written: shown(), units: trimmed(written) };
     } else if word == "sfr" && within(2, 4) {

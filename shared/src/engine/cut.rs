@@ -162,12 +162,14 @@ impl CutBlock {
         match reader.rules.kind(cells, record.line, record.ended) {
             RowKind::Blank => return false,
             RowKind::HeaderAgain => {
-                self.notices.ignore(NoticeCode::HeaderAgain, record.line, || format!("The header stands here once more: {}", raw.trim()));
+                self.notices
+                    .ignore(NoticeCode::HeaderAgain, record.line, || format!("The header stands here once more: {}", raw.trim()));
                 return false;
             }
             RowKind::NotALoan => {
                 let shown = raw.trim_matches(|c: char| c.is_whitespace() || c.is_control());
-                let text = || if shown.is_empty() { "A mark of the end of a file.".to_owned() } else { format!("No loan: {shown}") };
+                let text =
+                    || if shown.is_empty() { "A mark of the end of a file.".to_owned() } else { format!("No loan: {shown}") };
                 self.notices.ignore(NoticeCode::NotALoan, record.line, text);
                 return false;
             }

@@ -133,14 +133,16 @@ pub struct Outcome {
 pub fn run(job: &Job<'_>) -> Result<Outcome, RunError> {
     let tapes = open_tapes(job)?;
     let notices = tapes.iter().map(|tape| tape.notices().to_vec()).collect();
-    let readers: Vec<RowReader<'_>> = tapes.iter().map(|tape| RowReader::new(tape, job.rules, job.options).among(tapes.len())).collect();
+    let readers: Vec<RowReader<'_>> =
+        tapes.iter().map(|tape| RowReader::new(tape, job.rules, job.options).among(tapes.len())).collect();
     let terms = Terms {
         rules: job.rules,
         irr_target: &job.irr_target,
         list_rows: job.destination.is_some(),
         store_facts: job.destination.is_some_and(|destination| destination.keeps_records()),
     };
-    let crew = Crew { terms, readers: &readers, intake: Intake::new(job, &tapes, &readers), assembly: Assembly::new(job, notices)? };
+    let crew =
+        Crew { terms, readers: &readers, intake: Intake::new(job, &tapes, &readers), assembly: Assembly::new(job, notices)? };
     work_together(&crew, job.tuning.threads)?;
     crew.assembly.finish(crew.intake.finish(), tapes.iter().map(Tape::mapping).collect())
 }
@@ -178,7 +180,9 @@ impl Workers for Crew<'_, '_> {
                 repeats.iter().map(|repeat| (repeat.row as u32, repeat.first_use(names))).collect()
             };
             let failure = cut.failure.take();
-            let Some(repeats) = self.intake.pass(ticket, tape, &block, &cut, |repeats| failure.map_or(Ok(first_uses(repeats)), Err)) else {
+            let Some(repeats) =
+                self.intake.pass(ticket, tape, &block, &cut, |repeats| failure.map_or(Ok(first_uses(repeats)), Err))
+            else {
                 return Ok(());
             };
             let repeats = repeats?;

@@ -144,7 +144,7 @@ fn each_kind_is_stored_and_read_back() {
     assert!(rows.iter().all(|row| row.disposition == crate::phases::disposition::Disposition::ToPurchase), "nothing is rejected");
     // One notice a column, in the order of the fields, none of them for what could be read.
     let told: Vec<&str> = outcome.notices.kept().iter().map(|notice| notice.message.as_str()).collect();
-    let unread = "1 values of property_state could not be read and were kept as written; the first is `Cali`.";
+    let unread = "Values of property_state that could not be read and were kept as written: 1; the first is `Cali`.";
     assert!(told.contains(&unread), "{told:?}");
     assert_eq!(told.iter().filter(|told| told.contains("could not be read")).count(), 13, "{told:?}");
 }

@@ -149,9 +149,10 @@ fn unreadable(field: Field, cell: &NumberCell<'_>, why: Unreadable) -> Evidence 
                 "{label} \"{written}\" has a comma, which may be a decimal comma: write a point, or say decimal = \",\" in a profile"
             ),
         ),
-        Unreadable::PercentSign => {
-            ("a number without a percent sign".to_owned(), format!("{label} \"{written}\" has a percent sign, and is no percentage"))
-        }
+        Unreadable::PercentSign => (
+            "a number without a percent sign".to_owned(),
+            format!("{label} \"{written}\" has a percent sign, and is no percentage"),
+        ),
         Unreadable::TooManyDigits => {
             let most = crate::decimal::MAX_DIGITS;
             (
@@ -168,7 +169,10 @@ fn unreadable(field: Field, cell: &NumberCell<'_>, why: Unreadable) -> Evidence 
         ),
         Unreadable::RatioInPercents => (
             format!("a percentage: 0 or >= {percent_from}"),
-            format!("{label} {written} contradicts its column, which holds percentages: {written} may be {} %", hundredfold(cell)),
+            format!(
+                "{label} {written} contradicts its column, which holds percentages: {written} may be {} %",
+                hundredfold(cell)
+            ),
         ),
         Unreadable::PercentInFractions => (
             format!("a fraction: < {percent_from}"),
@@ -179,7 +183,9 @@ fn unreadable(field: Field, cell: &NumberCell<'_>, why: Unreadable) -> Evidence 
         ),
         Unreadable::NoNoteRate => (
             format!("0 to {LARGEST_NOTE_RATE} percent"),
-            format!("{label} {written} is no rate of a note: those are from 0 to {LARGEST_NOTE_RATE} %. A decimal point may be missing"),
+            format!(
+                "{label} {written} is no rate of a note: those are from 0 to {LARGEST_NOTE_RATE} %. A decimal point may be missing"
+            ),
         ),
     };
     Evidence { field: field.name().into(), actual: cell.written.to_owned().into(), limit: limit.into(), excess: None, message }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     decimal::Decimal,
-    loan::{Field, Loan, NumberCell, OrdinaryLoan, Reading, WORDS, WordCell, MANY_UNITS},
+    loan::{Field, Loan, MANY_UNITS, NumberCell, OrdinaryLoan, Reading, WORDS, WordCell},
     phases::{
         Exception,
         disposition::{Decided, Disposition},

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::{
     decimal::Decimal,
     error::shortened,
-    loan::{Field, FieldKind, Loan, NumberCell, Reading, Unit, WordCell, MANY_UNITS},
+    loan::{Field, FieldKind, Loan, MANY_UNITS, NumberCell, Reading, Unit, WordCell},
     tape::{
         aliases::{Aliases, fold_word},
         cell::is_date_cell,

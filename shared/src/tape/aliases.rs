@@ -34,7 +34,8 @@ pub enum Rank {
 }
 
 impl Rank {
-    const ALL: [(Self, &'static str); 4] = [(Self::Sold, "sold"), (Self::Plain, "plain"), (Self::Past, "past"), (Self::Weak, "weak")];
+    const ALL: [(Self, &'static str); 4] =
+        [(Self::Sold, "sold"), (Self::Plain, "plain"), (Self::Past, "past"), (Self::Weak, "weak")];
 }
 
 impl Serialize for Rank {
@@ -116,7 +117,8 @@ impl Aliases {
         }
         let [property, occupancy, purpose] = Field::WORDED.map(|field| Vocabulary::read(&table, field));
         let standard = Field::STANDARD.into_iter().filter(|field| field.info().unit == Unit::Word);
-        let standard_words = standard.map(|field| Ok((field, Vocabulary::read(&table, field)?))).collect::<Result<_, String>>()?;
+        let standard_words =
+            standard.map(|field| Ok((field, Vocabulary::read(&table, field)?))).collect::<Result<_, String>>()?;
         Ok(Self { headers: found, words: [property?, occupancy?, purpose?], standard_words })
     }
 
@@ -133,7 +135,8 @@ impl Aliases {
         let Some((outside, inside)) = parenthesized(header) else { return &[] };
         let Some(claims) = self.headers.get(&fold_header(&outside)) else { return &[] };
         let short = self.headers.get(&fold_header(&inside));
-        let names_the_same = short.is_some_and(|short| short.first().map(|claim| claim.field) == claims.first().map(|claim| claim.field));
+        let names_the_same =
+            short.is_some_and(|short| short.first().map(|claim| claim.field) == claims.first().map(|claim| claim.field));
         if is_unit(&inside) || names_the_same { claims } else { &[] }
     }
 

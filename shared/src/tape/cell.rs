@@ -58,7 +58,22 @@ pub fn content(cell: &str) -> Cow<'_, str> {
 
 /// Words that tapes write where there is nothing, in lower case.
 const MISSING_WORDS: [&str; 17] = [
-    "na", "n/a", "nan", "null", "-", "none", "(null)", "<na>", "n.a.", "nil", ".", "--", "\\n", "not available", "not applicable", "#n/a",
+    "na",
+    "n/a",
+    "nan",
+    "null",
+    "-",
+    "none",
+    "(null)",
+    "<na>",
+    "n.a.",
+    "nil",
+    ".",
+    "--",
+    "\\n",
+    "not available",
+    "not applicable",
+    "#n/a",
     "#nv",
 ];
 
@@ -119,7 +134,12 @@ pub fn is_whole_with_point(content: &str) -> bool {
 pub fn is_date_cell(content: &str) -> bool {
     let bytes = content.as_bytes();
     let digits = |from: usize, to: usize| bytes.get(from..to).is_some_and(|part| part.iter().all(u8::is_ascii_digit));
-    digits(0, 4) && digits(5, 7) && digits(8, 10) && bytes[4] == b'-' && bytes[7] == b'-' && matches!(bytes.get(10), None | Some(b' ' | b'T'))
+    digits(0, 4)
+        && digits(5, 7)
+        && digits(8, 10)
+        && bytes[4] == b'-'
+        && bytes[7] == b'-'
+        && matches!(bytes.get(10), None | Some(b' ' | b'T'))
 }
 
 #[cfg(test)]
@@ -156,8 +176,34 @@ mod tests {
     #[test]
     fn words_and_errors_for_nothing_are_missing() {
         for text in [
-            "", "NA", "n/a", "NULL", "-", "NaN", "#N/A", "#NV", "#DIV/0!", "#REF!", "#NAME?", "#VALUE!", "#NUM!", "Err:502", "err:7", "###",
-            "########", "None", "NONE", "(null)", "<NA>", "n.a.", "nil", ".", "--", "\\N", "Not Available", "not applicable",
+            "",
+            "NA",
+            "n/a",
+            "NULL",
+            "-",
+            "NaN",
+            "#N/A",
+            "#NV",
+            "#DIV/0!",
+            "#REF!",
+            "#NAME?",
+            "#VALUE!",
+            "#NUM!",
+            "Err:502",
+            "err:7",
+            "###",
+            "########",
+            "None",
+            "NONE",
+            "(null)",
+            "<NA>",
+            "n.a.",
+            "nil",
+            ".",
+            "--",
+            "\\N",
+            "Not Available",
+            "not applicable",
         ] {
             assert!(is_missing(text), "{text}");
             assert!(says_nothing(&format!(" {text}\u{a0}")), "{text}");
@@ -184,7 +230,9 @@ mod tests {
         ] {
             assert_eq!(has_cut_digits(text), cut, "{text}");
         }
-        for (text, whole) in [("100234.0", true), ("7.000", true), ("7.", false), (".0", false), ("7.10", false), ("L-7.0", false)] {
+        for (text, whole) in
+            [("100234.0", true), ("7.000", true), ("7.", false), (".0", false), ("7.10", false), ("L-7.0", false)]
+        {
             assert_eq!(is_whole_with_point(text), whole, "{text}");
         }
     }

@@ -296,8 +296,7 @@ impl HeaderSearch {
             return tape.header(row, line).map(Some);
         }
         let named = tape.named(row);
-        let cells: Vec<String> =
-            row.iter().map(|cell| shortened(cell.trim(), MAX_HEADER_CHARACTERS + 1).into_owned()).collect();
+        let cells: Vec<String> = row.iter().map(|cell| shortened(cell.trim(), MAX_HEADER_CHARACTERS + 1).into_owned()).collect();
         if self.best.as_ref().is_none_or(|best| named > best.named) {
             self.best = Some(Candidate { line, named, missing, cells: cells.clone() });
         }
@@ -323,8 +322,7 @@ impl HeaderSearch {
         rows: &[u64],
         tape: &Reading<'_>,
     ) -> Result<Option<FoundHeader>, RunError> {
-        let cells: Vec<String> =
-            row.iter().map(|cell| shortened(cell.trim(), MAX_HEADER_CHARACTERS + 1).into_owned()).collect();
+        let cells: Vec<String> = row.iter().map(|cell| shortened(cell.trim(), MAX_HEADER_CHARACTERS + 1).into_owned()).collect();
         if rows.last() != Some(&line) {
             if rows.first() == Some(&line) {
                 self.above = Some((line, cells));
@@ -350,6 +348,16 @@ impl HeaderSearch {
         let Some((line, cells)) = self.joined.take() else { return Ok(None) };
         let row: Vec<Cow<'_, str>> = cells.iter().map(|cell| Cow::Borrowed(cell.as_str())).collect();
         tape.header(&row, line).map(Some)
+    }
+
+    /// The row that names the most fields, as the header of a tape that is only looked at.
+    ///
+    /// # Errors
+    /// The row cannot be read as a header at all.
+    pub fn best_header(&mut self, tape: &Reading<'_>) -> Result<Option<FoundHeader>, RunError> {
+        let Some(best) = self.best.as_ref().filter(|best| tape.options.lenient && best.named > 0) else { return Ok(None) };
+        let row: Vec<Cow<'_, str>> = best.cells.iter().map(|cell| Cow::Borrowed(cell.as_str())).collect();
+        tape.header(&row, best.line).map(Some)
     }
 
     /// How many canonical fields the best row named.
@@ -392,7 +400,8 @@ impl Candidate {
     /// The headers that mean nothing here, as the end of a message.
     fn unknown_headers(&self) -> String {
         let unknown = self.cells.iter().filter(|cell| !cell.is_empty() && Aliases::built_in().claims(cell).is_empty());
-        let shown: Vec<String> = unknown.take(SHOWN_HEADERS).map(|cell| format!("`{}`", shortened(cell, SHOWN_CHARACTERS))).collect();
+        let shown: Vec<String> =
+            unknown.take(SHOWN_HEADERS).map(|cell| format!("`{}`", shortened(cell, SHOWN_CHARACTERS))).collect();
         if shown.is_empty() { String::new() } else { format!(" Columns that are not known: {}.", shown.join(", ")) }
     }
 
@@ -433,7 +442,8 @@ impl Reading<'_> {
     /// The required fields that a row does not name.
     fn missing(&self, row: &[Cow<'_, str>]) -> Vec<Field> {
         let meanings = Meanings::of(row, self.options);
-        let has = |field: &Field| meanings.of_field(*field) || self.options.constants.iter().any(|(constant, _)| constant == field);
+        let has =
+            |field: &Field| meanings.of_field(*field) || self.options.constants.iter().any(|(constant, _)| constant == field);
         Field::CANONICAL.into_iter().filter(|field| field.info().required && !has(field)).collect()
     }
 
@@ -448,10 +458,11 @@ impl Reading<'_> {
         let failed = |code, message| RunError::ingest(code, self.source_file, Some(line), message);
         check_size(row).map_err(|message| failed(RunErrorCode::HeaderTooLarge, message))?;
         let meanings = Meanings::of(row, self.options);
-        if let Some((code, message)) = meanings.fault(row, self.options) {
+        if let Some((code, message)) = meanings.fault(row, self.options).filter(|_| !self.options.lenient) {
             return Err(failed(code, message));
         }
-        let notices = meanings.notices.iter().map(|(code, message)| Notice::of_tape(*code, message.clone(), self.source_file, line));
+        let notices =
+            meanings.notices.iter().map(|(code, message)| Notice::of_tape(*code, message.clone(), self.source_file, line));
         Ok(FoundHeader { header: Header::new(row, line, &meanings, self.options), notices: notices.collect() })
     }
 
@@ -517,7 +528,18 @@ mod tests {
 
     #[test]
     fn of_several_columns_for_a_field_the_highest_rank_wins() {
-        let cells = ["Loan #", "Original Balance", "Current UPB", "Original Rate", "Rate", "OLTV", "LTV", "FICO", "Prop Type", "Property Class"];
+        let cells = [
+            "Loan #",
+            "Original Balance",
+            "Current UPB",
+            "Original Rate",
+            "Rate",
+            "OLTV",
+            "LTV",
+            "FICO",
+            "Prop Type",
+            "Property Class",
+        ];
         let FoundHeader { header, notices } = found(&cells).unwrap().unwrap();
         for (field, at) in [
             (Field::LoanAmount, Some(2)),
@@ -566,7 +588,10 @@ mod tests {
     #[test]
     fn a_header_may_take_two_rows() {
         let mut search = HeaderSearch::default();
-        let (upper, lower) = (["Loan", "Unpaid", "Note", "", "Credit", "Property"], ["Number", "Principal Balance", "Rate", "LTV", "Score", "Type"]);
+        let (upper, lower) = (
+            ["Loan", "Unpaid", "Note", "", "Credit", "Property"],
+            ["Number", "Principal Balance", "Rate", "LTV", "Score", "Type"],
+        );
         assert_eq!(look(&mut search, &upper, 2), Ok(None));
         assert_eq!(look(&mut search, &lower, 3), Ok(None));
         let joined = search.joined(&Reading { source_file: "t.csv", options: &TapeOptions::default() }).unwrap().unwrap().header;

@@ -139,7 +139,8 @@ impl Meanings {
                     ColumnPlace::Position(position) => format!("column {position}"),
                     ColumnPlace::Headers(headers) => format!("a column \"{}\"", headers.join("\" or \"")),
                 };
-                let message = format!("{field} is to be read from {wanted}, which the tape does not have. It has: {}.", there.join(", "));
+                let message =
+                    format!("{field} is to be read from {wanted}, which the tape does not have. It has: {}.", there.join(", "));
                 self.fault.get_or_insert((field, message));
             }
         }

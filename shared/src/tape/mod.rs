@@ -3,6 +3,7 @@
 pub mod aliases;
 pub mod cell;
 pub mod header;
+pub mod inspect;
 mod meaning;
 mod not_a_tape;
 pub mod notices;
@@ -141,7 +142,7 @@ impl<'s> Tape<'s> {
     }
 
     fn open_csv(source: &'s dyn TapeSource, options: &TapeOptions) -> Result<Self, RunError> {
-        let encoding = EncodingChoice::default();
+        let encoding = options.encoding.map_or_else(EncodingChoice::default, EncodingChoice::known);
         let CsvHeader { delimiter, found, unwraps } = find_csv_header(source, &encoding, options)?;
         let header_line = found.header.line;
         let layout = RowLayout { unwraps, ..RowLayout::default() };
@@ -204,7 +205,9 @@ impl<'s> Tape<'s> {
     pub fn mapping(&self) -> TapeMapping {
         let (format, delimiter, encoding, sheet) = match &self.file {
             FileLayout::Csv { delimiter, encoding } => ("csv", Some(char::from(*delimiter)), Some(encoding.get()), None),
-            FileLayout::Workbook { workbook, name, .. } => (workbook.format().name(), None, None, Some(shortened(name, MAX_HEADER_CHARACTERS).into_owned())),
+            FileLayout::Workbook { workbook, name, .. } => {
+                (workbook.format().name(), None, None, Some(shortened(name, MAX_HEADER_CHARACTERS).into_owned()))
+            }
         };
         let columns = self.header.columns.clone();
         TapeMapping {
@@ -393,7 +396,12 @@ fn find_csv_header(source: &dyn TapeSource, encoding: &EncodingChoice, options: 
                     chosen = Some((named, Ok(found)));
                 }
             }
-            Err(error) if matches!(error.code, RunErrorCode::DuplicateColumns | RunErrorCode::HeaderTooLarge | RunErrorCode::ProfileHeaderAbsent) => {
+            Err(error)
+                if matches!(
+                    error.code,
+                    RunErrorCode::DuplicateColumns | RunErrorCode::HeaderTooLarge | RunErrorCode::ProfileHeaderAbsent
+                ) =>
+            {
                 chosen.get_or_insert((0, Err(error)));
             }
             Err(error) => return Err(error),
@@ -445,7 +453,7 @@ impl HeadReader<'_> {
             }
         }
         let reading = Reading { source_file: self.source.name(), options: self.options };
-        let joined = self.search.joined(&reading)?;
+        let joined = self.search.joined(&reading)?.map_or_else(|| self.search.best_header(&reading), |found| Ok(Some(found)))?;
         Ok(joined.map(|found| CsvHeader { delimiter: self.delimiter, found, unwraps: false }))
     }
 

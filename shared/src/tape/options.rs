@@ -27,6 +27,8 @@ pub struct TapeOptions {
     pub ignored: Vec<String>,
     /// How numbers are written, where it is not as in `1,234.56`.
     pub numbers: Option<NumberStyle>,
+    /// Whether a tape that no run could use is opened all the same, as far as it can be, to be looked at.
+    pub lenient: bool,
     /// Files beside the tapes, in their folder, that are none.
     pub left_out: Vec<String>,
 }

@@ -9,7 +9,10 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use crate::{decimal::Decimal, loan::{Field, FieldKind, Unit}};
+use crate::{
+    decimal::Decimal,
+    loan::{Field, FieldKind, Unit},
+};
 
 use super::{
     aliases::{Aliases, fold_header},
@@ -208,7 +211,8 @@ impl ProfileReader<'_> {
                 self.options.dates = self.one_of(value, "date", &known);
             }
             "decimal" => {
-                let known = [(",", NumberStyle { decimal: ',', thousands: '.' }), (".", NumberStyle { decimal: '.', thousands: ',' })];
+                let known =
+                    [(",", NumberStyle { decimal: ',', thousands: '.' }), (".", NumberStyle { decimal: '.', thousands: ',' })];
                 if let Some(style) = self.one_of(value, "decimal", &known) {
                     let thousands = self.options.numbers.map_or(style.thousands, |numbers| numbers.thousands);
                     self.options.numbers = Some(NumberStyle { thousands, ..style });
@@ -217,7 +221,8 @@ impl ProfileReader<'_> {
             "thousands" => {
                 let known = [(".", '.'), (",", ','), (" ", ' '), ("'", '\'')];
                 if let Some(thousands) = self.one_of(value, "thousands", &known) {
-                    let decimal = self.options.numbers.map_or(if thousands == ',' { '.' } else { ',' }, |numbers| numbers.decimal);
+                    let decimal =
+                        self.options.numbers.map_or(if thousands == ',' { '.' } else { ',' }, |numbers| numbers.decimal);
                     self.options.numbers = Some(NumberStyle { decimal, thousands });
                 }
             }

@@ -184,7 +184,9 @@ impl RowRules {
             || (no_number && cells.iter().any(|cell| names_a_total(cell)))
             || (alone && first.contains(' '))
             || cells.iter().all(|cell| marks(cell))
-            || ["hdr", "trl", "trailer", "eof"].iter().any(|mark| cells.first().is_some_and(|cell| cell.eq_ignore_ascii_case(mark)))
+            || ["hdr", "trl", "trailer", "eof"]
+                .iter()
+                .any(|mark| cells.first().is_some_and(|cell| cell.eq_ignore_ascii_case(mark)))
             || (alone && is_end_mark(first))
             || (no_number && !self.has_a_number(cells))
     }
@@ -201,9 +203,8 @@ impl RowRules {
 /// No cell that says what its row is, is longer, in bytes.
 const LONGEST_MARK: usize = 200;
 /// Words for a line that sums up others, which may stand behind a name, before a colon, or before how many loans there are.
-const TOTALS: [&str; 10] = [
-    "total", "totals", "subtotal", "subtotals", "sub-total", "sub-totals", "grand total", "grand totals", "average", "averages",
-];
+const TOTALS: [&str; 10] =
+    ["total", "totals", "subtotal", "subtotals", "sub-total", "sub-totals", "grand total", "grand totals", "average", "averages"];
 /// Words for such a line that stand alone or before a colon.
 const STATISTICS: [&str; 10] = ["sum", "avg", "wavg", "mean", "median", "min", "minimum", "max", "maximum", "count"];
 
@@ -218,7 +219,8 @@ fn is_total(cell: &str) -> bool {
         return true;
     }
     let ends = |total: &&str| text.strip_suffix(*total).is_some_and(|name| name.is_empty() || name.ends_with(' '));
-    let counts = |total: &&str| text.strip_prefix(*total).is_some_and(|rest| rest.starts_with([' ', '(']) && is_count_of_loans(rest));
+    let counts =
+        |total: &&str| text.strip_prefix(*total).is_some_and(|rest| rest.starts_with([' ', '(']) && is_count_of_loans(rest));
     TOTALS.iter().any(|total| ends(total)) || (!before_colon && TOTALS.iter().any(|total| counts(total)))
 }
 
@@ -250,8 +252,28 @@ fn is_end_mark(cell: &str) -> bool {
 /// Whether the cells of a row are all units, as below a header that leaves them to a row of their own.
 pub fn is_unit_row(cells: &[Cow<'_, str>]) -> bool {
     const UNITS: [&str; 22] = [
-        "$", "%", "usd", "us$", "number", "date", "months", "month", "text", "numeric", "string", "char", "varchar", "decimal", "integer",
-        "int", "percent", "pct", "years", "days", "mm/dd/yyyy", "yyyymm",
+        "$",
+        "%",
+        "usd",
+        "us$",
+        "number",
+        "date",
+        "months",
+        "month",
+        "text",
+        "numeric",
+        "string",
+        "char",
+        "varchar",
+        "decimal",
+        "integer",
+        "int",
+        "percent",
+        "pct",
+        "years",
+        "days",
+        "mm/dd/yyyy",
+        "yyyymm",
     ];
     let strip = |cell: &str| cell.trim_matches(['(', ')', '[', ']', ' ']).to_lowercase();
     let mut filled = cells.iter().map(|cell| content(cell)).filter(|cell| !cell.is_empty()).peekable();
@@ -439,7 +461,10 @@ mod tests {
         let rules = RowRules::new(&score_last, RowLayout::default());
         assert!(matches!(rules.kind(&row("1,250000,6.5,80,SFR,72"), 7, true), RowKind::Misfit(_)));
         let kept_last = header("Loan Number,Loan Amount,Note Rate,LTV,Property Type,FICO,County");
-        assert_eq!(RowRules::new(&kept_last, RowLayout::default()).kind(&row("1,250000,6.5,80,SFR,720"), 7, true), RowKind::ShortLoan);
+        assert_eq!(
+            RowRules::new(&kept_last, RowLayout::default()).kind(&row("1,250000,6.5,80,SFR,720"), 7, true),
+            RowKind::ShortLoan
+        );
     }
 
     #[test]
@@ -481,7 +506,9 @@ mod tests {
 
     #[test]
     fn a_row_of_units_is_recognized() {
-        for (line, units) in [("text,$,%,%,number,text,$,text", true), (",$,(%),,,,,", true), ("1,$,%,,,,,", false), (",,,", false)] {
+        for (line, units) in
+            [("text,$,%,%,number,text,$,text", true), (",$,(%),,,,,", true), ("1,$,%,,,,,", false), (",,,", false)]
+        {
             assert_eq!(is_unit_row(&row(line)), units, "{line}");
         }
     }

@@ -66,7 +66,7 @@ pub fn choose(source: &dyn TapeSource, workbook: &Workbook, options: &TapeOption
     };
     let wanted = [of_kind(true, true), of_kind(false, true), of_kind(true, false), of_kind(false, false)];
     let Some(wanted) = wanted.into_iter().find(|sheets| !sheets.is_empty()) else { return Err(best.failure(source.name())) };
-    let [chosen] = wanted[..] else {
+    let [chosen] = (if options.lenient { &wanted[..1] } else { &wanted[..] }) else {
         let found: Vec<&SheetInfo> = wanted.iter().map(|sheet| &sheets[*sheet]).collect();
         let message = format!(
             "Several worksheets hold loans: {}. Say which one is the tape, as with --sheet \"{}\".",
@@ -75,7 +75,7 @@ pub fn choose(source: &dyn TapeSource, workbook: &Workbook, options: &TapeOption
         );
         return Err(failed(RunErrorCode::SeveralSheets, message));
     };
-    let at = candidates.iter().position(|candidate| candidate.sheet == chosen).unwrap_or_default();
+    let at = candidates.iter().position(|candidate| candidate.sheet == *chosen).unwrap_or_default();
     let Candidate { sheet, surveyed, .. } = candidates.swap_remove(at);
     let (info, mut surveyed) = (&sheets[sheet], surveyed?);
     if !info.visible && named.is_none() {
@@ -84,7 +84,8 @@ pub fn choose(source: &dyn TapeSource, workbook: &Workbook, options: &TapeOption
     }
     let format = workbook.format();
     if format != WorkbookFormat::Xlsx {
-        let message = format!("The tape is a workbook in the format .{}; its values are those that were last calculated.", format.name());
+        let message =
+            format!("The tape is a workbook in the format .{}; its values are those that were last calculated.", format.name());
         surveyed.notices.push(Notice::of_tape(NoticeCode::OtherWorkbookFormat, message, source.name(), 0));
     }
     Ok(ChosenSheet { sheet, name: info.name.clone(), surveyed })
@@ -110,6 +111,9 @@ fn look(
     }
     if matches!(found, Ok(None)) {
         found = search.joined(&reading);
+    }
+    if matches!(found, Ok(None)) {
+        found = search.best_header(&reading);
     }
     let found = match found {
         Ok(None) => return Ok(Err(search)),

@@ -42,6 +42,8 @@ pub struct Survey<'h> {
     begun: bool,
     /// The first row with another number of fields than the header, for an error.
     misfit: Option<String>,
+    /// Whether the tape is only looked at: then nothing fails.
+    lenient: bool,
 }
 
 /// A column whose name may mean something else.
@@ -76,7 +78,9 @@ impl<'h> Survey<'h> {
     pub fn new(source_file: &'h str, found: FoundHeader, layout: RowLayout, options: &TapeOptions) -> Self {
         let FoundHeader { header, notices } = found;
         let detector = |(field, at): (Field, usize)| (field, at, UnitDetector::new(field));
-        let given = |field: Field| header.position(field).and_then(|at| header.columns.get(at)).is_some_and(|column| column.unit.is_some());
+        let given = |field: Field| {
+            header.position(field).and_then(|at| header.columns.get(at)).is_some_and(|column| column.unit.is_some())
+        };
         let weak = header.columns.iter().enumerate().filter(|(_, column)| column.rank == Some(Rank::Weak));
         let in_doubt = Field::STANDARD.into_iter().filter(|field| field.info().unit == Unit::Date && options.dates.is_none());
         let dates =
@@ -93,6 +97,7 @@ impl<'h> Survey<'h> {
             layout,
             widths: WidthSurvey::default(),
             begun: false,
+            lenient: options.lenient,
             misfit: None,
         }
     }
@@ -153,7 +158,10 @@ impl<'h> Survey<'h> {
     /// say.
     pub fn finish(mut self) -> Result<Surveyed, RunError> {
         let failed = |code, line, message| RunError::ingest(code, self.source_file, line, message);
-        if let Err(RowsDoNotFit { found, misfits, rows, line }) = self.widths.decide(&self.header, &mut self.layout) {
+        let decided = self.widths.decide(&self.header, &mut self.layout);
+        if let Err(RowsDoNotFit { found, misfits, rows, line }) = decided
+            && !self.lenient
+        {
             let (width, row) = (self.header.width(), self.misfit.as_deref().unwrap_or_default());
             let message = format!(
                 "The header has {width} columns, and {misfits} of {rows} rows have {found}; line {line} reads `{row}`. Give every row as \
@@ -164,6 +172,7 @@ impl<'h> Survey<'h> {
         for (field, _, detector) in std::mem::take(&mut self.units) {
             match detector.unit() {
                 Ok(unit) => self.header.set_unit(field, unit),
+                Err(_) if self.lenient => {}
                 Err(mixed) if field.is_canonical() => {
                     let (message, line) = (mixed_units(field, mixed), Some(mixed.percent_line));
                     return Err(failed(RunErrorCode::MixedUnits, line, message));
@@ -192,8 +201,10 @@ impl<'h> Survey<'h> {
         let (field, column) = (weak.field, &self.header.columns[weak.at].header);
         let unread = weak.values - weak.readable;
         let message = format!("\"{column}\" was not taken for {field}: {unread} of its first {} values are none.", weak.values);
-        if field.info().required {
-            let message = format!("The required column {field} is missing. {message} Say which column holds it, as with --map {field}=\"…\".");
+        if field.info().required && !self.lenient {
+            let message = format!(
+                "The required column {field} is missing. {message} Say which column holds it, as with --map {field}=\"…\"."
+            );
             return Err(RunError::ingest(RunErrorCode::MissingColumns, self.source_file, Some(self.header.line), message));
         }
         self.notices.push(Notice::of_tape(NoticeCode::ColumnNotRead, message, self.source_file, self.header.line));

@@ -269,7 +269,9 @@ impl<'s> TextReader<'s> {
             [0xfe, 0xff, ..] => (Some(Encoding::Utf16Be), 2),
             _ => (self.utf16_without_mark(head).map_err(unreadable)?, 0),
         };
-        let Some(encoding) = encoding else {
+        // What somebody has said of the tape counts where no mark says otherwise.
+        let told = || Some(self.choice.get()).filter(|told| matches!(told, Encoding::Utf16Le | Encoding::Utf16Be));
+        let Some(encoding) = encoding.or_else(told) else {
             self.mode = Mode::Ascii;
             return Ok(0);
         };

@@ -120,7 +120,9 @@ fn in_plain_style(text: &str, style: NumberStyle) -> Option<String> {
     let mut groups = whole.split(thousands);
     let lead = groups.next()?;
     let rest: Vec<&str> = groups.collect();
-    let in_place = all_digits(lead) && rest.iter().all(|group| group.len() == 3 && all_digits(group)) && (rest.is_empty() || lead.len() <= 3);
+    let in_place = all_digits(lead)
+        && rest.iter().all(|group| group.len() == 3 && all_digits(group))
+        && (rest.is_empty() || lead.len() <= 3);
     if !in_place || !fraction.is_none_or(all_digits) {
         return None;
     }
@@ -187,7 +189,8 @@ mod tests {
 
     #[test]
     fn words_of_a_profile_replace_all_others() {
-        let profile = "[columns]\nproperty_type = { position = 1, words = { \"1\" = \"SFR\", \"2-4\" = \"2-4 unit\", x = \"castle\" } }\n";
+        let profile =
+            "[columns]\nproperty_type = { position = 1, words = { \"1\" = \"SFR\", \"2-4\" = \"2-4 unit\", x = \"castle\" } }\n";
         for (cell, expected) in [("1", "sfr"), (" 2-4 ", "2-4_unit"), ("X", "castle"), ("condo unit", "condo unit"), ("", "")] {
             assert_eq!(translated(profile, &[Field::PropertyType], &[cell]), [expected], "{cell}");
         }

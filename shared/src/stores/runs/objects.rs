@@ -8,7 +8,7 @@ use crate::{
     stores::{StoreError, keys},
 };
 
-use super::{stored::NO_DETAILS, KeptTapes, ObjectVersion, RunRequest, Runs, StoredRun, TapeList, TapeRef};
+use super::{KeptTapes, ObjectVersion, RunRequest, Runs, StoredRun, TapeList, TapeRef, stored::NO_DETAILS};
 
 impl Runs {
     /// The `run` object of the API with its details: column mapping and notices. They are null when the results of the run were

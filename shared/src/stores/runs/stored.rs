@@ -281,8 +281,7 @@ impl StoredRun {
         };
         let json = TIMES.iter().fold(json, |json, name| with_decimals(json, name));
         let parted = json.strip_suffix('}').and_then(|json| json.split_once(DETAILS));
-        let (members_before, details) =
-            parted.ok_or_else(|| StoreError::Damaged("the run has no column mapping".to_owned()))?;
+        let (members_before, details) = parted.ok_or_else(|| StoreError::Damaged("the run has no column mapping".to_owned()))?;
         let details = RawValue::from_string(format!("{{{}{details}}}", &DETAILS[1..])).map_err(damaged)?;
         let object = RawValue::from_string(format!("{members_before}{DETAILS_LEFT_OUT}")).map_err(damaged)?;
         Ok(Self {

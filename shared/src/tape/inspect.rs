@@ -1,0 +1,374 @@
+//! What a tape is and how it would be read: its header, each column with samples, what is missing, what a run would say.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use serde::Serialize;
+
+use crate::{
+    error::{RunError, RunErrorCode, shortened},
+    loan::{Field, FieldKind, NumberCell, Reading, Unit},
+};
+
+use super::{
+    Tape, TapeMapping,
+    aliases::{Aliases, Vocabulary, fold_header},
+    block_text,
+    cell::{content, is_missing, trimmed},
+    header::Column,
+    notices::Notice,
+    number::read_cell,
+    options::TapeOptions,
+    records::RecordBlock,
+    rows::{RowKind, RowRules},
+    source::TapeSource,
+    standard::{StandardCell, StandardReader, StandardValue},
+    translation::Translation,
+    with_fields,
+};
+
+/// How many rows are looked at.
+const ROWS: u64 = 10_000;
+/// How many samples of a column are shown, and how much of each, in characters.
+const SAMPLES: usize = 5;
+const SAMPLE_CHARACTERS: usize = 40;
+/// How many words of a column that are not known are shown.
+const WORDS: usize = 10;
+/// How many headers are named for a field that no column has.
+const CLOSEST: usize = 3;
+const BLOCK_BYTES: usize = 256 * 1024;
+
+/// What a tape is and how it would be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Inspection {
+    /// How the file is read: its format, header and columns. `null` when no row looks like a header.
+    pub mapping: Option<TapeMapping>,
+    /// How many loans were looked at: at most the first 10,000.
+    pub rows: u64,
+    /// How many rows among them are no loans.
+    pub ignored_rows: u64,
+    /// The columns, in tape order.
+    pub columns: Vec<InspectedColumn>,
+    /// The required fields that no column has.
+    pub missing: Vec<MissingField>,
+    /// What a run would say of the tape as a whole.
+    pub notices: Vec<Notice>,
+    /// Why a run of the tape would fail; `null` when nothing among the rows that were looked at makes it fail.
+    pub error: Option<RunError>,
+}
+
+/// One column of a tape, and what its cells read as.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InspectedColumn {
+    /// The column.
+    #[serde(flatten)]
+    pub column: Column,
+    /// Different cells, as they are written and as they are read.
+    pub samples: Vec<CellSample>,
+    /// How many cells say something.
+    pub values: u64,
+    /// How many of these can be read.
+    pub readable: u64,
+    /// Words that are not known, each with how often it stands there: the most frequent first.
+    pub unknown_words: Vec<(String, u64)>,
+}
+
+/// A cell, as it is written and as it is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CellSample {
+    /// As the tape has it.
+    pub written: String,
+    /// What it reads as; `null` when it cannot be read.
+    pub read: Option<String>,
+}
+
+/// A required field that no column has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MissingField {
+    /// The field.
+    pub field: Field,
+    /// The headers without a meaning that share a word with its names.
+    pub closest: Vec<String>,
+}
+
+/// Whether an error says that a file is no tape at all.
+fn is_no_tape(code: RunErrorCode) -> bool {
+    use RunErrorCode::{
+        CorruptWorkbook, DecompressionBomb, EmptyTape, NotATape, PasswordProtected, TapeChanged, Undecodable, UnreadableTape,
+        UnsupportedFormat,
+    };
+    matches!(
+        code,
+        CorruptWorkbook
+            | DecompressionBomb
+            | EmptyTape
+            | NotATape
+            | PasswordProtected
+            | TapeChanged
+            | Undecodable
+            | UnreadableTape
+            | UnsupportedFormat
+    )
+}
+
+/// Inspects a tape.
+///
+/// # Errors
+/// The file is no tape.
+pub fn inspect(source: &dyn TapeSource, options: &TapeOptions) -> Result<Inspection, RunError> {
+    let (opened, mut error) = match Tape::open(source, options) {
+        Ok(tape) => (Some(tape), None),
+        Err(error) if is_no_tape(error.code) => return Err(error),
+        Err(error) => (Tape::open(source, &TapeOptions { lenient: true, ..options.clone() }).ok(), Some(error)),
+    };
+    let Some(tape) = opened else {
+        return Ok(Inspection {
+            mapping: None,
+            rows: 0,
+            ignored_rows: 0,
+            columns: Vec::new(),
+            missing: Vec::new(),
+            notices: Vec::new(),
+            error,
+        });
+    };
+    let mut looker = Looker::new(&tape, options);
+    if let Err(found) = looker.look(source) {
+        error.get_or_insert(found);
+    }
+    let Looker { columns, rows, ignored_rows, .. } = looker;
+    let header = tape.header();
+    Ok(Inspection {
+        rows,
+        ignored_rows,
+        missing: header
+            .missing()
+            .into_iter()
+            .map(|field| MissingField { field, closest: closest(field, &header.columns) })
+            .collect(),
+        columns: columns.into_iter().map(ColumnLook::finish).collect(),
+        notices: tape.notices().to_vec(),
+        mapping: Some(tape.mapping()),
+        error,
+    })
+}
+
+/// Looks at the first rows of a tape.
+struct Looker<'t, 's> {
+    tape: &'t Tape<'s>,
+    rules: RowRules,
+    translation: Option<Translation>,
+    columns: Vec<ColumnLook>,
+    rows: u64,
+    ignored_rows: u64,
+}
+
+impl<'t, 's> Looker<'t, 's> {
+    fn new(tape: &'t Tape<'s>, options: &TapeOptions) -> Self {
+        let header = tape.header();
+        let look = |column: &Column| ColumnLook::new(column.clone(), tape, options);
+        Self {
+            tape,
+            rules: RowRules::new(header, tape.rows()),
+            translation: Translation::new(header, options),
+            columns: header.columns.iter().map(look).collect(),
+            rows: 0,
+            ignored_rows: 0,
+        }
+    }
+
+    fn look(&mut self, source: &dyn TapeSource) -> Result<(), RunError> {
+        let (mut reader, mut block) = (self.tape.read(BLOCK_BYTES, false, None)?, RecordBlock::default());
+        while self.rows < ROWS && reader.next_block(&mut block)? {
+            let text = block_text(&block, source)?;
+            for record in &block.records {
+                let layout = self.tape.rows();
+                let mut second_header = false;
+                with_fields(text, record, self.tape.delimiter(), layout.unwraps, |cells| {
+                    second_header = self.row(cells, record.line, record.ended);
+                });
+                if second_header {
+                    let message = format!("Line {} is another header. Send the tables as tapes of their own.", record.line);
+                    return Err(RunError::ingest(RunErrorCode::SecondHeader, source.name(), Some(record.line), message));
+                }
+                if self.rows >= ROWS {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at one row; whether it is another header.
+    fn row(&mut self, cells: &[Cow<'_, str>], line: u64, ended: bool) -> bool {
+        match self.rules.kind(cells, line, ended) {
+            RowKind::Blank | RowKind::Misfit(_) => return false,
+            RowKind::SecondHeader => return true,
+            RowKind::HeaderAgain | RowKind::NotALoan => {
+                self.ignored_rows += 1;
+                return false;
+            }
+            RowKind::Loan | RowKind::ShortLoan => self.rows += 1,
+        }
+        let read = self.translation.as_ref().map(|translation| translation.apply(cells.iter().map(|cell| cell.as_ref())));
+        for (at, column) in self.columns.iter_mut().enumerate() {
+            let written = cells.get(at).map_or("", |cell| cell.as_ref());
+            let cell = read.as_ref().and_then(|read| read.get(at)).map_or(written, |cell| cell.as_ref());
+            column.observe(written, cell);
+        }
+        false
+    }
+}
+
+/// A column while its cells are looked at.
+struct ColumnLook {
+    column: Column,
+    reader: CellReader,
+    samples: Vec<CellSample>,
+    values: u64,
+    readable: u64,
+    unknown: HashMap<String, u64>,
+}
+
+/// How the cells of a column are read.
+enum CellReader {
+    Kept,
+    Number(Field),
+    Word { words: &'static Vocabulary, own: bool },
+    Standard(StandardReader),
+}
+
+impl ColumnLook {
+    fn new(column: Column, tape: &Tape<'_>, options: &TapeOptions) -> Self {
+        let reader = match column.field.map(|field| (field, field.info().kind)) {
+            None | Some((_, FieldKind::Text)) => CellReader::Kept,
+            Some((field, FieldKind::Number(_))) => CellReader::Number(field),
+            Some((field, FieldKind::Standard(_))) if field.info().unit != Unit::Word => {
+                let unit = tape.header().unit(field);
+                CellReader::Standard(StandardReader { field, unit, flag_contradictions: true, dates: tape.dates() })
+            }
+            Some((field, _)) => match Aliases::built_in().vocabulary(field) {
+                Some(words) => CellReader::Word { words, own: options.has_words(field) },
+                None => CellReader::Kept,
+            },
+        };
+        Self { column, reader, samples: Vec::new(), values: 0, readable: 0, unknown: HashMap::new() }
+    }
+
+    /// Looks at a cell as it is written, and as a profile makes it.
+    fn observe(&mut self, written: &str, cell: &str) {
+        if is_missing(&content(written)) {
+            return;
+        }
+        self.values += 1;
+        let read = self.reader.read(cell, self.column.unit.unwrap_or(super::units::ColumnUnit::Percent));
+        self.readable += u64::from(read.is_some());
+        if read.is_none() && matches!(self.reader, CellReader::Word { .. }) {
+            *self.unknown.entry(shortened(trimmed(cell), SAMPLE_CHARACTERS).into_owned()).or_default() += 1;
+        }
+        let written = shortened(written, SAMPLE_CHARACTERS);
+        if self.samples.len() < SAMPLES && self.samples.iter().all(|sample| sample.written != written) {
+            self.samples.push(CellSample { written: written.into_owned(), read });
+        }
+    }
+
+    fn finish(self) -> InspectedColumn {
+        let mut unknown_words: Vec<(String, u64)> = self.unknown.into_iter().collect();
+        unknown_words.sort_by(|(one, count), (other, other_count)| other_count.cmp(count).then_with(|| one.cmp(other)));
+        unknown_words.truncate(WORDS);
+        let Self { column, samples, values, readable, .. } = self;
+        InspectedColumn { column, samples, values, readable, unknown_words }
+    }
+}
+
+impl CellReader {
+    /// What a cell reads as; `None` when it cannot be read.
+    fn read(&self, cell: &str, unit: super::units::ColumnUnit) -> Option<String> {
+        match self {
+            Self::Kept => Some(shortened(trimmed(cell), SAMPLE_CHARACTERS).into_owned()),
+            Self::Number(field) => match read_cell(*field, cell, unit, true) {
+                NumberCell { reading: Reading::Value(value), .. } => Some(value.to_string()),
+                NumberCell { reading: Reading::Missing, .. } => Some(String::new()),
+                NumberCell { reading: Reading::Unreadable(_), .. } => None,
+            },
+            Self::Word { words, own } => {
+                let code = if *own { words.exact_code(cell) } else { words.code(cell) };
+                code.and_then(|code| words.canonical().get(usize::from(code)).cloned())
+            }
+            Self::Standard(reader) => match reader.read(cell) {
+                StandardCell::Missing => Some(String::new()),
+                StandardCell::Unreadable => None,
+                StandardCell::Value(StandardValue::Number(number)) => Some(number.to_string()),
+                StandardCell::Value(StandardValue::Whole(number)) => Some(number.to_string()),
+                StandardCell::Value(StandardValue::Date(date)) => Some(date.to_string()),
+                StandardCell::Value(StandardValue::Word(_)) => Some(content(cell).into_owned()),
+            },
+        }
+    }
+}
+
+/// The headers without a meaning that share a word with the name of a field, or with what people call it.
+fn closest(field: Field, columns: &[Column]) -> Vec<String> {
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2);
+        words.map(str::to_lowercase).collect()
+    };
+    let names: Vec<String> = words(field.name()).into_iter().chain(words(field.info().label)).collect();
+    let shared = |column: &&Column| {
+        let header = column.header.to_lowercase();
+        column.field.is_none() && names.iter().any(|word| header.contains(word.as_str()))
+    };
+    columns.iter().filter(shared).take(CLOSEST).map(|column| column.header.clone()).collect()
+}
+
+/// A profile that reads a tape as it was read here: a beginning for whoever has to say more.
+pub fn draft_profile(inspection: &Inspection, name: &str) -> String {
+    // What JSON writes of a text, TOML reads, but for one control character.
+    let quoted = |text: &str| serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007F");
+    let mut draft = format!("name = {}\nversion = \"draft\"\n", quoted(name));
+    let Some(mapping) = &inspection.mapping else { return draft };
+    draft.push_str("\n[file]\n");
+    if let Some(delimiter) = mapping.delimiter {
+        draft.push_str(&format!("delimiter = {}\n", quoted(&delimiter.to_string())));
+    }
+    if let Some(sheet) = &mapping.sheet {
+        draft.push_str(&format!("sheet = {}\n", quoted(sheet)));
+    }
+    if mapping.header_line == 0 {
+        draft.push_str("header = \"none\"\n");
+    }
+    draft.push_str("\n[columns]\n");
+    for InspectedColumn { column, unknown_words, .. } in &inspection.columns {
+        let (Some(field), Some(position)) = (column.field, column.position) else { continue };
+        let twice =
+            inspection.columns.iter().filter(|other| fold_header(&other.column.header) == fold_header(&column.header)).count()
+                > 1;
+        let place = if column.header.is_empty() || mapping.header_line == 0 || twice {
+            format!("position = {position}")
+        } else {
+            format!("header = {}", quoted(&column.header))
+        };
+        let unit = column
+            .unit
+            .and_then(|unit| serde_json::to_string(&unit).ok())
+            .map_or_else(String::new, |unit| format!(", unit = {unit}"));
+        draft.push_str(&format!("{field} = {{ {place}{unit} }}\n"));
+        for (word, count) in unknown_words {
+            draft.push_str(&format!(
+                "# {count} times {} is no word of {field}: words = {{ … }} replaces the words that are known\n",
+                quoted(word)
+            ));
+        }
+    }
+    let constants = inspection.columns.iter().filter(|column| column.column.position.is_none());
+    let constants: Vec<String> = constants
+        .filter_map(|InspectedColumn { column, .. }| Some(format!("{} = {}\n", column.field?, quoted(&column.header))))
+        .collect();
+    if !constants.is_empty() {
+        draft.push_str(&format!("\n[constants]\n{}", constants.concat()));
+    }
+    for MissingField { field, closest } in &inspection.missing {
+        let closest = if closest.is_empty() { String::new() } else { format!("; closest: {}", closest.join(", ")) };
+        draft.push_str(&format!("# {field} = \"…\" is required, and no column has it{closest}\n"));
+    }
+    draft
+}
