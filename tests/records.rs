@@ -216,13 +216,13 @@ async fn put_people(app: &TestApp) -> (User, SalesTeam) {
 }
 
 /// A request for a run that is as large as one may be.
-fn largest_request(app: &TestApp, user: &User, team: &SalesTeam, tapes: Vec<TapeRef>) -> RunRequest {
+fn largest_request(app: &TestApp, user: &User, team: &SalesTeam, tapes: Vec<TapeRef>, header: impl Fn(Field) -> String) -> RunRequest {
     let rules = format!("name = \"{}\"\nversion = \"{}\"\n", noise(1, 32_000), noise(2, 33_000));
     assert!(rules.len() as u64 <= MAX_RULE_SET_BYTES && rules.len() as u64 > MAX_RULE_SET_BYTES - 1_000, "{}", rules.len());
     let profile = format!("name = \"{}\"\nversion = \"{}\"\n", noise(3, 32_000), noise(4, 33_000));
     let reading = ReadingRequest {
         profile: Some(ProfileFile { called: "largest".to_owned(), toml: profile }),
-        map: Field::ALL.into_iter().map(|field| (field, noise(5, 300))).collect(),
+        map: Field::CANONICAL.into_iter().map(|field| (field, header(field))).collect(),
         sheet: Some(noise(6, 31)),
     };
     let terms = Terms {
@@ -254,7 +254,7 @@ async fn every_kind_of_item_is_stored_with_every_field_at_its_bound() {
         let key = format!("inputs/{}{}", "\u{1}".repeat(500), noise(at, 1_024 - "inputs/".len() - 500));
         TapeRef { source_file: key.clone(), key, size: u64::MAX / 1_000, etag: noise(at, 40) }
     };
-    let failing = largest_request(&app, &user, &team, (0..MAX_TAPES).map(tape).collect());
+    let failing = largest_request(&app, &user, &team, (0..MAX_TAPES).map(tape).collect(), |_| noise(5, MAX_HEADER_CHARACTERS));
     assert_eq!(runs.create(&failing.run().unwrap(), &failing, Some(&key(0))).await.unwrap(), Created::Done);
     let stored = runs.request(failing.run_id).await.unwrap().unwrap();
     assert_eq!(runs.tapes(&stored).await.unwrap().len(), MAX_TAPES);
@@ -271,12 +271,12 @@ async fn every_kind_of_item_is_stored_with_every_field_at_its_bound() {
 
     // Every rule fails in every severity, and every number is as long as one may be.
     let digits = "9".repeat(30);
-    let loan = |number: usize| format!("L{number},{digits}.{digits},{digits},{digits},{digits},{digits},hut,x,y,,0\n");
+    let loan = |number: usize| format!("L{number},{digits},29.9999999999999,{digits},{digits},{digits},hut,x,y,,0\n");
     let rows: String = (0..50).map(loan).collect();
     app.put("inputs/tape.csv", format!("{HEADER}\n{rows}{}1,2\n", rows.replace(&digits, "x"))).await;
     let info = app.resources.storage.info("inputs/tape.csv").await.unwrap().unwrap();
-    let completing =
-        largest_request(&app, &user, &team, vec![start_run::tape("tape.csv".to_owned(), "inputs/tape.csv".to_owned(), &info)]);
+    let tapes = vec![start_run::tape("tape.csv".to_owned(), "inputs/tape.csv".to_owned(), &info)];
+    let completing = largest_request(&app, &user, &team, tapes, |field| field.name().to_owned());
     assert_eq!(runs.create(&completing.run().unwrap(), &completing, Some(&key(2))).await.unwrap(), Created::Done);
     assert_eq!(app.work().await, [Executed::Completed]);
 
@@ -450,15 +450,16 @@ async fn what_an_earlier_version_stored_stays_readable() {
     table.update(&keys::run_request(id), set(old.to_string()), None).await.unwrap();
     app.resources.storage.delete(&keys::tape_list(id)).await.unwrap();
     assert_eq!(app.work().await, [Executed::Completed]);
-    // and said in the run how they were read.
+    // and said in the run how they were read, and nothing of notices.
     let whole = app.read(&ana, &format!("/api/runs/{id}")).await;
     let results = runs.results(id).await.unwrap().unwrap();
     let mut results = serde_json::to_value(&results).unwrap();
     results.as_object_mut().unwrap().remove("column_mapping");
     table.update(&keys::run_results(id), set(results.to_string()), None).await.unwrap();
     let stored = runs.get(id).await.unwrap().unwrap();
-    let doc = stored.object().get().strip_suffix("null}").unwrap();
-    table.update(&keys::run(id), set(format!("{doc}{}}}", whole["column_mapping"])), None).await.unwrap();
+    let since = r#","profile":null,"ignored_rows":0,"superseded_rows":0,"notice_counts":{},"column_mapping":null,"notices":null}"#;
+    let doc = stored.object().get().strip_suffix(since).unwrap();
+    table.update(&keys::run(id), set(format!("{doc},\"column_mapping\":{}}}", whole["column_mapping"])), None).await.unwrap();
     app.resources.storage.delete(&format!("results/{id}/column_mapping.json")).await.unwrap();
     assert_eq!(app.read(&ana, &format!("/api/runs/{id}")).await, whole);
     assert_eq!(app.read(&ana, "/api/runs").await[0]["column_mapping"], Value::Null);

@@ -353,7 +353,7 @@ mod tests {
     fn every_command_shows_examples_of_itself_that_can_be_called() {
         let mut found = Vec::new();
         commands(&Cli::command(), &[], &mut found);
-        assert_eq!(found.len(), 14, "{found:?}");
+        assert_eq!(found.len(), 17, "{found:?}");
         for (path, help) in found {
             let lines: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  ")).collect();
             assert!(help.starts_with("Examples:\n  ") && lines.len() >= 2, "{path:?}: {help}");

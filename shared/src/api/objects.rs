@@ -73,6 +73,9 @@ pub struct RunObject {
     pub created_at: Timestamp,
     /// Rule set that judges the loans.
     pub rule_set: RuleSetName,
+    /// Profile that the tapes were read with. Null: none was given.
+    #[schema(required)]
+    pub profile: Option<ProfileName>,
     /// Number of rows below the headers that are no loans, such as totals and headers that stand there again. `notices` names them. 0
     /// until the run is completed.
     #[schema(example = 1)]
@@ -102,7 +105,7 @@ pub struct NoticeObject {
     #[schema(example = "not_a_loan")]
     pub code: String,
     /// What happened, for people: at most 300 characters.
-    #[schema(example = "Line 4 is no loan: `Total,500000`.")]
+    #[schema(example = "No loan: Total,500000")]
     pub message: String,
     /// Name of the tape.
     #[schema(example = "february.csv")]
@@ -163,6 +166,20 @@ pub struct RuleSetName {
     /// SHA-256 of everything the rule set decides, in lower-case hexadecimal, whatever its name and however it is written. Equal
     /// hashes mean equal rules.
     #[schema(example = "1e2809335995aebe54788a07a2ee783fbee1c602dcafafa97381243fad4cd697")]
+    pub hash: String,
+}
+
+/// Which profile the tapes of a run were read with.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProfileName {
+    /// Name in the profile, or else the name of its file or preset.
+    #[schema(example = "acme")]
+    pub name: String,
+    /// Version in the profile, or else `unversioned`.
+    #[schema(example = "2026-11")]
+    pub version: String,
+    /// SHA-256 of the profile, in lower-case hexadecimal.
+    #[schema(example = "5c9f2b7e0d6a4f1388b1c2e94a7d3f60b5e8172c9d0a6f4e3b7c8d1205f9a6e4")]
     pub hash: String,
 }
 

@@ -220,6 +220,9 @@ pub struct StoredRun {
 const DETAILS: &str = r#","column_mapping":"#;
 /// The details as lists show them.
 const DETAILS_LEFT_OUT: &str = r#","column_mapping":null,"notices":null}"#;
+/// The details that an earlier version did not store, and the members that it did not.
+const NO_NOTICES: &str = r#","notices":[]"#;
+const NO_COUNTS: &str = r#","profile":null,"ignored_rows":0,"superseded_rows":0,"notice_counts":{}"#;
 /// The details of a run that has none in its item.
 pub(super) const NO_DETAILS: &str = r#"{"column_mapping":[],"notices":[]}"#;
 
@@ -282,8 +285,11 @@ impl StoredRun {
         let json = TIMES.iter().fold(json, |json, name| with_decimals(json, name));
         let parted = json.strip_suffix('}').and_then(|json| json.split_once(DETAILS));
         let (members_before, details) = parted.ok_or_else(|| StoreError::Damaged("the run has no column mapping".to_owned()))?;
-        let details = RawValue::from_string(format!("{{{}{details}}}", &DETAILS[1..])).map_err(damaged)?;
-        let object = RawValue::from_string(format!("{members_before}{DETAILS_LEFT_OUT}")).map_err(damaged)?;
+        let unless = |json: &str, name: &str, absent: &'static str| if json.contains(name) { "" } else { absent };
+        let notices = unless(details, r#","notices":"#, NO_NOTICES);
+        let counts = unless(members_before, r#","notice_counts":"#, NO_COUNTS);
+        let details = RawValue::from_string(format!("{{{}{details}{notices}}}", &DETAILS[1..])).map_err(damaged)?;
+        let object = RawValue::from_string(format!("{members_before}{counts}{DETAILS_LEFT_OUT}")).map_err(damaged)?;
         Ok(Self {
             run_id: members.run_id,
             status: members.status,
@@ -320,7 +326,7 @@ impl StoredRun {
         // An earlier version stored the column mapping alone.
         let whole = match details.strip_prefix('{') {
             Some(members) => format!("{before},{members}"),
-            None => format!("{before}{DETAILS}{details}}}"),
+            None => format!("{before}{DETAILS}{details}{NO_NOTICES}}}"),
         };
         RawValue::from_string(whole).map_err(|error| StoreError::Damaged(error.to_string()))
     }
