@@ -264,7 +264,8 @@ fn facts_say_what_the_tape_says() {
          001,\"$250,000.123456789\",6.75,80,35.5,740,SFR,P,purchase,12345678901234.50,1E+20, x ,mine,,\"a \"\"b\"\" \\ \tc\"\n\
          ,abc,12..5,,-,(700),castle,,,,0.10,,,\u{1F3E0},\n\
          002,too few\n\
-         X-3,60000,.5,80,35,740,pud,S,R/T Refi,1.5e5,-0.0,1,2,3,4\n"
+         X-3,60000,.5,80,35,740,pud,S,R/T Refi,1.5e5,-0.0,1,2,3,4\n\
+         X-4,60000,=\"06.750\",80,35,740,pud,S,R/T Refi,\"1,500\",-0.0,1,2,3,4\n"
     );
     let stored = Stored::new(&run_tape(tape).unwrap());
     let facts: Vec<String> = stored.all_facts().iter().map(|row| serde_json::to_string(row).unwrap()).collect();
@@ -275,6 +276,7 @@ fn facts_say_what_the_tape_says() {
             r#"{"seller_loan_number":"UNKNOWN","loan_amount":"abc","note_rate":"12..5","ltv_ratio":null,"dti_ratio":null,"credit_score":-700,"property_type":"castle","occupancy_status":null,"loan_purpose":null,"purchase_price":null,"appraisal_value":0.1,"Kept \"as is\"":"","source_Disposition":"","column_14":"🏠","Größe":"","disposition":"rejected","projection_reason":null,"pricing_spread":null,"final_price":null,"source_file":"tape.csv","line":3}"#,
             r#"{"seller_loan_number":"UNKNOWN","loan_amount":null,"note_rate":null,"ltv_ratio":null,"dti_ratio":null,"credit_score":null,"property_type":null,"occupancy_status":null,"loan_purpose":null,"purchase_price":null,"appraisal_value":null,"disposition":"rejected","projection_reason":null,"pricing_spread":null,"final_price":null,"source_file":"tape.csv","line":4}"#,
             r#"{"seller_loan_number":"X-3","loan_amount":60000,"note_rate":".5","ltv_ratio":80,"dti_ratio":35,"credit_score":740,"property_type":"pud","occupancy_status":"second_home","loan_purpose":"rate_term_refinance","purchase_price":150000,"appraisal_value":0,"Kept \"as is\"":"1","source_Disposition":"2","column_14":"3","Größe":"4","disposition":"rejected","projection_reason":null,"pricing_spread":null,"final_price":null,"source_file":"tape.csv","line":5}"#,
+            r#"{"seller_loan_number":"X-4","loan_amount":60000,"note_rate":6.75,"ltv_ratio":80,"dti_ratio":35,"credit_score":740,"property_type":"pud","occupancy_status":"second_home","loan_purpose":"rate_term_refinance","purchase_price":1500,"appraisal_value":0,"Kept \"as is\"":"1","source_Disposition":"2","column_14":"3","Größe":"4","disposition":"to_purchase","projection_reason":null,"pricing_spread":-1.3,"final_price":96.75,"source_file":"tape.csv","line":6}"#,
         ]
     );
 }
@@ -283,8 +285,8 @@ fn facts_say_what_the_tape_says() {
 fn what_no_column_holds_is_read_exactly() {
     let tape = format!(
         "{HEADER}\n\
-         A-1,250000.015,60000.5,80,35.12345678,720.00001,sfr,primary,purchase,999999999999.995,312500\n\
-         A-2,60000000000.125,-60000,97.00000001,35,720,sfr,primary,purchase,312500,312500\n\
+         A-1,250000.015,6.1234567,80,35.12345678,720.00001,sfr,primary,purchase,999999999999.995,312500\n\
+         A-2,60000000000.125,29.99999999,97.00000001,35,720,sfr,primary,purchase,312500,312500\n\
          A-3,250000,6.5,1000,-999.9999999,99999.9999,sfr,primary,purchase,312500,312500\n"
     );
     let finished = run_tape(&tape).unwrap();
@@ -297,12 +299,12 @@ fn what_no_column_holds_is_read_exactly() {
     }
     let bought = &finished.rows("purchase_tape.csv")[0];
     let shown = |value: Option<Decimal>| value.map(|value| value.with_min_decimals(4));
-    assert_eq!((&bought["pricing_spread"], &bought["final_price"]), (&"59992.4500".to_owned(), &"150081.1250".to_owned()));
+    assert_eq!((&bought["pricing_spread"], &bought["final_price"]), (&"-1.9265".to_owned(), &"95.1836".to_owned()));
     assert_eq!(shown(facts[0].pricing_spread).as_ref(), Some(&bought["pricing_spread"]));
     assert_eq!(shown(facts[0].final_price).as_ref(), Some(&bought["final_price"]));
     let excesses = stored.all_exceptions();
     let excesses: Vec<String> = excesses.iter().filter_map(|row| row.excess).map(|excess| excess.to_string()).collect();
-    assert_eq!(excesses, ["59985.5", "59995000000.125", "0.00000001", "60001", "903", "999.9999999", "99149.9999"]);
+    assert_eq!(excesses, ["59995000000.125", "0.00000001", "14.99999999", "903", "999.9999999", "99149.9999"]);
 }
 
 #[test]

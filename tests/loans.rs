@@ -6,7 +6,12 @@ use shared::{
     loan::{Field, FieldKind, Loan, WordCell},
     phases::Exception,
     rules::Evidence,
-    tape::{aliases::Aliases, cell::is_missing, number::read_cell, units::ColumnUnit},
+    tape::{
+        aliases::Aliases,
+        cell::{is_missing, trimmed},
+        number::read_cell,
+        units::ColumnUnit,
+    },
 };
 
 /// Builds a loan from the cells of a tape row, which it reads as a tape is read: numbers in columns of percentages, words
@@ -54,9 +59,9 @@ impl<'t> LoanBuilder<'t> {
     pub fn build(self) -> Loan<'t> {
         let mut loan = Loan::empty(2);
         for (field, text) in Field::CANONICAL.into_iter().zip(self.cells) {
-            let trimmed = text.trim();
+            let trimmed = trimmed(text);
             match field.info().kind {
-                FieldKind::Text => loan.seller_loan_number = (!is_missing(trimmed)).then(|| text.into()),
+                FieldKind::Text => loan.seller_loan_number = (!is_missing(trimmed)).then(|| trimmed.into()),
                 FieldKind::Number(at) => loan.numbers[at] = read_cell(field, text, ColumnUnit::Percent, true),
                 FieldKind::Standard(_) => {}
                 FieldKind::Word(_) if is_missing(trimmed) => {}

@@ -31,6 +31,7 @@ mod records;
 mod replay;
 mod run_model;
 mod runs;
+mod sellers;
 mod server;
 mod serving;
 mod storage;

@@ -15,6 +15,7 @@ use shared::{
     },
     engine::{Progress, Tuning},
     error::{MAX_MESSAGE_CHARACTERS, Phase, RunError, RunErrorCode},
+    loan::Field,
     paths::MAX_PATH_BYTES,
     rules::rule_set::{RuleSet, RuleSetFile},
     start_run::{self, MAX_RULE_SET_BYTES, MAX_TAPES, Terms},
@@ -27,7 +28,10 @@ use shared::{
         throttle::{FAILURES_PER_ADDRESS, Failures, Whose},
         users::{Users, Written},
     },
-    tape::header::{MAX_COLUMNS, MAX_HEADER_CHARACTERS},
+    tape::{
+        header::{MAX_COLUMNS, MAX_HEADER_CHARACTERS},
+        request::{ProfileFile, ReadingRequest},
+    },
 };
 use uuid::Uuid;
 
@@ -215,12 +219,19 @@ async fn put_people(app: &TestApp) -> (User, SalesTeam) {
 fn largest_request(app: &TestApp, user: &User, team: &SalesTeam, tapes: Vec<TapeRef>) -> RunRequest {
     let rules = format!("name = \"{}\"\nversion = \"{}\"\n", noise(1, 32_000), noise(2, 33_000));
     assert!(rules.len() as u64 <= MAX_RULE_SET_BYTES && rules.len() as u64 > MAX_RULE_SET_BYTES - 1_000, "{}", rules.len());
+    let profile = format!("name = \"{}\"\nversion = \"{}\"\n", noise(3, 32_000), noise(4, 33_000));
+    let reading = ReadingRequest {
+        profile: Some(ProfileFile { called: "largest".to_owned(), toml: profile }),
+        map: Field::ALL.into_iter().map(|field| (field, noise(5, 300))).collect(),
+        sheet: Some(noise(6, 31)),
+    };
     let terms = Terms {
         sales_team_id: Some(team.id),
         created_by: Some(user.id),
         irr_target: Some("29.123456789012345678901234567".parse().unwrap()),
         pdate: Some("2026-02-02".parse().unwrap()),
         rule_set: Some(RuleSetFile::new("largest.toml", rules)),
+        reading,
         dry_run: false,
     };
     start_run::request(Uuid::new_v4(), terms, tapes, app.resources.clock.now())

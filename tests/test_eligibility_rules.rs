@@ -114,8 +114,8 @@ mod test_loan_amount_rule {
     #[test]
     fn test_at_maximum_boundary() {
         RULE.passes(&["5000000", "$5,000,000.00", "5000000.000000000000", "5E6"]);
-        let message = "Loan amount $5,000,000.000000001 is above the maximum $5,000,000.00 (by $0.000000001)";
-        RULE.fails("5000000.000000001", "5000000.000000001", AT_MOST, "0.000000001", message);
+        let message = "Loan amount $5,000,000.00000001 is above the maximum $5,000,000.00 (by $0.00000001)";
+        RULE.fails("5000000.00000001", "5000000.00000001", AT_MOST, "0.00000001", message);
     }
 
     #[test]
@@ -154,7 +154,7 @@ mod test_ltv_ratio_rule {
 
     #[test]
     fn test_valid_ltv() {
-        RULE.passes(&["80", "80.00", "95.5%", " 60 % ", "1.51", "96.999999999"]);
+        RULE.passes(&["80", "80.00", "95.5%", " 60 % ", "1.51 %", "5", "96.999999999"]);
     }
 
     #[test]
@@ -216,7 +216,7 @@ mod test_dti_ratio_rule {
     fn test_exceeds_maximum() {
         for (cell, actual, excess, message) in [
             ("55.50", "55.5", "5.5", "DTI 55.50 % is above the maximum 50.00 % (by 5.50)"),
-            ("1,050%", "1050", "1000", "DTI 1050.00 % is above the maximum 50.00 % (by 1000.00)"),
+            ("1050%", "1050", "1000", "DTI 1050.00 % is above the maximum 50.00 % (by 1000.00)"),
         ] {
             RULE.fails(cell, actual, AT_MOST, excess, message);
         }
@@ -497,12 +497,13 @@ mod test_soft_rules {
         };
         rule.passes(&["6.75", "6.75 %", "1", "1.0", "1.000000000", "15", "15.00%"]);
         rule.fails("0.99", "0.99", ">= 1.0", "0.01", "Note rate 0.99 % is below the minimum 1.00 % (by 0.01)");
-        rule.fails("-2", "-2", ">= 1.0", "3", "Note rate -2.00 % is below the minimum 1.00 % (by 3.00)");
+        rule.fails("0.5 %", "0.5", ">= 1.0", "0.5", "Note rate 0.50 % is below the minimum 1.00 % (by 0.50)");
+        rule.fails("30", "30", "<= 15.0", "15", "Note rate 30.00 % is above the maximum 15.00 % (by 15.00)");
         rule.fails("15.01", "15.01", "<= 15.0", "0.01", "Note rate 15.01 % is above the maximum 15.00 % (by 0.01)");
         let message = "Note rate 15.0000001 % is above the maximum 15.00 % (by 0.0000001)";
         rule.fails("15.0000001", "15.0000001", "<= 15.0", "0.0000001", message);
         rule.fails_when_missing(">= 1.0 and <= 15.0", "Note rate is missing; it must be from 1.00 % to 15.00 %");
-        for cell in ["0.99", "15.01", "-2"] {
+        for cell in ["0.99", "15.01", "0.75", "30"] {
             is_bought_all_the_same(&rule, cell);
         }
     }

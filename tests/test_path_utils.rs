@@ -143,7 +143,8 @@ mod test_validate_file_extension {
     #[test]
     fn test_xlsx_allowed() {
         assert_eq!(validate_file_extension("tape.xlsx"), Ok(".xlsx"));
-        assert_eq!(ALLOWED_EXTENSIONS, [".csv", ".xlsx", ".xls", ".json", ".txt", ".pdf", ".zip", ".toml"]);
+        let all = [".csv", ".xlsx", ".xls", ".json", ".txt", ".pdf", ".zip", ".toml", ".tsv", ".xlsm", ".xlsb", ".ods"];
+        assert_eq!(ALLOWED_EXTENSIONS, all);
         for extension in ALLOWED_EXTENSIONS {
             assert_eq!(validate_file_extension(&format!("tape{extension}")), Ok(*extension));
         }

@@ -9,7 +9,7 @@ use shared::{
         FACTS_FILE,
         read::{FactFilter, FactsReader},
     },
-    loan::{Field, Loan, Malformed, MalformedReason},
+    loan::{Field, FieldKind, Loan, Malformed, MalformedReason, NumberCell, Reading},
     phases::{
         Exception,
         disposition::{Decided, Disposition},
@@ -149,13 +149,15 @@ mod test_phase_validate {
         let percent = "Note rate 0.0675 contradicts its column, which holds percentages: \
                        a value of at most 0.5 there looks like a fraction";
         let digits = "Appraisal value \"1234567890123456789012345678901\" has more than 30 digits on a side of the point";
+        let comma =
+            "LTV \"1.234,56\" has a comma, which may be a decimal comma: write a point, or say decimal = \",\" in a profile";
         let used = "Loan number 007a was already used on line 7 of may/tape.csv";
         let number = "1234567890123456789012345678901";
         let expected = [
             (MissingField, "credit_score", "missing", "present", "Required field is missing or zero: credit_score"),
             (InvalidValue, "loan_amount", "$", "a number", "Loan amount \"$\" is not a number"),
             (InvalidValue, "note_rate", "0.0675", "a percentage: 0 or > 0.5", percent),
-            (InvalidValue, "ltv_ratio", "1.234,56", "a number", "LTV \"1.234,56\" is not a number"),
+            (InvalidValue, "ltv_ratio", "1.234,56", "a number with a decimal point", comma),
             (InvalidValue, "purchase_price", "Infinity", "a number", "Purchase price \"Infinity\" is not a number"),
             (InvalidValue, "appraisal_value", number, "a number of at most 30 digits on each side of the point", digits),
             (DuplicateLoan, "seller_loan_number", "007a", "used once in a run", used),
@@ -473,8 +475,13 @@ mod test_phase_disposition {
                       price 97.9750 is below the minimum 98.0000; soft exceptions: missing_appraisal";
         is_held_back(all, at("7.24").with("appraisal_value", "0"), reason);
 
-        // A rate beyond all prices is only a soft exception: the loan is eligible, and waits without a price.
-        let loan = at("1e25").build();
+        // A rate beyond all prices would only be a soft exception: the loan is eligible, and waits without a price. No tape gives
+        // such a rate.
+        let beyond = NumberCell { reading: Reading::Value("1e25".parse().unwrap()), written: "1e25", plain: false };
+        assert!(validate(&at("1e25").build(), None).failed());
+        let mut loan = LoanBuilder::good().build();
+        let FieldKind::Number(place) = Field::NoteRate.info().kind else { panic!("a rate is a number") };
+        loan.numbers[place] = beyond;
         let decided = decided(&loan, &RuleSet::built_in());
         assert_eq!(names(&decided.exceptions), [("note_rate_range", "soft")]);
         assert_eq!((decided.disposition, decided.price), (Disposition::Projected, None));

@@ -177,7 +177,11 @@ fn mistakes() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("loans.json", b"{\"loans\": []}".to_vec(), "a JSON file"),
         ("strict.toml", b"name = \"strict\"\n".to_vec(), "a settings file (TOML)"),
         ("scan", b"\xff\xd8\xff\xe0".to_vec(), "a picture"),
-        ("old.xls", vec![0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1], "the old Excel format (.xls)"),
+        (
+            "old.xls",
+            vec![0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1],
+            "The workbook cannot be read (it is damaged or cut short)",
+        ),
         ("notes.txt", b"Dear buyer".to_vec(), "No header row"),
         ("nothing.txt", Vec::new(), "The tape is empty"),
     ]

@@ -262,8 +262,8 @@ mod tests {
 
     #[test]
     fn tapes_of_a_folder_are_known_by_their_names() {
-        let tapes = ["a.csv", "B.XLSX", "2026.02.csv"];
-        let others = ["a.txt", "a.csv.gz", ".a.csv", "~$B.xlsx", "csv", ".csv", "manifest.json"];
+        let tapes = ["a.csv", "B.XLSX", "2026.02.csv", "a.txt", "a.tsv", "a.xlsm", "a.xls", "a.xlsb", "a.ods"];
+        let others = ["a.csv.gz", ".a.csv", "~$B.xlsx", "csv", ".csv", "manifest.json"];
         assert!(tapes.iter().all(|name| is_tape_name(OsStr::new(name))));
         assert!(!others.iter().any(|name| is_tape_name(OsStr::new(name))));
     }

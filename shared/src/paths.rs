@@ -450,7 +450,7 @@ mod tests {
         let error = validate_file_extension("a.\u{202e}vsc").unwrap_err();
         assert_eq!(
             error.to_string(),
-            r"The extension `.\u{202e}vsc` is not allowed. Use one of .csv, .xlsx, .xls, .json, .txt, .pdf, .zip, .toml."
+            r"The extension `.\u{202e}vsc` is not allowed. Use one of .csv, .xlsx, .xls, .json, .txt, .pdf, .zip, .toml, .tsv, .xlsm, .xlsb, .ods."
         );
         let error = validate_area("in\u{2028}puts\n").unwrap_err();
         assert_eq!(error.to_string(), r"There is no area `in\u{2028}puts\u{a}`. Use one of inputs, outputs, output_share.");

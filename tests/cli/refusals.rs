@@ -66,7 +66,7 @@ mod usage {
         desk.write("notes/readme.txt", "no tape");
         refused(&desk, &["run", "t.csv", "u.csv"], &["u.csv", "there is no such file"]);
         refused(&desk, &["run", "none/t.csv"], &["none/t.csv"]);
-        refused(&desk, &["run", "notes"], &["no tape in the folder notes", ".csv and .xlsx"]);
+        refused(&desk, &["run", "notes"], &["no tape in the folder notes", ".csv, .tsv, .txt, .xlsx, "]);
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod failed {
             ("rowless.csv", HEADER.to_owned(), &["rowless.csv, line 1: There is a header, but no loan"]),
             ("headless.csv", good("1"), &["headless.csv: No header row"]),
             ("short.csv", small_tape().replace("FICO", "County 2"), &["short.csv, line 1:", "credit_score"]),
-            ("double.csv", small_tape().replace("County", "Orig Bal"), &["double.csv, line 1:", "\"UPB\" and \"Orig Bal\""]),
+            ("double.csv", small_tape().replace("County", "Current UPB"), &["double.csv, line 1:", "--map loan_amount="]),
         ] {
             desk.write(name, content);
             for folder in ["out", "a/b/out"] {

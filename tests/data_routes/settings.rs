@@ -107,7 +107,7 @@ async fn the_configuration_tells_clients_what_they_need() {
     assert_eq!((&config["default_irr_target"], &config["version"]), (&json!(8.05), &env!("CARGO_PKG_VERSION").into()));
     assert_eq!(config["max_upload_bytes"], app.resources.max_upload_bytes);
     assert_eq!(config["areas"], json!(["inputs", "outputs", "output_share"]));
-    let extensions = json!([".csv", ".xlsx", ".xls", ".json", ".txt", ".pdf", ".zip", ".toml"]);
+    let extensions = json!([".csv", ".xlsx", ".xls", ".json", ".txt", ".pdf", ".zip", ".toml", ".tsv", ".xlsm", ".xlsb", ".ods"]);
     assert_eq!(config["allowed_extensions"], extensions);
     let id = RuleSet::built_in().id();
     let rules = &config["rule_set"];

@@ -116,8 +116,8 @@ async fn records_of_before_are_read_and_shown_as_all_are() {
     }
     let app = app.started_anew(|_| {});
     assert_eq!(app.read(&root, &format!("/api/runs/{id}")).await, now);
-    let listed =
-        Value::Object(now.as_object().unwrap().clone().into_iter().chain([("column_mapping".to_owned(), Value::Null)]).collect());
+    let details = ["column_mapping", "notices"].map(|name| (name.to_owned(), Value::Null));
+    let listed = Value::Object(now.as_object().unwrap().clone().into_iter().chain(details).collect());
     assert_eq!(app.read(&root, "/api/runs").await, json!([listed]));
     assert!(is_exact(app.read(&root, "/api/auth/me").await["created_at"].as_str().unwrap()));
 }

@@ -73,10 +73,43 @@ pub struct RunObject {
     pub created_at: Timestamp,
     /// Rule set that judges the loans.
     pub rule_set: RuleSetName,
+    /// Number of rows below the headers that are no loans, such as totals and headers that stand there again. `notices` names them. 0
+    /// until the run is completed.
+    #[schema(example = 1)]
+    pub ignored_rows: u64,
+    /// Number of rows that the profile leaves out, because another row tells of the same loan. 0 until the run is completed.
+    #[schema(example = 0)]
+    pub superseded_rows: u64,
+    /// Number of notices of each code. Empty until the run is completed.
+    #[schema(example = json!({"not_a_loan": 1}))]
+    pub notice_counts: BTreeMap<String, u64>,
     /// How each tape was read: its header, columns and units. Empty until the run has ended. Null: the run is one of a list, or its
     /// results were removed; read the run itself.
     #[schema(required)]
     pub column_mapping: Option<Vec<MappingObject>>,
+    /// What happened to the tapes that is no fault of a loan: of each tape and code the first 200 notices, in the order of the tape, and at
+    /// most 1,000 in all. `notice_counts` counts all of them. Empty until the run has ended. Null: the run is one of a list, or its
+    /// results were removed; read the run itself.
+    #[schema(required)]
+    pub notices: Option<Vec<NoticeObject>>,
+}
+
+/// Something that happened to a tape and is no fault of a loan.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Notice)]
+pub struct NoticeObject {
+    /// Stable code of the notice, for programs, such as `not_a_loan`, `header_again`, `two_claims`, `values_not_read` or `short_rows`.
+    #[schema(example = "not_a_loan")]
+    pub code: String,
+    /// What happened, for people: at most 300 characters.
+    #[schema(example = "Line 4 is no loan: `Total,500000`.")]
+    pub message: String,
+    /// Name of the tape.
+    #[schema(example = "february.csv")]
+    pub source_file: String,
+    /// Line of the tape, or row of the sheet, counted from 1. Null: the notice is about no single line.
+    #[schema(required, example = 4)]
+    pub line: Option<u64>,
 }
 
 /// Why a run failed.
@@ -141,13 +174,19 @@ pub struct RuleSetName {
     "delimiter": ",",
     "encoding": "utf-8",
     "header_line": 1,
-    "columns": [{"header": "Note Rate", "field": "note_rate", "name": "note_rate", "unit": "percent"}, {"header": "County", "name": "County"}]
+    "columns": [
+        {
+            "position": 1, "header": "Note Rate", "field": "note_rate", "name": "note_rate", "rank": 2, "unit": "percent",
+            "origin": "alias"
+        },
+        {"position": 2, "header": "County", "name": "County"}
+    ]
 }))]
 pub struct MappingObject {
     /// Name of the tape.
     #[schema(example = "february.csv")]
     pub source_file: String,
-    /// Format of the tape: `csv` or `xlsx`.
+    /// Format of the tape: `csv`, `xlsx`, `xls`, `xlsb` or `ods`.
     #[schema(example = "csv")]
     pub format: String,
     /// Character between two cells of a CSV tape. Absent: the tape is a workbook.
@@ -159,7 +198,7 @@ pub struct MappingObject {
     /// Worksheet that was read. Absent: the tape is a CSV file.
     #[schema(required = false, example = "Loans")]
     pub sheet: String,
-    /// Line, or row of the sheet, that holds the header, counted from 1.
+    /// Line, or row of the sheet, that holds the header, counted from 1. 0: the tape has no header, and a profile names its columns.
     #[schema(example = 1)]
     pub header_line: u64,
     /// Columns of the tape, from left to right.
@@ -170,18 +209,28 @@ pub struct MappingObject {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TapeColumn)]
 pub struct ColumnObject {
+    /// Place of the column, counted from 1. Null: no column holds the field, and a profile gives its value.
+    #[schema(required, example = 1)]
+    pub position: Option<u64>,
     /// Header as it is written in the tape.
     #[schema(example = "Note Rate")]
     pub header: String,
-    /// Canonical field. Absent: the column is kept with the loan, and no rule reads it.
+    /// Canonical or standard field. Absent: the column is kept with the loan as text, and no rule reads it.
     #[schema(required = false, example = "note_rate")]
     pub field: String,
     /// Name of the column in `/api/loans`.
     #[schema(example = "note_rate")]
     pub name: String,
+    /// How sure the header is to mean the field: 1 names what is sold, 2 is a plain name, 3 a name of the past, 4 a weak name that counts
+    /// only alone. Absent: the column was not recognised by its header.
+    #[schema(required = false, minimum = 1, maximum = 4, example = 2)]
+    pub rank: u8,
     /// Unit of a column of percentages: `percent` (6.5) or `fraction` (0.065). Absent: the column holds no percentages.
     #[schema(required = false, example = "percent")]
     pub unit: String,
+    /// Why the column was taken for the field: `alias`, `profile`, `map`, `position` or `constant`. Absent: it was taken for none.
+    #[schema(required = false, example = "alias")]
+    pub origin: String,
 }
 
 /// What a run found, in totals.

@@ -136,6 +136,16 @@ impl RowRules {
         if ended && self.may_end_after(found) { RowKind::ShortLoan } else { misfit() }
     }
 
+    /// Whether a row of these cells may be read, whatever the layout of the tape turns out to be.
+    pub fn may_be_read(&self, cells: &[Cow<'_, str>]) -> bool {
+        let (width, found) = (self.header.len(), cells.len());
+        let unnamed = self.header.iter().rev().take_while(|name| name.is_empty()).count();
+        match cells.get(width..) {
+            Some(behind) => behind.iter().all(|cell| content(cell).is_empty()),
+            None => found + unnamed >= width || self.may_end_after(found),
+        }
+    }
+
     /// Whether a row that ends after so many fields has all that it needs. A number in its last field may have been cut.
     fn may_end_after(&self, found: usize) -> bool {
         const CUT: [Field; 5] = [Field::LoanAmount, Field::NoteRate, Field::LtvRatio, Field::DtiRatio, Field::CreditScore];

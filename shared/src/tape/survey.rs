@@ -133,6 +133,10 @@ impl<'h> Survey<'h> {
             let row = cells.iter().map(|cell| cell.trim()).collect::<Vec<_>>().join(",");
             self.misfit = Some(shortened(&row, SHOWN_CHARACTERS).into_owned());
         }
+        if !self.layout.any_width && !self.rules.may_be_read(cells) {
+            // Its cells may stand in other columns than theirs.
+            return;
+        }
         let translated = self.translation.as_ref().map(|translation| translation.apply(cells.iter().map(|cell| cell.as_ref())));
         let cells = translated.as_deref().unwrap_or(cells);
         let cell = |at: usize| cells.get(at).map_or("", |cell| cell.as_ref());

@@ -1,0 +1,99 @@
+//! What sellers' systems, spreadsheets and people do to tapes: each kind with several inputs, made from its description.
+
+mod any;
+mod books;
+mod claims;
+mod headers;
+mod loan_numbers;
+mod rows;
+mod text;
+mod units;
+mod words;
+
+use shared::{
+    engine::{Job, Tuning, run},
+    error::RunErrorCode,
+    loan::Field,
+    phases::pricing::IrrTarget,
+    rules::rule_set::RuleSet,
+    tape::{
+        options::TapeOptions,
+        source::{MemorySource, TapeSource},
+    },
+};
+
+use crate::{
+    runs::{Finished, GOOD_CELLS, HEADER, MemoryFolder, given, in_parts, with_job},
+    tapes::{assert_whole, bought, column, exceptions, facts, good, loan, told},
+};
+
+/// Runs a tape of so many records below its header. However it is cut, it gives the same, and no record vanishes without a word.
+#[track_caller]
+fn read(tape: impl AsRef<[u8]>, records: u64) -> Finished {
+    let finished = run_mapped(&tape, &[]).unwrap_or_else(|error| panic!("{error}"));
+    assert_whole(&finished);
+    assert_eq!(
+        finished.outcome.summary.total_loans() + finished.outcome.notices.ignored_rows,
+        records,
+        "{:?}",
+        notices(&finished)
+    );
+    let tapes = [("tape.csv", tape.as_ref())];
+    let whole = |tuning| {
+        let folder = MemoryFolder::default();
+        given(&folder, with_job(&tapes, Some(&folder), tuning, run))
+    };
+    let expected = whole(Tuning { threads: 2, block_bytes: 64 * 1024 });
+    assert!(expected == whole(Tuning { threads: 1, block_bytes: 97 }), "the size of blocks shows");
+    assert!(expected == in_parts(&tapes, 250, Tuning { threads: 2, block_bytes: 128 }), "the size of parts shows");
+    finished
+}
+
+/// Runs a tape with columns that somebody names for fields.
+fn run_mapped(tape: impl AsRef<[u8]>, map: &[(Field, &str)]) -> Result<Finished, shared::error::RunError> {
+    let map: Vec<(Field, String)> = map.iter().map(|(field, header)| (*field, (*header).to_owned())).collect();
+    let options = TapeOptions::default().with_map(&map).unwrap();
+    let tapes = [Box::new(MemorySource::new("tape.csv", tape.as_ref())) as Box<dyn TapeSource>];
+    let (folder, rules) = (MemoryFolder::default(), RuleSet::built_in());
+    let outcome = run(&Job {
+        tapes: &tapes,
+        options: &options,
+        rules: &rules,
+        irr_target: IrrTarget::DEFAULT,
+        destination: Some(&folder),
+        progress: &|_| {},
+        tuning: Tuning { threads: 2, block_bytes: 64 * 1024 },
+    })?;
+    Ok(Finished { outcome, files: folder.files() })
+}
+
+/// Why a tape is refused: the code and the message.
+#[track_caller]
+fn refusal(tape: impl AsRef<[u8]>) -> (RunErrorCode, String) {
+    match run_mapped(&tape, &[]) {
+        Ok(finished) => panic!("it is a tape: {:?} {:?}", bought(&finished), notices(&finished)),
+        Err(error) => (error.code, error.message),
+    }
+}
+
+/// How many notices there are of each kind.
+fn notices(finished: &Finished) -> Vec<String> {
+    let counts = finished.outcome.notices.counts().iter();
+    counts.map(|(code, count)| format!("{} {count}", serde_json::to_value(code).unwrap().as_str().unwrap())).collect()
+}
+
+/// The exceptions of a run: loan number, type and cell.
+fn reasons(finished: &Finished) -> Vec<String> {
+    exceptions(finished).iter().map(|row| told(row, "seller_loan_number exception_type actual")).collect()
+}
+
+/// Good loans of these numbers.
+fn goods(numbers: &[&str]) -> Vec<String> {
+    numbers.iter().map(|number| good(number)).collect()
+}
+
+/// A tape with these columns instead of some canonical ones, and two loans that would be bought with the canonical ones.
+fn renamed(columns: &[(&str, &str)]) -> String {
+    let names = HEADER.split(',').map(|name| columns.iter().find(|(of, _)| *of == name).map_or(name, |(_, header)| header));
+    format!("{}\n{}\n", names.collect::<Vec<_>>().join(","), goods(&["L1", "L2"]).join("\n"))
+}
