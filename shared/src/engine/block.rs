@@ -211,7 +211,7 @@ pub fn judge_block(
         reader.standard.read(&cells, record.line, memos, &mut judged, terms.store_facts);
         let read = QuickRead::new(&cells, reader, memos);
         if first_use.is_none()
-            && let Some(loan) = read.ordinary(record.line, &cells, reader)
+            && let Some(loan) = read.ordinary(record.line, row.is_plain, &cells, reader)
             && let Some(price) = buy_at_once(&loan, terms.rules, terms.irr_target)
             && judged.summary.add_bought(&loan, price)
         {
@@ -364,12 +364,13 @@ impl QuickRead {
 
     /// The loan, where it is ordinary.
     #[inline]
-    fn ordinary<'c>(&self, line: u64, cells: &Cells<'c>, reader: &RowReader<'_>) -> Option<OrdinaryLoan<'c>> {
+    fn ordinary<'c>(&self, line: u64, is_plain: bool, cells: &Cells<'c>, reader: &RowReader<'_>) -> Option<OrdinaryLoan<'c>> {
         let Self { micros, codes } = *self;
         let complete = micros.iter().fold(true, |complete, micros| complete & (*micros != Self::NO_NUMBER))
             & codes.iter().fold(true, |complete, code| complete & (*code != Self::NO_WORD));
         let seller_loan_number = cells.get(reader.loan_number).unwrap_or("");
-        let plain_number = is_clean(seller_loan_number) && !is_missing(seller_loan_number) && !has_cut_digits(seller_loan_number);
+        let reads_as_it_is = |number: &str| is_clean(number) && !is_missing(number) && !has_cut_digits(number);
+        let plain_number = (is_plain && reader.translation.is_none()) || reads_as_it_is(seller_loan_number);
         let one_unit = reader.number_of_units.is_none_or(|at| cells.get(at).is_none_or(|cell| cell == "1" || cell.is_empty()));
         let ordinary = complete && plain_number && one_unit;
         if ordinary { Some(OrdinaryLoan { line, seller_loan_number, micros, codes }) } else { None }

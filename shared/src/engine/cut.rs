@@ -43,6 +43,8 @@ pub struct Row {
     pub record: u32,
     /// What is in it.
     pub content: Content,
+    /// Whether it is a loan at a glance: then its loan number stands there as it is read.
+    pub is_plain: bool,
 }
 
 /// What is in a record.
@@ -137,7 +139,7 @@ impl CutBlock {
             let key = found.hasher.key(cell(reader.loan_number));
             let row = self.rows.len() as u32;
             self.keys.push((row, key));
-            self.rows.push(Row { record: found.at, content: Content::Plain(plain) });
+            self.rows.push(Row { record: found.at, content: Content::Plain(plain), is_plain: true });
             return;
         }
         let cells: Vec<Cow<'_, str>> = (0..fields).map(|at| Cow::Borrowed(cell(at))).collect();
@@ -200,7 +202,7 @@ impl CutBlock {
     fn push(&mut self, found: &Found<'_, '_>, content: Content, key: Option<NumberKey>) {
         let row = self.rows.len() as u32;
         self.keys.extend(key.map(|key| (row, key)));
-        self.rows.push(Row { record: found.at, content });
+        self.rows.push(Row { record: found.at, content, is_plain: false });
     }
 
     /// The fields of a plain record.
