@@ -341,12 +341,21 @@ mod tests {
     /// The words of a line, as a shell gives them to the program: without what it does itself behind `<` or `>`.
     fn words(line: &str) -> Vec<String> {
         let call = line.split(['<', '>']).next().unwrap();
-        let quoted = call.split('\'').enumerate();
-        let parts = quoted.flat_map(|(at, part)| match at % 2 {
-            0 => part.split_whitespace().map(str::to_owned).collect(),
-            _ => vec![part.to_owned()],
-        });
-        parts.collect()
+        let (mut words, mut inside, mut quoted) = (Vec::<String>::new(), false, false);
+        for letter in call.chars() {
+            match letter {
+                '\'' => quoted = !quoted,
+                c if c.is_whitespace() && !quoted => inside = false,
+                c => {
+                    if !inside {
+                        words.push(String::new());
+                        inside = true;
+                    }
+                    words.last_mut().unwrap().push(c);
+                }
+            }
+        }
+        words
     }
 
     #[test]
