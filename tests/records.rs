@@ -216,7 +216,13 @@ async fn put_people(app: &TestApp) -> (User, SalesTeam) {
 }
 
 /// A request for a run that is as large as one may be.
-fn largest_request(app: &TestApp, user: &User, team: &SalesTeam, tapes: Vec<TapeRef>, header: impl Fn(Field) -> String) -> RunRequest {
+fn largest_request(
+    app: &TestApp,
+    user: &User,
+    team: &SalesTeam,
+    tapes: Vec<TapeRef>,
+    header: impl Fn(Field) -> String,
+) -> RunRequest {
     let rules = format!("name = \"{}\"\nversion = \"{}\"\n", noise(1, 32_000), noise(2, 33_000));
     assert!(rules.len() as u64 <= MAX_RULE_SET_BYTES && rules.len() as u64 > MAX_RULE_SET_BYTES - 1_000, "{}", rules.len());
     let profile = format!("name = \"{}\"\nversion = \"{}\"\n", noise(3, 32_000), noise(4, 33_000));
@@ -457,7 +463,8 @@ async fn what_an_earlier_version_stored_stays_readable() {
     results.as_object_mut().unwrap().remove("column_mapping");
     table.update(&keys::run_results(id), set(results.to_string()), None).await.unwrap();
     let stored = runs.get(id).await.unwrap().unwrap();
-    let since = r#","profile":null,"ignored_rows":0,"superseded_rows":0,"notice_counts":{},"column_mapping":null,"notices":null}"#;
+    let since =
+        r#","profile":null,"ignored_rows":0,"superseded_rows":0,"notice_counts":{},"column_mapping":null,"notices":null}"#;
     let doc = stored.object().get().strip_suffix(since).unwrap();
     table.update(&keys::run(id), set(format!("{doc},\"column_mapping\":{}}}", whole["column_mapping"])), None).await.unwrap();
     app.resources.storage.delete(&format!("results/{id}/column_mapping.json")).await.unwrap();

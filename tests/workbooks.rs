@@ -451,13 +451,7 @@ fn formulas_of_other_formats_that_were_never_calculated_fail_the_run() {
 
 #[test]
 fn other_formats_read_like_xlsx() {
-    for (seed, loans) in [
-        ("seed-ods", 2),
-        ("seed-xlsb", 2),
-        ("seed-xlsb-cells", 3),
-        ("seed-xls", 2),
-        ("seed-xls-cells", 3),
-    ] {
+    for (seed, loans) in [("seed-ods", 2), ("seed-xlsb", 2), ("seed-xlsb-cells", 3), ("seed-xls", 2), ("seed-xls-cells", 3)] {
         let finished = run_named("tape.bin", &seeded(seed)).unwrap_or_else(|error| panic!("{seed}: {error}"));
         assert_whole(&finished);
         assert_eq!(finished.outcome.summary.total_loans(), loans, "{seed}");

@@ -40,7 +40,8 @@ Examples:
 
 pub const PROFILES_SHOW: &str = "\
 Examples:
-  loan-engine profiles show freddie_sflld";
+  loan-engine profiles show freddie_sflld
+  loan-engine profiles show asf_rmbs > seller.toml";
 
 pub const SERVE: &str = "\
 Examples:
