@@ -248,8 +248,8 @@ fn role(word: &str) -> Result<Role, String> {
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Tapes (CSV or XLSX), or folders: all .csv and .xlsx files of a folder, in the order of their names; `-` reads one tape
-    /// from standard input
+    /// Tapes, or folders: all tapes of a folder (.csv, .tsv, .txt with a header, .xlsx, .xlsm, .xls, .xlsb, .ods), in the order of
+    /// their names; `-` reads one tape from standard input
     #[arg(value_name = "TAPE", required = true)]
     pub tapes: Vec<PathBuf>,
     /// The return that a purchase must bring, in percent: above 0 and at most 30

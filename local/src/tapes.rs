@@ -263,8 +263,8 @@ mod tests {
     #[test]
     fn tapes_of_a_folder_are_known_by_their_names() {
         let tapes = ["a.csv", "B.XLSX", "2026.02.csv", "a.txt", "a.tsv", "a.xlsm", "a.xls", "a.xlsb", "a.ods"];
-        let others = ["a.csv.gz", "csv", ".csv", "manifest.json", "profile.toml"];
-        let of_programs = [".a.csv", "~$B.xlsx", "Thumbs.db", "profile.toml"];
+        let others = ["a.csv.gz", "csv", "manifest.json", "profile.toml"];
+        let of_programs = [".csv", ".a.csv", "~$B.xlsx", "Thumbs.db", "profile.toml"];
         assert!(tapes.iter().all(|name| is_tape_name(OsStr::new(name)) && !is_of_a_program(OsStr::new(name))));
         assert!(!others.iter().any(|name| is_tape_name(OsStr::new(name))));
         assert!(of_programs.iter().all(|name| is_of_a_program(OsStr::new(name))));

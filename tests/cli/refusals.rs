@@ -121,7 +121,7 @@ mod usage {
         refused(&desk, &run("strict.toml"), &["strict.toml, line 4: unknown key `ltv`"]);
         refused(&desk, &run("small.toml"), &["small.toml, line 2: `max` of ltv_ratio: 0.80 means 0.8 %: write 80"]);
         refused(&desk, &run("latin.toml"), &["latin.toml", "line 2", "UTF-8"]);
-        refused(&desk, &run("large.toml"), &["large.toml", "1024 KiB"]);
+        refused(&desk, &run("large.toml"), &["large.toml", "1 MiB"]);
         refused(&desk, &run("none.toml"), &["none.toml", "cannot be read"]);
         refused(&desk, &run("."), &["cannot be read"]);
     }

@@ -125,16 +125,16 @@ impl<'r, 't> Intake<'r, 't> {
     }
 
     /// Notes, when it is the block's turn, the loan numbers in it, and does what else needs the order of the tapes with the
-    /// rows whose number was used before. `None` when the run has failed elsewhere.
+    /// rows whose number was used before. `None` when the run has failed before it. When it fails here, no later block passes.
     pub fn pass<R>(
         &self,
         ticket: u64,
         tape: usize,
         block: &RecordBlock,
         cut: &CutBlock,
-        then: impl FnOnce(Vec<Repeat>) -> R,
-    ) -> Option<R> {
-        self.numbers.pass(ticket, |uses| then(uses.note(tape, block, cut, self.total_bytes)))
+        then: impl FnOnce(Vec<Repeat>) -> Result<R, RunError>,
+    ) -> Option<Result<R, RunError>> {
+        self.numbers.pass_or_close(ticket, |uses| then(uses.note(tape, block, cut, self.total_bytes)))
     }
 
     /// How many bytes of the tapes have been read.

@@ -25,6 +25,15 @@ impl<T> Turnstile<T> {
     /// Waits until it is this ticket's turn, works on the state, and lets the next ticket in. `None` when the turnstile has
     /// been closed.
     pub fn pass<R>(&self, ticket: u64, work: impl FnOnce(&mut T) -> R) -> Option<R> {
+        self.pass_and(ticket, work, |_| true)
+    }
+
+    /// The same for work that may fail: then nobody passes behind it, so that the first failure in order is the one that counts.
+    pub fn pass_or_close<R, E>(&self, ticket: u64, work: impl FnOnce(&mut T) -> Result<R, E>) -> Option<Result<R, E>> {
+        self.pass_and(ticket, work, Result::is_ok)
+    }
+
+    fn pass_and<R>(&self, ticket: u64, work: impl FnOnce(&mut T) -> R, stays_open: impl FnOnce(&R) -> bool) -> Option<R> {
         let mut inner = self.lock()?;
         while !inner.closed && inner.next != ticket {
             inner = self.moved.wait(inner).ok()?;
@@ -34,6 +43,7 @@ impl<T> Turnstile<T> {
         }
         let result = work(&mut inner.state);
         inner.next += 1;
+        inner.closed |= !stays_open(&result);
         drop(inner);
         self.moved.notify_all();
         Some(result)
@@ -65,6 +75,19 @@ impl<T> Turnstile<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_passes_behind_a_failure() {
+        let turnstile = Turnstile::new(Vec::new());
+        let work = |ticket: u64| {
+            turnstile.pass_or_close(ticket, |passed: &mut Vec<u64>| {
+                passed.push(ticket);
+                if ticket == 1 { Err(ticket) } else { Ok(ticket) }
+            })
+        };
+        assert_eq!([work(0), work(1), work(2)], [Some(Ok(0)), Some(Err(1)), None]);
+        assert_eq!(turnstile.into_state(), Some(vec![0, 1]));
+    }
 
     #[test]
     fn tickets_pass_in_order_whatever_the_threads_do() {

@@ -198,6 +198,7 @@ impl RowRules {
                 .iter()
                 .any(|mark| cells.first().is_some_and(|cell| cell.eq_ignore_ascii_case(mark)))
             || (alone && is_end_mark(first))
+            || is_row_count(cells)
             || (no_number && !self.has_a_number(cells))
     }
 
@@ -248,6 +249,18 @@ fn names_a_total(cell: &str) -> bool {
     }
     let word = |word: &str| matches!(word, "total" | "totals" | "subtotal" | "subtotals" | "sub-total" | "sub-totals");
     cell.to_lowercase().split(|c: char| !c.is_alphanumeric() && c != '-').any(word)
+}
+
+/// Whether a record is how many rows a database gave, whatever its commas made of it: `(1,234 rows affected)`.
+fn is_row_count(cells: &[Cow<'_, str>]) -> bool {
+    if !cells.first().is_some_and(|first| first.starts_with('(')) {
+        return false;
+    }
+    let text = cells.iter().take(4).map(|cell| cell.as_ref()).collect::<Vec<_>>().join(",").to_lowercase();
+    let text = text.trim_end_matches(',');
+    let count = ["rows affected)", "row affected)", "rows)", "row)"].iter().find_map(|end| text.strip_suffix(end));
+    let count = count.and_then(|count| count.strip_prefix('(')).map(str::trim);
+    count.is_some_and(|count| !count.is_empty() && count.bytes().all(|b| b.is_ascii_digit() || b == b','))
 }
 
 /// Whether a cell marks the end of a file.
@@ -400,6 +413,8 @@ mod tests {
             ",758000,,,,Total,,",
             ",758000,,,,,,Sub-total of pool",
             "(3 rows affected),,,,,,,",
+            "(1,234 rows affected)",
+            "(12 rows)",
             "Prepared by the seller,,,,,,,",
             "---,---,---,---,---,---,---,---",
             "***,,,,,,,",
