@@ -38,8 +38,11 @@ pub fn read_toml(what: &str, shown: &Path, most: u64, around: &Surroundings) -> 
     let read = File::open(around.locate(shown)).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
     read.map_err(|error| usage(format!("cannot be read: {error}. Check its name and folder.")))?;
     if bytes.len() as u64 > most {
-        let most =
-            if most % (1024 * 1024) == 0 { format!("{} MiB", most / (1024 * 1024)) } else { format!("{} KiB", most / 1024) };
+        let most = if most.is_multiple_of(1024 * 1024) {
+            format!("{} MiB", most / (1024 * 1024))
+        } else {
+            format!("{} KiB", most / 1024)
+        };
         return Err(usage(format!("is too large for one: it may have up to {most}.")));
     }
     let text = std::str::from_utf8(&bytes).map_err(|error| {

@@ -20,7 +20,10 @@ use shared::{
     phases::{judge, pricing::IrrTarget},
     results::csv::LoanRows,
     rules::rule_set::RuleSet,
-    tape::{Tape, aliases::Aliases, number::read_cell, records::RecordBlock, source::MemorySource, units::ColumnUnit},
+    tape::{
+        Tape, aliases::Aliases, number::read_cell, options::TapeOptions, records::RecordBlock, source::MemorySource,
+        units::ColumnUnit,
+    },
 };
 
 const LOANS: usize = 5_000;
@@ -51,8 +54,9 @@ fn benches(c: &mut Criterion) {
     let text = tape();
     let source = MemorySource::new("tape.csv", text.clone().into_bytes());
     let rules = RuleSet::built_in();
-    let opened = Tape::open(&source).unwrap();
-    let reader = RowReader::new(&opened, &rules, &TapeOptions::default());
+    let options = TapeOptions::default();
+    let opened = Tape::open(&source, &options).unwrap();
+    let reader = RowReader::new(&opened, &rules, &options);
     let read = || {
         let mut block = RecordBlock::default();
         opened.read(Tuning::default().block_bytes * 4, false, None).unwrap().next_block(&mut block).unwrap();

@@ -217,9 +217,8 @@ fn a_tail_of_optional_columns_may_be_missing() {
         ["missing_purchase_price", "missing_appraisal", "missing_appraisal"]
     );
     // Kept columns may be missing behind anything, a number as well.
-    let text = format!(
-        "loan id,prop type,rate,ltv,upb,fico,Note,County\nA,sfr,6.5,80,250000,720,x,y\nB,sfr,6.5,80,250000,720\nC,sfr,6.5,80,250000,720,x\n"
-    );
+    let text =
+        "loan id,prop type,rate,ltv,upb,fico,Note,County\nA,sfr,6.5,80,250000,720,x,y\nB,sfr,6.5,80,250000,720\nC,sfr,6.5,80,250000,720,x\n".to_owned();
     let finished = read(text, 3);
     assert_eq!(notices(&finished), ["short_rows 2"]);
 }

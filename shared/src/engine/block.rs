@@ -167,7 +167,7 @@ pub struct Terms<'r> {
 pub fn judge_block(
     block: &RecordBlock,
     text: &str,
-    cut: &mut CutBlock,
+    cut: &CutBlock,
     (tape, reader): (usize, &RowReader<'_>),
     terms: Terms<'_>,
     repeats: &[(u32, FirstUse)],
@@ -175,8 +175,7 @@ pub fn judge_block(
     memos: &mut WordMemos,
 ) -> JudgedBlock {
     rows.clear();
-    let mut judged = JudgedBlock { tape, rows, notices: std::mem::take(&mut cut.notices), ..JudgedBlock::default() };
-    let cut = &*cut;
+    let mut judged = JudgedBlock { tape, rows, notices: cut.notices.clone(), ..JudgedBlock::default() };
     judged.facts.tape = tape as u32;
     judged.exceptions.tape = tape as u32;
     if terms.store_facts {

@@ -187,7 +187,7 @@ impl Workers for Crew<'_, '_> {
             };
             let repeats = repeats?;
             let (reader, room) = (&self.readers[tape], self.assembly.room());
-            let judged = judge_block(&block, text, &mut cut, (tape, reader), self.terms, &repeats, room, &mut memos);
+            let judged = judge_block(&block, text, &cut, (tape, reader), self.terms, &repeats, room, &mut memos);
             if self.assembly.append(ticket, judged, self.intake.bytes())?.is_none() {
                 return Ok(());
             }

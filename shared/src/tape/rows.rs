@@ -232,7 +232,7 @@ fn is_total(cell: &str) -> bool {
     let ends = |total: &&str| text.strip_suffix(*total).is_some_and(|name| name.is_empty() || name.ends_with(' '));
     let counts =
         |total: &&str| text.strip_prefix(*total).is_some_and(|rest| rest.starts_with([' ', '(']) && is_count_of_loans(rest));
-    TOTALS.iter().any(|total| ends(total)) || (!before_colon && TOTALS.iter().any(|total| counts(total)))
+    TOTALS.iter().any(ends) || (!before_colon && TOTALS.iter().any(counts))
 }
 
 /// `3 loans`, `(1,234 loans)`.

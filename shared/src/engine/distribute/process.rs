@@ -147,7 +147,7 @@ impl Workers for Crew<'_, '_> {
             let Some(repeats) = self.rows.pass(ticket, |rows| rows.take(cut.rows())) else { return Ok(()) };
             let first_use = |repeat: &Repeat| (repeat.row as u32, repeat.first_use(&self.names));
             let repeats: Vec<(u32, FirstUse)> = repeats.iter().map(first_use).collect();
-            let judged = judge_block(&block, text, &mut cut, (tape, &self.reader), terms, &repeats, room, &mut memos);
+            let judged = judge_block(&block, text, &cut, (tape, &self.reader), terms, &repeats, room, &mut memos);
             let packed = frames::pack(&judged);
             room = judged.rows;
             let kept = self.kept.pass(ticket, |kept| {
