@@ -4,6 +4,7 @@
 
 mod last_run;
 mod printed;
+mod reading;
 mod refusals;
 mod signals;
 mod standard_input;

@@ -75,7 +75,7 @@ pub struct InspectArgs {
     #[command(flatten)]
     pub reading: ReadingArgs,
     /// Write a profile that reads the tape as shown, as a beginning for one of your own; never over a file that is there
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "profile")]
     pub write: Option<PathBuf>,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -294,8 +294,8 @@ pub struct RunArgs {
 fn parse_map(text: &str) -> Result<(Field, String), String> {
     let (field, header) = text.split_once('=').ok_or("it must be FIELD=HEADER, such as loan_amount=\"Current UPB\"")?;
     let found = Field::from_name(field.trim()).ok_or_else(|| {
-        let known = Field::CANONICAL.map(Field::name).join(", ");
-        format!("there is no field {field}; the canonical ones are {known}")
+        let known = Field::ALL.map(Field::name).join(", ");
+        format!("there is no field {field}; there are {known}")
     })?;
     if header.trim().is_empty() { Err("the header is empty".to_owned()) } else { Ok((found, header.to_owned())) }
 }

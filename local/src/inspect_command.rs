@@ -79,7 +79,7 @@ fn table(inspection: &Inspection, args: &InspectArgs) -> String {
         let (format, rows) = (mapping.format.to_uppercase(), count(inspection.rows));
         out.push_str(&format!("{file}: {format}{sheet}, {header}; {rows} loans looked at"));
         if inspection.ignored_rows > 0 {
-            out.push_str(&format!(", {} rows that are none", count(inspection.ignored_rows)));
+            out.push_str(&format!("; rows that are no loans: {}", count(inspection.ignored_rows)));
         }
         out.push('\n');
     }

@@ -293,3 +293,44 @@ async fn stores_that_fail_leave_no_half_made_run() {
 pub async fn one_tape(app: &TestApp, person: &crate::app::Person) -> Value {
     json!({"files": [app.put_tape(person, &Tape::of_good(1)).await]})
 }
+
+#[tokio::test]
+async fn a_profile_and_a_map_say_how_tapes_are_read() {
+    let (app, ana) = app().await;
+    app.put("inputs/t.csv", "Loan,UPB,Other,Rate,LTV,DTI,FICO,T,Occ,Purpose\n1,250000,90000,6.5,80,35,720,1,P,P\n").await;
+    app.put(
+        "inputs/p/acme.toml",
+        "version = \"7\"\n[columns]\nproperty_type = { header = \"T\", words = { \"1\" = \"sfr\" } }\n",
+    )
+    .await;
+    let wanted = json!({"files": ["t.csv"], "profile": "p/acme.toml", "map": {"loan_amount": "Other"}});
+    let run = app.start(&ana, &wanted).await.expect(202);
+    assert_eq!((&run["profile"]["name"], &run["profile"]["version"]), (&"acme".into(), &"7".into()));
+    app.work().await;
+    let id = run["run_id"].as_str().unwrap();
+    let run = app.read(&ana, &format!("/api/runs/{id}")).await;
+    assert_eq!((&run["status"], &run["total_balance"]), (&"completed".into(), &90_000.into()), "{run}");
+    let manifest: Value = serde_json::from_str(&app.text(&format!("archive/{id}/manifest.json")).await).unwrap();
+    assert_eq!(manifest["reading"]["map"], json!([["loan_amount", "Other"]]));
+    assert_eq!(manifest["reading"]["profile"]["called"], "acme");
+}
+
+#[tokio::test]
+async fn a_profile_or_a_map_that_cannot_be_used_is_refused() {
+    let (app, ana) = app().await;
+    app.put("inputs/t.csv", Tape::of_good(1).text().to_owned()).await;
+    app.put("inputs/bad.toml", "\n[columns]\nlone_amount = \"UPB\"\n").await;
+    let refused = async |wanted: Value, status: u16, expected: &str| {
+        let answer = app.start(&ana, &wanted).await;
+        answer.problem(status);
+        assert!(answer.text().contains(expected), "{wanted}: {}", answer.text());
+    };
+    refused(json!({"profile": "absent.toml"}), 404, "The profile does not exist.").await;
+    refused(json!({"profile": "bad.toml"}), 422, "line 3: there is no field `lone_amount`").await;
+    refused(json!({"map": {"amount": "UPB"}}), 422, "There is no field `amount`.").await;
+    refused(json!({"map": {"loan_amount": " "}}), 422, "The header for `loan_amount` is empty.").await;
+    let (_, wes) = team(&app, "West").await;
+    for wanted in [json!({"profile": "asf_rmbs"}), json!({"map": {"loan_amount": "UPB"}}), json!({"sheet": "Loans"})] {
+        app.start(&wes, &wanted).await.problem(403);
+    }
+}

@@ -93,7 +93,7 @@ impl<'t> RowReader<'t> {
             numbers: Field::NUMERIC.map(place),
             words: Field::WORDED.map(place),
             number_of_units: header.position(Field::NumberOfUnits),
-            translation: Translation::new(header, options),
+            translation: Translation::new(header, options, tape.rows().any_width),
             own_words: Field::WORDED.map(|field| options.has_words(field)),
             standard: StandardFields::new(header, flag_contradictions, tape.dates(), options),
             kept: kept.map(|(at, column)| (at, json_text(&column.name) + ":")).collect(),

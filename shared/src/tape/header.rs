@@ -360,6 +360,11 @@ impl HeaderSearch {
         tape.header(&row, best.line).map(Some)
     }
 
+    /// Whether there was a row to look at.
+    pub fn has_rows(&self) -> bool {
+        self.best.is_some()
+    }
+
     /// How many canonical fields the best row named.
     pub fn best_score(&self) -> usize {
         self.best.as_ref().map_or(0, |best| best.named)

@@ -129,6 +129,14 @@ impl Meanings {
             }
         };
         match at {
+            Some(at) if self.columns[at].is_some() => {
+                let (other, header) = (self.columns[at].map_or("", |meaning| meaning.field.name()), row[at].trim());
+                let message = format!(
+                    "{other} and {field} are both to be read from column {} (\"{header}\"). Give each its own column.",
+                    at + 1
+                );
+                self.fault.get_or_insert((field, message));
+            }
             Some(at) => {
                 self.columns[at] = Some(Meaning { field, rank: None, origin });
                 self.filled[field as usize] = Some(at);
@@ -182,5 +190,5 @@ impl Meanings {
 /// Whether a header names a rate before fees, beside which a coupon is the rate after them.
 fn names_a_gross_rate(header: &str) -> bool {
     let folded = fold_header(header);
-    ["grossrate", "grosscoupon", "grosswac", "wac", "grossinterestrate"].iter().any(|name| folded.starts_with(name))
+    ["gross", "wac", "weightedaveragecoupon"].iter().any(|word| folded.contains(word))
 }

@@ -132,12 +132,15 @@ impl<'s> Tape<'s> {
                 return error;
             }
             let name = source.name().to_ascii_lowercase();
+            // Only now: the title above a header may begin as other text does.
+            if let Some(kind) = not_a_tape::by_text(&head, &name) {
+                return not_a_tape::error(source.name(), kind);
+            }
             if name.ends_with(".xlsx") || name.ends_with(".xls") {
                 let detail = "it does not begin as a workbook does".to_owned();
                 return workbook_error(source, WorkbookError::Corrupt { detail });
             }
-            // Only now: the title above a header may begin as other text does.
-            not_a_tape::by_text(&head, &name).map_or(error, |kind| not_a_tape::error(source.name(), kind))
+            error
         })
     }
 

@@ -178,7 +178,7 @@ impl Notices {
     pub fn of_left_out(files: &[String]) -> Self {
         let mut notices = Self::default();
         for file in files {
-            let message = "The file was not read: it is no tape.";
+            let message = "The file was not read: its name does not end as that of a tape does, or it has no header row.";
             notices.add(Notice::of_tape(NoticeCode::FileNotRead, message, file, 0), 1);
         }
         notices

@@ -190,6 +190,7 @@ impl RowRules {
         let alone = filled.next().is_none();
         let marks = |cell: &str| cell.bytes().all(|b| b"-=_*#.~".contains(&b));
         is_total(number)
+            || (names_a_total(number) && !number.bytes().any(|b| b.is_ascii_digit()) && self.has_no_property(cells))
             || (no_number && is_total(first))
             || (no_number && cells.iter().any(|cell| names_a_total(cell)))
             || (alone && first.contains(' '))
@@ -200,6 +201,12 @@ impl RowRules {
             || (alone && is_end_mark(first))
             || is_row_count(cells)
             || (no_number && !self.has_a_number(cells))
+    }
+
+    /// Whether nothing is said of a property, as beside `Total UPB`.
+    fn has_no_property(&self, cells: &[Cow<'_, str>]) -> bool {
+        let at = self.fields.iter().position(|field| *field == Some(Field::PropertyType));
+        at.and_then(|at| cells.get(at)).is_none_or(|cell| is_missing(cell))
     }
 
     /// Whether a canonical column of numbers has one.
@@ -215,7 +222,7 @@ impl RowRules {
 const LONGEST_MARK: usize = 200;
 /// Words for a line that sums up others, which may stand behind a name, before a colon, or before how many loans there are.
 const TOTALS: [&str; 10] =
-    ["total", "totals", "subtotal", "subtotals", "sub-total", "sub-totals", "grand total", "grand totals", "average", "averages"];
+    ["total", "totals", "subtotal", "subtotals", "sub total", "sub totals", "average", "averages", "weighted avg", "wtd avg"];
 /// Words for such a line that stand alone or before a colon.
 const STATISTICS: [&str; 10] = ["sum", "avg", "wavg", "mean", "median", "min", "minimum", "max", "maximum", "count"];
 
@@ -224,15 +231,23 @@ fn is_total(cell: &str) -> bool {
     if cell.len() > LONGEST_MARK {
         return false;
     }
-    let text = cell.to_lowercase();
-    let (text, before_colon) = text.split_once(':').map_or((text.trim(), false), |(head, _)| (head.trim(), true));
-    if STATISTICS.contains(&text) {
+    let lower = cell.to_lowercase();
+    let (text, before_colon) = lower.split_once(':').map_or((lower.as_str(), false), |(head, _)| (head, true));
+    // `Grand-Total`, `Sub_Total`, `Total*`, `**TOTAL**`
+    let folded = |text: &str| {
+        text.split(|c: char| c.is_whitespace() || "-_.*=|".contains(c))
+            .filter(|word| !word.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let (text, whole) = (folded(text), folded(&lower));
+    if STATISTICS.contains(&text.as_str()) {
         return true;
     }
-    let ends = |total: &&str| text.strip_suffix(*total).is_some_and(|name| name.is_empty() || name.ends_with(' '));
+    let ends = |text: &str, total: &str| text.strip_suffix(total).is_some_and(|name| name.is_empty() || name.ends_with(' '));
     let counts =
         |total: &&str| text.strip_prefix(*total).is_some_and(|rest| rest.starts_with([' ', '(']) && is_count_of_loans(rest));
-    TOTALS.iter().any(ends) || (!before_colon && TOTALS.iter().any(counts))
+    TOTALS.iter().any(|total| ends(&text, total) || ends(&whole, total)) || (!before_colon && TOTALS.iter().any(counts))
 }
 
 /// `3 loans`, `(1,234 loans)`.
@@ -409,6 +424,14 @@ mod tests {
             "Totals (1234 loans),,,,,,,",
             "WEIGHTED AVERAGE,,7.1,74,710,,,",
             "Avg,,7.1,,,,,",
+            "Grand-Total,758000,,,,,,",
+            "Sub_Total,758000,,,,SFR,,",
+            "**TOTAL**,758000,,,,,,",
+            "State: CA Total,758000,,,,,,",
+            "Weighted-Average,,7.1,,,,,",
+            "Wtd. Avg.,,7.1,,,,,",
+            "Min.,,7.1,,,,,",
+            "Total UPB,758000,7.1,80,720,,,",
             "Count: 3,,,,,,,",
             ",758000,,,,Total,,",
             ",758000,,,,,,Sub-total of pool",

@@ -52,12 +52,18 @@ pub fn choose(source: &dyn TapeSource, workbook: &Workbook, options: &TapeOption
             failed(RunErrorCode::SheetNotFound, message)
         })?),
     };
-    let (mut candidates, mut best) = (Vec::new(), HeaderSearch::default());
+    let (mut candidates, mut best, mut others) = (Vec::new(), HeaderSearch::default(), Vec::new());
     for sheet in named.map_or(0..sheets.len(), |sheet| sheet..sheet + 1) {
         match look(source, workbook, sheet, options)? {
             Ok(candidate) => candidates.push(candidate),
-            Err(search) if search.best_score() > best.best_score() => best = search,
-            Err(_) => {}
+            Err(search) => {
+                if search.has_rows() {
+                    others.push(sheet);
+                }
+                if search.best_score() > best.best_score() {
+                    best = search;
+                }
+            }
         }
     }
     let of_kind = |visible: bool, has_loans: bool| {
@@ -75,12 +81,19 @@ pub fn choose(source: &dyn TapeSource, workbook: &Workbook, options: &TapeOption
         );
         return Err(failed(RunErrorCode::SeveralSheets, message));
     };
+    others.extend(candidates.iter().map(|candidate| candidate.sheet).filter(|sheet| sheet != chosen));
+    others.sort_unstable();
     let at = candidates.iter().position(|candidate| candidate.sheet == *chosen).unwrap_or_default();
     let Candidate { sheet, surveyed, .. } = candidates.swap_remove(at);
     let (info, mut surveyed) = (&sheets[sheet], surveyed?);
     if !info.visible && named.is_none() {
         let message = format!("The worksheet \"{}\" is hidden; no visible one has loans, and it was read.", shown(&info.name));
         surveyed.notices.push(Notice::of_tape(NoticeCode::HiddenSheetRead, message, source.name(), 0));
+    }
+    if !others.is_empty() {
+        let left_out: Vec<&SheetInfo> = others.iter().map(|sheet| &sheets[*sheet]).collect();
+        let message = format!("Worksheets that were not read: {}.", names(left_out.into_iter()));
+        surveyed.notices.push(Notice::of_tape(NoticeCode::SheetsLeftOut, message, source.name(), 0));
     }
     let format = workbook.format();
     if format != WorkbookFormat::Xlsx {

@@ -91,7 +91,7 @@ impl<'h> Survey<'h> {
             units: header.percentages().filter(|(field, at)| *at < header.width() && !given(*field)).map(detector).collect(),
             weak: weak.filter_map(|(at, column)| Some(Weak { field: column.field?, at, values: 0, readable: 0 })).collect(),
             rules: RowRules::new(&header, RowLayout { any_width: true, ..layout }),
-            translation: Translation::new(&header, options),
+            translation: Translation::new(&header, options, layout.any_width),
             header,
             notices,
             layout,

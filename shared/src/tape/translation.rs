@@ -36,9 +36,11 @@ struct TranslatedColumn {
 
 impl Translation {
     /// That of a tape; `None` when its cells are read as they are.
-    pub fn new(header: &Header, options: &TapeOptions) -> Option<Self> {
+    ///
+    /// The numbers of a workbook are numbers, in whichever style it shows them: `is_workbook`.
+    pub fn new(header: &Header, options: &TapeOptions, is_workbook: bool) -> Option<Self> {
         let told = |field: Field| options.columns.iter().find(|column| column.field == field);
-        let column = |field: Field| TranslatedColumn::new(header, field, told(field), options.numbers);
+        let column = |field: Field| TranslatedColumn::new(header, field, told(field), options.numbers.filter(|_| !is_workbook));
         let columns: Vec<_> = Field::ALL.into_iter().filter_map(column).collect();
         let constants: Vec<String> = options.constants.iter().map(|(_, cell)| cell.clone()).collect();
         let nothing = columns.is_empty() && constants.is_empty();
@@ -108,26 +110,20 @@ impl TranslatedColumn {
     }
 }
 
-/// A number that is written with other marks, with a point and without marks between thousands; `None` where the marks do not stand in
-/// their places. What stands around the digits stays.
+/// A number that is written with other marks, with those of `1,234.56`: each mark stands for the other one, so that what is written in
+/// the usual way is as unreadable here as the other way is elsewhere. Marks count between digits alone.
 fn in_plain_style(text: &str, style: NumberStyle) -> Option<String> {
-    let NumberStyle { decimal, thousands } = style;
-    let first = text.find(|c: char| c.is_ascii_digit() || c == decimal)?;
-    let last = text.rfind(|c: char| c.is_ascii_digit())? + 1;
-    let digits = text.get(first..last)?;
-    let (whole, fraction) = digits.split_once(decimal).map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
-    let all_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    let mut groups = whole.split(thousands);
-    let lead = groups.next()?;
-    let rest: Vec<&str> = groups.collect();
-    let in_place = all_digits(lead)
-        && rest.iter().all(|group| group.len() == 3 && all_digits(group))
-        && (rest.is_empty() || lead.len() <= 3);
-    if !in_place || !fraction.is_none_or(all_digits) {
-        return None;
-    }
-    let fraction = fraction.map_or_else(String::new, |fraction| format!(".{fraction}"));
-    Some(format!("{}{lead}{}{fraction}{}", &text[..first], rest.concat(), &text[last..]))
+    let chars: Vec<char> = text.chars().collect();
+    let is_digit = |at: usize| chars.get(at).is_some_and(char::is_ascii_digit);
+    let exchanged = chars.iter().enumerate().map(|(at, c)| match c {
+        c if *c == style.decimal => '.',
+        c if *c == style.thousands && at > 0 && is_digit(at - 1) && is_digit(at + 1) => ',',
+        // A mark that the style does not have parts nothing.
+        '.' | ',' => '\'',
+        c => *c,
+    });
+    let exchanged: String = exchanged.collect();
+    (exchanged != text).then_some(exchanged)
 }
 
 /// The canonical spelling of a word; the word itself where a field has no such word.
@@ -162,7 +158,7 @@ mod tests {
             origin: None,
         });
         let header = Header::of_columns(1, columns.collect());
-        let cells: Vec<Cow<'_, str>> = match Translation::new(&header, &options) {
+        let cells: Vec<Cow<'_, str>> = match Translation::new(&header, &options, false) {
             Some(translation) => translation.apply(cells.iter().copied()),
             None => cells.iter().map(|cell| Cow::Borrowed(*cell)).collect(),
         };
@@ -200,11 +196,12 @@ mod tests {
     fn numbers_may_be_written_with_other_marks() {
         let fields = [Field::LoanAmount, Field::NoteRate];
         for (file, cells, expected) in [
-            ("decimal = \",\"", ["1.234.567,89", "6,875"], ["1234567.89", "6.875"]),
-            ("decimal = \",\"\nthousands = \" \"", ["$ 1 234,5", "(6,5 %)"], ["$ 1234.5", "(6.5 %)"]),
-            ("thousands = \"'\"\ndecimal = \".\"", ["1'234.5", "6.5"], ["1234.5", "6.5"]),
-            // Marks out of place are left, and refused where the cell is read.
-            ("decimal = \",\"", ["12.34", "6,8,7"], ["12.34", "6,8,7"]),
+            ("decimal = \",\"", ["1.234.567,89", "6,875"], ["1,234,567.89", "6.875"]),
+            ("decimal = \",\"\nthousands = \" \"", ["$ 1 234,5", "(6,5 %)"], ["$ 1,234.5", "(6.5 %)"]),
+            ("thousands = \"'\"\ndecimal = \".\"", ["1'234.5", "6.5"], ["1,234.5", "6.5"]),
+            // What is written in the usual way is refused where the cell is read.
+            ("decimal = \",\"", ["60,000.00", "6.875"], ["60.000,00", "6,875"]),
+            ("decimal = \",\"", ["1,234,567", "80.5"], ["1.234.567", "80,5"]),
         ] {
             assert_eq!(translated(&format!("[file]\n{file}\n"), &fields, &cells), expected, "{file} {cells:?}");
         }

@@ -1,0 +1,144 @@
+//! How tapes are read when somebody says so: profiles, columns, and `inspect`, which shows it.
+
+use serde_json::Value;
+
+use crate::desk::Desk;
+
+const PROFILE: &str = "name = \"acme\"\nversion = \"7\"\n[file]\ndelimiter = \"|\"\n[columns]\n\
+    loan_amount = { header = \"Amount (000)\", times = 1000 }\nltv_ratio = { header = \"OLTV\", unit = \"fraction\" }\n\
+    credit_score = { header = \"Score\", missing = [\"0\", \"999\"] }\n\
+    property_type = { header = \"Type\", words = { \"1\" = \"sfr\", \"3\" = \"condo\" } }\n\
+    [constants]\noccupancy_status = \"primary\"\nloan_purpose = \"purchase\"\n[ignore]\ncolumns = [\"Coupon\"]\n";
+const TAPE: &str =
+    "Loan|Amount (000)|Rate|OLTV|DTI|Score|Type|Coupon\nA-1|250|6.5|0.8|35|720|1|6\nA-2|310.5|6.75|0.75|40|999|3|6.25\n";
+
+/// The answer of a run as JSON.
+fn answer(desk: &Desk, args: &[&str]) -> Value {
+    serde_json::from_str(&desk.command(&[args, &["--format", "json"]].concat()).out).unwrap()
+}
+
+/// What the columns of a tape were taken for: header, field, unit.
+fn mapping(columns: &Value) -> Vec<(Value, Value, Value)> {
+    columns
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|column| (column["header"].clone(), column["field"].clone(), column["unit"].clone()))
+        .collect()
+}
+
+#[test]
+fn a_profile_is_on_record_and_replay_reads_by_it() {
+    let desk = Desk::new();
+    desk.write("acme.toml", PROFILE);
+    desk.write("t.txt", TAPE);
+    let run = answer(&desk, &["run", "t.txt", "--profile", "acme.toml", "--out", "out"]);
+    assert_eq!((&run["run"]["profile"]["name"], &run["run"]["profile"]["version"]), (&"acme".into(), &"7".into()));
+    assert_eq!(run["summary"]["dispositions"]["to_purchase"]["count"], 1);
+    assert_eq!(run["run"]["total_balance"], 560_500);
+    let archive = format!("out/archive/{}", run["run"]["run_id"].as_str().unwrap());
+    assert_eq!(desk.command(&["replay", &archive]).out, "identical\n");
+    let columns = run["run"]["column_mapping"][0]["columns"].as_array().unwrap();
+    let origins: Vec<&str> = columns.iter().map(|column| column["origin"].as_str().unwrap_or("-")).collect();
+    assert_eq!(origins, ["alias", "profile", "alias", "profile", "alias", "profile", "profile", "-", "constant", "constant"]);
+}
+
+#[test]
+fn a_map_beats_the_profile_and_is_on_record() {
+    let desk = Desk::new();
+    desk.write("t.csv", "Loan,UPB,Other Amount,Rate,LTV,DTI,FICO,Type,Occ,Purpose\n1,250000,90000,6.5,80,35,720,SFR,P,P\n");
+    desk.write("p.toml", "[columns]\nloan_amount = \"UPB\"\nproperty_type = \"Type\"\n");
+    let run = answer(&desk, &["run", "t.csv", "--profile", "p.toml", "--map", "loan_amount=other amount", "--out", "out"]);
+    assert_eq!(run["run"]["total_balance"], 90_000);
+    let archive = format!("out/archive/{}", run["run"]["run_id"].as_str().unwrap());
+    assert_eq!(desk.command(&["replay", &archive]).out, "identical\n");
+    for (map, expected) in [
+        (&["--map", "loan_amount=UPB", "--map", "loan_amount=Other Amount"][..], "mapped twice"),
+        (&["--map", "amount=UPB"], "there is no field amount"),
+        (&["--map", "loan_amount="], "the header is empty"),
+    ] {
+        let said = desk.command(&[&["run", "t.csv"][..], map].concat());
+        assert!(said.code == 2 && said.err.contains(expected), "{map:?}: {}", said.err);
+    }
+    let absent = desk.command(&["run", "t.csv", "--map", "purchase_price=Balance Now", "--map", "property_type=Type"]);
+    assert!(
+        absent.code == 1 && absent.err.contains("\"Balance Now\", which the tape does not have. It has: Loan, UPB"),
+        "{}",
+        absent.err
+    );
+    let twice =
+        desk.command(&["run", "t.csv", "--map", "loan_amount=UPB", "--map", "purchase_price=UPB", "--map", "property_type=Type"]);
+    assert!(twice.code == 1 && twice.err.contains("both to be read from column 2"), "{}", twice.err);
+}
+
+#[test]
+fn a_bad_profile_shows_all_its_mistakes_with_their_lines() {
+    let desk = Desk::new();
+    desk.write("t.csv", TAPE);
+    desk.write("p.toml", "[columns]\nlone_amount = \"UPB\"\nltv_ratio = { header = \"LTV\", unit = \"percents\" }\n");
+    let said = desk.command(&["run", "t.csv", "--profile", "p.toml"]);
+    assert_eq!(said.code, 2);
+    assert!(
+        said.err.contains("line 2: there is no field `lone_amount`") && said.err.contains("line 3: `unit` must be one of"),
+        "{}",
+        said.err
+    );
+    assert_eq!(desk.command(&["run", "t.csv", "--profile", "nobody"]).code, 2);
+}
+
+#[test]
+fn presets_are_listed_shown_and_used() {
+    let desk = Desk::new();
+    let listed = desk.command(&["profiles"]).out;
+    assert!(listed.lines().any(|line| line.starts_with("freddie_sflld ")), "{listed}");
+    assert!(desk.command(&["profiles", "show", "freddie_sflld"]).out.contains("header = \"none\""));
+    assert_eq!(desk.command(&["profiles", "show", "acme"]).code, 2);
+    let loan = |number: &str, units: &str, purpose: &str| {
+        format!(
+            "720|202001|N|204912|12345||{units}|P|80|35|250000|80|6.5|R|N|FRM|CA|SF|90000|{number}|{purpose}|360|2|S|S|N||9|N|9|N|N\n"
+        )
+    };
+    desk.write("f.txt", format!("{}{}{}", loan("F1", "1", "P"), loan("F2", "3", "C"), loan("F3", "1", "R")));
+    let run = answer(&desk, &["run", "f.txt", "--profile", "freddie_sflld", "--out", "out"]);
+    assert_eq!(run["run"]["total_loans"], 3);
+    // A refinance of which nothing else is said is no rate/term refinance.
+    assert_eq!(run["summary"]["dispositions"]["to_purchase"]["count"], 2);
+    assert_eq!(run["run"]["notice_counts"]["units_make_type"], 1);
+}
+
+#[test]
+fn inspect_shows_a_tape_and_drafts_a_profile_that_reads_it_alike() {
+    let desk = Desk::new();
+    desk.write("acme.toml", PROFILE);
+    desk.write("t.txt", TAPE);
+    let said = desk.command(&["inspect", "t.txt", "--profile", "acme.toml"]);
+    assert!(
+        said.code == 0 && said.out.contains("999 = nothing") && said.out.contains("A run can read this tape."),
+        "{}",
+        said.out
+    );
+    // What a profile says is in that profile, and a draft does not repeat it.
+    assert_eq!(desk.command(&["inspect", "t.txt", "--profile", "acme.toml", "--write", "draft.toml"]).code, 2);
+    let map = ["inspect", "t.txt", "--map", "loan_amount=Amount (000)", "--map", "ltv_ratio=OLTV", "--map", "credit_score=Score"];
+    let before = answer(&desk, &map);
+    assert_eq!(desk.command(&[&map[..], &["--write", "draft.toml"]].concat()).code, 0);
+    let after = answer(&desk, &["inspect", "t.txt", "--profile", "draft.toml"]);
+    assert_eq!(mapping(&before["mapping"]["columns"]), mapping(&after["mapping"]["columns"]));
+    let again = desk.command(&["inspect", "t.txt", "--write", "draft.toml"]);
+    assert!(again.code == 2 && again.err.contains("is there already"), "{}", again.err);
+}
+
+#[test]
+fn inspect_shows_what_a_tape_lacks_that_no_run_could_use() {
+    let desk = Desk::new();
+    desk.write("t.csv", "Loan,Amount,Rate,LTV,FICO Grade,Prop Type\nA1,250000,6.5,80,720,MH\nTotal,250000,,,,\n");
+    let said = desk.command(&["inspect", "t.csv"]);
+    for expected in
+        ["Required, and not found", "credit_score", "not known: MH (1)", "rows that are no loans: 1", "A run would fail"]
+    {
+        assert!(said.code == 0 && said.out.contains(expected), "{expected}: {}", said.out);
+    }
+    desk.write("x.pdf", "%PDF-1.7\n");
+    let said = desk.command(&["inspect", "x.pdf"]);
+    assert!(said.code == 1 && said.err.contains("PDF"), "{}", said.err);
+}
