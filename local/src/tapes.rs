@@ -184,7 +184,7 @@ fn is_tape_name(name: &OsStr) -> bool {
     TAPE_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(&known[1..]))
 }
 
-/// Whether a program keeps the file for itself, and nobody has put it there: hidden files, the lock files (`~$…`) of an open workbook.
+/// Whether a program made the file for itself: a hidden file, the lock file (`~$…`) of an open workbook, a file of the system.
 fn is_of_a_program(name: &OsStr) -> bool {
     let bytes = name.as_encoded_bytes();
     bytes.starts_with(b".") || bytes.starts_with(b"~$") || matches!(bytes, b"Thumbs.db" | b"desktop.ini" | b"profile.toml")

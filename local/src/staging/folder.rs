@@ -16,8 +16,8 @@ use super::earlier::remove_abandoned;
 pub const PREFIX: &str = ".loan-engine-";
 /// Held by the process that works in the folder.
 pub const LOCK_FILE: &str = ".lock";
-/// The lock until it is held, so that nobody finds it free. Where a file system knows no locks it keeps this name: then nobody
-/// can tell whether the folder is abandoned, and it stays.
+/// Name of the lock file until the run holds the lock, so that no other run finds it free. On a file system without locks the file
+/// keeps this name; no run can tell there whether the folder is abandoned, and the folder stays.
 pub const UNHELD_LOCK_FILE: &str = ".lock-new";
 /// Names the folders that were made for the run, as a JSON list of paths.
 pub const MADE_FILE: &str = ".made";

@@ -2,10 +2,12 @@
 
 use std::{
     io::{self, Write},
+    iter::{Enumerate, Peekable},
     sync::{
         Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    vec,
 };
 
 use parquet::file::writer::SerializedFileWriter;
@@ -65,8 +67,8 @@ struct Results {
     /// For each tape, how many loans it had.
     loans: Vec<u64>,
     notices: Notices,
-    /// What is to be said of each tape as a whole; the first of them is that of the tape that comes next.
-    tapes: std::iter::Enumerate<std::vec::IntoIter<Vec<Notice>>>,
+    /// The notices on each tape as a whole, of the tapes of which no block has been appended yet.
+    tapes: Peekable<Enumerate<vec::IntoIter<Vec<Notice>>>>,
     sink: Option<Sink>,
 }
 
@@ -188,7 +190,7 @@ impl<'r> Assembly<'r> {
                 summary: SummaryBuilder::default(),
                 loans: vec![0; job.tapes.len()],
                 notices: Notices::of_left_out(&job.options.left_out),
-                tapes: notices.into_iter().enumerate(),
+                tapes: notices.into_iter().enumerate().peekable(),
                 sink,
             }),
             facts: Turnstile::new(GroupFile::default()),
@@ -358,9 +360,8 @@ impl Results {
     fn append(&mut self, judged: JudgedBlock, assembly: &Assembly<'_>, bytes: &AtomicU64) -> Result<Groups, RunError> {
         self.summary.merge(&judged.summary);
         self.loans[judged.tape] += judged.summary.total_loans();
-        while let Some((tape, notices)) = self.tapes.clone().next().filter(|(tape, _)| *tape <= judged.tape) {
-            self.notices.begin_tape(&assembly.names[tape], &notices);
-            self.tapes.next();
+        while let Some((tape, notices)) = self.tapes.next_if(|(tape, _)| *tape <= judged.tape) {
+            self.notices.begin_tape(&assembly.names[tape], notices);
         }
         self.notices.add_block(judged.notices);
         (assembly.job.progress)(Progress {

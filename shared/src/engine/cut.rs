@@ -43,7 +43,7 @@ pub struct Row {
     pub record: u32,
     /// What is in it.
     pub content: Content,
-    /// Whether it is a loan at a glance: then its loan number stands there as it is read.
+    /// Whether the row is a loan at a glance. The loan number of such a row reads as it is written.
     pub is_plain: bool,
 }
 
@@ -137,10 +137,7 @@ impl CutBlock {
         let cell = |at: usize| self.spans(plain).get(at).map_or("", |span| &text[span]);
         if fields == reader.width && reader.rules.is_plainly_a_loan(cell) {
             let key = found.hasher.key(cell(reader.loan_number));
-            let row = self.rows.len() as u32;
-            self.keys.push((row, key));
-            self.rows.push(Row { record: found.at, content: Content::Plain(plain), is_plain: true });
-            return;
+            return self.push_plain_loan(found, Content::Plain(plain), key);
         }
         let cells: Vec<Cow<'_, str>> = (0..fields).map(|at| Cow::Borrowed(cell(at))).collect();
         if !self.cut_closely(found, Content::Plain(plain), &cells) {
@@ -152,7 +149,7 @@ impl CutBlock {
         let cell = |at: usize| fields.get(at).map_or("", |cell| cell.as_ref());
         if fields.len() == found.reader.width && found.reader.rules.is_plainly_a_loan(cell) {
             let key = found.hasher.key(cell(found.reader.loan_number));
-            self.push(found, content, Some(key));
+            self.push_plain_loan(found, content, key);
         } else {
             self.cut_closely(found, content, fields);
         }
@@ -198,7 +195,13 @@ impl CutBlock {
         true
     }
 
+    /// Takes in a loan at a glance.
     #[inline]
+    fn push_plain_loan(&mut self, found: &Found<'_, '_>, content: Content, key: NumberKey) {
+        self.keys.push((self.rows.len() as u32, key));
+        self.rows.push(Row { record: found.at, content, is_plain: true });
+    }
+
     fn push(&mut self, found: &Found<'_, '_>, content: Content, key: Option<NumberKey>) {
         let row = self.rows.len() as u32;
         self.keys.extend(key.map(|key| (row, key)));

@@ -53,8 +53,8 @@ impl StandardFields {
         self.columns.iter().map(|column| column.reader.field)
     }
 
-    /// Reads those of a row, which becomes the next fact where facts are stored. A row that cannot be read has none. What cannot be
-    /// read is told in a notice either way.
+    /// Reads the standard fields of a row into the next fact, where facts are stored. A malformed row has none. A notice counts each
+    /// cell that cannot be read.
     #[inline]
     pub fn read(&self, cells: &Cells<'_>, line: u64, memos: &mut WordMemos, judged: &mut JudgedBlock, store: bool) {
         for (nth, column) in self.columns.iter().enumerate() {

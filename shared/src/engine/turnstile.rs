@@ -28,7 +28,7 @@ impl<T> Turnstile<T> {
         self.pass_and(ticket, work, |_| true)
     }
 
-    /// The same for work that may fail: then nobody passes behind it, so that the first failure in order is the one that counts.
+    /// The same for work that may fail. A failure closes the turnstile, so that the first failure in the order of the tickets counts.
     pub fn pass_or_close<R, E>(&self, ticket: u64, work: impl FnOnce(&mut T) -> Result<R, E>) -> Option<Result<R, E>> {
         self.pass_and(ticket, work, Result::is_ok)
     }

@@ -22,7 +22,7 @@ pub struct ResultsIndex {
 /// The index as it is stored with the results.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredIndex {
-    /// Which columns the facts and exceptions beside it have: [`super::SCHEMA`] when it was written. Earlier ones did not say.
+    /// Number of the schema of facts and exceptions: [`super::SCHEMA`] of the version that stored them; 0 for versions without one.
     #[serde(default)]
     pub schema: u32,
     /// The index.

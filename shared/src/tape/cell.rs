@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Characters that nobody sees, wherever they stand.
+/// Whether a character is invisible in every spreadsheet and editor.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{ad}' | '\u{180e}')

@@ -291,12 +291,12 @@ impl HeaderSearch {
             HeaderPlace::Nowhere => return tape.headerless(row.len()).map(Some),
             HeaderPlace::Rows(rows) => return self.look_where_told(row, line, rows, tape),
         }
-        let missing = tape.missing(row);
+        let meanings = Meanings::of(row, tape.options);
+        let missing = tape.missing(&meanings);
         if missing.is_empty() {
-            return tape.header(row, line).map(Some);
+            return tape.header(row, line, &meanings).map(Some);
         }
-        let named = tape.named(row);
-        let cells: Vec<String> = row.iter().map(|cell| shortened(cell.trim(), MAX_HEADER_CHARACTERS + 1).into_owned()).collect();
+        let (named, cells) = (meanings.named(), shown_cells(row));
         if self.best.as_ref().is_none_or(|best| named > best.named) {
             self.best = Some(Candidate { line, named, missing, cells: cells.clone() });
         }
@@ -305,8 +305,7 @@ impl HeaderSearch {
             && above + 1 == line
         {
             let joined = join(&upper, &cells);
-            let borrowed: Vec<Cow<'_, str>> = joined.iter().map(|cell| Cow::Borrowed(cell.as_str())).collect();
-            if tape.missing(&borrowed).is_empty() {
+            if tape.missing(&Meanings::of(&borrowed(&joined), tape.options)).is_empty() {
                 self.joined = Some((line, joined));
             }
         }
@@ -322,21 +321,23 @@ impl HeaderSearch {
         rows: &[u64],
         tape: &Reading<'_>,
     ) -> Result<Option<FoundHeader>, RunError> {
-        let cells: Vec<String> = row.iter().map(|cell| shortened(cell.trim(), MAX_HEADER_CHARACTERS + 1).into_owned()).collect();
+        let cells = shown_cells(row);
         if rows.last() != Some(&line) {
             if rows.first() == Some(&line) {
                 self.above = Some((line, cells));
             }
             return Ok(None);
         }
-        let cells = self.above.take().map_or_else(|| cells.clone(), |(_, upper)| join(&upper, &cells));
-        let row: Vec<Cow<'_, str>> = cells.iter().map(|cell| Cow::Borrowed(cell.as_str())).collect();
-        let (missing, named) = (tape.missing(&row), tape.named(&row));
+        let cells = match self.above.take() {
+            Some((_, upper)) => join(&upper, &cells),
+            None => cells,
+        };
+        let meanings = Meanings::of(&borrowed(&cells), tape.options);
+        let missing = tape.missing(&meanings);
         if missing.is_empty() {
-            return tape.header(&row, line).map(Some);
+            return tape.header(&borrowed(&cells), line, &meanings).map(Some);
         }
-        drop(row);
-        self.best = Some(Candidate { line, named, missing, cells });
+        self.best = Some(Candidate { line, named: meanings.named(), missing, cells });
         Ok(None)
     }
 
@@ -346,8 +347,7 @@ impl HeaderSearch {
     /// They say two things.
     pub fn joined(&mut self, tape: &Reading<'_>) -> Result<Option<FoundHeader>, RunError> {
         let Some((line, cells)) = self.joined.take() else { return Ok(None) };
-        let row: Vec<Cow<'_, str>> = cells.iter().map(|cell| Cow::Borrowed(cell.as_str())).collect();
-        tape.header(&row, line).map(Some)
+        tape.header_of(&cells, line).map(Some)
     }
 
     /// The row that names the most fields, as the header of a tape that is only looked at.
@@ -356,8 +356,7 @@ impl HeaderSearch {
     /// The row cannot be read as a header at all.
     pub fn best_header(&mut self, tape: &Reading<'_>) -> Result<Option<FoundHeader>, RunError> {
         let Some(best) = self.best.as_ref().filter(|best| tape.options.lenient && best.named > 0) else { return Ok(None) };
-        let row: Vec<Cow<'_, str>> = best.cells.iter().map(|cell| Cow::Borrowed(cell.as_str())).collect();
-        tape.header(&row, best.line).map(Some)
+        tape.header_of(&best.cells, best.line).map(Some)
     }
 
     /// Whether there was a row to look at.
@@ -419,6 +418,15 @@ impl Candidate {
     }
 }
 
+/// The cells of a row as an error shows them, and as two rows are joined.
+fn shown_cells(row: &[Cow<'_, str>]) -> Vec<String> {
+    row.iter().map(|cell| shortened(cell.trim(), MAX_HEADER_CHARACTERS + 1).into_owned()).collect()
+}
+
+fn borrowed(cells: &[String]) -> Vec<Cow<'_, str>> {
+    cells.iter().map(|cell| Cow::Borrowed(cell.as_str())).collect()
+}
+
 /// The cells of two rows, the upper ones first.
 fn join(upper: &[String], lower: &[String]) -> Vec<String> {
     let cell = |row: &[String], at: usize| row.get(at).cloned().unwrap_or_default();
@@ -444,39 +452,38 @@ pub struct Reading<'o> {
 }
 
 impl Reading<'_> {
-    /// The required fields that a row does not name.
-    fn missing(&self, row: &[Cow<'_, str>]) -> Vec<Field> {
-        let meanings = Meanings::of(row, self.options);
+    /// The required fields that a row of these meanings does not name.
+    fn missing(&self, meanings: &Meanings) -> Vec<Field> {
         let has =
             |field: &Field| meanings.of_field(*field) || self.options.constants.iter().any(|(constant, _)| constant == field);
         Field::CANONICAL.into_iter().filter(|field| field.info().required && !has(field)).collect()
     }
 
-    /// How many canonical fields a row names.
-    fn named(&self, row: &[Cow<'_, str>]) -> usize {
-        let meanings = Meanings::of(row, self.options);
-        Field::CANONICAL.into_iter().filter(|field| meanings.of_field(*field)).count()
+    /// The header that these cells are, given that they name the required fields.
+    fn header_of(&self, cells: &[String], line: u64) -> Result<FoundHeader, RunError> {
+        let row = borrowed(cells);
+        self.header(&row, line, &Meanings::of(&row, self.options))
     }
 
     /// The header that a row is, given that it names the required fields.
-    fn header(&self, row: &[Cow<'_, str>], line: u64) -> Result<FoundHeader, RunError> {
+    fn header(&self, row: &[Cow<'_, str>], line: u64, meanings: &Meanings) -> Result<FoundHeader, RunError> {
         let failed = |code, message| RunError::ingest(code, self.source_file, Some(line), message);
         check_size(row).map_err(|message| failed(RunErrorCode::HeaderTooLarge, message))?;
-        let meanings = Meanings::of(row, self.options);
         if let Some((code, message)) = meanings.fault(row, self.options).filter(|_| !self.options.lenient) {
             return Err(failed(code, message));
         }
         let notices =
             meanings.notices.iter().map(|(code, message)| Notice::of_tape(*code, message.clone(), self.source_file, line));
-        Ok(FoundHeader { header: Header::new(row, line, &meanings, self.options), notices: notices.collect() })
+        Ok(FoundHeader { header: Header::new(row, line, meanings, self.options), notices: notices.collect() })
     }
 
     /// The header of a tape without one, whose rows have so many cells.
     fn headerless(&self, width: usize) -> Result<FoundHeader, RunError> {
         let row = vec![Cow::Borrowed(""); width];
-        let missing = self.missing(&row);
+        let meanings = Meanings::of(&row, self.options);
+        let missing = self.missing(&meanings);
         if missing.is_empty() {
-            return self.header(&row, 0);
+            return self.header(&row, 0, &meanings);
         }
         let names: Vec<&str> = missing.iter().map(|field| field.name()).collect();
         let message = format!(

@@ -68,7 +68,7 @@ pub struct InspectedColumn {
     pub values: u64,
     /// How many of these can be read.
     pub readable: u64,
-    /// Words that are not known, each with how often it stands there: the most frequent first.
+    /// Unknown words with their counts, the most frequent first.
     pub unknown_words: Vec<(String, u64)>,
 }
 
@@ -320,7 +320,7 @@ fn closest(field: Field, columns: &[Column]) -> Vec<String> {
     columns.iter().filter(shared).take(CLOSEST).map(|column| column.header.clone()).collect()
 }
 
-/// A profile that reads a tape as it was read here: a beginning for whoever has to say more.
+/// Drafts a profile that maps the columns as the inspection shows them, for a user to complete.
 pub fn draft_profile(inspection: &Inspection, name: &str) -> String {
     // What JSON writes of a text, TOML reads, but for one control character.
     let quoted = |text: &str| serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007F");

@@ -32,18 +32,18 @@ pub struct Meanings {
     filled: [Option<usize>; FIELDS],
     /// Two columns that claim one canonical field with the same rank.
     tie: Option<(Field, usize, usize)>,
-    /// A column of the options that the row does not have, or has twice.
-    fault: Option<(Field, String)>,
+    /// For each column, whether the options have it only kept.
+    ignored: Vec<bool>,
+    /// Why the options do not fit the row: a column that it lacks, or has twice.
+    misfit: Option<String>,
 }
 
 impl Meanings {
     /// What the columns of a row mean.
     pub fn of(row: &[Cow<'_, str>], options: &TapeOptions) -> Self {
-        let mut meanings = Self { columns: vec![None; row.len()], ..Self::default() };
-        let ignored: Vec<bool> = {
-            let folded: Vec<String> = options.ignored.iter().map(|header| fold_header(header)).collect();
-            row.iter().map(|header| !folded.is_empty() && folded.contains(&fold_header(header))).collect()
-        };
+        let folded: Vec<String> = options.ignored.iter().map(|header| fold_header(header)).collect();
+        let ignored = row.iter().map(|header| !folded.is_empty() && folded.contains(&fold_header(header))).collect();
+        let mut meanings = Self { columns: vec![None; row.len()], ignored, ..Self::default() };
         for column in &options.columns {
             meanings.place(row, column);
         }
@@ -52,7 +52,7 @@ impl Meanings {
         let claims: Vec<(usize, Field, Rank)> = row
             .iter()
             .enumerate()
-            .filter(|(at, _)| !ignored[*at] && meanings.columns[*at].is_none())
+            .filter(|(at, _)| !meanings.ignored[*at] && meanings.columns[*at].is_none())
             .flat_map(|(at, header)| Aliases::built_in().claims(header).iter().map(move |claim| (at, claim.field, claim.rank)))
             .collect();
         let gross = row.iter().any(|header| names_a_gross_rate(header));
@@ -70,12 +70,17 @@ impl Meanings {
         self.filled[field as usize].is_some() || self.tie.is_some_and(|(tied, ..)| tied == field)
     }
 
+    /// How many canonical fields the row names.
+    pub fn named(&self) -> usize {
+        Field::CANONICAL.into_iter().filter(|field| self.of_field(*field)).count()
+    }
+
     /// Why the row cannot be read as a header, if so.
     pub fn fault(&self, row: &[Cow<'_, str>], options: &TapeOptions) -> Option<(RunErrorCode, String)> {
-        if let Some((_, message)) = &self.fault {
+        if let Some(message) = &self.misfit {
             return Some((RunErrorCode::ProfileHeaderAbsent, message.clone()));
         }
-        if let Some((field, _)) = options.constants.iter().find(|(field, _)| self.is_claimed(*field, row, options)) {
+        if let Some((field, _)) = options.constants.iter().find(|(field, _)| self.is_claimed(*field, row)) {
             let message = format!(
                 "The profile gives {field} as a constant, and the tape has a column for it. Remove the constant, or name the column \
                  under [ignore]."
@@ -93,11 +98,10 @@ impl Meanings {
         Some((RunErrorCode::DuplicateColumns, message))
     }
 
-    fn is_claimed(&self, field: Field, row: &[Cow<'_, str>], options: &TapeOptions) -> bool {
-        let ignored: Vec<String> = options.ignored.iter().map(|header| fold_header(header)).collect();
+    fn is_claimed(&self, field: Field, row: &[Cow<'_, str>]) -> bool {
         row.iter().enumerate().any(|(at, header)| {
             self.columns[at].is_none()
-                && !ignored.contains(&fold_header(header))
+                && !self.ignored[at]
                 && Aliases::built_in().claims(header).first().is_some_and(|claim| claim.field == field)
         })
     }
@@ -123,7 +127,7 @@ impl Meanings {
                         first + 1,
                         second + 1
                     );
-                    self.fault.get_or_insert((field, message));
+                    self.misfit.get_or_insert(message);
                 }
                 (found.and_then(|(_, places)| places.first().copied()), column.origin)
             }
@@ -135,7 +139,7 @@ impl Meanings {
                     "{other} and {field} are both to be read from column {} (\"{header}\"). Give each its own column.",
                     at + 1
                 );
-                self.fault.get_or_insert((field, message));
+                self.misfit.get_or_insert(message);
             }
             Some(at) => {
                 self.columns[at] = Some(Meaning { field, rank: None, origin });
@@ -149,7 +153,7 @@ impl Meanings {
                 };
                 let message =
                     format!("{field} is to be read from {wanted}, which the tape does not have. It has: {}.", there.join(", "));
-                self.fault.get_or_insert((field, message));
+                self.misfit.get_or_insert(message);
             }
         }
     }

@@ -91,7 +91,7 @@ pub struct TapeMapping {
     pub columns: Vec<Column>,
 }
 
-/// What was found out about a tape when it was opened, for whoever reads its parts.
+/// What [`Tape::open`] found out about a tape. The plan of a run in parts keeps it for the workers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownTape {
     /// What parts its fields.
@@ -224,7 +224,7 @@ impl<'s> Tape<'s> {
         }
     }
 
-    /// What was found out about the tape, for whoever reads its parts.
+    /// What the plan of a run in parts keeps of the tape.
     pub fn knowledge(&self) -> KnownTape {
         KnownTape {
             delimiter: char::from(self.delimiter()),

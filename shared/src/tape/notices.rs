@@ -46,8 +46,6 @@ pub enum NoticeCode {
     FileNotRead,
     /// A weak name was not taken for its field.
     ColumnNotRead,
-    /// Rows of other periods were left out.
-    SupersededRows,
 }
 
 /// Something that happened to a tape.
@@ -93,7 +91,7 @@ pub struct BlockNotices {
     kept: Vec<(NoticeCode, u64, String)>,
     /// How many there were of each kind.
     counts: Vec<(NoticeCode, u64)>,
-    /// What is told once a column.
+    /// Counts of what one notice a column sums up.
     tallies: Vec<Tally>,
     /// How many records are no loans.
     pub ignored: u64,
@@ -122,7 +120,7 @@ impl BlockNotices {
         self.add(code, line, message);
     }
 
-    /// Counts something that is told once a column.
+    /// Counts a cell of which one notice a column tells.
     pub fn tally(&mut self, code: NoticeCode, field: Option<Field>, line: u64, text: &str) {
         self.tally_many(code, field, line, text, 1);
     }
@@ -166,7 +164,7 @@ pub struct Notices {
     counts: BTreeMap<NoticeCode, u64>,
     /// How many were kept of each kind, of the tape that came last.
     of_tape: BTreeMap<NoticeCode, usize>,
-    /// What is told of the tape that came last when it ends.
+    /// Counts of the tape that came last, which become notices when it ends.
     tallies: Vec<Tally>,
     tape: String,
     /// How many records of all tapes are no loans.
@@ -179,25 +177,24 @@ impl Notices {
         let mut notices = Self::default();
         for file in files {
             let message = "The file was not read: its name does not end as that of a tape does, or it has no header row.";
-            notices.add(Notice::of_tape(NoticeCode::FileNotRead, message, file, 0), 1);
+            notices.count_and_keep(Notice::of_tape(NoticeCode::FileNotRead, message, file, 0));
         }
         notices
     }
 
     /// Begins the notices of a tape, with what is to be said of it as a whole. Tapes come in their order.
-    pub fn begin_tape(&mut self, source_file: &str, notices: &[Notice]) {
-        self.end_tape();
+    pub fn begin_tape(&mut self, source_file: &str, notices: Vec<Notice>) {
+        self.finish();
         source_file.clone_into(&mut self.tape);
         self.of_tape.clear();
-        notices.iter().for_each(|notice| self.add(notice.clone(), 1));
+        notices.into_iter().for_each(|notice| self.count_and_keep(notice));
     }
 
     /// Adds those of a block. The blocks of a tape come in its order.
     pub fn add_block(&mut self, block: BlockNotices) {
         self.ignored_rows += block.ignored;
         for (code, line, message) in block.kept {
-            let notice = Notice { code, message, source_file: self.tape.clone(), line: Some(line) };
-            self.add(notice, 0);
+            self.keep(Notice { code, message, source_file: self.tape.clone(), line: Some(line) });
         }
         for (code, count) in block.counts {
             *self.counts.entry(code).or_default() += count;
@@ -212,21 +209,20 @@ impl Notices {
 
     /// Ends the last tape.
     pub fn finish(&mut self) {
-        self.end_tape();
-    }
-
-    fn end_tape(&mut self) {
         let mut tallies = std::mem::take(&mut self.tallies);
         tallies.sort_by_key(|tally| (tally.line, tally.code, tally.field));
         for tally in tallies {
-            self.add(Notice::of_tape(tally.code, tally.message(), &self.tape.clone(), tally.line), 1);
+            self.count_and_keep(Notice::of_tape(tally.code, tally.message(), &self.tape, tally.line));
         }
     }
 
-    fn add(&mut self, notice: Notice, counted: u64) {
-        if counted > 0 {
-            *self.counts.entry(notice.code).or_default() += counted;
-        }
+    fn count_and_keep(&mut self, notice: Notice) {
+        *self.counts.entry(notice.code).or_default() += 1;
+        self.keep(notice);
+    }
+
+    /// Keeps a notice that is counted, as long as there is room.
+    fn keep(&mut self, notice: Notice) {
         let of_code = self.of_tape.entry(notice.code).or_default();
         if *of_code < KEPT_PER_CODE && self.kept.len() < KEPT {
             *of_code += 1;

@@ -18,7 +18,7 @@ use super::{
     aliases::{Aliases, fold_header},
     options::{ColumnPlace, FieldColumn, HeaderPlace, NumberStyle, Origin, TapeOptions},
     standard::DateOrder,
-    text::Encoding,
+    text::{Encoding, Fingerprint},
     units::ColumnUnit,
 };
 
@@ -101,7 +101,7 @@ impl Profile {
             mistakes.sort_by_key(|mistake| mistake.line);
             return Err(ProfileMistakes(mistakes));
         }
-        let hash = Sha256::digest(toml.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let Fingerprint { sha256: hash, .. } = Fingerprint::new(toml.len() as u64, Sha256::new_with_prefix(toml));
         Ok(Self { id: ProfileId { name, version, hash }, toml: toml.to_owned(), options })
     }
 

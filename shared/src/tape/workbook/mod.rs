@@ -166,13 +166,6 @@ impl Workbook {
         }
     }
 
-    /// Whether the text of a number says how the sheet shows it where that matters (percent signs, zeros and literals around
-    /// digits). Where it is not, a number reads as the number alone.
-    #[must_use]
-    pub fn formats_are_read(&self) -> bool {
-        true
-    }
-
     /// The worksheets, hidden ones too, in the workbook's order. Chart sheets, dialog sheets and macro sheets are not among
     /// them.
     #[must_use]
