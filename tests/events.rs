@@ -18,7 +18,7 @@ use shared::{
         user::{SalesTeam, User},
     },
     run::RunStatus,
-    start_run::{self, Terms, Wanted, find_tapes},
+    start_run::{self, Terms},
     storage::StorageBackend as _,
     stores::{runs::Created, teams::Teams, users::Users},
 };
@@ -66,6 +66,7 @@ const REQUESTS: &[(&str, u16)] = &[
     ("pipeline/download_output.json", 200),
     ("pipeline/download_workbook.json", 200),
     ("pipeline/get_run.json", 200),
+    ("pipeline/inspect_tape.json", 200),
     ("pipeline/list_archive.json", 200),
     ("pipeline/list_outputs.json", 200),
     ("pipeline/list_runs.json", 200),
@@ -128,7 +129,7 @@ async fn product() -> (TestApp, Person) {
     let team = SalesTeam { id: TEAM, name: "West".to_owned() };
     assert!(Teams::new(app.resources.table.clone()).create(&team).await.unwrap());
     app.put("inputs/march/tape.csv", Tape::of_good(2).text().to_owned()).await;
-    let tapes = find_tapes(&app.resources.storage, "inputs", &Wanted::Folder("march".to_owned())).await.unwrap();
+    let tapes = app.tapes_of("inputs/march").await;
     let request = start_run::request(RUN, Terms::default(), tapes, app.resources.clock.now());
     assert_eq!(app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap(), Created::Done);
     (app, admin)

@@ -12,7 +12,7 @@ mod uploading;
 use serde_json::Value;
 use shared::{
     auth::permission::Role,
-    start_run::{self, Terms, Wanted, find_tapes},
+    start_run::{self, Terms},
     storage::StorageBackend as _,
     stores::runs::Created,
 };
@@ -56,7 +56,7 @@ pub async fn everything(app: &TestApp) -> Vec<String> {
 pub async fn completed_run(app: &TestApp, team: Option<Uuid>) -> Uuid {
     let folder = format!("inputs/for_runs/{}", Uuid::new_v4());
     app.put(&format!("{folder}/tape.csv"), format!("{HEADER}\n001,{GOOD_CELLS}\n")).await;
-    let tapes = find_tapes(&app.resources.storage, &folder, &Wanted::Folder(String::new())).await.unwrap();
+    let tapes = app.tapes_of(&folder).await;
     let terms = Terms { sales_team_id: team, ..Terms::default() };
     let request = start_run::request(Uuid::new_v4(), terms, tapes, app.resources.clock.now());
     assert_eq!(app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap(), Created::Done);

@@ -2,6 +2,7 @@
 
 mod archives;
 mod outputs;
+mod reading;
 mod same_request;
 mod showing;
 mod starting;

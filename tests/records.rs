@@ -15,6 +15,7 @@ use shared::{
     },
     engine::{Progress, Tuning},
     error::{MAX_MESSAGE_CHARACTERS, Phase, RunError, RunErrorCode},
+    folder::LeftOut,
     loan::Field,
     paths::MAX_PATH_BYTES,
     rules::rule_set::{RuleSet, RuleSetFile},
@@ -238,6 +239,7 @@ fn largest_request(
         pdate: Some("2026-02-02".parse().unwrap()),
         rule_set: Some(RuleSetFile::new("largest.toml", rules)),
         reading,
+        left_out: LeftOut::new((0..300).map(|at| format!("{at}{}", noise(7, 250))).collect()),
         dry_run: false,
     };
     start_run::request(Uuid::new_v4(), terms, tapes, app.resources.clock.now())

@@ -117,25 +117,33 @@ pub fn with_job<R>(
     tuning: Tuning,
     then: impl FnOnce(&Job<'_>) -> R,
 ) -> R {
+    with_options(tapes, &TapeOptions::default(), folder, tuning, then)
+}
+
+/// Works on a job of tapes that are read as somebody says.
+pub fn with_options<R>(
+    tapes: &[(&str, &[u8])],
+    options: &TapeOptions,
+    folder: Option<&MemoryFolder>,
+    tuning: Tuning,
+    then: impl FnOnce(&Job<'_>) -> R,
+) -> R {
     let source = |(name, bytes): &(&str, &[u8])| Box::new(MemorySource::new(*name, *bytes)) as Box<dyn TapeSource>;
     let tapes: Vec<_> = tapes.iter().map(source).collect();
     let destination = folder.map(|folder| folder as &dyn Destination);
     let (rules, irr_target) = (RuleSet::built_in(), IrrTarget::DEFAULT);
-    then(&Job {
-        tapes: &tapes,
-        options: &TapeOptions::default(),
-        rules: &rules,
-        irr_target,
-        destination,
-        progress: &|_| {},
-        tuning,
-    })
+    then(&Job { tapes: &tapes, options, rules: &rules, irr_target, destination, progress: &|_| {}, tuning })
 }
 
 /// What a run gives that is cut into parts of so many bytes.
 pub fn in_parts(tapes: &[(&str, &[u8])], part_bytes: u64, tuning: Tuning) -> Given {
+    in_parts_with(tapes, &TapeOptions::default(), part_bytes, tuning)
+}
+
+/// What a run in parts gives whose tapes are read as somebody says.
+pub fn in_parts_with(tapes: &[(&str, &[u8])], options: &TapeOptions, part_bytes: u64, tuning: Tuning) -> Given {
     let (folder, parts) = (MemoryFolder::default(), MemoryParts::default());
-    given(&folder, with_job(tapes, Some(&folder), tuning, |job| run_in_parts(job, part_bytes, &parts)))
+    given(&folder, with_options(tapes, options, Some(&folder), tuning, |job| run_in_parts(job, part_bytes, &parts)))
 }
 
 /// A finished run and its files.

@@ -4,6 +4,7 @@ mod any;
 mod books;
 mod claims;
 mod headers;
+mod latest;
 mod loan_numbers;
 mod record;
 mod rows;
@@ -13,18 +14,19 @@ mod words;
 
 use shared::{
     engine::{Job, Tuning, run},
-    error::RunErrorCode,
+    error::{RunError, RunErrorCode},
     loan::Field,
     phases::pricing::IrrTarget,
     rules::rule_set::RuleSet,
     tape::{
         options::TapeOptions,
+        profile::Profile,
         source::{MemorySource, TapeSource},
     },
 };
 
 use crate::{
-    runs::{Finished, GOOD_CELLS, HEADER, MemoryFolder, given, in_parts, with_job},
+    runs::{Finished, GOOD_CELLS, HEADER, MemoryFolder, given, in_parts, in_parts_with, with_job, with_options},
     tapes::{assert_whole, bought, column, exceptions, facts, good, loan, told},
 };
 
@@ -34,7 +36,7 @@ fn read(tape: impl AsRef<[u8]>, records: u64) -> Finished {
     let finished = run_mapped(&tape, &[]).unwrap_or_else(|error| panic!("{error}"));
     assert_whole(&finished);
     assert_eq!(
-        finished.outcome.summary.total_loans() + finished.outcome.notices.ignored_rows,
+        finished.outcome.summary.total_loans() + finished.outcome.notices.ignored_rows + finished.outcome.notices.superseded_rows,
         records,
         "{:?}",
         notices(&finished)
@@ -51,14 +53,35 @@ fn read(tape: impl AsRef<[u8]>, records: u64) -> Finished {
 }
 
 /// Runs a tape with columns that somebody names for fields.
-fn run_mapped(tape: impl AsRef<[u8]>, map: &[(Field, &str)]) -> Result<Finished, shared::error::RunError> {
+fn run_mapped(tape: impl AsRef<[u8]>, map: &[(Field, &str)]) -> Result<Finished, RunError> {
     let map: Vec<(Field, String)> = map.iter().map(|(field, header)| (*field, (*header).to_owned())).collect();
-    let options = TapeOptions::default().with_map(&map).unwrap();
+    run_with(tape, &TapeOptions::default().with_map(&map).unwrap())
+}
+
+/// Runs a tape that is read as a profile says. However it is cut, it gives the same.
+#[track_caller]
+fn run_profiled(tape: &str, profile: &str) -> Result<Finished, RunError> {
+    let options = Profile::parse(profile, "test").unwrap_or_else(|mistakes| panic!("{mistakes}")).options;
+    let tapes = [("tape.csv", tape.as_bytes())];
+    let whole = |tuning| {
+        let folder = MemoryFolder::default();
+        given(&folder, with_options(&tapes, &options, Some(&folder), tuning, run))
+    };
+    let expected = whole(Tuning { threads: 2, block_bytes: 64 * 1024 });
+    assert!(expected == whole(Tuning { threads: 1, block_bytes: 97 }), "the size of blocks shows\n{tape}");
+    for part_bytes in [1, 250] {
+        let tuning = Tuning { threads: 2, block_bytes: 128 };
+        assert!(expected == in_parts_with(&tapes, &options, part_bytes, tuning), "the size of parts shows\n{tape}");
+    }
+    run_with(tape, &options)
+}
+
+fn run_with(tape: impl AsRef<[u8]>, options: &TapeOptions) -> Result<Finished, RunError> {
     let tapes = [Box::new(MemorySource::new("tape.csv", tape.as_ref())) as Box<dyn TapeSource>];
     let (folder, rules) = (MemoryFolder::default(), RuleSet::built_in());
     let outcome = run(&Job {
         tapes: &tapes,
-        options: &options,
+        options,
         rules: &rules,
         irr_target: IrrTarget::DEFAULT,
         destination: Some(&folder),

@@ -176,12 +176,15 @@ fn a_file_in_incoming_that_is_no_tape_makes_a_run_that_says_so() {
 fn one_uploaded_into_another_folder_starts_none() {
     let (_folder, server) = Server::new();
     let admin = server.admin();
+    let (profile, tape) = ("name = \"ours\"\n".to_owned(), small_tape());
     for path in ["tape.csv", "march/incoming/tape.csv", "incoming/profile.toml", "incoming/last.csv"] {
-        assert_eq!(admin.put_presigned(path, small_tape().as_bytes(), |url| url).status, 200);
+        let content = if path.ends_with("profile.toml") { &profile } else { &tape };
+        assert_eq!(admin.put_presigned(path, content.as_bytes(), |url| url).status, 200);
     }
     // What appears is looked at in order: when the last one has run, the others will not.
     let path = format!("/api/runs/{}", admin.wait_for_the_run()["run_id"].as_str().unwrap());
-    assert_eq!(admin.get(&path).expect(200)["column_mapping"][0]["source_file"], "last.csv");
+    let run = admin.get(&path).expect(200);
+    assert_eq!((&run["column_mapping"][0]["source_file"], &run["profile"]["name"]), (&"last.csv".into(), &"ours".into()));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use shared::{
     start_run::{self, FindError, Terms, Wanted, find_tapes},
     storage::StorageBackend as _,
     stores::runs::{Created, LEASE, RunRequest},
+    tape::request::ReadingRequest,
 };
 use uuid::Uuid;
 use zip::{ZipWriter, write::SimpleFileOptions};
@@ -22,7 +23,7 @@ use crate::{
 
 /// A run of all tapes in the inputs, pending.
 async fn start(app: &TestApp, terms: Terms) -> RunRequest {
-    let tapes = find_tapes(&app.resources.storage, "inputs", &Wanted::Folder(String::new())).await.unwrap();
+    let tapes = app.tapes_of("inputs").await;
     let request = start_run::request(Uuid::new_v4(), terms, tapes, app.resources.clock.now());
     let created = app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap();
     assert_eq!(created, Created::Done);
@@ -182,8 +183,10 @@ fn mistakes() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             vec![0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1],
             "The workbook cannot be read (it is damaged or cut short)",
         ),
-        ("notes.txt", b"Dear buyer".to_vec(), "No header row"),
-        ("nothing.txt", Vec::new(), "The tape is empty"),
+        ("notes", b"Dear buyer".to_vec(), "No header row"),
+        ("nothing.csv", Vec::new(), "The tape is empty"),
+        // A text with a header row is a tape, and one that lacks columns says so.
+        ("lacking.txt", b"Loan Number,Loan Amount,LTV\n1,2,3\n".to_vec(), "missing from the header"),
     ]
 }
 
@@ -209,17 +212,76 @@ async fn a_file_that_comes_in_and_is_no_tape_fails_with_the_sentence_of_the_comm
     }
 }
 
+/// Has a file come in; the run that it starts.
+async fn come_in(app: &TestApp, key: &str, bytes: impl Into<bytes::Bytes>) -> Option<Uuid> {
+    app.put(key, bytes).await;
+    let etag = app.resources.storage.info(key).await.unwrap().unwrap().etag;
+    app.worker.receive(&Arrival { key: key.to_owned(), version: "1".to_owned(), etag }).await.unwrap()
+}
+
 #[tokio::test]
-async fn a_folder_or_a_profile_that_comes_in_starts_no_run() {
+async fn what_is_no_tape_by_its_name_or_has_no_header_row_starts_no_run() {
     let app = TestApp::new().await;
-    app.put("inputs/incoming/profile.toml", "[defaults]\n").await;
-    app.resources.storage.make_folder("inputs/incoming/march").await.unwrap();
-    for key in ["inputs/incoming/profile.toml", "inputs/incoming/march/"] {
-        let etag = app.resources.storage.info(key).await.unwrap().map_or_else(String::new, |info| info.etag);
-        let arrival = Arrival { key: key.to_owned(), version: "1".to_owned(), etag };
-        assert_eq!(app.worker.receive(&arrival).await.unwrap(), None, "{key}");
+    for (name, text) in [
+        ("profile.toml", "[columns]\n"),
+        (".DS_Store", "x"),
+        ("~$tape.xlsx", "x"),
+        ("Thumbs.db", "x"),
+        ("notes.txt", "Dear buyer"),
+        ("nothing.txt", ""),
+    ] {
+        assert_eq!(come_in(&app, &format!("inputs/incoming/{name}"), text).await, None, "{name}");
     }
+    app.resources.storage.make_folder("inputs/incoming/march").await.unwrap();
+    let folder = Arrival { key: "inputs/incoming/march/".to_owned(), version: "1".to_owned(), etag: String::new() };
+    assert_eq!(app.worker.receive(&folder).await.unwrap(), None);
     assert_eq!(app.work().await, []);
+}
+
+#[tokio::test]
+async fn a_tape_that_comes_in_is_read_as_the_profile_of_its_folder_says() {
+    let app = TestApp::new().await;
+    let team = app.team("West").await;
+    let profile = "name = \"west\"\n[file]\nheader = \"none\"\ndelimiter = \"|\"\n[columns]\nseller_loan_number = 1\nloan_amount = 2\n\
+                   note_rate = 3\nltv_ratio = 4\ncredit_score = 5\nproperty_type = 6\n[constants]\noccupancy_status = \"primary\"\n\
+                   loan_purpose = \"purchase\"\ndti_ratio = 35\npurchase_price = 312500\nappraisal_value = 312500\n";
+    let tape = "A-1|250000|6.5|80|720|SFR\n";
+    let folder = format!("inputs/teams/{}", team.id);
+    for (at, place) in [format!("{folder}/profile.toml"), format!("{folder}/incoming/profile.toml")].into_iter().enumerate() {
+        app.put(&place, profile).await;
+        let id = come_in(&app, &format!("{folder}/incoming/tape{at}.txt"), tape).await.unwrap();
+        assert_eq!(app.work().await, [Executed::Completed]);
+        let run = run_object(&app, id).await;
+        assert_eq!((&run["profile"]["name"], &run["total_balance"]), (&"west".into(), &250_000.into()), "{place}");
+        app.resources.storage.delete(&place).await.unwrap();
+    }
+    // Under a folder of another seller the profile does not hold.
+    app.put(&format!("{folder}/profile.toml"), profile).await;
+    assert_eq!(come_in(&app, &format!("{folder}/incoming/acme/tape.txt"), tape).await, None);
+}
+
+#[tokio::test]
+async fn a_tape_that_comes_in_below_a_profile_with_mistakes_fails_and_says_so() {
+    let app = TestApp::new().await;
+    let too_large = format!("#{}", "x".repeat(64 * 1024));
+    for (at, (profile, expected)) in [
+        (&b"[columns]\nlone_amount = 1\n"[..], "line 2: there is no field `lone_amount`"),
+        (b"name = \"\xff\"\n", "line 1: there is something that is no UTF-8 text"),
+        (too_large.as_bytes(), "more than 65536 bytes"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        app.put("inputs/incoming/profile.toml", profile.to_vec()).await;
+        for name in ["csv", "txt"] {
+            let id = come_in(&app, &format!("inputs/incoming/t{at}.{name}"), tape()).await.unwrap();
+            assert_eq!(app.work().await, [Executed::Failed]);
+            let run = run_object(&app, id).await;
+            let message = run["error"]["message"].as_str().unwrap();
+            assert_eq!((&run["error"]["code"], &run["profile"]["name"]), (&"profile_invalid".into(), &"profile".into()));
+            assert!(message.contains(expected) && message.contains("Mend the file profile.toml"), "{message}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -248,7 +310,7 @@ async fn tapes_are_found_by_folder_or_by_name() {
         app.put(key, "x").await;
     }
     let find = async |wanted| {
-        let tapes = find_tapes(&app.resources.storage, "inputs", &wanted).await?;
+        let tapes = find_tapes(&app.resources.storage, "inputs", &wanted, ReadingRequest::default()).await?.tapes;
         Ok::<_, FindError>(tapes.into_iter().map(|tape| (tape.source_file, tape.key)).collect::<Vec<_>>())
     };
     let folder = async |folder: &str| find(Wanted::Folder(folder.to_owned())).await;

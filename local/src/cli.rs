@@ -75,7 +75,7 @@ pub struct InspectArgs {
     #[command(flatten)]
     pub reading: ReadingArgs,
     /// Write a profile that reads the tape as shown, as a beginning for one of your own; never over a file that is there
-    #[arg(long, value_name = "FILE", conflicts_with = "profile")]
+    #[arg(long, value_name = "FILE")]
     pub write: Option<PathBuf>,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -88,13 +88,14 @@ pub struct InspectArgs {
 /// How tapes are to be read, beyond what they say themselves.
 #[derive(Debug, Args)]
 pub struct ReadingArgs {
-    /// How the seller's tapes are read: a profile as a TOML file, or the name of a preset (asf_rmbs, freddie_sflld)
+    /// How the seller's tapes are read: a profile as a TOML file, or the name of a preset (asf_rmbs, fannie_sflp,
+    /// freddie_sflld); without it, the file profile.toml in the folder of the tapes counts
     #[arg(long, value_name = "FILE|PRESET")]
     pub profile: Option<PathBuf>,
     /// The column that holds a field, by its header, such as --map loan_amount="Current UPB"; may be given for several fields
     #[arg(long, value_name = "FIELD=HEADER", value_parser = parse_map)]
     pub map: Vec<(Field, String)>,
-    /// The worksheet to read, by its name, of workbooks in which several hold loans
+    /// The worksheet to read, by its name, of workbooks in which several hold loans; `all` makes each a tape of its own
     #[arg(long, value_name = "NAME")]
     pub sheet: Option<String>,
 }

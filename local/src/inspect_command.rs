@@ -7,7 +7,9 @@ use std::{
 };
 
 use shared::tape::{
-    inspect::{InspectedColumn, Inspection, draft_profile, inspect as inspect_tape},
+    draft::draft_profile,
+    inspect::{InspectedColumn, Inspection, inspect as inspect_tape},
+    options::TapeOptions,
     units::ColumnUnit,
 };
 
@@ -18,7 +20,7 @@ use crate::{
     plain_text::{count, one_line, short_line},
     print,
     reading::reading,
-    tapes::{self, FoundTapes},
+    tapes,
     text_table::{WIDTH, wrapped},
 };
 
@@ -31,9 +33,10 @@ const SHOWN_SAMPLE: usize = 24;
 /// # Errors
 /// The file is no tape; a profile cannot be read; the draft cannot be written.
 pub fn inspect(args: &InspectArgs, around: &Surroundings, out: &mut dyn Write) -> Result<(), CommandError> {
-    let reading = reading(&args.reading, around)?;
+    let found = tapes::find(std::slice::from_ref(&args.tape), around)?;
+    let reading = reading(&args.reading, &found, around)?;
     let (options, _) = reading.options().map_err(|error| CommandError::Usage(error.to_string()))?;
-    let FoundTapes { mut tapes, .. } = tapes::find(std::slice::from_ref(&args.tape), around)?;
+    let (mut tapes, _) = found.with_headers(&options)?;
     if tapes.len() > 1 {
         return Err(CommandError::Usage("Name one tape to inspect, and no folder of several.".to_owned()));
     }
@@ -41,7 +44,7 @@ pub fn inspect(args: &InspectArgs, around: &Surroundings, out: &mut dyn Write) -
     let Some(tape) = tapes.first() else { return Err(CommandError::Usage("There is no tape to inspect.".to_owned())) };
     let inspection = inspect_tape(tape.source()?.as_ref(), &options)?;
     if let Some(shown) = &args.write {
-        write_draft(shown, &inspection, around)?;
+        write_draft(shown, &inspection, &options, around)?;
     }
     match args.format {
         Format::Table => print(out, table(&inspection, args).as_bytes()),
@@ -55,9 +58,9 @@ pub fn inspect(args: &InspectArgs, around: &Surroundings, out: &mut dyn Write) -
 }
 
 /// Writes a profile, where no file is.
-fn write_draft(shown: &Path, inspection: &Inspection, around: &Surroundings) -> Result<(), CommandError> {
+fn write_draft(shown: &Path, inspection: &Inspection, options: &TapeOptions, around: &Surroundings) -> Result<(), CommandError> {
     let name = shown.file_stem().unwrap_or_default().to_string_lossy();
-    let draft = draft_profile(inspection, &name);
+    let draft = draft_profile(inspection, options, &name);
     let file = OpenOptions::new().write(true).create_new(true).open(around.locate(shown));
     file.and_then(|mut file| file.write_all(draft.as_bytes())).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => {
@@ -147,7 +150,7 @@ fn section(out: &mut String, title: &str, columns: &[&InspectedColumn]) {
         if !unknown_words.is_empty() {
             let words: Vec<String> = unknown_words
                 .iter()
-                .map(|(word, times)| format!("{} ({})", short_line(word, SHOWN_SAMPLE), count(*times)))
+                .map(|unknown| format!("{} ({})", short_line(&unknown.word, SHOWN_SAMPLE), count(unknown.count)))
                 .collect();
             out.push_str(&format!("      not known: {}\n", wrapped(&words.join(", "), WIDTH - 17, 17)));
         }

@@ -7,14 +7,17 @@ use shared::tape::{
     request::{ProfileFile, ReadingRequest},
 };
 
-use crate::{Surroundings, cli::ReadingArgs, command_error::CommandError};
+use crate::{Surroundings, cli::ReadingArgs, command_error::CommandError, tapes::FoundTapes};
 
-/// What the arguments say of how the tapes are to be read.
+/// What the arguments say of how the tapes are to be read, or else the profile of their folder.
 ///
 /// # Errors
 /// A profile that cannot be read as a text.
-pub fn reading(args: &ReadingArgs, around: &Surroundings) -> Result<ReadingRequest, CommandError> {
-    let profile = args.profile.as_deref().map(|shown| read_profile(shown, around)).transpose()?;
+pub fn reading(args: &ReadingArgs, found: &FoundTapes, around: &Surroundings) -> Result<ReadingRequest, CommandError> {
+    let profile = match &args.profile {
+        Some(shown) => Some(read_profile(shown, around)?),
+        None => found.profile()?.map(|path| read_profile_file(&path, around)).transpose()?,
+    };
     Ok(ReadingRequest { profile, map: args.map.clone(), sheet: args.sheet.clone() })
 }
 
@@ -23,6 +26,10 @@ fn read_profile(shown: &Path, around: &Surroundings) -> Result<ProfileFile, Comm
     if let Some((name, toml)) = PRESETS.into_iter().find(|(name, _)| shown == Path::new(name)) {
         return Ok(ProfileFile { called: name.to_owned(), toml: toml.to_owned() });
     }
+    read_profile_file(shown, around)
+}
+
+fn read_profile_file(shown: &Path, around: &Surroundings) -> Result<ProfileFile, CommandError> {
     let toml = read_toml("profile", shown, MAX_PROFILE_BYTES, around)?;
     let called = shown.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     Ok(ProfileFile { called, toml })

@@ -32,7 +32,7 @@ use crate::{
     reading::{read_toml, reading},
     staging::{Begun, Places, Stage, Staging},
     summary_table::{Shown, summary_table},
-    tapes::{self, FoundTape, FoundTapes},
+    tapes::{self, FoundTape},
 };
 
 /// The largest file that is read as a rule set.
@@ -43,10 +43,11 @@ const MAX_RULE_SET_BYTES: u64 = 1024 * 1024;
 /// # Errors
 /// Arguments that name what is not there; a run that failed.
 pub fn run(args: &RunArgs, around: &Surroundings, out: &mut dyn Write) -> Result<(), CommandError> {
-    let FoundTapes { mut tapes, left_out } = tapes::find(&args.tapes, around)?;
+    let found = tapes::find(&args.tapes, around)?;
     let rules = args.rule_set.as_deref().map_or_else(|| Ok(RuleSet::built_in()), |file| read_rule_set(file, around))?;
-    let reading = reading(&args.reading, around)?;
+    let reading = reading(&args.reading, &found, around)?;
     let (options, profile) = reading.options().map_err(|error| CommandError::Usage(error.to_string()))?;
+    let (mut tapes, left_out) = found.with_headers(&options)?;
     let options = TapeOptions { left_out, ..options };
     let run_id = Uuid::new_v4();
     let places = Places::new(args.out.as_deref(), !args.no_archive, run_id, around);

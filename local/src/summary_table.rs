@@ -6,7 +6,7 @@ use shared::{
     manifest::MANIFEST_FILE,
     results::summary::{Averages, Summary},
     run::Run,
-    tape::{TapeMapping, options::Origin, text::Fingerprint, units::ColumnUnit},
+    tape::{TapeMapping, options::Origin, units::ColumnUnit},
 };
 
 use crate::{
@@ -99,13 +99,13 @@ fn print_tapes(out: &mut String, outcome: &Outcome) {
     if outcome.mappings.len() > TAPES_IN_FULL {
         return print_tapes_in_brief(out, outcome);
     }
-    for (tape, Fingerprint { size, .. }) in outcome.mappings.iter().zip(&outcome.inputs) {
+    for tape in &outcome.mappings {
         out.push_str(&format!("  {}\n", one_line(&tape.source_file)));
         let header = match tape.header_line {
             0 => "no header".to_owned(),
             line => format!("header in line {line}"),
         };
-        list(out, "read as", format_of(tape).into_iter().chain([header, format!("{} bytes", count(*size))]));
+        list(out, "read as", format_of(tape).into_iter().chain([header, format!("{} bytes", count(bytes(outcome, tape)))]));
         let columns = tape.columns.iter();
         let renamed = columns.clone().filter_map(|column| {
             let field = column.field.filter(|field| column.header != field.name())?;
@@ -131,12 +131,17 @@ fn print_tapes(out: &mut String, outcome: &Outcome) {
     }
 }
 
+/// How many bytes the file of a tape has.
+fn bytes(outcome: &Outcome, tape: &TapeMapping) -> u64 {
+    outcome.inputs.iter().find(|(name, _)| *name == tape.file).map_or(0, |(_, fingerprint)| fingerprint.size)
+}
+
 fn print_tapes_in_brief(out: &mut String, outcome: &Outcome) {
     let numbers = ["Header in line", "Columns", "Kept", "Bytes"].map(|name| (name, Right));
     let mut table = TextTable::new(&[&[("", Left), ("Read as", Left)][..], &numbers[..]].concat());
-    for (tape, Fingerprint { size, .. }) in outcome.mappings.iter().zip(&outcome.inputs) {
+    for tape in &outcome.mappings {
         let kept = tape.columns.iter().filter(|column| column.field.is_none()).count();
-        let counts = [tape.header_line, tape.columns.len() as u64, kept as u64, *size].map(count);
+        let counts = [tape.header_line, tape.columns.len() as u64, kept as u64, bytes(outcome, tape)].map(count);
         let texts = [short_line(&tape.source_file, 30), short_line(&format_of(tape).join(", "), 30)];
         table.row(texts.into_iter().chain(counts));
     }

@@ -1,18 +1,18 @@
 //! Finding the tapes that the user named, and naming them in results.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     ffi::OsStr,
     fs,
     path::{Component, Path, PathBuf},
 };
 
 use shared::{
-    error::{RunError, RunErrorCode},
+    error::RunError,
+    folder::{FileKind, INCOMING, LeftOut, PROFILE, is_text_without_header},
     manifest::archived_tape,
     paths::TAPE_EXTENSIONS,
     tape::{
-        Tape,
         options::TapeOptions,
         source::{FileSource, TapeSource},
         workbook::looks_like_workbook,
@@ -35,6 +35,8 @@ pub struct FoundTape {
     pub file: PathBuf,
     /// What it is called in results, in the archive and in errors.
     pub source_file: String,
+    /// Whether it is a text of a folder, which is a tape when it has a header row.
+    is_text_of_folder: bool,
     /// What standard input held, once it has been read.
     spool: Option<Spool>,
 }
@@ -45,12 +47,61 @@ pub struct FoundTapes {
     /// The tapes.
     pub tapes: Vec<FoundTape>,
     /// The names of the other files.
-    pub left_out: Vec<String>,
+    others: Vec<String>,
+    /// What was named, as the user wrote it.
+    shown: String,
+}
+
+impl FoundTapes {
+    /// The profile of the folder that the tapes are in, if it has one.
+    ///
+    /// # Errors
+    /// The tapes are in several folders, and one of these has a profile.
+    pub fn profile(&self) -> Result<Option<PathBuf>, CommandError> {
+        let files = self.tapes.iter().filter(|tape| !tape.is_standard_input());
+        let folders: BTreeSet<&Path> = files.filter_map(|tape| tape.path.parent()).collect();
+        let several = folders.len() > 1 || self.tapes.iter().any(FoundTape::is_standard_input);
+        let places = folders.into_iter().flat_map(|folder| {
+            let above = folder.parent().filter(|_| folder.file_name() == Some(OsStr::new(INCOMING)));
+            [Some(folder), above].into_iter().flatten().map(|folder| folder.join(PROFILE)).find(|place| place.is_file())
+        });
+        match places.collect::<Vec<_>>().first() {
+            Some(place) if several => Err(CommandError::Usage(format!(
+                "The tapes are in several folders, and {} is for those of its folder alone. Make a run of each folder, or name a \
+                 profile with --profile.",
+                place.display()
+            ))),
+            place => Ok(place.cloned()),
+        }
+    }
+
+    /// Leaves out the texts of folders that have no header row; the tapes, and the files that are left out.
+    ///
+    /// # Errors
+    /// No tape is left.
+    pub fn with_headers(self, options: &TapeOptions) -> Result<(Vec<FoundTape>, LeftOut), CommandError> {
+        let is_tape = |tape: &FoundTape| {
+            let source = tape.source().ok().filter(|_| tape.is_text_of_folder);
+            source.is_none_or(|source| !is_text_without_header(source.as_ref(), options))
+        };
+        let (tapes, others): (Vec<_>, Vec<_>) = self.tapes.into_iter().partition(is_tape);
+        if tapes.is_empty() {
+            return Err(no_tape(&self.shown));
+        }
+        let names = others.into_iter().map(|tape| tape.source_file).chain(self.others).collect();
+        Ok((tapes, LeftOut::new(names)))
+    }
 }
 
 impl FoundTape {
     fn of_standard_input() -> Self {
-        Self { path: NAMES[0].into(), file: STANDARD_INPUT.into(), source_file: String::new(), spool: None }
+        Self {
+            path: NAMES[0].into(),
+            file: STANDARD_INPUT.into(),
+            source_file: String::new(),
+            is_text_of_folder: false,
+            spool: None,
+        }
     }
 
     fn is_standard_input(&self) -> bool {
@@ -98,7 +149,8 @@ pub fn find(given: &[PathBuf], around: &Surroundings) -> Result<FoundTapes, Comm
     }
     refuse_repeats(&tapes)?;
     name_all(&mut tapes)?;
-    Ok(FoundTapes { tapes, left_out })
+    let shown: Vec<String> = given.iter().map(|shown| shown.display().to_string()).collect();
+    Ok(FoundTapes { tapes, others: left_out, shown: shown.join(", ") })
 }
 
 /// Reads the tape that is to come from standard input, if one is, and names it by what it is.
@@ -132,6 +184,13 @@ fn name_all(tapes: &mut [FoundTape]) -> Result<(), CommandError> {
     Ok(())
 }
 
+fn no_tape(folder: &str) -> CommandError {
+    let known = TAPE_EXTENSIONS.join(", ");
+    CommandError::Usage(format!(
+        "There is no tape in the folder {folder}: its tapes are the files {known}, a .txt with a header row."
+    ))
+}
+
 fn not_there(shown: &Path, error: &std::io::Error) -> CommandError {
     let reason =
         if error.kind() == std::io::ErrorKind::NotFound { "there is no such file".to_owned() } else { error.to_string() };
@@ -149,7 +208,7 @@ fn found(path: &Path, shown: &Path) -> Result<FoundTape, CommandError> {
         let sentence = format!("The name of the tape {} is not valid Unicode. Rename it.", shown.display());
         return Err(CommandError::Usage(sentence));
     }
-    Ok(FoundTape { path, file, source_file: String::new(), spool: None })
+    Ok(FoundTape { path, file, source_file: String::new(), is_text_of_folder: false, spool: None })
 }
 
 /// The tapes of a folder. Its other files are added to `left_out`, but for those that are hidden or none of the user's.
@@ -158,46 +217,27 @@ fn tapes_of_folder(folder: &Path, shown: &Path, left_out: &mut Vec<String>) -> R
     let (mut names, mut others) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
-        if is_of_a_program(&name) || !fs::metadata(folder.join(&name)).is_ok_and(|metadata| metadata.is_file()) {
+        // A name that is no valid Unicode is refused with the tapes.
+        let kind = FileKind::of(&name.to_string_lossy());
+        if kind == FileKind::Unsent || !fs::metadata(folder.join(&name)).is_ok_and(|metadata| metadata.is_file()) {
             continue;
         }
-        if is_tape_name(&name) && !is_text_without_header(&folder.join(&name)) {
-            names.push(name);
+        if kind.may_be_a_tape() {
+            names.push((name, kind == FileKind::Text));
         } else {
             others.push(name.to_string_lossy().into_owned());
         }
     }
     if names.is_empty() {
-        let known = TAPE_EXTENSIONS.join(", ");
-        let sentence = format!("There is no tape in the folder {}: its tapes are the files {known}.", shown.display());
-        return Err(CommandError::Usage(sentence));
+        return Err(no_tape(&shown.display().to_string()));
     }
     names.sort();
-    others.sort();
     left_out.extend(others);
-    names.iter().map(|name| found(&folder.join(name), &shown.join(name))).collect()
-}
-
-/// Whether a file of a folder has the name of a tape.
-fn is_tape_name(name: &OsStr) -> bool {
-    let extension = Path::new(name).extension().unwrap_or_default();
-    TAPE_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(&known[1..]))
-}
-
-/// Whether a program made the file for itself: a hidden file, the lock file (`~$…`) of an open workbook, a file of the system.
-fn is_of_a_program(name: &OsStr) -> bool {
-    let bytes = name.as_encoded_bytes();
-    bytes.starts_with(b".") || bytes.starts_with(b"~$") || matches!(bytes, b"Thumbs.db" | b"desktop.ini" | b"profile.toml")
-}
-
-/// Whether a file is called a text and has no header of a tape.
-fn is_text_without_header(path: &Path) -> bool {
-    let is_text = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt"));
-    let Some(source) = FileSource::new(path.to_owned(), String::new()).ok().filter(|_| is_text) else { return false };
-    let opened = Tape::open(&source, &TapeOptions::default());
-    opened
-        .err()
-        .is_some_and(|error| matches!(error.code, RunErrorCode::NoHeader | RunErrorCode::EmptyTape | RunErrorCode::NotATape))
+    let tape = |(name, is_text_of_folder)| {
+        let found = found(&folder.join(&name), &shown.join(&name))?;
+        Ok(FoundTape { is_text_of_folder, ..found })
+    };
+    names.into_iter().map(tape).collect()
 }
 
 fn refuse_repeats(tapes: &[FoundTape]) -> Result<(), CommandError> {
@@ -245,7 +285,13 @@ mod tests {
     use super::*;
 
     fn named(paths: &[&str]) -> Vec<String> {
-        let tape = |path: &&str| FoundTape { path: path.into(), file: path.into(), source_file: String::new(), spool: None };
+        let tape = |path: &&str| FoundTape {
+            path: path.into(),
+            file: path.into(),
+            source_file: String::new(),
+            is_text_of_folder: false,
+            spool: None,
+        };
         let mut tapes: Vec<FoundTape> = paths.iter().map(tape).collect();
         name(&mut tapes);
         tapes.into_iter().map(|tape| tape.source_file).collect()
@@ -258,15 +304,5 @@ mod tests {
         assert_eq!(named(&["/d/a/m/x.csv", "/d/b/m/x.csv"]), ["a/m/x.csv", "b/m/x.csv"]);
         assert_eq!(named(&["/m/x.csv", "/b/m/x.csv"]), ["m/x.csv", "b/m/x.csv"]);
         assert_eq!(named(&["/d/stdin.csv", NAMES[0]]), ["d/stdin.csv", "stdin.csv"]);
-    }
-
-    #[test]
-    fn tapes_of_a_folder_are_known_by_their_names() {
-        let tapes = ["a.csv", "B.XLSX", "2026.02.csv", "a.txt", "a.tsv", "a.xlsm", "a.xls", "a.xlsb", "a.ods"];
-        let others = ["a.csv.gz", "csv", "manifest.json", "profile.toml"];
-        let of_programs = [".csv", ".a.csv", "~$B.xlsx", "Thumbs.db", "profile.toml"];
-        assert!(tapes.iter().all(|name| is_tape_name(OsStr::new(name)) && !is_of_a_program(OsStr::new(name))));
-        assert!(!others.iter().any(|name| is_tape_name(OsStr::new(name))));
-        assert!(of_programs.iter().all(|name| is_of_a_program(OsStr::new(name))));
     }
 }

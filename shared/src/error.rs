@@ -57,6 +57,8 @@ pub enum RunErrorCode {
     HeaderTooLarge,
     /// A column that the profile, or who started the run, names is not in the tape, or is there twice.
     ProfileHeaderAbsent,
+    /// The profile of the tape's folder has mistakes.
+    ProfileInvalid,
     /// A column holds as many fractions as percentages.
     MixedUnits,
     /// Another header stands below the first.

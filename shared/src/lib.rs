@@ -9,6 +9,7 @@ pub mod engine;
 pub mod error;
 pub mod facts;
 pub mod field;
+pub mod folder;
 pub mod loan;
 pub mod manifest;
 pub mod paths;

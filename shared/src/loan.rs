@@ -169,6 +169,8 @@ pub struct Loan<'t> {
     pub words: [WordCell<'t>; WORDS],
     /// Whether the seller's number is one that a spreadsheet has cut: it may be that of another loan.
     pub number_is_cut: bool,
+    /// Set when the rows of the loan's latest period count, and this row does not say which period it is of.
+    pub unread_period: Option<UnreadPeriod<'t>>,
     /// Set when the row could not be read; everything else is missing then.
     pub malformed: Option<Malformed<'t>>,
 }
@@ -180,6 +182,7 @@ impl<'t> Loan<'t> {
             line,
             seller_loan_number: None,
             number_is_cut: false,
+            unread_period: None,
             numbers: [NumberCell::MISSING; NUMBERS],
             words: [WordCell::Missing; WORDS],
             malformed: None,
@@ -202,6 +205,15 @@ impl<'t> Loan<'t> {
     pub fn shown_number(&self) -> &str {
         self.seller_loan_number.as_deref().unwrap_or(UNKNOWN_NUMBER)
     }
+}
+
+/// A cell that ought to say which period its row is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnreadPeriod<'t> {
+    /// The name of its column.
+    pub column: &'t str,
+    /// What it says.
+    pub written: &'t str,
 }
 
 /// What is shown for a missing loan number.

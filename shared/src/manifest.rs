@@ -224,9 +224,9 @@ impl Manifest {
     pub fn new(run: &Run, rules: &RuleSet, outcome: &Outcome) -> Result<Self, RunError> {
         let parameters = run.parameters();
         let id = rules.id();
-        let inputs = outcome.mappings.iter().zip(&outcome.inputs).map(|(mapping, fingerprint)| {
-            let source_file = Some(mapping.source_file.clone());
-            ManifestFile { source_file, ..ManifestFile::new(place_of_tape(&mapping.source_file), fingerprint) }
+        let inputs = outcome.inputs.iter().map(|(name, fingerprint)| ManifestFile {
+            source_file: Some(name.clone()),
+            ..ManifestFile::new(place_of_tape(name), fingerprint)
         });
         let outputs = outcome.outputs.iter().map(|(file, fingerprint)| {
             let rows = Some(outcome.summary.rows(*file));

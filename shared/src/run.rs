@@ -224,6 +224,7 @@ impl Run {
         self.exceptions_count = outcome.summary.exceptions_count();
         self.details = RunDetails::of(outcome);
         self.ignored_rows = outcome.notices.ignored_rows;
+        self.superseded_rows = outcome.notices.superseded_rows;
         self.notice_counts.clone_from(outcome.notices.counts());
     }
 

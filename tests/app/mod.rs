@@ -25,7 +25,10 @@ use shared::{
     config::{Environment, Secret},
     engine::Tuning,
     resources::{MAX_ANSWER_BYTES_ON_LAMBDA, Resources},
+    start_run::{Wanted, find_tapes},
     storage::{StorageBackend as _, stream_of},
+    stores::runs::TapeRef,
+    tape::request::ReadingRequest,
 };
 use tempfile::TempDir;
 use utoipa::OpenApi as _;
@@ -165,6 +168,11 @@ impl TestApp {
         self.resources.storage.put(key, stream_of(bytes), "text/csv", u64::MAX).await.unwrap();
     }
 
+    /// The tapes of a folder of the bucket.
+    pub async fn tapes_of(&self, folder: &str) -> Vec<TapeRef> {
+        tapes_of(&self.resources, folder).await
+    }
+
     /// Every object below a folder of the bucket, with its bytes.
     pub async fn objects(&self, folder: &str) -> BTreeMap<String, Vec<u8>> {
         let mut objects = BTreeMap::new();
@@ -189,4 +197,10 @@ impl TestApp {
         }
         ended
     }
+}
+
+/// The tapes of a folder of a bucket.
+pub async fn tapes_of(resources: &Resources, folder: &str) -> Vec<TapeRef> {
+    let wanted = Wanted::Folder(String::new());
+    find_tapes(&resources.storage, folder, &wanted, ReadingRequest::default()).await.unwrap().tapes
 }

@@ -107,6 +107,54 @@ fn presets_are_listed_shown_and_used() {
 }
 
 #[test]
+fn of_a_performance_file_the_latest_month_of_each_loan_is_judged() {
+    let desk = Desk::new();
+    let month = |loan: &str, period: &str, balance: &str, purpose: &str| {
+        let mut cells = vec![""; 110];
+        let given = [
+            (2, loan),
+            (3, period),
+            (8, "7.000"),
+            (9, "6.500"),
+            (10, "260000.00"),
+            (12, balance),
+            (13, "360"),
+            (14, "092024"),
+            (15, "112024"),
+            (19, "102054"),
+            (20, "80"),
+            (21, "80"),
+            (23, "35"),
+            (24, "720"),
+            (27, purpose),
+            (28, "SF"),
+            (29, "1"),
+            (30, "P"),
+            (31, "CA"),
+            (35, "FRM"),
+        ];
+        given.into_iter().for_each(|(position, cell)| cells[position - 1] = cell);
+        cells.join("|") + "\n"
+    };
+    let tape = [
+        month("100", "112025", "251000.00", "R"),
+        month("100", "122025", "250000.00", "R"),
+        month("200", "012026", "199000.00", "C"),
+        month("200", "122025", "200000.00", "C"),
+        month("300", "012026", "180000.00", "U"),
+    ];
+    desk.write("p.csv", tape.concat());
+    let run = answer(&desk, &["run", "p.csv", "--profile", "fannie_sflp", "--out", "out"]);
+    assert_eq!((&run["run"]["total_loans"], &run["run"]["superseded_rows"]), (&3.into(), &2.into()));
+    assert_eq!(run["run"]["total_balance"], 629_000);
+    assert_eq!(run["run"]["notice_counts"]["superseded_rows"], 1);
+    // A refinance of which nothing else is said is no rate/term refinance.
+    assert_eq!(run["summary"]["dispositions"]["to_purchase"]["count"], 2);
+    let archive = format!("out/archive/{}", run["run"]["run_id"].as_str().unwrap());
+    assert_eq!(desk.command(&["replay", &archive]).out, "identical\n");
+}
+
+#[test]
 fn inspect_shows_a_tape_and_drafts_a_profile_that_reads_it_alike() {
     let desk = Desk::new();
     desk.write("acme.toml", PROFILE);
@@ -117,8 +165,16 @@ fn inspect_shows_a_tape_and_drafts_a_profile_that_reads_it_alike() {
         "{}",
         said.out
     );
-    // What a profile says is in that profile, and a draft does not repeat it.
-    assert_eq!(desk.command(&["inspect", "t.txt", "--profile", "acme.toml", "--write", "draft.toml"]).code, 2);
+    // A draft of a tape that was read with a profile says all that the profile says.
+    let given = answer(&desk, &["inspect", "t.txt", "--profile", "acme.toml", "--write", "of_profile.toml"]);
+    let mut drafted = answer(&desk, &["inspect", "t.txt", "--profile", "of_profile.toml"]);
+    assert_eq!(mapping(&given["mapping"]["columns"]), mapping(&drafted["mapping"]["columns"]));
+    let samples = |inspection: &Value| {
+        inspection["columns"].as_array().unwrap().iter().map(|column| column["samples"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(samples(&given), samples(&drafted));
+    drafted = answer(&desk, &["run", "t.txt", "--profile", "of_profile.toml", "--dry-run"]);
+    assert_eq!(drafted["summary"]["dispositions"]["to_purchase"]["count"], 1);
     let map = ["inspect", "t.txt", "--map", "loan_amount=Amount (000)", "--map", "ltv_ratio=OLTV", "--map", "credit_score=Score"];
     let before = answer(&desk, &map);
     assert_eq!(desk.command(&[&map[..], &["--write", "draft.toml"]].concat()).code, 0);
@@ -141,4 +197,39 @@ fn inspect_shows_what_a_tape_lacks_that_no_run_could_use() {
     desk.write("x.pdf", "%PDF-1.7\n");
     let said = desk.command(&["inspect", "x.pdf"]);
     assert!(said.code == 1 && said.err.contains("PDF"), "{}", said.err);
+}
+
+#[test]
+fn a_folder_is_run_as_its_profile_says_unless_another_is_named() {
+    let desk = Desk::new();
+    desk.write("in/profile.toml", PROFILE);
+    desk.write("in/t.txt", TAPE);
+    desk.write("in/incoming/u.txt", TAPE.replace("A-", "B-"));
+    desk.write("in/notes.txt", "Dear buyer");
+    desk.write("in/offer.pdf", "%PDF-1.7");
+    desk.write("in/.hidden.csv", "x");
+    for tapes in [&["in"][..], &["in/t.txt"], &["in/incoming"]] {
+        let run = answer(&desk, &[&["run"], tapes, &["--out", "out"]].concat());
+        assert_eq!(
+            (&run["run"]["profile"]["name"], &run["run"]["total_balance"]),
+            (&"acme".into(), &560_500.into()),
+            "{tapes:?}"
+        );
+        let left_out = &run["run"]["notice_counts"]["file_not_read"];
+        assert_eq!(left_out.as_u64(), (tapes == ["in"]).then_some(2), "{tapes:?}");
+        let archive = format!("out/archive/{}", run["run"]["run_id"].as_str().unwrap());
+        assert_eq!(desk.command(&["replay", &archive]).out, "identical\n");
+    }
+    assert_eq!(answer(&desk, &["inspect", "in/t.txt"])["mapping"]["columns"][1]["origin"], "profile");
+    desk.write("other.toml", PROFILE.replace("acme", "other"));
+    let run = answer(&desk, &["run", "in", "--profile", "other.toml", "--dry-run"]);
+    assert_eq!(run["run"]["profile"]["name"], "other");
+    desk.write("elsewhere/v.txt", TAPE);
+    let several = desk.command(&["run", "in/t.txt", "elsewhere/v.txt", "--dry-run"]);
+    assert!(several.code == 2 && several.err.contains("Make a run of each folder, or name a profile"), "{}", several.err);
+    desk.write("in/profile.toml", "[columns]\nlone_amount = 1\n");
+    let broken = desk.command(&["run", "in", "--dry-run"]);
+    assert!(broken.code == 2 && broken.err.contains("line 2: there is no field `lone_amount`"), "{}", broken.err);
+    // Whoever names a text means it.
+    assert_eq!(desk.command(&["run", "in/notes.txt", "--profile", "other.toml", "--dry-run"]).code, 1);
 }

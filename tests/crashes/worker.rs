@@ -25,7 +25,7 @@ use shared::{
     error::Phase,
     manifest::MANIFEST_FILE,
     run::RunStatus,
-    start_run::{self, Terms, Wanted, find_tapes},
+    start_run::{self, Terms},
     storage::{StorageBackend as _, collect, s3::S3Storage},
     stores::{
         runs::{Created, LEASE, LEASE_IN_PARTS, RunFilter, StoredRun},
@@ -182,7 +182,7 @@ impl Story {
     }
 
     async fn start(&self) -> Uuid {
-        let tapes = find_tapes(&self.app.resources.storage, "inputs", &Wanted::Folder(String::new())).await.unwrap();
+        let tapes = self.app.tapes_of("inputs").await;
         let request = start_run::request(Uuid::new_v4(), Terms::default(), tapes, self.app.resources.clock.now());
         assert_eq!(self.app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap(), Created::Done);
         request.run_id

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use runner::execute::Distribution;
 use serde_json::{Value, json};
 use shared::{
-    start_run::{self, Terms, Wanted, find_tapes},
+    start_run::{self, Terms},
     stores::runs::{Created, LEASE, LEASE_IN_PARTS, MAX_ATTEMPTS},
 };
 use uuid::Uuid;
@@ -31,7 +31,7 @@ async fn app() -> TestApp {
 }
 
 async fn start(app: &TestApp, terms: Terms) -> Uuid {
-    let tapes = find_tapes(&app.resources.storage, "inputs", &Wanted::Folder(String::new())).await.unwrap();
+    let tapes = app.tapes_of("inputs").await;
     let request = start_run::request(Uuid::new_v4(), terms, tapes, app.resources.clock.now());
     let created = app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap();
     assert_eq!(created, Created::Done);

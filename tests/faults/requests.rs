@@ -148,6 +148,8 @@ impl Stage {
             post(run, json!({"files": ["folder/more.csv", "folder/tape.csv"], "sales_team_id": team}), ana),
             post(run, json!({"folder": "folder", "rule_set": "strict.toml", "irr_target": 7.5, "dry_run": true}), None),
             post(run, json!({}), wes),
+            post("/api/tapes/inspect", json!({"path": "tape.csv", "profile": "asf_rmbs"}), wes),
+            post("/api/tapes/inspect", json!({"path": "nothing.csv"}), None),
             post(run, json!({"folder": "nothing"}), None),
             file("path=folder", "tape.csv", 3, ana),
             file("path=incoming", "tape.csv", 3, wes),

@@ -217,3 +217,28 @@ async fn uploads_at_once_do_not_mix() {
         assert_eq!(app.text(&format!("inputs/many/{number}.csv")).await, *text);
     }
 }
+
+#[tokio::test]
+async fn only_who_may_choose_terms_writes_the_profile_of_a_folder() {
+    let (app, root) = app().await;
+    let team = app.team("West").await;
+    let walt = app.person("walt", Role::SalesTeam, Some(team.id)).await;
+    let ana = app.person("ana", Role::Analyst, None).await;
+    for (query, name) in [("", "profile.toml"), ("?path=a/profile.toml", "x.toml"), ("?path=incoming", "profile.toml")] {
+        upload(&app, &walt, query, name, "x").await.expect(403);
+        for person in [&ana, &root] {
+            upload(&app, person, query, name, "x").await.expect(200);
+        }
+    }
+    let place = format!("inputs/teams/{}/profile.toml", team.id);
+    app.put(&place, "x").await;
+    app.get("/api/files/url/profile.toml?method=put").by(&walt).send().await.expect(403);
+    app.delete("/api/files/profile.toml").by(&walt).send().await.expect(403);
+    assert_eq!(app.text(&place).await, "x");
+    app.get("/api/files/url/profile.toml").by(&walt).send().await.expect(200);
+    app.get("/api/files/url/profile.toml?method=put").by(&ana).send().await.expect(200);
+    // Other settings, and what only looks like one, are files as all others.
+    for (query, name) in [("", "strict.toml"), ("", "my_profile.toml"), ("?area=output_share", "profile.toml")] {
+        upload(&app, &walt, query, name, "x").await.expect(200);
+    }
+}

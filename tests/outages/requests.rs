@@ -89,6 +89,7 @@ pub fn requests(scene: &Scene) -> Vec<Wanted> {
         plain("/api/auth/users"),
         json(Verb::Put, "/api/auth/users/{user_id}", &format!("/api/auth/users/{user}"), json!({"full_name": "New"})),
         json(Verb::Post, "/api/pipeline/run", "/api/pipeline/run", json!({"folder": "folder"})),
+        json(Verb::Post, "/api/tapes/inspect", "/api/tapes/inspect", json!({"path": "folder/tape.csv"})),
         plain("/api/runs"),
         of_run("/api/runs/{run_id}"),
         of_run("/api/runs/{run_id}/notebook-outputs"),

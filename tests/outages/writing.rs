@@ -22,11 +22,13 @@ async fn at_every_point(scene: &Scene, outage: &Outage, send: impl AsyncFn() -> 
 }
 
 /// What changes something, each with the answer to it.
-const WRITES: [(&str, u16); 8] = [
+const WRITES: [(&str, u16); 9] = [
     ("POST /api/auth/register", 201),
     ("PUT /api/auth/users/{user_id}", 200),
     ("POST /api/sales-teams", 201),
     ("POST /api/pipeline/run", 202),
+    // It changes nothing.
+    ("POST /api/tapes/inspect", 200),
     ("POST /api/files/upload", 200),
     ("POST /api/files/mkdir", 200),
     ("DELETE /api/files/{*path}", 200),

@@ -102,6 +102,42 @@ fn of_several_sheets_with_loans_somebody_must_choose() {
 }
 
 #[test]
+fn each_sheet_with_loans_is_a_tape_where_all_are_wanted() {
+    let bytes = workbook(|workbook| {
+        put(workbook.add_worksheet().set_name("Cover")?, 1, "Portfolio,of,May")?;
+        add(workbook, "Fixed", &["A", "B"])?;
+        let sheet = workbook.add_worksheet().set_name("ARM")?;
+        put(sheet, 1, "Loan Number,UPB,Rate,LTV,DTI,FICO,Property Type,Occupancy,Purpose,Purchase Price,Appraisal Value")?;
+        for (row, number) in [(2, "C"), (3, "A"), (4, "D")] {
+            put(sheet, row, &format!("{number},250000,0.065,0.8,0.35,720,SFR,Primary,Purchase,312500,312500"))?;
+        }
+        add(workbook, "Last month", &["OLD"])?.set_hidden(true);
+        Ok(())
+    });
+    let finished = run_book(&bytes, Some("all")).unwrap();
+    assert_eq!(bought(&finished), ["A", "B", "C", "D"]);
+    assert_eq!(column(&facts(&finished), "source_file")[..2], ["tape.xlsx[Fixed]", "tape.xlsx[Fixed]"]);
+    let exceptions = exceptions(&finished);
+    let duplicate = exceptions.iter().find(|row| row["exception_type"] == "duplicate_loan").unwrap();
+    assert_eq!(told(duplicate, "source_file line"), "tape.xlsx[ARM] | 3");
+    assert!(duplicate["message"].contains("already used on line 2 of tape.xlsx[Fixed]"), "{duplicate:?}");
+    let mappings: Vec<_> = finished.outcome.mappings.iter().map(|of| (of.source_file.as_str(), of.sheet.as_deref())).collect();
+    assert_eq!(mappings, [("tape.xlsx[Fixed]", Some("Fixed")), ("tape.xlsx[ARM]", Some("ARM"))]);
+    let unit = |at: usize| finished.outcome.mappings[at].columns[3].unit.unwrap();
+    assert_ne!(unit(0), unit(1));
+    // The file is one input, and is archived once.
+    let inputs: Vec<_> = finished.outcome.inputs.iter().map(|(name, is)| (name.as_str(), is.size)).collect();
+    assert_eq!(inputs, [("tape.xlsx", bytes.len() as u64)]);
+    assert_eq!(finished.files["archive/tape.xlsx"], bytes);
+    assert_eq!(notices(&finished), ["sheets_left_out 1"]);
+    let message = &finished.outcome.notices.kept()[0].message;
+    assert!(message.contains("\"Cover\", \"Last month\""), "{message}");
+    // A tape that is no workbook is one tape.
+    let text = format!("{HEADER}\n{}\n", good("A"));
+    assert_eq!(column(&facts(&run_book(text.as_bytes(), Some("all")).unwrap()), "source_file"), ["tape.xlsx"]);
+}
+
+#[test]
 fn a_hidden_sheet_is_read_only_where_no_visible_one_has_loans() {
     let bytes = workbook(|workbook| {
         add(workbook, "Loans", &["A"])?;

@@ -9,7 +9,7 @@ use shared::{
     clock::{Clock as _, SystemClock},
     config::{Environment, Secret},
     resources::Resources,
-    start_run::{self, Terms, Wanted, find_tapes},
+    start_run::{self, Terms},
     storage::{StorageBackend as _, StorageError, stream_of},
     stores::{
         StoreError,
@@ -20,7 +20,7 @@ use shared::{
 use uuid::Uuid;
 
 use crate::{
-    app::SECRET,
+    app::{SECRET, tapes_of},
     desk::{HEADER, good, small_tape},
     server::{ADMIN_PASSWORD, Server},
 };
@@ -49,7 +49,7 @@ async fn a_run_whose_worker_died_is_taken_up_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let (stores, resources) = stores(&folder.path().join("data")).await;
     resources.storage.put("inputs/tape.csv", stream_of(small_tape()), "text/csv", u64::MAX).await.unwrap();
-    let tapes = find_tapes(&resources.storage, "inputs", &Wanted::Folder(String::new())).await.unwrap();
+    let tapes = tapes_of(&resources, "inputs").await;
     let request = start_run::request(Uuid::new_v4(), Terms::default(), tapes, SystemClock.now());
     let (runs, mut run) = (Runs::new(resources.table.clone(), resources.storage.clone()), request.run().unwrap());
     assert_eq!(runs.create(&run, &request, None).await.unwrap(), Created::Done);
@@ -65,7 +65,7 @@ async fn a_run_that_is_given_up_leaves_no_files_of_its_tries() {
     let folder = tempfile::tempdir().unwrap();
     let (stores, resources) = stores(&folder.path().join("data")).await;
     resources.storage.put("inputs/tape.csv", stream_of(small_tape()), "text/csv", u64::MAX).await.unwrap();
-    let tapes = find_tapes(&resources.storage, "inputs", &Wanted::Folder(String::new())).await.unwrap();
+    let tapes = tapes_of(&resources, "inputs").await;
     let request = start_run::request(Uuid::new_v4(), Terms::default(), tapes, SystemClock.now());
     let (id, runs, mut run) =
         (request.run_id, Runs::new(resources.table.clone(), resources.storage.clone()), request.run().unwrap());

@@ -333,6 +333,7 @@ impl Watched {
         let first =
             app.post("/api/pipeline/run").by(&admin).header(HeaderName::from_static("idempotency-key"), "k").json(&wanted);
         let first = first.send().await.expect(202)["run_id"].as_str().unwrap().to_owned();
+        app.post("/api/tapes/inspect").by(&admin).json(&json!({"path": large})).send().await.expect(200);
         let large = app.start(&admin, &json!({"files": [large]})).await.expect(202)["run_id"].as_str().unwrap().to_owned();
         let missing = app.start(&admin, &json!({"files": ["missing.csv"]})).await;
         assert_eq!(missing.status, 404);

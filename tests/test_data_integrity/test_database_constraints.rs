@@ -3,7 +3,7 @@
 use serde_json::json;
 use shared::{
     auth::permission::Role,
-    start_run::{self, Terms, Wanted, find_tapes},
+    start_run::{self, Terms},
     storage::StorageBackend as _,
     stores::runs::Created,
 };
@@ -54,7 +54,7 @@ async fn test_unique_run_id_constraint() {
     let id = app.ended(&root, &Tape::of_good(2)).await;
     let before = app.read(&root, &format!("/api/runs/{id}")).await;
     app.put("inputs/other/tape.csv", Tape::of_good(1).text().to_owned()).await;
-    let tapes = find_tapes(&app.resources.storage, "inputs", &Wanted::Folder("other".to_owned())).await.unwrap();
+    let tapes = app.tapes_of("inputs/other").await;
     let request = start_run::request(id.parse().unwrap(), Terms::default(), tapes, app.resources.clock.now());
     let created = app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap();
     assert_eq!(created, Created::Exists);

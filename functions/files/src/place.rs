@@ -8,6 +8,7 @@ use shared::{
         permission::Permission,
         user::{Caller, Scope},
     },
+    folder::PROFILE,
     paths::{Area, safe_join, stored_path, validate_area},
     storage::{StorageBackend as _, s3::S3Storage},
     stores::{
@@ -27,6 +28,8 @@ pub struct Place {
     /// The key in the bucket.
     pub key: String,
     scope: Scope,
+    /// Whether the caller may say how the tapes of a folder are read.
+    chooses_terms: bool,
 }
 
 impl Place {
@@ -35,7 +38,12 @@ impl Place {
     /// # Errors
     /// The area or the path is against the rules.
     pub fn to_read(caller: &Caller, area: Option<&str>, path: &str) -> Result<Self, ApiError> {
-        Self::new(caller.scope(Permission::ReadFiles)?, area_of(area)?, &stored_path(path)?)
+        Self::new(
+            caller.scope(Permission::ReadFiles)?,
+            area_of(area)?,
+            &stored_path(path)?,
+            caller.scope(Permission::ChooseTerms).is_ok(),
+        )
     }
 
     /// This place, or the one of the path to the letter when only there something is: what did not come through this product may
@@ -44,7 +52,7 @@ impl Place {
     /// # Errors
     /// The path is against the rules, or the storage fails.
     pub async fn or_as_written(self, path: &str, storage: &S3Storage) -> Result<Self, ApiError> {
-        let written = Self::new(self.scope, self.area, path)?;
+        let written = Self::new(self.scope, self.area, path, self.chooses_terms)?;
         if written.key == self.key || storage.find(&self.key).await?.is_some() || storage.find(&written.key).await?.is_none() {
             return Ok(self);
         }
@@ -61,23 +69,30 @@ impl Place {
             Area::Outputs => Permission::WriteOutputs,
             Area::Inputs | Area::OutputShare => Permission::WriteFiles,
         };
-        Self::new(caller.scope(permission)?, area, &stored_path(path)?)
+        Self::new(caller.scope(permission)?, area, &stored_path(path)?, caller.scope(Permission::ChooseTerms).is_ok())?
+            .check_profile()
     }
 
-    fn new(scope: Scope, area: Area, path: &str) -> Result<Self, ApiError> {
+    fn new(scope: Scope, area: Area, path: &str, chooses_terms: bool) -> Result<Self, ApiError> {
         let path = safe_join("", &[path])?;
         let key = safe_join(&keys::area_root(area, scope), &[&path])?;
-        Ok(Self { area, path, key, scope })
+        Ok(Self { area, path, key, scope, chooses_terms })
     }
 
-    /// A file or a folder in this folder.
+    /// That a file that says how the tapes of its folder are read is written by a caller who may say so.
+    fn check_profile(self) -> Result<Self, ApiError> {
+        let is_profile = self.area == Area::Inputs && self.name() == PROFILE;
+        if is_profile && !self.chooses_terms { Err(ApiError::not_allowed()) } else { Ok(self) }
+    }
+
+    /// A file in this folder, to write.
     ///
     /// # Errors
-    /// The name is against the rules.
+    /// The name is against the rules, or the caller may not write a file of that name.
     pub fn within(&self, name: &str) -> Result<Self, ApiError> {
         let path = safe_join(&self.path, &[name])?;
         let key = safe_join(&self.key, &[name])?;
-        Ok(Self { path, key, ..self.clone() })
+        Self { path, key, ..self.clone() }.check_profile()
     }
 
     /// Whether this is the root of an area, as the caller sees it.

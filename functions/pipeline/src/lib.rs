@@ -7,6 +7,7 @@ mod download_archive;
 mod download_output;
 mod download_workbook;
 mod get_run;
+mod inspect_tape;
 mod list_archive;
 mod list_outputs;
 mod list_runs;
@@ -20,6 +21,7 @@ use axum::extract::FromRef;
 use shared::{
     api::{
         authenticate::Authenticator,
+        exports::ExportTurns,
         file_answer::FileAnswers,
         routes::{Api, Routes, Verb},
     },
@@ -42,6 +44,7 @@ pub struct State {
     answers: FileAnswers,
     zips: ArchiveZips,
     workbooks: Workbooks,
+    turns: ExportTurns,
     clock: Arc<dyn Clock>,
     authenticator: Authenticator,
 }
@@ -56,6 +59,7 @@ impl State {
             storage: resources.storage.clone(),
             answers: resources.file_answers(),
             zips: ArchiveZips::new(resources),
+            turns: resources.export_turns.clone(),
             clock: Arc::clone(&resources.clock),
             authenticator: resources.authenticator(),
         }
@@ -70,10 +74,11 @@ impl FromRef<State> for Authenticator {
 
 /// Every route of this function.
 pub fn api(state: State) -> Api {
-    use Permission::{ReadRuns, StartRuns};
+    use Permission::{ReadFiles, ReadRuns, StartRuns};
     let output = "/api/runs/{run_id}/notebook-outputs/{output_key}/download";
     Routes::new(state)
         .with(StartRuns, Verb::Post, "/api/pipeline/run", start_run::start_run)
+        .with(ReadFiles, Verb::Post, "/api/tapes/inspect", inspect_tape::inspect_tape)
         .with(ReadRuns, Verb::Get, "/api/runs", list_runs::list_runs)
         .with(ReadRuns, Verb::Get, "/api/runs/{run_id}", get_run::get_run)
         .with(ReadRuns, Verb::Get, "/api/runs/{run_id}/notebook-outputs", list_outputs::list_outputs)
@@ -88,6 +93,7 @@ pub fn api(state: State) -> Api {
 #[derive(OpenApi)]
 #[openapi(paths(
     start_run::start_run,
+    inspect_tape::inspect_tape,
     list_runs::list_runs,
     get_run::get_run,
     list_outputs::list_outputs,

@@ -24,8 +24,8 @@ use shared::{
     paths::{Area, PathError, stored_path},
     phases::pricing::IrrTarget,
     rules::rule_set::RuleSetFile,
-    start_run::{MAX_RULE_SET_BYTES, MAX_TAPES, Terms, Wanted, file_name, find_file, find_tapes, request},
-    storage::{StorageBackend as _, collect},
+    start_run::{FoundTapes, MAX_RULE_SET_BYTES, MAX_TAPES, Terms, Wanted, file_name, find_file, find_tapes, request},
+    storage::{StorageBackend as _, collect, s3::S3Storage},
     stores::{
         keys,
         runs::{Created, IdempotencyKey, StoredRun},
@@ -61,16 +61,16 @@ pub struct StartRun {
     /// `analyst` may choose one.
     #[schema(example = "rules/strict.toml")]
     rule_set: Option<String>,
-    /// How the tapes are read: path of a profile, a TOML file in the area `inputs`, or the name of a preset, `asf_rmbs` or
-    /// `freddie_sflld`. Null or absent: as the tapes say. Only the roles `admin` and `analyst` may choose one.
+    /// How the tapes are read: path of a profile, a TOML file in the area `inputs`, or the name of a preset, `asf_rmbs`,
+    /// `fannie_sflp` or `freddie_sflld`. Null or absent: as the file `profile.toml` in the folder of the tapes says, or else as the tapes say. Only the roles `admin` and `analyst` may choose one.
     #[schema(example = "freddie_sflld")]
     profile: Option<String>,
     /// Columns that hold fields: the name of the field with the header of its column. It beats the profile. Null or absent: the
     /// headers say. Only the roles `admin` and `analyst` may choose.
     #[schema(value_type = Option<HashMap<String, String>>, example = json!({"loan_amount": "Current UPB"}))]
     map: Option<Vec<(Field, String)>>,
-    /// Name of the worksheet to read, of workbooks in which several hold loans. Null or absent: the one that holds loans. Only the
-    /// roles `admin` and `analyst` may choose one.
+    /// Name of the worksheet to read, of workbooks in which several hold loans. `all`: each worksheet is a tape of its own. Null or absent: the one that
+    /// holds loans. Only the roles `admin` and `analyst` may choose one.
     #[schema(example = "Loans")]
     sheet: Option<String>,
     /// Sales team that owns the run. Null or absent: no team. Only the roles `admin` and `analyst` may choose one: the run of a
@@ -111,7 +111,7 @@ impl FromFields for StartRun {
 }
 
 /// The fields that a map names, with their headers, in the order of the fields.
-fn mapped(NamedTexts(map): &NamedTexts) -> Result<Vec<(Field, String)>, String> {
+pub fn mapped(NamedTexts(map): &NamedTexts) -> Result<Vec<(Field, String)>, String> {
     let column = |(name, header): &(String, String)| match Field::from_name(name) {
         None => Err(format!("There is no field `{}`.", shortened(name, 60))),
         Some(field) if header.trim().is_empty() => Err(format!("The header for `{field}` is empty.")),
@@ -209,7 +209,9 @@ pub async fn start_run(
         return state.answer_run(first, wait).await;
     }
     let root = keys::area_root(Area::Inputs, scope);
-    let tapes = find_tapes(&state.storage, &root, &wanted.tapes()).await?;
+    let (profile, map, sheet) = (wanted.profile.as_deref(), wanted.map.clone(), wanted.sheet.clone());
+    let asked = reading_asked_for(&state.storage, &root, profile, map, sheet).await?;
+    let FoundTapes { tapes, reading, left_out } = find_tapes(&state.storage, &root, &wanted.tapes(), asked).await?;
     let rule_set = match &wanted.rule_set {
         Some(path) => Some(state.rule_set(&root, path).await?),
         None => None,
@@ -220,7 +222,8 @@ pub async fn start_run(
         irr_target: wanted.irr_target,
         pdate: wanted.pdate,
         rule_set,
-        reading: state.reading(&root, &wanted).await?,
+        reading,
+        left_out,
         dry_run: wanted.dry_run.unwrap_or(false),
     };
     let request = request(Uuid::new_v4(), terms, tapes, state.clock.now());
@@ -324,47 +327,56 @@ impl State {
 
     /// A rule set in the inputs, if the file is one.
     async fn rule_set(&self, root: &str, path: &str) -> Result<RuleSetFile, ApiError> {
-        let (key, text) = self.input_text(root, path, ("rule_set", "rule set"), MAX_RULE_SET_BYTES).await?;
+        let (key, text) = input_text(&self.storage, root, path, ("rule_set", "rule set"), MAX_RULE_SET_BYTES).await?;
         let file = RuleSetFile::new(&key, text);
         file.rules().map_err(|error| ApiError::invalid(InputError::body("rule_set", error.to_string())))?;
         Ok(file)
     }
+}
 
-    /// What is asked for of how the tapes are read.
-    async fn reading(&self, root: &str, wanted: &StartRun) -> Result<ReadingRequest, ApiError> {
-        let profile = match &wanted.profile {
-            None => None,
-            Some(name) => Some(match PRESETS.into_iter().find(|(preset, _)| preset == name) {
-                Some((preset, toml)) => ProfileFile { called: preset.to_owned(), toml: toml.to_owned() },
-                None => {
-                    let (key, toml) = self.input_text(root, name, ("profile", "profile"), MAX_PROFILE_BYTES).await?;
-                    let called = file_name(&key);
-                    ProfileFile { called: called.strip_suffix(".toml").unwrap_or(called).to_owned(), toml }
-                }
-            }),
-        };
-        let request = ReadingRequest { profile, map: wanted.map.clone().unwrap_or_default(), sheet: wanted.sheet.clone() };
-        request.options().map_err(|error| ApiError::invalid(InputError::body("profile", error.to_string())))?;
-        Ok(request)
-    }
+/// What is asked for of how tapes are read.
+///
+/// # Errors
+/// The profile does not exist or has mistakes, or the storage fails.
+pub async fn reading_asked_for(
+    storage: &S3Storage,
+    root: &str,
+    profile: Option<&str>,
+    map: Option<Vec<(Field, String)>>,
+    sheet: Option<String>,
+) -> Result<ReadingRequest, ApiError> {
+    let profile = match profile {
+        None => None,
+        Some(name) => Some(match PRESETS.into_iter().find(|(preset, _)| *preset == name) {
+            Some((preset, toml)) => ProfileFile { called: preset.to_owned(), toml: toml.to_owned() },
+            None => {
+                let (key, toml) = input_text(storage, root, name, ("profile", "profile"), MAX_PROFILE_BYTES).await?;
+                let called = file_name(&key);
+                ProfileFile { called: called.strip_suffix(".toml").unwrap_or(called).to_owned(), toml }
+            }
+        }),
+    };
+    let request = ReadingRequest { profile, map: map.unwrap_or_default(), sheet };
+    request.options().map_err(|error| ApiError::invalid(InputError::body("profile", error.to_string())))?;
+    Ok(request)
+}
 
-    /// A text file in the inputs that a field of the request names: its key and its text.
-    async fn input_text(
-        &self,
-        root: &str,
-        path: &str,
-        (field, what): (&str, &str),
-        most: u64,
-    ) -> Result<(String, String), ApiError> {
-        let bad = |sentence: String| ApiError::invalid(InputError::body(field, sentence));
-        let found = find_file(&self.storage, root, path).await?;
-        let (_, key, info) = found.ok_or_else(|| ApiError::NotFound(format!("The {what} does not exist.").into()))?;
-        if info.size > most {
-            return Err(bad(format!("The file has {} bytes; a {what} has at most {most}.", info.size)));
-        }
-        let download = self.storage.get(&key, None, Some(&info.etag)).await?;
-        let bytes = collect(download.body, usize::try_from(most).unwrap_or(usize::MAX)).await?;
-        let text = String::from_utf8(bytes).map_err(|_| bad("The file is not UTF-8 text.".to_owned()))?;
-        Ok((key, text))
+/// A text file in the inputs that a field of the request names: its key and its text.
+async fn input_text(
+    storage: &S3Storage,
+    root: &str,
+    path: &str,
+    (field, what): (&str, &str),
+    most: u64,
+) -> Result<(String, String), ApiError> {
+    let bad = |sentence: String| ApiError::invalid(InputError::body(field, sentence));
+    let found = find_file(storage, root, path).await?;
+    let (_, key, info) = found.ok_or_else(|| ApiError::NotFound(format!("The {what} does not exist.").into()))?;
+    if info.size > most {
+        return Err(bad(format!("The file has {} bytes; a {what} has at most {most}.", info.size)));
     }
+    let download = storage.get(&key, None, Some(&info.etag)).await?;
+    let bytes = collect(download.body, usize::try_from(most).unwrap_or(usize::MAX)).await?;
+    let text = String::from_utf8(bytes).map_err(|_| bad("The file is not UTF-8 text.".to_owned()))?;
+    Ok((key, text))
 }

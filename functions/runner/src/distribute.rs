@@ -49,7 +49,7 @@ impl Worker {
         let part_bytes = self.distribution.part_bytes.max(bytes / MOST_PARTS);
         let planned = match self.assign(request, rules).await {
             Ok(assignment) => Box::pin(self.planned(&assignment, lease.owner, part_bytes)).await,
-            Err(error) => Err(Stop::Storage(error)),
+            Err(stop) => Err(stop),
         };
         // An outage during a plan is no try of the run; what would end the next plan, too, is.
         let planned = planned.map_err(|stop| stop.at_try(attempt.min(MAX_ATTEMPTS - 1), &run));
@@ -104,11 +104,13 @@ impl Worker {
         let Continued::Goes(waiting) = Box::pin(self.continued(lease)).await? else { return Ok(false) };
         let assignment = match self.assign(waiting.request, waiting.rules).await {
             Ok(assignment) => assignment,
-            Err(error @ StoreError::Damaged(_)) => {
+            Err(Stop::Storage(error @ StoreError::Damaged(_))) => {
                 self.fail_unreadable(lease.run_id, Some(lease.owner), &error).await?;
                 return Ok(false);
             }
-            Err(error) => return Err(error),
+            Err(Stop::Storage(error)) => return Err(error),
+            // The plan has failed the run.
+            Err(Stop::Run(_) | Stop::Lost) => return Ok(false),
         };
         let failure = ReadFailure::default();
         let parts = self.parts(lease.run_id, lease.owner, &failure);
@@ -156,7 +158,7 @@ impl Worker {
         let way = Way::InParts { owner: lease.owner };
         let worked = match self.assign(request, rules).await {
             Ok(assignment) => Box::pin(self.work(way, &mut run, &assignment, lease, &mut results)).await,
-            Err(error) => Err(Stop::Storage(error)),
+            Err(stop) => Err(stop),
         };
         let worked = worked.and_then(|()| results.take().ok_or(Stop::Lost)).map_err(|stop| stop.at_try(stored.attempt, &run));
         let ended = self.settle(&mut run, lease, worked, results).await?;

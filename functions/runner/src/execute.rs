@@ -17,8 +17,9 @@ use shared::{
         self, Destination, Job, Outcome, Progress, Tuning,
         distribute::{Plan, finish},
     },
-    error::{Phase, RunError},
+    error::{Phase, RunError, RunErrorCode},
     facts::{EXCEPTIONS_FILE, FACTS_FILE, SCHEMA, index::StoredIndex},
+    folder::PROFILE,
     manifest::{MANIFEST_FILE, Manifest, archived_output, place_of_tape},
     phases::pricing::IrrTarget,
     resources::Resources,
@@ -211,7 +212,7 @@ impl Worker {
         let mut stored = None;
         let worked = match self.assign(request, rules).await {
             Ok(assignment) => Box::pin(self.work(Way::Whole, &mut run, &assignment, &lease, &mut stored)).await,
-            Err(error) => Err(Stop::Storage(error)),
+            Err(stop) => Err(stop),
         };
         let worked = worked.and_then(|()| stored.take().ok_or(Stop::Lost)).map_err(|stop| stop.at_try(attempt, &run));
         if matches!(worked, Err(Stop::Storage(_))) {
@@ -246,11 +247,16 @@ impl Worker {
     }
 
     /// What a run is to do, with its tapes.
-    pub(crate) async fn assign(&self, request: RunRequest, rules: RuleSet) -> Result<Assignment, StoreError> {
+    pub(crate) async fn assign(&self, request: RunRequest, rules: RuleSet) -> Result<Assignment, Stop> {
         let irr_target = request.target().map_err(|error| damaged(&error))?;
-        let (options, _) = request.reading.options().map_err(|error| damaged(&error))?;
         let tapes = self.runs.tapes(&request).await?;
-        let RunRequest { run_id, reading, dry_run, .. } = request;
+        // Of a tape that came in, only the run says that the profile of its folder has mistakes.
+        let (options, _) = request.reading.options().map_err(|error| {
+            let message = format!("{error}. Mend the file {PROFILE} in the tape's folder, then send the tape again.");
+            RunError::new(Phase::Ingest, RunErrorCode::ProfileInvalid, message)
+        })?;
+        let RunRequest { run_id, reading, left_out, dry_run, .. } = request;
+        let options = TapeOptions { left_out, ..options };
         Ok(Assignment { run_id, tapes, irr_target, rules, reading, options, dry_run })
     }
 

@@ -1,12 +1,14 @@
 //! A file that appeared in a folder for incoming tapes starts a run, once for each version of it.
 
 use shared::{
-    start_run::{self, Terms, file_name, incoming, run_of_object},
+    folder::FileKind,
+    start_run::{self, FindError, Terms, file_name, folder_profile, has_header, incoming, run_of_object},
     storage::{StorageBackend as _, StorageError},
     stores::{
         StoreError,
-        runs::{Created, RequestError},
+        runs::{Created, RequestError, TapeRef},
     },
+    tape::request::ReadingRequest,
 };
 use uuid::Uuid;
 
@@ -42,7 +44,11 @@ impl Worker {
             return Ok(None);
         };
         let tape = start_run::tape(file_name(&arrival.key).to_owned(), arrival.key.clone(), &info);
-        let terms = Terms { sales_team_id, ..Terms::default() };
+        let Some(reading) = self.reading_of(&tape).await? else {
+            tracing::info!(%run_id, "a text that came in has no header row");
+            return Ok(None);
+        };
+        let terms = Terms { sales_team_id, reading, ..Terms::default() };
         let request = start_run::request(run_id, terms, vec![tape], self.clock.now());
         let run = request.run().map_err(|error: RequestError| StoreError::Damaged(error.to_string()))?;
         match self.runs.create(&run, &request, None).await? {
@@ -53,5 +59,27 @@ impl Worker {
                 Ok(None)
             }
         }
+    }
+
+    /// How a tape that came in is to be read: as the profile of its folder says. `None` for a text that is no tape.
+    async fn reading_of(&self, tape: &TapeRef) -> Result<Option<ReadingRequest>, StoreError> {
+        let failed = |error: FindError| match error {
+            FindError::Storage(StorageError::Store(error)) => error,
+            error => StoreError::Damaged(error.to_string()),
+        };
+        let profile = folder_profile(&self.storage, std::slice::from_ref(tape)).await.map_err(failed)?;
+        let reading = ReadingRequest { profile, ..ReadingRequest::default() };
+        // Under a profile with mistakes any text starts a run, which says so.
+        if FileKind::of(&tape.source_file) == FileKind::Text
+            && let Ok((options, _)) = reading.options()
+        {
+            match has_header(&self.storage, tape, &options).await {
+                Ok(true) => {}
+                // It is no tape, gone, or replaced, which is an arrival of its own.
+                Ok(false) | Err(FindError::Storage(StorageError::NotFound | StorageError::Changed)) => return Ok(None),
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Ok(Some(reading))
     }
 }

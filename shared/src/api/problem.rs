@@ -277,7 +277,10 @@ impl From<FindError> for ApiError {
             FindError::Path(error) => error.into(),
             FindError::Storage(error) => error.into(),
             FindError::NoTape | FindError::Absent(_) => Self::NotFound(error.to_string().into()),
-            FindError::NotATape(_) | FindError::Repeated(_) | FindError::Count => Self::invalid(InputError::body("files", error)),
+            FindError::NotATape(_) | FindError::Repeated(_) | FindError::SeveralFolders(_) | FindError::Count => {
+                Self::invalid(InputError::body("files", error))
+            }
+            FindError::Profile(_) => Self::invalid(InputError::body("profile", error)),
         }
     }
 }

@@ -179,16 +179,16 @@ fn not_encoded(file_name: &str, error: parquet::errors::ParquetError) -> RunErro
 }
 
 impl<'r> Assembly<'r> {
-    /// Opens the files of a job. `notices` are what is to be said of each tape as a whole.
-    pub fn new(job: &'r Job<'r>, notices: Vec<Vec<Notice>>) -> Result<Self, RunError> {
+    /// Opens the files of a job. `tapes` are the names of the tapes, with what is to be said of each as a whole.
+    pub fn new(job: &'r Job<'r>, tapes: Vec<(String, Vec<Notice>)>) -> Result<Self, RunError> {
+        let (names, notices): (Vec<String>, Vec<Vec<Notice>>) = tapes.into_iter().unzip();
         let sink = job.destination.map(Sink::new).transpose()?;
         let assembly = Self {
             job,
-            names: job.tapes.iter().map(|source| source.name().to_owned()).collect(),
             total_bytes: job.tapes.iter().map(|source| source.size()).sum(),
             results: Turnstile::new(Results {
                 summary: SummaryBuilder::default(),
-                loans: vec![0; job.tapes.len()],
+                loans: vec![0; names.len()],
                 notices: Notices::of_left_out(&job.options.left_out),
                 tapes: notices.into_iter().enumerate().peekable(),
                 sink,
@@ -197,6 +197,7 @@ impl<'r> Assembly<'r> {
             exceptions: Turnstile::new(GroupFile::default()),
             schemas: Schemas::new()?,
             spare: Spare::new(job.tuning.threads),
+            names,
         };
         if let Some(destination) = job.destination {
             assembly.start_files(destination)?;
@@ -276,7 +277,7 @@ impl<'r> Assembly<'r> {
     }
 
     /// Ends the files, once all blocks are appended. `inputs` are what the tapes were, `mappings` how they were read.
-    pub fn finish(self, inputs: Vec<Fingerprint>, mappings: Vec<TapeMapping>) -> Result<Outcome, RunError> {
+    pub fn finish(self, inputs: Vec<(String, Fingerprint)>, mappings: Vec<TapeMapping>) -> Result<Outcome, RunError> {
         let lost = || RunError::internal(Phase::Output, "A worker of the engine stopped. Please report this run.");
         let (summary, last, loans, notices) = self
             .results

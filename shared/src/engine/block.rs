@@ -8,7 +8,7 @@ use crate::{
     decimal::Decimal,
     error::{RunError, RunErrorCode, shortened},
     facts::columns::{ExceptionColumns, FactColumns},
-    loan::{Field, Loan, Malformed, NUMBERS, NumberCell, OrdinaryLoan, STANDARD_WORDS, Unit, WORDS, WordCell},
+    loan::{Field, Loan, Malformed, NUMBERS, NumberCell, OrdinaryLoan, STANDARD_WORDS, Unit, UnreadPeriod, WORDS, WordCell},
     phases::{buy_at_once, judge, pricing::IrrTarget, validate::FirstUse},
     results::{csv::LoanRows, summary::SummaryBuilder},
     rules::{canonical_word, rule_set::RuleSet},
@@ -29,6 +29,7 @@ use crate::{
 
 use super::{
     cut::{Content, CutBlock, Spans},
+    latest::{PeriodColumn, RecordSet},
     standard::StandardFields,
 };
 
@@ -65,6 +66,10 @@ pub struct RowReader<'t> {
     translation: Option<Translation>,
     /// For each word, whether only the words of the profile count.
     own_words: [bool; WORDS],
+    /// The column that says which period a row is of, where the rows of the latest count.
+    pub period: Option<PeriodColumn>,
+    /// The rows that give way to a later one, among those that are read.
+    pub superseded: RecordSet,
     /// The standard fields that the tape has.
     standard: StandardFields,
     /// The columns that are only kept: where they stand, and how they begin as members of a JSON object.
@@ -95,6 +100,8 @@ impl<'t> RowReader<'t> {
             number_of_units: header.position(Field::NumberOfUnits),
             translation: Translation::new(header, options, tape.rows().any_width),
             own_words: Field::WORDED.map(|field| options.has_words(field)),
+            period: PeriodColumn::of(header, tape.dates(), options),
+            superseded: RecordSet::default(),
             standard: StandardFields::new(header, flag_contradictions, tape.dates(), options),
             kept: kept.map(|(at, column)| (at, json_text(&column.name) + ":")).collect(),
         }
@@ -371,18 +378,25 @@ impl QuickRead {
         let reads_as_it_is = |number: &str| is_clean(number) && !is_missing(number) && !has_cut_digits(number);
         let plain_number = (is_plain && reader.translation.is_none()) || reads_as_it_is(seller_loan_number);
         let one_unit = reader.number_of_units.is_none_or(|at| cells.get(at).is_none_or(|cell| cell == "1" || cell.is_empty()));
-        let ordinary = complete && plain_number && one_unit;
+        let dated =
+            reader.period.as_ref().is_none_or(|period| cells.get(period.at).is_some_and(|cell| period.read(cell).is_some()));
+        let ordinary = complete && plain_number && one_unit && dated;
         if ordinary { Some(OrdinaryLoan { line, seller_loan_number, micros, codes }) } else { None }
     }
 
     /// Fills in the loan, with a closer look at what is not ordinary.
     #[inline(never)]
-    fn fill<'c>(&self, loan: &mut Loan<'c>, cells: &Cells<'c>, reader: &RowReader<'_>) {
+    fn fill<'c>(&self, loan: &mut Loan<'c>, cells: &Cells<'c>, reader: &'c RowReader<'_>) {
         let cell = |at: usize| cells.get(at).unwrap_or("");
         let number = content(cell(reader.loan_number));
         loan.number_is_cut = has_cut_digits(&number);
         if !is_missing(&number) {
             loan.seller_loan_number = Some(number);
+        }
+        if let Some(period) = &reader.period {
+            let written = cell(period.at);
+            let unread = period.read(written).is_none();
+            loan.unread_period = unread.then(|| UnreadPeriod { column: &period.name, written: trimmed(written) });
         }
         for (at, field) in Field::NUMERIC.into_iter().enumerate() {
             let written = cell(reader.numbers[at]);

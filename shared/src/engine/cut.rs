@@ -97,6 +97,10 @@ impl CutBlock {
             self.notices.tally_many(NoticeCode::HiddenRows, None, line, "", count);
         }
         for (at, record) in block.records.iter().enumerate() {
+            if reader.superseded.contains(block.first + at as u64) {
+                self.notices.supersede(record.line);
+                continue;
+            }
             let raw = &text[record.start as usize..record.end as usize];
             let found = Found { record, raw, reader, hasher, at: at as u32 };
             match record.shape {

@@ -58,7 +58,7 @@ struct Reading<'t> {
     tape: usize,
     reader: Option<TapeReader<'t>>,
     next_block: u64,
-    inputs: Vec<Fingerprint>,
+    inputs: Vec<(String, Fingerprint)>,
     /// Bytes of the tapes that are done.
     read: u64,
 }
@@ -97,7 +97,8 @@ impl<'r, 't> Intake<'r, 't> {
             let reader = match &mut feed.reader {
                 Some(reader) => reader,
                 none => {
-                    let copy = self.job.destination.map_or(Ok(None), |destination| destination.archive_tape(tape.name()));
+                    let archive = self.job.destination.filter(|_| tape.is_first());
+                    let copy = archive.map_or(Ok(None), |destination| destination.archive_tape(tape.source().name()));
                     let copy = copy.map_err(|error| RunError::output(Phase::Archive, "The archived tape", &error))?;
                     let fingerprint = self.job.destination.is_none_or(|destination| destination.keeps_records());
                     none.insert(tape.read(self.job.tuning.block_bytes, fingerprint, copy)?)
@@ -109,8 +110,11 @@ impl<'r, 't> Intake<'r, 't> {
                 feed.next_block += 1;
                 return Ok(Some((ticket, feed.tape)));
             }
-            feed.inputs.extend(reader.finish()?);
-            feed.read += self.job.tapes[feed.tape].size();
+            feed.inputs.extend(reader.finish()?.map(|fingerprint| (tape.source().name().to_owned(), fingerprint)));
+            // A file is read when its last tape is.
+            if self.tapes.get(feed.tape + 1).is_none_or(Tape::is_first) {
+                feed.read += tape.source().size();
+            }
             feed.reader = None;
             feed.tape += 1;
         }
@@ -119,7 +123,7 @@ impl<'r, 't> Intake<'r, 't> {
 
     /// Cuts a block into fields; its text.
     pub fn cut<'b>(&self, tape: usize, block: &'b RecordBlock, cut: &mut CutBlock) -> Result<&'b str, RunError> {
-        let text = block_text(block, self.job.tapes[tape].as_ref())?;
+        let text = block_text(block, self.tapes[tape].source())?;
         cut.cut(block, text, &self.readers[tape], &self.hasher);
         Ok(text)
     }
@@ -148,7 +152,7 @@ impl<'r, 't> Intake<'r, 't> {
     }
 
     /// What the tapes were, once all of them have been read.
-    pub fn finish(self) -> Vec<Fingerprint> {
+    pub fn finish(self) -> Vec<(String, Fingerprint)> {
         self.feed.into_source().inputs
     }
 }

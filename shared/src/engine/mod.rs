@@ -13,6 +13,7 @@ pub mod cut;
 pub mod distribute;
 mod feed;
 pub mod intake;
+mod latest;
 pub mod loan_numbers;
 mod standard;
 #[cfg(test)]
@@ -113,8 +114,8 @@ pub struct Outcome {
     pub summary: SummaryBuilder,
     /// How each tape was read.
     pub mappings: Vec<TapeMapping>,
-    /// What each tape was.
-    pub inputs: Vec<Fingerprint>,
+    /// The files of the tapes, and what they were.
+    pub inputs: Vec<(String, Fingerprint)>,
     /// The four output files; empty for a dry run.
     pub outputs: Vec<(OutputFile, Fingerprint)>,
     /// The stored facts and exceptions; empty for a dry run.
@@ -132,17 +133,16 @@ pub struct Outcome {
 /// drop.
 pub fn run(job: &Job<'_>) -> Result<Outcome, RunError> {
     let tapes = open_tapes(job)?;
-    let notices = tapes.iter().map(|tape| tape.notices().to_vec()).collect();
-    let readers: Vec<RowReader<'_>> =
-        tapes.iter().map(|tape| RowReader::new(tape, job.rules, job.options).among(tapes.len())).collect();
+    let named = tapes.iter().map(|tape| (tape.name().to_owned(), tape.notices().to_vec()));
+    let assembly = Assembly::new(job, named.collect())?;
+    let readers = readers(job, &tapes)?;
     let terms = Terms {
         rules: job.rules,
         irr_target: &job.irr_target,
         list_rows: job.destination.is_some(),
         store_facts: job.destination.is_some_and(|destination| destination.keeps_records()),
     };
-    let crew =
-        Crew { terms, readers: &readers, intake: Intake::new(job, &tapes, &readers), assembly: Assembly::new(job, notices)? };
+    let crew = Crew { terms, readers: &readers, intake: Intake::new(job, &tapes, &readers), assembly };
     work_together(&crew, job.tuning.threads)?;
     crew.assembly.finish(crew.intake.finish(), tapes.iter().map(Tape::mapping).collect())
 }
@@ -153,12 +153,27 @@ pub fn run(job: &Job<'_>) -> Result<Outcome, RunError> {
 /// A tape that cannot be used, or headers that take too much together.
 fn open_tapes<'j>(job: &Job<'j>) -> Result<Vec<Tape<'j>>, RunError> {
     let mut headers = HeaderBudget::default();
-    let opened = job.tapes.iter().map(|source| {
-        let tape = Tape::open(source.as_ref(), job.options)?;
-        headers.add(tape.header(), tape.name())?;
-        Ok(tape)
-    });
-    opened.collect()
+    let mut opened = Vec::with_capacity(job.tapes.len());
+    for source in job.tapes {
+        for tape in Tape::open_all(source.as_ref(), job.options)? {
+            headers.add(tape.header(), tape.name())?;
+            opened.push(tape);
+        }
+    }
+    Ok(opened)
+}
+
+/// How the rows of the tapes of a job are read.
+///
+/// # Errors
+/// A tape that has to be read whole first cannot be read.
+fn readers<'t>(job: &Job<'_>, tapes: &'t [Tape<'_>]) -> Result<Vec<RowReader<'t>>, RunError> {
+    let reader = |tape: &'t Tape<'_>| {
+        let mut reader = RowReader::new(tape, job.rules, job.options).among(tapes.len());
+        reader.superseded = latest::superseded(tape, &reader, job.tuning.block_bytes)?;
+        Ok(reader)
+    };
+    tapes.iter().map(reader).collect()
 }
 
 /// The workers of a run and what they share.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     decimal::Decimal,
-    loan::{Field, FieldKind, Loan, NumberCell, Reading, Unreadable, WordCell},
+    loan::{Field, FieldKind, Loan, NumberCell, Reading, UnreadPeriod, Unreadable, WordCell},
     rules::{Evidence, ExceptionType, MISSING, Severity, concat, excerpt},
     tape::number::LARGEST_NOTE_RATE,
 };
@@ -59,6 +59,7 @@ pub fn validate<'l, 't>(loan: &'l Loan<'t>, first_use: Option<&FirstUse>) -> Val
         && loan.malformed.is_none()
         && loan.seller_loan_number.is_some()
         && !loan.number_is_cut
+        && loan.unread_period.is_none()
         && loan.words[0] != WordCell::Missing
         && Field::NUMERIC.iter().zip(&loan.numbers).all(|(field, cell)| match cell.reading {
             Reading::Value(value) => !field.info().required || !value.is_zero(),
@@ -91,6 +92,9 @@ fn failures(loan: &Loan<'_>, first_use: Option<&FirstUse>) -> Vec<Exception> {
     }
     if loan.number_is_cut {
         exceptions.push(hard(ExceptionType::InvalidValue, cut_number(loan)));
+    }
+    if let Some(period) = &loan.unread_period {
+        exceptions.push(hard(ExceptionType::InvalidValue, unread_period(period)));
     }
     for (field, cell) in Field::NUMERIC.into_iter().zip(&loan.numbers) {
         if let Reading::Unreadable(why) = cell.reading {
@@ -134,6 +138,15 @@ fn cut_number(loan: &Loan<'_>) -> Evidence {
     );
     let limit = "a number with all its digits".into();
     Evidence { field: field.name().into(), actual: written.to_owned().into(), limit, excess: None, message }
+}
+
+/// The evidence of a row that does not say which period it is of: a later one of its loan may count instead.
+fn unread_period(UnreadPeriod { column, written }: &UnreadPeriod<'_>) -> Evidence {
+    let shown = if written.is_empty() { MISSING } else { excerpt(written) };
+    let message =
+        format!("The period in \"{}\" cannot be read as a date: {shown}. The rows of the latest period count", excerpt(column));
+    let actual = if written.is_empty() { MISSING.into() } else { (*written).to_owned().into() };
+    Evidence { field: (*column).to_owned().into(), actual, limit: "a date".into(), excess: None, message }
 }
 
 fn unreadable(field: Field, cell: &NumberCell<'_>, why: Unreadable) -> Evidence {

@@ -3,15 +3,17 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
+    api::objects::{ColumnObject, MappingObject, NoticeObject, RunErrorObject},
     error::{RunError, RunErrorCode, shortened},
     loan::{Field, FieldKind, NumberCell, Reading, Unit},
 };
 
 use super::{
     Tape, TapeMapping,
-    aliases::{Aliases, Vocabulary, fold_header},
+    aliases::{Aliases, Vocabulary},
     block_text,
     cell::{content, is_missing, trimmed},
     header::Column,
@@ -37,56 +39,107 @@ const WORDS: usize = 10;
 const CLOSEST: usize = 3;
 const BLOCK_BYTES: usize = 256 * 1024;
 
-/// What a tape is and how it would be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// What a tape is and how a run would read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(example = json!({
+    "mapping": {
+        "source_file": "february.csv", "format": "csv", "delimiter": ",", "encoding": "utf-8", "header_line": 1,
+        "columns": [
+            {"position": 1, "header": "Rate", "field": "note_rate", "name": "note_rate", "rank": 2, "unit": "percent", "origin": "alias"},
+            {"position": 2, "header": "FICO Grade", "name": "FICO Grade"}
+        ]
+    },
+    "rows": 2,
+    "ignored_rows": 1,
+    "columns": [
+        {
+            "position": 1, "header": "Rate", "field": "note_rate", "name": "note_rate", "rank": 2, "unit": "percent", "origin": "alias",
+            "samples": [{"written": "6.5%", "read": "6.5"}, {"written": "6,5", "read": null}], "values": 2, "readable": 1,
+            "unknown_words": []
+        },
+        {
+            "position": 2, "header": "FICO Grade", "name": "FICO Grade", "samples": [{"written": "A", "read": "A"}], "values": 2,
+            "readable": 2, "unknown_words": []
+        }
+    ],
+    "missing": [{"field": "credit_score", "closest": ["FICO Grade"]}],
+    "notices": [],
+    "error": {
+        "phase": "ingest", "code": "missing_columns", "message": "The required column credit_score is missing from the header. Add it.",
+        "source_file": "february.csv", "line": 1
+    }
+}))]
 pub struct Inspection {
-    /// How the file is read: its format, header and columns. `null` when no row looks like a header.
+    /// How the file is read: its format, header and columns. Null: no row looks like a header.
+    #[schema(required, value_type = Option<MappingObject>)]
     pub mapping: Option<TapeMapping>,
-    /// How many loans were looked at: at most the first 10,000.
+    /// Number of loans that were looked at: at most the first 10,000.
+    #[schema(example = 2)]
     pub rows: u64,
-    /// How many rows among them are no loans.
+    /// Number of rows among them that are no loans, such as totals.
+    #[schema(example = 1)]
     pub ignored_rows: u64,
-    /// The columns, in tape order.
+    /// Columns of the tape, from left to right.
     pub columns: Vec<InspectedColumn>,
-    /// The required fields that no column has.
+    /// Required fields that no column has.
     pub missing: Vec<MissingField>,
     /// What a run would say of the tape as a whole.
+    #[schema(value_type = Vec<NoticeObject>)]
     pub notices: Vec<Notice>,
-    /// Why a run of the tape would fail; `null` when nothing among the rows that were looked at makes it fail.
+    /// Why a run of the tape would fail. Null: nothing among the rows that were looked at makes it fail.
+    #[schema(required, value_type = Option<RunErrorObject>)]
     pub error: Option<RunError>,
 }
 
 /// One column of a tape, and what its cells read as.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct InspectedColumn {
     /// The column.
     #[serde(flatten)]
+    #[schema(value_type = ColumnObject)]
     pub column: Column,
-    /// Different cells, as they are written and as they are read.
+    /// Up to five different cells, as they are written and as they are read.
     pub samples: Vec<CellSample>,
-    /// How many cells say something.
+    /// Number of cells that say something.
+    #[schema(example = 2)]
     pub values: u64,
-    /// How many of these can be read.
+    /// Number of these that can be read.
+    #[schema(example = 2)]
     pub readable: u64,
-    /// Unknown words with their counts, the most frequent first.
-    pub unknown_words: Vec<(String, u64)>,
+    /// Words that are not known, the most frequent first.
+    pub unknown_words: Vec<UnknownWord>,
 }
 
 /// A cell, as it is written and as it is read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CellSample {
-    /// As the tape has it.
+    /// Cell as the tape has it: its first 40 characters.
+    #[schema(example = "6.5%")]
     pub written: String,
-    /// What it reads as; `null` when it cannot be read.
+    /// What the cell reads as; empty for a cell that stands for nothing. Null: the cell cannot be read.
+    #[schema(required, example = "6.5")]
     pub read: Option<String>,
 }
 
+/// A word that the vocabulary of its column does not have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct UnknownWord {
+    /// Word as the tape has it: its first 40 characters.
+    #[schema(example = "MH")]
+    pub word: String,
+    /// Number of cells that hold it.
+    #[schema(example = 1)]
+    pub count: u64,
+}
+
 /// A required field that no column has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct MissingField {
-    /// The field.
+    /// Name of the field.
+    #[schema(value_type = String, example = "credit_score")]
     pub field: Field,
-    /// The headers without a meaning that share a word with its names.
+    /// Headers that were taken for no field and share a word with the names of this one.
+    #[schema(example = json!(["FICO Grade"]))]
     pub closest: Vec<String>,
 }
 
@@ -272,8 +325,9 @@ impl ColumnLook {
     }
 
     fn finish(self) -> InspectedColumn {
-        let mut unknown_words: Vec<(String, u64)> = self.unknown.into_iter().collect();
-        unknown_words.sort_by(|(one, count), (other, other_count)| other_count.cmp(count).then_with(|| one.cmp(other)));
+        let mut unknown_words: Vec<UnknownWord> =
+            self.unknown.into_iter().map(|(word, count)| UnknownWord { word, count }).collect();
+        unknown_words.sort_by(|one, other| other.count.cmp(&one.count).then_with(|| one.word.cmp(&other.word)));
         unknown_words.truncate(WORDS);
         let Self { column, samples, values, readable, .. } = self;
         InspectedColumn { column, samples, values, readable, unknown_words }
@@ -318,57 +372,4 @@ fn closest(field: Field, columns: &[Column]) -> Vec<String> {
         column.field.is_none() && names.iter().any(|word| header.contains(word.as_str()))
     };
     columns.iter().filter(shared).take(CLOSEST).map(|column| column.header.clone()).collect()
-}
-
-/// Drafts a profile that maps the columns as the inspection shows them, for a user to complete.
-pub fn draft_profile(inspection: &Inspection, name: &str) -> String {
-    // What JSON writes of a text, TOML reads, but for one control character.
-    let quoted = |text: &str| serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007F");
-    let mut draft = format!("name = {}\nversion = \"draft\"\n", quoted(name));
-    let Some(mapping) = &inspection.mapping else { return draft };
-    draft.push_str("\n[file]\n");
-    if let Some(delimiter) = mapping.delimiter {
-        draft.push_str(&format!("delimiter = {}\n", quoted(&delimiter.to_string())));
-    }
-    if let Some(sheet) = &mapping.sheet {
-        draft.push_str(&format!("sheet = {}\n", quoted(sheet)));
-    }
-    if mapping.header_line == 0 {
-        draft.push_str("header = \"none\"\n");
-    }
-    draft.push_str("\n[columns]\n");
-    for InspectedColumn { column, unknown_words, .. } in &inspection.columns {
-        let (Some(field), Some(position)) = (column.field, column.position) else { continue };
-        let twice =
-            inspection.columns.iter().filter(|other| fold_header(&other.column.header) == fold_header(&column.header)).count()
-                > 1;
-        let place = if column.header.is_empty() || mapping.header_line == 0 || twice {
-            format!("position = {position}")
-        } else {
-            format!("header = {}", quoted(&column.header))
-        };
-        let unit = column
-            .unit
-            .and_then(|unit| serde_json::to_string(&unit).ok())
-            .map_or_else(String::new, |unit| format!(", unit = {unit}"));
-        draft.push_str(&format!("{field} = {{ {place}{unit} }}\n"));
-        for (word, count) in unknown_words {
-            draft.push_str(&format!(
-                "# {count} times {} is no word of {field}: words = {{ … }} replaces the words that are known\n",
-                quoted(word)
-            ));
-        }
-    }
-    let constants = inspection.columns.iter().filter(|column| column.column.position.is_none());
-    let constants: Vec<String> = constants
-        .filter_map(|InspectedColumn { column, .. }| Some(format!("{} = {}\n", column.field?, quoted(&column.header))))
-        .collect();
-    if !constants.is_empty() {
-        draft.push_str(&format!("\n[constants]\n{}", constants.concat()));
-    }
-    for MissingField { field, closest } in &inspection.missing {
-        let closest = if closest.is_empty() { String::new() } else { format!("; closest: {}", closest.join(", ")) };
-        draft.push_str(&format!("# {field} = \"…\" is required, and no column has it{closest}\n"));
-    }
-    draft
 }

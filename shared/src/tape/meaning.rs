@@ -47,6 +47,9 @@ impl Meanings {
         for column in &options.columns {
             meanings.place(row, column);
         }
+        if let Some(latest) = &options.latest {
+            meanings.find(row, &latest.period, "The period of a row");
+        }
         let settled: Vec<Field> =
             options.columns.iter().map(|column| column.field).chain(options.constants.iter().map(|(field, _)| *field)).collect();
         let claims: Vec<(usize, Field, Rank)> = row
@@ -109,28 +112,10 @@ impl Meanings {
     /// Gives a column to a field because the options say so.
     fn place(&mut self, row: &[Cow<'_, str>], column: &FieldColumn) {
         let field = column.field;
-        let (at, origin) = match &column.place {
-            ColumnPlace::Position(position) => (position.checked_sub(1).filter(|at| *at < row.len()), Origin::Position),
-            ColumnPlace::Headers(headers) => {
-                let places = |header: &String| {
-                    let folded = fold_header(header);
-                    let same = row.iter().enumerate().filter(move |(_, cell)| fold_header(cell) == folded);
-                    same.map(|(at, _)| at).collect::<Vec<_>>()
-                };
-                let found = headers.iter().map(|header| (header, places(header))).find(|(_, places)| !places.is_empty());
-                if let Some((header, places)) = &found
-                    && let [first, second, ..] = places[..]
-                {
-                    let message = format!(
-                        "The tape has the column \"{header}\" twice (columns {} and {}), and {field} is to be read from it. Rename one \
-                         of them, or give the position in a profile.",
-                        first + 1,
-                        second + 1
-                    );
-                    self.misfit.get_or_insert(message);
-                }
-                (found.and_then(|(_, places)| places.first().copied()), column.origin)
-            }
+        let at = self.find(row, &column.place, field.name());
+        let origin = match column.place {
+            ColumnPlace::Position(_) => Origin::Position,
+            ColumnPlace::Headers(_) => column.origin,
         };
         match at {
             Some(at) if self.columns[at].is_some() => {
@@ -145,17 +130,34 @@ impl Meanings {
                 self.columns[at] = Some(Meaning { field, rank: None, origin });
                 self.filled[field as usize] = Some(at);
             }
-            None => {
+            None => {}
+        }
+    }
+
+    /// Where the one column stands from which the options say that something is to be read.
+    fn find(&mut self, row: &[Cow<'_, str>], place: &ColumnPlace, what: &str) -> Option<usize> {
+        let places = place.places(row.iter().map(|cell| cell.as_ref()));
+        let message = match places[..] {
+            [at] => return Some(at),
+            [first, second, ..] => format!(
+                "{what} is to be read from a column \"{}\", which the tape has twice (columns {} and {}). Rename one of them, or give the \
+                 position in a profile.",
+                row[first].trim(),
+                first + 1,
+                second + 1
+            ),
+            [] => {
                 let there: Vec<&str> = row.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty()).take(40).collect();
-                let wanted = match &column.place {
+                let wanted = match place {
                     ColumnPlace::Position(position) => format!("column {position}"),
                     ColumnPlace::Headers(headers) => format!("a column \"{}\"", headers.join("\" or \"")),
                 };
-                let message =
-                    format!("{field} is to be read from {wanted}, which the tape does not have. It has: {}.", there.join(", "));
-                self.misfit.get_or_insert(message);
+                let has = if there.is_empty() { format!("{} columns", row.len()) } else { there.join(", ") };
+                format!("{what} is to be read from {wanted}, which the tape does not have. It has: {has}.")
             }
-        }
+        };
+        self.misfit.get_or_insert(message);
+        places.first().copied()
     }
 
     /// Gives a field to the column that claims it with the highest rank.

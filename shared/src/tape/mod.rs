@@ -2,6 +2,7 @@
 
 pub mod aliases;
 pub mod cell;
+pub mod draft;
 pub mod header;
 pub mod inspect;
 mod meaning;
@@ -23,7 +24,7 @@ pub mod units;
 pub mod window;
 pub mod workbook;
 
-use std::{borrow::Cow, io::Read, ops::Range};
+use std::{borrow::Cow, io::Read, ops::Range, sync::Arc};
 
 use memchr::{memchr, memchr3};
 
@@ -54,9 +55,13 @@ const HEAD_BYTES: usize = 128 * 1024;
 /// The delimiter in which the rows of a workbook are handed on as text.
 const WORKBOOK_DELIMITER: u8 = b',';
 
-/// A tape whose header has been found.
+/// A tape whose header has been found: a file, or one worksheet of it.
 pub struct Tape<'s> {
     source: &'s dyn TapeSource,
+    /// What the run calls it.
+    name: String,
+    /// Whether it is the first or only tape of its file.
+    is_first: bool,
     file: FileLayout,
     header: Header,
     rows: RowLayout,
@@ -66,7 +71,7 @@ pub struct Tape<'s> {
 
 enum FileLayout {
     Csv { delimiter: u8, encoding: EncodingChoice },
-    Workbook { workbook: Box<Workbook>, sheet: usize, name: String },
+    Workbook { workbook: Arc<Workbook>, sheet: usize, name: String },
 }
 
 /// How a tape was read: part of the run record.
@@ -74,6 +79,9 @@ enum FileLayout {
 pub struct TapeMapping {
     /// The tape.
     pub source_file: String,
+    /// The file that it is in: the tape itself, unless each worksheet is a tape.
+    #[serde(skip)]
+    pub file: String,
     /// `csv` or `xlsx`.
     pub format: &'static str,
     /// The delimiter, of a CSV tape.
@@ -109,11 +117,12 @@ pub struct KnownTape {
 }
 
 impl<'s> Tape<'s> {
-    /// Finds out how a tape is written, where its header is, what its columns mean and in which unit its percentages are.
+    /// Finds out how a tape is written, where its header is, what its columns mean and in which unit its percentages are. A file
+    /// is one tape, or each of its worksheets is where the options say so.
     ///
     /// # Errors
     /// The tape cannot be used: the error says why, and what to do.
-    pub fn open(source: &'s dyn TapeSource, options: &TapeOptions) -> Result<Self, RunError> {
+    pub fn open_all(source: &'s dyn TapeSource, options: &TapeOptions) -> Result<Vec<Self>, RunError> {
         if source.size() == 0 {
             let message = "The tape is empty. Send it again, with a header row and a row per loan.";
             return Err(RunError::ingest(RunErrorCode::EmptyTape, source.name(), None, message));
@@ -127,7 +136,7 @@ impl<'s> Tape<'s> {
         if let Some(kind) = not_a_tape::by_first_bytes(&head) {
             return Err(not_a_tape::error(source.name(), kind));
         }
-        Self::open_csv(source, options).map_err(|error| {
+        let opened = Self::open_csv(source, options).map_err(|error| {
             if error.code != RunErrorCode::NoHeader {
                 return error;
             }
@@ -141,7 +150,23 @@ impl<'s> Tape<'s> {
                 return workbook_error(source, WorkbookError::Corrupt { detail });
             }
             error
-        })
+        });
+        Ok(vec![opened?])
+    }
+
+    /// The one tape that a file is.
+    ///
+    /// # Errors
+    /// The tape cannot be used, or each worksheet of it is one.
+    pub fn open(source: &'s dyn TapeSource, options: &TapeOptions) -> Result<Self, RunError> {
+        let mut tapes = Self::open_all(source, options)?;
+        match tapes.pop().filter(|_| tapes.is_empty()) {
+            Some(tape) => Ok(tape),
+            None => {
+                let message = "Each worksheet of the workbook is a tape of its own. Name one of them.";
+                Err(RunError::ingest(RunErrorCode::SeveralSheets, source.name(), None, message))
+            }
+        }
     }
 
     fn open_csv(source: &'s dyn TapeSource, options: &TapeOptions) -> Result<Self, RunError> {
@@ -160,15 +185,20 @@ impl<'s> Tape<'s> {
         }
         let Surveyed { header, layout, notices } = survey.finish()?;
         let dates = options.dates.unwrap_or_default();
-        Ok(Self { source, file: FileLayout::Csv { delimiter, encoding }, header, rows: layout, dates, notices })
+        let (name, file) = (source.name().to_owned(), FileLayout::Csv { delimiter, encoding });
+        Ok(Self { source, name, is_first: true, file, header, rows: layout, dates, notices })
     }
 
-    fn open_workbook(source: &'s dyn TapeSource, options: &TapeOptions) -> Result<Self, RunError> {
-        let workbook = open_workbook(source)?;
-        let ChosenSheet { sheet, name, surveyed } = sheets::choose(source, &workbook, options)?;
-        let Surveyed { header, layout, notices } = surveyed;
-        let file = FileLayout::Workbook { workbook: Box::new(workbook), sheet, name };
-        Ok(Self { source, file, header, rows: layout, notices, dates: options.dates.unwrap_or_default() })
+    fn open_workbook(source: &'s dyn TapeSource, options: &TapeOptions) -> Result<Vec<Self>, RunError> {
+        let workbook = Arc::new(open_workbook(source)?);
+        let chosen = sheets::choose(source, &workbook, options)?;
+        let tape = |(at, ChosenSheet { sheet, name, source_file, surveyed })| {
+            let Surveyed { header, layout, notices } = surveyed;
+            let file = FileLayout::Workbook { workbook: Arc::clone(&workbook), sheet, name };
+            let dates = options.dates.unwrap_or_default();
+            Self { source, name: source_file, is_first: at == 0, file, header, rows: layout, notices, dates }
+        };
+        Ok(chosen.into_iter().enumerate().map(tape).collect())
     }
 
     /// The tape's columns.
@@ -178,7 +208,17 @@ impl<'s> Tape<'s> {
 
     /// The name of the tape.
     pub fn name(&self) -> &str {
-        self.source.name()
+        &self.name
+    }
+
+    /// Whether it is the first or only tape of its file.
+    pub fn is_first(&self) -> bool {
+        self.is_first
+    }
+
+    /// Where its bytes are.
+    pub fn source(&self) -> &dyn TapeSource {
+        self.source
     }
 
     /// The delimiter in which the text of the tape's rows is handed on.
@@ -214,7 +254,8 @@ impl<'s> Tape<'s> {
         };
         let columns = self.header.columns.clone();
         TapeMapping {
-            source_file: self.name().to_owned(),
+            source_file: self.name.clone(),
+            file: self.source.name().to_owned(),
             format,
             delimiter,
             encoding,
@@ -241,6 +282,8 @@ impl<'s> Tape<'s> {
         let delimiter = u8::try_from(known.delimiter).ok()?;
         Some(Self {
             source,
+            name: source.name().to_owned(),
+            is_first: true,
             file: FileLayout::Csv { delimiter, encoding: EncodingChoice::known(Encoding::Utf8) },
             header: Header::of_columns(known.header_line, known.columns.clone()),
             rows: known.rows,
@@ -263,7 +306,7 @@ impl<'s> Tape<'s> {
         };
         let text = TextReader::resume(self.source, encoding, block_bytes, places.start)?;
         let rows = Rows::Csv(Box::new(RecordReader::within(text, *delimiter, places, line)));
-        Ok(TapeReader { rows, header_line: self.header.line, source: self.source })
+        Ok(TapeReader { rows, records: 0, header_line: self.header.line, source: self.source })
     }
 
     /// Starts reading the rows below the header, in blocks of about `block_bytes`. `fingerprint` asks for the hash of the raw bytes,
@@ -276,20 +319,22 @@ impl<'s> Tape<'s> {
             }
             FileLayout::Workbook { workbook, sheet, .. } => Rows::Workbook {
                 // A workbook is not read from front to back, so its bytes are read once more.
-                fingerprint: Some(text::fingerprint_of(self.source, copy)?),
+                fingerprint: if self.is_first && fingerprint { Some(text::fingerprint_of(self.source, copy)?) } else { None },
                 stream: open_sheet(self.source, workbook, *sheet)?,
                 row: SheetRow::default(),
                 mapped: self.header.columns.iter().map(|column| column.field.is_some()).collect(),
                 block_bytes,
             },
         };
-        Ok(TapeReader { rows, header_line: self.header.line, source: self.source })
+        Ok(TapeReader { rows, records: 0, header_line: self.header.line, source: self.source })
     }
 }
 
 /// Reads the rows of a tape, block by block.
 pub struct TapeReader<'t> {
     rows: Rows<'t>,
+    /// How many records have been read.
+    records: u64,
     header_line: u64,
     source: &'t dyn TapeSource,
 }
@@ -302,6 +347,13 @@ enum Rows<'t> {
 impl TapeReader<'_> {
     /// Fills the block with the next rows; `false` at the end of the tape.
     pub fn next_block(&mut self, block: &mut RecordBlock) -> Result<bool, RunError> {
+        let read = self.read(block)?;
+        block.first = self.records;
+        self.records += block.records.len() as u64;
+        Ok(read)
+    }
+
+    fn read(&mut self, block: &mut RecordBlock) -> Result<bool, RunError> {
         match &mut self.rows {
             Rows::Csv(reader) => loop {
                 if !reader.next_block(block)? {
@@ -357,7 +409,7 @@ pub fn block_text<'b>(block: &'b RecordBlock, source: &dyn TapeSource) -> Result
 }
 
 /// Does something with the fields of a record that is not malformed.
-fn with_fields(text: &str, record: &Record, delimiter: u8, unwraps: bool, then: impl FnOnce(&[Cow<'_, str>])) {
+pub(crate) fn with_fields(text: &str, record: &Record, delimiter: u8, unwraps: bool, then: impl FnOnce(&[Cow<'_, str>])) {
     if matches!(record.shape, Shape::Malformed(_)) {
         return;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{error::shortened, loan::Field};
+use crate::{error::shortened, folder::LeftOut, loan::Field};
 
 /// The longest text of a notice, in characters.
 const MAX_MESSAGE_CHARACTERS: usize = 300;
@@ -32,6 +32,8 @@ pub enum NoticeCode {
     HeaderAgain,
     /// A row is no loan.
     NotALoan,
+    /// Rows gave way to a later one of the same loan.
+    SupersededRows,
     /// Rows end before the last columns.
     ShortRows,
     /// Rows are hidden in the sheet, and were read.
@@ -95,6 +97,8 @@ pub struct BlockNotices {
     tallies: Vec<Tally>,
     /// How many records are no loans.
     pub ignored: u64,
+    /// How many rows gave way to a later one of the same loan.
+    pub superseded: u64,
 }
 
 impl BlockNotices {
@@ -118,6 +122,12 @@ impl BlockNotices {
     pub fn ignore(&mut self, code: NoticeCode, line: u64, message: impl FnOnce() -> String) {
         self.ignored += 1;
         self.add(code, line, message);
+    }
+
+    /// Counts a row that gives way to a later one of the same loan.
+    pub fn supersede(&mut self, line: u64) {
+        self.superseded += 1;
+        self.tally(NoticeCode::SupersededRows, None, line, "");
     }
 
     /// Counts a cell of which one notice a column tells.
@@ -151,6 +161,10 @@ impl Tally {
                 let loans = if *count == 1 { "loan" } else { "loans" };
                 format!("The number of units decides the property type of {count} {loans}; the first is {text}.")
             }
+            NoticeCode::SupersededRows => {
+                let rows = if *count == 1 { "row was" } else { "rows were" };
+                format!("{count} {rows} left out, because the loan has a row of a later period.")
+            }
             NoticeCode::HiddenRows => format!("Hidden rows of the sheet that were read: {count}."),
             _ => format!("Values of {field} that could not be read and were kept as written: {count}; the first is `{text}`."),
         }
@@ -169,15 +183,20 @@ pub struct Notices {
     tape: String,
     /// How many records of all tapes are no loans.
     pub ignored_rows: u64,
+    /// How many rows of all tapes gave way to a later one of the same loan.
+    pub superseded_rows: u64,
 }
 
 impl Notices {
     /// Begins with the files that were left out.
-    pub fn of_left_out(files: &[String]) -> Self {
+    pub fn of_left_out(LeftOut { names, count }: &LeftOut) -> Self {
         let mut notices = Self::default();
-        for file in files {
+        for file in names {
             let message = "The file was not read: its name does not end as that of a tape does, or it has no header row.";
-            notices.count_and_keep(Notice::of_tape(NoticeCode::FileNotRead, message, file, 0));
+            notices.keep(Notice::of_tape(NoticeCode::FileNotRead, message, file, 0));
+        }
+        if *count > 0 {
+            notices.counts.insert(NoticeCode::FileNotRead, *count);
         }
         notices
     }
@@ -193,6 +212,7 @@ impl Notices {
     /// Adds those of a block. The blocks of a tape come in its order.
     pub fn add_block(&mut self, block: BlockNotices) {
         self.ignored_rows += block.ignored;
+        self.superseded_rows += block.superseded;
         for (code, line, message) in block.kept {
             self.keep(Notice { code, message, source_file: self.tape.clone(), line: Some(line) });
         }

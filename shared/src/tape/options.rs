@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{decimal::Decimal, loan::Field};
+use crate::{decimal::Decimal, folder::LeftOut, loan::Field};
 
-use super::{standard::DateOrder, text::Encoding, units::ColumnUnit};
+use super::{aliases::fold_header, standard::DateOrder, text::Encoding, units::ColumnUnit};
 
 /// What a profile and the person who starts a run say of the tapes. What is left out is found out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct TapeOptions {
     pub encoding: Option<Encoding>,
     /// In which order dates are written; `None` when the tape tells.
     pub dates: Option<DateOrder>,
-    /// The name of the worksheet that is read.
+    /// The name of the worksheet that is read, or [`ALL_SHEETS`].
     pub sheet: Option<String>,
     /// Where the fields are.
     pub columns: Vec<FieldColumn>,
@@ -27,10 +27,12 @@ pub struct TapeOptions {
     pub ignored: Vec<String>,
     /// How numbers are written, where it is not as in `1,234.56`.
     pub numbers: Option<NumberStyle>,
+    /// Which rows count, of a tape with a row for every loan and period.
+    pub latest: Option<LatestRows>,
     /// Whether a tape that no run could use is opened all the same, as far as it can be, to be looked at.
     pub lenient: bool,
     /// Files beside the tapes, in their folder, that are none.
-    pub left_out: Vec<String>,
+    pub left_out: LeftOut,
 }
 
 impl TapeOptions {
@@ -62,6 +64,9 @@ impl TapeOptions {
         Ok(self)
     }
 }
+
+/// What stands for the name of a worksheet where each is a tape of its own.
+pub const ALL_SHEETS: &str = "all";
 
 /// Where the header of a tape is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -110,6 +115,32 @@ pub enum ColumnPlace {
     Headers(Vec<String>),
     /// By its position, from 1.
     Position(usize),
+}
+
+impl ColumnPlace {
+    /// Where the column stands in a row of headers: several places when the row has the header more than once.
+    pub fn places<'h>(&self, headers: impl Iterator<Item = &'h str> + Clone) -> Vec<usize> {
+        match self {
+            Self::Position(position) => position.checked_sub(1).filter(|at| *at < headers.count()).into_iter().collect(),
+            Self::Headers(wanted) => {
+                let places = |header: &String| {
+                    let folded = fold_header(header);
+                    let same = headers.clone().enumerate().filter(|(_, cell)| fold_header(cell) == folded);
+                    same.map(|(at, _)| at).collect::<Vec<_>>()
+                };
+                wanted.iter().map(places).find(|places| !places.is_empty()).unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// Of each loan, the rows of its latest period count, and the others give way to them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LatestRows {
+    /// The column that says which period a row is of.
+    pub period: ColumnPlace,
+    /// How it writes dates; `None` when as the tape's other dates.
+    pub dates: Option<DateOrder>,
 }
 
 /// Why a column was taken for a field.

@@ -16,18 +16,34 @@ use crate::{
 
 use super::{
     aliases::{Aliases, fold_header},
-    options::{ColumnPlace, FieldColumn, HeaderPlace, NumberStyle, Origin, TapeOptions},
+    options::{ColumnPlace, FieldColumn, HeaderPlace, LatestRows, NumberStyle, Origin, TapeOptions},
     standard::DateOrder,
     text::{Encoding, Fingerprint},
     units::ColumnUnit,
 };
 
+/// What a profile calls the ways to write a date.
+pub(super) const DATE_ORDERS: [(&str, DateOrder); 3] =
+    [("MDY", DateOrder::Mdy), ("DMY", DateOrder::Dmy), ("MMYYYY", DateOrder::MonthYear)];
+
+/// What a profile calls encodings.
+pub(super) const ENCODINGS: [(&str, Encoding); 4] = [
+    ("utf-8", Encoding::Utf8),
+    ("utf-16le", Encoding::Utf16Le),
+    ("utf-16be", Encoding::Utf16Be),
+    ("windows-1252", Encoding::Windows1252),
+];
+/// The version of a profile that does not say which one it is.
+const UNVERSIONED: &str = "unversioned";
 /// The largest profile, in bytes.
 pub const MAX_PROFILE_BYTES: u64 = 64 * 1024;
 
 /// The profiles that the product ships, by their names.
-pub const PRESETS: [(&str, &str); 2] =
-    [("asf_rmbs", include_str!("profile/asf_rmbs.toml")), ("freddie_sflld", include_str!("profile/freddie_sflld.toml"))];
+pub const PRESETS: [(&str, &str); 3] = [
+    ("asf_rmbs", include_str!("profile/asf_rmbs.toml")),
+    ("fannie_sflp", include_str!("profile/fannie_sflp.toml")),
+    ("freddie_sflld", include_str!("profile/freddie_sflld.toml")),
+];
 
 /// A profile, ready to read tapes with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +65,18 @@ pub struct ProfileId {
     pub version: String,
     /// SHA-256 of its text, in lower-case hexadecimal.
     pub hash: String,
+}
+
+impl ProfileId {
+    fn new(name: String, version: String, toml: &str) -> Self {
+        let Fingerprint { sha256: hash, .. } = Fingerprint::new(toml.len() as u64, Sha256::new_with_prefix(toml));
+        Self { name, version, hash }
+    }
+
+    /// That of a text that cannot be read as a profile.
+    pub fn unread(called: &str, toml: &str) -> Self {
+        Self::new(called.to_owned(), UNVERSIONED.to_owned(), toml)
+    }
 }
 
 /// A mistake in a profile.
@@ -78,7 +106,14 @@ impl Profile {
     /// All of its mistakes, with their lines.
     pub fn parse(toml: &str, called: &str) -> Result<Self, ProfileMistakes> {
         let mut reader = ProfileReader { text: toml, mistakes: Vec::new(), options: TapeOptions::default() };
-        let (mut name, mut version) = (called.to_owned(), "unversioned".to_owned());
+        if toml.len() as u64 > MAX_PROFILE_BYTES {
+            reader.mistake(0..0, format!("the profile has more than {MAX_PROFILE_BYTES} bytes"));
+            return Err(ProfileMistakes(reader.mistakes));
+        }
+        if let Some(at) = toml.find('\u{fffd}') {
+            reader.mistake(at..at, "there is something that is no UTF-8 text".to_owned());
+        }
+        let (mut name, mut version) = (called.to_owned(), UNVERSIONED.to_owned());
         match DeTable::parse(toml) {
             Ok(table) => {
                 for (key, value) in table.get_ref() {
@@ -89,7 +124,8 @@ impl Profile {
                         "columns" => reader.each(value, "columns", ProfileReader::column),
                         "constants" => reader.each(value, "constants", ProfileReader::constant),
                         "ignore" => reader.each(value, "ignore", ProfileReader::ignore),
-                        _ => reader.unknown(key, "name, version, file, columns, constants, ignore"),
+                        "rows" => reader.each(value, "rows", ProfileReader::rows),
+                        _ => reader.unknown(key, "name, version, file, columns, constants, ignore, rows"),
                     }
                 }
                 reader.check_columns(&table);
@@ -101,8 +137,7 @@ impl Profile {
             mistakes.sort_by_key(|mistake| mistake.line);
             return Err(ProfileMistakes(mistakes));
         }
-        let Fingerprint { sha256: hash, .. } = Fingerprint::new(toml.len() as u64, Sha256::new_with_prefix(toml));
-        Ok(Self { id: ProfileId { name, version, hash }, toml: toml.to_owned(), options })
+        Ok(Self { id: ProfileId::new(name, version, toml), toml: toml.to_owned(), options })
     }
 
     /// The profile that the product ships under a name.
@@ -197,19 +232,8 @@ impl ProfileReader<'_> {
                     None => {}
                 }
             }
-            "encoding" => {
-                let known = [
-                    ("utf-8", Encoding::Utf8),
-                    ("utf-16le", Encoding::Utf16Le),
-                    ("utf-16be", Encoding::Utf16Be),
-                    ("windows-1252", Encoding::Windows1252),
-                ];
-                self.options.encoding = self.one_of(value, "encoding", &known);
-            }
-            "date" => {
-                let known = [("MDY", DateOrder::Mdy), ("DMY", DateOrder::Dmy), ("MMYYYY", DateOrder::MonthYear)];
-                self.options.dates = self.one_of(value, "date", &known);
-            }
+            "encoding" => self.options.encoding = self.one_of(value, "encoding", &ENCODINGS),
+            "date" => self.options.dates = self.one_of(value, "date", &DATE_ORDERS),
             "decimal" => {
                 let known =
                     [(",", NumberStyle { decimal: ',', thousands: '.' }), (".", NumberStyle { decimal: '.', thousands: ',' })];
@@ -360,18 +384,46 @@ impl ProfileReader<'_> {
         }
     }
 
+    fn rows(&mut self, key: &Key<'_>, value: &Value<'_>) {
+        match (key.get_ref().as_ref(), value.get_ref()) {
+            ("keep", DeValue::Table(table)) => self.keep(key, table),
+            ("keep", _) => {
+                let message = "`keep` must be a table such as { column = \"Reporting Period\", is = \"latest\" }";
+                self.mistake(value.span(), message.to_owned());
+            }
+            _ => self.unknown(key, "keep"),
+        }
+    }
+
+    fn keep(&mut self, of: &Key<'_>, table: &DeTable<'_>) {
+        let (mut period, mut dates, mut says_latest) = (None, None, false);
+        for (key, value) in table {
+            match (key.get_ref().as_ref(), value.get_ref()) {
+                ("column", DeValue::Integer(_)) => {
+                    period = self.position(value, "column").map(|at| ColumnPlace::Position(at as usize));
+                }
+                ("column", _) => period = Some(ColumnPlace::Headers(self.texts(value, "column"))),
+                ("is", _) => {
+                    self.one_of(value, "is", &[("latest", ())]);
+                    says_latest = true;
+                }
+                ("date", _) => dates = self.one_of(value, "date", &DATE_ORDERS),
+                ("by", _) => {
+                    let number = Field::SellerLoanNumber;
+                    self.one_of(value, "by", &[(number.name(), ())]);
+                }
+                _ => self.unknown(key, "column, is, date, by"),
+            }
+        }
+        match period {
+            Some(period) if says_latest => self.options.latest = Some(LatestRows { period, dates }),
+            _ => self.mistake(of.span(), "`keep` must say `column`, and `is = \"latest\"`".to_owned()),
+        }
+    }
+
     /// What is wrong between the entries: a column that two fields use, a field that has a column and a constant.
     fn check_columns(&mut self, table: &Spanned<DeTable<'_>>) {
-        let span_of = |field: Field, section: &str| {
-            let section = table.get_ref().get(section).map(Spanned::get_ref);
-            match section {
-                Some(DeValue::Table(entries)) => {
-                    let key = entries.iter().find(|(key, _)| key.get_ref().as_ref() == field.name());
-                    key.map_or(0..0, |(key, _)| key.span())
-                }
-                _ => 0..0,
-            }
-        };
+        let span_of = |field: Field, section: &str| span_of_key(table, section, field.name());
         let mut used = HashSet::new();
         for FieldColumn { field, place, .. } in self.options.columns.clone() {
             let names = match &place {
@@ -392,12 +444,22 @@ impl ProfileReader<'_> {
         }
         if self.options.header == HeaderPlace::Nowhere {
             let named = |column: &&FieldColumn| matches!(column.place, ColumnPlace::Headers(_));
+            if let Some(LatestRows { period: ColumnPlace::Headers(_), .. }) = self.options.latest {
+                let message = "the tape has no header, and `keep` names one: give the position of the column";
+                self.mistake(span_of_key(table, "rows", "keep"), message.to_owned());
+            }
             if let Some(field) = self.options.columns.iter().find(named).map(|column| column.field) {
                 let message = format!("the tape has no header, and `{field}` names one: give its position");
                 self.mistake(span_of(field, "columns"), message);
             }
         }
     }
+}
+
+/// Where a key of a section stands.
+fn span_of_key(table: &Spanned<DeTable<'_>>, section: &str, name: &str) -> Range<usize> {
+    let Some(DeValue::Table(entries)) = table.get_ref().get(section).map(Spanned::get_ref) else { return 0..0 };
+    entries.iter().find(|(key, _)| key.get_ref().as_ref() == name).map_or(0..0, |(key, _)| key.span())
 }
 
 #[cfg(test)]
@@ -422,7 +484,7 @@ mod tests {
                     property_type = { position = 18, words = { \"1\" = \"sfr\" } }\nltv_ratio = { header = \"OLTV\", unit = \"fraction\" }\n\
                     appraisal_value = { header = \"Value (000)\", times = 1000 }\n\
                     credit_score = { header = \"Score\", missing = [\"0\", \"999\"] }\n[constants]\noccupancy_status = \"primary\"\n\
-                    [ignore]\ncolumns = [\"Coupon\"]\n";
+                    [ignore]\ncolumns = [\"Coupon\"]\n[rows]\nkeep = { column = 3, is = \"latest\", by = \"seller_loan_number\" }\n";
         let Profile { id, options, .. } = Profile::parse(toml, "file").unwrap();
         assert_eq!((id.name.as_str(), id.version.as_str(), id.hash.len()), ("acme", "2026-11", 64));
         assert_eq!((options.header, options.delimiter), (HeaderPlace::Rows(vec![3, 4]), Some(b'|')));
@@ -434,6 +496,7 @@ mod tests {
         assert_eq!(of(Field::PropertyType).words, Some(vec![("1".to_owned(), "sfr".to_owned())]));
         assert_eq!(options.constants, [(Field::OccupancyStatus, "primary".to_owned())]);
         assert_eq!(options.ignored, ["Coupon"]);
+        assert_eq!(options.latest, Some(LatestRows { period: ColumnPlace::Position(3), dates: None }));
         let unnamed = Profile::parse("", "file").unwrap();
         assert_eq!((unnamed.id.name.as_str(), unnamed.id.version.as_str()), ("file", "unversioned"));
     }
@@ -442,10 +505,11 @@ mod tests {
     fn all_mistakes_are_told_at_once_with_their_lines() {
         let toml = "nme = \"x\"\n[file]\nheader = \"nowhere\"\ndelimiter = \"ab\"\n[columns]\nlone_amount = \"UPB\"\nltv_ratio = \"LTV\"\n\
                     cltv_ratio = \"ltv\"\nloan_amount = { header = \"UPB\", unit = \"fraction\" }\ncredit_score = { times = 0, position = 0 }\n\
-                    [constants]\nseller_loan_number = \"7\"\nltv_ratio = 80\n";
+                    [constants]\nseller_loan_number = \"7\"\nltv_ratio = 80\n[rows]\ndrop = 1\n\
+                    keep = { column = \"P\", is = \"first\", by = \"upb\", date = \"YDM\" }\n";
         let ProfileMistakes(mistakes) = Profile::parse(toml, "file").unwrap_err();
         let lines: Vec<usize> = mistakes.iter().map(|mistake| mistake.line).collect();
-        assert_eq!(lines, [1, 3, 4, 6, 8, 9, 10, 10, 10, 12, 13], "{mistakes:?}");
+        assert_eq!(lines, [1, 3, 4, 6, 8, 9, 10, 10, 10, 12, 13, 15, 16, 16, 16], "{mistakes:?}");
         assert!(mistakes[0].message.starts_with("unknown key `nme`; known are name, version"), "{mistakes:?}");
         let ProfileMistakes(broken) = Profile::parse("a = 1\nb = \n", "file").unwrap_err();
         assert_eq!((broken.len(), broken[0].line), (1, 2));

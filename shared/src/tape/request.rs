@@ -57,6 +57,14 @@ impl ReadingRequest {
         self.profile.as_ref().map(|file| Profile::parse(&file.toml, &file.called)).transpose()
     }
 
+    /// What a run records of its profile, whether the profile can be read or not.
+    pub fn profile_id(&self) -> Option<ProfileId> {
+        let file = self.profile.as_ref()?;
+        Some(
+            Profile::parse(&file.toml, &file.called).map_or_else(|_| ProfileId::unread(&file.called, &file.toml), |read| read.id),
+        )
+    }
+
     /// What it says of the tapes, and what a run records of its profile.
     ///
     /// # Errors

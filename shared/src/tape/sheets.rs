@@ -8,7 +8,7 @@ use super::{
     header::{HEADER_ROWS, HeaderSearch, MAX_HEADER_CHARACTERS, Reading},
     notices::{Notice, NoticeCode},
     open_sheet,
-    options::TapeOptions,
+    options::{ALL_SHEETS, TapeOptions},
     rows::RowLayout,
     source::TapeSource,
     survey::{Survey, Surveyed},
@@ -19,12 +19,14 @@ use super::{
 /// How many sheets a message names.
 const NAMED_SHEETS: usize = 10;
 
-/// The worksheet that is the tape, and what was found out about it.
+/// A worksheet that is a tape, and what was found out about it.
 pub struct ChosenSheet {
     /// Its place among the worksheets.
     pub sheet: usize,
     /// Its name.
     pub name: String,
+    /// What the run calls the tape.
+    pub source_file: String,
     /// Its header and rows.
     pub surveyed: Surveyed,
 }
@@ -32,21 +34,24 @@ pub struct ChosenSheet {
 /// A worksheet that has a header.
 struct Candidate {
     sheet: usize,
+    source_file: String,
     /// What was found out about it; an error when it cannot be read as a tape.
     surveyed: Result<Surveyed, RunError>,
     has_loans: bool,
 }
 
 /// Chooses the worksheet that is read: the one that is named, or the one visible sheet that has a header and a loan, or, where no
-/// visible one has, the one hidden sheet.
+/// visible one has, the one hidden sheet; all of these where the options want each to be a tape.
 ///
 /// # Errors
 /// No sheet has a header, or several have loans; the one that is chosen cannot be read as a tape.
-pub fn choose(source: &dyn TapeSource, workbook: &Workbook, options: &TapeOptions) -> Result<ChosenSheet, RunError> {
+pub fn choose(source: &dyn TapeSource, workbook: &Workbook, options: &TapeOptions) -> Result<Vec<ChosenSheet>, RunError> {
     let sheets = workbook.sheets();
     let failed = |code, message| RunError::ingest(code, source.name(), None, message);
+    let wants_all = options.sheet.as_deref() == Some(ALL_SHEETS);
     let named = match &options.sheet {
         None => None,
+        Some(_) if wants_all => None,
         Some(name) => Some(sheets.iter().position(|sheet| sheet.name == *name).ok_or_else(|| {
             let message = format!("The workbook has no sheet \"{}\". It has: {}.", shown(name), names(sheets.iter()));
             failed(RunErrorCode::SheetNotFound, message)
@@ -72,36 +77,50 @@ pub fn choose(source: &dyn TapeSource, workbook: &Workbook, options: &TapeOption
     };
     let wanted = [of_kind(true, true), of_kind(false, true), of_kind(true, false), of_kind(false, false)];
     let Some(wanted) = wanted.into_iter().find(|sheets| !sheets.is_empty()) else { return Err(best.failure(source.name())) };
-    let [chosen] = (if options.lenient { &wanted[..1] } else { &wanted[..] }) else {
+    if wanted.len() > 1 && !wants_all && !options.lenient {
         let found: Vec<&SheetInfo> = wanted.iter().map(|sheet| &sheets[*sheet]).collect();
         let message = format!(
-            "Several worksheets hold loans: {}. Say which one is the tape, as with --sheet \"{}\".",
+            "Several worksheets hold loans: {}. Say which one is the tape, as with --sheet \"{}\", or make each a tape with --sheet \
+             {ALL_SHEETS}.",
             names(found.iter().copied()),
             shown(&found[0].name)
         );
         return Err(failed(RunErrorCode::SeveralSheets, message));
-    };
-    others.extend(candidates.iter().map(|candidate| candidate.sheet).filter(|sheet| sheet != chosen));
-    others.sort_unstable();
-    let at = candidates.iter().position(|candidate| candidate.sheet == *chosen).unwrap_or_default();
-    let Candidate { sheet, surveyed, .. } = candidates.swap_remove(at);
-    let (info, mut surveyed) = (&sheets[sheet], surveyed?);
-    if !info.visible && named.is_none() {
-        let message = format!("The worksheet \"{}\" is hidden; no visible one has loans, and it was read.", shown(&info.name));
-        surveyed.notices.push(Notice::of_tape(NoticeCode::HiddenSheetRead, message, source.name(), 0));
     }
-    if !others.is_empty() {
-        let left_out: Vec<&SheetInfo> = others.iter().map(|sheet| &sheets[*sheet]).collect();
+    let is_chosen = |sheet: usize| if wants_all { wanted.contains(&sheet) } else { wanted[0] == sheet };
+    others.extend(candidates.iter().map(|candidate| candidate.sheet).filter(|sheet| !is_chosen(*sheet)));
+    others.sort_unstable();
+    let mut chosen = Vec::new();
+    for Candidate { sheet, source_file, surveyed, .. } in candidates.into_iter().filter(|candidate| is_chosen(candidate.sheet)) {
+        let (info, mut surveyed) = (&sheets[sheet], surveyed?);
+        if !info.visible && named.is_none() {
+            let message =
+                format!("The worksheet \"{}\" is hidden; no visible one has loans, and it was read.", shown(&info.name));
+            surveyed.notices.push(Notice::of_tape(NoticeCode::HiddenSheetRead, message, &source_file, 0));
+        }
+        if chosen.is_empty() {
+            surveyed.notices.extend(notices_of_file(&source_file, workbook, &others));
+        }
+        chosen.push(ChosenSheet { sheet, name: info.name.clone(), source_file, surveyed });
+    }
+    Ok(chosen)
+}
+
+/// What is to be said of a workbook as a whole: the worksheets that are left out, and its format.
+fn notices_of_file(source_file: &str, workbook: &Workbook, left_out: &[usize]) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    if !left_out.is_empty() {
+        let left_out: Vec<&SheetInfo> = left_out.iter().map(|sheet| &workbook.sheets()[*sheet]).collect();
         let message = format!("Worksheets that were not read: {}.", names(left_out.into_iter()));
-        surveyed.notices.push(Notice::of_tape(NoticeCode::SheetsLeftOut, message, source.name(), 0));
+        notices.push(Notice::of_tape(NoticeCode::SheetsLeftOut, message, source_file, 0));
     }
     let format = workbook.format();
     if format != WorkbookFormat::Xlsx {
         let message =
             format!("The tape is a workbook in the format .{}; its values are those that were last calculated.", format.name());
-        surveyed.notices.push(Notice::of_tape(NoticeCode::OtherWorkbookFormat, message, source.name(), 0));
+        notices.push(Notice::of_tape(NoticeCode::OtherWorkbookFormat, message, source_file, 0));
     }
-    Ok(ChosenSheet { sheet, name: info.name.clone(), surveyed })
+    notices
 }
 
 /// Looks at the first rows of a worksheet: for its header, and what stands below.
@@ -112,7 +131,11 @@ fn look(
     options: &TapeOptions,
 ) -> Result<Result<Candidate, HeaderSearch>, RunError> {
     let (mut rows, mut row, mut search) = (open_sheet(source, workbook, sheet)?, SheetRow::default(), HeaderSearch::default());
-    let reading = Reading { source_file: source.name(), options };
+    let source_file = match options.sheet.as_deref() {
+        Some(ALL_SHEETS) => format!("{}[{}]", source.name(), shown(&workbook.sheets()[sheet].name)),
+        _ => source.name().to_owned(),
+    };
+    let reading = Reading { source_file: &source_file, options };
     let mut next = |row: &mut SheetRow| rows.next_row(row).map_err(|error| workbook_error(source, error));
     let mut found = Ok(None);
     while next(&mut row)? && row.line <= HEADER_ROWS {
@@ -131,10 +154,10 @@ fn look(
     let found = match found {
         Ok(None) => return Ok(Err(search)),
         Ok(Some(found)) => found,
-        Err(error) => return Ok(Ok(Candidate { sheet, surveyed: Err(error), has_loans: true })),
+        Err(error) => return Ok(Ok(Candidate { sheet, source_file, surveyed: Err(error), has_loans: true })),
     };
     let header_line = found.header.line;
-    let mut survey = Survey::new(source.name(), found, RowLayout { any_width: true, ..RowLayout::default() }, options);
+    let mut survey = Survey::new(&source_file, found, RowLayout { any_width: true, ..RowLayout::default() }, options);
     // A header of two rows was found at the end: the rows below it are read once more.
     let mut rows = open_sheet(source, workbook, sheet)?;
     while !survey.is_decided() && rows.next_row(&mut row).map_err(|error| workbook_error(source, error))? {
@@ -143,8 +166,8 @@ fn look(
             survey.observe(&cells, row.line);
         }
     }
-    let has_loans = survey.has_loans();
-    Ok(Ok(Candidate { sheet, surveyed: survey.finish(), has_loans }))
+    let (has_loans, surveyed) = (survey.has_loans(), survey.finish());
+    Ok(Ok(Candidate { sheet, source_file, surveyed, has_loans }))
 }
 
 /// That the columns with a meaning have a value where they have a formula: a workbook that was never calculated has none.

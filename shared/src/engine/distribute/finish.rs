@@ -26,12 +26,13 @@ pub fn finish(job: &Job<'_>, plan: &Plan, store: &dyn PartStore) -> Result<Outco
         Ok(known.mapping())
     });
     let mappings = tapes.collect::<Result<Vec<_>, RunError>>()?;
+    let named = plan.tapes.iter().map(|tape| (tape.source_file.clone(), tape.known.notices.clone()));
     let crew = Crew {
         plan,
         store,
         feed: Feed::new(Reading { part: 0, file: None, blocks: 0, next_block: 0 }),
         bytes: AtomicU64::new(0),
-        assembly: Assembly::new(job, plan.tapes.iter().map(|tape| tape.known.notices.clone()).collect())?,
+        assembly: Assembly::new(job, named.collect())?,
     };
     work_together(&crew, job.tuning.threads)?;
     crew.assembly.finish(plan.inputs.clone(), mappings)

@@ -17,11 +17,11 @@ use super::{PartStore, part_file};
 #[repr(u8)]
 pub enum Kind {
     /// A judged block.
-    Block = 0x10,
+    Block = 0x20,
     /// The end of the part.
-    End = 0x11,
+    End = 0x21,
     /// Why there is nothing else.
-    Refused = 0x12,
+    Refused = 0x22,
 }
 
 /// Which part it was, and how much there is of it.

@@ -55,7 +55,7 @@ pub struct Plan {
     /// The parts, in order.
     pub parts: Vec<Part>,
     /// What the tapes were, where that is asked for.
-    pub inputs: Vec<Fingerprint>,
+    pub inputs: Vec<(String, Fingerprint)>,
     /// Whether the rows of the output files are wanted.
     pub list_rows: bool,
     /// Whether facts and exceptions are wanted.
@@ -88,6 +88,9 @@ pub struct Part {
     pub rows: u64,
     /// How many of them use a loan number that was used before. Which ones, stands in a file of its own.
     pub repeats: u64,
+    /// Whether some of its rows give way to a later one of their loan. Which ones, stands in a file of its own.
+    #[serde(default)]
+    pub supersedes: bool,
 }
 
 /// The file that holds the plan, as JSON.
@@ -96,6 +99,11 @@ pub const PLAN_FILE: &str = "plan.json";
 /// The file that says which rows of a part repeat a loan number.
 fn repeats_file(part: usize) -> String {
     format!("repeats-{part:05}")
+}
+
+/// The file that says which rows of a part give way to a later one of their loan.
+fn superseded_file(part: usize) -> String {
+    format!("superseded-{part:05}")
 }
 
 /// The file of what a part gave.

@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use serde::Serialize;
+
 use crate::{
     error::{Phase, RunError},
     tape::{Tape, records::RecordBlock},
@@ -9,10 +11,10 @@ use crate::{
 
 use super::{
     super::{
-        Job, Workers, assembly::check_loans, block::RowReader, cut::CutBlock, intake::Intake, intake::Repeat, open_tapes,
-        work_together,
+        Job, Workers, assembly::check_loans, block::RowReader, cut::CutBlock, intake::Intake, intake::Repeat, latest::RecordSet,
+        open_tapes, readers, work_together,
     },
-    Part, PartStore, Plan, Planned, PlannedTape, frames, keep, repeats_file,
+    Part, PartStore, Plan, Planned, PlannedTape, frames, keep, repeats_file, superseded_file,
 };
 
 /// Reads all tapes of a job once and cuts them into parts of about `part_bytes`. The plan itself is not kept.
@@ -24,13 +26,16 @@ pub fn plan(job: &Job<'_>, part_bytes: u64, store: &dyn PartStore) -> Result<Pla
     if !tapes.iter().all(Tape::can_be_split) {
         return Ok(Planned::Whole);
     }
-    let readers: Vec<RowReader<'_>> = tapes.iter().map(|tape| RowReader::new(tape, job.rules, job.options)).collect();
+    let readers = readers(job, &tapes)?;
     let cutter = Cutter {
         part_bytes,
         sizes: job.tapes.iter().map(|source| source.size()).collect(),
         store,
         parts: Vec::new(),
         repeats: Vec::new(),
+        superseded: RecordSet::default(),
+        records: 0,
+        readers: &readers,
         loans: vec![0; tapes.len()],
     };
     let crew = Crew { intake: Intake::new(job, &tapes, &readers), cutter: Mutex::new(cutter) };
@@ -60,7 +65,7 @@ pub fn plan(job: &Job<'_>, part_bytes: u64, store: &dyn PartStore) -> Result<Pla
 /// Workers that read, and judge nothing.
 struct Crew<'r, 't> {
     intake: Intake<'r, 't>,
-    cutter: Mutex<Cutter<'r>>,
+    cutter: Mutex<Cutter<'t, 't>>,
 }
 
 impl Workers for Crew<'_, '_> {
@@ -90,7 +95,8 @@ impl Workers for Crew<'_, '_> {
 }
 
 /// Cuts parts while blocks come in order.
-struct Cutter<'r> {
+struct Cutter<'r, 't> {
+    readers: &'r [RowReader<'t>],
     part_bytes: u64,
     /// The sizes of the tapes.
     sizes: Vec<u64>,
@@ -99,11 +105,14 @@ struct Cutter<'r> {
     parts: Vec<Part>,
     /// The repeats of the last part.
     repeats: Vec<Repeat>,
+    /// The rows of the last part that give way to a later one, and how many records it has.
+    superseded: RecordSet,
+    records: u64,
     /// For each tape, how many loans it has.
     loans: Vec<u64>,
 }
 
-impl Cutter<'_> {
+impl Cutter<'_, '_> {
     fn add(&mut self, tape: usize, block: &RecordBlock, cut: &CutBlock, repeats: &[Repeat]) -> Result<(), RunError> {
         self.loans[tape] += cut.rows() as u64;
         let mut repeats = repeats.iter().peekable();
@@ -113,8 +122,13 @@ impl Cutter<'_> {
             let full = |part: &Part| part.tape != tape || place - part.start >= self.part_bytes;
             if self.parts.last().is_none_or(full) {
                 self.end_part(Some((tape, place)))?;
-                self.parts.push(Part { tape, start: place, end: self.sizes[tape], line: record.line, rows: 0, repeats: 0 });
+                let end = self.sizes[tape];
+                self.parts.push(Part { tape, start: place, end, line: record.line, rows: 0, repeats: 0, supersedes: false });
             }
+            if self.readers[tape].superseded.contains(block.first + u64::from(at)) {
+                self.superseded.insert(self.records);
+            }
+            self.records += 1;
             // A record that is no loan is no row.
             let Some((row, _)) = rows.next_if(|(_, row)| row.record == at) else { continue };
             let Some(part) = self.parts.last_mut() else { continue };
@@ -133,12 +147,21 @@ impl Cutter<'_> {
         if let Some((_, place)) = next.filter(|(tape, _)| *tape == part.tape) {
             part.end = place;
         }
-        let repeats = std::mem::take(&mut self.repeats);
-        if repeats.is_empty() {
-            return Ok(());
+        let (repeats, superseded) = (std::mem::take(&mut self.repeats), std::mem::take(&mut self.superseded));
+        self.records = 0;
+        part.supersedes = !superseded.is_empty();
+        if !repeats.is_empty() {
+            keep_packed(self.store, &repeats_file(at), &repeats)?;
         }
-        let name = repeats_file(at);
-        let kept = frames::pack(&repeats).and_then(|packed| keep(self.store, &name, &packed));
-        kept.map_err(|error| RunError::output(Phase::Output, &name, &error))
+        if !superseded.is_empty() {
+            keep_packed(self.store, &superseded_file(at), &superseded)?;
+        }
+        Ok(())
     }
+}
+
+/// Writes what a part is to know.
+fn keep_packed(store: &dyn PartStore, name: &str, what: &impl Serialize) -> Result<(), RunError> {
+    let kept = frames::pack(what).and_then(|packed| keep(store, name, &packed));
+    kept.map_err(|error| RunError::output(Phase::Output, name, &error))
 }

@@ -2,6 +2,8 @@
 
 use std::io::{self, Read as _, Write};
 
+use serde::de::DeserializeOwned;
+
 use crate::{
     error::{Phase, RunError},
     phases::validate::FirstUse,
@@ -16,13 +18,14 @@ use super::{
         cut::CutBlock,
         feed::Feed,
         intake::Repeat,
+        latest::RecordSet,
         loan_numbers::NumberHasher,
         turnstile::Turnstile,
         work_together,
     },
     Part, PartStore, Plan, frames,
     frames::{End, Kind},
-    part_file, repeats_file, unusable,
+    part_file, repeats_file, superseded_file, unusable,
 };
 
 /// Judges the rows of one part and keeps what they give. Doing it again gives the same.
@@ -37,12 +40,14 @@ pub fn process(job: &Job<'_>, plan: &Plan, part: usize, store: &dyn PartStore) -
     let tape = Tape::known(source.as_ref(), &of.known).ok_or_else(none)?;
     let name = part_file(part);
     let not_kept = |error: io::Error| RunError::output(Phase::Output, &name, &error);
+    let mut reader = RowReader::new(&tape, job.rules, job.options).among(plan.tapes.len());
+    reader.superseded = superseded_of(planned, part, store)?;
     let crew = Crew {
         job,
         plan,
         names: plan.tapes.iter().map(|tape| tape.source_file.clone()).collect(),
         part: planned,
-        reader: RowReader::new(&tape, job.rules, job.options).among(plan.tapes.len()),
+        reader,
         hasher: NumberHasher::random(),
         feed: Feed::new((tape.read_within(job.tuning.block_bytes, *start..*end, *line)?, 0)),
         rows: Turnstile::new(Rows { next: 0, repeats: repeats_of(planned, part, store)?, used: 0 }),
@@ -70,14 +75,28 @@ fn repeats_of(planned: &Part, part: usize, store: &dyn PartStore) -> Result<Vec<
         return Ok(Vec::new());
     }
     let what = format!("The list of repeated loan numbers of part {part}");
-    let mut packed = Vec::new();
-    let read = store.open(&repeats_file(part)).and_then(|mut file| file.read_to_end(&mut packed));
-    let repeats: Vec<Repeat> = read.and_then(|_| frames::unpack(&packed)).map_err(|error| unusable(&what, &error))?;
+    let repeats: Vec<Repeat> = load(store, &repeats_file(part)).map_err(|error| unusable(&what, &error))?;
     if repeats.len() as u64 == planned.repeats {
         Ok(repeats)
     } else {
         Err(unusable(&what, &"it is not the one that was planned"))
     }
+}
+
+/// Which rows of a part give way to a later one of their loan.
+fn superseded_of(planned: &Part, part: usize, store: &dyn PartStore) -> Result<RecordSet, RunError> {
+    if !planned.supersedes {
+        return Ok(RecordSet::default());
+    }
+    let what = format!("The list of superseded rows of part {part}");
+    load(store, &superseded_file(part)).map_err(|error| unusable(&what, &error))
+}
+
+/// Reads what the plan has kept for a part.
+fn load<T: DeserializeOwned>(store: &dyn PartStore, name: &str) -> io::Result<T> {
+    let mut packed = Vec::new();
+    store.open(name)?.read_to_end(&mut packed)?;
+    frames::unpack(&packed)
 }
 
 /// The workers of a part and what they share.

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     clock::{moment, rfc3339},
+    folder::LeftOut,
     phases::pricing::{IrrTarget, IrrTargetError},
     rules::rule_set::{RuleSet, RuleSetError, RuleSetFile, RuleSetId},
     run::{NewRun, Run, RunRecord, RunStatus},
@@ -14,7 +15,7 @@ use crate::{
         StoreError, keys,
         table::{Item, document_of, item_of, json_of, number_of},
     },
-    tape::request::{ReadingError, ReadingRequest},
+    tape::request::ReadingRequest,
 };
 
 /// The attribute that says how a run stands.
@@ -49,6 +50,9 @@ pub struct RunRequest {
     /// How the tapes are to be read, beyond what they say themselves.
     #[serde(default, skip_serializing_if = "ReadingRequest::is_empty")]
     pub reading: ReadingRequest,
+    /// The other files in the folder of the tapes.
+    #[serde(default, skip_serializing_if = "LeftOut::is_empty")]
+    pub left_out: LeftOut,
     /// Whether nothing but the run and its summary is kept.
     pub dry_run: bool,
 }
@@ -104,9 +108,6 @@ pub enum RequestError {
     /// Its rules.
     #[error(transparent)]
     RuleSet(#[from] RuleSetError),
-    /// How its tapes are to be read.
-    #[error(transparent)]
-    Reading(#[from] ReadingError),
 }
 
 impl RunRequest {
@@ -133,7 +134,7 @@ impl RunRequest {
             output_dir: (!self.dry_run).then(|| keys::outputs(self.run_id)),
         };
         let mut run = Run::new(origin, self.created_at);
-        run.read_with(self.reading.options()?.1);
+        run.read_with(self.reading.profile_id());
         Ok(run)
     }
 

@@ -75,6 +75,8 @@ pub struct RecordBlock {
     pub text: Vec<u8>,
     /// The records in it, in order. Blank lines are left out.
     pub records: Vec<Record>,
+    /// How many records have been read before these.
+    pub first: u64,
     /// Where the text begins in the tape, in bytes, of a tape whose bytes are its text.
     pub offset: u64,
     /// Rows of a sheet that it does not show: how many, and the line of the first.
@@ -86,6 +88,7 @@ impl RecordBlock {
     pub fn clear(&mut self) {
         self.text.clear();
         self.records.clear();
+        self.first = 0;
         self.offset = 0;
         self.hidden = None;
     }
