@@ -126,6 +126,8 @@ pub enum MalformedReason {
     UnclosedQuote,
     /// The line is longer than any record may be.
     TooLong,
+    /// A quoted field takes along a line that reads as a loan of its own: a quotation mark may stand where none belongs.
+    RowsInside,
 }
 
 impl fmt::Display for MalformedReason {
@@ -137,6 +139,7 @@ impl fmt::Display for MalformedReason {
             }
             Self::StrayQuote => f.write_str("text follows a closing quotation mark"),
             Self::UnclosedQuote => f.write_str("a quotation mark opens a field that is never closed"),
+            Self::RowsInside => f.write_str("a quotation mark takes along rows below, which look like loans of their own"),
             Self::TooLong => f.write_str("the row is longer than a row may be"),
         }
     }

@@ -233,3 +233,20 @@ fn a_folder_is_run_as_its_profile_says_unless_another_is_named() {
     // Whoever names a text means it.
     assert_eq!(desk.command(&["run", "in/notes.txt", "--profile", "other.toml", "--dry-run"]).code, 1);
 }
+
+#[test]
+fn a_profile_that_does_not_fit_a_tape_is_told_before_what_the_tape_lacks() {
+    let desk = Desk::new();
+    desk.write("t.csv", "Loan,Amount,Rate,LTV,DTI,Score,Property Type\nA-1,250000,6.5,80,35,720,SFR\n");
+    desk.write("absent.toml", "[columns]\nloan_amount = \"Current UPB\"\n");
+    let said = desk.command(&["run", "t.csv", "--profile", "absent.toml", "--dry-run"]);
+    assert!(said.code == 1 && said.err.contains("loan_amount is to be read from a column \"Current UPB\""), "{}", said.err);
+    let places = ["seller_loan_number", "loan_amount", "note_rate", "ltv_ratio", "dti_ratio", "credit_score", "property_type"];
+    let places: String = (1..).zip(places).map(|(at, field)| format!("{field} = {at}\n")).collect();
+    desk.write("none.toml", format!("[file]\nheader = \"none\"\ndelimiter = \",\"\n[columns]\n{places}"));
+    for command in ["run", "inspect"] {
+        let said = desk.command(&[command, "t.csv", "--profile", "none.toml"]);
+        let text = said.err + &said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains("Line 1 is a header, and the profile says that the tape has none"), "{command}: {text}");
+    }
+}

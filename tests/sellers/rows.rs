@@ -95,6 +95,7 @@ fn a_row_of_units_below_the_header_is_no_loan() {
         "text,$,%,%,%,number,text,text,text,$,$",
         ",($),(%),(%),(%),,,,,USD,USD",
         "varchar,decimal,decimal,decimal,decimal,int,char,char,char,decimal,decimal",
+        "char(10),\"decimal(14,2)\",decimal(9),(%),[%],int(3),varchar(20),char (1),char(1),decimal,\"decimal(14, 2)\"",
     ] {
         let finished = read(tape(&[units.to_owned(), good("A"), good("B")]), 3);
         assert_eq!(bought(&finished), ["A", "B"], "{units}");

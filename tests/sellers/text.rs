@@ -95,3 +95,24 @@ fn utf16_without_a_mark_is_known_by_its_zeros() {
         assert_eq!(bought(&read(bytes, 2)), ["A", "B"]);
     }
 }
+
+#[test]
+fn a_quotation_mark_that_takes_loans_along_buys_nothing_of_them() {
+    let header = format!("{HEADER},Notes");
+    let noted = |number: &str, note: &str| format!("{},{note}", good(number));
+    for end in ["\n", "\r\n", "\r"] {
+        for swallowed in [1, 3] {
+            let inside: Vec<String> = (0..swallowed).map(|at| noted(&format!("S{at}"), "x")).collect();
+            let rows = [noted("A", "\"12 x 20"), inside.join(end), noted("B", "5\""), noted("C", "x")];
+            let finished = read(format!("{header}{end}{}{end}", rows.join(end)), 2);
+            assert_eq!(bought(&finished), ["C"], "{end:?} {swallowed}");
+            let exception = &exceptions(&finished)[0];
+            assert_eq!(told(exception, "line exception_type"), "2 | malformed_row");
+            assert!(exception["message"].contains("takes along rows below"), "{exception:?}");
+        }
+    }
+    // Lines that are no loans are what a note says.
+    let note = "\"paid 3 times,\nonce late\nL9,100,see file\"";
+    let finished = read(format!("{header}\n{}\n{}\n", noted("A", note), noted("B", "x")), 2);
+    assert_eq!(bought(&finished), ["A", "B"]);
+}

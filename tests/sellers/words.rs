@@ -124,3 +124,35 @@ fn states_are_stored_as_codes() {
     assert_eq!(column(&facts(&finished), "property_state"), states.map(|(_, code)| code));
     assert_eq!((bought(&finished).len(), notices(&finished)), (7, vec!["values_not_read 1".to_owned()]));
 }
+
+#[test]
+fn units_that_are_five_or_more_make_no_house_of_one_family() {
+    for (cell, expected) in [
+        ("5+", "5+_unit"),
+        ("5 +", "5+_unit"),
+        ("5 or more", "5+_unit"),
+        ("12", "5+_unit"),
+        ("4", "bought"),
+        ("1", "bought"),
+        ("2+", "bought"),
+    ] {
+        let text = format!("{HEADER},Number of Units\n{},{cell}\n{},1\n", good("A"), good("B"));
+        let finished = read(text, 2);
+        let fate = if expected == "bought" { vec!["A", "B"] } else { vec!["B"] };
+        assert_eq!(bought(&finished), fate, "{cell}");
+        if expected != "bought" {
+            let message = &exceptions(&finished)[0]["message"];
+            assert!(message.contains(&format!("with {cell} units")), "{message}");
+        }
+    }
+}
+
+#[test]
+fn a_date_where_a_word_belongs_is_told_as_what_a_spreadsheet_made() {
+    for cell in ["2-Apr", "4-Feb", "Apr-02", "2024-02-04"] {
+        let finished = read(tape(&[good("A").replace("sfr", cell), good("B")]), 2);
+        assert_eq!(bought(&finished), ["B"], "{cell}");
+        let message = &exceptions(&finished)[0]["message"];
+        assert!(message.contains(&format!("\"{cell}\", a date that a spreadsheet made of what was typed")), "{message}");
+    }
+}

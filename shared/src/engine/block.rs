@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
+use memchr::memchr2;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
         notices::{BlockNotices, NoticeCode},
         number::{self, parse_number, read_cell},
         options::TapeOptions,
-        records::{RecordBlock, shape_of, split_fields, unwrap_line},
+        records::{RecordBlock, Shape, shape_of, split_fields, unwrap_line},
         rows::{RowLayout, RowRules},
         translation::Translation,
         units::ColumnUnit,
@@ -109,12 +110,25 @@ impl<'t> RowReader<'t> {
 
     /// Why the run cannot go on when another header stands below the first.
     pub fn second_header(&self, line: u64, row: &str) -> RunError {
-        let message = format!(
-            "Line {line} is another header, below that on line {}: `{}`. Send the tables below them as tapes of their own.",
-            self.header.line,
-            shortened(row.trim(), SHOWN_CHARACTERS)
-        );
-        RunError::ingest(RunErrorCode::SecondHeader, self.name, Some(line), message)
+        second_header(self.name, self.header.line, line, row)
+    }
+
+    /// Whether a record of several lines holds one that reads as a loan of its own. Its text ends with its last line.
+    pub fn holds_rows(&self, record: &str) -> bool {
+        // The lines in a workbook's cell were typed there.
+        if self.layout.any_width || memchr2(b'\n', b'\r', record.as_bytes()).is_none() {
+            return false;
+        }
+        let mut fields = Vec::new();
+        record.split(['\n', '\r']).skip(1).any(|line| {
+            fields.clear();
+            let shape = shape_of(line, self.delimiter);
+            if !matches!(shape, Shape::Malformed(_)) {
+                split_fields(line, shape, self.delimiter, &mut fields);
+            }
+            let cell = |at: usize| fields.get(at).map_or("", |cell: &Cow<'_, str>| cell.as_ref());
+            fields.len() == self.width && self.rules.is_plainly_a_loan(cell)
+        })
     }
 
     /// Reads the rows of one of so many tapes: messages name the tape where there are several.
@@ -133,6 +147,21 @@ impl<'t> RowReader<'t> {
     fn told_name(&self) -> Option<&'t str> {
         self.names_tape.then_some(self.name)
     }
+}
+
+/// Why a run cannot go on when another header stands below that of a tape, or the tape has one although it is said to have none.
+pub fn second_header(source_file: &str, header_line: u64, line: u64, row: &str) -> RunError {
+    let row = shortened(row.trim(), SHOWN_CHARACTERS);
+    let message = match header_line {
+        0 => format!(
+            "Line {line} is a header, and the profile says that the tape has none: `{row}`. Take header = \"none\" out of the profile, and \
+             name the columns by their headers."
+        ),
+        first => format!(
+            "Line {line} is another header, below that on line {first}: `{row}`. Send the tables below them as tapes of their own."
+        ),
+    };
+    RunError::ingest(RunErrorCode::SecondHeader, source_file, Some(line), message)
 }
 
 /// What judging a block gives.
@@ -420,7 +449,10 @@ impl QuickRead {
 fn read_units<'c>(loan: &mut Loan<'c>, cells: &Cells<'c>, reader: &RowReader<'_>, notices: &mut BlockNotices) {
     const PROPERTY_TYPE: usize = 0;
     let Some(written) = reader.number_of_units.and_then(|at| cells.get(at)) else { return };
-    let Ok(Some(number)) = parse_number(&content(written), Unit::Count) else { return };
+    let units = content(written);
+    // `5+` and `5 or more` are more units than any house has, too.
+    let or_more = ["+", " or more", " and more"].iter().find_map(|end| units.strip_suffix(end));
+    let Ok(Some(number)) = parse_number(or_more.unwrap_or(&units).trim(), Unit::Count) else { return };
     let WordCell::Known(code) = loan.words[PROPERTY_TYPE] else { return };
     let word = canonical_word(PROPERTY_TYPE, code);
     if !matches!(word, "sfr" | "2-4_unit") {
@@ -431,7 +463,7 @@ fn read_units<'c>(loan: &mut Loan<'c>, cells: &Cells<'c>, reader: &RowReader<'_>
         |least: i64, most: i64| number.value >= Decimal::from_integer(least) && number.value <= Decimal::from_integer(most);
     if within(5, i64::MAX) {
         loan.words[PROPERTY_TYPE] = WordCell::ManyUnits { written: shown(), units: trimmed(written) };
-    } else if word == "sfr" && within(2, 4) {
+    } else if or_more.is_none() && word == "sfr" && within(2, 4) {
         let Some(code) = Aliases::built_in().vocabularies()[PROPERTY_TYPE].code("2-4_unit") else { return };
         loan.words[PROPERTY_TYPE] = WordCell::Known(code);
     } else {

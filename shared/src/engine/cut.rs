@@ -107,6 +107,7 @@ impl CutBlock {
                 Shape::Malformed(reason) => self.push(&found, Content::Malformed(reason), None),
                 _ if reader.layout.unwraps && self.cut_wrapped(&found) => {}
                 Shape::Plain => self.cut_plain(&found, text),
+                _ if reader.holds_rows(raw) => self.push(&found, Content::Malformed(MalformedReason::RowsInside), None),
                 _ => {
                     let mut fields = Vec::with_capacity(reader.width);
                     split_fields(raw, record.shape, reader.delimiter, &mut fields);

@@ -1,6 +1,6 @@
 //! Which rows of a tape give way to a row of a later period of the same loan, for tapes with a row for every loan and period.
 //!
-//! Found out in a pass of its own over the whole tape, before any row is judged: at most 40 bytes a loan, which are given back
+//! Found out in a pass of its own over the whole tape, before any row is judged: at most 42 bytes a loan, which are given back
 //! before the rows are read again, and one bit a row, which stays.
 
 use std::collections::HashMap;
@@ -111,6 +111,9 @@ pub fn superseded(tape: &Tape<'_>, reader: &RowReader<'_>, block_bytes: usize) -
     Ok(latest.superseded)
 }
 
+/// How many loans there is room for at first.
+const FIRST_ROWS: usize = 1_024;
+
 /// The latest period of every loan so far.
 struct Latest {
     hasher: NumberHasher,
@@ -138,6 +141,10 @@ impl Latest {
         // There are no more loans than rows.
         let next = self.rows.len() as u32;
         let Some(loan) = self.numbers.first_use(self.hasher.key(number), next) else {
+            if self.rows.len() == self.rows.capacity() {
+                // A quarter more, not twice as many: the old rows are there until the new ones are.
+                self.rows.reserve_exact((self.rows.len() / 4).max(FIRST_ROWS));
+            }
             self.rows.push((period, record));
             return;
         };
@@ -172,5 +179,17 @@ mod tests {
         }
         let superseded: Vec<usize> = (0..80).filter(|record| latest.superseded.contains(*record as u64)).collect();
         assert_eq!(superseded, [0, 2, 3, 4, 8]);
+    }
+
+    #[test]
+    fn a_loan_takes_at_most_18_bytes_more() {
+        let mut latest = Latest::new();
+        for loan in 0..1_000_000_u32 {
+            let before = latest.rows.capacity();
+            latest.add(&loan.to_string(), date(2026, 1, 1), loan);
+            let after = latest.rows.capacity();
+            let bytes = (after + if after > before { before } else { 0 }) * size_of::<(Date, u32)>();
+            assert!(bytes <= 18 * (loan as usize).max(4 * FIRST_ROWS), "{bytes} bytes for {loan} loans");
+        }
     }
 }

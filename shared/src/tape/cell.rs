@@ -130,8 +130,17 @@ pub fn is_whole_with_point(content: &str) -> bool {
     !whole.is_empty() && whole.bytes().all(|b| b.is_ascii_digit()) && !zeros.is_empty() && zeros.bytes().all(|b| b == b'0')
 }
 
-/// Whether the content of a cell is a date as a workbook's cell of a date reads.
+/// Whether the content of a cell is a date as a spreadsheet makes one of what was typed: as a workbook's cell of a date reads, or as
+/// a spreadsheet writes it into a CSV file (`2-Apr` where somebody typed `2-4`).
 pub fn is_date_cell(content: &str) -> bool {
+    const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    if let Some((first, second)) = content.split_once('-') {
+        let is_month = |text: &str| MONTHS.iter().any(|month| text.eq_ignore_ascii_case(month));
+        let is_day = |text: &str| matches!(text.len(), 1 | 2) && text.bytes().all(|b| b.is_ascii_digit());
+        if (is_day(first) && is_month(second)) || (is_month(first) && is_day(second)) {
+            return true;
+        }
+    }
     let bytes = content.as_bytes();
     let digits = |from: usize, to: usize| bytes.get(from..to).is_some_and(|part| part.iter().all(u8::is_ascii_digit));
     digits(0, 4)
@@ -243,7 +252,12 @@ mod tests {
             ("2024-02-04", true),
             ("2024-02-04 12:00:00", true),
             ("2024-02-04T00:00", true),
+            ("2-Apr", true),
+            ("04-feb", true),
+            ("Apr-2", true),
             ("2-4", false),
+            ("2-unit", false),
+            ("123-Apr", false),
             ("2024-2-4", false),
             ("2024-02-041", false),
         ] {

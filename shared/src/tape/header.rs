@@ -265,6 +265,8 @@ struct Candidate {
     /// How many canonical fields it names.
     named: usize,
     missing: Vec<Field>,
+    /// Why the columns that the options name do not fit it.
+    misfit: Option<String>,
     /// Its cells, as they are shown.
     cells: Vec<String>,
 }
@@ -298,7 +300,7 @@ impl HeaderSearch {
         }
         let (named, cells) = (meanings.named(), shown_cells(row));
         if self.best.as_ref().is_none_or(|best| named > best.named) {
-            self.best = Some(Candidate { line, named, missing, cells: cells.clone() });
+            self.best = Some(Candidate { line, named, missing, misfit: meanings.misfit, cells: cells.clone() });
         }
         if let Some((above, upper)) = self.above.take()
             && self.joined.is_none()
@@ -337,7 +339,7 @@ impl HeaderSearch {
         if missing.is_empty() {
             return tape.header(&borrowed(&cells), line, &meanings).map(Some);
         }
-        self.best = Some(Candidate { line, named: meanings.named(), missing, cells });
+        self.best = Some(Candidate { line, named: meanings.named(), missing, misfit: meanings.misfit, cells });
         Ok(None)
     }
 
@@ -373,6 +375,9 @@ impl HeaderSearch {
     pub fn failure(self, source_file: &str) -> RunError {
         match self.best {
             // One recognized word is as likely to be a coincidence in a title as a header.
+            Some(Candidate { misfit: Some(message), line, named: 2.., .. }) => {
+                RunError::ingest(RunErrorCode::ProfileHeaderAbsent, source_file, Some(line), message)
+            }
             Some(best) if best.named >= 2 => {
                 let names: Vec<&str> = best.missing.iter().map(|field| field.name()).collect();
                 let (noun, verb) = if names.len() == 1 { ("column", "is") } else { ("columns", "are") };

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     api::objects::{ColumnObject, MappingObject, NoticeObject, RunErrorObject},
+    engine::block::second_header,
     error::{RunError, RunErrorCode, shortened},
     loan::{Field, FieldKind, NumberCell, Reading, Unit},
 };
@@ -235,13 +236,13 @@ impl<'t, 's> Looker<'t, 's> {
             let text = block_text(&block, source)?;
             for record in &block.records {
                 let layout = self.tape.rows();
-                let mut second_header = false;
+                let mut is_second_header = false;
                 with_fields(text, record, self.tape.delimiter(), layout.unwraps, |cells| {
-                    second_header = self.row(cells, record.line, record.ended);
+                    is_second_header = self.row(cells, record.line, record.ended);
                 });
-                if second_header {
-                    let message = format!("Line {} is another header. Send the tables as tapes of their own.", record.line);
-                    return Err(RunError::ingest(RunErrorCode::SecondHeader, source.name(), Some(record.line), message));
+                if is_second_header {
+                    let row = &text[record.start as usize..record.end as usize];
+                    return Err(second_header(source.name(), self.tape.header().line, record.line, row));
                 }
                 if self.rows >= ROWS {
                     break;

@@ -35,7 +35,7 @@ pub struct Meanings {
     /// For each column, whether the options have it only kept.
     ignored: Vec<bool>,
     /// Why the options do not fit the row: a column that it lacks, or has twice.
-    misfit: Option<String>,
+    pub misfit: Option<String>,
 }
 
 impl Meanings {

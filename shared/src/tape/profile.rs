@@ -16,8 +16,9 @@ use crate::{
 
 use super::{
     aliases::{Aliases, fold_header},
+    number::parse_number,
     options::{ColumnPlace, FieldColumn, HeaderPlace, LatestRows, NumberStyle, Origin, TapeOptions},
-    standard::DateOrder,
+    standard::{DateOrder, parse_date},
     text::{Encoding, Fingerprint},
     units::ColumnUnit,
 };
@@ -374,7 +375,25 @@ impl ProfileReader<'_> {
             DeValue::Float(float) => Some(float.as_str().to_owned()),
             _ => self.text(value, field.name()),
         };
-        self.options.constants.extend(text.map(|text| (field, text)));
+        let Some(text) = text else { return };
+        let (unit, kind) = (field.info().unit, field.info().kind);
+        let is_value = match unit {
+            Unit::Money | Unit::Percent | Unit::Ratio | Unit::Count | Unit::Months => {
+                matches!(parse_number(&text, unit), Ok(Some(_)))
+            }
+            // In which order the tape writes dates may stand further below.
+            Unit::Date => DATE_ORDERS.iter().any(|(_, order)| parse_date(&text, *order).is_some()),
+            // A rule set may know words of its own for the fields that it judges.
+            Unit::Word | Unit::Text => {
+                let words = Aliases::built_in().vocabulary(field);
+                !matches!(kind, FieldKind::Standard(_)) || words.is_none_or(|words| words.code(&text).is_some())
+            }
+        };
+        if is_value {
+            self.options.constants.push((field, text));
+        } else {
+            self.mistake(value.span(), format!("`{field}` cannot be \"{text}\" for all loans: {}", wanted_of(unit)));
+        }
     }
 
     fn ignore(&mut self, key: &Key<'_>, value: &Value<'_>) {
@@ -456,6 +475,15 @@ impl ProfileReader<'_> {
     }
 }
 
+/// What a value of a unit is, for a mistake.
+fn wanted_of(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Money | Unit::Percent | Unit::Ratio | Unit::Count | Unit::Months => "it must be a number",
+        Unit::Date => "it must be a date such as 2026-01-31",
+        Unit::Word | Unit::Text => "it must be one of the field's words",
+    }
+}
+
 /// Where a key of a section stands.
 fn span_of_key(table: &Spanned<DeTable<'_>>, section: &str, name: &str) -> Range<usize> {
     let Some(DeValue::Table(entries)) = table.get_ref().get(section).map(Spanned::get_ref) else { return 0..0 };
@@ -505,11 +533,12 @@ mod tests {
     fn all_mistakes_are_told_at_once_with_their_lines() {
         let toml = "nme = \"x\"\n[file]\nheader = \"nowhere\"\ndelimiter = \"ab\"\n[columns]\nlone_amount = \"UPB\"\nltv_ratio = \"LTV\"\n\
                     cltv_ratio = \"ltv\"\nloan_amount = { header = \"UPB\", unit = \"fraction\" }\ncredit_score = { times = 0, position = 0 }\n\
-                    [constants]\nseller_loan_number = \"7\"\nltv_ratio = 80\n[rows]\ndrop = 1\n\
+                    [constants]\nseller_loan_number = \"7\"\nltv_ratio = 80\npurchase_price = \"much\"\n\
+                    maturity_date = \"soon\"\ndocumentation_type = \"handshake\"\noccupancy_status = \"a word of a rule set\"\n[rows]\ndrop = 1\n\
                     keep = { column = \"P\", is = \"first\", by = \"upb\", date = \"YDM\" }\n";
         let ProfileMistakes(mistakes) = Profile::parse(toml, "file").unwrap_err();
         let lines: Vec<usize> = mistakes.iter().map(|mistake| mistake.line).collect();
-        assert_eq!(lines, [1, 3, 4, 6, 8, 9, 10, 10, 10, 12, 13, 15, 16, 16, 16], "{mistakes:?}");
+        assert_eq!(lines, [1, 3, 4, 6, 8, 9, 10, 10, 10, 12, 13, 14, 15, 16, 19, 20, 20, 20], "{mistakes:?}");
         assert!(mistakes[0].message.starts_with("unknown key `nme`; known are name, version"), "{mistakes:?}");
         let ProfileMistakes(broken) = Profile::parse("a = 1\nb = \n", "file").unwrap_err();
         assert_eq!((broken.len(), broken[0].line), (1, 2));

@@ -313,7 +313,16 @@ pub fn is_unit_row(cells: &[Cow<'_, str>]) -> bool {
         "mm/dd/yyyy",
         "yyyymm",
     ];
-    let strip = |cell: &str| cell.trim_matches(['(', ')', '[', ']', ' ']).to_lowercase();
+    let strip = |cell: &str| {
+        let cell = cell.trim_matches(['[', ']', ' ']).to_lowercase();
+        // A type may say how long its values are: `char(10)`, `decimal(14,2)`.
+        let length = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit() || matches!(b, b',' | b' '));
+        let cell = match cell.strip_suffix(')').and_then(|cell| cell.split_once('(')) {
+            Some((kind, rest)) if !kind.is_empty() && length(rest) => kind.trim().to_owned(),
+            _ => cell,
+        };
+        cell.trim_matches(['(', ')', ' ']).to_owned()
+    };
     let mut filled = cells.iter().map(|cell| content(cell)).filter(|cell| !cell.is_empty()).peekable();
     filled.peek().is_some() && filled.all(|cell| UNITS.contains(&strip(&cell).as_str()))
 }
