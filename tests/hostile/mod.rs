@@ -12,6 +12,51 @@ pub mod workbook_formats;
 #[cfg(test)]
 mod corpus;
 
+use shared::{
+    error::RunError,
+    tape::{
+        draft::draft_profile,
+        inspect::{Inspection, inspect},
+        options::TapeOptions,
+        profile::{Profile, ProfileMistakes},
+        source::MemorySource,
+    },
+};
+
+/// What parts a profile from the tape behind it in an input.
+const PROFILE_END: &[u8] = b"\n%%\n";
+
+/// The tape of an input, and how it is read: as the profile in front of it says, where there is one without mistakes.
+fn profiled(input: &[u8]) -> (TapeOptions, &[u8]) {
+    let Some(at) = input.windows(PROFILE_END.len()).position(|window| window == PROFILE_END) else {
+        return (TapeOptions::default(), input);
+    };
+    let (profile, tape) = (String::from_utf8_lossy(&input[..at]), &input[at + PROFILE_END.len()..]);
+    match Profile::parse(&profile, "profile") {
+        Ok(Profile { options, .. }) => (options, tape),
+        Err(ProfileMistakes(mistakes)) => {
+            let lines = 1..=profile.matches('\n').count() + 1;
+            assert!(!mistakes.is_empty());
+            assert!(mistakes.iter().all(|mistake| lines.contains(&mistake.line) && !mistake.message.is_empty()), "{mistakes:?}");
+            (TapeOptions::default(), tape)
+        }
+    }
+}
+
+/// That a tape can be looked at, and that a draft of how it was read reads it alike.
+fn check_inspection(name: &str, tape: &[u8], options: &TapeOptions) {
+    let look = |options: &TapeOptions| inspect(&MemorySource::new(name, tape), options);
+    let fields = |inspection: &Result<Inspection, RunError>| {
+        let columns = inspection.as_ref().map(|found| found.columns.iter().map(|of| (of.column.field, of.column.unit)).collect());
+        columns.unwrap_or_else(|_| Vec::new())
+    };
+    let inspected = look(options);
+    let Ok(inspection @ Inspection { error: None, .. }) = &inspected else { return };
+    let draft = draft_profile(inspection, options, "draft");
+    let read = Profile::parse(&draft, "draft").unwrap_or_else(|mistakes| panic!("{mistakes}\n{draft}"));
+    assert_eq!(fields(&look(&read.options)), fields(&inspected), "{draft}");
+}
+
 /// A number that any change of the bytes changes: what a check may choose, it chooses by this.
 fn choice(bytes: &[u8]) -> usize {
     bytes.iter().fold(0x811c_9dc5_usize, |hash, byte| (hash ^ usize::from(*byte)).wrapping_mul(0x0100_0193) & 0xffff_ffff)

@@ -2,11 +2,11 @@
 
 use std::io::{Cursor, Write as _};
 
-use shared::engine::Tuning;
+use shared::{engine::Tuning, tape::options::ALL_SHEETS};
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 use super::{
-    choice,
+    check_inspection, choice, profiled,
     tape_csv::{assert_adds_up, assert_is_explained, comparable, run_with},
     workbook_formats,
 };
@@ -49,16 +49,20 @@ const PARTS: [(&str, &str); 7] = [
 /// That a workbook holds what every workbook holds. An input that does not begin as a ZIP or OLE file does, is the parts of one:
 /// they are packed with the checksums that a fuzzer would never hit upon.
 pub fn check(input: &[u8]) {
-    let packed = workbook(input);
+    let (options, parts) = profiled(input);
+    let packed = workbook(parts);
     let tapes = [("tape.xlsx", packed.as_slice())];
     let seed = choice(input);
-    let whole = run_with(&tapes, Tuning { threads: 1, block_bytes: 1 << 20 });
+    let whole = run_with(&tapes, &options, Tuning { threads: 1, block_bytes: 1 << 20 });
     match &whole {
         Ok((outcome, files)) => assert_adds_up(outcome, files),
         Err(error) => assert_is_explained(error),
     }
     let tuning = Tuning { threads: 1 + seed % 3, block_bytes: 1 + (seed >> 4) % 3_000 };
-    assert!(comparable(run_with(&tapes, tuning)) == comparable(whole), "{tuning:?} changes what comes out");
+    if options.sheet.as_deref() != Some(ALL_SHEETS) {
+        check_inspection("tape.xlsx", &packed, &options);
+    }
+    assert!(comparable(run_with(&tapes, &options, tuning)) == comparable(whole), "{tuning:?} changes what comes out");
 }
 
 /// The workbook that an input stands for.

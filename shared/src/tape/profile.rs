@@ -223,16 +223,10 @@ impl ProfileReader<'_> {
     fn file(&mut self, key: &Key<'_>, value: &Value<'_>) {
         match key.get_ref().as_ref() {
             "header" => self.header(value),
-            "delimiter" => {
-                let text = self.text(value, "delimiter");
-                match text.as_deref().map(str::as_bytes) {
-                    Some([delimiter]) if !delimiter.is_ascii_alphanumeric() && !b"\"\r\n.".contains(delimiter) => {
-                        self.options.delimiter = Some(*delimiter);
-                    }
-                    Some(_) => self.mistake(value.span(), "`delimiter` must be one character such as \"|\"".to_owned()),
-                    None => {}
-                }
-            }
+            "delimiter" => match value.get_ref() {
+                DeValue::String(text) if is_delimiter(text) => self.options.delimiter = text.bytes().next(),
+                _ => self.mistake(value.span(), "`delimiter` must be one character in quotation marks, such as \"|\"".to_owned()),
+            },
             "encoding" => self.options.encoding = self.one_of(value, "encoding", &ENCODINGS),
             "date" => self.options.dates = self.one_of(value, "date", &DATE_ORDERS),
             "decimal" => {
@@ -473,6 +467,11 @@ impl ProfileReader<'_> {
             }
         }
     }
+}
+
+/// Whether a text may part fields: one character that stands in no name and no number.
+fn is_delimiter(text: &str) -> bool {
+    matches!(text.as_bytes(), [byte] if !byte.is_ascii_alphanumeric() && !b"\"\r\n.".contains(byte))
 }
 
 /// What a value of a unit is, for a mistake.
