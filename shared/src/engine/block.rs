@@ -136,13 +136,6 @@ impl<'t> RowReader<'t> {
         Self { names_tape: tapes > 1, ..self }
     }
 
-    /// The cells of a row as a profile says they are read; `None` when they are read as they are.
-    #[inline]
-    fn translated<'c>(&self, cells: &Cells<'c>) -> Option<Vec<Cow<'c, str>>> {
-        let translation = self.translation.as_ref().filter(|_| !matches!(cells, Cells::None))?;
-        Some(translation.apply((0..cells.len()).map(|at| cells.get(at).unwrap_or(""))))
-    }
-
     /// The name of the tape, where messages give it.
     fn told_name(&self) -> Option<&'t str> {
         self.names_tape.then_some(self.name)
@@ -226,23 +219,32 @@ pub fn judge_block(
         let raw = &text[record.start as usize..record.end as usize];
         let first_use = repeats.next_if(|(row, _)| *row as usize == at).map(|(_, first_use)| first_use);
         let line = if matches!(row.content, Content::Wrapped) { unwrap_line(raw) } else { None };
+        let translated;
         let mut fields = Vec::new();
+        // Made once and not changed: the loop keeps the cells of a plain row in registers.
         let cells = match row.content {
             Content::Malformed(_) => Cells::None,
-            Content::Plain(plain) => Cells::Plain { text, spans: cut.spans(plain) },
-            Content::Quoted | Content::Wrapped => {
+            Content::Plain(plain) if reader.translation.is_none() => Cells::Plain { text, spans: cut.spans(plain) },
+            Content::Plain(_) | Content::Quoted | Content::Wrapped => {
                 let (record, shape) =
                     line.as_deref().map_or((raw, record.shape), |line| (line, shape_of(line, reader.delimiter)));
                 fields.reserve(reader.width);
                 split_fields(record, shape, reader.delimiter, &mut fields);
-                Cells::Split(&fields)
+                match &reader.translation {
+                    None => Cells::Split(&fields),
+                    Some(translation) => {
+                        if terms.store_facts {
+                            push_kept(&mut judged.facts, &Cells::Split(&fields), reader, &mut kept);
+                        }
+                        translated = translation.apply(fields.iter().map(|cell| cell.as_ref()));
+                        Cells::Split(&translated)
+                    }
+                }
             }
         };
-        if terms.store_facts {
+        if terms.store_facts && reader.translation.is_none() {
             push_kept(&mut judged.facts, &cells, reader, &mut kept);
         }
-        let translated = reader.translated(&cells);
-        let cells = translated.as_deref().map_or(cells, Cells::Split);
         reader.standard.read(&cells, record.line, memos, &mut judged, terms.store_facts);
         let read = QuickRead::new(&cells, reader, memos);
         if first_use.is_none()

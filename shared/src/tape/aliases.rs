@@ -329,6 +329,14 @@ mod tests {
     }
 
     #[test]
+    fn no_name_of_the_loan_number_ends_as_loan_numbers_do() {
+        let of_number = |claims: &Vec<Claim>| claims.iter().any(|claim| claim.field == Field::SellerLoanNumber);
+        let mut names = Aliases::built_in().headers.iter().filter(|(_, claims)| of_number(claims)).map(|(name, _)| name);
+        assert!(names.clone().count() > 20);
+        assert_eq!(names.find(|name| name.ends_with(|c: char| c.is_ascii_digit())), None);
+    }
+
+    #[test]
     fn headers_match_in_any_case_and_folding() {
         let aliases = Aliases::built_in();
         for (header, field) in [

@@ -117,6 +117,10 @@ pub fn says_nothing(cell: &str) -> bool {
 
 /// Whether the content of a cell is a number as a spreadsheet writes it when it has cut its digits: `1.00234E+11`.
 pub fn has_cut_digits(content: &str) -> bool {
+    // As few loan numbers begin and end.
+    if !matches!(content.as_bytes(), [b'0'..=b'9', .., b'0'..=b'9']) {
+        return false;
+    }
     let Some((mantissa, exponent)) = content.split_once(['E', 'e']) else { return false };
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));

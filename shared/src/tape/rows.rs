@@ -28,6 +28,9 @@ pub struct RowLayout {
     pub any_width: bool,
 }
 
+/// How many columns a record names that is a header.
+const NAMES_OF_A_HEADER: usize = 3;
+
 /// What nearly all loan numbers are made of.
 const PLAIN: [bool; 256] = {
     let (mut plain, mut byte) = ([false; 256], 0);
@@ -91,8 +94,8 @@ impl RowRules {
         }
     }
 
-    /// Whether a row of as many cells as the header is a loan, seen at a glance. Of nearly all loans the number ends in a digit and
-    /// the amount begins with one: nothing else that a tape has for a row does.
+    /// Whether a row of as many cells as the header is a loan, seen at a glance. Of nearly all loans the loan number ends in a digit
+    /// and the amount, or else another number, begins with one: nothing else that a tape has for a row does.
     #[inline]
     pub fn is_plainly_a_loan<'c>(&self, cell: impl Fn(usize) -> &'c str) -> bool {
         let (Some(number), Some(amount)) = (self.loan_number, self.loan_amount) else { return false };
@@ -102,8 +105,9 @@ impl RowRules {
             first.is_ascii_alphanumeric() & last.is_ascii_digit() & all_plain
         };
         let mark = |text: &str| matches!(text.as_bytes().first(), Some(b'h' | b'H' | b't' | b'T' | b'e' | b'E'));
+        let begins_as_a_number = |at: usize| matches!(cell(at).as_bytes().first(), Some(b'0'..=b'9' | b'$'));
         plain_number(cell(number))
-            && matches!(cell(amount).as_bytes().first(), Some(b'0'..=b'9' | b'$'))
+            && (begins_as_a_number(amount) || self.numbers.iter().any(|(_, at)| begins_as_a_number(*at)))
             && (number == 0 || !mark(cell(0)))
     }
 
@@ -167,18 +171,26 @@ impl RowRules {
     /// Whether a record names columns, as only a header does.
     fn names_columns(&self, cells: &[Cow<'_, str>]) -> bool {
         let meaning = |cell: &str| Aliases::built_in().claims(cell).first().map(|claim| claim.field);
-        let number = self.loan_number.and_then(|at| cells.get(at));
+        let number = self.loan_number.and_then(|at| cells.get(at)).filter(|cell| !ends_in_a_digit(cell));
         if number.is_some_and(|cell| meaning(cell) == Some(Field::SellerLoanNumber)) {
             return true;
         }
-        let named = cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()).filter_map(|(at, cell)| {
+        let words_of = |at: usize| Aliases::built_in().vocabulary(self.fields.get(at).copied().flatten()?);
+        // At a glance: names have letters, and are no word of their column. Looking a name up is dear.
+        let may_be_a_name = |at: usize, cell: &str| {
+            cell.chars().any(char::is_alphabetic) && words_of(at).is_none_or(|words| words.exact_code(cell).is_none())
+        };
+        let names = cells.iter().enumerate().filter(|(at, cell)| may_be_a_name(*at, cell));
+        if names.clone().nth(NAMES_OF_A_HEADER - 1).is_none() {
+            return false;
+        }
+        let named = names.filter_map(|(at, cell)| {
             let field = meaning(cell)?;
-            let own = self.fields.get(at).copied().flatten();
-            let word = own.and_then(|own| Aliases::built_in().vocabulary(own)).and_then(|words| words.code(cell));
+            let word = words_of(at).and_then(|words| words.code(cell));
             // `ID` is a state as well.
             (word.is_none() && fold_header(cell) != "id").then_some(field)
         });
-        named.collect::<HashSet<_>>().len() >= 3
+        named.collect::<HashSet<_>>().len() >= NAMES_OF_A_HEADER
     }
 
     /// Whether a record that names no columns is no loan either.
@@ -218,6 +230,11 @@ impl RowRules {
     }
 }
 
+/// As nearly all loan numbers do, and no name of their column.
+fn ends_in_a_digit(cell: &str) -> bool {
+    cell.as_bytes().last().is_some_and(u8::is_ascii_digit)
+}
+
 /// No cell that says what its row is, is longer, in bytes.
 const LONGEST_MARK: usize = 200;
 /// Words for a line that sums up others, which may stand behind a name, before a colon, or before how many loans there are.
@@ -226,9 +243,20 @@ const TOTALS: [&str; 10] =
 /// Words for such a line that stand alone or before a colon.
 const STATISTICS: [&str; 10] = ["sum", "avg", "wavg", "mean", "median", "min", "minimum", "max", "maximum", "count"];
 
+/// Whether a cell may have one of the words for a total, seen at a glance: a word in it begins as one of them.
+fn may_sum_up(cell: &str) -> bool {
+    const BEGINNINGS: [[u8; 2]; 10] = [*b"to", *b"su", *b"av", *b"wa", *b"wt", *b"we", *b"me", *b"mi", *b"ma", *b"co"];
+    let mut inside = false;
+    cell.len() <= LONGEST_MARK
+        && cell.as_bytes().windows(2).any(|pair| {
+            let begins = !std::mem::replace(&mut inside, pair[0].is_ascii_alphabetic());
+            begins && BEGINNINGS.contains(&[pair[0].to_ascii_lowercase(), pair[1].to_ascii_lowercase()])
+        })
+}
+
 /// Whether a cell says that its row sums up others.
 fn is_total(cell: &str) -> bool {
-    if cell.len() > LONGEST_MARK {
+    if !may_sum_up(cell) {
         return false;
     }
     let lower = cell.to_lowercase();
@@ -259,7 +287,7 @@ fn is_count_of_loans(text: &str) -> bool {
 
 /// Whether a cell has a word for a total among its words.
 fn names_a_total(cell: &str) -> bool {
-    if cell.len() > LONGEST_MARK {
+    if !may_sum_up(cell) {
         return false;
     }
     let word = |word: &str| matches!(word, "total" | "totals" | "subtotal" | "subtotals" | "sub-total" | "sub-totals");
@@ -530,10 +558,12 @@ mod tests {
         let numbers = ["1001", "L-7", "Total 3", "Total", "A/7", "HDR1", "x", "", "=\"7\"", " 7", "é7", "1E+11", "7.0"];
         for number in numbers {
             for amount in ["250000", "$5", "UPB", "", "-5", "0"] {
-                let line = format!("{number},{amount},6.5,80,720,SFR,1,Cook");
-                let cells = row(&line);
-                if rules.is_plainly_a_loan(|at| cells[at].as_ref()) {
-                    assert_eq!(rules.kind(&cells, 7, true), RowKind::Loan, "{line}");
+                for others in ["6.5,80,720,SFR,1,Cook", "x,y,720,SFR,,", ",,,,,Total", "Note Rate,LTV,720,FICO,1,Cook"] {
+                    let line = format!("{number},{amount},{others}");
+                    let cells = row(&line);
+                    if rules.is_plainly_a_loan(|at| cells[at].as_ref()) && !others.starts_with("Note") {
+                        assert_eq!(rules.kind(&cells, 7, true), RowKind::Loan, "{line}");
+                    }
                 }
             }
         }
@@ -559,6 +589,16 @@ mod tests {
         assert_eq!(error, RowsDoNotFit { found: 9, misfits: 3, rows: 5, line: 3 });
         survey(&[("1,2,3,4,5,6", 3)]).decide(&header, &mut layout).unwrap();
         assert!(survey(&[("1,2,3,4,5", 3)]).decide(&header, &mut layout).is_err());
+    }
+
+    #[test]
+    fn no_word_for_a_total_is_overlooked_at_a_glance() {
+        for word in TOTALS.iter().chain(&STATISTICS).flat_map(|words| words.split(' ')) {
+            for cell in [word.to_owned(), word.to_uppercase(), format!("**{word}:"), format!("2 {word}s"), format!("_{word}")] {
+                assert!(may_sum_up(&cell), "{cell}");
+            }
+        }
+        assert!(may_sum_up("avg") && !may_sum_up("SLN 92, pool A") && !may_sum_up("") && !may_sum_up("S-0001"));
     }
 
     #[test]

@@ -117,7 +117,9 @@ impl<'h> Survey<'h> {
 
     /// Looks at one more row below the header.
     pub fn observe(&mut self, cells: &[Cow<'_, str>], line: u64) {
-        let kind = self.rules.kind(cells, line, true);
+        let cell = |at: usize| cells.get(at).map_or("", |cell| cell.as_ref());
+        let is_plain = cells.len() == self.header.width() && self.begun && self.rules.is_plainly_a_loan(cell);
+        let kind = if is_plain { RowKind::Loan } else { self.rules.kind(cells, line, true) };
         if kind == RowKind::Blank {
             return;
         }
