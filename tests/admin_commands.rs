@@ -46,6 +46,10 @@ fn a_member_of_a_sales_team_needs_a_team_that_is_there() {
     let users: Value = serde_json::from_str(&done(folder.path(), &["list-users", "--format", "json"], "")).unwrap();
     assert!(users[0]["sales_team_id"].is_string());
     assert!(done(folder.path(), &["list-users"], "").contains("West"));
+    // Letters of full width are the same name, as they are where teams are made.
+    done(folder.path(), &["create-team", "Ｎｏｒｔｈ"], "");
+    let north = ["create-user", "nell", "--email", "nell@example.com", "--role", "sales_team", "--team", "north"];
+    done(folder.path(), &north, "correct horse\n");
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod files_routes;
 mod health_routes;
 mod hostile;
 mod identity;
+mod layers;
 mod live;
 mod loans;
 mod logging_in;

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 use crate::{
-    app::TestApp,
+    app::{Fault, TestApp},
     desk::Desk,
     runs::{GOOD_CELLS, HEADER},
 };
@@ -140,6 +140,27 @@ async fn a_run_whose_worker_died_is_resumed_and_given_up_after_three_tries() {
     app.claim(again.run_id).await;
     app.clock.advance(LEASE + SignedDuration::from_secs(1));
     assert_eq!(app.work().await, [Executed::Completed]);
+}
+
+#[tokio::test]
+async fn the_error_that_stopped_a_run_is_told_also_when_its_lease_cannot_be_released() {
+    let mut seen = false;
+    for spared in 0..20 {
+        let app = TestApp::new().await;
+        app.put("inputs/tape.csv", tape()).await;
+        let request = start(&app, Terms::default()).await;
+        app.bucket_outage.begin(Fault::Broken);
+        app.table_outage.begin_after(spared, Fault::Broken);
+        let executed = app.worker.execute(request.run_id).await;
+        let (of_bucket, of_table) = (app.bucket_outage.end(), app.table_outage.end());
+        if of_bucket > 0 && of_table > 0 {
+            seen = true;
+            // The bucket answers in XML, the table in JSON.
+            let told = format!("{:?}", executed.unwrap_err());
+            assert!(told.contains("<?xml"), "{spared}: {told}");
+        }
+    }
+    assert!(seen);
 }
 
 #[tokio::test]

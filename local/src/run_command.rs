@@ -16,6 +16,7 @@ use shared::{
     rules::rule_set::{RuleSet, RuleSetFile},
     run::{NewRun, Run},
     run_summary::RunSummary,
+    start_run::MAX_RULE_SET_BYTES,
     tape::{options::TapeOptions, request::ReadingRequest},
 };
 use uuid::Uuid;
@@ -34,9 +35,6 @@ use crate::{
     summary_table::{Shown, summary_table},
     tapes::{self, FoundTape},
 };
-
-/// The largest file that is read as a rule set.
-const MAX_RULE_SET_BYTES: u64 = 1024 * 1024;
 
 /// Runs the pipeline and prints the summary.
 ///

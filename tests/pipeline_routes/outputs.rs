@@ -81,8 +81,13 @@ async fn a_large_output_is_streamed_unless_a_lambda_answers() {
     let address = format!("/api/runs/{id}/notebook-outputs/purchase_tape/download");
     let streamed = app.get(&address).by(&ana).send().await;
     assert!(streamed.status == 200 && streamed.text() == large);
-    let answer = app.on_lambda().get(&address).by(&ana).send().await;
+    let on_lambda = app.on_lambda();
+    on_lambda.bucket_outage.record();
+    let answer = on_lambda.get(&address).by(&ana).send().await;
     assert_eq!(answer.status, 307);
+    // The file is not opened to be left unread.
+    let asked = on_lambda.bucket_outage.recorded().asked;
+    assert!(!asked.is_empty() && asked.iter().all(|asked| !asked.shape.starts_with("GET")), "{asked:?}");
     let fetched = app.fetch(Method::GET, answer.header("location"), &[], "").await;
     assert!(fetched.status == 200 && fetched.text() == large);
     assert_eq!(fetched.header("content-disposition"), "attachment; filename=\"purchase_tape.csv\"");

@@ -291,3 +291,17 @@ fn formulas_that_were_never_calculated_fail_the_run_with_their_address() {
         Ok(finished) => assert_eq!(bought(&finished), ["A"], "{:?}", reasons(&finished)),
     }
 }
+
+#[test]
+fn a_cell_in_the_last_column_brings_no_empty_ones_along() {
+    let bytes = workbook(|workbook| {
+        let sheet = add(workbook, "Loans", &["A", "B"])?;
+        sheet.write_string(1, 16_383, "far away")?;
+        sheet.write_string(2, 12, "near")?;
+        Ok(())
+    });
+    let finished = read_book(&bytes);
+    assert_eq!(bought(&finished), ["A", "B"]);
+    let kept: Vec<String> = facts(&finished).iter().map(|row| row["source_columns"].clone()).collect();
+    assert_eq!(kept, [r#"{"column_16384":"far away"}"#, r#"{"column_13":"near"}"#]);
+}

@@ -62,7 +62,10 @@ impl Worker {
             Ok(_) if self.runs.return_untried(&lease).await? => Ok(Next::Execute),
             Ok(_) | Err(Stop::Lost) => Ok(not_ours),
             Err(Stop::Storage(error)) => {
-                self.runs.return_untried(&lease).await?;
+                if let Err(second) = self.runs.return_untried(&lease).await {
+                    // What stopped the plan is the error that counts. The lease ends by itself.
+                    tracing::warn!(%run_id, error = chain(&second), "a run could not be returned after its plan failed");
+                }
                 Err(error)
             }
             Err(stop) => {

@@ -215,8 +215,11 @@ impl Worker {
             Err(stop) => Err(stop),
         };
         let worked = worked.and_then(|()| stored.take().ok_or(Stop::Lost)).map_err(|stop| stop.at_try(attempt, &run));
-        if matches!(worked, Err(Stop::Storage(_))) {
-            self.runs.release(&lease).await?;
+        if matches!(worked, Err(Stop::Storage(_)))
+            && let Err(error) = self.runs.release(&lease).await
+        {
+            // What stopped the run is the error that counts. The lease ends by itself.
+            tracing::warn!(%run_id, error = chain(&error), "the lease of a stopped run could not be released");
         }
         let ended = self.settle(&mut run, &lease, worked, stored).await?;
         tracing::info!(%run_id, ?ended, "a run has ended");

@@ -6,7 +6,7 @@ use std::{io::Write, path::Path, sync::Arc};
 
 use serde::Serialize;
 use shared::{
-    auth::user::SalesTeam,
+    auth::user::{SalesTeam, folded},
     clock::Clock,
     stores::{clients, table::Table, teams::Teams},
 };
@@ -144,8 +144,8 @@ impl Desk {
     /// The team of a name or an id.
     async fn team(&self, called: &str) -> Result<SalesTeam, CommandError> {
         let id: Option<Uuid> = called.parse().ok();
-        let folded = called.trim().to_lowercase();
-        let found = self.all_teams().await?.into_iter().find(|team| Some(team.id) == id || team.name.to_lowercase() == folded);
+        let wanted = folded(called);
+        let found = self.all_teams().await?.into_iter().find(|team| Some(team.id) == id || folded(&team.name) == wanted);
         found.ok_or_else(|| {
             let make = "Make it with `loan-engine admin create-team`.";
             CommandError::Usage(format!("There is no sales team named {}. {make}", one_line(called)))

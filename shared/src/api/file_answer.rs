@@ -15,7 +15,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use uuid::Uuid;
 
 use crate::{
-    storage::{StorageBackend as _, content_type::content_type_of, s3::S3Storage, stream_of},
+    storage::{StorageBackend as _, StorageError, content_type::content_type_of, s3::S3Storage, stream_of},
     stores::keys,
 };
 
@@ -45,10 +45,14 @@ impl FileAnswers {
 /// # Errors
 /// It is not there, or the storage fails.
 pub async fn stored_file(answers: &FileAnswers, key: &str, name: &str) -> Result<Response, ApiError> {
-    let download = answers.storage.get(key, None, None).await?;
-    if answers.is_too_large(download.info.size) {
-        return redirect_to_storage(&answers.storage, key, &attachment(name)).await;
+    if answers.max_bytes.is_some() {
+        // Asked before the file is opened: nobody reads what a redirect leaves behind.
+        let info = answers.storage.info(key).await?.ok_or(StorageError::NotFound)?;
+        if answers.is_too_large(info.size) {
+            return redirect_to_storage(&answers.storage, key, &attachment(name)).await;
+        }
     }
+    let download = answers.storage.get(key, None, None).await?;
     let mut answer = Body::from_stream(download.body).into_response();
     describe(&mut answer, name, &attachment(name))?;
     answer.headers_mut().insert(header::CONTENT_LENGTH, download.info.size.into());

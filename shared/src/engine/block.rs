@@ -488,8 +488,14 @@ fn push_kept(facts: &mut FactColumns, cells: &Cells<'_>, reader: &RowReader<'_>,
     for (at, name) in &reader.kept {
         member(name, cells.get(*at).unwrap_or(""));
     }
+    // A worksheet may have a cell in its last column, thousands behind the header: the empty ones before it say nothing.
     for at in reader.width..cells.len() {
-        member(&(json_text(&reader.header.extra_name(at)) + ":"), cells.get(at).unwrap_or(""));
+        if let Some(cell) = cells.get(at).filter(|cell| !cell.is_empty()) {
+            member(&(json_text(&reader.header.extra_name(at)) + ":"), cell);
+        }
+    }
+    if scratch.is_empty() {
+        return;
     }
     scratch.push('}');
     facts.push_source_columns(scratch);

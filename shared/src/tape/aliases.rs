@@ -160,11 +160,16 @@ impl Aliases {
     }
 }
 
+/// How many words a vocabulary may have.
+const MOST_WORDS: u8 = 64;
+
 impl Vocabulary {
     fn read(table: &toml::Table, field: Field) -> Result<Self, String> {
         let mut vocabulary = Self::default();
         for (word, spellings) in lists(table, field.name())? {
-            let code = u8::try_from(vocabulary.canonical.len()).map_err(|_| format!("{field}: too many words"))?;
+            // Lists of words are sets of 64 bits.
+            let code = vocabulary.canonical.len();
+            let code = u8::try_from(code).ok().filter(|code| *code < MOST_WORDS).ok_or(format!("{field}: too many words"))?;
             for spelling in spellings.iter().chain([&word]) {
                 if vocabulary.aliases.insert(fold_word(spelling), code).is_some() {
                     return Err(format!("{field}: `{spelling}` stands twice"));
@@ -326,6 +331,17 @@ mod tests {
         assert_eq!(property.canonical(), ["sfr", "condo", "townhouse", "pud", "2-4_unit"]);
         assert_eq!(occupancy.canonical(), ["primary", "second_home", "investment"]);
         assert_eq!(purpose.canonical(), ["purchase", "rate_term_refinance", "cash_out_refinance"]);
+    }
+
+    #[test]
+    fn a_vocabulary_has_as_many_words_as_a_set_has_bits() {
+        let table = |words: usize| {
+            let words: String = (0..words).map(|at| format!("word{at} = []\n")).collect();
+            format!("[property_type]\n{words}").parse::<toml::Table>().unwrap()
+        };
+        let read = |words| Vocabulary::read(&table(words), Field::PropertyType).map(|words| words.canonical.len());
+        assert_eq!(read(64), Ok(64));
+        assert_eq!(read(65), Err("property_type: too many words".to_owned()));
     }
 
     #[test]

@@ -35,7 +35,7 @@ const SHOWN_ROW_CHARACTERS: usize = 200;
 /// How many bytes the columns of all tapes of a run may take: all of them are in memory, and in the column mapping of the run.
 const MAX_HEADERS_BYTES: usize = 32 * 1024 * 1024;
 /// Names that the product gives to a loan's own fields, which a column of the tape may not take over.
-const PRODUCT_FIELDS: [&str; 12] = [
+pub const PRODUCT_FIELDS: [&str; 12] = [
     "disposition",
     "projection_reason",
     "pricing_spread",
