@@ -187,7 +187,7 @@ fn name_all(tapes: &mut [FoundTape]) -> Result<(), CommandError> {
 fn no_tape(folder: &str) -> CommandError {
     let known = TAPE_EXTENSIONS.join(", ");
     CommandError::Usage(format!(
-        "There is no tape in the folder {folder}: its tapes are the files {known}, a .txt with a header row."
+        "There is no tape in the folder {folder}: its tapes are the files {known}; a .txt needs a header row."
     ))
 }
 

@@ -55,7 +55,7 @@ fn benches(c: &mut Criterion) {
     let source = MemorySource::new("tape.csv", text.clone().into_bytes());
     let rules = RuleSet::built_in();
     let options = TapeOptions::default();
-    let opened = Tape::open(&source, &options).unwrap();
+    let opened = Tape::open_all(&source, &options).unwrap().remove(0);
     let reader = RowReader::new(&opened, &rules, &options);
     let read = || {
         let mut block = RecordBlock::default();

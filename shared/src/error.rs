@@ -57,7 +57,7 @@ pub enum RunErrorCode {
     HeaderTooLarge,
     /// A column that the profile, or who started the run, names is not in the tape, or is there twice.
     ProfileHeaderAbsent,
-    /// The profile of the tape's folder has mistakes.
+    /// The profile of the tape's folder has mistakes, or does not say how the periods of a tape write dates.
     ProfileInvalid,
     /// A column holds as many fractions as percentages.
     MixedUnits,

@@ -5,7 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::RunErrorCode,
     paths::TAPE_EXTENSIONS,
-    tape::{Tape, options::TapeOptions, source::TapeSource},
+    tape::{
+        Tape,
+        options::{HeaderPlace, TapeOptions},
+        source::TapeSource,
+    },
 };
 
 /// The file that says how the tapes of a folder are read. It is no tape, and no mistake of the seller who sends tapes.
@@ -51,8 +55,14 @@ impl FileKind {
 
 /// Whether a text of a folder is no tape, because no row of it is a header.
 pub fn is_text_without_header(source: &dyn TapeSource, options: &TapeOptions) -> bool {
-    use RunErrorCode::{EmptyTape, NoHeader, NotATape};
-    Tape::open_all(source, options).is_err_and(|error| matches!(error.code, NoHeader | EmptyTape | NotATape))
+    use RunErrorCode::{EmptyTape, NoHeader, NotATape, ProfileHeaderAbsent};
+    let headerless = options.header == HeaderPlace::Nowhere;
+    Tape::open_all(source, options).is_err_and(|error| match error.code {
+        NoHeader | EmptyTape | NotATape => true,
+        // Where tapes have no header, the columns of the profile are what a tape is known by.
+        ProfileHeaderAbsent => headerless,
+        _ => false,
+    })
 }
 
 /// Where the profile of a folder may be, by the folder's path: in it or, for a folder of incoming tapes, in the one above, too.

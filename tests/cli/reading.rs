@@ -250,3 +250,40 @@ fn a_profile_that_does_not_fit_a_tape_is_told_before_what_the_tape_lacks() {
         assert!(text.contains("Line 1 is a header, and the profile says that the tape has none"), "{command}: {text}");
     }
 }
+
+#[test]
+fn words_of_a_profile_are_all_that_its_column_knows() {
+    let desk = Desk::new();
+    desk.write("acme.toml", PROFILE);
+    let row = |number: &str, kind: &str| format!("{number}|250|6.5|0.8|35|720|{kind}|6\n");
+    let rows: String = [("A", "1"), ("B", "condo"), ("C", "sfr"), ("D", "3")].map(|(number, kind)| row(number, kind)).concat();
+    desk.write("t.csv", format!("{}\n{rows}", TAPE.lines().next().unwrap()));
+    let run = answer(&desk, &["run", "t.csv", "--profile", "acme.toml", "--out", "out"]);
+    assert_eq!(run["summary"]["dispositions"]["to_purchase"]["count"], 2);
+    let report = desk.read("out/rejection_report.csv");
+    assert!(
+        report.contains("\"\"condo\"\", which the profile does not list") && report.contains("\"\"sfr\"\", which"),
+        "{report}"
+    );
+    for (profile, part) in [
+        ("[columns]\nproperty_type = { header = \"T\", words = { SFR = \"sfr\", sfr = \"condo\" } }\n", "there twice"),
+        ("[columns]\nproperty_type = { header = \"T\", position = 3 }\n", "a header and a position"),
+    ] {
+        desk.write("p.toml", profile);
+        let said = desk.command(&["run", "t.csv", "--profile", "p.toml"]);
+        assert!(said.code == 2 && said.err.contains(part), "{}", said.err);
+    }
+}
+
+#[test]
+fn a_folder_of_tapes_without_headers_leaves_other_texts_out() {
+    let desk = Desk::new();
+    let row = "720|202001|N|204912|12345||1|P|80|35|250000|80|6.5|R|N|FRM|CA|SF|90000|F1|P|360|2|S|S|N||9|N|9|N|N\n";
+    desk.write("in/q1.txt", row);
+    desk.write("in/readme.txt", "Freddie data\n");
+    let run = answer(&desk, &["run", "in", "--profile", "freddie_sflld", "--out", "out"]);
+    assert_eq!((&run["run"]["total_loans"], &run["run"]["notice_counts"]["file_not_read"]), (&1.into(), &1.into()));
+    desk.write("narrow.csv", "1,2,3\n");
+    let said = desk.command(&["run", "narrow.csv", "--profile", "freddie_sflld", "--dry-run"]);
+    assert!(said.code == 1 && said.err.contains("It has: one column.") && said.err.contains("the delimiter?"), "{}", said.err);
+}

@@ -118,6 +118,51 @@ fn a_period_that_the_tape_does_not_have_fails_the_run() {
     assert!(error.message.contains("twice (columns 1 and 2)"), "{error}");
 }
 
+#[test]
+fn dates_that_may_be_read_either_way_fail_the_run_until_somebody_says_which() {
+    let unsaid = KEEP.replace(", date = \"MMYYYY\"", "");
+    let tape = monthly(&["03/01/2026,A", "02/02/2026,A", "31/01/2026,B"]);
+    let error = run_profiled(&tape, &unsaid).map(drop).unwrap_err();
+    assert_eq!((error.code, error.line), (RunErrorCode::ProfileInvalid, Some(4)));
+    assert!(error.message.contains("31/01/2026") && error.message.contains("date = \"DMY\""), "{error}");
+    let finished = run_profiled(&tape, &unsaid.replace("is =", "date = \"DMY\", is =")).unwrap();
+    assert_eq!(bought_lines(&finished), ["3 | A", "4 | B"]);
+    // What the profile says of all dates counts for the period, too.
+    assert_eq!(bought_lines(&run_profiled(&tape, &format!("[file]\ndate = \"DMY\"\n{unsaid}")).unwrap()), ["3 | A", "4 | B"]);
+}
+
+#[test]
+fn the_latest_period_counts_on_whichever_tape_it_stands() {
+    let options = Profile::parse(KEEP, "test").unwrap().options;
+    let (first, second) = (monthly(&["112025,A", "122025,B", "122025,C"]), monthly(&["122025,A", "112025,B", "122025,C"]));
+    let tapes = [("a.csv", first.as_bytes()), ("b.csv", second.as_bytes())];
+    let tuning = Tuning { threads: 2, block_bytes: 128 };
+    let folder = MemoryFolder::default();
+    let outcome = with_options(&tapes, &options, Some(&folder), tuning, run).unwrap();
+    let finished = Finished { outcome, files: folder.files() };
+    let bought: Vec<String> = facts(&finished)
+        .iter()
+        .filter(|row| row["disposition"] == "to_purchase")
+        .map(|row| told(row, "source_file seller_loan_number"))
+        .collect();
+    assert_eq!((bought, counts(&finished)), (vec!["a.csv | B".into(), "a.csv | C".into(), "b.csv | A".into()], (4, 2)));
+    let whole = given(&folder, Ok(finished.outcome));
+    assert!(whole == in_parts_with(&tapes, &options, 100, tuning));
+}
+
+#[test]
+fn a_row_that_cannot_be_read_drives_no_other_out() {
+    // The quotation mark takes the rest of one row and the beginning of another along.
+    let header = format!("Loan Number,County,{},Reporting Period", HEADER.split_once(',').unwrap().1);
+    let row = |number: &str, county: &str, period: &str| format!("{number},{county},{GOOD_CELLS},{period}");
+    let split = |number: &str, county: &str| format!("{number},\"{county},{GOOD_CELLS},012026");
+    let rows =
+        [row("1", "Cook", "122025"), split("1", "Cook"), format!("2,Lake\",{GOOD_CELLS},012026"), row("3", "Will", "012026")];
+    let finished = run_profiled(&format!("{header}\n{}\n", rows.join("\n")), KEEP).unwrap();
+    assert_eq!((bought_lines(&finished), counts(&finished)), (vec!["2 | 1".to_owned(), "5 | 3".to_owned()], (3, 0)));
+    assert_eq!(column(&exceptions(&finished), "exception_type"), ["malformed_row"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 

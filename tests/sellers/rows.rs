@@ -241,3 +241,30 @@ fn a_row_that_may_be_cut_in_a_number_is_malformed() {
     let finished = read(tape(&[good("A"), good("B"), short("C", 9)]), 3);
     assert_eq!((bought(&finished).len(), notices(&finished)), (2, vec![]));
 }
+
+#[test]
+fn marks_in_front_of_a_record_are_seen_whatever_stands_around_them() {
+    let header = format!("Record,{HEADER}");
+    for mark in ["TRL", " TRL", "'TRL", "\u{a0}EOF", " hdr", "trailer"] {
+        let text = format!("{header}\nD,{}\nD,{}\n{mark},{}\n", good("1001"), good("1002"), good("3"));
+        let finished = read(text, 3);
+        assert_eq!(
+            (bought(&finished), notices(&finished)),
+            (["1001", "1002"].map(str::to_owned).to_vec(), vec!["not_a_loan 1".to_owned()]),
+            "{mark:?}"
+        );
+    }
+}
+
+#[test]
+fn another_header_is_one_however_its_number_and_a_price_look() {
+    for header in [
+        "Loan_2,UPB,Note Rate,DTI,LTV,FICO,Property Type,Occupancy,Purpose,2025 Price,Appraisal Value",
+        "B2,$UPB,Note Rate,LTV,DTI,FICO,Property Type,Occupancy,Purpose,Price,Value",
+        "A1,250000,Note Rate,LTV,DTI,FICO,Property Type,Occupancy,Purpose,312500,312500",
+    ] {
+        let text = format!("{HEADER}\n{}\n{header}\n{}\n", good("1001"), good("1002"));
+        let (code, message) = refusal(text);
+        assert_eq!(code, RunErrorCode::SecondHeader, "{message}");
+    }
+}

@@ -116,3 +116,26 @@ fn a_quotation_mark_that_takes_loans_along_buys_nothing_of_them() {
     let finished = read(format!("{header}\n{}\n{}\n", noted("A", note), noted("B", "x")), 2);
     assert_eq!(bought(&finished), ["A", "B"]);
 }
+
+#[test]
+fn rows_of_any_dress_are_seen_behind_a_quotation_mark() {
+    let header = format!("Loan Number,County,{}", HEADER.split_once(',').unwrap().1);
+    let row = |number: &str, county: &str| format!("{number},{county},{GOOD_CELLS}");
+    for number in ["1002A", "1002 B", "1002#", "AB-12/3.4", " 1002", "'1002", ""] {
+        for (first, second) in [("\"Cook", "Lake\""), ("\"Smith, Al", "Doe, Jo\""), ("\"Cook", "\"\"Lake\"\" \"")] {
+            for more in ["", ","] {
+                let rows =
+                    [row("1001", first), row(number, second), row("1003", "Will"), row("1004", "Will"), row("1005", "Will")];
+                let text = format!("{header}\n{}\n", rows.map(|row| row + more).join("\n"));
+                let finished = run_mapped(&text, &[]).unwrap();
+                assert_eq!(bought(&finished), ["1003", "1004", "1005"], "{text}");
+                assert_eq!(column(&exceptions(&finished), "exception_type")[0], "malformed_row", "{text}");
+            }
+        }
+    }
+    // Where whole lines are quoted, too.
+    let whole = |line: &str| format!("\"{}\"", line.replace('"', "\"\""));
+    let joined = format!("{}\n{}", row("1001", "\"Cook"), row("1002", "Lake\""));
+    let text = [header, joined, row("1003", "Will"), row("1004", "Will")].map(|line| whole(&line)).join("\n");
+    assert_eq!(bought(&run_mapped(&text, &[]).unwrap()), ["1003", "1004"]);
+}

@@ -281,7 +281,11 @@ impl StartRun {
             folder,
             files,
             rule_set: self.rule_set.as_ref().map(path).transpose()?,
-            profile: self.profile.as_ref().map(path).transpose()?,
+            profile: self
+                .profile
+                .as_ref()
+                .map(|name| if is_preset(name) { Ok(format!("preset {name}")) } else { path(name) })
+                .transpose()?,
             map: self.map.clone().filter(|map| !map.is_empty()),
             sheet: self.sheet.clone(),
             sales_team_id: self.sales_team_id,
@@ -289,6 +293,11 @@ impl StartRun {
         };
         serde_json::to_string(&meaning).map_err(ApiError::internal)
     }
+}
+
+/// Whether a profile is named that comes with the product. A file of that name is named by another path to it.
+fn is_preset(name: &str) -> bool {
+    PRESETS.iter().any(|(preset, _)| *preset == name)
 }
 
 /// The longest idempotency key, in characters.

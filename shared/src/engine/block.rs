@@ -21,7 +21,7 @@ use crate::{
         notices::{BlockNotices, NoticeCode},
         number::{self, parse_number, read_cell},
         options::TapeOptions,
-        records::{RecordBlock, Shape, shape_of, split_fields, unwrap_line},
+        records::{RecordBlock, shape_of, split_fields, unwrap_line},
         rows::{RowLayout, RowRules},
         translation::Translation,
         units::ColumnUnit,
@@ -101,7 +101,7 @@ impl<'t> RowReader<'t> {
             number_of_units: header.position(Field::NumberOfUnits),
             translation: Translation::new(header, options, tape.rows().any_width),
             own_words: Field::WORDED.map(|field| options.has_words(field)),
-            period: PeriodColumn::of(header, tape.dates(), options),
+            period: PeriodColumn::of(header, options),
             superseded: RecordSet::default(),
             standard: StandardFields::new(header, flag_contradictions, tape.dates(), options),
             kept: kept.map(|(at, column)| (at, json_text(&column.name) + ":")).collect(),
@@ -113,21 +113,22 @@ impl<'t> RowReader<'t> {
         second_header(self.name, self.header.line, line, row)
     }
 
-    /// Whether a record of several lines holds one that reads as a loan of its own. Its text ends with its last line.
+    /// Whether a record of several lines holds one that looks like a row of its own, because a quotation mark stands where none
+    /// belongs: about as many fields as a row has, and numbers among them. What else is wrong with that row does not matter.
     pub fn holds_rows(&self, record: &str) -> bool {
+        const NUMBERS_OF_A_ROW: usize = 3;
         // The lines in a workbook's cell were typed there.
         if self.layout.any_width || memchr2(b'\n', b'\r', record.as_bytes()).is_none() {
             return false;
         }
-        let mut fields = Vec::new();
+        let widths = self.width.saturating_sub(2 + self.layout.fewer)..=self.width + 2 + self.layout.more;
+        let is_number = |cell: &&str| {
+            let cell = cell.trim_matches(['"', '\'', ' ', '$']);
+            cell.starts_with(|c: char| c.is_ascii_digit()) && cell.bytes().all(|b| b.is_ascii_digit() || b".,%".contains(&b))
+        };
         record.split(['\n', '\r']).skip(1).any(|line| {
-            fields.clear();
-            let shape = shape_of(line, self.delimiter);
-            if !matches!(shape, Shape::Malformed(_)) {
-                split_fields(line, shape, self.delimiter, &mut fields);
-            }
-            let cell = |at: usize| fields.get(at).map_or("", |cell: &Cow<'_, str>| cell.as_ref());
-            fields.len() == self.width && self.rules.is_plainly_a_loan(cell)
+            let cells = line.split(char::from(self.delimiter));
+            widths.contains(&cells.clone().count()) && cells.filter(is_number).nth(NUMBERS_OF_A_ROW - 1).is_some()
         })
     }
 
@@ -447,25 +448,38 @@ impl QuickRead {
     }
 }
 
+/// How many units a cell says, and whether there may be more: `5`, `5 units`, `5+`, `5 or more`, `>4`, `5-10`.
+fn number_of_units(cell: &str) -> Option<(Decimal, bool)> {
+    let cell = cell.to_ascii_lowercase();
+    let cell = cell.strip_suffix("units").or_else(|| cell.strip_suffix("unit")).unwrap_or(&cell).trim_end();
+    let number = |text: &str| Some(parse_number(text.trim(), Unit::Count).ok()??.value);
+    if let Some(least) = ["+", " plus", " or more", " and more"].iter().find_map(|end| cell.strip_suffix(end)) {
+        return Some((number(least)?, true));
+    }
+    if let Some(most) = cell.strip_prefix('>') {
+        return Some((number(most)?.checked_add(Decimal::from_integer(1))?, true));
+    }
+    match cell.split_once('-') {
+        Some((least, most)) if number(most).is_some() => Some((number(least)?, true)),
+        _ => Some((number(cell)?, false)),
+    }
+}
+
 /// Makes a single-family house, or two to four units, what the number of units says.
 fn read_units<'c>(loan: &mut Loan<'c>, cells: &Cells<'c>, reader: &RowReader<'_>, notices: &mut BlockNotices) {
     const PROPERTY_TYPE: usize = 0;
     let Some(written) = reader.number_of_units.and_then(|at| cells.get(at)) else { return };
-    let units = content(written);
-    // `5+` and `5 or more` are more units than any house has, too.
-    let or_more = ["+", " or more", " and more"].iter().find_map(|end| units.strip_suffix(end));
-    let Ok(Some(number)) = parse_number(or_more.unwrap_or(&units).trim(), Unit::Count) else { return };
+    let Some((number, or_more)) = number_of_units(&content(written)) else { return };
     let WordCell::Known(code) = loan.words[PROPERTY_TYPE] else { return };
     let word = canonical_word(PROPERTY_TYPE, code);
     if !matches!(word, "sfr" | "2-4_unit") {
         return;
     }
     let shown = || cells.get(reader.words[PROPERTY_TYPE]).map_or("", trimmed);
-    let within =
-        |least: i64, most: i64| number.value >= Decimal::from_integer(least) && number.value <= Decimal::from_integer(most);
+    let within = |least: i64, most: i64| number >= Decimal::from_integer(least) && number <= Decimal::from_integer(most);
     if within(5, i64::MAX) {
         loan.words[PROPERTY_TYPE] = WordCell::ManyUnits { written: shown(), units: trimmed(written) };
-    } else if or_more.is_none() && word == "sfr" && within(2, 4) {
+    } else if !or_more && word == "sfr" && within(2, 4) {
         let Some(code) = Aliases::built_in().vocabularies()[PROPERTY_TYPE].code("2-4_unit") else { return };
         loan.words[PROPERTY_TYPE] = WordCell::Known(code);
     } else {

@@ -105,9 +105,11 @@ impl CutBlock {
             let found = Found { record, raw, reader, hasher, at: at as u32 };
             match record.shape {
                 Shape::Malformed(reason) => self.push(&found, Content::Malformed(reason), None),
+                Shape::Quoted | Shape::Escaped if reader.holds_rows(raw) => {
+                    self.push(&found, Content::Malformed(MalformedReason::RowsInside), None);
+                }
                 _ if reader.layout.unwraps && self.cut_wrapped(&found) => {}
                 Shape::Plain => self.cut_plain(&found, text),
-                _ if reader.holds_rows(raw) => self.push(&found, Content::Malformed(MalformedReason::RowsInside), None),
                 _ => {
                     let mut fields = Vec::with_capacity(reader.width);
                     split_fields(raw, record.shape, reader.delimiter, &mut fields);

@@ -1,9 +1,7 @@
-//! Which rows of a tape give way to a row of a later period of the same loan, for tapes with a row for every loan and period.
+//! Which rows of a run's tapes give way to a row of a later period of the same loan, for tapes with a row for every loan and period.
 //!
-//! Found out in a pass of its own over the whole tape, before any row is judged: at most 42 bytes a loan, which are given back
-//! before the rows are read again, and one bit a row, which stays.
-
-use std::collections::HashMap;
+//! Found out before any row is judged, in two passes over the tapes: the first finds the latest period of each loan, at most 32
+//! bytes a loan, which are given back before the rows are judged; the second marks the rows of earlier ones, one bit a row.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -14,9 +12,9 @@ use crate::{
         Tape, block_text, cell,
         header::Header,
         options::TapeOptions,
-        records::RecordBlock,
+        records::{Record, RecordBlock},
         rows::RowKind,
-        standard::{DateOrder, parse_date},
+        standard::{DateOrder, has_day_first, parse_date},
         with_fields,
     },
 };
@@ -33,21 +31,22 @@ pub struct PeriodColumn {
     pub at: usize,
     /// What it is called in messages.
     pub name: String,
-    dates: DateOrder,
+    /// How it writes dates; `None` when nobody says so, and days cannot stand in front of months.
+    dates: Option<DateOrder>,
 }
 
 impl PeriodColumn {
     /// That of a tape, where the rows of the latest period count.
-    pub fn of(header: &Header, dates: DateOrder, options: &TapeOptions) -> Option<Self> {
+    pub fn of(header: &Header, options: &TapeOptions) -> Option<Self> {
         let latest = options.latest.as_ref()?;
         let places = latest.period.places(header.columns[..header.width()].iter().map(|column| column.header.as_str()));
         let at = *places.first()?;
-        Some(Self { at, name: header.columns[at].name.clone(), dates: latest.dates.unwrap_or(dates) })
+        Some(Self { at, name: header.columns[at].name.clone(), dates: latest.dates.or(options.dates) })
     }
 
     /// The period that a cell says, by its first day or one in it.
     pub fn read(&self, cell: &str) -> Option<Date> {
-        parse_date(&cell::content(cell), self.dates)
+        parse_date(&cell::content(cell), self.dates.unwrap_or_default())
     }
 }
 
@@ -80,86 +79,108 @@ impl RecordSet {
     }
 }
 
-/// The rows of a tape that give way to a later one; none where every row counts.
+/// Tells each reader which rows of its tape give way to a later one, on whichever tape of the run that is.
 ///
 /// # Errors
-/// The tape cannot be read, or has more rows than can be compared.
-pub fn superseded(tape: &Tape<'_>, reader: &RowReader<'_>, block_bytes: usize) -> Result<RecordSet, RunError> {
-    let Some(period) = &reader.period else { return Ok(RecordSet::default()) };
-    let (mut rows, mut block) = (tape.read(block_bytes, false, None)?, RecordBlock::default());
+/// A tape cannot be read, or does not say in which order it writes dates.
+pub fn find_superseded(tapes: &[Tape<'_>], readers: &mut [RowReader<'_>], block_bytes: usize) -> Result<(), RunError> {
     let mut latest = Latest::new();
+    for (tape, reader) in tapes.iter().zip(&*readers) {
+        each_period(tape, reader, block_bytes, |number, period, _| latest.add(number, period))?;
+    }
+    for (tape, reader) in tapes.iter().zip(readers) {
+        let mut superseded = RecordSet::default();
+        each_period(tape, reader, block_bytes, |number, period, record| {
+            if latest.of(number).is_some_and(|latest| period < latest) {
+                superseded.insert(record);
+            }
+        })?;
+        reader.superseded = superseded;
+    }
+    Ok(())
+}
+
+/// Does something with the loan number, the period and the place of every loan that says both.
+fn each_period(
+    tape: &Tape<'_>,
+    reader: &RowReader<'_>,
+    block_bytes: usize,
+    mut then: impl FnMut(&str, Date, u64),
+) -> Result<(), RunError> {
+    let Some(period) = &reader.period else { return Ok(()) };
+    let (mut rows, mut block) = (tape.read(block_bytes, false, None)?, RecordBlock::default());
+    let mut day_first = None;
     while rows.next_block(&mut block)? {
         let text = block_text(&block, tape.source())?;
         for (record, at) in block.records.iter().zip(block.first..) {
-            let Ok(at) = u32::try_from(at) else {
-                let message = format!("Rows of a later period can be found among at most {} rows. Split the tape.", u32::MAX);
-                return Err(RunError::ingest(RunErrorCode::UnsupportedFormat, tape.name(), Some(record.line), message));
-            };
+            let Record { start, end, line, ended, .. } = *record;
+            if reader.holds_rows(&text[start as usize..end as usize]) {
+                // A row that cannot be read has no say.
+                continue;
+            }
             with_fields(text, record, reader.delimiter, reader.layout.unwraps, |cells| {
-                if !matches!(reader.rules.kind(cells, record.line, record.ended), RowKind::Loan | RowKind::ShortLoan) {
+                if !matches!(reader.rules.kind(cells, line, ended), RowKind::Loan | RowKind::ShortLoan) {
                     return;
                 }
                 let cell = |at: usize| cells.get(at).map_or("", |cell| cell.as_ref());
+                if period.dates.is_none() && day_first.is_none() && has_day_first(&cell::content(cell(period.at))) {
+                    day_first = Some((line, cell(period.at).trim().to_owned()));
+                }
                 let number = cell::content(cell(reader.loan_number));
                 let readable = !cell::is_missing(&number) && !cell::has_cut_digits(&number);
                 if let Some(date) = period.read(cell(period.at)).filter(|_| readable) {
-                    latest.add(&number, date, at);
+                    then(&number, date, at);
                 }
             });
         }
     }
-    Ok(latest.superseded)
+    let Some((line, written)) = day_first else { return Ok(()) };
+    let message = format!(
+        "The period `{written}` in line {line} has its day in front, and others may be read either way. Say how the column \"{}\" writes \
+         dates, as with date = \"DMY\" in `keep`.",
+        period.name
+    );
+    Err(RunError::ingest(RunErrorCode::ProfileInvalid, tape.name(), Some(line), message))
 }
 
 /// How many loans there is room for at first.
-const FIRST_ROWS: usize = 1_024;
+const FIRST_LOANS: usize = 1_024;
 
 /// The latest period of every loan so far.
 struct Latest {
     hasher: NumberHasher,
-    /// For each loan, its place in `rows`.
+    /// For each loan, its place in `periods`.
     numbers: LoanNumbers,
-    /// For each loan, its latest period and the first row of it.
-    rows: Vec<(Date, u32)>,
-    /// Further rows of the latest period of a loan.
-    others: HashMap<u32, Vec<u32>>,
-    superseded: RecordSet,
+    periods: Vec<Date>,
 }
 
 impl Latest {
     fn new() -> Self {
-        Self {
-            hasher: NumberHasher::random(),
-            numbers: LoanNumbers::with_room(0),
-            rows: Vec::new(),
-            others: HashMap::new(),
-            superseded: RecordSet::default(),
+        Self { hasher: NumberHasher::random(), numbers: LoanNumbers::with_room(0), periods: Vec::new() }
+    }
+
+    fn add(&mut self, number: &str, period: Date) {
+        let Ok(next) = u32::try_from(self.periods.len()) else { return };
+        match self.numbers.first_use(self.hasher.key(number), next) {
+            Some(loan) => {
+                let latest = &mut self.periods[loan as usize];
+                *latest = period.max(*latest);
+            }
+            None => {
+                if self.periods.len() == self.periods.capacity() {
+                    // A quarter more, not twice as many: the old ones are there until the new ones are.
+                    self.periods.reserve_exact((self.periods.len() / 4).max(FIRST_LOANS));
+                }
+                self.periods.push(period);
+            }
         }
     }
 
-    fn add(&mut self, number: &str, period: Date, record: u32) {
-        // There are no more loans than rows.
-        let next = self.rows.len() as u32;
-        let Some(loan) = self.numbers.first_use(self.hasher.key(number), next) else {
-            if self.rows.len() == self.rows.capacity() {
-                // A quarter more, not twice as many: the old rows are there until the new ones are.
-                self.rows.reserve_exact((self.rows.len() / 4).max(FIRST_ROWS));
-            }
-            self.rows.push((period, record));
-            return;
-        };
-        let (latest, first) = &mut self.rows[loan as usize];
-        match period.cmp(latest) {
-            std::cmp::Ordering::Less => self.superseded.insert(u64::from(record)),
-            std::cmp::Ordering::Equal => self.others.entry(loan).or_default().push(record),
-            std::cmp::Ordering::Greater => {
-                let others = self.others.remove(&loan).unwrap_or_default();
-                for earlier in std::iter::once(*first).chain(others) {
-                    self.superseded.insert(u64::from(earlier));
-                }
-                (*latest, *first) = (period, record);
-            }
-        }
+    /// The latest period of a loan.
+    fn of(&mut self, number: &str) -> Option<Date> {
+        // Every loan has been added, so that this adds none.
+        let loan = self.numbers.first_use(self.hasher.key(number), u32::MAX)?;
+        self.periods.get(loan as usize).copied()
     }
 }
 
@@ -170,26 +191,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_each_loan_the_rows_of_the_latest_period_stay() {
+    fn of_each_loan_the_latest_period_is_known() {
         let mut latest = Latest::new();
-        // Loan, month: the fourth row of A is as late as the third, until the seventh comes.
-        let rows = [("A", 1), ("B", 5), ("A", 3), ("A", 3), ("B", 4), ("C", 2), ("A", 4), ("A", 4), ("A", 2)];
-        for (record, (loan, month)) in rows.into_iter().enumerate() {
-            latest.add(loan, date(2026, month, 1), record as u32);
+        for (loan, month) in [("A", 1), ("B", 5), ("A", 3), ("A", 3), ("B", 4), ("C", 2), ("A", 4), ("A", 2)] {
+            latest.add(loan, date(2026, month, 1));
         }
-        let superseded: Vec<usize> = (0..80).filter(|record| latest.superseded.contains(*record as u64)).collect();
-        assert_eq!(superseded, [0, 2, 3, 4, 8]);
+        let months = ["A", "B", "C"].map(|loan| latest.of(loan).map(Date::month));
+        assert_eq!(months, [Some(4), Some(5), Some(2)]);
     }
 
     #[test]
-    fn a_loan_takes_at_most_18_bytes_more() {
+    fn a_loan_takes_at_most_9_bytes_more() {
         let mut latest = Latest::new();
         for loan in 0..1_000_000_u32 {
-            let before = latest.rows.capacity();
-            latest.add(&loan.to_string(), date(2026, 1, 1), loan);
-            let after = latest.rows.capacity();
-            let bytes = (after + if after > before { before } else { 0 }) * size_of::<(Date, u32)>();
-            assert!(bytes <= 18 * (loan as usize).max(4 * FIRST_ROWS), "{bytes} bytes for {loan} loans");
+            let before = latest.periods.capacity();
+            latest.add(&loan.to_string(), date(2026, 1, 1));
+            let after = latest.periods.capacity();
+            let bytes = (after + if after > before { before } else { 0 }) * size_of::<Date>();
+            assert!(bytes <= 9 * (loan as usize).max(4 * FIRST_LOANS), "{bytes} bytes for {loan} loans");
         }
+    }
+
+    #[test]
+    fn a_set_has_what_was_put_into_it() {
+        let mut set = RecordSet::default();
+        assert!(set.is_empty() && !set.contains(0));
+        [3, 64, 200].into_iter().for_each(|record| set.insert(record));
+        assert_eq!((0..300).filter(|record| set.contains(*record)).collect::<Vec<_>>(), [3, 64, 200]);
     }
 }

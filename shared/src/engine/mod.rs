@@ -168,12 +168,10 @@ fn open_tapes<'j>(job: &Job<'j>) -> Result<Vec<Tape<'j>>, RunError> {
 /// # Errors
 /// A tape that has to be read whole first cannot be read.
 fn readers<'t>(job: &Job<'_>, tapes: &'t [Tape<'_>]) -> Result<Vec<RowReader<'t>>, RunError> {
-    let reader = |tape: &'t Tape<'_>| {
-        let mut reader = RowReader::new(tape, job.rules, job.options).among(tapes.len());
-        reader.superseded = latest::superseded(tape, &reader, job.tuning.block_bytes)?;
-        Ok(reader)
-    };
-    tapes.iter().map(reader).collect()
+    let reader = |tape: &'t Tape<'_>| RowReader::new(tape, job.rules, job.options).among(tapes.len());
+    let mut readers: Vec<_> = tapes.iter().map(reader).collect();
+    latest::find_superseded(tapes, &mut readers, job.tuning.block_bytes)?;
+    Ok(readers)
 }
 
 /// The workers of a run and what they share.

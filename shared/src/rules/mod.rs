@@ -356,6 +356,10 @@ impl Rule {
                     WordCell::Other(written) if is_date_cell(written) => {
                         (written.to_owned().into(), quoted(written) + ", a date that a spreadsheet made of what was typed,")
                     }
+                    // Only a profile makes one of our own words unknown.
+                    WordCell::Other(written) if Aliases::built_in().vocabularies()[*at].exact_code(written).is_some() => {
+                        (written.to_owned().into(), quoted(written) + ", which the profile does not list for its column,")
+                    }
                     WordCell::Other(written) => (written.to_owned().into(), quoted(written)),
                     WordCell::ManyUnits { written, units } => {
                         (MANY_UNITS.into(), concat(&[&quoted(written), " with ", excerpt(units), " units"]))

@@ -8,7 +8,7 @@ use super::{
     aliases::fold_header,
     header::Column,
     inspect::{InspectedColumn, Inspection, MissingField, UnknownWord},
-    options::{ColumnPlace, FieldColumn, HeaderPlace, LatestRows, NumberStyle, TapeOptions},
+    options::{ALL_SHEETS, ColumnPlace, FieldColumn, HeaderPlace, LatestRows, NumberStyle, TapeOptions},
     profile::{DATE_ORDERS, ENCODINGS},
 };
 
@@ -38,7 +38,7 @@ pub fn draft_profile(inspection: &Inspection, options: &TapeOptions, name: &str)
     if let Some(LatestRows { period, dates }) = &options.latest {
         let column = match period {
             ColumnPlace::Position(position) => position.to_string(),
-            ColumnPlace::Headers(headers) => headers.first().map_or_else(String::new, |header| quoted(header)),
+            ColumnPlace::Headers(headers) => list(headers),
         };
         let date = dates.and_then(|dates| word_of(&DATE_ORDERS, dates));
         let date = date.map_or_else(String::new, |date| format!(", date = \"{date}\""));
@@ -59,7 +59,8 @@ fn file_section(draft: &mut String, inspection: &Inspection, options: &TapeOptio
     if let Some(delimiter) = mapping.delimiter {
         line(draft, format_args!("delimiter = {}", quoted(&delimiter.to_string())));
     }
-    if let Some(sheet) = &mapping.sheet {
+    let all = options.sheet.as_deref().filter(|sheet| *sheet == ALL_SHEETS);
+    if let Some(sheet) = all.or(mapping.sheet.as_deref()) {
         line(draft, format_args!("sheet = {}", quoted(sheet)));
     }
     match &options.header {

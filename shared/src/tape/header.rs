@@ -491,10 +491,13 @@ impl Reading<'_> {
             return self.header(&row, 0, &meanings);
         }
         let names: Vec<&str> = missing.iter().map(|field| field.name()).collect();
-        let message = format!(
-            "The tape has {width} columns and, as the profile says, no header; it does not say where to find {}.",
-            names.join(", ")
-        );
+        let message = match meanings.misfit {
+            Some(misfit) => format!("{misfit} Is it parted by what the profile gives as the delimiter?"),
+            None => format!(
+                "The tape has {width} columns and, as the profile says, no header; the profile does not say where to find {}.",
+                names.join(", ")
+            ),
+        };
         Err(RunError::ingest(RunErrorCode::ProfileHeaderAbsent, self.source_file, None, message))
     }
 }

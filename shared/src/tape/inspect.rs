@@ -18,7 +18,7 @@ use super::{
     block_text,
     cell::{content, is_missing, trimmed},
     header::Column,
-    notices::Notice,
+    notices::{Notice, NoticeCode},
     number::read_cell,
     options::TapeOptions,
     records::RecordBlock,
@@ -169,12 +169,16 @@ fn is_no_tape(code: RunErrorCode) -> bool {
 /// # Errors
 /// The file is no tape.
 pub fn inspect(source: &dyn TapeSource, options: &TapeOptions) -> Result<Inspection, RunError> {
-    let (opened, mut error) = match Tape::open(source, options) {
-        Ok(tape) => (Some(tape), None),
+    let (opened, mut error) = match Tape::open_all(source, options) {
+        Ok(tapes) => (tapes, None),
         Err(error) if is_no_tape(error.code) => return Err(error),
-        Err(error) => (Tape::open(source, &TapeOptions { lenient: true, ..options.clone() }).ok(), Some(error)),
+        Err(error) => {
+            let lenient = TapeOptions { lenient: true, ..options.clone() };
+            (Tape::open_all(source, &lenient).unwrap_or_default(), Some(error))
+        }
     };
-    let Some(tape) = opened else {
+    let mut opened = opened.into_iter();
+    let Some(tape) = opened.next() else {
         return Ok(Inspection {
             mapping: None,
             rows: 0,
@@ -200,10 +204,17 @@ pub fn inspect(source: &dyn TapeSource, options: &TapeOptions) -> Result<Inspect
             .map(|field| MissingField { field, closest: closest(field, &header.columns) })
             .collect(),
         columns: columns.into_iter().map(ColumnLook::finish).collect(),
-        notices: tape.notices().to_vec(),
+        notices: tape.notices().iter().cloned().chain(other_tapes(source, opened)).collect(),
         mapping: Some(tape.mapping()),
         error,
     })
+}
+
+/// What is to be said of the worksheets that a run reads as tapes of their own, beside the one that is looked at.
+fn other_tapes<'t>(source: &dyn TapeSource, others: impl Iterator<Item = Tape<'t>>) -> Option<Notice> {
+    let names: Vec<String> = others.map(|tape| tape.name().to_owned()).collect();
+    let message = format!("A run reads other worksheets, too, each as a tape of its own: {}.", names.join(", "));
+    (!names.is_empty()).then(|| Notice::of_tape(NoticeCode::SheetsLeftOut, message, source.name(), 0))
 }
 
 /// Looks at the first rows of a tape.

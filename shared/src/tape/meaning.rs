@@ -152,7 +152,11 @@ impl Meanings {
                     ColumnPlace::Position(position) => format!("column {position}"),
                     ColumnPlace::Headers(headers) => format!("a column \"{}\"", headers.join("\" or \"")),
                 };
-                let has = if there.is_empty() { format!("{} columns", row.len()) } else { there.join(", ") };
+                let has = match (there.is_empty(), row.len()) {
+                    (false, _) => there.join(", "),
+                    (true, 1) => "one column".to_owned(),
+                    (true, columns) => format!("{columns} columns"),
+                };
                 format!("{what} is to be read from {wanted}, which the tape does not have. It has: {has}.")
             }
         };

@@ -99,7 +99,7 @@ pub struct TapeMapping {
     pub columns: Vec<Column>,
 }
 
-/// What [`Tape::open`] found out about a tape. The plan of a run in parts keeps it for the workers.
+/// What [`Tape::open_all`] found out about a tape. The plan of a run in parts keeps it for the workers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownTape {
     /// What parts its fields.
@@ -152,21 +152,6 @@ impl<'s> Tape<'s> {
             error
         });
         Ok(vec![opened?])
-    }
-
-    /// The one tape that a file is.
-    ///
-    /// # Errors
-    /// The tape cannot be used, or each worksheet of it is one.
-    pub fn open(source: &'s dyn TapeSource, options: &TapeOptions) -> Result<Self, RunError> {
-        let mut tapes = Self::open_all(source, options)?;
-        match tapes.pop().filter(|_| tapes.is_empty()) {
-            Some(tape) => Ok(tape),
-            None => {
-                let message = "Each worksheet of the workbook is a tape of its own. Name one of them.";
-                Err(RunError::ingest(RunErrorCode::SeveralSheets, source.name(), None, message))
-            }
-        }
     }
 
     fn open_csv(source: &'s dyn TapeSource, options: &TapeOptions) -> Result<Self, RunError> {

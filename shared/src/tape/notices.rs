@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{error::shortened, folder::LeftOut, loan::Field};
+use crate::{
+    error::shortened,
+    folder::{FileKind, LeftOut},
+    loan::Field,
+};
 
 /// The longest text of a notice, in characters.
 const MAX_MESSAGE_CHARACTERS: usize = 300;
@@ -192,7 +196,10 @@ impl Notices {
     pub fn of_left_out(LeftOut { names, count }: &LeftOut) -> Self {
         let mut notices = Self::default();
         for file in names {
-            let message = "The file was not read: its name does not end as that of a tape does, or it has no header row.";
+            let message = match FileKind::of(file) {
+                FileKind::Text => "The text was not read: none of its first rows is the header of a tape.",
+                _ => "The file was not read: its name does not end as that of a tape does.",
+            };
             notices.keep(Notice::of_tape(NoticeCode::FileNotRead, message, file, 0));
         }
         if *count > 0 {

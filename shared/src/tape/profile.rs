@@ -11,12 +11,12 @@ use toml::{
 
 use crate::{
     decimal::Decimal,
-    loan::{Field, FieldKind, Unit},
+    loan::{Field, FieldKind, Reading, Unit},
 };
 
 use super::{
-    aliases::{Aliases, fold_header},
-    number::parse_number,
+    aliases::{Aliases, fold_header, fold_word},
+    number::read_cell,
     options::{ColumnPlace, FieldColumn, HeaderPlace, LatestRows, NumberStyle, Origin, TapeOptions},
     standard::{DateOrder, parse_date},
     text::{Encoding, Fingerprint},
@@ -179,7 +179,7 @@ impl ProfileReader<'_> {
         match value.get_ref() {
             DeValue::String(text) if !text.trim().is_empty() => Some(text.to_string()),
             _ => {
-                self.mistake(value.span(), format!("`{name}` must be a text in quotation marks"));
+                self.mistake(value.span(), format!("`{name}` must be a text in quotation marks that is not empty"));
                 None
             }
         }
@@ -300,6 +300,9 @@ impl ProfileReader<'_> {
                         _ => self.unknown(key, "header, position, unit, times, missing, words"),
                     }
                 }
+                if table.get("header").is_some() && table.get("position").is_some() {
+                    self.mistake(key.span(), format!("`{field}` gives a header and a position: keep one of them"));
+                }
                 if place.is_none() {
                     self.mistake(key.span(), format!("`{field}` does not say which column it is: give `header` or `position`"));
                 }
@@ -350,7 +353,13 @@ impl ProfileReader<'_> {
             let Some(word) = self.text(value, key.get_ref()) else { continue };
             // A word that the built-in rules do not know is one that a rule set may list.
             let known = vocabulary.code(&word).is_some() || !matches!(field.info().kind, FieldKind::Standard(_));
-            if known {
+            let code = fold_word(key.get_ref());
+            if words.iter().any(|(other, _): &(String, String)| fold_word(other) == code) {
+                self.mistake(
+                    key.span(),
+                    format!("the word \"{}\" of `{field}` is there twice, in whichever case", key.get_ref()),
+                );
+            } else if known {
                 words.push((key.get_ref().to_string(), word));
             } else {
                 self.mistake(value.span(), format!("`{field}` has no word \"{word}\""));
@@ -365,15 +374,22 @@ impl ProfileReader<'_> {
             return self.mistake(key.span(), "a loan number cannot be the same for all loans".to_owned());
         }
         let text = match value.get_ref() {
-            DeValue::Integer(integer) => Some(integer.as_str().to_owned()),
-            DeValue::Float(float) => Some(float.as_str().to_owned()),
+            DeValue::Integer(integer) if integer.radix() == 10 => Some(integer.as_str().replace('_', "")),
+            DeValue::Integer(_) => {
+                return self.mistake(value.span(), format!("`{field}` must be written with the digits 0 to 9"));
+            }
+            DeValue::Float(float) => Some(float.as_str().replace('_', "")),
             _ => self.text(value, field.name()),
         };
         let Some(text) = text else { return };
         let (unit, kind) = (field.info().unit, field.info().kind);
         let is_value = match unit {
             Unit::Money | Unit::Percent | Unit::Ratio | Unit::Count | Unit::Months => {
-                matches!(parse_number(&text, unit), Ok(Some(_)))
+                // As the cell of a column of percentages that has others in percent.
+                match read_cell(field, &text, ColumnUnit::Percent, true).reading {
+                    Reading::Value(value) => value.is_positive() || (!field.is_canonical() && value.is_zero()),
+                    Reading::Missing | Reading::Unreadable(_) => false,
+                }
             }
             // In which order the tape writes dates may stand further below.
             Unit::Date => DATE_ORDERS.iter().any(|(_, order)| parse_date(&text, *order).is_some()),
@@ -477,7 +493,8 @@ fn is_delimiter(text: &str) -> bool {
 /// What a value of a unit is, for a mistake.
 fn wanted_of(unit: Unit) -> &'static str {
     match unit {
-        Unit::Money | Unit::Percent | Unit::Ratio | Unit::Count | Unit::Months => "it must be a number",
+        Unit::Percent => "it must be a number in percent, such as 80 for 80 %, that such a field can have",
+        Unit::Money | Unit::Ratio | Unit::Count | Unit::Months => "it must be a number that such a field can have",
         Unit::Date => "it must be a date such as 2026-01-31",
         Unit::Word | Unit::Text => "it must be one of the field's words",
     }
@@ -533,11 +550,12 @@ mod tests {
         let toml = "nme = \"x\"\n[file]\nheader = \"nowhere\"\ndelimiter = \"ab\"\n[columns]\nlone_amount = \"UPB\"\nltv_ratio = \"LTV\"\n\
                     cltv_ratio = \"ltv\"\nloan_amount = { header = \"UPB\", unit = \"fraction\" }\ncredit_score = { times = 0, position = 0 }\n\
                     [constants]\nseller_loan_number = \"7\"\nltv_ratio = 80\npurchase_price = \"much\"\n\
-                    maturity_date = \"soon\"\ndocumentation_type = \"handshake\"\noccupancy_status = \"a word of a rule set\"\n[rows]\ndrop = 1\n\
+                    maturity_date = \"soon\"\ndocumentation_type = \"handshake\"\noccupancy_status = \"a word of a rule set\"\n\
+                    loan_amount = 0x50000\ndti_ratio = 0.35\nnote_rate = 31\ncredit_score = -1\n[rows]\ndrop = 1\n\
                     keep = { column = \"P\", is = \"first\", by = \"upb\", date = \"YDM\" }\n";
         let ProfileMistakes(mistakes) = Profile::parse(toml, "file").unwrap_err();
         let lines: Vec<usize> = mistakes.iter().map(|mistake| mistake.line).collect();
-        assert_eq!(lines, [1, 3, 4, 6, 8, 9, 10, 10, 10, 12, 13, 14, 15, 16, 19, 20, 20, 20], "{mistakes:?}");
+        assert_eq!(lines, [1, 3, 4, 6, 8, 9, 10, 10, 10, 12, 13, 14, 15, 16, 18, 19, 20, 21, 23, 24, 24, 24], "{mistakes:?}");
         assert!(mistakes[0].message.starts_with("unknown key `nme`; known are name, version"), "{mistakes:?}");
         let ProfileMistakes(broken) = Profile::parse("a = 1\nb = \n", "file").unwrap_err();
         assert_eq!((broken.len(), broken[0].line), (1, 2));

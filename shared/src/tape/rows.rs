@@ -70,6 +70,7 @@ pub struct RowRules {
     fields: Vec<Option<Field>>,
     loan_number: Option<usize>,
     loan_amount: Option<usize>,
+    rate: Option<usize>,
     /// Where the canonical numbers stand.
     numbers: Vec<(Field, usize)>,
     /// The fewest fields that a row needs.
@@ -88,6 +89,7 @@ impl RowRules {
             header: header.columns[..header.width()].iter().map(|column| fold_header(&column.header)).collect(),
             loan_number: place(Field::SellerLoanNumber),
             loan_amount: place(Field::LoanAmount),
+            rate: place(Field::NoteRate),
             numbers: Field::NUMERIC.into_iter().filter_map(|field| Some((field, place(field)?))).collect(),
             needed: last.map_or(0, |last| last + 1),
             fields,
@@ -104,11 +106,21 @@ impl RowRules {
             let all_plain = text.as_bytes().iter().fold(true, |all, b| all & PLAIN[usize::from(*b)]);
             first.is_ascii_alphanumeric() & last.is_ascii_digit() & all_plain
         };
-        let mark = |text: &str| matches!(text.as_bytes().first(), Some(b'h' | b'H' | b't' | b'T' | b'e' | b'E'));
-        let begins_as_a_number = |at: usize| matches!(cell(at).as_bytes().first(), Some(b'0'..=b'9' | b'$'));
+        // Marks of the first and the last record, whatever stands around them.
+        let no_mark = |text: &str| match text.as_bytes().first() {
+            Some(b'h' | b'H' | b't' | b'T' | b'e' | b'E') => false,
+            Some(first) => first.is_ascii_alphanumeric(),
+            None => true,
+        };
+        let begins_as_a_number = |at: usize| matches!(cell(at).as_bytes(), [b'0'..=b'9', ..] | [b'$', b'0'..=b'9', ..]);
+        let is_no_header = || {
+            let begins_as_a_name = |at: usize| cell(at).as_bytes().first().is_some_and(u8::is_ascii_alphabetic);
+            let numbers = self.numbers.iter().filter(|(_, at)| begins_as_a_number(*at)).count();
+            numbers >= 2 && !self.numbers.iter().any(|(_, at)| begins_as_a_name(*at))
+        };
         plain_number(cell(number))
-            && (begins_as_a_number(amount) || self.numbers.iter().any(|(_, at)| begins_as_a_number(*at)))
-            && (number == 0 || !mark(cell(0)))
+            && ((begins_as_a_number(amount) && self.rate.is_some_and(begins_as_a_number)) || is_no_header())
+            && (number == 0 || no_mark(cell(0)))
     }
 
     /// What a record is. `ended` says whether a line end follows it.
@@ -558,10 +570,16 @@ mod tests {
         let numbers = ["1001", "L-7", "Total 3", "Total", "A/7", "HDR1", "x", "", "=\"7\"", " 7", "é7", "1E+11", "7.0"];
         for number in numbers {
             for amount in ["250000", "$5", "UPB", "", "-5", "0"] {
-                for others in ["6.5,80,720,SFR,1,Cook", "x,y,720,SFR,,", ",,,,,Total", "Note Rate,LTV,720,FICO,1,Cook"] {
+                for others in [
+                    "6.5,80,720,SFR,1,Cook",
+                    "x,y,720,SFR,,",
+                    ",,,,,Total",
+                    "Note Rate,LTV,720,FICO,1,Cook",
+                    "Note Rate,LTV,FICO,SFR,1,",
+                ] {
                     let line = format!("{number},{amount},{others}");
                     let cells = row(&line);
-                    if rules.is_plainly_a_loan(|at| cells[at].as_ref()) && !others.starts_with("Note") {
+                    if rules.is_plainly_a_loan(|at| cells[at].as_ref()) {
                         assert_eq!(rules.kind(&cells, 7, true), RowKind::Loan, "{line}");
                     }
                 }

@@ -100,7 +100,9 @@ impl TranslatedColumn {
         }
         if let Some(words) = &self.words {
             let word = words.iter().find(|(code, _)| *code == folded).map(|(_, word)| word.clone());
-            return word.or_else(|| Some(written.into_owned()));
+            // A word that the profile does not list means nothing, also where it is one of ours: the space behind it, which is no part
+            // of its content, keeps it from being known to the letter.
+            return word.or_else(|| Some(written.into_owned() + " "));
         }
         let multiplied = self.times.zip(number).and_then(|(times, number)| {
             let percent = if number.says_percent { "%" } else { "" };
@@ -187,7 +189,9 @@ mod tests {
     fn words_of_a_profile_replace_all_others() {
         let profile =
             "[columns]\nproperty_type = { position = 1, words = { \"1\" = \"SFR\", \"2-4\" = \"2-4 unit\", x = \"castle\" } }\n";
-        for (cell, expected) in [("1", "sfr"), (" 2-4 ", "2-4_unit"), ("X", "castle"), ("condo unit", "condo unit"), ("", "")] {
+        for (cell, expected) in
+            [("1", "sfr"), (" 2-4 ", "2-4_unit"), ("X", "castle"), ("condo unit", "condo unit "), ("condo", "condo "), ("", " ")]
+        {
             assert_eq!(translated(profile, &[Field::PropertyType], &[cell]), [expected], "{cell}");
         }
     }
