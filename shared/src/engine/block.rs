@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use memchr::memchr2;
+use memchr::{memchr_iter, memchr2};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -114,21 +114,26 @@ impl<'t> RowReader<'t> {
     }
 
     /// Whether a record of several lines holds one that looks like a row of its own, because a quotation mark stands where none
-    /// belongs: about as many fields as a row has, and numbers among them. What else is wrong with that row does not matter.
+    /// belongs: about as many fields as a row has, numbers among them, and about a row besides it. What else is wrong with that row
+    /// does not matter.
     pub fn holds_rows(&self, record: &str) -> bool {
         const NUMBERS_OF_A_ROW: usize = 3;
         // The lines in a workbook's cell were typed there.
         if self.layout.any_width || memchr2(b'\n', b'\r', record.as_bytes()).is_none() {
             return false;
         }
-        let widths = self.width.saturating_sub(2 + self.layout.fewer)..=self.width + 2 + self.layout.more;
+        let delimiters = |text: &str| memchr_iter(self.delimiter, text.as_bytes()).count();
+        let (least, most) = (self.width.saturating_sub(3 + self.layout.fewer), self.width + 1 + self.layout.more);
         let is_number = |cell: &&str| {
             let cell = cell.trim_matches(['"', '\'', ' ', '$']);
             cell.starts_with(|c: char| c.is_ascii_digit()) && cell.bytes().all(|b| b.is_ascii_digit() || b".,%".contains(&b))
         };
+        let all = delimiters(record);
         record.split(['\n', '\r']).skip(1).any(|line| {
-            let cells = line.split(char::from(self.delimiter));
-            widths.contains(&cells.clone().count()) && cells.filter(is_number).nth(NUMBERS_OF_A_ROW - 1).is_some()
+            let here = delimiters(line);
+            (least..=most).contains(&here)
+                && all - here >= least
+                && line.split(char::from(self.delimiter)).filter(is_number).nth(NUMBERS_OF_A_ROW - 1).is_some()
         })
     }
 
