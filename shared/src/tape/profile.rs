@@ -245,7 +245,11 @@ impl ProfileReader<'_> {
                     self.options.numbers = Some(NumberStyle { decimal, thousands });
                 }
             }
-            "sheet" => self.options.sheet = self.text(value, "sheet"),
+            // Whatever a workbook calls it, also nothing.
+            "sheet" => match value.get_ref() {
+                DeValue::String(text) => self.options.sheet = Some(text.to_string()),
+                _ => self.mistake(value.span(), "`sheet` must be the name of a worksheet in quotation marks".to_owned()),
+            },
             _ => self.unknown(key, "header, delimiter, encoding, sheet, decimal, thousands, date"),
         }
     }
