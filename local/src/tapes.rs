@@ -81,8 +81,7 @@ impl FoundTapes {
     /// No tape is left.
     pub fn with_headers(self, options: &TapeOptions) -> Result<(Vec<FoundTape>, LeftOut), CommandError> {
         let is_tape = |tape: &FoundTape| {
-            let source = tape.source().ok().filter(|_| tape.is_text_of_folder);
-            source.is_none_or(|source| !is_text_without_header(source.as_ref(), options))
+            !tape.is_text_of_folder || !tape.source().is_ok_and(|source| is_text_without_header(source.as_ref(), options))
         };
         let (tapes, others): (Vec<_>, Vec<_>) = self.tapes.into_iter().partition(is_tape);
         if tapes.is_empty() {

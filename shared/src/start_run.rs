@@ -213,9 +213,10 @@ pub async fn folder_profile(storage: &dyn StorageBackend, tapes: &[TapeRef]) -> 
     if several {
         return Err(FindError::SeveralFolders(key));
     }
+    // The size as it is now: the profile may have been replaced, or taken away, since it was found.
+    let Some(info) = storage.info(&key).await? else { return Ok(None) };
     // One byte more than it may have tells that it is too large.
-    let bytes = match head_of(storage, &key, None, MAX_PROFILE_BYTES + 1).await {
-        // It was taken away just now.
+    let bytes = match head_of(storage, &key, info.size, None, MAX_PROFILE_BYTES + 1).await {
         Err(StorageError::NotFound) => return Ok(None),
         bytes => bytes?,
     };
@@ -246,7 +247,7 @@ async fn tapes_with_header(
 /// # Errors
 /// The storage fails.
 pub async fn has_header(storage: &dyn StorageBackend, tape: &TapeRef, options: &TapeOptions) -> Result<bool, FindError> {
-    let head = head_of(storage, &tape.key, Some(&tape.etag), LOOKED_AT_BYTES).await?;
+    let head = head_of(storage, &tape.key, tape.size, Some(&tape.etag), LOOKED_AT_BYTES).await?;
     let (source, options) = (MemorySource::new(tape.source_file.clone(), head), options.clone());
     // Off the async threads: a header is looked for under every delimiter.
     let looked = tokio::task::spawn_blocking(move || !is_text_without_header(&source, &options)).await;
@@ -254,9 +255,14 @@ pub async fn has_header(storage: &dyn StorageBackend, tape: &TapeRef, options: &
     Ok(looked.unwrap_or(true))
 }
 
-/// The beginning of a file, of at most so many bytes.
-async fn head_of(storage: &dyn StorageBackend, key: &str, etag: Option<&str>, most: u64) -> Result<Vec<u8>, StorageError> {
-    let size = storage.info(key).await?.ok_or(StorageError::NotFound)?.size;
+/// The beginning of a file of this size, of at most so many bytes.
+async fn head_of(
+    storage: &dyn StorageBackend,
+    key: &str,
+    size: u64,
+    etag: Option<&str>,
+    most: u64,
+) -> Result<Vec<u8>, StorageError> {
     if size == 0 {
         return Ok(Vec::new());
     }

@@ -230,7 +230,7 @@ fn a_folder_is_run_as_its_profile_says_unless_another_is_named() {
     desk.write("in/profile.toml", "[columns]\nlone_amount = 1\n");
     let broken = desk.command(&["run", "in", "--dry-run"]);
     assert!(broken.code == 2 && broken.err.contains("line 2: there is no field `lone_amount`"), "{}", broken.err);
-    // Whoever names a text means it.
+    // A text that a run names is read as a tape.
     assert_eq!(desk.command(&["run", "in/notes.txt", "--profile", "other.toml", "--dry-run"]).code, 1);
 }
 

@@ -42,7 +42,7 @@ async fn a_folder_names_what_it_does_not_read_and_reads_texts_with_a_header_row(
     assert_eq!(run["notice_counts"], json!({"file_not_read": 3}));
     let named: Vec<&str> = run["notices"].as_array().unwrap().iter().map(|of| of["source_file"].as_str().unwrap()).collect();
     assert_eq!(named, ["notes.txt", "nothing.txt", "offer.pdf"]);
-    // Whoever names a text means it.
+    // A text that a run names is read as a tape.
     let run = ended(&app, &ana, &json!({"files": ["march/notes.txt"]})).await;
     assert_eq!(run["error"]["code"], "no_header");
     app.start(&ana, &json!({"files": ["march/.hidden.csv"]})).await.expect(422);

@@ -62,15 +62,16 @@ pub struct StartRun {
     #[schema(example = "rules/strict.toml")]
     rule_set: Option<String>,
     /// How the tapes are read: path of a profile, a TOML file in the area `inputs`, or the name of a preset, `asf_rmbs`,
-    /// `fannie_sflp` or `freddie_sflld`. Null or absent: as the file `profile.toml` in the folder of the tapes says, or else as the tapes say. Only the roles `admin` and `analyst` may choose one.
+    /// `fannie_sflp` or `freddie_sflld`. Null or absent: as the file `profile.toml` in the folder of the tapes says, or else as the
+    /// tapes say. Only the roles `admin` and `analyst` may choose one.
     #[schema(example = "freddie_sflld")]
     profile: Option<String>,
     /// Columns that hold fields: the name of the field with the header of its column. It beats the profile. Null or absent: the
     /// headers say. Only the roles `admin` and `analyst` may choose.
     #[schema(value_type = Option<HashMap<String, String>>, example = json!({"loan_amount": "Current UPB"}))]
     map: Option<Vec<(Field, String)>>,
-    /// Name of the worksheet to read, of workbooks in which several hold loans. `all`: each worksheet is a tape of its own. Null or absent: the one that
-    /// holds loans. Only the roles `admin` and `analyst` may choose one.
+    /// Name of the worksheet to read, of workbooks in which several hold loans. `all`: each worksheet is a tape of its
+    /// own. Null or absent: the one that holds loans. Only the roles `admin` and `analyst` may choose one.
     #[schema(example = "Loans")]
     sheet: Option<String>,
     /// Sales team that owns the run. Null or absent: no team. Only the roles `admin` and `analyst` may choose one: the run of a

@@ -46,7 +46,7 @@ impl FileAnswers {
 /// It is not there, or the storage fails.
 pub async fn stored_file(answers: &FileAnswers, key: &str, name: &str) -> Result<Response, ApiError> {
     if answers.max_bytes.is_some() {
-        // Asked before the file is opened: nobody reads what a redirect leaves behind.
+        // The size is asked for first, so that a redirect opens no file.
         let info = answers.storage.info(key).await?.ok_or(StorageError::NotFound)?;
         if answers.is_too_large(info.size) {
             return redirect_to_storage(&answers.storage, key, &attachment(name)).await;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     decimal::Decimal,
-    error::{RunError, RunErrorCode, shortened},
+    error::RunError,
     facts::columns::{ExceptionColumns, FactColumns},
     loan::{Field, Loan, Malformed, NUMBERS, NumberCell, OrdinaryLoan, STANDARD_WORDS, Unit, UnreadPeriod, WORDS, WordCell},
     phases::{buy_at_once, judge, pricing::IrrTarget, validate::FirstUse},
@@ -17,7 +17,7 @@ use crate::{
         Tape,
         aliases::{Aliases, WordMemo},
         cell::{content, has_cut_digits, is_clean, is_missing, says_nothing, trimmed},
-        header::Header,
+        header::{Header, second_header},
         notices::{BlockNotices, NoticeCode},
         number::{self, parse_number, read_cell},
         options::TapeOptions,
@@ -33,9 +33,6 @@ use super::{
     latest::{PeriodColumn, RecordSet},
     standard::StandardFields,
 };
-
-/// How much of a row an error shows, in characters.
-const SHOWN_CHARACTERS: usize = 200;
 
 /// How a tape's rows become loans.
 #[derive(Debug)]
@@ -146,21 +143,6 @@ impl<'t> RowReader<'t> {
     fn told_name(&self) -> Option<&'t str> {
         self.names_tape.then_some(self.name)
     }
-}
-
-/// Why a run cannot go on when another header stands below that of a tape, or the tape has one although it is said to have none.
-pub fn second_header(source_file: &str, header_line: u64, line: u64, row: &str) -> RunError {
-    let row = shortened(row.trim(), SHOWN_CHARACTERS);
-    let message = match header_line {
-        0 => format!(
-            "Line {line} is a header, and the profile says that the tape has none: `{row}`. Take header = \"none\" out of the profile, and \
-             name the columns by their headers."
-        ),
-        first => format!(
-            "Line {line} is another header, below that on line {first}: `{row}`. Send the tables below them as tapes of their own."
-        ),
-    };
-    RunError::ingest(RunErrorCode::SecondHeader, source_file, Some(line), message)
 }
 
 /// What judging a block gives.

@@ -31,7 +31,7 @@ pub struct PeriodColumn {
     pub at: usize,
     /// What it is called in messages.
     pub name: String,
-    /// How it writes dates; `None` when nobody says so, and days cannot stand in front of months.
+    /// Order in which the column writes dates; `None`: neither `keep` nor the profile gives one.
     dates: Option<DateOrder>,
 }
 

@@ -106,7 +106,7 @@ fn entries(column: &Column, inspection: &Inspection, told: Option<&FieldColumn>)
     entries
 }
 
-/// The word of a table that stands for a value.
+/// Finds the word for a value in a table of words and values.
 fn word_of<T: PartialEq>(table: &[(&'static str, T)], value: T) -> Option<&'static str> {
     table.iter().find(|(_, of)| *of == value).map(|(word, _)| *word)
 }

@@ -35,7 +35,7 @@ const SHOWN_ROW_CHARACTERS: usize = 200;
 /// How many bytes the columns of all tapes of a run may take: all of them are in memory, and in the column mapping of the run.
 const MAX_HEADERS_BYTES: usize = 32 * 1024 * 1024;
 /// Names that the product gives to a loan's own fields, which a column of the tape may not take over.
-pub const PRODUCT_FIELDS: [&str; 12] = [
+const PRODUCT_FIELDS: [&str; 12] = [
     "disposition",
     "projection_reason",
     "pricing_spread",
@@ -195,6 +195,21 @@ fn check_size(row: &[Cow<'_, str>]) -> Result<(), String> {
             ))
         }
     }
+}
+
+/// Why a run cannot go on when another header stands below that of a tape, or the tape has one although it is said to have none.
+pub fn second_header(source_file: &str, header_line: u64, line: u64, row: &str) -> RunError {
+    let row = shortened(row.trim(), SHOWN_ROW_CHARACTERS);
+    let message = match header_line {
+        0 => format!(
+            "Line {line} is a header, and the profile says that the tape has none: `{row}`. Take header = \"none\" out of the profile, and \
+             name the columns by their headers."
+        ),
+        first => format!(
+            "Line {line} is another header, below that on line {first}: `{row}`. Send the tables below them as tapes of their own."
+        ),
+    };
+    RunError::ingest(RunErrorCode::SecondHeader, source_file, Some(line), message)
 }
 
 /// Sees to it that the columns of all tapes of a run are not too many to be kept.

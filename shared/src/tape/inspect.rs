@@ -7,7 +7,6 @@ use utoipa::ToSchema;
 
 use crate::{
     api::objects::{ColumnObject, MappingObject, NoticeObject, RunErrorObject},
-    engine::block::second_header,
     error::{RunError, RunErrorCode, shortened},
     loan::{Field, FieldKind, NumberCell, Reading, Unit},
 };
@@ -17,7 +16,7 @@ use super::{
     aliases::{Aliases, Vocabulary},
     block_text,
     cell::{content, is_missing, trimmed},
-    header::Column,
+    header::{Column, second_header},
     notices::{Notice, NoticeCode},
     number::read_cell,
     options::TapeOptions,
@@ -117,7 +116,7 @@ pub struct CellSample {
     /// Cell as the tape has it: its first 40 characters.
     #[schema(example = "6.5%")]
     pub written: String,
-    /// What the cell reads as; empty for a cell that stands for nothing. Null: the cell cannot be read.
+    /// Value that the engine reads from the cell; empty where the cell has a word for a missing value. Null: the engine cannot read the cell.
     #[schema(required, example = "6.5")]
     pub read: Option<String>,
 }

@@ -65,7 +65,7 @@ impl TapeOptions {
     }
 }
 
-/// What stands for the name of a worksheet where each is a tape of its own.
+/// Sheet name that makes each worksheet a tape of its own.
 pub const ALL_SHEETS: &str = "all";
 
 /// Where the header of a tape is.
