@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks what is linked, as deny.toml says: licences, sources, versions, and, where their database can be fetched, advisories. It is not
-# where crates come from, and a machine that cannot reach it says so and goes on. cargo-deny is built into target/ once.
+# Checks what is linked, as deny.toml says: licences, sources, versions, layers, and, where their database can be fetched, advisories. The
+# database is not where crates come from: a machine that cannot reach it says so and goes on. cargo-deny is built into target/ once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,4 +14,17 @@ if "$tools/bin/cargo-deny" fetch db >"$tools/advisories.log" 2>&1; then
     "$tools/bin/cargo-deny" check --disable-fetch advisories
 else
     echo "advisories were NOT checked, because their database could not be fetched: $(grep . "$tools/advisories.log" | tail -n 1)" >&2
+fi
+
+# The core links no SDK, no HTTP and no async runtime, and the command without its feature `serve` no SDK, no HTTP and no database.
+linked() {
+    cargo tree --locked --package "$1" --edges normal --prefix none --format '{p}' | cut -d ' ' -f 1 | sort -u
+}
+if linked shared | grep -E '^(aws-|axum|hyper|tokio)'; then
+    echo "the crate shared must not link these" >&2
+    exit 1
+fi
+if linked cli | grep -E '^(aws-|axum|hyper|dynoxide|s3s|libsqlite3|rusqlite)'; then
+    echo "the command loan-engine without its feature serve must not link these" >&2
+    exit 1
 fi

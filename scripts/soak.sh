@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if [ -z "${LOAN_ENGINE:-}" ]; then
-    cargo build --release -p local
+    cargo build --release -p cli --features serve
     LOAN_ENGINE=target/release/loan-engine
 fi
 venv=target/soak

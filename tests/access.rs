@@ -2,15 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use api::routes::{Access, Route};
 use axum::body::Body;
 use http::{Method, header};
-use shared::{
-    api::routes::{Access, Route},
-    auth::{
-        permission::{Grant, Role, grant},
-        token::Tokens,
-    },
-    config::Secret,
+use shared::auth::{
+    permission::{Grant, Role, grant},
+    secret::Secret,
+    token::Tokens,
 };
 use uuid::Uuid;
 
@@ -31,7 +29,7 @@ pub fn method(route: &Route) -> Method {
 async fn no_route_but_the_public_ones_answers_without_a_good_token() {
     let app = TestApp::new().await;
     let ana = app.person("ana", Role::Admin, None).await;
-    let foreign = Tokens::with(&Secret::new("another secret of at least 32 bytes"), 480);
+    let foreign = Tokens::new(&Secret::new("another secret of at least 32 bytes"), 480);
     let foreign = foreign.issue(&ana.user, app.resources.clock.now()).unwrap();
     let bad = [None, Some("Bearer x".to_owned()), Some(format!("Bearer {foreign}")), Some(format!("Basic {}", ana.token))];
     for route in app.routes.iter().filter(|route| route.access != Access::Public) {

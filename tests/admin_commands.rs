@@ -250,8 +250,9 @@ mod changing_a_user {
 mod typed_passwords {
     use std::{cell::RefCell, collections::VecDeque, ffi::OsString, io};
 
-    use local::{Surroundings, main_with};
-    use shared::{clock::SystemClock, config::Secret};
+    use cli::main_with;
+    use command::CommandContext;
+    use shared::{auth::secret::Secret, clock::SystemClock};
 
     use super::*;
 
@@ -272,11 +273,11 @@ mod typed_passwords {
     fn create(folder: &Path, answers: &[&'static str]) -> (u8, String, Vec<String>) {
         TYPED.set(answers.iter().copied().collect());
         ASKED.take();
-        let bare = Surroundings::bare(SystemClock, folder.to_owned());
-        let around = Surroundings { ask_password: typed, types_passwords: true, ..bare };
+        let bare = CommandContext::bare(SystemClock, folder.to_owned());
+        let context = CommandContext { ask_password: typed, types_passwords: true, ..bare };
         let args = [&["loan-engine", "admin", "--data-dir", "data"], &ANA[..]].concat();
         let mut err = Vec::new();
-        let code = main_with(args.into_iter().map(OsString::from), &around, &mut io::sink(), &mut err);
+        let code = main_with(args.into_iter().map(OsString::from), &context, &mut io::sink(), &mut err);
         (code, String::from_utf8(err).unwrap(), ASKED.take())
     }
 

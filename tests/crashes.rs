@@ -27,19 +27,21 @@ use std::{
 };
 
 use serde_json::Value;
-use shared::{error::Phase, stores::runs::MAX_ATTEMPTS};
+use shared::error::Phase;
+use stores::runs::MAX_ATTEMPTS;
 use tempfile::TempDir;
 use uuid::Uuid;
 
 pub use self::{client::PASSWORD as CLIENTS_PASSWORD, command::RESULTS};
+use crate::{
+    desk::{HEADER, good},
+    server::{ADMIN_PASSWORD, Server, command},
+};
+
 use self::{
     client::{Client, Ledger, SMALL},
     dice::Dice,
     served::Served,
-};
-use crate::{
-    desk::{HEADER, good},
-    server::{ADMIN_PASSWORD, Server, command},
 };
 
 const SEED: u64 = 20_261_125;

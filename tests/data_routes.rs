@@ -7,7 +7,8 @@ mod settings;
 mod summaries;
 
 use serde_json::Value;
-use shared::{auth::permission::Role, storage::StorageBackend as _};
+use shared::auth::permission::Role;
+use stores::storage::StorageBackend as _;
 
 use crate::app::{Person, Tape, TestApp};
 

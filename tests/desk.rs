@@ -9,7 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use local::{Surroundings, main_with};
+use cli::main_with;
+use command::CommandContext;
 use serde_json::Value;
 use shared::clock::StoppedClock;
 use tempfile::TempDir;
@@ -83,9 +84,9 @@ impl Desk {
     /// Gives a command that prints elsewhere.
     pub fn command_to(&self, args: &[&str], out: &mut dyn Write, err: &mut dyn Write) -> u8 {
         let clock = StoppedClock("2026-02-02T03:30:00Z".parse().unwrap());
-        let around = Surroundings::bare(clock, self.folder.path().to_owned());
+        let context = CommandContext::bare(clock, self.folder.path().to_owned());
         let args = std::iter::once("loan-engine").chain(args.iter().copied());
-        main_with(args.map(OsString::from), &around, out, err)
+        main_with(args.map(OsString::from), &context, out, err)
     }
 
     /// Runs a tape that is known to be good, and gives the id of the run.

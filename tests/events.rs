@@ -2,6 +2,10 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use api::{
+    layers,
+    routes::{Access, Api},
+};
 use axum::Router;
 use bytes::Bytes;
 use http::StatusCode;
@@ -9,18 +13,18 @@ use http_body_util::BodyExt as _;
 use runner::{events::Event, execute::Distribution};
 use serde_json::{Value, json};
 use shared::{
-    api::{
-        layers,
-        routes::{Access, Api},
-    },
     auth::{
         permission::Role,
         user::{SalesTeam, User},
     },
     run::RunStatus,
+};
+use stores::{
+    runs::Created,
     start_run::{self, Terms},
     storage::StorageBackend as _,
-    stores::{runs::Created, teams::Teams, users::Users},
+    teams::Teams,
+    users::Users,
 };
 use tower::ServiceExt as _;
 use uuid::{Uuid, uuid};

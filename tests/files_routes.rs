@@ -10,11 +10,11 @@ mod teams;
 mod uploading;
 
 use serde_json::Value;
-use shared::{
-    auth::permission::Role,
+use shared::auth::permission::Role;
+use stores::{
+    runs::Created,
     start_run::{self, Terms},
     storage::StorageBackend as _,
-    stores::runs::Created,
 };
 use uuid::Uuid;
 

@@ -6,7 +6,7 @@ mod page;
 use http::Method;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use shared::stores::keys;
+use stores::keys;
 
 use crate::app::{Answer, Fault, INSIDE, TestApp};
 

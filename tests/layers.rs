@@ -1,51 +1,57 @@
-//! The layers of the crate `shared`: its core knows no client of a store, no HTTP, no async runtime, no clock and no environment.
+//! The layers: which crates of the workspace a crate may use, and what the core (`shared`) does not do although it could: tell the
+//! time, read the environment, open connections. That the core links no SDK, no HTTP and no async runtime, the compiler holds, because
+//! its manifest names none; `scripts/check_dependencies.sh` looks at what it links in the end.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
-/// The parts of the core.
-const CORE: [&str; 14] = [
-    "decimal.rs",
-    "engine",
-    "facts",
-    "field.rs",
-    "folder.rs",
-    "loan.rs",
-    "manifest.rs",
-    "paths.rs",
-    "phases",
-    "results",
-    "rules",
-    "run_summary.rs",
-    "run.rs",
-    "tape",
+use toml::Table;
+
+/// Each crate with the crates of the workspace that it may use.
+const MAY_USE: [(&str, &[&str]); 12] = [
+    ("shared", &[]),
+    ("stores", &["shared"]),
+    ("api", &["shared", "stores"]),
+    ("functions/auth", &["api", "shared", "stores"]),
+    ("functions/data", &["api", "shared", "stores"]),
+    ("functions/files", &["api", "shared", "stores"]),
+    ("functions/health", &["api", "shared", "stores"]),
+    ("functions/pipeline", &["api", "shared", "stores"]),
+    ("functions/runner", &["shared", "stores"]),
+    ("local", &["api", "auth", "command", "data", "files", "health", "pipeline", "runner", "shared", "stores"]),
+    ("cli", &["command", "local", "shared"]),
+    ("cli/command", &["shared"]),
 ];
 
-/// What only the layers above may use, with those of the core that may all the same, and why.
-const ABOVE: [(&str, &[&str]); 11] = [
-    ("aws_", &[]),
-    ("axum", &[]),
-    ("tokio", &[]),
-    ("tracing", &[]),
-    ("futures_util", &[]),
-    ("std::env::var", &[]),
-    ("SystemTime", &[]),
-    ("Timestamp::now", &[]),
-    ("crate::stores", &[]),
-    ("crate::storage", &[]),
-    // An inspection is one object for the command line and the API, which describes it.
-    ("api::", &["tape/inspect.rs"]),
+/// What the core does not do, and the one file that may.
+const OUTSIDE: [(&str, Option<&str>); 6] = [
+    ("env::var", None),
+    ("SystemTime", None),
+    ("Instant::now", None),
+    ("Timestamp::now", Some("clock.rs")),
+    ("std::net", None),
+    ("process::Command", None),
 ];
 
-fn files(place: &Path, found: &mut Vec<PathBuf>) {
-    if place.is_dir() {
-        for entry in fs::read_dir(place).unwrap() {
-            files(&entry.unwrap().path(), found);
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn manifest(folder: &str) -> Table {
+    fs::read_to_string(workspace().join(folder).join("Cargo.toml")).unwrap().parse().unwrap()
+}
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
         }
-    } else if place.extension().is_some_and(|extension| extension == "rs") {
-        found.push(place.to_owned());
     }
 }
 
@@ -56,17 +62,44 @@ fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 #[test]
-fn the_core_uses_nothing_of_the_layers_above() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/src");
-    let (mut found, mut upward) = (Vec::new(), Vec::new());
-    CORE.iter().for_each(|part| files(&source.join(part), &mut found));
+fn a_crate_uses_the_layers_below_it_alone() {
+    let ours: BTreeSet<String> = MAY_USE.iter().map(|(folder, _)| folder.rsplit('/').next().unwrap().to_owned()).collect();
+    for (folder, may_use) in MAY_USE {
+        let manifest = manifest(folder);
+        let dependencies = manifest["dependencies"].as_table().unwrap().keys();
+        let used: BTreeSet<&str> = dependencies.filter(|name| ours.contains(*name)).map(String::as_str).collect();
+        assert!(used.is_subset(&may_use.iter().copied().collect()), "{folder} uses {used:?}");
+    }
+}
+
+#[test]
+fn the_table_of_layers_has_every_crate() {
+    let mut members = BTreeSet::new();
+    for member in manifest("")["workspace"]["members"].as_array().unwrap() {
+        match member.as_str().unwrap().strip_suffix("/*") {
+            None => _ = members.insert(member.as_str().unwrap().to_owned()),
+            Some(folder) => {
+                let found = fs::read_dir(workspace().join(folder)).unwrap().map(|entry| entry.unwrap().file_name());
+                members.extend(found.map(|name| format!("{folder}/{}", name.to_str().unwrap())));
+            }
+        }
+    }
+    members.remove("tests");
+    assert_eq!(members, MAY_USE.iter().map(|(folder, _)| (*folder).to_owned()).collect());
+}
+
+#[test]
+fn the_core_knows_no_clock_no_environment_and_no_network() {
+    let source = workspace().join("shared/src");
+    let (mut found, mut outside) = (Vec::new(), Vec::new());
+    files(&source, &mut found);
     assert!(found.len() > 100, "{}", found.len());
     for file in found {
         let name = file.strip_prefix(&source).unwrap().to_str().unwrap().to_owned();
         for (at, line) in code(&fs::read_to_string(&file).unwrap()) {
-            let used = ABOVE.iter().filter(|(above, but)| line.contains(above) && !but.contains(&name.as_str()));
-            upward.extend(used.map(|(above, _)| format!("{name}:{} uses {above}", at + 1)));
+            let used = OUTSIDE.iter().filter(|(word, may)| line.contains(word) && *may != Some(name.as_str()));
+            outside.extend(used.map(|(word, _)| format!("{name}:{} uses {word}", at + 1)));
         }
     }
-    assert!(upward.is_empty(), "{upward:#?}");
+    assert!(outside.is_empty(), "{outside:#?}");
 }

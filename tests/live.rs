@@ -6,9 +6,10 @@ use std::{
     sync::Once,
 };
 
-use shared::{
+use stores::{
+    clients, schema,
     storage::{StorageBackend as _, s3::S3Storage},
-    stores::{clients, schema, table::Table},
+    table::Table,
 };
 use uuid::Uuid;
 

@@ -3,10 +3,8 @@
 use http::header;
 use jiff::SignedDuration;
 use serde_json::json;
-use shared::{
-    auth::{permission::Role, user::User},
-    stores::users::Users,
-};
+use shared::auth::{permission::Role, user::User};
+use stores::users::Users;
 
 use crate::app::{Answer, PASSWORD, TestApp};
 

@@ -5,15 +5,13 @@ mod reading;
 pub mod requests;
 mod writing;
 
-use shared::{
-    auth::{permission::Role, user::SalesTeam},
+use shared::auth::{permission::Role, user::SalesTeam};
+use stores::{
+    keys,
+    runs::{RunFilter, Runs},
     storage::StorageBackend as _,
-    stores::{
-        keys,
-        runs::{RunFilter, Runs},
-        teams::Teams,
-        users::{UserFilter, Users},
-    },
+    teams::Teams,
+    users::{UserFilter, Users},
 };
 
 use crate::app::{Answer, INSIDE, Person, Tape, TestApp};

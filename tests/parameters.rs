@@ -6,8 +6,9 @@ mod times;
 
 use std::collections::BTreeSet;
 
+use api::routes::Route;
 use serde_json::{Value, json};
-use shared::{api::routes::Route, auth::permission::Role};
+use shared::auth::permission::Role;
 
 use crate::{
     access::{address, method},

@@ -18,21 +18,21 @@ use shared::{
     folder::LeftOut,
     loan::Field,
     paths::MAX_PATH_BYTES,
-    rules::rule_set::{RuleSet, RuleSetFile},
-    start_run::{self, MAX_RULE_SET_BYTES, MAX_TAPES, Terms},
-    storage::StorageBackend as _,
-    stores::{
-        StoreError, keys,
-        runs::{Created, IdempotencyKey, Lease, RunRequest, TapeRef},
-        table::{Change, text},
-        teams::Teams,
-        throttle::{FAILURES_PER_ADDRESS, Failures, Whose},
-        users::{Users, Written},
-    },
+    rules::rule_set::{MAX_RULE_SET_BYTES, RuleSet, RuleSetFile},
     tape::{
         header::{MAX_COLUMNS, MAX_HEADER_CHARACTERS},
         request::{ProfileFile, ReadingRequest},
     },
+};
+use stores::{
+    StoreError, keys,
+    runs::{Created, IdempotencyKey, Lease, RunRequest, TapeRef},
+    start_run::{self, MAX_TAPES, Terms},
+    storage::StorageBackend as _,
+    table::{Change, text},
+    teams::Teams,
+    throttle::{FAILURES_PER_ADDRESS, Failures, Whose},
+    users::{Users, Written},
 };
 use uuid::Uuid;
 
@@ -176,7 +176,7 @@ async fn a_header_beyond_its_bounds_fails_the_run_and_says_where() {
 
 /// What the table may hold, by the sort key, as the module of its keys says.
 fn kinds() -> BTreeSet<String> {
-    let rows = include_str!("../shared/src/stores/keys.rs").lines().filter_map(|line| line.strip_prefix("//! | "));
+    let rows = include_str!("../stores/src/keys.rs").lines().filter_map(|line| line.strip_prefix("//! | "));
     rows.filter_map(|row| Some(row.split(" | ").nth(2)?.strip_prefix('`')?.strip_suffix('`')?.to_owned()))
         .filter(|sk| sk != "sk")
         .collect()
@@ -412,7 +412,7 @@ async fn an_item_that_is_too_large_is_told_from_a_store_that_fails() {
     run.complete(app.resources.clock.now()).unwrap();
     let summary = RawValue::from_string(format!("\"{}\"", noise(0, 2 * MAX_ITEM_BYTES))).unwrap();
     let results = serde_json::json!({"outputs": [], "facts": null, "exceptions": null, "index": null, "summary": null});
-    let mut results: shared::stores::runs::RunResults = serde_json::from_str(&results.to_string()).unwrap();
+    let mut results: stores::runs::RunResults = serde_json::from_str(&results.to_string()).unwrap();
     results.summary = summary;
     let refused = app.worker.runs.complete(&lease, &run, &results).await;
     assert!(matches!(refused, Err(StoreError::TooLarge(_))), "{refused:?}");

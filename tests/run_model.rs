@@ -4,7 +4,8 @@
 mod explore;
 mod replay;
 
-use shared::{run::RunStatus, stores::runs::MAX_ATTEMPTS};
+use shared::run::RunStatus;
+use stores::runs::MAX_ATTEMPTS;
 
 /// How many workers there are.
 const WORKERS: usize = 3;

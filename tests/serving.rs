@@ -12,7 +12,7 @@ mod vanished;
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use serde_json::{Value, json};
-use shared::stores::throttle::FAILURES_PER_ADDRESS;
+use stores::throttle::FAILURES_PER_ADDRESS;
 
 use crate::{
     desk::small_tape,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream;
-use shared::storage::{ByteStream, Found, StorageBackend, StorageError, collect, local::LocalStorage, s3::PART_BYTES, stream_of};
+use stores::storage::{ByteStream, Found, StorageBackend, StorageError, collect, local::LocalStorage, s3::PART_BYTES, stream_of};
 
 use crate::{
     app::{ADDRESS, TestApp},

@@ -4,9 +4,9 @@ use std::{fs, path::Path};
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use shared::{
+use stores::{
+    StoreError,
     storage::{ByteStream, Found, StorageBackend as _, StorageError, Stored, collect, local::LocalStorage, stream_of},
-    stores::StoreError,
 };
 use tempfile::TempDir;
 use tokio::sync::mpsc;

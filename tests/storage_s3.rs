@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use api::problem::ApiError;
 use aws_sdk_s3::{
     Client,
     config::{BehaviorVersion, Config, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig},
@@ -26,10 +27,13 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::Method;
 use http_body_util::{Full, Limited};
-use shared::{
-    api::problem::ApiError,
-    storage::{ByteStream, StorageBackend as _, StorageError, collect, s3::PART_BYTES, s3::S3Storage, stream_of},
-    stores::StoreError,
+use stores::{
+    StoreError,
+    storage::{
+        ByteStream, StorageBackend as _, StorageError, collect,
+        s3::{PART_BYTES, S3Storage},
+        stream_of,
+    },
 };
 
 use crate::app::{Fault, TestApp};

@@ -4,13 +4,13 @@ use jiff::SignedDuration;
 use shared::{
     auth::{permission::Role, user::User},
     run::RunStatus,
+};
+use stores::{
+    runs::{Created, IdempotencyKey, LEASE, Lease, RunFilter, RunRequest, Runs},
     start_run::{self, Terms},
-    stores::{
-        runs::{Created, IdempotencyKey, LEASE, Lease, RunFilter, RunRequest, Runs},
-        teams::Teams,
-        throttle::{Failures, Whose},
-        users::{UserFilter, Users, Written},
-    },
+    teams::Teams,
+    throttle::{Failures, Whose},
+    users::{UserFilter, Users, Written},
 };
 use uuid::Uuid;
 

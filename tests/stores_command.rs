@@ -8,7 +8,7 @@ use aws_sdk_s3::{
     primitives::ByteStream,
 };
 use aws_smithy_http_client::Builder;
-use shared::stores::clients;
+use stores::clients;
 
 use crate::server::{Process, Server, give, send, text};
 

@@ -9,10 +9,11 @@ use std::{cell::RefCell, collections::BTreeSet};
 
 use aws_sdk_dynamodb::types::{KeySchemaElement, ProjectionType};
 use serde_json::{Value, json};
-use shared::{config::Config, start_run::incoming, stores::keys};
+use stores::{config::Config, keys, start_run::incoming};
+
+use crate::app::TestApp;
 
 use self::document::{FUNCTIONS, Template, texts};
-use crate::app::TestApp;
 
 /// What is for the runner alone: from which size a run is done in parts, and how large they are.
 const OF_THE_RUNNER: [&str; 2] = ["DISTRIBUTE_ABOVE_BYTES", "PART_BYTES"];
@@ -71,9 +72,9 @@ fn parameters_allow_what_the_configuration_allows() {
     let minutes = of("AccessTokenMinutes");
     assert!(good("ACCESS_TOKEN_MINUTES", &minutes["MinValue"]) && good("ACCESS_TOKEN_MINUTES", &minutes["MaxValue"]));
     assert!(!good("ACCESS_TOKEN_MINUTES", &json!(minutes["MaxValue"].as_u64().unwrap() + 1)));
-    assert_eq!(minutes["Default"], shared::config::DEFAULT_TOKEN_MINUTES);
+    assert_eq!(minutes["Default"], stores::config::DEFAULT_TOKEN_MINUTES);
     let length = &template.resource("JwtSecret")["GenerateSecretString"]["PasswordLength"];
-    assert!(length.as_u64().unwrap() >= shared::config::MIN_SECRET_BYTES as u64);
+    assert!(length.as_u64().unwrap() >= shared::auth::secret::MIN_SECRET_BYTES as u64);
 }
 
 #[tokio::test]

@@ -2,10 +2,8 @@
 
 mod test_auth_pipeline_integration {
     use serde_json::{Value, json};
-    use shared::{
-        auth::{permission::Role, user::User},
-        stores::users::Users,
-    };
+    use shared::auth::{permission::Role, user::User};
+    use stores::users::Users;
 
     use crate::app::{PASSWORD, Person, Tape, TestApp, each};
 

@@ -1,7 +1,8 @@
 //! Whole journeys of people through the product, from their log-in on.
 
 use serde_json::{Value, json};
-use shared::{auth::permission::Role, stores::users::Users};
+use shared::auth::permission::Role;
+use stores::users::Users;
 use uuid::Uuid;
 
 use crate::{

@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use http::Method;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
-use shared::{auth::permission::Role, paths::stored_path, storage::StorageBackend as _};
+use shared::{auth::permission::Role, paths::stored_path};
+use stores::storage::StorageBackend as _;
 
 use crate::app::{Answer, Person, Tape, TestApp, document};
 

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::{api::routes::Api, config::Config, resources::Resources};
+use api::routes::Api;
+use stores::{config::Config, resources::Resources};
 
 use crate::app::TestApp;
 

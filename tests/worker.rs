@@ -5,12 +5,11 @@ use std::io::{Cursor, Write as _};
 use jiff::SignedDuration;
 use runner::{execute::Executed, incoming::Arrival};
 use serde_json::Value;
-use shared::{
-    run::RunStatus,
+use shared::{run::RunStatus, tape::request::ReadingRequest};
+use stores::{
+    runs::{Created, LEASE, RunRequest},
     start_run::{self, FindError, Terms, Wanted, find_tapes},
     storage::StorageBackend as _,
-    stores::runs::{Created, LEASE, RunRequest},
-    tape::request::ReadingRequest,
 };
 use uuid::Uuid;
 use zip::{ZipWriter, write::SimpleFileOptions};

@@ -11,17 +11,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use api::layers;
 use axum::{
     Router,
     body::Body,
     http::{Request, StatusCode, header},
 };
 use jiff::{SignedDuration, Timestamp};
-use shared::{
-    api::layers,
-    clock::Clock,
+use shared::clock::Clock;
+use stores::{
+    runs::{Created, Runs},
     start_run::{self, Terms},
-    stores::runs::{Created, Runs},
 };
 use tower::ServiceExt as _;
 use uuid::Uuid;

@@ -7,18 +7,16 @@ use std::{
     sync::Arc,
 };
 
+use command::error::CommandError;
 use serde::{Deserialize, Serialize};
 use shared::{
+    auth::secret::{MIN_SECRET_BYTES, Secret},
     clock::Clock,
-    config::{MIN_SECRET_BYTES, Secret},
 };
 use tempfile::NamedTempFile;
 use uuid::Uuid;
 
-use crate::{
-    command_error::CommandError,
-    embedded::{Credentials, EmbeddedError, EmbeddedStores, Options, private},
-};
+use crate::embedded::{Credentials, EmbeddedError, EmbeddedStores, Options, private};
 
 /// The name of the bucket: the first part of the path of presigned URLs.
 pub const BUCKET: &str = "loans";

@@ -1,47 +1,4 @@
-//! The examples at the end of each help text. A test reads every line of them as a call.
-
-pub const LOAN_ENGINE: &str = "\
-Examples:
-  loan-engine run tape.csv --out out
-  loan-engine replay out/manifest.json
-  loan-engine serve";
-
-pub const RUN: &str = "\
-Examples:
-  loan-engine run tape.csv -o out
-  loan-engine run north.csv south.xlsx --irr-target 7.5 --pdate 2026-12-01 -o out
-  loan-engine run tapes --rule-set strict.toml --dry-run --strats
-  loan-engine run - --format json --no-archive -o out < tape.csv
-  loan-engine run seasoned.csv --map loan_amount='Current UPB' --dry-run
-  loan-engine run sample.txt --profile freddie_sflld -o out
-
---out holds the results of the last run, or none: a run that begins withdraws the results of the run before it, and a run \
-that fails leaves none. Ctrl-C, SIGTERM and SIGHUP remove what the run had begun; the exit code is then 130, 143 or 129. \
-Otherwise it is 0 when the run completed, 1 when it failed and 2 when the call was wrong.";
-
-pub const REPLAY: &str = "\
-Examples:
-  loan-engine replay out/manifest.json
-  loan-engine replay archive.zip --threads 4
-
-The exit code is 0 when everything is identical, 1 when something differs or cannot be compared, and 2 when the call was wrong.";
-
-pub const INSPECT: &str = "\
-Examples:
-  loan-engine inspect tape.csv
-  loan-engine inspect seasoned.xlsx --sheet Loans --map loan_amount='Current UPB' --write seller.toml
-
-The exit code is 0 also when a run of the tape would fail, 1 when the file is no tape, and 2 when the call was wrong.";
-
-pub const PROFILES: &str = "\
-Examples:
-  loan-engine profiles
-  loan-engine profiles show asf_rmbs";
-
-pub const PROFILES_SHOW: &str = "\
-Examples:
-  loan-engine profiles show freddie_sflld
-  loan-engine profiles show asf_rmbs > seller.toml";
+//! The examples at the end of the help texts of `serve`, `stores` and `admin`.
 
 pub const SERVE: &str = "\
 Examples:
@@ -91,14 +48,3 @@ pub const LIST_USERS: &str = "\
 Examples:
   loan-engine admin list-users
   loan-engine admin list-users --format json";
-
-pub const COMPLETIONS: &str = "\
-Examples:
-  loan-engine completions bash > ~/.local/share/bash-completion/completions/loan-engine
-  loan-engine completions fish > ~/.config/fish/completions/loan-engine.fish";
-
-pub const MAN: &str = "\
-Examples:
-  loan-engine man > loan-engine.1
-  loan-engine man run > loan-engine-run.1
-  loan-engine man admin create-user > loan-engine-admin-create-user.1";

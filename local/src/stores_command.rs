@@ -6,17 +6,16 @@ use std::{
     path::Path,
 };
 
+use command::{CommandContext, error::CommandError, print};
 use tempfile::NamedTempFile;
 use tokio::task::JoinSet;
 
 use crate::{
-    Surroundings,
-    cli::StoresArgs,
-    command_error::CommandError,
+    arguments::StoresArgs,
     data_folder::{BUCKET, DataFolder},
     embedded::clients::{REGION_NAME, TABLE},
-    print,
     serve::{listen, runtime, stopping::Stopping},
+    store_failure,
 };
 
 /// The stores are for this machine alone.
@@ -26,19 +25,19 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 ///
 /// # Errors
 /// A port or the folder cannot be used.
-pub fn stores(args: &StoresArgs, around: &Surroundings, out: &mut dyn Write) -> Result<(), CommandError> {
+pub fn stores(args: &StoresArgs, context: &CommandContext, out: &mut dyn Write) -> Result<(), CommandError> {
     let runtime = runtime()?;
-    let served = runtime.block_on(serve(args, &around.locate(&args.data_dir), around, out));
+    let served = runtime.block_on(serve(args, &context.locate(&args.data_dir), context, out));
     runtime.shutdown_background();
     served
 }
 
-async fn serve(args: &StoresArgs, folder: &Path, around: &Surroundings, out: &mut dyn Write) -> Result<(), CommandError> {
+async fn serve(args: &StoresArgs, folder: &Path, context: &CommandContext, out: &mut dyn Write) -> Result<(), CommandError> {
     let mut stopping = Stopping::on_signals()?;
     let (dynamodb, dynamodb_address) = listen::on(LOOPBACK, args.dynamodb_port, "--dynamodb-port").await?;
     let (s3, s3_address) = listen::on(LOOPBACK, args.s3_port, "--s3-port").await?;
-    let DataFolder { stores, jwt_secret } = DataFolder::open(folder, around.clock.clone())?;
-    stores.table().await.map_err(|error| CommandError::of_store(&error))?;
+    let DataFolder { stores, jwt_secret } = DataFolder::open(folder, context.clock.clone())?;
+    stores.table().await.map_err(|error| store_failure(&error))?;
 
     let mut parts = JoinSet::new();
     let (database, mut begun) = (stores.dynamodb.database(), stopping.begun());
@@ -67,7 +66,7 @@ async fn serve(args: &StoresArgs, folder: &Path, around: &Surroundings, out: &mu
     match &args.env_file {
         None => print(out, text.as_bytes())?,
         Some(shown) => {
-            write_private(&around.locate(shown), &text).map_err(|error| {
+            write_private(&context.locate(shown), &text).map_err(|error| {
                 CommandError::Failed(format!("The file {} cannot be written: {error}. Name another one.", shown.display()))
             })?;
             let said =

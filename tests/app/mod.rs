@@ -14,21 +14,23 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use api::{layers, routes::Route};
 use axum::Router;
 use jiff::{SignedDuration, Timestamp};
 use local::embedded::{Credentials, EmbeddedStores, Options};
 use runner::execute::{Executed, Worker};
 use shared::{
-    api::{layers, routes::Route},
-    auth::token::Tokens,
+    auth::{secret::Secret, token::Tokens},
     clock::Clock,
-    config::{Environment, Secret},
     engine::Tuning,
+    tape::request::ReadingRequest,
+};
+use stores::{
+    config::Environment,
     resources::{MAX_ANSWER_BYTES_ON_LAMBDA, Resources},
+    runs::TapeRef,
     start_run::{Wanted, find_tapes},
     storage::{StorageBackend as _, stream_of},
-    stores::runs::TapeRef,
-    tape::request::ReadingRequest,
 };
 use tempfile::TempDir;
 use utoipa::OpenApi as _;
@@ -113,7 +115,7 @@ impl TestApp {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
         };
         let stores = EmbeddedStores::open(folder.path(), options).unwrap();
-        let tokens = Tokens::with(&Secret::new(SECRET), 480);
+        let tokens = Tokens::new(&Secret::new(SECRET), 480);
         let time = Arc::clone(&clock) as Arc<dyn Clock>;
         let mut resources = stores.resources(ADDRESS, tokens, Environment::Test, time).await.unwrap();
         let (table_outage, bucket_outage) = outage::outages(&mut resources);
@@ -150,7 +152,7 @@ impl TestApp {
     /// The OpenAPI document, made of the code.
     pub fn fresh_document(&self) -> serde_json::Value {
         let parts = documents().into_iter().reduce(utoipa::openapi::OpenApi::merge_from).unwrap();
-        shared::api::document::complete(&parts, &self.routes).unwrap()
+        api::document::complete(&parts, &self.routes).unwrap()
     }
 
     /// The product on the same stores as it is on Lambda, where an answer has a limit.
@@ -178,7 +180,7 @@ impl TestApp {
         let mut objects = BTreeMap::new();
         for entry in self.resources.storage.list(folder, true).await.unwrap().into_iter().filter(|entry| entry.file.is_some()) {
             let download = self.resources.storage.get(&entry.key, None, None).await.unwrap();
-            objects.insert(entry.key, shared::storage::collect(download.body, usize::MAX).await.unwrap());
+            objects.insert(entry.key, stores::storage::collect(download.body, usize::MAX).await.unwrap());
         }
         objects
     }
@@ -186,7 +188,7 @@ impl TestApp {
     /// A file of the bucket as text.
     pub async fn text(&self, key: &str) -> String {
         let download = self.resources.storage.get(key, None, None).await.unwrap();
-        String::from_utf8(shared::storage::collect(download.body, usize::MAX).await.unwrap()).unwrap()
+        String::from_utf8(stores::storage::collect(download.body, usize::MAX).await.unwrap()).unwrap()
     }
 
     /// Does what the worker does: executes every run that waits.

@@ -23,7 +23,7 @@ use futures_util::stream;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use serde_json::Value;
-use shared::resources::Resources;
+use stores::resources::Resources;
 use uuid::Uuid;
 
 /// What stands in the errors of a failing store, and must not get into an answer.

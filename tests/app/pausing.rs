@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::{
     orchestrator::HttpRequest,
     runtime_components::RuntimeComponents,
 };
-use shared::resources::Resources;
+use stores::resources::Resources;
 use tokio::sync::Notify;
 
 /// Where the next operation stands still.

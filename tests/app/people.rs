@@ -3,16 +3,14 @@
 use std::sync::LazyLock;
 
 use jiff::SignedDuration;
-use shared::{
-    auth::{
-        password,
-        permission::Role,
-        user::{SalesTeam, User},
-    },
-    stores::{
-        teams::Teams,
-        users::{Users, Written},
-    },
+use shared::auth::{
+    password,
+    permission::Role,
+    user::{SalesTeam, User},
+};
+use stores::{
+    teams::Teams,
+    users::{Users, Written},
 };
 use uuid::Uuid;
 
@@ -22,7 +20,7 @@ use super::TestApp;
 pub const PASSWORD: &str = "correct horse";
 
 /// Hashing takes its time on purpose: all share one hash.
-static HASH: LazyLock<String> = LazyLock::new(|| password::hash_now(PASSWORD).unwrap());
+static HASH: LazyLock<String> = LazyLock::new(|| password::hash(PASSWORD).unwrap());
 
 /// Somebody who is logged in.
 #[derive(Debug, Clone)]

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use axum::http::HeaderName;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use shared::{auth::permission::Role, stores::runs::Lease};
+use shared::auth::permission::Role;
+use stores::runs::Lease;
 use uuid::Uuid;
 
 use crate::runs::{GOOD_CELLS, HEADER};

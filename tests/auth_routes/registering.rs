@@ -1,10 +1,8 @@
 //! `POST /api/auth/register`.
 
 use serde_json::json;
-use shared::{
-    auth::permission::Role,
-    stores::users::{UserFilter, Users},
-};
+use shared::auth::permission::Role;
+use stores::users::{UserFilter, Users};
 use uuid::Uuid;
 
 use crate::app::{Fault, TestApp};

@@ -55,9 +55,9 @@ async fn a_password_counts_to_the_letter() {
 async fn an_address_that_fails_a_hundred_times_is_blocked_for_every_name() {
     let app = TestApp::new().await;
     app.person("ana", Role::Analyst, None).await;
-    let failures = shared::stores::throttle::Failures::new(app.resources.table.clone());
+    let failures = stores::throttle::Failures::new(app.resources.table.clone());
     for _ in 0..101 {
-        failures.add(shared::stores::throttle::Whose::Address("unknown"), app.resources.clock.now()).await.unwrap();
+        failures.add(stores::throttle::Whose::Address("unknown"), app.resources.clock.now()).await.unwrap();
     }
     let blocked = log_in(&app, "ana", PASSWORD).await;
     assert_eq!((blocked.problem(429).as_str(), blocked.header("retry-after")), ("too_many_tries", "900"));

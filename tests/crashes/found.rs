@@ -2,11 +2,10 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use shared::{
-    error::Phase,
-    run::RunStatus,
+use shared::{error::Phase, run::RunStatus};
+use stores::{
+    runs::{RunFilter, Runs, StoredRun},
     storage::StorageBackend as _,
-    stores::runs::{RunFilter, Runs, StoredRun},
 };
 
 use crate::serving::recovery::stores;

@@ -25,12 +25,12 @@ use shared::{
     error::Phase,
     manifest::MANIFEST_FILE,
     run::RunStatus,
+};
+use stores::{
+    runs::{Created, LEASE, LEASE_IN_PARTS, RunFilter, StoredRun},
     start_run::{self, Terms},
     storage::{StorageBackend as _, collect, s3::S3Storage},
-    stores::{
-        runs::{Created, LEASE, LEASE_IN_PARTS, RunFilter, StoredRun},
-        table::Table,
-    },
+    table::Table,
 };
 use tokio::{
     net::TcpListener,
@@ -38,12 +38,13 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{HUNT, MANY, PHASES, SEED, dice::Dice, kills, moment::Functions, of_its_files, tape};
 use crate::{
     app::TestApp,
     server::{assert_discreet, signal},
     stores_command,
 };
+
+use super::{HUNT, MANY, PHASES, SEED, dice::Dice, kills, moment::Functions, of_its_files, tape};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_runner-under-test");
 

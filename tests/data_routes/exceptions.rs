@@ -2,17 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use api::{problem::ApiError, stored_results::read_index};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use shared::{
-    api::{problem::ApiError, stored_results::read_index},
-    facts::{
-        SCHEMA,
-        index::{ResultsIndex, StoredIndex},
-    },
-    storage::StorageBackend as _,
-    stores::runs::ObjectVersion,
+use shared::facts::{
+    SCHEMA,
+    index::{ResultsIndex, StoredIndex},
 };
+use stores::{runs::ObjectVersion, storage::StorageBackend as _};
 use uuid::Uuid;
 
 use crate::{

@@ -6,7 +6,8 @@ use calamine::{Data, Reader as _, Xlsx};
 use futures_util::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
-use shared::{api::exports::ExportTurns, auth::permission::Role, stores::keys};
+use shared::auth::permission::Role;
+use stores::{export_turns::ExportTurns, keys};
 
 use crate::{
     app::{Answer, Person, Tape, TestApp},

@@ -181,7 +181,7 @@ async fn a_large_page_is_streamed_unless_a_lambda_answers() {
     let address = format!("/api/loans?run_id={id}&limit=1000");
     let streamed = app.get(&address).by(&ana).send().await;
     assert_eq!((streamed.status.as_u16(), streamed.total()), (200, Some(600)));
-    assert!(app.objects(shared::stores::keys::ANSWERS).await.is_empty());
+    assert!(app.objects(stores::keys::ANSWERS).await.is_empty());
     let answer = app.on_lambda().get(&address).by(&ana).send().await;
     assert_eq!((answer.status.as_u16(), answer.total()), (307, Some(600)));
     let fetched = app.fetch(Method::GET, answer.header("location"), &[], "").await;

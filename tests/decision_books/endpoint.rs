@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use serde_json::json;
-use shared::{auth::permission::Role, storage::StorageBackend as _};
+use shared::auth::permission::Role;
+use stores::storage::StorageBackend as _;
 use uuid::Uuid;
 
-use super::{Book, SHEETS, digits};
 use crate::{
     app::{Answer, Person, Tape, TestApp},
     desk::Desk,
 };
+
+use super::{Book, SHEETS, digits};
 
 async fn app() -> (TestApp, Person) {
     let app = TestApp::new().await;

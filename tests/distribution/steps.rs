@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use runner::execute::Distribution;
 use serde_json::{Value, json};
-use shared::{
+use stores::{
+    runs::{Created, LEASE, LEASE_IN_PARTS, MAX_ATTEMPTS},
     start_run::{self, Terms},
-    stores::runs::{Created, LEASE, LEASE_IN_PARTS, MAX_ATTEMPTS},
 };
 use uuid::Uuid;
 

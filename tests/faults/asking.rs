@@ -5,16 +5,17 @@ use std::{
     io::{Cursor, Read as _},
 };
 
-use shared::api::routes::{Access, Verb};
+use api::routes::{Access, Verb};
+
+use crate::{
+    app::{Answer, Asked, Fault, TestApp},
+    outages::{Scene, assert_unavailable, requests::Wanted},
+};
 
 use super::{
     Disturbance, Store, Tried, Way, all, calls_of,
     requests::Stage,
     state::{State, cut_out, differences},
-};
-use crate::{
-    app::{Answer, Asked, Fault, TestApp},
-    outages::{Scene, assert_unavailable, requests::Wanted},
 };
 
 /// What may lie in the stores beside the effect of a request, each with why it does no harm.

@@ -1,7 +1,9 @@
 //! Requests to every route, in every shape in which they ask the stores something else.
 
+use api::routes::Verb;
 use serde_json::json;
-use shared::{api::routes::Verb, auth::permission::Role, storage::StorageBackend as _};
+use shared::auth::permission::Role;
+use stores::storage::StorageBackend as _;
 use uuid::Uuid;
 
 use crate::{

@@ -7,7 +7,7 @@ use std::{
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
-use shared::storage::{StorageBackend as _, collect};
+use stores::storage::{StorageBackend as _, collect};
 
 use crate::app::{TestApp, without_ids};
 

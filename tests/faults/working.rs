@@ -5,19 +5,21 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use runner::execute::{Distribution, Executed};
 use serde_json::{Value, json};
-use shared::{
-    auth::permission::Role,
+use shared::auth::permission::Role;
+use stores::{
+    StoreError,
+    runs::LEASE_IN_PARTS,
     start_run::run_of_object,
     storage::{StorageBackend as _, StorageError},
-    stores::{StoreError, runs::LEASE_IN_PARTS},
 };
 use uuid::Uuid;
+
+use crate::app::{Asked, Fault, Person, Tape, TestApp, with_retries};
 
 use super::{
     Disturbance, Tried, Way, all, calls_of,
     state::{State, differences},
 };
-use crate::app::{Asked, Fault, Person, Tape, TestApp, with_retries};
 
 /// What may lie in the bucket when a run has ended, and why it does no harm.
 const LEFTOVERS: [(&str, &str); 2] = [

@@ -10,16 +10,17 @@ use std::{
 use http::Method;
 use runner::execute::Executed;
 use serde_json::json;
-use shared::{
+use stores::{
+    StoreError,
     storage::{StorageBackend as _, StorageError, collect},
-    stores::StoreError,
 };
 
-use super::app;
 use crate::{
     app::TestApp,
     runs::{GOOD_CELLS, HEADER},
 };
+
+use super::app;
 
 /// The files of contents that were not there before.
 fn new_files(app: &TestApp, before: &[PathBuf]) -> Vec<PathBuf> {

@@ -1,5 +1,5 @@
 use serde_json::json;
-use shared::stores::keys;
+use stores::keys;
 
 use super::{app, everything, listed, upload};
 

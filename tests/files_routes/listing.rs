@@ -1,7 +1,7 @@
+use api::file_answer::{FileAnswers, made_file};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::json;
-use shared::api::file_answer::made_file;
 
 use super::{app, everything, listed, upload};
 
@@ -79,7 +79,7 @@ async fn what_is_no_truth_value_is_told() {
 #[tokio::test]
 async fn a_list_that_is_too_large_for_a_lambda_is_fetched_from_the_bucket() {
     let (app, _) = app().await;
-    let (serving, on_lambda) = (app.resources.file_answers(), app.on_lambda().resources.file_answers());
+    let (serving, on_lambda) = (FileAnswers::new(&app.resources), FileAnswers::new(&app.on_lambda().resources));
     let list = Bytes::from(vec![b' '; 4_000_001]);
     let fits = made_file(&on_lambda, list.slice(1..), "list.json", "inline").await.unwrap();
     assert_eq!((fits.status(), fits.headers()["content-type"].to_str().unwrap()), (StatusCode::OK, "application/json"));

@@ -2,11 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use api::{document::example_of, routes::Access};
 use serde_json::{Value, json};
-use shared::{
-    api::{document::example_of, routes::Access},
-    auth::permission::{Grant, Role, grant},
-};
+use shared::auth::permission::{Grant, Role, grant};
 
 use crate::app::{TestApp, document, documents, misfit, resolved};
 

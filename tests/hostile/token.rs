@@ -8,14 +8,12 @@ use http::{HeaderValue, Request, header};
 use jiff::Timestamp;
 use ring::hmac;
 use serde_json::Value;
-use shared::{
-    auth::{
-        permission::Role,
-        token::{Claims, Tokens},
-    },
-    config::Secret,
-    stores::users::Users,
+use shared::auth::{
+    permission::Role,
+    secret::Secret,
+    token::{Claims, Tokens},
 };
+use stores::users::Users;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::app::{Person, SECRET, TestApp};
@@ -79,7 +77,7 @@ impl Desk {
             other => panic!("{value:?}: {other} {}", answer.text()),
         }
         let token = value.to_str().unwrap_or_default().trim_start_matches("Bearer ");
-        let checked = Tokens::with(&Secret::new(SECRET), 480).check(token, self.now());
+        let checked = Tokens::new(&Secret::new(SECRET), 480).check(token, self.now());
         assert!(checked.is_err() || verified(token).is_some(), "{token} is taken");
     }
 

@@ -6,12 +6,13 @@ use http::{HeaderName, Method, header};
 use serde_json::json;
 use shared::auth::permission::Role;
 
-use super::app;
 use crate::{
     app::{Answer, Fault, PASSWORD, Tape},
     server::{Server, send},
     template::document::Template,
 };
+
+use super::app;
 
 /// An answer of each kind that there is.
 async fn answers() -> Vec<(&'static str, Answer)> {
@@ -66,7 +67,7 @@ async fn answers() -> Vec<(&'static str, Answer)> {
     app.table_outage.end();
     // Something is stored that cannot be read: a failure of ours.
     let table = app.resources.table.clone();
-    let key = shared::stores::keys::run(run.parse().unwrap()).item();
+    let key = stores::keys::run(run.parse().unwrap()).item();
     let update = table.client.update_item().table_name(&table.name).set_key(Some(key)).update_expression("REMOVE doc");
     update.send().await.unwrap();
     answers.push(("500", get(&format!("/api/runs/{run}")).await));

@@ -2,19 +2,18 @@
 
 use std::time::{Duration, Instant};
 
+use api::extract::ClientAddress;
 use http::HeaderName;
 use serde_json::json;
-use shared::{
-    api::extract::ClientAddress,
-    auth::{permission::Role, user::User},
-    stores::{
-        throttle::{FAILURES_PER_ADDRESS, Failures, Whose},
-        users::Users,
-    },
+use shared::auth::{permission::Role, user::User};
+use stores::{
+    throttle::{FAILURES_PER_ADDRESS, Failures, Whose},
+    users::Users,
 };
 
-use super::app;
 use crate::app::{Answer, PASSWORD, TestApp};
+
+use super::app;
 
 async fn log_in(app: &TestApp, username: &str, password: &str) -> Answer {
     let call = app.post("/api/auth/login").header(HeaderName::from_static("x-request-id"), "same");

@@ -8,13 +8,15 @@ use std::{
 use http::{HeaderName, Method};
 use jiff::SignedDuration;
 use serde_json::json;
-use shared::{auth::permission::Role, telemetry};
+use shared::auth::permission::Role;
+use stores::telemetry;
 
-use super::app;
 use crate::{
     app::{Fault, PASSWORD, SECRET, Tape, TestApp},
     server::{ADMIN_PASSWORD, Server, send},
 };
+
+use super::app;
 
 /// Where a test's events are kept.
 #[derive(Clone, Default)]

@@ -7,14 +7,13 @@ use base64::{
 use http::{Method, header};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256, Sha384, Sha512};
-use shared::{
-    auth::{permission::Role, token::ISSUER},
-    stores::{keys, users::Users},
-};
+use shared::auth::{permission::Role, token::ISSUER};
+use stores::{keys, users::Users};
 use uuid::Uuid;
 
-use super::app;
 use crate::app::{Answer, Person, SECRET, TestApp, each};
+
+use super::app;
 
 /// HMAC with a hash whose blocks have so many bytes.
 fn hmac<D: Digest>(block: usize, secret: &[u8], message: &[u8]) -> Vec<u8> {

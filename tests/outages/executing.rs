@@ -1,16 +1,16 @@
 //! A store fails while a run is executed.
 
 use jiff::SignedDuration;
+use runner::execute::Executed;
 use serde_json::Value;
-use shared::{
-    auth::permission::Role,
+use shared::auth::permission::Role;
+use stores::{
+    runs::{LEASE, MAX_ATTEMPTS},
     storage::StorageBackend as _,
-    stores::runs::{LEASE, MAX_ATTEMPTS},
 };
 use uuid::Uuid;
 
 use crate::app::{Fault, Outage, Person, Tape, TestApp};
-use runner::execute::Executed;
 
 fn tape() -> Tape {
     Tape::of_good(20).with("bad", &[("ltv_ratio", "99")]).with("", &[])

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use shared::api::routes::Access;
+use api::routes::Access;
+
+use crate::app::Fault;
 
 use super::{Scene, assert_unavailable, requests::requests};
-use crate::app::Fault;
 
 /// Readiness has an answer of its own for stores that fail.
 const READINESS: &str = "/health/ready";

@@ -1,12 +1,13 @@
 //! A request to every route there is.
 
+use api::routes::Verb;
 use http::{HeaderName, Method};
 use serde_json::{Value, json};
-use shared::api::routes::Verb;
 use uuid::Uuid;
 
-use super::Scene;
 use crate::app::{Answer, Person, TestApp};
+
+use super::Scene;
 
 /// What comes with a request.
 pub enum Content {

@@ -1,13 +1,14 @@
 //! JSON bodies and forms, from the document.
 
+use api::routes::Route;
 use serde_json::{Map, Value, json};
-use shared::api::routes::Route;
 
-use super::{UNKNOWN, app, operation, quoted, said, strict, words};
 use crate::{
     access::{address, method},
     app::{Answer, PASSWORD, Person, TestApp},
 };
+
+use super::{UNKNOWN, app, operation, quoted, said, strict, words};
 
 /// The endpoints that take a JSON object, with its schema.
 fn json_bodies<'a>(app: &'a TestApp, document: &'a Value) -> Vec<(&'a Route, &'a Value)> {

@@ -5,12 +5,10 @@ use std::{collections::BTreeSet, io::Cursor};
 use calamine::{Reader as _, Xlsx};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use shared::{
-    auth::permission::Role,
-    stores::{
-        keys::{self, DOC},
-        table::{Change, json_of, text},
-    },
+use shared::auth::permission::Role;
+use stores::{
+    keys::{self, DOC},
+    table::{Change, json_of, text},
 };
 
 use crate::app::{PASSWORD, Tape, TestApp, document};

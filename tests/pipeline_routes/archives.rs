@@ -8,7 +8,8 @@ use std::{
 use futures_util::future::join_all;
 use http::Method;
 use serde_json::json;
-use shared::{api::exports::ExportTurns, auth::permission::Role, storage::StorageBackend as _, stores::keys};
+use shared::auth::permission::Role;
+use stores::{export_turns::ExportTurns, keys, storage::StorageBackend as _};
 use zip::ZipArchive;
 
 use crate::{

@@ -3,7 +3,7 @@
 use http::Method;
 use runner::execute::Executed;
 use serde_json::{Value, json};
-use shared::stores::runs::MAX_ATTEMPTS;
+use stores::runs::MAX_ATTEMPTS;
 
 use crate::{
     app::{Fault, Tape, each},

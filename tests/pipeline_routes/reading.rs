@@ -1,7 +1,8 @@
 //! How the tapes of a run are read over the API: texts, other files, the profile of a folder; and `POST /api/tapes/inspect`.
 
 use serde_json::{Value, json};
-use shared::{auth::permission::Role, storage::StorageBackend as _};
+use shared::auth::permission::Role;
+use stores::storage::StorageBackend as _;
 
 use crate::{
     app::{Answer, Fault, Person, Tape, TestApp},

@@ -6,10 +6,8 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use serde_json::Value;
-use shared::{
-    auth::{permission::Role, user::SalesTeam},
-    stores::teams::Teams,
-};
+use shared::auth::{permission::Role, user::SalesTeam};
+use stores::teams::Teams;
 use tokio::runtime::Builder;
 
 use crate::app::{Answer, Person, Tape, TestApp};

@@ -1,7 +1,8 @@
 //! `GET /api/runs` and `GET /api/runs/{run_id}`.
 
 use serde_json::{Value, json};
-use shared::{engine::Progress, storage::StorageBackend as _};
+use shared::engine::Progress;
+use stores::storage::StorageBackend as _;
 use uuid::Uuid;
 
 use crate::{

@@ -6,10 +6,10 @@ use futures_util::future::join_all;
 use http::{HeaderName, Method};
 use runner::{execute::Executed, incoming::Arrival};
 use serde_json::{Value, json};
-use shared::{
-    auth::permission::Role,
+use shared::auth::permission::Role;
+use stores::{
     storage::StorageBackend as _,
-    stores::users::{UserFilter, Users},
+    users::{UserFilter, Users},
 };
 use uuid::Uuid;
 

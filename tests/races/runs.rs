@@ -9,11 +9,13 @@ use runner::{
     incoming::Arrival,
 };
 use serde_json::{Value, json};
-use shared::{auth::permission::Role, storage::StorageBackend as _, stores::runs::LEASE};
+use shared::auth::permission::Role;
+use stores::{runs::LEASE, storage::StorageBackend as _};
 use uuid::Uuid;
 
-use super::{at_every_point, users::remove_team};
 use crate::app::{Answer, Person, Tape, TestApp};
+
+use super::{at_every_point, users::remove_team};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 

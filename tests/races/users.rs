@@ -5,14 +5,13 @@ use std::sync::Arc;
 use http::Method;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use shared::{
-    auth::permission::Role,
-    stores::users::{UserFilter, Users},
-};
+use shared::auth::permission::Role;
+use stores::users::{UserFilter, Users};
 use uuid::Uuid;
 
-use super::at_every_point;
 use crate::app::{Answer, PASSWORD, Person, TestApp};
+
+use super::at_every_point;
 
 /// Two administrators and somebody else. With a memory of users, as `serve` has it, or without, as on Lambda.
 struct Scene {
@@ -208,7 +207,7 @@ async fn nobody_comes_into_a_team_that_goes() {
     let with_team = async || {
         let (app, scene) = scene(false).await;
         let team = shared::auth::user::SalesTeam { id: west, name: "West".to_owned() };
-        assert!(shared::stores::teams::Teams::new(app.resources.table.clone()).create(&team).await.unwrap());
+        assert!(stores::teams::Teams::new(app.resources.table.clone()).create(&team).await.unwrap());
         (app, scene)
     };
     let races = at_every_point(
@@ -230,6 +229,6 @@ async fn nobody_comes_into_a_team_that_goes() {
 /// Takes a team out of the table. There is no endpoint for it: whoever does it has the rights of an operator.
 pub async fn remove_team(app: &TestApp, team: Uuid) {
     let table = &app.resources.table;
-    let key = shared::stores::keys::team(team).item();
+    let key = stores::keys::team(team).item();
     table.client.delete_item().table_name(&table.name).set_key(Some(key)).send().await.unwrap();
 }

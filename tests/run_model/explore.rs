@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use shared::stores::runs::MAX_ATTEMPTS;
+use stores::runs::MAX_ATTEMPTS;
 
 use super::{Model, Op, State, Status, Stored, Worker};
 

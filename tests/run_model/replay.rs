@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use serde_json::value::RawValue;
-use shared::{
-    error::RunError,
-    run::Run,
+use shared::{error::RunError, run::Run};
+use stores::{
+    runs::{Created, LEASE, LEASE_IN_PARTS, Lease, RunRequest, RunResults},
     start_run::{self, Terms},
-    stores::runs::{Created, LEASE, LEASE_IN_PARTS, Lease, RunRequest, RunResults},
 };
 use uuid::Uuid;
+
+use crate::app::TestApp;
 
 use super::{
     Model, Op, State, Worker,
     explore::{sorted, ways},
 };
-use crate::app::TestApp;
 
 /// How many random walks there are, and how many moves each has at most.
 const WALKS: usize = 100;

@@ -1,11 +1,12 @@
 //! Records that are no loans, and rows that are not as wide as the header.
 
-use super::*;
 use crate::tapes::{fate, fates, noticed, tape};
+
+use super::*;
 
 /// A tape of two loans with this line between them and at the end.
 #[track_caller]
-fn around(line: &str) -> Finished {
+fn context(line: &str) -> Finished {
     read(tape(&[good("A"), line.to_owned(), good("B"), line.to_owned()]), 4)
 }
 
@@ -31,7 +32,7 @@ fn totals_and_averages_are_no_loans() {
         ",500000,6.5,80,35,720,,,pool subtotal,,",
         "N/A,500000,,,,,Grand total of the pool,,,,",
     ] {
-        let finished = around(line);
+        let finished = context(line);
         assert_eq!(fates(&finished), [fate("A", "to_purchase", 2), fate("B", "to_purchase", 4)], "{line}");
         assert_eq!(noticed(&finished), ["not_a_loan 3", "not_a_loan 5"], "{line}");
         let shown = &finished.outcome.notices.kept()[0].message;
@@ -72,7 +73,7 @@ fn notes_marks_and_rules_below_the_loans_are_no_loans() {
         ",,,,,,,see the note,,,",
         ",,,,,,,,,,2 loans",
     ] {
-        let finished = around(line);
+        let finished = context(line);
         assert_eq!(bought(&finished), ["A", "B"], "{line:?}");
         assert_eq!((fates(&finished).len(), notices(&finished)), (2, vec!["not_a_loan 2".to_owned()]), "{line:?}");
     }
@@ -126,7 +127,7 @@ fn an_equal_header_is_told_and_read_over() {
     let spaced = HEADER.to_uppercase().replace('_', " ");
     let quoted = format!("\"{}\"", HEADER.replace(',', "\",\""));
     for header in [HEADER, &spaced, &quoted, &format!(" {} ", HEADER.replace(',', " , "))] {
-        let finished = around(header);
+        let finished = context(header);
         assert_eq!(fates(&finished), [fate("A", "to_purchase", 2), fate("B", "to_purchase", 4)], "{header}");
         assert_eq!(noticed(&finished), ["header_again 3", "header_again 5"], "{header}");
     }

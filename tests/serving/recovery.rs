@@ -5,17 +5,17 @@ use std::{fs, path::Path, sync::Arc};
 use local::embedded::{Credentials, EmbeddedStores, Options};
 use serde_json::json;
 use shared::{
-    auth::token::Tokens,
+    auth::{secret::Secret, token::Tokens},
     clock::{Clock as _, SystemClock},
-    config::{Environment, Secret},
+};
+use stores::{
+    StoreError,
+    config::Environment,
     resources::Resources,
+    runs::{Created, Lease, MAX_ATTEMPTS, Runs},
     start_run::{self, Terms},
     storage::{StorageBackend as _, StorageError, stream_of},
-    stores::{
-        StoreError,
-        runs::{Created, Lease, MAX_ATTEMPTS, Runs},
-        throttle::{Failures, Whose},
-    },
+    throttle::{Failures, Whose},
 };
 use uuid::Uuid;
 
@@ -35,7 +35,7 @@ pub async fn stores(data: &Path) -> (EmbeddedStores, Resources) {
         clock: Arc::new(SystemClock),
     };
     let stores = EmbeddedStores::open(data, options).unwrap();
-    let tokens = Tokens::with(&Secret::new(SECRET), 480);
+    let tokens = Tokens::new(&Secret::new(SECRET), 480);
     let resources = stores.resources("http://127.0.0.1:1", tokens, Environment::Test, Arc::new(SystemClock)).await.unwrap();
     (stores, resources)
 }

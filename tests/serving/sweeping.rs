@@ -3,7 +3,8 @@
 use jiff::SignedDuration;
 use local::{forget_answers, forget_tape_lists};
 use runner::execute::Executed;
-use shared::{auth::permission::Role, clock::Clock as _, storage::StorageBackend as _, stores::keys};
+use shared::{auth::permission::Role, clock::Clock as _};
+use stores::{keys, storage::StorageBackend as _};
 use uuid::Uuid;
 
 use crate::app::{Tape, TestApp};

@@ -4,17 +4,16 @@ use std::collections::BTreeSet;
 
 use runner::{events::Event, execute::Executed};
 use serde_json::{Map, Value, json};
-use shared::{
-    auth::permission::Role,
-    stores::{
-        keys::{self, Key},
-        runs::{LEASE, LEASE_IN_PARTS},
-    },
+use shared::auth::permission::Role;
+use stores::{
+    keys::{self, Key},
+    runs::{LEASE, LEASE_IN_PARTS},
 };
 use uuid::Uuid;
 
-use super::document::{Template, texts};
 use crate::app::{Tape, TestApp};
+
+use super::document::{Template, texts};
 
 fn definition(template: &Template) -> &Value {
     &template.resource("RunMachine")["Definition"]

@@ -14,16 +14,17 @@ use http::{HeaderName, Method};
 use percent_encoding::percent_decode_str;
 use runner::incoming::Arrival;
 use serde_json::{Value, json};
-use shared::{
-    auth::permission::Role,
+use shared::auth::permission::Role;
+use stores::{
+    keys,
     resources::{MAX_ANSWER_BYTES_ON_LAMBDA, Resources},
     storage::StorageBackend as _,
-    stores::keys,
 };
 use uuid::Uuid;
 
-use super::document::{FUNCTIONS, Template, texts};
 use crate::app::{PASSWORD, Person, Tape, TestApp};
+
+use super::document::{FUNCTIONS, Template, texts};
 
 /// Something that was done: what it is called, to what, and what conditions look at.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use api::routes::Api;
 use serde_json::json;
-use shared::{api::routes::Api, resources::Resources};
+use stores::resources::Resources;
+
+use crate::app::TestApp;
 
 use super::document::{FUNCTIONS, Template};
-use crate::app::TestApp;
 
 /// A route of the gateway: its method, or `ANY`, its path, and whose it is. The last resort has neither method nor path.
 type Route = (String, String, &'static str);

@@ -1,11 +1,11 @@
 //! What the stores do not let in.
 
 use serde_json::json;
-use shared::{
-    auth::permission::Role,
+use shared::auth::permission::Role;
+use stores::{
+    runs::Created,
     start_run::{self, Terms},
     storage::StorageBackend as _,
-    stores::runs::Created,
 };
 use uuid::Uuid;
 

@@ -3,15 +3,13 @@
 use http::header;
 use jiff::SignedDuration;
 use serde_json::json;
-use shared::{
-    auth::{permission::Role, token::Tokens, user::User},
-    config::Secret,
-    stores::users::Users,
-};
+use shared::auth::{permission::Role, secret::Secret, token::Tokens, user::User};
+use stores::users::Users;
 use uuid::Uuid;
 
-use super::app;
 use crate::app::{Answer, TestApp};
+
+use super::app;
 
 async fn with_header(app: &TestApp, value: &str) -> Answer {
     app.get("/api/auth/me").header(header::AUTHORIZATION, value).send().await
@@ -44,7 +42,7 @@ async fn test_malformed_token_rejected() {
 #[tokio::test]
 async fn test_token_with_invalid_signature() {
     let (app, admin) = app().await;
-    let foreign = Tokens::with(&Secret::new("fedcba9876543210fedcba9876543210"), 480);
+    let foreign = Tokens::new(&Secret::new("fedcba9876543210fedcba9876543210"), 480);
     let forged = foreign.issue(&admin.user, app.resources.clock.now()).unwrap();
     assert_shut_out(&with_header(&app, &format!("Bearer {forged}")).await);
     // What a good signature was made for is not what another token says.

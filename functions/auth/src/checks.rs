@@ -1,10 +1,8 @@
 //! What a user must be like, and why the store does not take one.
 
-use shared::{
-    api::problem::{ApiError, InputError},
-    auth::user::{NameError, check_email, check_name, check_password, check_username},
-    stores::users::Written,
-};
+use api::problem::{ApiError, InputError};
+use shared::auth::user::{NameError, check_email, check_name, check_password, check_username};
+use stores::users::Written;
 
 /// The check of an address.
 pub fn email() -> impl Fn(&String) -> Result<(), NameError> {

@@ -1,10 +1,8 @@
 //! `GET /api/auth/me`: who is logged in.
 
+use api::{caller::Caller, problem::ProblemObject};
 use axum::Json;
-use shared::{
-    api::problem::ProblemObject,
-    auth::user::{Caller, UserObject},
-};
+use shared::auth::user::UserObject;
 
 /// Show the current user
 ///

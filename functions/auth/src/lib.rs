@@ -9,17 +9,16 @@ mod update_user;
 
 use std::sync::Arc;
 
+use api::{
+    authenticate::Authenticator,
+    routes::{Api, Routes, Verb},
+};
 use axum::extract::FromRef;
 use shared::{
-    api::{
-        authenticate::Authenticator,
-        routes::{Api, Routes, Verb},
-    },
     auth::{permission::Permission, token::Tokens},
     clock::Clock,
-    resources::Resources,
-    stores::{throttle::Failures, users::Users},
 };
+use stores::{resources::Resources, throttle::Failures, users::Users};
 use utoipa::OpenApi;
 
 /// What the endpoints of this function have.
@@ -40,7 +39,7 @@ impl State {
             failures: Failures::new(resources.table.clone()),
             tokens: resources.tokens.clone(),
             clock: Arc::clone(&resources.clock),
-            authenticator: resources.authenticator(),
+            authenticator: Authenticator::new(resources),
         }
     }
 }

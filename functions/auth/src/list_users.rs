@@ -1,17 +1,15 @@
 //! `GET /api/auth/users`: the users, in the order of their creation.
 
+use api::{
+    extract::ApiQuery,
+    page::{Listing, Page, PageQuery},
+    problem::{ApiError, ProblemObject},
+    read_fields,
+};
 use axum::{extract::State as FromState, http::Uri};
 use jiff::Timestamp;
-use shared::{
-    api::{
-        extract::ApiQuery,
-        page::{Listing, Page, PageQuery},
-        problem::{ApiError, ProblemObject},
-    },
-    auth::{permission::Role, user::UserObject},
-    read_fields,
-    stores::users::UserFilter,
-};
+use shared::auth::{permission::Role, user::UserObject};
+use stores::users::UserFilter;
 use uuid::Uuid;
 
 use crate::State;

@@ -1,22 +1,20 @@
 //! `POST /api/auth/login`: a username and a password for an access token.
 
+use api::{
+    extract::{ApiForm, ApiJson, ClientAddress, media_type},
+    fields::{Fields, FromFields, any},
+    problem::{ApiError, ProblemObject},
+    read_fields,
+    values::Word,
+};
 use axum::{
     Json,
     extract::{FromRequest, Request, State as FromState},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use shared::{
-    api::{
-        extract::{ApiForm, ApiJson, ClientAddress, media_type},
-        fields::{Fields, FromFields, any},
-        problem::{ApiError, ProblemObject},
-        values::Word,
-    },
-    auth::{password, user::UserObject},
-    read_fields,
-    stores::{StoreError, throttle::Whose},
-};
+use shared::auth::user::UserObject;
+use stores::{StoreError, passwords, throttle::Whose};
 use utoipa::ToSchema;
 
 use crate::State;
@@ -149,7 +147,7 @@ pub async fn log_in(
     refuse_blocked(&state, whose, now).await?;
     let user = state.users.by_username(&credentials.username).await?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let fits = password::verify(credentials.password, hash).await?;
+    let fits = passwords::verify(credentials.password, hash).await?;
     let Some(user) = user.filter(|_| fits) else {
         let (by_name, by_address) = (state.failures.add(whose[0], now).await?, state.failures.add(whose[1], now).await?);
         return Err(by_name.max(by_address).map_or(wrong(), too_many));

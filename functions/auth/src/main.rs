@@ -1,13 +1,9 @@
 //! The Lambda of log-in and users.
 
+use api::{extract::ClientAddress, layers};
 use axum::{extract::Request, middleware::map_request};
 use lambda_http::{Error, request::RequestContext};
-use shared::{
-    api::{extract::ClientAddress, layers},
-    config::Config,
-    resources::Resources,
-    telemetry,
-};
+use stores::{config::Config, resources::Resources, telemetry};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

@@ -1,19 +1,16 @@
 //! `POST /api/auth/register`: a new user.
 
-use axum::{Json, extract::State as FromState, http::StatusCode};
-use shared::{
-    api::{
-        extract::ApiJson,
-        fields::{Fields, FromFields, any},
-        problem::{ApiError, ProblemObject},
-    },
-    auth::{
-        password,
-        permission::Role,
-        user::{User, UserObject, check_team},
-    },
-    stores::users::Written,
+use api::{
+    extract::ApiJson,
+    fields::{Fields, FromFields, any},
+    problem::{ApiError, ProblemObject},
 };
+use axum::{Json, extract::State as FromState, http::StatusCode};
+use shared::auth::{
+    permission::Role,
+    user::{User, UserObject, check_team},
+};
+use stores::{passwords, users::Written};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -108,7 +105,7 @@ pub async fn register_user(
         sales_team_id: new.sales_team_id,
         is_active: true,
         created_at: state.clock.now(),
-        password_hash: password::hash(new.password).await?,
+        password_hash: passwords::hash(new.password).await?,
         tokens_valid_from: 0,
         revision: 0,
     };

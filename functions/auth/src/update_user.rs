@@ -1,20 +1,18 @@
 //! `PUT /api/auth/users/{user_id}`: changes to a user.
 
+use api::{
+    caller::Caller,
+    extract::{ApiJson, PathId},
+    problem::{ApiError, ProblemObject},
+    read_fields,
+};
 use axum::{Json, extract::State as FromState, http::HeaderMap};
 use jiff::Timestamp;
-use shared::{
-    api::{
-        extract::{ApiJson, PathId},
-        problem::{ApiError, ProblemObject},
-    },
-    auth::{
-        password,
-        permission::{Permission, Role},
-        user::{Caller, User, UserChange, UserObject},
-    },
-    read_fields,
-    stores::users::Written,
+use shared::auth::{
+    permission::{Permission, Role},
+    user::{User, UserChange, UserObject},
 };
+use stores::{passwords, users::Written};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -137,7 +135,7 @@ pub async fn update_user(
         changes.spare_oneself(&caller.user)?;
     }
     let password_hash = match changes.password.clone() {
-        Some(password) => Some(password::hash(password).await?),
+        Some(password) => Some(passwords::hash(password).await?),
         None => None,
     };
     for _ in 0..TRIES {

@@ -1,14 +1,12 @@
 //! `POST /api/sales-teams`: makes a sales team.
 
-use axum::{Json, extract::State as FromState, http::StatusCode};
-use shared::{
-    api::{
-        extract::ApiJson,
-        problem::{ApiError, ProblemObject},
-    },
-    auth::user::{SalesTeam, check_name},
+use api::{
+    extract::ApiJson,
+    problem::{ApiError, ProblemObject},
     read_fields,
 };
+use axum::{Json, extract::State as FromState, http::StatusCode};
+use shared::auth::user::{SalesTeam, check_name};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -2,21 +2,19 @@
 
 use std::{collections::VecDeque, mem, sync::Arc};
 
+use api::{
+    caller::Caller,
+    problem::{ApiError, InputError},
+    values::NO_CURSOR,
+};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use shared::{
-    api::{
-        problem::{ApiError, InputError},
-        values::NO_CURSOR,
-    },
-    auth::{
-        permission::Permission,
-        user::{Caller, Scope},
-    },
+    auth::{permission::Permission, user::Scope},
     facts::read::{ExceptionFilter, ExceptionRow},
     run::RunStatus,
-    stores::runs::{RunFilter, StoredRun},
 };
+use stores::runs::{RunFilter, StoredRun};
 use uuid::Uuid;
 
 use crate::known_runs::{KnownRun, KnownRuns};

@@ -1,16 +1,15 @@
 //! Which exceptions are wanted, and how one is shown.
 
+use api::{read_fields, values::Word};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::{
-    api::values::Word,
     clock::moment,
     facts::read::{ExceptionFilter, ExceptionRow},
-    read_fields,
     results::workbook::EXCEPTION_COLUMNS,
     rules::Severity,
-    stores::runs::StoredRun,
 };
+use stores::runs::StoredRun;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 

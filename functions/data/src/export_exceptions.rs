@@ -1,19 +1,17 @@
 //! `GET /api/exceptions/export`: exceptions as a file.
 
+use api::{
+    caller::Caller,
+    exports::ExportFile,
+    extract::ApiQuery,
+    fields::within,
+    file_answer::attachment,
+    problem::{ApiError, ProblemObject},
+    read_fields,
+    values::Word,
+};
 use axum::{extract::State as FromState, response::Response};
 use serde::Deserialize;
-use shared::{
-    api::{
-        exports::ExportFile,
-        extract::ApiQuery,
-        fields::within,
-        file_answer::attachment,
-        problem::{ApiError, ProblemObject},
-        values::Word,
-    },
-    auth::user::Caller,
-    read_fields,
-};
 use tokio::runtime::Handle;
 use utoipa::{IntoParams, ToSchema};
 

@@ -2,8 +2,8 @@
 
 use std::io::Write as _;
 
+use api::exports::{ExportError, ExportFile, StillWanted};
 use shared::{
-    api::exports::{ExportError, ExportFile, StillWanted},
     clock::rfc3339,
     results::{
         csv::push_text,

@@ -1,16 +1,16 @@
 //! `GET /api/config`: how the engine is set up, as far as clients need to know.
 
+use api::problem::ProblemObject;
 use axum::{Json, extract::State as FromState};
 use serde::Serialize;
 use shared::{
-    api::problem::ProblemObject,
-    config::Environment,
     decimal::Decimal,
     manifest::ENGINE_VERSION,
     paths::{ALLOWED_EXTENSIONS, Area},
     phases::pricing::IrrTarget,
     rules::{Rule, Severity, rule_set::RuleSet},
 };
+use stores::config::Environment;
 use utoipa::ToSchema;
 
 use crate::{State, exception_query::SeverityWord};

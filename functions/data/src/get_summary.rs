@@ -1,17 +1,15 @@
 //! `GET /api/summary/{run_id}`: what a run found.
 
+use api::{
+    caller::Caller,
+    extract::PathId,
+    objects::SummaryObject,
+    problem::{ApiError, ProblemObject},
+};
 use axum::{
     extract::State as FromState,
     http::{HeaderValue, header},
     response::IntoResponse,
-};
-use shared::{
-    api::{
-        extract::PathId,
-        objects::SummaryObject,
-        problem::{ApiError, ProblemObject},
-    },
-    auth::user::Caller,
 };
 
 use crate::State;

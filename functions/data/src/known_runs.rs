@@ -3,30 +3,31 @@
 
 use std::{sync::Arc, thread::available_parallelism};
 
+use api::{
+    caller::Caller,
+    problem::ApiError,
+    stored_results::{read_index, unreadable},
+};
 use bytes::Bytes;
 use quick_cache::{OptionsBuilder, Weighter, sync::Cache};
 use shared::{
-    api::{
-        problem::ApiError,
-        stored_results::{read_index, unreadable},
-    },
-    auth::{permission::Permission, user::Caller},
+    auth::permission::Permission,
     facts::{
         EXCEPTIONS_FILE, EXCEPTIONS_PER_GROUP, FACTS_FILE, FACTS_PER_GROUP,
         index::ResultsIndex,
         read::{ExceptionsReader, FactsReader, ReadError},
     },
-    resources::Resources,
     results::summary::SummaryBuilder,
     run_summary::RunSummary,
+};
+use stores::{
+    keys,
+    resources::Resources,
+    runs::{ObjectVersion, RunResults, Runs, StoredRun},
     storage::{
         block_cache::{BlockCache, CachedReader},
         range_reader::ObjectReader,
         s3::S3Storage,
-    },
-    stores::{
-        keys,
-        runs::{ObjectVersion, RunResults, Runs, StoredRun},
     },
 };
 use tokio::sync::{OnceCell, Semaphore};

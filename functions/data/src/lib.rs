@@ -13,22 +13,17 @@ mod list_exceptions;
 mod list_loans;
 mod list_sales_teams;
 
-use axum::extract::FromRef;
-use shared::{
-    api::{
-        authenticate::Authenticator,
-        exports::Exports,
-        file_answer::FileAnswers,
-        routes::{Api, Routes, Verb},
-    },
-    auth::permission::Permission,
-    config::Environment,
-    resources::Resources,
-    stores::teams::Teams,
+use api::{
+    authenticate::Authenticator,
+    exports::Exports,
+    file_answer::FileAnswers,
+    routes::{Api, Routes, Verb},
 };
-use utoipa::OpenApi;
-
+use axum::extract::FromRef;
 use known_runs::KnownRuns;
+use shared::auth::permission::Permission;
+use stores::{config::Environment, resources::Resources, teams::Teams};
+use utoipa::OpenApi;
 
 /// What the endpoints of this function have.
 #[derive(Clone)]
@@ -48,11 +43,11 @@ impl State {
         Self {
             known: KnownRuns::new(resources),
             teams: Teams::new(resources.table.clone()),
-            answers: resources.file_answers(),
-            exports: resources.exports(),
+            answers: FileAnswers::new(resources),
+            exports: Exports::new(resources),
             environment: resources.environment,
             max_upload_bytes: resources.max_upload_bytes,
-            authenticator: resources.authenticator(),
+            authenticator: Authenticator::new(resources),
         }
     }
 }

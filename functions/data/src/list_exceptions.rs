@@ -1,18 +1,16 @@
 //! `GET /api/exceptions`: exceptions, the newest run first, then in tape order.
 
+use api::{
+    caller::Caller,
+    extract::ApiQuery,
+    file_answer::made_file,
+    page::{Listing, Page, PageQuery},
+    problem::{ApiError, ProblemObject},
+};
 use axum::{
     extract::State as FromState,
     http::Uri,
     response::{IntoResponse, Response},
-};
-use shared::{
-    api::{
-        extract::ApiQuery,
-        file_answer::made_file,
-        page::{Listing, Page, PageQuery},
-        problem::{ApiError, ProblemObject},
-    },
-    auth::user::Caller,
 };
 
 use crate::{

@@ -1,25 +1,22 @@
 //! `GET /api/loans`: the loans of a run, in tape order.
 
+use api::{
+    caller::Caller,
+    extract::ApiQuery,
+    file_answer::made_file,
+    objects::LoanObject,
+    page::{Listing, Page, SkipQuery},
+    problem::{ApiError, ProblemObject},
+    read_fields,
+    values::Word,
+};
 use axum::{
     extract::State as FromState,
     http::Uri,
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use shared::{
-    api::{
-        extract::ApiQuery,
-        file_answer::made_file,
-        objects::LoanObject,
-        page::{Listing, Page, SkipQuery},
-        problem::{ApiError, ProblemObject},
-        values::Word,
-    },
-    auth::user::Caller,
-    facts::read::FactFilter,
-    phases::disposition::Disposition,
-    read_fields,
-};
+use shared::{facts::read::FactFilter, phases::disposition::Disposition};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 

@@ -1,19 +1,17 @@
 //! `GET /api/sales-teams`: the sales teams, by name.
 
-use axum::{extract::State as FromState, http::Uri};
-use shared::{
-    api::{
-        extract::ApiQuery,
-        page::{Listing, Page, PageQuery},
-        problem::{ApiError, InputError, ProblemObject},
-        values::NO_CURSOR,
-    },
-    auth::{
-        permission::Permission,
-        user::{Caller, SalesTeam, Scope},
-    },
+use api::{
+    caller::Caller,
+    extract::ApiQuery,
+    page::{Listing, Page, PageQuery},
+    problem::{ApiError, InputError, ProblemObject},
+    values::NO_CURSOR,
 };
-
+use axum::{extract::State as FromState, http::Uri};
+use shared::auth::{
+    permission::Permission,
+    user::{SalesTeam, Scope},
+};
 use uuid::Uuid;
 
 use crate::State;

@@ -1,17 +1,15 @@
 //! `DELETE /api/files/{path}`: takes a file or an empty folder away.
 
+use api::{
+    caller::Caller,
+    extract::ApiQuery,
+    problem::{ApiError, ProblemObject},
+};
 use axum::{Json, extract::State as FromState, http::Uri};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
-use shared::{
-    api::{
-        extract::ApiQuery,
-        problem::{ApiError, ProblemObject},
-    },
-    auth::user::Caller,
-    paths::Area,
-    storage::{Found, StorageBackend as _},
-};
+use shared::paths::Area;
+use stores::storage::{Found, StorageBackend as _};
 use utoipa::ToSchema;
 
 use crate::{

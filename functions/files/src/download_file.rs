@@ -1,15 +1,13 @@
 //! `GET /api/files/download/{path}`: the bytes of a file.
 
-use axum::{extract::State as FromState, response::Response};
-use shared::{
-    api::{
-        extract::{ApiPath, ApiQuery},
-        file_answer::stored_file,
-        problem::{ApiError, ProblemObject},
-    },
-    auth::user::Caller,
+use api::{
+    caller::Caller,
+    extract::{ApiPath, ApiQuery},
+    file_answer::stored_file,
+    problem::{ApiError, ProblemObject},
     read_fields,
 };
+use axum::{extract::State as FromState, response::Response};
 use utoipa::IntoParams;
 
 use crate::{

@@ -2,21 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use api::{
+    caller::Caller,
+    extract::{ApiPath, ApiQuery},
+    fields::within,
+    file_answer::attachment,
+    problem::{ApiError, ProblemObject},
+    read_fields,
+    values::Word,
+};
 use axum::{Json, extract::State as FromState, http::HeaderMap};
 use serde::{Deserialize, Serialize};
-use shared::{
-    api::{
-        extract::{ApiPath, ApiQuery},
-        fields::within,
-        file_answer::attachment,
-        problem::{ApiError, ProblemObject},
-        values::Word,
-    },
-    auth::user::Caller,
-    paths::{Area, validate_file_extension},
-    read_fields,
-    storage::{StorageBackend as _, content_type::content_type_of},
-};
+use shared::paths::{Area, validate_file_extension};
+use stores::storage::{StorageBackend as _, content_type::content_type_of};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{

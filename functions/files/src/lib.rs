@@ -9,18 +9,17 @@ mod make_folder;
 mod place;
 mod upload_file;
 
+use api::{
+    authenticate::Authenticator,
+    file_answer::FileAnswers,
+    routes::{Api, Routes, Verb},
+};
 use axum::extract::{DefaultBodyLimit, FromRef};
-use shared::{
-    api::{
-        authenticate::Authenticator,
-        file_answer::FileAnswers,
-        routes::{Api, Routes, Verb},
-        url_origin::UrlOrigin,
-    },
-    auth::permission::Permission,
+use shared::auth::permission::Permission;
+use stores::{
     resources::Resources,
-    storage::s3::S3Storage,
-    stores::runs::Runs,
+    runs::Runs,
+    storage::{s3::S3Storage, url_origin::UrlOrigin},
 };
 use utoipa::OpenApi;
 
@@ -40,11 +39,11 @@ impl State {
     pub fn new(resources: &Resources) -> Self {
         Self {
             storage: resources.storage.clone(),
-            answers: resources.file_answers(),
+            answers: FileAnswers::new(resources),
             url_origin: resources.url_origin.clone(),
             runs: Runs::new(resources.table.clone(), resources.storage.clone()),
             max_upload_bytes: resources.max_upload_bytes,
-            authenticator: resources.authenticator(),
+            authenticator: Authenticator::new(resources),
         }
     }
 }

@@ -1,20 +1,17 @@
 //! `GET /api/files/list`: what is in a folder.
 
+use api::{
+    caller::Caller,
+    extract::ApiQuery,
+    file_answer::made_file,
+    problem::{ApiError, ProblemObject},
+    read_fields,
+};
 use axum::{extract::State as FromState, response::Response};
 use jiff::Timestamp;
 use serde::Serialize;
-use shared::{
-    api::{
-        extract::ApiQuery,
-        file_answer::made_file,
-        problem::{ApiError, ProblemObject},
-    },
-    auth::user::Caller,
-    clock::moment,
-    paths::Area,
-    read_fields,
-    storage::{Entry, StorageBackend as _},
-};
+use shared::{clock::moment, paths::Area};
+use stores::storage::{Entry, StorageBackend as _};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{State, place::Place};

@@ -1,17 +1,15 @@
 //! `POST /api/files/mkdir`: makes a folder.
 
+use api::{
+    caller::Caller,
+    extract::ApiQuery,
+    problem::{ApiError, ProblemObject},
+    read_fields,
+};
 use axum::{Json, extract::State as FromState};
 use serde::Serialize;
-use shared::{
-    api::{
-        extract::ApiQuery,
-        problem::{ApiError, ProblemObject},
-    },
-    auth::user::Caller,
-    paths::Area,
-    read_fields,
-    storage::StorageBackend as _,
-};
+use shared::paths::Area;
+use stores::storage::StorageBackend as _;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{State, place::Place};

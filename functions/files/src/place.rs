@@ -2,19 +2,16 @@
 
 use std::collections::HashSet;
 
+use api::{caller::Caller, extract::parse_id, page::MAX_LIMIT, problem::ApiError};
 use shared::{
-    api::{extract::parse_id, page::MAX_LIMIT, problem::ApiError},
-    auth::{
-        permission::Permission,
-        user::{Caller, Scope},
-    },
+    auth::{permission::Permission, user::Scope},
     folder::PROFILE,
     paths::{Area, safe_join, stored_path, validate_area},
+};
+use stores::{
+    StoreError, keys,
+    runs::{RunFilter, Runs},
     storage::{StorageBackend as _, s3::S3Storage},
-    stores::{
-        StoreError, keys,
-        runs::{RunFilter, Runs},
-    },
 };
 use uuid::Uuid;
 

@@ -5,6 +5,12 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use api::{
+    caller::Caller,
+    extract::ApiQuery,
+    problem::{ApiError, InputError, ProblemObject},
+    read_fields,
+};
 use axum::{
     Json,
     extract::{Request, State as FromState},
@@ -16,16 +22,8 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use multer::{Field, Multipart};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
-use shared::{
-    api::{
-        extract::ApiQuery,
-        problem::{ApiError, InputError, ProblemObject},
-    },
-    auth::user::Caller,
-    paths::{Area, sanitize_filename, validate_file_extension},
-    read_fields,
-    storage::{ByteStream, StorageBackend as _, StorageError, content_type::content_type_of},
-};
+use shared::paths::{Area, sanitize_filename, validate_file_extension};
+use stores::storage::{ByteStream, StorageBackend as _, StorageError, content_type::content_type_of};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{State, place::Place};

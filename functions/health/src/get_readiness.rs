@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use api::problem::RETRY_AFTER_SECONDS;
 use axum::{
     Json,
     extract::State as FromState,
@@ -14,10 +15,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde::Serialize;
-use shared::{
-    api::{layers::chain, problem::RETRY_AFTER_SECONDS},
-    clock::moment,
-};
+use shared::{clock::moment, error::chain};
 use utoipa::ToSchema;
 
 use crate::{State, get_health::NOT_KEPT};

@@ -9,15 +9,10 @@ mod show_docs;
 
 use std::sync::Arc;
 
+use api::routes::{Api, Routes, Verb};
 use jiff::Timestamp;
-use shared::{
-    api::routes::{Api, Routes, Verb},
-    clock::Clock,
-    config::Environment,
-    resources::Resources,
-    storage::s3::S3Storage,
-    stores::table::Table,
-};
+use shared::clock::Clock;
+use stores::{config::Environment, resources::Resources, storage::s3::S3Storage, table::Table};
 use utoipa::{
     Modify, OpenApi,
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use api::problem::ApiError;
 use axum::{
     Json,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::value::RawValue;
-use shared::{api::problem::ApiError, stores::runs::StoredRun};
+use stores::runs::StoredRun;
 use tokio::time::{Instant, sleep};
 
 use crate::State;

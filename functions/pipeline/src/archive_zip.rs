@@ -3,18 +3,20 @@
 
 use std::{io::Write, sync::Arc};
 
+use api::{
+    exports::{ExportError, ExportFile, Exports, StillWanted, while_wanted},
+    file_answer::{FileAnswers, attachment, stored_file},
+    problem::ApiError,
+};
 use axum::response::Response;
 use futures_util::StreamExt as _;
-use shared::{
-    api::{
-        exports::{ExportError, ExportFile, ExportTurns, Exports, StillWanted, while_wanted},
-        file_answer::{FileAnswers, attachment, stored_file},
-        problem::ApiError,
-    },
+use shared::run::RunStatus;
+use stores::{
+    export_turns::ExportTurns,
+    keys,
     resources::Resources,
-    run::RunStatus,
+    runs::StoredRun,
     storage::{FileInfo, StorageBackend as _, StorageError, s3::S3Storage, uploads::Uploads},
-    stores::{keys, runs::StoredRun},
 };
 use tokio::{runtime::Handle, sync::Mutex};
 use uuid::Uuid;
@@ -63,8 +65,8 @@ impl ArchiveZips {
     pub fn new(resources: &Resources) -> Self {
         Self {
             storage: resources.storage.clone(),
-            answers: resources.file_answers(),
-            exports: resources.exports(),
+            answers: FileAnswers::new(resources),
+            exports: Exports::new(resources),
             turns: resources.export_turns.clone(),
             making: Arc::default(),
         }

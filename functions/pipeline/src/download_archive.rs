@@ -1,18 +1,15 @@
 //! `GET /api/runs/{run_id}/archive/download`: a file of a run's archive, or all of it as a ZIP.
 
-use axum::{extract::State as FromState, response::Response};
-use shared::{
-    api::{
-        extract::{ApiQuery, PathId},
-        file_answer::stored_file,
-        problem::{ApiError, ProblemObject},
-    },
-    auth::user::Caller,
-    paths::safe_join,
+use api::{
+    caller::Caller,
+    extract::{ApiQuery, PathId},
+    file_answer::stored_file,
+    problem::{ApiError, ProblemObject},
     read_fields,
-    start_run::file_name,
-    stores::keys,
 };
+use axum::{extract::State as FromState, response::Response};
+use shared::paths::safe_join;
+use stores::{keys, start_run::file_name};
 use utoipa::IntoParams;
 
 use crate::State;

@@ -1,16 +1,14 @@
 //! `GET /api/runs/{run_id}/notebook-outputs/{output_key}/download`: one output file.
 
-use axum::{extract::State as FromState, response::Response};
-use shared::{
-    api::{
-        extract::{ApiPath, PathId},
-        file_answer::stored_file,
-        problem::{ApiError, ProblemObject},
-    },
-    auth::user::Caller,
-    results::csv::OutputFile,
-    stores::keys,
+use api::{
+    caller::Caller,
+    extract::{ApiPath, PathId},
+    file_answer::stored_file,
+    problem::{ApiError, ProblemObject},
 };
+use axum::{extract::State as FromState, response::Response};
+use shared::results::csv::OutputFile;
+use stores::keys;
 
 use crate::State;
 

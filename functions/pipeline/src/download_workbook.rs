@@ -1,15 +1,13 @@
 //! `GET /api/runs/{run_id}/workbook`: the decisions of a run as one workbook.
 
-use axum::{extract::State as FromState, response::Response};
-use shared::{
-    api::{
-        extract::PathId,
-        file_answer::stored_file,
-        problem::{ApiError, ProblemObject},
-    },
-    auth::user::Caller,
-    results::workbook::WORKBOOK_FILE,
+use api::{
+    caller::Caller,
+    extract::PathId,
+    file_answer::stored_file,
+    problem::{ApiError, ProblemObject},
 };
+use axum::{extract::State as FromState, response::Response};
+use shared::results::workbook::WORKBOOK_FILE;
 
 use crate::State;
 

@@ -1,16 +1,15 @@
 //! `GET /api/runs/{run_id}`: one run, with its progress while it works.
 
-use axum::{extract::State as FromState, response::Response};
-use shared::{
-    api::{
-        extract::PathId,
-        file_answer::made_file,
-        objects::RunObject,
-        problem::{ApiError, ProblemObject},
-    },
-    auth::{permission::Permission, user::Caller},
-    stores::runs::StoredRun,
+use api::{
+    caller::Caller,
+    extract::PathId,
+    file_answer::made_file,
+    objects::RunObject,
+    problem::{ApiError, ProblemObject},
 };
+use axum::{extract::State as FromState, response::Response};
+use shared::auth::permission::Permission;
+use stores::runs::StoredRun;
 use uuid::Uuid;
 
 use crate::State;

@@ -1,29 +1,32 @@
 //! `POST /api/tapes/inspect`: what a tape in the inputs is, and how a run would read it.
 
+use api::{
+    caller::Caller,
+    extract::ApiJson,
+    fields::{Fields, FromFields, any},
+    problem::{ApiError, InputError, ProblemObject},
+    values::NamedTexts,
+};
 use axum::{
     extract::State as FromState,
     http::header,
     response::{IntoResponse as _, Response},
 };
-
 use shared::{
-    api::{
-        extract::ApiJson,
-        fields::{Fields, FromFields, any},
-        problem::{ApiError, InputError, ProblemObject},
-        values::NamedTexts,
-    },
-    auth::{permission::Permission, user::Caller},
+    auth::permission::Permission,
     error::RunError,
     loan::Field,
     paths::Area,
-    start_run::{FindError, file_name, find_file, folder_profile, tape},
-    storage::tape::{ObjectTape, ReadFailure},
-    stores::{keys, runs::TapeRef},
     tape::{
         inspect::{Inspection, inspect},
         options::TapeOptions,
     },
+};
+use stores::{
+    keys,
+    runs::TapeRef,
+    start_run::{FindError, file_name, find_file, folder_profile, tape},
+    storage::tape::{ObjectTape, ReadFailure},
 };
 use utoipa::ToSchema;
 

@@ -17,23 +17,16 @@ mod workbooks;
 
 use std::sync::Arc;
 
-use axum::extract::FromRef;
-use shared::{
-    api::{
-        authenticate::Authenticator,
-        exports::ExportTurns,
-        file_answer::FileAnswers,
-        routes::{Api, Routes, Verb},
-    },
-    auth::permission::Permission,
-    clock::Clock,
-    resources::Resources,
-    storage::s3::S3Storage,
-    stores::runs::Runs,
+use api::{
+    authenticate::Authenticator,
+    file_answer::FileAnswers,
+    routes::{Api, Routes, Verb},
 };
-use utoipa::OpenApi;
-
 use archive_zip::ArchiveZips;
+use axum::extract::FromRef;
+use shared::{auth::permission::Permission, clock::Clock};
+use stores::{export_turns::ExportTurns, resources::Resources, runs::Runs, storage::s3::S3Storage};
+use utoipa::OpenApi;
 use workbooks::Workbooks;
 
 /// What the endpoints of this function have.
@@ -57,11 +50,11 @@ impl State {
             workbooks: Workbooks::new(resources, runs.clone()),
             runs,
             storage: resources.storage.clone(),
-            answers: resources.file_answers(),
+            answers: FileAnswers::new(resources),
             zips: ArchiveZips::new(resources),
             turns: resources.export_turns.clone(),
             clock: Arc::clone(&resources.clock),
-            authenticator: resources.authenticator(),
+            authenticator: Authenticator::new(resources),
         }
     }
 }

@@ -1,15 +1,13 @@
 //! `GET /api/runs/{run_id}/archive`: what the archive of a run keeps.
 
+use api::{
+    caller::Caller,
+    extract::PathId,
+    problem::{ApiError, ProblemObject},
+};
 use axum::{Json, extract::State as FromState};
 use serde::Serialize;
-use shared::{
-    api::{
-        extract::PathId,
-        problem::{ApiError, ProblemObject},
-    },
-    auth::user::Caller,
-    manifest::{INPUT_FOLDER, MANIFEST_FILE, OUTPUT_FOLDER},
-};
+use shared::manifest::{INPUT_FOLDER, MANIFEST_FILE, OUTPUT_FOLDER};
 use utoipa::ToSchema;
 
 use crate::{State, stored_files::FileObject};

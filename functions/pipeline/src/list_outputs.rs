@@ -1,17 +1,14 @@
 //! `GET /api/runs/{run_id}/notebook-outputs`: the output files of a run.
 
+use api::{
+    caller::Caller,
+    extract::PathId,
+    problem::{ApiError, ProblemObject},
+};
 use axum::{Json, extract::State as FromState};
 use serde::Serialize;
-use shared::{
-    api::{
-        extract::PathId,
-        problem::{ApiError, ProblemObject},
-    },
-    auth::user::Caller,
-    results::csv::OutputFile,
-    storage::StorageBackend as _,
-    stores::keys,
-};
+use shared::results::csv::OutputFile;
+use stores::{keys, storage::StorageBackend as _};
 use utoipa::ToSchema;
 
 use crate::{State, stored_files::FileObject};

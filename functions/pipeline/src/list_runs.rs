@@ -1,5 +1,15 @@
 //! `GET /api/runs`: runs, the newest first.
 
+use api::{
+    caller::Caller,
+    extract::ApiQuery,
+    file_answer::made_file,
+    objects::RunObject,
+    page::{Listing, Page, PageQuery},
+    problem::{ApiError, ProblemObject},
+    read_fields,
+    values::{BadValue, FieldValue},
+};
 use axum::{
     extract::State as FromState,
     http::Uri,
@@ -7,22 +17,10 @@ use axum::{
 };
 use jiff::Timestamp;
 use shared::{
-    api::{
-        extract::ApiQuery,
-        file_answer::made_file,
-        objects::RunObject,
-        page::{Listing, Page, PageQuery},
-        problem::{ApiError, ProblemObject},
-        values::{BadValue, FieldValue},
-    },
-    auth::{
-        permission::Permission,
-        user::{Caller, Scope},
-    },
-    read_fields,
+    auth::{permission::Permission, user::Scope},
     run::RunStatus,
-    stores::runs::RunFilter,
 };
+use stores::runs::RunFilter;
 use utoipa::IntoParams;
 use uuid::Uuid;
 

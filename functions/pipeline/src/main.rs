@@ -1,7 +1,8 @@
 //! The Lambda that starts runs and shows them.
 
+use api::layers;
 use lambda_http::Error;
-use shared::{api::layers, config::Config, resources::Resources, telemetry};
+use stores::{config::Config, resources::Resources, telemetry};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

@@ -1,5 +1,13 @@
 //! `POST /api/pipeline/run`: starts a run on tapes in the inputs.
 
+use api::{
+    caller::Caller,
+    extract::OptionalJson,
+    fields::{Fields, FromFields, any},
+    objects::RunObject,
+    problem::{ApiError, InputError, ProblemObject},
+    values::{NamedTexts, shortened},
+};
 use axum::{
     extract::{FromRequest, Request, State as FromState},
     http::HeaderMap,
@@ -9,31 +17,21 @@ use jiff::{civil::Date, tz::TimeZone};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use shared::{
-    api::{
-        extract::OptionalJson,
-        fields::{Fields, FromFields, any},
-        objects::RunObject,
-        problem::{ApiError, InputError, ProblemObject},
-        values::{NamedTexts, shortened},
-    },
-    auth::{
-        permission::Permission,
-        user::{Caller, Scope},
-    },
+    auth::{permission::Permission, user::Scope},
     loan::Field,
     paths::{Area, PathError, stored_path},
     phases::pricing::IrrTarget,
-    rules::rule_set::RuleSetFile,
-    start_run::{FoundTapes, MAX_RULE_SET_BYTES, MAX_TAPES, Terms, Wanted, file_name, find_file, find_tapes, request},
-    storage::{StorageBackend as _, collect, s3::S3Storage},
-    stores::{
-        keys,
-        runs::{Created, IdempotencyKey, StoredRun},
-    },
+    rules::rule_set::{MAX_RULE_SET_BYTES, RuleSetFile},
     tape::{
         profile::{MAX_PROFILE_BYTES, PRESETS},
         request::{ProfileFile, ReadingRequest},
     },
+};
+use stores::{
+    keys,
+    runs::{Created, IdempotencyKey, StoredRun},
+    start_run::{FoundTapes, MAX_TAPES, Terms, Wanted, file_name, find_file, find_tapes, request},
+    storage::{StorageBackend as _, collect, s3::S3Storage},
 };
 use utoipa::ToSchema;
 use uuid::Uuid;

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use shared::{clock::moment, start_run::file_name, storage::FileInfo};
+use shared::clock::moment;
+use stores::{start_run::file_name, storage::FileInfo};
 use utoipa::ToSchema;
 
 /// A file of a run.

@@ -3,25 +3,25 @@
 
 use std::io::Write;
 
+use api::{
+    problem::ApiError,
+    stored_results::{read_index, unreadable},
+};
 use shared::{
-    api::{
-        exports::ExportTurns,
-        problem::ApiError,
-        stored_results::{read_index, unreadable},
-    },
     facts::{
         EXCEPTIONS_FILE, FACTS_FILE,
         index::ResultsIndex,
         read::{ExceptionsReader, FactsReader},
     },
-    resources::Resources,
     results::workbook::{DecidedRun, SheetLimits, Stored, WORKBOOK_FILE, WorkbookError, write_decisions},
     run::RunStatus,
+};
+use stores::{
+    export_turns::ExportTurns,
+    keys,
+    resources::Resources,
+    runs::{ObjectVersion, RunResults, Runs, StoredRun},
     storage::{StorageBackend as _, StorageError, range_reader::ObjectReader, s3::S3Storage, uploads::Uploads},
-    stores::{
-        keys,
-        runs::{ObjectVersion, RunResults, Runs, StoredRun},
-    },
 };
 
 /// Decision workbooks.

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Deserialize;
 use shared::{
-    api::layers::chain,
     engine::distribute::{Plan, Planned, plan, process, refuse},
-    error::RunError,
+    error::{RunError, chain},
+};
+use stores::{
+    StoreError, keys,
+    runs::{Lease, MAX_ATTEMPTS},
     storage::tape::ReadFailure,
-    stores::{
-        StoreError, keys,
-        runs::{Lease, MAX_ATTEMPTS},
-    },
 };
 use uuid::Uuid;
 

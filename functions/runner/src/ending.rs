@@ -2,15 +2,14 @@
 
 use serde_json::value::RawValue;
 use shared::{
-    api::layers::chain,
-    error::{Phase, RunError},
+    error::{Phase, RunError, chain},
     results::summary::Summary,
     run::Run,
     run_summary::RunSummary,
-    stores::{
-        StoreError,
-        runs::{Lease, ObjectVersion, OutputInfo, RunResults},
-    },
+};
+use stores::{
+    StoreError,
+    runs::{Lease, ObjectVersion, OutputInfo, RunResults},
 };
 use uuid::Uuid;
 

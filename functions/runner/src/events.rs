@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
-use shared::stores::{StoreError, runs::Lease};
+use stores::{StoreError, runs::Lease};
 use uuid::Uuid;
 
 use crate::{

@@ -10,22 +10,27 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::{
-    api::layers::chain,
     clock::Clock,
-    config::{DEFAULT_DISTRIBUTE_ABOVE_BYTES, DEFAULT_PART_BYTES},
     engine::{
         self, Destination, Job, Outcome, Progress, Tuning,
         distribute::{Plan, finish},
     },
-    error::{Phase, RunError, RunErrorCode},
+    error::{Phase, RunError, RunErrorCode, chain},
     facts::{EXCEPTIONS_FILE, FACTS_FILE, SCHEMA, index::StoredIndex},
     folder::PROFILE,
     manifest::{MANIFEST_FILE, Manifest, archived_output, place_of_tape},
     phases::pricing::IrrTarget,
-    resources::Resources,
     results::csv::OutputFile,
     rules::rule_set::RuleSet,
     run::{Run, RunDetails},
+    tape::{options::TapeOptions, request::ReadingRequest, source::TapeSource, text::RawCopy},
+};
+use stores::{
+    StoreError,
+    config::{DEFAULT_DISTRIBUTE_ABOVE_BYTES, DEFAULT_PART_BYTES},
+    keys,
+    resources::Resources,
+    runs::{Lease, MAX_ATTEMPTS, ObjectVersion, OutputInfo, RunRequest, Runs, StoredRun, TapeRef},
     storage::{
         StorageBackend as _, StorageError,
         parts::ObjectParts,
@@ -33,11 +38,6 @@ use shared::{
         tape::{ObjectTape, ReadFailure},
         uploads::{Uploaded, Uploads},
     },
-    stores::{
-        StoreError, keys,
-        runs::{Lease, MAX_ATTEMPTS, ObjectVersion, OutputInfo, RunRequest, Runs, StoredRun, TapeRef},
-    },
-    tape::{options::TapeOptions, request::ReadingRequest, source::TapeSource, text::RawCopy},
 };
 use uuid::Uuid;
 

@@ -1,14 +1,11 @@
 //! A file that appeared in a folder for incoming tapes starts a run, once for each version of it.
 
-use shared::{
-    folder::FileKind,
+use shared::{folder::FileKind, tape::request::ReadingRequest};
+use stores::{
+    StoreError,
+    runs::{Created, RequestError, TapeRef},
     start_run::{self, FindError, Terms, file_name, folder_profile, has_header, incoming, run_of_object},
     storage::{StorageBackend as _, StorageError},
-    stores::{
-        StoreError,
-        runs::{Created, RequestError, TapeRef},
-    },
-    tape::request::ReadingRequest,
 };
 use uuid::Uuid;
 

@@ -5,7 +5,8 @@ use runner::{
     events::{Event, Handled},
     execute::{Distribution, Worker},
 };
-use shared::{config::Config, engine::Tuning, resources::Resources, telemetry};
+use shared::engine::Tuning;
+use stores::{config::Config, resources::Resources, telemetry};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

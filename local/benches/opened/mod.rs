@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use local::embedded::{Credentials, EmbeddedStores, Options};
 use shared::{
-    auth::{password, permission::Role, token::Tokens, user::User},
+    auth::{password, permission::Role, secret::Secret, token::Tokens, user::User},
     clock::Clock,
-    config::{Environment, Secret},
-    resources::Resources,
-    stores::users::Users,
 };
+use stores::{config::Environment, resources::Resources, users::Users};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
@@ -37,7 +35,7 @@ impl Opened {
             clock: Arc::clone(&clock),
         };
         let stores = EmbeddedStores::open(folder.path(), options).unwrap();
-        let tokens = Tokens::with(&Secret::new("0123456789abcdef0123456789abcdef"), 480);
+        let tokens = Tokens::new(&Secret::new("0123456789abcdef0123456789abcdef"), 480);
         let resources = stores.resources("http://127.0.0.1:8000", tokens, Environment::Test, Arc::clone(&clock));
         let resources = runtime.block_on(resources).unwrap();
         let user = User {
@@ -49,7 +47,7 @@ impl Opened {
             sales_team_id: None,
             is_active: true,
             created_at: clock.now(),
-            password_hash: password::hash_now("the right password").unwrap(),
+            password_hash: password::hash("the right password").unwrap(),
             tokens_valid_from: 0,
             revision: 0,
         };

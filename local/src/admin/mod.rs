@@ -4,38 +4,41 @@ mod users;
 
 use std::{io::Write, path::Path, sync::Arc};
 
+use command::{
+    CommandContext, Format,
+    error::CommandError,
+    plain_text::{one_line, short_line},
+    print,
+    text_table::{Align, TextTable},
+};
 use serde::Serialize;
 use shared::{
     auth::user::{SalesTeam, folded},
     clock::Clock,
-    stores::{clients, table::Table, teams::Teams},
 };
+use stores::{clients, table::Table, teams::Teams};
 use uuid::Uuid;
 
 use crate::{
-    Surroundings,
-    cli::{AdminArgs, AdminCommand, DATA_FOLDER, Format},
-    command_error::CommandError,
+    arguments::{AdminArgs, AdminCommand, DATA_FOLDER},
     data_folder::DataFolder,
     embedded::EmbeddedStores,
-    plain_text::{one_line, short_line},
-    print,
     serve::runtime,
-    text_table::{Align, TextTable},
+    store_failure,
 };
 
 /// Does what an administrator asks for.
 ///
 /// # Errors
 /// The stores cannot be reached, or something is wrong with what was asked for.
-pub fn admin(args: &AdminArgs, around: &Surroundings, out: &mut dyn Write) -> Result<(), CommandError> {
+pub fn admin(args: &AdminArgs, context: &CommandContext, out: &mut dyn Write) -> Result<(), CommandError> {
     let runtime = runtime()?;
     runtime.block_on(async {
         // What is only looked up or changed must be there. A new folder for it would hide that another one was meant.
         let makes = matches!(args.command, AdminCommand::CreateUser(_) | AdminCommand::CreateTeam { .. });
-        let place = Place::open(args.data_dir.as_deref(), makes, around).await?;
-        let (ask_password, types_passwords) = (around.ask_password, around.types_passwords);
-        let desk = Desk { place, clock: Arc::clone(&around.clock), ask_password, types_passwords };
+        let place = Place::open(args.data_dir.as_deref(), makes, context).await?;
+        let (ask_password, types_passwords) = (context.ask_password, context.types_passwords);
+        let desk = Desk { place, clock: Arc::clone(&context.clock), ask_password, types_passwords };
         let said = match &args.command {
             AdminCommand::CreateUser(args) => desk.create_user(args).await?,
             AdminCommand::UpdateUser(args) => desk.update_user(args).await?,
@@ -59,8 +62,8 @@ struct Place {
 
 impl Place {
     /// The folder that was named; else the deployed stack that the environment names; else the folder that `serve` uses.
-    async fn open(folder: Option<&Path>, makes: bool, around: &Surroundings) -> Result<Self, CommandError> {
-        let deployed = (around.variable)("TABLE_NAME").filter(|name| !name.trim().is_empty());
+    async fn open(folder: Option<&Path>, makes: bool, context: &CommandContext) -> Result<Self, CommandError> {
+        let deployed = (context.variable)("TABLE_NAME").filter(|name| !name.trim().is_empty());
         match (folder, deployed) {
             (None, Some(name)) => {
                 let client = clients::dynamodb(&clients::sdk_config().await);
@@ -68,15 +71,15 @@ impl Place {
             }
             (folder, _) => {
                 let folder = folder.unwrap_or(Path::new(DATA_FOLDER));
-                let located = around.locate(folder);
+                let located = context.locate(folder);
                 if !makes && !located.exists() {
                     return Err(CommandError::Usage(format!(
                         "There is no data folder {}. Name the folder that `serve` uses with --data-dir.",
                         located.display()
                     )));
                 }
-                let stores = DataFolder::open(&located, around.clock.clone())?.stores;
-                let table = stores.table().await.map_err(|error| CommandError::of_store(&error))?;
+                let stores = DataFolder::open(&located, context.clock.clone())?.stores;
+                let table = stores.table().await.map_err(|error| store_failure(&error))?;
                 Ok(Self { table, name: folder.display().to_string(), _stores: Some(stores) })
             }
         }
@@ -87,7 +90,7 @@ impl Place {
 struct Desk {
     place: Place,
     clock: Arc<dyn Clock>,
-    ask_password: fn(&str) -> std::io::Result<shared::config::Secret>,
+    ask_password: fn(&str) -> std::io::Result<shared::auth::secret::Secret>,
     /// Whether somebody types passwords, who may mistype one.
     types_passwords: bool,
 }
@@ -108,7 +111,7 @@ impl Desk {
 
     async fn create_team(&self, name: &str) -> Result<String, CommandError> {
         let team = SalesTeam { id: Uuid::new_v4(), name: name.trim().to_owned() };
-        if !self.teams().create(&team).await.map_err(|error| CommandError::of_store(&error))? {
+        if !self.teams().create(&team).await.map_err(|error| store_failure(&error))? {
             return Err(CommandError::Failed(format!("There is a sales team named {} already.", one_line(&team.name))));
         }
         Ok(format!("Made the sales team {} with the id {} in {}.\n", one_line(&team.name), team.id, self.place.name))
@@ -132,8 +135,7 @@ impl Desk {
     async fn all_teams(&self) -> Result<Vec<SalesTeam>, CommandError> {
         let mut all = Vec::new();
         loop {
-            let (teams, more) =
-                self.teams().list(None, all.len() as u64, PAGE).await.map_err(|error| CommandError::of_store(&error))?;
+            let (teams, more) = self.teams().list(None, all.len() as u64, PAGE).await.map_err(|error| store_failure(&error))?;
             all.extend(teams);
             if !more {
                 return Ok(all);

@@ -1,23 +1,28 @@
 //! The commands for users.
 
-use shared::{
-    auth::{
-        password,
-        permission::Role,
-        user::{User, UserChange, UserObject, check_password},
-    },
-    config::Secret,
-    stores::users::{UserFilter, Users, Written},
-};
-use uuid::Uuid;
-
-use super::{Desk, PAGE, json};
-use crate::{
-    cli::{CreateUserArgs, Format, UpdateUserArgs},
-    command_error::CommandError,
+use command::{
+    Format,
+    error::CommandError,
     plain_text::{one_line, short_line},
     text_table::{Align, TextTable},
 };
+use shared::auth::{
+    permission::Role,
+    secret::Secret,
+    user::{User, UserChange, UserObject, check_password},
+};
+use stores::{
+    passwords,
+    users::{UserFilter, Users, Written},
+};
+use uuid::Uuid;
+
+use crate::{
+    arguments::{CreateUserArgs, UpdateUserArgs},
+    store_failure,
+};
+
+use super::{Desk, PAGE, json};
 
 /// How often a user is tried to be changed whom somebody else changes at the same time.
 const TRIES: usize = 5;
@@ -67,7 +72,7 @@ impl Desk {
             tokens_valid_from: 0,
             revision: 0,
         };
-        match self.users().create(&user).await.map_err(|error| CommandError::of_store(&error))? {
+        match self.users().create(&user).await.map_err(|error| store_failure(&error))? {
             Written::Done => Ok(format!("Registered {} ({}) in {}.\n", user.username, user.role, self.place.name)),
             refused => Err(refusal(refused)),
         }
@@ -75,7 +80,7 @@ impl Desk {
 
     /// The user of a name.
     async fn found(&self, username: &str) -> Result<User, CommandError> {
-        let found = self.users().by_username(username).await.map_err(|error| CommandError::of_store(&error))?;
+        let found = self.users().by_username(username).await.map_err(|error| store_failure(&error))?;
         found.ok_or_else(|| {
             let see = "See them with `loan-engine admin list-users`.";
             CommandError::Usage(format!("There is no user named {}. {see}", one_line(username)))
@@ -89,7 +94,7 @@ impl Desk {
         for _ in 0..TRIES {
             let old = self.found(username).await?;
             let new = change.apply(&old, self.clock.now()).map_err(|error| CommandError::Failed(error.to_string()))?;
-            match self.users().replace(&old, &new).await.map_err(|error| CommandError::of_store(&error))? {
+            match self.users().replace(&old, &new).await.map_err(|error| store_failure(&error))? {
                 Written::Done => return Ok(format!("{} has a new password in {}.\n", old.username, self.place.name)),
                 Written::Outdated => {}
                 refused => return Err(refusal(refused)),
@@ -103,7 +108,7 @@ impl Desk {
         let (mut users, mut after) = (Vec::<User>::new(), None);
         loop {
             let listed = self.users().list(filter, after, 0, PAGE).await;
-            let (page, more) = listed.map_err(|error| CommandError::of_store(&error))?;
+            let (page, more) = listed.map_err(|error| store_failure(&error))?;
             users.extend(page);
             after = users.last().map(|last| (last.created_at, last.id));
             if !more {
@@ -137,7 +142,7 @@ impl Desk {
             } else {
                 self.users().replace(&old, &new).await
             };
-            match written.map_err(|error| CommandError::of_store(&error))? {
+            match written.map_err(|error| store_failure(&error))? {
                 Written::Done => return Ok(format!("Changed {} ({}) in {}.\n", new.username, state(&new), self.place.name)),
                 Written::Outdated => {}
                 refused => return Err(refusal(refused)),
@@ -176,7 +181,7 @@ impl Desk {
 }
 
 async fn hashed(password: Secret) -> Result<String, CommandError> {
-    let hashed = password::hash(password.expose().to_owned()).await;
+    let hashed = passwords::hash(password.expose().to_owned()).await;
     hashed.map_err(|error| CommandError::Failed(format!("The password cannot be kept: {error}.")))
 }
 

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::config::{Credentials as SdkCredentials, Region};
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use shared::{
-    api::{exports::ExportTurns, url_origin::UrlOrigin},
-    auth::token::Tokens,
-    clock::Clock,
+use shared::{auth::token::Tokens, clock::Clock};
+use stores::{
+    StoreError,
     config::Environment,
+    export_turns::ExportTurns,
     resources::{MAX_UPLOAD_BYTES, Resources},
-    storage::s3::S3Storage,
-    stores::{StoreError, schema, table::Table},
+    schema,
+    storage::{s3::S3Storage, url_origin::UrlOrigin},
+    table::Table,
 };
 use uuid::Uuid;
 

@@ -22,7 +22,7 @@ use dynoxide::{
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
-use shared::stores::keys::EXPIRES_AT;
+use stores::keys::EXPIRES_AT;
 use tokio::sync::Notify;
 
 use super::{EmbeddedError, presence::Presence};
@@ -194,12 +194,10 @@ mod tests {
     use std::sync::Arc;
 
     use rusqlite::Connection;
-    use shared::{
-        clock::{Clock as _, SystemClock},
-        stores::{
-            table::Table,
-            throttle::{Failures, Whose},
-        },
+    use shared::clock::{Clock as _, SystemClock};
+    use stores::{
+        table::Table,
+        throttle::{Failures, Whose},
     };
     use tempfile::TempDir;
 

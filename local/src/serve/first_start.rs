@@ -1,17 +1,18 @@
 //! The first start: somebody must be able to log in.
 
-use shared::{
-    auth::{
-        password,
-        permission::Role,
-        user::{User, check_password},
-    },
+use command::error::CommandError;
+use shared::auth::{
+    permission::Role,
+    user::{User, check_password},
+};
+use stores::{
+    passwords,
     resources::Resources,
-    stores::users::{UserFilter, Users, Written},
+    users::{UserFilter, Users, Written},
 };
 use uuid::Uuid;
 
-use crate::command_error::CommandError;
+use crate::store_failure;
 
 /// The name of the first administrator.
 const USERNAME: &str = "admin";
@@ -24,7 +25,7 @@ const PASSWORD_VARIABLE: &str = "LOAN_ENGINE_ADMIN_PASSWORD";
 pub async fn make_admin(resources: &Resources, given: Option<String>) -> Result<Option<String>, CommandError> {
     let users = Users::new(resources.table.clone());
     let admins = UserFilter { role: Some(Role::Admin), sales_team_id: None };
-    let (there, _) = users.list(admins, None, 0, 1).await.map_err(|error| CommandError::of_store(&error))?;
+    let (there, _) = users.list(admins, None, 0, 1).await.map_err(|error| store_failure(&error))?;
     let given = given.filter(|password| !password.is_empty());
     if !there.is_empty() {
         if given.is_some() {
@@ -40,7 +41,7 @@ pub async fn make_admin(resources: &Resources, given: Option<String>) -> Result<
             .map_err(|error| CommandError::Usage(format!("{PASSWORD_VARIABLE} cannot be used: {error} Set another one.")))?;
     }
     let password = given.clone().unwrap_or_else(|| Uuid::new_v4().simple().to_string());
-    let hashed = password::hash(password.clone()).await;
+    let hashed = passwords::hash(password.clone()).await;
     let user = User {
         id: Uuid::new_v4(),
         email: "admin@localhost".to_owned(),
@@ -54,7 +55,7 @@ pub async fn make_admin(resources: &Resources, given: Option<String>) -> Result<
         tokens_valid_from: 0,
         revision: 0,
     };
-    match users.create(&user).await.map_err(|error| CommandError::of_store(&error))? {
+    match users.create(&user).await.map_err(|error| store_failure(&error))? {
         Written::Done if given.is_some() => {
             Ok(Some(format!("First start: log in as {USERNAME} with the password in {PASSWORD_VARIABLE}.")))
         }

@@ -2,13 +2,13 @@
 
 use std::{convert::Infallible, net::SocketAddr, time::Instant};
 
+use api::{extract::ClientAddress, layers::secure};
 use axum::{
     Router,
     extract::{ConnectInfo, Request},
     response::Response,
 };
 use http::{HeaderValue, header};
-use shared::api::{extract::ClientAddress, layers::secure};
 use tower::ServiceExt as _;
 
 use crate::embedded::s3::Bucket;

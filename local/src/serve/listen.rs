@@ -8,6 +8,7 @@ use std::{
 };
 
 use axum::{Router, body::Body, extract::ConnectInfo};
+use command::error::CommandError;
 use hyper::{
     body::Incoming,
     server::conn::http1,
@@ -17,7 +18,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use shared::api::layers::chain;
+use shared::error::chain;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
@@ -25,7 +26,6 @@ use tokio::{
 use tower::ServiceExt as _;
 
 use super::{patient::Patient, stopping::Begun};
-use crate::command_error::CommandError;
 
 /// How long requests may take to finish after the process was told to stop.
 const LAST_REQUESTS: Duration = Duration::from_secs(60);

@@ -10,24 +10,21 @@ mod work;
 
 use std::{io::Write, net::IpAddr, sync::Arc};
 
+use api::{layers, routes::Api};
+use command::{CommandContext, error::CommandError, print};
 use shared::{
-    api::{layers, routes::Api, url_origin::UrlOrigin},
-    auth::token::Tokens,
-    config::{Config, Secret},
+    auth::{secret::Secret, token::Tokens},
     engine::Tuning,
     manifest::ENGINE_VERSION,
-    resources::Resources,
-    telemetry,
 };
+use stores::{config::Config, resources::Resources, storage::url_origin::UrlOrigin, telemetry};
 use tokio::{runtime::Runtime, task::JoinSet};
 
 use crate::{
-    Surroundings,
-    cli::ServeArgs,
-    command_error::CommandError,
+    arguments::ServeArgs,
     data_folder::{BUCKET, DataFolder},
     embedded::clients::TABLE,
-    print,
+    store_failure,
 };
 
 use self::{stopping::Stopping, work::Workshop};
@@ -45,11 +42,11 @@ pub fn api(resources: &Resources) -> Api {
 ///
 /// # Errors
 /// The port, the folder or the environment cannot be used.
-pub fn serve(args: &ServeArgs, around: &Surroundings, out: &mut dyn Write) -> Result<(), CommandError> {
-    let config = config(around)?;
+pub fn serve(args: &ServeArgs, context: &CommandContext, out: &mut dyn Write) -> Result<(), CommandError> {
+    let config = config(context)?;
     telemetry::init(&config.log_level);
     let runtime = runtime()?;
-    let served = runtime.block_on(run(args, around, out, config));
+    let served = runtime.block_on(run(args, context, out, config));
     // Whoever was told to stop at once does not wait for an engine that is at work.
     runtime.shutdown_background();
     served
@@ -64,13 +61,13 @@ pub fn runtime() -> Result<Runtime, CommandError> {
 }
 
 /// What the environment says. The names of the stores are given here; a secret that is not given is kept in the folder.
-fn config(around: &Surroundings) -> Result<Config, CommandError> {
+fn config(context: &CommandContext) -> Result<Config, CommandError> {
     let config = Config::from_lookup(|name| match name {
         "TABLE_NAME" => Some(TABLE.to_owned()),
         "BUCKET_NAME" => Some(BUCKET.to_owned()),
         "AWS_ENDPOINT_URL_DYNAMODB" | "AWS_ENDPOINT_URL_S3" | "AWS_ENDPOINT_URL" => None,
-        "JWT_SECRET" => given_secret(around).or_else(|| Some(TO_BE_KEPT.to_owned())),
-        name => (around.variable)(name),
+        "JWT_SECRET" => given_secret(context).or_else(|| Some(TO_BE_KEPT.to_owned())),
+        name => (context.variable)(name),
     });
     config.map_err(|error| CommandError::Usage(error.to_string()))
 }
@@ -88,29 +85,29 @@ fn warning_for(host: IpAddr) -> Option<&'static str> {
 /// Stands for a secret until the folder of secrets is open.
 const TO_BE_KEPT: &str = "the secret that is kept in the data folder";
 
-fn given_secret(around: &Surroundings) -> Option<String> {
-    (around.variable)("JWT_SECRET").filter(|secret| !secret.trim().is_empty())
+fn given_secret(context: &CommandContext) -> Option<String> {
+    (context.variable)("JWT_SECRET").filter(|secret| !secret.trim().is_empty())
 }
 
-async fn run(args: &ServeArgs, around: &Surroundings, out: &mut dyn Write, config: Config) -> Result<(), CommandError> {
+async fn run(args: &ServeArgs, context: &CommandContext, out: &mut dyn Write, config: Config) -> Result<(), CommandError> {
     let mut stopping = Stopping::on_signals()?;
     let (listener, address) = listen::on(args.host, args.port, "--port").await?;
-    let folder = DataFolder::open(&around.locate(&args.data_dir), around.clock.clone())?;
-    let secret = given_secret(around).map_or(folder.jwt_secret, Secret::new);
-    let tokens = Tokens::with(&secret, config.access_token_minutes);
+    let folder = DataFolder::open(&context.locate(&args.data_dir), context.clock.clone())?;
+    let secret = given_secret(context).map_or(folder.jwt_secret, Secret::new);
+    let tokens = Tokens::new(&secret, config.access_token_minutes);
     let stores = folder.stores;
     let url = format!("http://{address}");
     let url_origin = UrlOrigin::new(url.clone(), config.public_url);
-    let resources = stores.resources(&url, tokens, config.environment, around.clock.clone()).await;
-    let mut resources = resources.map_err(|error| CommandError::of_store(&error))?;
+    let resources = stores.resources(&url, tokens, config.environment, context.clock.clone()).await;
+    let mut resources = resources.map_err(|error| store_failure(&error))?;
     resources.url_origin = Some(url_origin);
     // The folder is locked: nobody else writes to its table.
     resources.table.known_users = Some(Arc::default());
-    if let Some(sentence) = first_start::make_admin(&resources, (around.variable)("LOAN_ENGINE_ADMIN_PASSWORD")).await? {
+    if let Some(sentence) = first_start::make_admin(&resources, (context.variable)("LOAN_ENGINE_ADMIN_PASSWORD")).await? {
         print(out, format!("{sentence}\n").as_bytes())?;
     }
     let workshop = Workshop::new(&resources, &stores, Tuning::default());
-    workshop.take_over().await.map_err(|error| CommandError::of_store(&error))?;
+    workshop.take_over().await.map_err(|error| store_failure(&error))?;
 
     let mut parts = JoinSet::new();
     parts.spawn(workshop.work(stopping.begun()));

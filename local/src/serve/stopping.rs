@@ -1,11 +1,10 @@
 //! Being told to stop: what runs is finished, unless it is said a second time.
 
+use command::error::CommandError;
 use tokio::{
     sync::watch,
     task::{JoinError, JoinSet},
 };
-
-use crate::command_error::CommandError;
 
 /// Whether the process was told to stop.
 pub struct Stopping {

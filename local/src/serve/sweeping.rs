@@ -5,12 +5,13 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use shared::{
-    api::layers::chain,
+use shared::error::chain;
+use stores::{
+    keys,
     resources::Resources,
+    runs::Runs,
     start_run::file_name,
     storage::{StorageBackend, StorageError},
-    stores::{keys, runs::Runs},
 };
 use uuid::Uuid;
 

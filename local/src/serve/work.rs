@@ -6,19 +6,19 @@ use runner::{
     execute::{Executed, Worker},
     incoming::Arrival,
 };
-use shared::{
-    api::layers::chain,
-    clock::Clock,
-    engine::Tuning,
+use shared::{clock::Clock, engine::Tuning, error::chain};
+use stores::{
+    StoreError, keys,
     resources::Resources,
+    runs::RunState,
     storage::{StorageError, s3::S3Storage},
-    stores::{StoreError, keys, runs::RunState},
 };
 use tokio::task::{Id, JoinSet};
 use uuid::Uuid;
 
-use super::stopping::Begun;
 use crate::embedded::{EmbeddedStores, dynamodb::DynamoDb, s3::Bucket};
+
+use super::stopping::Begun;
 
 /// How many runs are executed at once: each uses all cores, and a short one is not to wait for a long one.
 const AT_ONCE: usize = 2;

@@ -2,5 +2,6 @@
 
 pub mod password;
 pub mod permission;
+pub mod secret;
 pub mod token;
 pub mod user;

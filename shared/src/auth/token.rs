@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use signature::{Error, Signer, Verifier};
 use uuid::Uuid;
 
-use crate::config::{Config, Secret};
+use crate::auth::secret::Secret;
 
 use super::{permission::Role, user::User};
 
@@ -65,13 +65,8 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// With the secret and the lifetime of a configuration.
-    pub fn new(config: &Config) -> Self {
-        Self::with(&config.jwt_secret, config.access_token_minutes)
-    }
-
     /// With a secret and a lifetime.
-    pub fn with(secret: &Secret, minutes: u32) -> Self {
+    pub fn new(secret: &Secret, minutes: u32) -> Self {
         install_hmac();
         let secret = secret.expose().as_bytes();
         Self {
@@ -197,7 +192,7 @@ mod tests {
     }
 
     fn tokens(secret: &str) -> Tokens {
-        Tokens::with(&Secret::new(secret), 480)
+        Tokens::new(&Secret::new(secret), 480)
     }
 
     fn user() -> User {

@@ -1,7 +1,5 @@
 //! Users and sales teams.
 
-use std::fmt;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -51,7 +49,7 @@ impl User {
     }
 
     /// Somebody with that name, for tests.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "test-support"))]
     pub fn example(username: &str) -> Self {
         Self {
             id: Uuid::from_u128(1),
@@ -162,13 +160,6 @@ pub struct SalesTeam {
     /// Name of the sales team.
     #[schema(example = "West")]
     pub name: String,
-}
-
-/// Who makes a request: a user whose token was good and who is active.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// The user.
-    pub user: User,
 }
 
 /// Whose runs, results and files a caller may reach.
@@ -286,12 +277,6 @@ pub fn check_name(text: &str) -> Result<(), NameError> {
 pub fn folded(text: &str) -> String {
     use unicode_normalization::UnicodeNormalization as _;
     text.trim().nfkc().collect::<String>().to_lowercase()
-}
-
-impl fmt::Display for Caller {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.user.username, self.user.role)
-    }
 }
 
 /// The user who is made when a data folder is new.

@@ -16,6 +16,8 @@ use crate::{
 
 use super::{Bound, Check, ExceptionType, Requirement, Rule, Severity, WordList, canonical_list, clearance::Clearance, place};
 
+/// The largest rule set, in bytes.
+pub const MAX_RULE_SET_BYTES: u64 = 64 * 1024;
 const BUILT_IN: &str = include_str!("built_in.toml");
 /// The name of a rule set that has none, and comes from no file that it could be called after.
 const UNNAMED: &str = "unnamed";

@@ -6,9 +6,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    api::objects::{ColumnObject, MappingObject, NoticeObject, RunErrorObject},
     error::{RunError, RunErrorCode, shortened},
     loan::{Field, FieldKind, NumberCell, Reading, Unit},
+    tape::objects::{ColumnObject, MappingObject, NoticeObject, RunErrorObject},
 };
 
 use super::{

@@ -9,6 +9,7 @@ mod meaning;
 mod not_a_tape;
 pub mod notices;
 pub mod number;
+pub mod objects;
 pub mod options;
 pub mod profile;
 pub mod records;
@@ -27,7 +28,6 @@ pub mod workbook;
 use std::{borrow::Cow, io::Read, ops::Range, sync::Arc};
 
 use memchr::{memchr, memchr3};
-
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Phase, RunError, RunErrorCode, shortened};

@@ -1,7 +1,7 @@
 //! How an operation is called with curl, and what it answers: from the examples of the document.
 
+use api::document::example_of;
 use serde_json::Value;
-use shared::api::document::example_of;
 
 /// The command that calls an operation, with what it requires and with its headers. The shell's variables `API` and `TOKEN` hold the origin and the access token.
 pub fn call(document: &Value, verb: &str, path: &str, operation: &Value) -> String {

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
-use shared::storage::chunks_of;
+use stores::storage::chunks_of;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 

@@ -29,7 +29,7 @@ use s3s::{
     s3_error,
     service::{S3Service, S3ServiceBuilder},
 };
-use shared::{api::layers::chain, clock::Clock};
+use shared::{clock::Clock, error::chain};
 use tokio::sync::Notify;
 
 use super::{Credentials, EmbeddedError, Options, presence::Presence};

@@ -1,0 +1,18 @@
+//! What all functions of the API have in common: routes with who may call them, input, errors, headers, pages.
+
+pub mod authenticate;
+pub mod caller;
+pub mod document;
+pub mod exports;
+pub mod extract;
+pub mod fields;
+pub mod file_answer;
+pub mod layers;
+mod nearest;
+pub mod objects;
+pub mod page;
+pub mod problem;
+pub mod routes;
+mod standard_fields;
+pub mod stored_results;
+pub mod values;

@@ -1,0 +1,313 @@
+//! Everything that an endpoint can answer instead of what it was asked for, and the one table of statuses and codes.
+
+use std::{borrow::Cow, error::Error, sync::Arc};
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use shared::{
+    auth::{password::HashError, token::TokenError},
+    paths::PathError,
+};
+use stores::{StoreError, start_run::FindError, storage::StorageError};
+use utoipa::ToSchema;
+
+/// The cause of a failure of ours, for the log.
+pub type Cause = Box<dyn Error + Send + Sync>;
+
+/// Why a request is not answered with what it asked for. Sentences are for the client.
+#[derive(Debug)]
+pub enum ApiError {
+    /// 401: nobody is logged in.
+    Unauthenticated(Cow<'static, str>),
+    /// 403: not with this role.
+    Forbidden(Cow<'static, str>),
+    /// 404: not there, or not theirs to see.
+    NotFound(Cow<'static, str>),
+    /// 400: against a rule, with the rule's own code.
+    Refused(&'static str, Cow<'static, str>),
+    /// 409: something else is in the way.
+    Conflict(&'static str, Cow<'static, str>),
+    /// 413: too much at once.
+    TooLarge(Cow<'static, str>),
+    /// 415: in a form that is not taken.
+    UnsupportedMediaType(Cow<'static, str>),
+    /// 422: what was sent is not what the endpoint takes.
+    Invalid(Vec<InputError>),
+    /// 429: too many tries; seconds until the next may succeed.
+    TooManyTries(Cow<'static, str>, u64),
+    /// 429: too much is asked for at once; seconds until there may be room.
+    Busy(Cow<'static, str>, u64),
+    /// 503: a store does not answer.
+    Unavailable(Cause),
+    /// 500: we are at fault.
+    Internal(Cause),
+}
+
+/// One value of a request that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct InputError {
+    /// Where the value stands: `body`, `query`, `path` or `header`, then the names that lead to it.
+    #[schema(example = json!(["query", "limit"]))]
+    pub loc: Vec<String>,
+    /// What is wrong with the value, for people.
+    #[schema(example = "It must be from 1 to 1000.")]
+    pub msg: String,
+    /// Stable word for the kind of error, for programs.
+    #[serde(rename = "type")]
+    #[schema(example = "value_error")]
+    pub kind: &'static str,
+}
+
+impl InputError {
+    /// Something wrong with the value at a place.
+    pub fn new(place: &str, name: &str, kind: &'static str, msg: impl Into<String>) -> Self {
+        let names = name.split('.').filter(|name| !name.is_empty() && *name != "?");
+        Self { loc: std::iter::once(place).chain(names).map(str::to_owned).collect(), msg: msg.into(), kind }
+    }
+
+    /// A bad value in the body.
+    pub fn body(name: &str, msg: impl ToString) -> Self {
+        Self::new("body", name, "value_error", msg.to_string())
+    }
+
+    /// A bad value in the query.
+    pub fn query(name: &str, msg: impl ToString) -> Self {
+        Self::new("query", name, "value_error", msg.to_string())
+    }
+}
+
+impl ApiError {
+    /// The answer to whoever has no good token. It is the same for every reason, so that it tells nothing.
+    pub const fn not_logged_in() -> Self {
+        Self::Unauthenticated(Cow::Borrowed("Log in and send the access token as `Authorization: Bearer <token>`."))
+    }
+
+    /// The answer to whoever has the wrong role.
+    pub const fn not_allowed() -> Self {
+        Self::Forbidden(Cow::Borrowed("Your role does not allow this."))
+    }
+
+    /// One thing wrong with the input.
+    pub fn invalid(error: InputError) -> Self {
+        Self::Invalid(vec![error])
+    }
+
+    /// Something that is not there: `what` begins the sentence, as in "The run".
+    pub fn not_found(what: &str) -> Self {
+        Self::NotFound(format!("{what} does not exist.").into())
+    }
+
+    /// A failure of ours.
+    pub fn internal(cause: impl Into<Cause>) -> Self {
+        Self::Internal(cause.into())
+    }
+
+    /// The status, the code and the sentence.
+    fn table(&self) -> (StatusCode, &'static str, Cow<'static, str>) {
+        match self {
+            Self::Unauthenticated(detail) => (StatusCode::UNAUTHORIZED, "unauthenticated", detail.clone()),
+            Self::Forbidden(detail) => (StatusCode::FORBIDDEN, "forbidden", detail.clone()),
+            Self::NotFound(detail) => (StatusCode::NOT_FOUND, "not_found", detail.clone()),
+            Self::Refused(code, detail) => (StatusCode::BAD_REQUEST, code, detail.clone()),
+            Self::Conflict(code, detail) => (StatusCode::CONFLICT, code, detail.clone()),
+            Self::TooLarge(detail) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail.clone()),
+            Self::UnsupportedMediaType(detail) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail.clone()),
+            Self::Invalid(errors) => {
+                let sentence = match errors.as_slice() {
+                    [error] => format!("{}: {}", error.loc.join("."), error.msg),
+                    errors => format!("{} values are not valid; `errors` names them.", errors.len()),
+                };
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid_input", sentence.into())
+            }
+            Self::TooManyTries(detail, _) => (StatusCode::TOO_MANY_REQUESTS, "too_many_tries", detail.clone()),
+            Self::Busy(detail, _) => (StatusCode::TOO_MANY_REQUESTS, "busy", detail.clone()),
+            Self::Unavailable(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The storage does not answer. Try again in a moment.".into())
+            }
+            Self::Internal(_) => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "Something went wrong on our side. Try again; if it stays so, report the request id.".into(),
+            ),
+        }
+    }
+
+    /// What is told to the client, and what is logged.
+    pub fn problem(self) -> Problem {
+        let (status, code, detail) = self.table();
+        let (errors, cause) = match self {
+            Self::Invalid(errors) => (errors, None),
+            Self::Unavailable(cause) | Self::Internal(cause) => (Vec::new(), Some(Arc::from(cause))),
+            _ => (Vec::new(), None),
+        };
+        Problem { status, code, detail, errors, cause }
+    }
+}
+
+/// How long to wait before a store is asked again, in seconds.
+pub const RETRY_AFTER_SECONDS: u64 = 2;
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let retry_after = match &self {
+            Self::TooManyTries(_, seconds) | Self::Busy(_, seconds) => Some(*seconds),
+            Self::Unavailable(_) => Some(RETRY_AFTER_SECONDS),
+            _ => None,
+        };
+        let problem = self.problem();
+        let status = problem.status;
+        let mut answer = status.into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = retry_after {
+            answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        answer.extensions_mut().insert(problem);
+        answer
+    }
+}
+
+/// What is to be told to the client: the outermost layer writes it, with the request's id, and logs the cause.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// The status.
+    pub status: StatusCode,
+    /// The stable code.
+    pub code: &'static str,
+    /// The sentence.
+    pub detail: Cow<'static, str>,
+    /// What is wrong with the input.
+    pub errors: Vec<InputError>,
+    /// What made us fail, for the log alone.
+    pub cause: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// Why a request was not answered with what it asked for: an RFC 9457 problem.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemObject<'p> {
+    /// Always `about:blank`: `code` tells problems apart.
+    #[serde(rename = "type")]
+    #[schema(value_type = String, example = "about:blank")]
+    pub kind: &'p str,
+    /// Name of the status.
+    #[schema(example = "Not Found")]
+    pub title: &'p str,
+    /// HTTP status of the answer.
+    #[schema(minimum = 400, maximum = 599, example = 404)]
+    pub status: u16,
+    /// What happened and what to do about it, for people.
+    #[schema(example = "The run does not exist.")]
+    pub detail: &'p str,
+    /// Stable word for this kind of problem, for programs.
+    #[schema(example = "not_found")]
+    pub code: &'p str,
+    /// Id of the request, as in `X-Request-ID`. Name it when you report the problem.
+    #[schema(example = "6f1c9a52-8d3e-4b7a-9c41-2f0e5d7b8a90")]
+    pub request_id: &'p str,
+    /// Each value that is wrong. Only problems with status 422 have this field.
+    #[serde(skip_serializing_if = "<[InputError]>::is_empty")]
+    #[schema(value_type = Vec<InputError>, required = false)]
+    pub errors: &'p [InputError],
+}
+
+impl Problem {
+    /// The body of an answer to a request.
+    pub fn object<'p>(&'p self, request_id: &'p str) -> ProblemObject<'p> {
+        ProblemObject {
+            kind: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            code: self.code,
+            request_id,
+            errors: &self.errors,
+        }
+    }
+
+    /// A problem that the framework found, known by its status alone.
+    pub fn of_status(status: StatusCode) -> Self {
+        let (code, detail) = match status {
+            StatusCode::NOT_FOUND => ("not_found", "There is nothing at this address."),
+            StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "This address does not take this method; see `Allow`."),
+            StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "The body is too large."),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => ("unsupported_media_type", "The body is in a form that is not taken here."),
+            StatusCode::UNPROCESSABLE_ENTITY => ("invalid_input", "The request is not one that this address takes."),
+            status if status.is_client_error() => ("refused", "The request cannot be read."),
+            _ => ("internal", "Something went wrong on our side. Try again; if it stays so, report the request id."),
+        };
+        Self { status, code, detail: detail.into(), errors: Vec::new(), cause: None }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            error @ StoreError::Unavailable(_) => Self::Unavailable(Box::new(error)),
+            error => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
+impl From<StorageError> for ApiError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Store(error) => error.into(),
+            StorageError::NotFound => Self::not_found("The file"),
+            StorageError::Changed => Self::Conflict("file_changed", "The file was replaced in the meantime. Try again.".into()),
+            StorageError::TooLarge { .. } => Self::TooLarge(sentence(&error)),
+            StorageError::Broken => Self::Refused("broken_upload", sentence(&error)),
+            StorageError::InTheWay(_) => Self::Conflict("in_the_way", sentence(&error)),
+            StorageError::NotEmpty => Self::Refused("not_empty", sentence(&error)),
+            StorageError::Unsupported => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
+impl From<FindError> for ApiError {
+    fn from(error: FindError) -> Self {
+        match error {
+            FindError::Path(error) => error.into(),
+            FindError::Storage(error) => error.into(),
+            FindError::NoTape | FindError::Absent(_) => Self::NotFound(error.to_string().into()),
+            FindError::NotATape(_) | FindError::Repeated(_) | FindError::SeveralFolders(_) | FindError::Count => {
+                Self::invalid(InputError::body("files", error))
+            }
+            FindError::Profile(_) => Self::invalid(InputError::body("profile", error)),
+        }
+    }
+}
+
+/// An error as a sentence for the client.
+fn sentence(error: &StorageError) -> Cow<'static, str> {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str()).into()
+}
+
+impl From<HashError> for ApiError {
+    fn from(error: HashError) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+impl From<TokenError> for ApiError {
+    fn from(error: TokenError) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+impl From<PathError> for ApiError {
+    fn from(error: PathError) -> Self {
+        match error {
+            PathError::TooLarge { .. } => Self::TooLarge(error.to_string().into()),
+            PathError::UnknownArea { .. } => Self::Refused("unknown_area", error.to_string().into()),
+            _ => Self::Refused("bad_path", error.to_string().into()),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The command line of Loan Engine: what reads files, and with the feature `serve` the whole product in one process.
+//!
+//! All of it runs through [`main_with`], which is given its context, so that tests call it in process.
+
+#[cfg(any(test, not(feature = "serve")))]
+mod absent;
+mod arguments;
+mod decision_book;
+mod examples;
+mod inspect_command;
+mod manual;
+mod profiles_command;
+mod progress;
+mod reading;
+mod replay;
+mod run_command;
+mod spool;
+mod staging;
+mod summary_table;
+mod tapes;
+mod version;
+
+use std::{ffi::OsString, io::Write};
+
+use clap::Parser as _;
+use command::{CommandContext, error::USAGE, plain_text};
+
+use self::arguments::{Cli, Command};
+
+/// Does what the arguments ask for, the first of which is the name of the program. Results go to `out`, all else to
+/// `err`. The exit code is 0 when it was done, 1 when it failed, 2 when it was asked for wrongly.
+pub fn main_with(
+    args: impl IntoIterator<Item = OsString>,
+    context: &CommandContext,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> u8 {
+    let done = match Cli::try_parse_from(args) {
+        Ok(cli) => match cli.command {
+            Command::Run(args) => run_command::run(&args, context, out),
+            Command::Replay(args) => replay::replay(&args, context, out),
+            Command::Inspect(args) => inspect_command::inspect(&args, context, out),
+            Command::Profiles { command } => profiles_command::profiles(command.as_ref(), out),
+            #[cfg(feature = "serve")]
+            Command::Serve(args) => local::serve::serve(&args, context, out),
+            #[cfg(feature = "serve")]
+            Command::Stores(args) => local::stores_command::stores(&args, context, out),
+            #[cfg(feature = "serve")]
+            Command::Admin(args) => local::admin::admin(&args, context, out),
+            #[cfg(not(feature = "serve"))]
+            Command::Absent(absent) => Err(absent.refusal()),
+            Command::Completions { shell } => manual::completions(shell, out),
+            Command::Man { command } => manual::man(&command, out),
+        },
+        Err(error) => {
+            let text = error.render().to_string();
+            // Where this cannot be printed, there is nobody left to tell.
+            let _ = if error.use_stderr() { err.write_all(text.as_bytes()) } else { out.write_all(text.as_bytes()) };
+            return u8::try_from(error.exit_code()).unwrap_or(USAGE);
+        }
+    };
+    match done {
+        Ok(()) => 0,
+        Err(error) => {
+            if let Some(sentence) = error.sentence() {
+                let _ = writeln!(err, "error: {}", plain_text::one_line(&sentence));
+            }
+            error.exit_code()
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What the arguments say of how tapes are read: profiles, columns, worksheets.
+
+use std::{fs::File, io::Read as _, path::Path};
+
+use command::{CommandContext, error::CommandError};
+use shared::tape::{
+    profile::{MAX_PROFILE_BYTES, PRESETS},
+    request::{ProfileFile, ReadingRequest},
+};
+
+use crate::{arguments::ReadingArgs, tapes::FoundTapes};
+
+/// What the arguments say of how the tapes are to be read, or else the profile of their folder.
+///
+/// # Errors
+/// A profile that cannot be read as a text.
+pub fn reading(args: &ReadingArgs, found: &FoundTapes, context: &CommandContext) -> Result<ReadingRequest, CommandError> {
+    let profile = match &args.profile {
+        Some(shown) => Some(read_profile(shown, context)?),
+        None => found.profile()?.map(|path| read_profile_file(&path, context)).transpose()?,
+    };
+    Ok(ReadingRequest { profile, map: args.map.clone(), sheet: args.sheet.clone() })
+}
+
+/// The profile of a name: a preset, or a file. A file that is called like a preset is `./NAME`.
+fn read_profile(shown: &Path, context: &CommandContext) -> Result<ProfileFile, CommandError> {
+    if let Some((name, toml)) = PRESETS.into_iter().find(|(name, _)| shown == Path::new(name)) {
+        return Ok(ProfileFile { called: name.to_owned(), toml: toml.to_owned() });
+    }
+    read_profile_file(shown, context)
+}
+
+fn read_profile_file(shown: &Path, context: &CommandContext) -> Result<ProfileFile, CommandError> {
+    let toml = read_toml("profile", shown, MAX_PROFILE_BYTES, context)?;
+    let called = shown.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(ProfileFile { called, toml })
+}
+
+/// The text of a TOML file that the arguments name as `what`.
+///
+/// # Errors
+/// The file cannot be read, is too large, or no UTF-8.
+pub fn read_toml(what: &str, shown: &Path, most: u64, context: &CommandContext) -> Result<String, CommandError> {
+    let usage = |problem: String| CommandError::Usage(format!("The {what} {} {problem}", shown.display()));
+    let mut bytes = Vec::new();
+    let read = File::open(context.locate(shown)).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
+    read.map_err(|error| usage(format!("cannot be read: {error}. Check its name and folder.")))?;
+    if bytes.len() as u64 > most {
+        let most = if most.is_multiple_of(1024 * 1024) {
+            format!("{} MiB", most / (1024 * 1024))
+        } else {
+            format!("{} KiB", most / 1024)
+        };
+        return Err(usage(format!("is too large for one: it may have up to {most}.")));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|error| {
+        let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        usage(format!("is no UTF-8 text in line {line}. Save it as UTF-8."))
+    })?;
+    // Some editors put a byte order mark in front.
+    Ok(text.trim_start_matches('\u{feff}').to_owned())
+}

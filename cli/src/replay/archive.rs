@@ -1,0 +1,205 @@
+//! Opening the archive of a run, wherever and however it is kept.
+
+use std::{
+    fs::{self, File},
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use command::{
+    CommandContext,
+    error::CommandError,
+    plain_text::{one_line, short_line},
+};
+use shared::{
+    error::RunError,
+    manifest::{INPUT_FOLDER, MANIFEST_FILE, Manifest, ManifestFile, OUTPUT_FOLDER, archived_output},
+    paths::safe_join,
+    results::csv::OutputFile,
+    tape::{
+        source::{FileSource, TapeSource},
+        text::{Fingerprint, fingerprint_of},
+    },
+};
+use tempfile::TempDir;
+
+use super::{sizes_and_hashes, zip_archive};
+
+/// The largest manifest that is read. One has a line for each column of each tape.
+pub const MAX_MANIFEST_BYTES: u64 = 64 * 1024 * 1024;
+
+/// An archive whose manifest has been read and whose paths all lead into it.
+pub struct Archive {
+    /// What the run says of itself.
+    pub manifest: Manifest,
+    root: PathBuf,
+    /// The folder of the results beside which the manifest lay, when it was not the one in the archive.
+    results: Option<PathBuf>,
+    /// What was found while a ZIP was unpacked: the path of a file, and what is wrong with it.
+    unpacked: Vec<(String, String)>,
+    /// The unpacked ZIP, for as long as it is needed.
+    _unpacked_in: Option<TempDir>,
+}
+
+impl Archive {
+    /// Opens an archive folder, a ZIP of one, or a manifest: one in an archive, or one that lies beside the results.
+    ///
+    /// # Errors
+    /// Nothing there; no manifest there; a manifest with a path that leads out of the archive.
+    pub fn open(shown: &Path, context: &CommandContext) -> Result<Self, CommandError> {
+        let path = context.locate(shown);
+        let metadata = fs::metadata(&path).map_err(|error| {
+            CommandError::Usage(format!("{} cannot be read: {error}. Name an archive or a manifest.", shown.display()))
+        })?;
+        if metadata.is_file() && is_zip(&path) {
+            let unpacked = zip_archive::unpack(&path, shown)?;
+            let root = unpacked.folder.path().to_owned();
+            let (manifest, differences) = (unpacked.manifest, unpacked.differences);
+            return Ok(Self { manifest, root, results: None, unpacked: differences, _unpacked_in: Some(unpacked.folder) });
+        }
+        let file = if metadata.is_dir() { path.join(MANIFEST_FILE) } else { path };
+        let json = read_manifest(&file).map_err(|error| {
+            let what = if metadata.is_dir() { "holds no manifest.json that can be read" } else { "cannot be read" };
+            CommandError::Failed(format!("{} {what}: {error}. {WHAT_TO_NAME}", shown.display()))
+        })?;
+        let manifest = parse(&json, shown)?;
+        if !manifest.archived {
+            return Err(not_archived(&manifest, shown));
+        }
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let (root, results) = root_of(folder, &manifest).ok_or_else(|| {
+            let run = manifest.run_id;
+            let sentence = format!("The archive of run {run} is not beside {}. {WHAT_TO_NAME}", shown.display());
+            CommandError::Failed(sentence)
+        })?;
+        Ok(Self { manifest, root, results, unpacked: Vec::new(), _unpacked_in: None })
+    }
+
+    /// The archived tapes, in the order of the run.
+    ///
+    /// # Errors
+    /// A tape that went away just now.
+    pub fn tapes(&self) -> Result<Vec<Box<dyn TapeSource>>, CommandError> {
+        let tape = |file: &ManifestFile| {
+            let name = file.source_file.clone().unwrap_or_else(|| file.path.clone());
+            let source = FileSource::new(self.root.join(&file.path), name.clone());
+            source
+                .map(|source| Box::new(source) as Box<dyn TapeSource>)
+                .map_err(|error| CommandError::from(RunError::unreadable(&name, &error)))
+        };
+        self.manifest.inputs.iter().map(tape).collect()
+    }
+
+    /// The archived output files that are there, by their names.
+    pub fn output_paths(&self) -> Vec<(&'static str, PathBuf)> {
+        let paths = OutputFile::ALL.map(|file| (file.file_name(), self.root.join(archived_output(file))));
+        paths.into_iter().filter(|(_, path)| self.holds(path)).collect()
+    }
+
+    /// How a file of the archive differs from what the manifest says of it.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn difference(&self, file: &ManifestFile) -> Result<Option<String>, CommandError> {
+        let path = &file.path;
+        if let Some((_, what)) = self.unpacked.iter().find(|(unpacked, _)| unpacked == path) {
+            return Ok(Some(format!("{path}: {what}")));
+        }
+        let place = self.root.join(path);
+        if !place.exists() {
+            return Ok(Some(format!("{path}: it is missing from the archive")));
+        }
+        if !self.holds(&place) {
+            return Ok(Some(format!("{path}: it is no file of the archive")));
+        }
+        let is = fingerprint(&place, path)?;
+        Ok((!file.is(&is)).then(|| format!("{path}: it was changed in the archive ({})", sizes_and_hashes(file, &is))))
+    }
+
+    /// Likewise for the file of that name among the results beside which the manifest lay, where there is one.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn difference_beside(&self, file: &ManifestFile) -> Result<Option<String>, CommandError> {
+        let name = Path::new(&file.path).file_name();
+        let Some(place) = self.results.as_ref().zip(name).map(|(results, name)| results.join(name)) else { return Ok(None) };
+        if !fs::symlink_metadata(&place).is_ok_and(|metadata| metadata.is_file()) {
+            return Ok(None);
+        }
+        let name = one_line(&place.display().to_string());
+        let is = fingerprint(&place, &name)?;
+        Ok((!file.is(&is)).then(|| format!("{name}: it was changed after the run ({})", sizes_and_hashes(file, &is))))
+    }
+
+    /// Whether a path leads to a file in the archive, and not through a link out of it.
+    fn holds(&self, path: &Path) -> bool {
+        let real = |path: &Path| path.canonicalize().ok();
+        path.is_file() && real(path).zip(real(&self.root)).is_some_and(|(path, root)| path.starts_with(root))
+    }
+}
+
+/// Why a run cannot be repeated that was done without an archive: it names the tapes that are missing.
+fn not_archived(manifest: &Manifest, shown: &Path) -> CommandError {
+    let tapes: Vec<String> =
+        manifest.inputs.iter().take(3).map(|tape| short_line(tape.source_file.as_ref().unwrap_or(&tape.path), 80)).collect();
+    let more = manifest.inputs.len() - tapes.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    CommandError::Failed(format!(
+        "The run of {} was done with --no-archive, so that its tapes are missing: {}{more}. Run them again without it to have a \
+         run that can be repeated.",
+        shown.display(),
+        tapes.join(", ")
+    ))
+}
+
+const WHAT_TO_NAME: &str = "Name an archive folder, a ZIP of one, or the manifest.json of a run.";
+
+fn is_zip(path: &Path) -> bool {
+    let mut head = [0; 4];
+    File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head.starts_with(b"PK")
+}
+
+fn read_manifest(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut json = Vec::new();
+    File::open(path)?.take(MAX_MANIFEST_BYTES + 1).read_to_end(&mut json)?;
+    Ok(json)
+}
+
+/// Reads a manifest of which nothing is known.
+///
+/// # Errors
+/// What is no manifest, or one that names no tape, or a path that leads out of its archive.
+pub fn parse(json: &[u8], shown: &Path) -> Result<Manifest, CommandError> {
+    let refused = |why: String| CommandError::Failed(format!("{} is no manifest of a run: {why}", shown.display()));
+    if json.len() as u64 > MAX_MANIFEST_BYTES {
+        return Err(refused(format!("it is larger than any. {WHAT_TO_NAME}")));
+    }
+    let manifest = Manifest::from_json(json).map_err(|error| refused(format!("{error}. {WHAT_TO_NAME}")))?;
+    if manifest.inputs.is_empty() {
+        return Err(refused("it names no tape.".to_owned()));
+    }
+    let files = manifest.inputs.iter().chain(&manifest.outputs).chain(&manifest.stored);
+    for ManifestFile { path, .. } in files {
+        let safe = safe_join("", &[path]).map_err(|error| refused(error.to_string()))?;
+        if safe != *path || path.is_empty() {
+            return Err(refused(format!("its path `{}` is not written as a path in an archive is.", short_line(path, 80))));
+        }
+    }
+    Ok(manifest)
+}
+
+/// The archive that belongs to a manifest in `folder`, and the folder of the results if it lies there instead.
+fn root_of(folder: &Path, manifest: &Manifest) -> Option<(PathBuf, Option<PathBuf>)> {
+    if [INPUT_FOLDER, OUTPUT_FOLDER].iter().any(|name| folder.join(name).is_dir()) {
+        return Some((folder.to_owned(), None));
+    }
+    let id = manifest.run_id.to_string();
+    // In the folder that --out named; and where everything goes without it: outputs/{run_id} and archive/{run_id}.
+    let beside = [folder.join("archive").join(&id), folder.join("../../archive").join(&id)];
+    beside.into_iter().find(|root| root.is_dir()).map(|root| (root, Some(folder.to_owned())))
+}
+
+fn fingerprint(path: &Path, name: &str) -> Result<Fingerprint, CommandError> {
+    let source = FileSource::new(path.to_owned(), name.to_owned()).map_err(|error| RunError::unreadable(name, &error));
+    Ok(source.and_then(|source| fingerprint_of(&source, None))?)
+}

@@ -1,0 +1,229 @@
+//! `loan-engine run`: the whole pipeline on tapes that are files.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+    process,
+};
+
+use command::{CommandContext, Format, error::CommandError, interrupt::on_signal, plain_text::one_line, print};
+use console::Term;
+use serde::Serialize;
+use shared::{
+    engine::{self, Destination, Job, Outcome, Tuning},
+    error::{Phase, RunError},
+    manifest::Manifest,
+    results::summary::Summary,
+    rules::rule_set::{MAX_RULE_SET_BYTES, RuleSet, RuleSetFile},
+    run::{NewRun, Run},
+    run_summary::RunSummary,
+    tape::{options::TapeOptions, request::ReadingRequest},
+};
+use uuid::Uuid;
+
+use crate::{
+    arguments::{RunArgs, WorkArgs},
+    decision_book::DecisionBook,
+    progress::Meter,
+    reading::{read_toml, reading},
+    staging::{Begun, Places, Stage, Staging},
+    summary_table::{Shown, summary_table},
+    tapes::{self, FoundTape},
+};
+
+/// Runs the pipeline and prints the summary.
+///
+/// # Errors
+/// Arguments that name what is not there; a run that failed.
+pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Result<(), CommandError> {
+    let found = tapes::find(&args.tapes, context)?;
+    let rules = args.rule_set.as_deref().map_or_else(|| Ok(RuleSet::built_in()), |file| read_rule_set(file, context))?;
+    let reading = reading(&args.reading, &found, context)?;
+    let (options, profile) = reading.options().map_err(|error| CommandError::Usage(error.to_string()))?;
+    let (mut tapes, left_out) = found.with_headers(&options)?;
+    let options = TapeOptions { left_out, ..options };
+    let run_id = Uuid::new_v4();
+    let places = Places::new(args.out.as_deref(), !args.no_archive, run_id, context);
+    let places = (!args.dry_run).then_some(places);
+    if let Some(places) = &places {
+        refuse_overwriting(&tapes, places)?;
+    }
+    let book = args.workbook.as_deref().map(|file| DecisionBook::new(file, &tapes, places.as_ref(), context)).transpose()?;
+    let begun = Begun::default();
+    if context.signals {
+        heed_signals(&begun, context.terminal)?;
+    }
+    if let Err(error) = tapes::read_standard_input(&mut tapes, context) {
+        // The run has begun: the results of the run before are not its own.
+        drop(begin(places.as_ref(), book.as_ref(), &begun)?);
+        return Err(error);
+    }
+    let new_run = NewRun {
+        run_id,
+        sales_team_id: None,
+        created_by: None,
+        irr_target: args.irr_target,
+        pdate: args.pdate,
+        rule_set: rules.id(),
+        output_dir: places.as_ref().map(|places| places.shown.display().to_string()),
+    };
+    let mut run = Run::new(new_run, context.clock.now());
+    run.read_with(profile);
+    run.start(context.clock.now())?;
+    let work = Work {
+        tapes: &tapes,
+        reading: &reading,
+        options: &options,
+        rules: &rules,
+        places: places.as_ref(),
+        book: book.as_ref(),
+        begun: &begun,
+        args,
+    };
+    match execute(&mut run, &work, context) {
+        Ok(outcome) => {
+            run.complete(context.clock.now())?;
+            let summary = outcome.summary.finish();
+            let shown = Shown { run: &run, summary: &summary, outcome: &outcome, places: places.as_ref(), strats: args.strats };
+            match args.format {
+                _ if args.quiet => Ok(()),
+                Format::Table => {
+                    let mut table = summary_table(&shown);
+                    if let Some(book) = &book {
+                        table.push_str(&format!("Workbook in {}\n", one_line(&book.place.shown.display().to_string())));
+                    }
+                    print(out, table.as_bytes())
+                }
+                Format::Json => print(out, &answer(&run, Some(&summary))?),
+            }
+        }
+        Err(error) => {
+            // Where a signal ends the run, the thread that took it says so, and not this one.
+            begun.remove();
+            run.fail(error.clone(), context.clock.now())?;
+            if args.format == Format::Json {
+                print(out, &answer(&run, None)?)?;
+            }
+            Err(error.into())
+        }
+    }
+}
+
+/// Has Ctrl-C, SIGTERM and SIGHUP end the process once what the run had begun is removed.
+fn heed_signals(begun: &Begun, terminal: bool) -> Result<(), CommandError> {
+    let begun = begun.clone();
+    let heeded = on_signal(move |signal| {
+        begun.end(|stage| {
+            let what = match stage {
+                Stage::Nothing => ": the run had written nothing.",
+                Stage::Unfinished => ": what the run had begun to write was removed.",
+                Stage::InPlace => " after the run had completed: its results are in place.",
+                Stage::Removed => ": the run had failed.",
+            };
+            if terminal {
+                // The progress bar is in the way.
+                let _ = Term::stderr().clear_line();
+            }
+            // The terminal may be closed: then nobody can read this.
+            let _ = writeln!(io::stderr(), "error: Stopped by {}{what}", signal.as_str());
+            process::exit(i32::from(signal.exit_code()));
+        });
+    });
+    heeded.map_err(|error| CommandError::Failed(format!("Signals cannot be received: {error}.")))
+}
+
+/// How the engine cuts its work, as far as the user decides it.
+pub fn tuning(args: &WorkArgs) -> Tuning {
+    let default = Tuning::default();
+    Tuning { threads: args.threads.map_or(default.threads, usize::from), ..default }
+}
+
+fn read_rule_set(shown: &Path, context: &CommandContext) -> Result<RuleSet, CommandError> {
+    let toml = read_toml("rule set", shown, MAX_RULE_SET_BYTES, context)?;
+    let name = shown.file_name().unwrap_or_default().to_string_lossy();
+    RuleSetFile::new(&name, toml)
+        .rules()
+        .map_err(|error| CommandError::Usage(format!("{}, line {}: {}", shown.display(), error.line, error.message)))
+}
+
+fn refuse_overwriting(tapes: &[FoundTape], places: &Places) -> Result<(), CommandError> {
+    match tapes.iter().find(|tape| places.would_overwrite(&tape.file)) {
+        None => Ok(()),
+        Some(tape) => Err(CommandError::Usage(format!(
+            "The tape {} would be replaced by a result of this run. Choose another folder with --out, or other tapes.",
+            tape.path.display()
+        ))),
+    }
+}
+
+/// What a run works with.
+struct Work<'r> {
+    tapes: &'r [FoundTape],
+    reading: &'r ReadingRequest,
+    options: &'r TapeOptions,
+    rules: &'r RuleSet,
+    /// Where the results go: nowhere, for a dry run.
+    places: Option<&'r Places>,
+    book: Option<&'r DecisionBook>,
+    begun: &'r Begun,
+    args: &'r RunArgs,
+}
+
+/// Runs the phases, and gives the files their final names once everything is there.
+fn execute(run: &mut Run, work: &Work<'_>, context: &CommandContext) -> Result<Outcome, RunError> {
+    // A run that cannot even open its tapes has begun: the results of the run before are not its own.
+    let staging = begin(work.places, work.book, work.begun)?;
+    let sources = work.tapes.iter().map(FoundTape::source).collect::<Result<Vec<_>, _>>()?;
+    let meter = Meter::new(context.terminal && !work.args.quiet, sources.iter().map(|source| source.size()).sum());
+    let result = engine::run(&Job {
+        tapes: &sources,
+        options: work.options,
+        rules: work.rules,
+        irr_target: run.parameters().irr_target,
+        destination: staging.as_ref().map(|staging| staging as &dyn Destination),
+        progress: &|progress| meter.note(progress),
+        tuning: tuning(&work.args.work),
+    });
+    if let Some(progress) = meter.finish() {
+        run.report(progress);
+    }
+    let outcome = result?;
+    run.record(&outcome);
+    run.finish_phase(Phase::Output);
+    if let Some(staging) = staging {
+        let archived = !work.args.no_archive;
+        staging.archive_outputs(&outcome)?;
+        let manifest = Manifest { archived, reading: work.reading.clone(), ..Manifest::new(run, work.rules, &outcome)? };
+        staging.write_manifest(&manifest.to_json()?)?;
+        if let Some(book) = work.book {
+            book.make(&staging, run, &outcome)?;
+        }
+        staging.publish(work.book.map(|book| &book.place))?;
+        if archived {
+            run.finish_phase(Phase::Archive);
+        }
+    }
+    Ok(outcome)
+}
+
+/// Withdraws the results of the run before, and makes room for those of this one, if it is to have any.
+fn begin(places: Option<&Places>, book: Option<&DecisionBook>, begun: &Begun) -> Result<Option<Staging>, RunError> {
+    book.map_or(Ok(()), DecisionBook::withdraw)?;
+    places.map(|places| Staging::new(places.clone(), begun.clone())).transpose()
+}
+
+/// What `--format json` prints.
+#[derive(Serialize)]
+struct Answer<'r> {
+    run: &'r Run,
+    /// `null` for a run that failed.
+    summary: Option<RunSummary<'r>>,
+}
+
+fn answer(run: &Run, summary: Option<&Summary>) -> Result<Vec<u8>, CommandError> {
+    let summary = summary.map(|summary| RunSummary { run_id: run.run_id(), status: run.status(), summary });
+    let mut json = serde_json::to_vec_pretty(&Answer { run, summary })
+        .map_err(|error| CommandError::Failed(format!("The summary could not be put together: {error}.")))?;
+    json.push(b'\n');
+    Ok(json)
+}

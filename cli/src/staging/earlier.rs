@@ -1,0 +1,273 @@
+//! What earlier runs of a place left there: results to be withdrawn, and what runs that were killed could not remove.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, de::IgnoredAny};
+use shared::{manifest::MANIFEST_FILE, results::workbook::is_own_workbook};
+use uuid::Uuid;
+
+use crate::replay::MAX_MANIFEST_BYTES;
+
+use super::{
+    folder::{LOCK_FILE, MADE_FILE, PREFIX, UNHELD_LOCK_FILE},
+    places::{Places, RESULT_FILES},
+};
+
+/// Holds, in a staging folder, the results of the run before, until they go with it.
+const WITHDRAWN_FOLDER: &str = "withdrawn";
+/// Holds, in a staging folder, what the results replace, until all of them are in place.
+const REPLACED_FOLDER: &str = "replaced";
+
+/// Runs that begin or end in one folder do so one after the other, so that all results there are of one run. Where a folder
+/// cannot be locked, nothing else can be done about it.
+pub fn lock_folder(folder: &Path) -> Option<File> {
+    let folder = File::open(folder).ok()?;
+    folder.lock().is_ok().then_some(folder)
+}
+
+/// Removes the decision workbooks of runs before from the folder of the results. One that somebody has saved again is the user's.
+///
+/// # Errors
+/// A workbook that cannot be removed.
+fn remove_workbooks(results: &Path) -> io::Result<()> {
+    let Ok(entries) = fs::read_dir(results) else { return Ok(()) };
+    let names = entries.flatten().map(|entry| entry.path());
+    let mut workbooks = names.filter(|file| file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx")));
+    workbooks.try_for_each(|file| remove_own_workbook(&file))
+}
+
+/// Removes a file if it is a workbook as the engine wrote it.
+///
+/// # Errors
+/// It cannot be removed.
+pub fn remove_own_workbook(file: &Path) -> io::Result<()> {
+    let own = file.is_file() && File::open(file).and_then(|mut file| is_own_workbook(&mut file)).unwrap_or(false);
+    if own { fs::remove_file(file) } else { Ok(()) }
+}
+
+/// Gives a staged file its place, also in another file system: there under another name first, so that nobody finds a half of
+/// it.
+///
+/// # Errors
+/// It cannot be put there; then what had been there still is.
+pub fn place_file(staged: &Path, place: &Path) -> io::Result<()> {
+    match fs::rename(staged, place) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => copy_file(staged, place),
+        placed => placed,
+    }
+}
+
+fn copy_file(staged: &Path, place: &Path) -> io::Result<()> {
+    let copied = place.with_extension("xlsx.loan-engine-new");
+    let placed = fs::copy(staged, &copied).and_then(|_| fs::rename(&copied, place));
+    if placed.is_err() {
+        // The first error is the one to tell.
+        let _ = fs::remove_file(&copied);
+    }
+    placed
+}
+
+/// Takes the results of the run before out of their folder: nobody is to take them for those of the run that begins. They are
+/// results when the manifest of a run lies with them; other files of these names are the user's, and stay until the run that
+/// begins replaces them. The manifest goes first.
+///
+/// # Errors
+/// A file that cannot be moved.
+pub fn withdraw(results: &Path, staged: &Path) -> io::Result<()> {
+    remove_workbooks(results)?;
+    if !is_of_a_run(&results.join(MANIFEST_FILE)) {
+        return Ok(());
+    }
+    let withdrawn = staged.join(WITHDRAWN_FOLDER);
+    fs::create_dir(&withdrawn)?;
+    for name in RESULT_FILES.iter().rev() {
+        let place = results.join(name);
+        if place.is_dir() {
+            continue;
+        }
+        match fs::rename(place, withdrawn.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What every manifest says, of whichever version.
+#[derive(Deserialize)]
+struct AnyManifest {
+    run_id: Uuid,
+    outputs: Vec<IgnoredAny>,
+}
+
+fn is_of_a_run(manifest: &Path) -> bool {
+    let mut json = Vec::new();
+    let read = File::open(manifest).and_then(|file| file.take(MAX_MANIFEST_BYTES).read_to_end(&mut json));
+    let manifest = read.ok().and_then(|_| serde_json::from_slice::<AnyManifest>(&json).ok());
+    manifest.is_some_and(|manifest| !manifest.run_id.is_nil() && !manifest.outputs.is_empty())
+}
+
+/// Gives the results in a staging folder their places.
+///
+/// # Errors
+/// A file that cannot be put in its place; what had been there before is there again.
+pub fn place_results(staged: &Path, results: &Path) -> io::Result<()> {
+    let replaced = staged.join(REPLACED_FOLDER);
+    fs::create_dir(&replaced)?;
+    // The manifest comes last and goes first. Whoever is killed in between leaves no manifest of other files than those
+    // that are there, and files without one pass for the results of no run.
+    match fs::rename(results.join(MANIFEST_FILE), replaced.join(MANIFEST_FILE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    for name in RESULT_FILES {
+        let place = results.join(name);
+        // A second name for what is replaced, where the file system has such a thing.
+        let _ = fs::hard_link(&place, replaced.join(name));
+        if let Err(error) = fs::rename(staged.join(name), &place) {
+            take_back(staged, results);
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Takes back the results that were put in their places without the manifest, which is still staged. What they replaced is
+/// there again.
+fn take_back(staged: &Path, results: &Path) {
+    let replaced = staged.join(REPLACED_FOLDER);
+    // What is not staged any more is in its place.
+    for name in RESULT_FILES.into_iter().filter(|name| *name != MANIFEST_FILE && !staged.join(name).exists()) {
+        let place = results.join(name);
+        let _ = fs::rename(replaced.join(name), &place).or_else(|_| fs::remove_file(&place));
+    }
+    let _ = fs::rename(replaced.join(MANIFEST_FILE), results.join(MANIFEST_FILE));
+}
+
+/// Undoes what a run has done beside its staging folder before it was killed. `staged` is that folder. The manifest is the last
+/// file that is written there, and the last that leaves it.
+pub fn undo(places: &Places, run_id: Uuid, staged: &Path) {
+    let results = places.results_of(run_id);
+    let _locked = lock_folder(&results);
+    let was_being_placed = staged.join(MANIFEST_FILE).exists();
+    // Where there is a manifest, the files with it are whole: those of the run, or of another one since.
+    let whole = || results.join(MANIFEST_FILE).exists();
+    if !whole() {
+        if was_being_placed {
+            take_back(staged, &results);
+        }
+        let withdrawn = staged.join(WITHDRAWN_FOLDER);
+        if !whole() && withdrawn.join(MANIFEST_FILE).exists() {
+            // The results of the run before that were not withdrawn yet.
+            for name in RESULT_FILES.into_iter().filter(|name| !withdrawn.join(name).exists()) {
+                let _ = fs::remove_file(results.join(name));
+            }
+        }
+    }
+    if was_being_placed {
+        let _ = fs::remove_dir_all(places.archive_of(run_id));
+    }
+    if results != places.staged_in {
+        let _ = fs::remove_dir(results);
+    }
+}
+
+/// Removes what runs left behind that were killed: staging folders whose lock nobody holds, after `undo` was done with each and
+/// the id of its run. The folders that had been made for these runs.
+pub fn remove_abandoned(parent: &Path, undo: impl Fn(Uuid, &Path)) -> Vec<PathBuf> {
+    let mut made = Vec::new();
+    let Ok(entries) = fs::read_dir(parent) else { return made };
+    for entry in entries.flatten() {
+        let (name, staged) = (entry.file_name(), entry.path());
+        let Some(id) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
+        let Ok(lock) = File::open(staged.join(LOCK_FILE)) else {
+            remove_unbegun(&staged);
+            continue;
+        };
+        // It stays locked until it is gone: of several runs that begin at the same time, one clears it away.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) && lock.try_lock().is_ok() {
+            if let Ok(run_id) = id.parse() {
+                undo(run_id, &staged);
+            }
+            made.extend(made_for(&staged, parent));
+            let _ = fs::remove_dir_all(&staged);
+        }
+    }
+    made
+}
+
+/// Removes a staging folder whose run was killed before it held the lock, so that nothing else is there. A run that is just about to
+/// hold it begins again.
+fn remove_unbegun(staged: &Path) {
+    let unheld = staged.join(UNHELD_LOCK_FILE);
+    match File::open(&unheld) {
+        Ok(lock) if lock.try_lock().is_ok() => {
+            let _ = fs::remove_file(unheld);
+        }
+        Ok(_) => return,
+        Err(_) => {}
+    }
+    // It goes only when it is empty.
+    let _ = fs::remove_dir(staged);
+}
+
+/// The folders that were made for the run of a staging folder. Only such as lie around that are believed.
+fn made_for(staged: &Path, parent: &Path) -> Vec<PathBuf> {
+    let (Ok(json), Ok(parent)) = (fs::read(staged.join(MADE_FILE)), parent.canonicalize()) else { return Vec::new() };
+    let made: Vec<PathBuf> = serde_json::from_slice(&json).unwrap_or_default();
+    made.into_iter().filter(|folder| parent.starts_with(folder)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_copied_where_it_cannot_be_renamed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (staged, place) = (folder.path().join("staged"), folder.path().join("book.xlsx"));
+        fs::write(&staged, "new").unwrap();
+        fs::write(&place, "old").unwrap();
+        copy_file(&staged, &place).unwrap();
+        let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!((names, fs::read(&place).unwrap()), (vec!["book.xlsx".into(), "staged".into()], b"new".to_vec()));
+    }
+
+    #[test]
+    fn what_was_killed_before_its_lock_was_held_goes_and_what_is_held_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let begun = |id: u128, files: &[&str]| {
+            let staged = folder.path().join(format!("{PREFIX}{}", Uuid::from_u128(id)));
+            fs::create_dir(&staged).unwrap();
+            files.iter().map(|name| File::create(staged.join(name)).unwrap()).collect::<Vec<_>>()
+        };
+        begun(1, &[]);
+        begun(2, &[UNHELD_LOCK_FILE]);
+        let held = begun(3, &[UNHELD_LOCK_FILE]);
+        held[0].lock().unwrap();
+        begun(4, &["a file of the user"]);
+        remove_abandoned(folder.path(), |_, _| panic!("nothing was begun"));
+        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        left.sort();
+        assert_eq!(left, [3, 4].map(|id| folder.path().join(format!("{PREFIX}{}", Uuid::from_u128(id)))));
+    }
+
+    #[test]
+    fn workbooks_of_ours_go_and_those_of_the_user_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [("ours.xlsx", "PK… Written by Loan Engine"), ("saved.xlsx", "PK… saved again"), ("empty.xlsx", "")]
+        {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        fs::create_dir(folder.path().join("folder.xlsx")).unwrap();
+        remove_workbooks(folder.path()).unwrap();
+        let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["empty.xlsx", "folder.xlsx", "saved.xlsx"]);
+    }
+}

@@ -1,0 +1,313 @@
+//! The summary of a run, for people.
+
+use command::{
+    plain_text::{count, one_line, short_line, with_commas},
+    text_table::{
+        Align::{Left, Right},
+        TextTable, WIDTH, wrapped,
+    },
+};
+use shared::{
+    decimal::{Decimal, Ratio},
+    engine::Outcome,
+    manifest::MANIFEST_FILE,
+    results::summary::{Averages, Summary},
+    run::Run,
+    tape::{TapeMapping, options::Origin, units::ColumnUnit},
+};
+
+use crate::staging::Places;
+
+/// What stands where there is no average.
+const NONE: &str = "-";
+/// How many kept columns are named.
+const NAMED_COLUMNS: usize = 12;
+/// How many tapes are shown with all that is known of their columns. Of more, each has one line.
+const TAPES_IN_FULL: usize = 5;
+/// How much of the first message of a rule is shown: a line of it, beside the longest name; of several tapes as much as names
+/// them, too. All of it is in the summary of exceptions.
+const SAMPLE_CHARACTERS: [usize; 2] = [50, 200];
+/// How many notices are printed.
+const NOTICES: usize = 10;
+
+/// A run that has completed, and what of it is wanted.
+pub struct Shown<'r> {
+    pub run: &'r Run,
+    pub summary: &'r Summary,
+    pub outcome: &'r Outcome,
+    /// Where the files are, of which a dry run has none.
+    pub places: Option<&'r Places>,
+    /// Whether strats are wanted.
+    pub strats: bool,
+}
+
+/// The whole summary.
+pub fn summary_table(shown: &Shown<'_>) -> String {
+    let Shown { run, summary, outcome, places, strats } = *shown;
+    let mut out = verdict(summary);
+    print_run(&mut out, run);
+    print_dispositions(&mut out, summary);
+    print_exceptions(&mut out, summary, outcome.mappings.len() > 1);
+    print_notices(&mut out, outcome);
+    if strats {
+        print_strats(&mut out, summary);
+    }
+    print_tapes(&mut out, outcome);
+    print_files(&mut out, outcome, places);
+    out
+}
+
+/// What comes of it, in a sentence.
+fn verdict(summary: &Summary) -> String {
+    let dispositions = &summary.dispositions;
+    let [bought, held, rejected] = [&dispositions.to_purchase, &dispositions.projected, &dispositions.rejected];
+    let total = count(summary.total_loans);
+    let loans = if summary.total_loans == 1 { "loan" } else { "loans" };
+    let buy = match &bought.dollars_to_pay {
+        Some(dollars) if bought.totals.count > 0 => {
+            format!("Buy {} of {total} {loans} for ${}", count(bought.totals.count), with_commas(&rounded(dollars, 2)))
+        }
+        _ => format!("Buy none of {total} {loans}"),
+    };
+    format!("{buy}; hold {}, reject {}\n", count(held.totals.count), count(rejected.totals.count))
+}
+
+fn print_run(out: &mut String, run: &Run) {
+    let parameters = run.parameters();
+    let rules = run.rule_set();
+    let milliseconds = run.span().map_or(0, |(start, end)| end.duration_since(start).as_millis());
+    let hash = short_hash(&rules.hash);
+    out.push_str(&format!(
+        "  run {}, {} in {}.{:02} s\n  purchase date {}, IRR target {} %\n  rule set {}, version {}, hash {hash}\n",
+        run.run_id(),
+        run.status(),
+        milliseconds / 1_000,
+        milliseconds % 1_000 / 10,
+        parameters.pdate,
+        parameters.irr_target.percent(),
+        one_line(&rules.name),
+        one_line(&rules.version),
+    ));
+}
+
+fn short_hash(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
+}
+
+fn print_tapes(out: &mut String, outcome: &Outcome) {
+    out.push_str("\nTapes\n");
+    if outcome.mappings.len() > TAPES_IN_FULL {
+        return print_tapes_in_brief(out, outcome);
+    }
+    for tape in &outcome.mappings {
+        out.push_str(&format!("  {}\n", one_line(&tape.source_file)));
+        let header = match tape.header_line {
+            0 => "no header".to_owned(),
+            line => format!("header in line {line}"),
+        };
+        list(out, "read as", format_of(tape).into_iter().chain([header, format!("{} bytes", count(bytes(outcome, tape)))]));
+        let columns = tape.columns.iter();
+        let renamed = columns.clone().filter_map(|column| {
+            let field = column.field.filter(|field| column.header != field.name())?;
+            Some(match (column.origin, column.position) {
+                (Some(Origin::Constant), _) => format!("{field} is always {}", short_line(&column.header, 40)),
+                (_, Some(position)) if column.header.is_empty() => format!("column {position} -> {field}"),
+                _ => format!("{} -> {field}", short_line(&column.header, 40)),
+            })
+        });
+        list(out, "renamed", renamed);
+        let units = columns.clone().filter_map(|column| {
+            let unit = match column.unit? {
+                ColumnUnit::Percent => "percent",
+                ColumnUnit::Fraction => "fraction (x 100)",
+            };
+            Some(format!("{} {unit}", column.name))
+        });
+        list(out, "units", units);
+        let kept: Vec<&str> = columns.filter(|column| column.field.is_none()).map(|column| column.name.as_str()).collect();
+        let more = kept.len().saturating_sub(NAMED_COLUMNS);
+        let more = (more > 0).then(|| format!("and {} more columns", count(more as u64)));
+        list(out, "kept", kept.iter().take(NAMED_COLUMNS).map(|name| short_line(name, 40)).chain(more));
+    }
+}
+
+/// How many bytes the file of a tape has.
+fn bytes(outcome: &Outcome, tape: &TapeMapping) -> u64 {
+    outcome.inputs.iter().find(|(name, _)| *name == tape.file).map_or(0, |(_, fingerprint)| fingerprint.size)
+}
+
+fn print_tapes_in_brief(out: &mut String, outcome: &Outcome) {
+    let numbers = ["Header in line", "Columns", "Kept", "Bytes"].map(|name| (name, Right));
+    let mut table = TextTable::new(&[&[("", Left), ("Read as", Left)][..], &numbers[..]].concat());
+    for tape in &outcome.mappings {
+        let kept = tape.columns.iter().filter(|column| column.field.is_none()).count();
+        let counts = [tape.header_line, tape.columns.len() as u64, kept as u64, bytes(outcome, tape)].map(count);
+        let texts = [short_line(&tape.source_file, 30), short_line(&format_of(tape).join(", "), 30)];
+        table.row(texts.into_iter().chain(counts));
+    }
+    table.print(out, 2);
+}
+
+/// What somebody should know of how the tapes were read. A tape is named where there are several.
+fn print_notices(out: &mut String, outcome: &Outcome) {
+    let several = outcome.mappings.len() > 1;
+    let fractions = outcome.mappings.iter().filter_map(|tape| {
+        let columns = tape.columns.iter().filter(|column| column.unit == Some(ColumnUnit::Fraction));
+        let names: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
+        let of = if several { format!(" of {}", short_line(&tape.source_file, 60)) } else { String::new() };
+        let what = "fractions, which were multiplied by 100";
+        match names.as_slice() {
+            [] => None,
+            [name] => Some(format!("{name}{of} holds {what}")),
+            names => Some(format!("{}{of} hold {what}", names.join(", "))),
+        }
+    });
+    let told = outcome.notices.kept().iter().map(|notice| {
+        let line = notice.line.map_or_else(String::new, |line| format!("line {}: ", count(line)));
+        let of = if several { format!("{}, ", short_line(&notice.source_file, 60)) } else { String::new() };
+        format!("{of}{line}{}", one_line(&notice.message))
+    });
+    let notices: Vec<String> = fractions.chain(told).collect();
+    if notices.is_empty() {
+        return;
+    }
+    out.push_str("\nNotices\n");
+    for notice in notices.iter().take(NOTICES) {
+        out.push_str(&format!("  {}\n", wrapped(notice, WIDTH - 2, 4)));
+    }
+    let all = notices.len() as u64 + outcome.notices.counts().values().sum::<u64>() - outcome.notices.kept().len() as u64;
+    let more = all.saturating_sub(NOTICES as u64);
+    if more > 0 {
+        out.push_str(&format!("  and {} more\n", count(more)));
+    }
+}
+
+fn format_of(tape: &TapeMapping) -> Vec<String> {
+    let delimiter = tape.delimiter.map(|delimiter| match delimiter {
+        ',' => "commas".to_owned(),
+        ';' => "semicolons".to_owned(),
+        '\t' => "tabs".to_owned(),
+        '|' => "pipes".to_owned(),
+        other => format!("{other:?}"),
+    });
+    let encoding = tape.encoding.and_then(|encoding| serde_json::to_value(encoding).ok());
+    let encoding = encoding.as_ref().and_then(|encoding| encoding.as_str()).map(str::to_uppercase);
+    let sheet = tape.sheet.as_ref().map(|sheet| format!("sheet \"{}\"", short_line(sheet, 40)));
+    [Some(tape.format.to_uppercase()), delimiter, encoding, sheet].into_iter().flatten().collect()
+}
+
+/// Appends a named list, unless it is empty. Lines are broken between its parts.
+fn list(out: &mut String, name: &str, parts: impl Iterator<Item = String>) {
+    let parts: Vec<String> = parts.collect();
+    if !parts.is_empty() {
+        out.push_str(&format!("    {name:<9}{}\n", wrapped_list(&parts, 13)));
+    }
+}
+
+/// The parts with commas between them, in lines that are broken between parts; all but the first behind `indent` spaces.
+fn wrapped_list(parts: &[String], indent: usize) -> String {
+    const UNBROKEN: &str = "\u{a0}";
+    let parts: Vec<String> = parts.iter().map(|part| part.replace(' ', UNBROKEN)).collect();
+    wrapped(&parts.join(", "), WIDTH - indent, indent).replace(UNBROKEN, " ")
+}
+
+/// A number rounded half to even to so many decimals, and with all of them.
+fn rounded(number: &Ratio, decimals: u8) -> String {
+    let text = number.to_string();
+    // What has too many digits for a decimal is shown as it is.
+    text.parse().map_or(text, |number: Decimal| number.round_half_even(decimals).with_min_decimals(decimals))
+}
+
+fn percent(number: Option<&Ratio>) -> String {
+    number.map_or_else(|| NONE.to_owned(), |number| rounded(number, 2))
+}
+
+fn score(number: Option<&Ratio>) -> String {
+    number.map_or_else(|| NONE.to_owned(), |number| rounded(number, 0))
+}
+
+/// A part of the whole, as a percentage.
+fn share(number: Option<&Ratio>) -> String {
+    let percent = number.and_then(|number| number.to_string().parse::<Decimal>().ok()?.times_hundred());
+    percent.map_or_else(|| NONE.to_owned(), |percent| percent.round_half_even(2).with_min_decimals(2))
+}
+
+fn dollars(amount: &shared::decimal::ExactSum) -> String {
+    with_commas(&amount.to_text(2))
+}
+
+/// A table whose first column holds words, and all others numbers.
+fn table_of_numbers<const N: usize>(names: [&str; N]) -> TextTable {
+    TextTable::new(&names.map(|name| (name, if name.is_empty() { Left } else { Right })))
+}
+
+fn print_dispositions(out: &mut String, summary: &Summary) {
+    out.push_str("\nDispositions\n");
+    let names = ["", "Loans", "Balance $", "To pay $", "WAC", "WA LTV", "WA DTI", "WA score", "WA price"];
+    let mut table = table_of_numbers(names);
+    let dispositions = &summary.dispositions;
+    for (name, group) in
+        [("to_purchase", &dispositions.to_purchase), ("projected", &dispositions.projected), ("rejected", &dispositions.rejected)]
+    {
+        let Averages { count: loans, balance, wac, wa_ltv, wa_dti, wa_credit_score } = &group.totals;
+        let to_pay = group.dollars_to_pay.as_ref().map_or_else(|| NONE.to_owned(), |dollars| with_commas(&rounded(dollars, 2)));
+        let [wac, wa_ltv, wa_dti, price] = [wac, wa_ltv, wa_dti, &group.wa_price].map(|number| percent(number.as_ref()));
+        let numbers = [count(*loans), dollars(balance), to_pay, wac, wa_ltv, wa_dti, score(wa_credit_score.as_ref()), price];
+        table.row([name.to_owned()].into_iter().chain(numbers));
+    }
+    table.row(["total".to_owned(), count(summary.total_loans), dollars(&summary.total_balance)]);
+    table.print(out, 2);
+}
+
+fn print_exceptions(out: &mut String, summary: &Summary, several: bool) {
+    if summary.exceptions.is_empty() {
+        out.push_str("\nExceptions: none\n");
+        return;
+    }
+    out.push_str(&format!("\nExceptions: {}\n", count(summary.exceptions_count)));
+    let columns = [("Rule", Left), ("Severity", Left), ("Count", Right), ("Loans", Right), ("The first one", Left)];
+    let mut table = TextTable::new(&columns);
+    for finding in &summary.exceptions {
+        table.row([
+            finding.exception_type.name().to_owned(),
+            finding.severity.as_str().to_owned(),
+            count(finding.count),
+            count(finding.loans),
+            short_line(&finding.sample_message, SAMPLE_CHARACTERS[usize::from(several)]),
+        ]);
+    }
+    table.print(out, 2);
+}
+
+fn print_strats(out: &mut String, summary: &Summary) {
+    out.push_str("\nStrats\n");
+    let names = ["", "Loans", "Balance $", "Share %", "WAC", "WA LTV", "WA DTI", "WA score"];
+    let mut table = table_of_numbers(names);
+    for strat in &summary.strats {
+        table.row([strat.by.to_owned()]);
+        for bucket in strat.buckets.iter().filter(|bucket| bucket.count > 0) {
+            let [wac, wa_ltv, wa_dti] = [&bucket.wac, &bucket.wa_ltv, &bucket.wa_dti].map(|number| percent(number.as_ref()));
+            let [share, score] = [share(bucket.share.as_ref()), score(bucket.wa_credit_score.as_ref())];
+            let label = format!("  {}", bucket.label);
+            table.row([label, count(bucket.count), dollars(&bucket.balance), share, wac, wa_ltv, wa_dti, score]);
+        }
+    }
+    table.print(out, 2);
+}
+
+fn print_files(out: &mut String, outcome: &Outcome, places: Option<&Places>) {
+    let Some(places) = places else {
+        out.push_str("\nA dry run: nothing was written.\n");
+        return;
+    };
+    out.push_str(&format!("\nFiles in {}\n", one_line(&places.shown.display().to_string())));
+    let outputs = outcome.outputs.iter().map(|(file, is)| (file.file_name(), is.size));
+    let stored = outcome.stored.iter().map(|(name, is)| (*name, is.size));
+    let files = outputs.chain(stored).map(|(name, size)| format!("{name} ({} bytes)", count(size)));
+    let files: Vec<String> = files.chain([MANIFEST_FILE.to_owned()]).collect();
+    out.push_str(&format!("  {}\n", wrapped_list(&files, 2)));
+    match &places.shown_archive {
+        Some(archive) => out.push_str(&format!("Archive in {}\n", one_line(&archive.display().to_string()))),
+        None => out.push_str("No archive (--no-archive): the run cannot be repeated.\n"),
+    }
+}

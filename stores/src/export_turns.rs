@@ -1,0 +1,90 @@
+//! The turns of exports: one at a time on each core.
+
+use std::{num::NonZero, sync::Arc, thread::available_parallelism, time::Duration};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How long an export waits for its turn: shorter than API Gateway waits for an answer.
+pub const TURN_WITHIN: Duration = Duration::from_secs(25);
+
+/// The turns of exports. Clones share them.
+#[derive(Debug, Clone)]
+pub struct ExportTurns(Arc<Semaphore>);
+
+/// No turn came free within [`TURN_WITHIN`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoTurn;
+
+impl Default for ExportTurns {
+    /// One turn for each core: more exports at once would end no sooner, and each takes its memory.
+    fn default() -> Self {
+        Self::new(available_parallelism().map_or(1, NonZero::get))
+    }
+}
+
+impl ExportTurns {
+    /// So many turns at once.
+    pub fn new(at_once: usize) -> Self {
+        Self(Arc::new(Semaphore::new(at_once)))
+    }
+
+    /// How many turns are free.
+    pub fn free(&self) -> usize {
+        self.0.available_permits()
+    }
+
+    /// Takes a turn, and ends it when the permit is dropped.
+    ///
+    /// # Errors
+    /// [`NoTurn`] when none comes free within [`TURN_WITHIN`].
+    pub async fn take(&self) -> Result<OwnedSemaphorePermit, NoTurn> {
+        self.take_after(std::future::ready(())).await.map(|(turn, ())| turn)
+    }
+
+    /// Waits for something else, then takes a turn. Both together have [`TURN_WITHIN`].
+    ///
+    /// # Errors
+    /// [`NoTurn`] when that is not enough.
+    pub async fn take_after<T>(&self, other: impl Future<Output = T>) -> Result<(OwnedSemaphorePermit, T), NoTurn> {
+        let both = async {
+            let waited_for = other.await;
+            Arc::clone(&self.0).acquire_owned().await.map(|turn| (turn, waited_for))
+        };
+        // The semaphore is never closed: an error of it cannot be.
+        tokio::time::timeout(TURN_WITHIN, both).await.ok().and_then(Result::ok).ok_or(NoTurn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_is_waited_for_and_not_for_ever() {
+        let turns = ExportTurns::new(1);
+        let first = turns.take().await.unwrap();
+        let begun = tokio::time::Instant::now();
+        assert_eq!(turns.take().await.err(), Some(NoTurn));
+        assert_eq!(begun.elapsed(), TURN_WITHIN);
+        // Whatever else is waited for has no time of its own.
+        let begun = tokio::time::Instant::now();
+        let other = tokio::time::sleep(Duration::from_secs(20));
+        assert_eq!(turns.take_after(other).await.err(), Some(NoTurn));
+        assert_eq!(begun.elapsed(), TURN_WITHIN);
+        let mut waiting = Box::pin(turns.take());
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        drop(first);
+        drop(waiting.await.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_goes_away_while_it_waits_frees_its_place() {
+        let turns = ExportTurns::new(1);
+        let first = turns.take().await.unwrap();
+        let mut gone = Box::pin(turns.take());
+        let mut waiting = Box::pin(turns.take());
+        assert!(futures_util::poll!(&mut gone).is_pending() && futures_util::poll!(&mut waiting).is_pending());
+        drop((gone, first));
+        assert!(futures_util::poll!(&mut waiting).is_ready());
+    }
+}

@@ -1,0 +1,56 @@
+//! Sales teams.
+
+use shared::auth::user::SalesTeam;
+use uuid::Uuid;
+
+use super::{
+    StoreError,
+    keys::{self, BY_TIME},
+    table::{Condition, List, Place, Table, Transacted, Write, document_of, item_of, listed},
+};
+
+/// The sales teams.
+#[derive(Clone)]
+pub struct Teams {
+    table: Table,
+}
+
+impl Teams {
+    /// Those of a table.
+    pub fn new(table: Table) -> Self {
+        Self { table }
+    }
+
+    /// Makes a team; false when there is one of that name, in any case of its letters.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn create(&self, team: &SalesTeam) -> Result<bool, StoreError> {
+        let mut item = item_of(&keys::team(team.id), team)?;
+        listed(&mut item, BY_TIME, keys::TEAMS, keys::by_name(&team.name, team.id));
+        let name = item_of(&keys::team_name(&team.name), &team.id)?;
+        let writes = vec![Write::Put(item, Some(Condition::absent())), Write::Put(name, Some(Condition::absent()))];
+        Ok(self.table.transact(writes).await? == Transacted::Done)
+    }
+
+    /// A team.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn get(&self, id: Uuid) -> Result<Option<SalesTeam>, StoreError> {
+        self.table.get(&keys::team(id)).await?.map(|item| document_of(&item)).transpose()
+    }
+
+    /// Teams by name, after one of them, and whether there are more.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn list(&self, after: Option<&SalesTeam>, skip: u64, limit: u64) -> Result<(Vec<SalesTeam>, bool), StoreError> {
+        let partition = keys::TEAMS.to_owned();
+        let after = after.map(|team| Place { place: keys::by_name(&team.name, team.id), key: keys::team(team.id) });
+        let list = List { index: BY_TIME, partition, forward: true, only: Vec::new(), after, skip, limit };
+        let listed = self.table.list(list).await?;
+        let teams = listed.items.iter().map(document_of).collect::<Result<_, _>>()?;
+        Ok((teams, listed.more))
+    }
+}

@@ -1,0 +1,217 @@
+//! Users. An address and a username each belong to one user, in any case of their letters: marks in the same transaction
+//! see to it.
+
+use jiff::Timestamp;
+use shared::auth::{
+    permission::Role,
+    user::{User, check_username},
+};
+use uuid::Uuid;
+
+use super::{
+    StoreError,
+    keys::{self, BY_TIME, REVISION},
+    table::{Condition, Item, List, Place, Table, Transacted, Write, document_of, item_of, listed, number, text},
+};
+
+/// The users.
+#[derive(Clone)]
+pub struct Users {
+    table: Table,
+}
+
+/// How the writing of a user ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It is written.
+    Done,
+    /// Somebody has the address.
+    EmailTaken,
+    /// Somebody has the username.
+    UsernameTaken,
+    /// There is no such team.
+    NoSuchTeam,
+    /// Somebody else changed the user in the meantime.
+    Outdated,
+}
+
+/// Which users are wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct UserFilter {
+    /// The role.
+    pub role: Option<Role>,
+    /// The team.
+    pub sales_team_id: Option<Uuid>,
+}
+
+/// What a write of a transaction is for: why it was refused follows from it.
+type Purpose = (Write, Written);
+
+impl Users {
+    /// Those of a table.
+    pub fn new(table: Table) -> Self {
+        Self { table }
+    }
+
+    /// A user.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn get(&self, id: Uuid) -> Result<Option<User>, StoreError> {
+        let Some(known) = &self.table.known_users else { return self.read(id).await };
+        let generation = match known.find(id) {
+            Ok(user) => return Ok(Some(user)),
+            Err(generation) => generation,
+        };
+        let user = self.read(id).await?;
+        if let Some(user) = &user {
+            known.learn(generation, user);
+        }
+        Ok(user)
+    }
+
+    async fn read(&self, id: Uuid) -> Result<Option<User>, StoreError> {
+        self.table.get(&keys::user(id)).await?.map(|item| document_of(&item)).transpose()
+    }
+
+    /// The user of a name, in any case of its letters.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn by_username(&self, username: &str) -> Result<Option<User>, StoreError> {
+        if check_username(username.trim()).is_err() {
+            return Ok(None);
+        }
+        let mark = self.table.get(&keys::username(username)).await?;
+        // Somebody who is not there is looked up, too, and nobody from memory: how long it takes does not tell who is there.
+        self.read(mark.as_ref().map_or(Ok(Uuid::nil()), document_of)?).await
+    }
+
+    /// Registers a user.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn create(&self, user: &User) -> Result<Written, StoreError> {
+        let mut purposes = vec![
+            (Write::Put(user_item(user)?, Some(Condition::absent())), Written::Outdated),
+            (take(&keys::email(&user.email), user.id)?, Written::EmailTaken),
+            (take(&keys::username(&user.username), user.id)?, Written::UsernameTaken),
+        ];
+        purposes.extend(team_exists(user.sales_team_id));
+        self.write(purposes).await
+    }
+
+    /// Replaces a user by another state of the same one, unless somebody else did so in the meantime.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn replace(&self, old: &User, new: &User) -> Result<Written, StoreError> {
+        self.write(replacing(old, new)?).await
+    }
+
+    /// The same on behalf of an administrator, as they were read. Of two who take the role or the account from each other at
+    /// the same time one is late: there is always an administrator left.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn replace_by(&self, by: &User, old: &User, new: &User) -> Result<Written, StoreError> {
+        let mut purposes = replacing(old, new)?;
+        if by.id == old.id {
+            // What is read again may have lost the right to change itself.
+            if by.revision != old.revision {
+                return Ok(Written::Outdated);
+            }
+        } else if old.is_administrator() && !new.is_administrator() {
+            purposes.push((Write::Check(keys::user(by.id), unchanged(by)), Written::Outdated));
+        }
+        self.write(purposes).await
+    }
+
+    async fn write(&self, purposes: Vec<Purpose>) -> Result<Written, StoreError> {
+        let (writes, reasons): (Vec<Write>, Vec<Written>) = purposes.into_iter().unzip();
+        Ok(match self.transact(writes).await? {
+            Transacted::Done => Written::Done,
+            // That the user was changed comes first: what else is in the way may be the user's own new marks.
+            Transacted::Refused(places) => places.first().and_then(|at| reasons.get(*at)).copied().unwrap_or(Written::Outdated),
+        })
+    }
+
+    async fn transact(&self, writes: Vec<Write>) -> Result<Transacted, StoreError> {
+        let Some(known) = self.table.known_users.clone() else { return self.table.transact(writes).await };
+        known.forget();
+        // Whoever asked for the change may go away while it is written: what is known is forgotten all the same.
+        let table = self.table.clone();
+        let written = tokio::spawn(async move {
+            let written = table.transact(writes).await;
+            known.forget();
+            written
+        });
+        written.await.map_err(|error| StoreError::Unavailable(Box::new(error)))?
+    }
+
+    /// Users in the order of their creation, after the one of a time and an id, and whether there are more.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn list(
+        &self,
+        filter: UserFilter,
+        after: Option<(Timestamp, Uuid)>,
+        skip: u64,
+        limit: u64,
+    ) -> Result<(Vec<User>, bool), StoreError> {
+        let after = after.map(|(created_at, id)| Place { place: keys::moment(created_at, id), key: keys::user(id) });
+        let mut only = Vec::new();
+        only.extend(filter.role.map(|role| (ROLE, text(role.as_str()))));
+        only.extend(filter.sales_team_id.map(|team| (TEAM, text(team))));
+        let partition = keys::USERS.to_owned();
+        let listed = self.table.list(List { index: BY_TIME, partition, forward: true, only, after, skip, limit }).await?;
+        let users = listed.items.iter().map(document_of).collect::<Result<_, _>>()?;
+        Ok((users, listed.more))
+    }
+}
+
+/// The user is as it was read.
+fn unchanged(user: &User) -> Condition {
+    Condition::new("revision = :seen").with(":seen", number(user.revision))
+}
+
+/// What is to be written for a user to have another state.
+fn replacing(old: &User, new: &User) -> Result<Vec<Purpose>, StoreError> {
+    let new = User { revision: old.revision + 1, ..new.clone() };
+    let mut purposes = vec![(Write::Put(user_item(&new)?, Some(unchanged(old))), Written::Outdated)];
+    let marks = [
+        (keys::email(&old.email), keys::email(&new.email), Written::EmailTaken),
+        (keys::username(&old.username), keys::username(&new.username), Written::UsernameTaken),
+    ];
+    for (before, after, taken) in marks.into_iter().filter(|(before, after, _)| before != after) {
+        purposes.push((take(&after, new.id)?, taken));
+        purposes.push((Write::Delete(before, None), Written::Outdated));
+    }
+    if new.sales_team_id != old.sales_team_id {
+        purposes.extend(team_exists(new.sales_team_id));
+    }
+    Ok(purposes)
+}
+
+const ROLE: &str = "role";
+const TEAM: &str = "sales_team_id";
+
+fn user_item(user: &User) -> Result<Item, StoreError> {
+    let mut item = item_of(&keys::user(user.id), user)?;
+    listed(&mut item, BY_TIME, keys::USERS, keys::moment(user.created_at, user.id));
+    item.insert(REVISION.to_owned(), number(user.revision));
+    item.insert(ROLE.to_owned(), text(user.role.as_str()));
+    if let Some(team) = user.sales_team_id {
+        item.insert(TEAM.to_owned(), text(team));
+    }
+    Ok(item)
+}
+
+fn take(mark: &keys::Key, user: Uuid) -> Result<Write, StoreError> {
+    Ok(Write::Put(item_of(mark, &user)?, Some(Condition::absent())))
+}
+
+fn team_exists(team: Option<Uuid>) -> Option<Purpose> {
+    team.map(|team| (Write::Check(keys::team(team), Condition::present()), Written::NoSuchTeam))
+}
