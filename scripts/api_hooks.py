@@ -1,4 +1,4 @@
-"""What schemathesis has to know of the API that it asks, beyond the document: see scripts/check_api.sh."""
+"""What schemathesis needs to know of the API beyond the OpenAPI document: see scripts/check_api.sh."""
 
 import os
 
@@ -20,7 +20,7 @@ def ask(method, path, **body):
     return answer.json()
 
 
-# Something is there to be found: a team, a user, tapes, and a run that has ended.
+# Data that requests can find: a team, a user, tapes, and a run that has ended.
 TEAM = ask("POST", "/api/sales-teams", json={"name": "West"})["id"]
 ME = ask("GET", "/api/auth/me")["id"]
 USER = ask(
@@ -43,7 +43,7 @@ KNOWN = {
 
 
 def with_known(values):
-    """Now and then names what is there, in the place of what is not: always the same in the place of the same."""
+    """Replaces some values by ones that exist. The same value always gets the same replacement."""
     for name, known in KNOWN.items():
         value = (values or {}).get(name)
         if isinstance(value, str) and value:
@@ -65,6 +65,7 @@ def map_query(context, query):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    # Whoever asks would lose their token with their password. That nobody can take away their own rights is for the tests.
+    # Never change the user of these requests: a new password would end its token. The tests check that users cannot take away
+    # their own rights.
     if case.path_parameters and case.path_parameters.get("user_id") == ME:
         case.path_parameters["user_id"] = USER

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Validates the OpenAPI document of `loan-engine serve` with openapi-spec-validator, and its examples against their schemas. Then asks the
-# server what the document allows, and what it does not, with schemathesis: no answer may be a failure of ours, and each must be one that
-# the document describes. scripts/api.toml says what is asked, always the same. Both tools are installed from PyPI into target/ once. What
-# is served lies in a temporary folder, and ends with this script.
+# Validates the OpenAPI document of `loan-engine serve` with openapi-spec-validator, and its examples against their schemas. Then
+# sends the server requests that the document allows, and others that it does not allow, with schemathesis: no answer may be a
+# server error, and the document must describe each answer. scripts/api.toml selects the requests, which are always the same. The
+# script installs both tools from PyPI into target/ once. The data of the server is in a temporary folder, which the script
+# removes in the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 LIMIT=1200
 if [ -z "${CHECK_API_LIMITED:-}" ]; then
-    # All processes of this script are in the group that ends with it.
+    # timeout ends the process group, and with it all processes of this script.
     CHECK_API_LIMITED=yes exec timeout --kill-after=30 "$LIMIT" bash scripts/check_api.sh "$@"
 fi
 
@@ -26,7 +27,7 @@ trap 'exit 143' TERM INT
 
 tools=$(scripts/python_tools.sh api)
 
-# The command as the tests have it, of the whole workspace, because what `cargo test --workspace` has built is used again.
+# Build the command as the tests do, for the whole workspace, to reuse what `cargo test --workspace` has built.
 cargo test --quiet --workspace --test tests --no-run
 password="a password for admin"
 LOAN_ENGINE_ADMIN_PASSWORD="$password" "${CARGO_TARGET_DIR:-target}/debug/loan-engine-under-test" serve --port 0 --data-dir "$folder/data" \
@@ -52,8 +53,8 @@ export API_ADDRESS API_TOKEN API_HOOKS="$PWD/scripts/api_hooks.py"
 "$tools/bin/python" scripts/check_document.py "$API_ADDRESS/openapi.json"
 cd "$folder"
 "$tools/bin/schemathesis" --no-color --config-file "$OLDPWD/scripts/api.toml" run "$API_ADDRESS/openapi.json" "$@"
-# A handler that panics is answered with a 500, and a task behind one is not.
+# A panic of a handler gives a 500; a panic of a task behind a handler is only in the log.
 if grep -m 5 -i 'panicked' "$folder/log"; then
-    echo "the log tells of a panic" >&2
+    echo "the log contains a panic" >&2
     exit 1
 fi

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Checks what is linked, as deny.toml says: licences, sources, versions, layers, and, where their database can be fetched, advisories. The
-# database is not where crates come from: a machine that cannot reach it says so and goes on. cargo-deny is built into target/ once.
+# Checks the linked crates, as deny.toml says: licences, sources, versions, layers, and, when their database can be fetched,
+# advisories. The database is not at the registry of the crates: on a machine that cannot reach it, the script says so and goes
+# on. The script builds cargo-deny into target/ once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,7 +17,8 @@ else
     echo "advisories were NOT checked, because their database could not be fetched: $(grep . "$tools/advisories.log" | tail -n 1)" >&2
 fi
 
-# The core links no SDK, no HTTP and no async runtime, and the command without its feature `serve` no SDK, no HTTP and no database.
+# The core must link no SDK, no HTTP and no async runtime, and the command without its feature `serve` no SDK, no HTTP and no
+# database.
 linked() {
     cargo tree --locked --package "$1" --edges normal --prefix none --format '{p}' | cut -d ' ' -f 1 | sort -u
 }

@@ -1,4 +1,4 @@
-"""Validates the OpenAPI document at an address: that it is OpenAPI 3.1, and that each example fits its schema. See check_api.sh."""
+"""Validates the OpenAPI document at a URL: that it is OpenAPI 3.1, and that each example fits its schema. See check_api.sh."""
 
 import sys
 
@@ -11,7 +11,7 @@ MISTAKES = []
 
 
 def resolved(value):
-    """What a reference leads to."""
+    """Resolves a reference."""
     if not isinstance(value, dict) or "$ref" not in value:
         return value
     found = DOCUMENT
@@ -21,7 +21,7 @@ def resolved(value):
 
 
 def check(place, schema, value):
-    """Notes whatever does not fit about a value."""
+    """Records why a value does not fit its schema."""
     validator = OAS31Validator({**schema, "components": DOCUMENT["components"]}, format_checker=OAS31Validator.FORMAT_CHECKER)
     MISTAKES.extend(f"{place}: {error.message}" for error in validator.iter_errors(value))
 

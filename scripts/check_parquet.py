@@ -1,4 +1,4 @@
-"""Asks DuckDB about the results of a run: check_parquet.py TAPE ANSWER.json OUT. What it asks, users ask."""
+"""Queries the results of a run with DuckDB, as users do: check_parquet.py TAPE ANSWER.json OUT."""
 
 import csv
 import json
@@ -9,11 +9,11 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 import duckdb
 
-# What may be the type of a column: anything else cannot be added up, multiplied or read as text.
+# Types that a column may have. Values of other types cannot be added up, multiplied or read as text.
 TYPES = {"VARCHAR", "BIGINT", "INTEGER", "DATE", "DECIMAL(14,2)", "DECIMAL(9,6)", "DECIMAL(9,4)", "DECIMAL(15,6)"}
-# What the states of the tape are stored as.
+# How the results store the states of the tape.
 STATES = {"CA": "CA", "texas": "TX"}
-# Averages of the summary, with the columns that they are of.
+# Averages of the summary, each with its column.
 AVERAGES = {
     "wac": "note_rate",
     "wa_ltv": "ltv_ratio",
@@ -31,23 +31,23 @@ failures = []
 
 
 def ask(query):
-    """The rows that DuckDB answers with."""
+    """Returns the rows that a query gives."""
     return duckdb.sql(query).fetchall()
 
 
 def expect(what, found, wanted):
-    """Notes an answer that is another one."""
+    """Records an answer that differs from the right one."""
     if found != wanted:
         failures.append(f"{what}: DuckDB says {found}, and {wanted} is right")
 
 
 def rounded(value, decimals):
-    """A number to so many decimals, `None` where there is none."""
+    """Rounds a number to this many decimals; `None` stays `None`."""
     return None if value is None else Decimal(value).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN)
 
 
 def check_types():
-    """Every column has a type of the table."""
+    """Every column has one of the TYPES."""
     for file in (facts, exceptions):
         for name, kind, *_ in ask(f"DESCRIBE SELECT * FROM {file}"):
             if kind not in TYPES:
@@ -55,7 +55,7 @@ def check_types():
 
 
 def check_dollars():
-    """Dollars to pay, as the README asks for them and exactly, against the purchase tape."""
+    """Dollars to pay, with the query of the README and exactly, against the purchase tape."""
     with open(f"{out}/purchase_tape.csv", encoding="utf-8", newline="") as file:
         bought = list(csv.DictReader(file))
     paid = sum(Decimal(loan["loan_amount"]) * Decimal(loan["final_price"]) for loan in bought) / 100
@@ -131,4 +131,4 @@ for check in (check_types, check_dollars, check_averages, check_kept_columns, ch
         failures.append(f"{check.__name__}: {error}")
 if failures:
     sys.exit("\n".join(failures))
-print("DuckDB reads the results as they are meant")
+print("DuckDB reads the results as intended")

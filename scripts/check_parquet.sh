@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs the sample tape and asks DuckDB what its users ask: dollars to pay, averages weighted by balance, standard fields, the columns of
-# the tape that are only kept. Each answer must be that of the summary, of the purchase tape or of the tape itself, and every column must have a type
-# that can be read and multiplied. DuckDB is installed from PyPI into target/ once. The results lie in a temporary folder.
+# Runs the sample tape and queries its results with DuckDB as users do: dollars to pay, averages weighted by balance, standard
+# fields, the columns of the tape that are only kept. Each answer must agree with the summary, the purchase tape or the tape
+# itself, and every column must have a type that can be read and multiplied. The script installs DuckDB from PyPI into target/
+# once, and writes the results to a temporary folder.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,10 +12,10 @@ trap 'exit 143' TERM INT
 
 tools=$(scripts/python_tools.sh parquet)
 
-# The command as the tests have it, of the whole workspace, because what `cargo test --workspace` has built is used again.
+# Build the command as the tests do, for the whole workspace, to reuse what `cargo test --workspace` has built.
 cargo test --quiet --workspace --test tests --no-run
-# With a loan of nine digits: what is multiplied must have room for it. With standard fields that the sample does not have: every
-# other loan is in another state.
+# Add a loan with an amount of nine digits, because products must have room for it. Add standard fields that the sample lacks:
+# every other loan is in another state.
 tape=$folder/tape.csv
 {
     awk -v OFS=, 'NR == 4 { print $0, "State", "Maturity Date", "Term"; next }

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""How fast each Lambda function is there, how much memory it takes and how large it is.
+"""Measures how fast each Lambda function starts, how much memory it takes and how large it is.
 
     pip install cargo-lambda
     cargo lambda build --release -p auth -p data -p files -p health -p pipeline -p runner
     scripts/cold_start.py [-n 20] [FOLDER]
 
-Plays the part of the Lambda service for one process at a time: hands it one event and waits for the answer. FOLDER is where
-`cargo lambda build` puts the functions (target/lambda). Prints, for each function, the medians and the worst of N fresh processes:
-`init`, from the start of the process until it asks for its first event; `cold`, from its start until its first answer has come;
-the peak of its memory; and its size as a ZIP file. Nothing but Python's standard library is needed. No store is asked:
-the events are such as a function answers by itself.
+The script acts as the Lambda service for one process at a time: it hands the process one event and waits for the answer. FOLDER
+is where `cargo lambda build` puts the functions (target/lambda). The script prints, for each function, the medians and the worst
+of N fresh processes: `init`, from the start of the process until it asks for its first event; `cold`, from its start until its
+first answer has come; the peak of its memory; and its size as a ZIP file. The script needs only Python's standard library, and no
+stores: a function answers these events without them.
 """
 
 import argparse
@@ -37,7 +37,7 @@ ENVIRONMENT = {
 
 
 def request(method, path):
-    """An event of API Gateway's."""
+    """An event of API Gateway."""
     http = {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "cold-start"}
     context = {"accountId": "0", "apiId": "a", "domainName": "a.example", "domainPrefix": "a", "http": http, "requestId": "1",
                "routeKey": "$default", "stage": "$default", "time": "25/Nov/2026:00:00:00 +0000", "timeEpoch": 0}
@@ -45,7 +45,7 @@ def request(method, path):
             "requestContext": context, "isBase64Encoded": False}
 
 
-# For each function an event that it answers without any store, and what the answer must contain.
+# For each function, an event that it answers without any store, and a text that the answer must contain.
 EVENTS = {
     "auth": (request("GET", "/api/auth/me"), '"statusCode":401'),
     "data": (request("GET", "/api/loans"), '"statusCode":401'),
@@ -57,7 +57,7 @@ EVENTS = {
 
 
 class Service(http.server.ThreadingHTTPServer):
-    """Plays Lambda for one process."""
+    """Acts as the Lambda service for one process."""
 
     daemon_threads = True
 
@@ -66,12 +66,12 @@ class Service(http.server.ThreadingHTTPServer):
         self.events, self.asked, self.answers = queue.Queue(), queue.Queue(), queue.Queue()
 
     def handle_error(self, *_):
-        # A process that is killed closes its connections.
+        # Ignore errors: a killed process closes its connections.
         pass
 
 
 class Lambda(http.server.BaseHTTPRequestHandler):
-    """The API that a function asks for events."""
+    """The runtime API of Lambda, which a function asks for events."""
 
     protocol_version = "HTTP/1.1"
 
@@ -113,7 +113,7 @@ def peak_memory(process):
 
 
 def start(binary, event, expected):
-    """One fresh process: milliseconds until it asks, until it has answered, and megabytes."""
+    """Starts a fresh process. Returns the milliseconds until it asks for an event and until it has answered, and its peak MiB."""
     server = Service()
     server.events.put(json.dumps(event).encode())
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Lets a fuzzer look for input that breaks what tests/hostile says of any input: every target, or those that are named, so many
-# seconds each.
+# Lets a fuzzer look for input that fails the checks of tests/hostile: for every target, or those that are named, SECONDS each.
 #
 #     scripts/fuzz.sh [SECONDS [TARGET...]]
 #
-# It needs a nightly toolchain (`rustup toolchain install nightly`). cargo-fuzz is built into target/ once. What breaks something is
-# kept in fuzz/artifacts/, and the script fails: put the input into fuzz/corpus/, where the tests take it up, and mend the cause.
+# The script needs a nightly toolchain (`rustup toolchain install nightly`), and builds cargo-fuzz into target/ once. When an
+# input fails a check, the script keeps it in fuzz/artifacts/ and fails: put the input into fuzz/corpus/, where the tests use it,
+# and fix the cause.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,9 +26,9 @@ if ! "$tools/bin/cargo-fuzz" --version 2>/dev/null | grep -qx "cargo-fuzz $wante
 fi
 export PATH="$tools/bin:$PATH"
 
-# Leaks are not looked for: what a thread is handed while it is being started looks like one.
+# Leak detection is off: memory that a thread gets while it starts looks like a leak.
 #
-# What the fuzzer finds interesting is kept outside the repository; the corpus in it is only read.
+# The fuzzer keeps inputs that it finds interesting outside the repository, and only reads the corpus in it.
 found="$(realpath -m "${CARGO_TARGET_DIR:-target}/fuzz-corpus")"
 for target in "${targets[@]}"; do
     mkdir -p "$found/$target"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Gives `loan-engine run` tapes that are large to send, and `serve` an upload that would be: 10 GB of zeros, one line of 1 GB, a header of
-# 1 GB, a quotation mark that 1 GB never closes, a million columns, ten million empty lines. Each must end with the error that is named
-# here, in less than 512 MB. The files are made in a temporary folder, which needs 3 GB of disk. What is smaller is in tests/bombs.rs.
+# Runs `loan-engine run` on tapes that are large to send, and starts such an upload to `serve`: 10 GB of zeros, one line of 1 GB,
+# a header of 1 GB, a quotation mark that 1 GB never closes, a million columns, ten million empty lines. Each must end with the
+# result named here, in less than 512 MB of memory. The script creates the files in a temporary folder, which needs 3 GB of disk.
+# Smaller inputs are in tests/bombs.rs.
 #
 #     scripts/huge_input.sh [LOAN_ENGINE]      (a release build; target/release/loan-engine unless another is named)
 set -euo pipefail
@@ -27,7 +28,7 @@ failures = 0
 
 
 def repeated(piece, size):
-    """A function that writes a piece again and again, up to a size."""
+    """Returns a function that writes a piece again and again, up to a size."""
 
     def write(file):
         block = piece.encode() * (MIB // len(piece))
@@ -50,7 +51,7 @@ def sparse(size):
 
 
 def measure(what, name, write, expected):
-    """Runs a tape; `expected` is the code of the error, or how many loans there are."""
+    """Runs a tape; `expected` is the code of the error, or the number of loans."""
     global failures
     with open(name, "wb") as file:
         write(file)
@@ -84,7 +85,7 @@ measure("10 GB of empty space below the loans", "tail.csv", lambda file: (text(H
 
 
 def serve():
-    """Asks for an upload of 10 GB: it is refused before it is sent."""
+    """Starts an upload of 10 GB, which the server must reject before the client sends the body."""
     global failures
     variables = {"LOAN_ENGINE_ADMIN_PASSWORD": "a password for admin"}
     server = subprocess.Popen(

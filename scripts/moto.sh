@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the contracts of the stores against moto, which speaks as AWS does, over a socket. It is installed from PyPI into a
-# temporary folder, listens on a free loopback port, and is stopped in the end, also when something fails or takes too long.
-# A Python environment that has it already can be named in MOTO_VENV, where it is also kept for the next time.
+# Runs the contract tests of the stores against moto, which emulates AWS, over a socket. The script installs moto from PyPI into a
+# temporary folder, starts it on a free loopback port, and stops it in the end, even when something fails or takes too long.
+# MOTO_VENV may name a Python environment that has moto, or where the script keeps moto for the next time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,7 @@ MOTO='moto[server,s3,dynamodb]==5.2.5'
 LIMIT=900
 
 if [ -z "${MOTO_LIMITED:-}" ]; then
-    # All processes of this script are in the group that ends with it.
+    # timeout ends the process group, and with it all processes of this script.
     MOTO_LIMITED=yes exec timeout --kill-after=30 "$LIMIT" bash scripts/moto.sh "$@"
 fi
 
@@ -31,8 +31,8 @@ if [ ! -x "$venv/bin/moto_server" ]; then
     "$venv/bin/pip" install --quiet --disable-pip-version-check "$MOTO"
 fi
 
-# Built before the server starts, so that a test that does not compile is told of at once; of the whole workspace, because what
-# `cargo test --workspace` has built is used again.
+# Build before the server starts, so that a test that does not compile fails at once. Build for the whole workspace, to reuse what
+# `cargo test --workspace` has built.
 cargo test --quiet --workspace --test tests --no-run
 
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
@@ -49,6 +49,6 @@ if ! curl -sf -o "$folder/answer" "http://127.0.0.1:$port/moto-api/"; then
     exit 1
 fi
 
-# The credentials are nobody's: these tests cannot reach AWS.
+# The credentials belong to no account, so these tests cannot reach AWS.
 env AWS_ENDPOINT_URL="http://127.0.0.1:$port" AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test \
     cargo test --workspace --test tests live:: || { tail -n 30 "$folder/log" >&2; exit 1; }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Writes down what the product is made of, as an SBOM (software bill of materials) in the form CycloneDX: every crate that is linked,
-# with its version, licence and place, and none that only tests use, into target/sbom.json. cargo-sbom is built into target/ once;
-# nothing is asked of the network after that.
+# Writes an SBOM (software bill of materials) in the CycloneDX format to target/sbom.json: every linked crate with its version,
+# licence and source, and no crate that only tests use. The script builds cargo-sbom into target/ once; after that it needs no
+# network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,7 +13,7 @@ if ! "$tools/bin/cargo-sbom" sbom --version 2>/dev/null | grep -qw "$wanted"; th
 fi
 "$tools/bin/cargo-sbom" sbom --output-format cyclone_dx_json_1_6 >"$target/sbom.json"
 
-# Each crate that is linked must be in it: an SBOM that leaves some out is worse than none.
+# Each linked crate must be in the SBOM: an SBOM that leaves some out is worse than none.
 cargo tree --locked --workspace --exclude tests --edges normal --prefix none --format '{p}' >"$target/linked.txt"
 python3 - "$target" <<'PYTHON'
 import json, sys
@@ -23,6 +23,6 @@ lines = (line.split() for line in open(f"{sys.argv[1]}/linked.txt"))
 linked = {(words[0], words[1].lstrip("v")) for words in lines if words}
 missing = sorted(linked - components)
 if missing:
-    sys.exit(f"{len(missing)} of {len(linked)} crates that are linked are not in it: {missing[:10]}")
-print(f"{sys.argv[1]}/sbom.json: {len(components)} components, among them all {len(linked)} crates that are linked")
+    sys.exit(f"{len(missing)} of {len(linked)} linked crates are missing from the SBOM: {missing[:10]}")
+print(f"{sys.argv[1]}/sbom.json: {len(components)} components, among them all {len(linked)} linked crates")
 PYTHON

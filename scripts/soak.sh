@@ -3,7 +3,7 @@
 #
 #   scripts/soak.sh                         10 minutes, 200 clients: reads, uploads and runs
 #   scripts/soak.sh --minutes 2 --clients 50
-#   scripts/soak.sh --queue 1000            1,000 small runs, queued at once, all finish
+#   scripts/soak.sh --queue 1000            1,000 small runs, queued at once; all must finish
 #
 # LOAN_ENGINE names a binary to use; otherwise a release is built. The load generator (Locust) is installed into
 # target/soak. Needs Linux, and python3 with venv.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Does what the README says under "Run the Lambda functions on one machine", command by command: starts the stores and
-# `cargo lambda watch`, drives a whole run through the functions, and stops both. It uses free loopback ports and a temporary
-# folder, and ends by itself, also when something hangs. cargo-lambda is taken from the PATH, or else from PyPI.
+# Executes the commands of the README under "Run the Lambda functions on one machine", one by one: starts the stores and
+# `cargo lambda watch`, sends a whole run through the functions, and stops both. The script uses free loopback ports and a
+# temporary folder, and ends by itself, even when something hangs. cargo-lambda comes from the PATH, or else from PyPI.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,14 +9,14 @@ CARGO_LAMBDA=cargo-lambda==1.9.2
 LIMIT=1500
 
 if [ -z "${TRY_WATCH_LIMITED:-}" ]; then
-    # All processes of this script are in the group that ends with it.
+    # timeout ends the process group, and with it all processes of this script.
     TRY_WATCH_LIMITED=yes exec timeout --kill-after=30 "$LIMIT" bash scripts/try_watch.sh "$@"
 fi
 
 folder=$(mktemp -d)
 started=()
 stop() {
-    # The functions first, then their stores. The emulator may hang when it is told to stop while it starts something.
+    # Stop the functions first, then their stores. The emulator may hang when it is stopped while it starts something.
     for ((at = ${#started[@]} - 1; at >= 0; at--)); do
         kill "${started[at]}" 2>/dev/null || true
         for _ in $(seq 100); do
@@ -42,7 +42,7 @@ if ! command -v cargo-lambda >/dev/null; then
     PATH=$folder/venv/bin:$PATH
 fi
 
-# The commands of the README: one file for each block, 0 and up.
+# Extract the commands of the README: one file for each block, numbered from 0.
 awk -v folder="$folder" '
     /^## / { inside = ($0 == "## Run the Lambda functions on one machine"); next }
     inside && /^    / { if (!open) { block++; open = 1 } print substr($0, 5) > (folder "/block-" block - 1); next }
@@ -55,7 +55,8 @@ for s in sockets: s.bind(("127.0.0.1", 0))
 print(*(s.getsockname()[1] for s in sockets))')"
 sed -i -e "s#9000#${ports[2]}#g" -e "s#\(\./\)\?\.env\.local#$folder/env#g" \
     -e "s#loan-engine stores#& --data-dir $folder/data --dynamodb-port ${ports[0]} --s3-port ${ports[1]}#" "$folder"/block-*
-# Blocks: 0 installs, 1 builds and starts the stores, 2 makes the administrator, 3 starts the functions, and the rest asks them.
+# Blocks: 0 installs, 1 builds and starts the stores, 2 creates the administrator, 3 starts the functions, and the others send
+# requests to them.
 [ -e "$folder/block-4" ] || fail "the README does not have the blocks of commands that this script knows"
 
 build=$(grep '^cargo build' "$folder/block-1")
@@ -87,5 +88,5 @@ cat "$folder/said"
 echo
 grep -q '"ended":"completed"' "$folder/said" || fail "the run did not complete"
 grep -q '"status":"completed","total_loans":201,' "$folder/said" || fail "the summary is not that of the sample"
-grep -q '"created":\["' "$folder/said" || fail "the tape that came in started no run"
+grep -q '"created":\["' "$folder/said" || fail "the incoming tape started no run"
 echo "the run went through the functions"

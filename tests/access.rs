@@ -1,4 +1,4 @@
-//! Who may call what, from the route table itself.
+//! Access rights of every route, checked from the route table itself.
 
 use std::collections::BTreeSet;
 
@@ -12,15 +12,14 @@ use shared::auth::{
 };
 use uuid::Uuid;
 
-use crate::app::{TestApp, document};
+use crate::support::app::{TestApp, document};
 
-/// A route with ids in the place of its parameters.
+/// The path of a route, with the nil UUID in place of each parameter.
 pub fn address(route: &Route) -> String {
     let filled = route.path.split('/').map(|part| if part.starts_with('{') { Uuid::nil().to_string() } else { part.to_owned() });
     filled.collect::<Vec<_>>().join("/")
 }
 
-/// The method of a route.
 pub fn method(route: &Route) -> Method {
     route.verb.as_str().parse().unwrap()
 }
@@ -47,7 +46,7 @@ async fn no_route_but_the_public_ones_answers_without_a_good_token() {
 async fn no_body_is_read_of_somebody_without_a_token() {
     let app = TestApp::new().await;
     for route in app.routes.iter().filter(|route| route.access != Access::Public) {
-        // A body without an end: who reads it has no answer.
+        // The body never ends, so a handler that reads it never answers.
         let body = Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
         let request = http::Request::builder().method(method(route)).uri(address(route));
         let request = request.header("content-type", "multipart/form-data; boundary=b").body(body).unwrap();
@@ -62,7 +61,7 @@ async fn a_role_without_the_permission_is_refused_before_anything_else() {
         let person = app.person(&format!("a_{role}"), role, None).await;
         for route in &app.routes {
             let Access::With(permission) = route.access else { continue };
-            // A member of a sales team who is in none has nothing of their own either.
+            // The sales team user is in no team, so a grant for the own team alone is refused as well.
             let refused = grant(role, permission) != Grant::All;
             let answer = app.call(method(route), &address(route)).by(&person).send().await;
             assert_eq!(answer.status == 403, refused, "{role} {} {}: {}", route.verb, route.path, answer.text());
@@ -73,7 +72,7 @@ async fn a_role_without_the_permission_is_refused_before_anything_else() {
 #[tokio::test]
 async fn the_document_names_every_route_and_no_other() {
     let app = TestApp::new().await;
-    // A parameter that takes the rest of a path is written as any other one in the document.
+    // The document writes a catch-all parameter, `{*path}`, like any other one, `{path}`.
     let name = |verb: &str, path: &str| format!("{verb} {}", path.replace("{*", "{"));
     let routes: BTreeSet<String> = app.routes.iter().map(|route| name(route.verb.as_str(), route.path)).collect();
     let document = document();

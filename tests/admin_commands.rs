@@ -1,18 +1,18 @@
-//! `loan-engine admin`, on a data folder; `tests/stores_command.rs` has it on a stack that the environment names.
+//! `loan-engine admin` on a data folder. `tests/stores_command.rs` tests it on a stack that the environment names.
 
 use std::path::Path;
 
 use serde_json::Value;
 
-use crate::server::{ADMIN_PASSWORD, Server, give, text};
+use crate::support::server::{ADMIN_PASSWORD, Server, give, text};
 
-/// Gives an admin command for the folder `data`; its exit code, and what it said.
+/// Runs an admin command on the folder `data`. Returns the exit code, standard output and standard error.
 pub fn admin(folder: &Path, args: &[&str], input: &str) -> (Option<i32>, String, String) {
     let output = give(folder, &[&["admin", "--data-dir", "data"], args].concat(), &[], input);
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
-/// The same when it is known to be good.
+/// Runs an admin command that must succeed without an error message. Returns standard output.
 fn done(folder: &Path, args: &[&str], input: &str) -> String {
     let (code, out, err) = admin(folder, args, input);
     assert_eq!((code, err.as_str()), (Some(0), ""));
@@ -46,7 +46,7 @@ fn a_member_of_a_sales_team_needs_a_team_that_is_there() {
     let users: Value = serde_json::from_str(&done(folder.path(), &["list-users", "--format", "json"], "")).unwrap();
     assert!(users[0]["sales_team_id"].is_string());
     assert!(done(folder.path(), &["list-users"], "").contains("West"));
-    // Letters of full width are the same name, as they are where teams are made.
+    // A name in full-width letters equals the plain name, here as well as when a team is created.
     done(folder.path(), &["create-team", "Ｎｏｒｔｈ"], "");
     let north = ["create-user", "nell", "--email", "nell@example.com", "--role", "sales_team", "--team", "north"];
     done(folder.path(), &north, "correct horse\n");
@@ -153,7 +153,7 @@ fn teams_are_listed_by_name() {
 mod changing_a_user {
     use super::*;
 
-    /// The users by what is shown of them.
+    /// The users as `list-users` shows them.
     fn users(folder: &Path) -> Vec<Value> {
         serde_json::from_str(&done(folder, &["list-users", "--format", "json"], "")).unwrap()
     }
@@ -223,7 +223,7 @@ mod changing_a_user {
         last(&["bob", "--active", "false"]);
         create("eve");
         done(folder.path(), &update(&["eve", "--active", "false"]), "");
-        // Who may not log in is none who is left.
+        // Eve is inactive, so she does not count as a remaining administrator.
         last(&["bob", "--role", "analyst"]);
         done(folder.path(), &update(&["eve", "--active", "true"]), "");
         done(folder.path(), &update(&["bob", "--role", "analyst"]), "");
@@ -257,9 +257,9 @@ mod typed_passwords {
     use super::*;
 
     thread_local! {
-        /// What is typed, one answer after the other.
+        /// The answers to type, in order.
         static TYPED: RefCell<VecDeque<&'static str>> = RefCell::default();
-        /// What was asked.
+        /// The questions that the command asked.
         static ASKED: RefCell<Vec<String>> = RefCell::default();
     }
 
@@ -269,7 +269,7 @@ mod typed_passwords {
         typed.map(|typed| Secret::new(typed.to_owned())).ok_or(io::ErrorKind::UnexpectedEof.into())
     }
 
-    /// Makes a user whose password is typed; the exit code, what was said of a mistake, and what was asked.
+    /// Creates a user whose password is typed. Returns the exit code, standard error and the questions.
     fn create(folder: &Path, answers: &[&'static str]) -> (u8, String, Vec<String>) {
         TYPED.set(answers.iter().copied().collect());
         ASKED.take();

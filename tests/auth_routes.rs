@@ -8,41 +8,40 @@ mod sessions;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, Person, TestApp};
+use crate::support::app::{Answer, Person, TestApp};
 
-/// Logs in.
 async fn log_in(app: &TestApp, username: &str, password: &str) -> Answer {
     app.post("/api/auth/login").json(&json!({"username": username, "password": password})).send().await
 }
 
-/// Registers somebody.
+/// Registers a user.
 async fn register(app: &TestApp, admin: &Person, new: &Value) -> Answer {
     app.post("/api/auth/register").by(admin).json(new).send().await
 }
 
-/// Changes somebody.
+/// Changes a user.
 async fn change(app: &TestApp, admin: &Person, id: impl std::fmt::Display, changes: &Value) -> Answer {
     app.call(Method::PUT, &format!("/api/auth/users/{id}")).by(admin).json(changes).send().await
 }
 
-/// Who has this token, by the API.
+/// The user of a token, as the API returns it.
 async fn me(app: &TestApp, person: &Person) -> Answer {
     app.get("/api/auth/me").by(person).send().await
 }
 
-/// Somebody to be registered.
+/// The body of a valid registration.
 fn ben() -> Value {
     json!({"email": "ben@example.com", "username": "ben", "password": "long enough"})
 }
 
-/// Somebody to be registered, with other values for some fields.
+/// The same registration with other values for some fields.
 fn ben_with(fields: &Value) -> Value {
     let mut new = ben();
     new.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     new
 }
 
-/// The fields that an answer complains of.
+/// The fields that a 422 answer reports.
 fn complaints(answer: &Answer) -> Vec<String> {
     assert_eq!(answer.problem(422), "invalid_input");
     let errors = answer.json()["errors"].as_array().unwrap().clone();

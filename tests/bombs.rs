@@ -1,5 +1,5 @@
-//! Tapes that are small to send and large to read: each is refused, in a sentence, before it costs much. What is large to send as
-//! well is in `scripts/huge_input.sh`.
+//! Tapes that are small to send but large to read. Each is rejected with one sentence before it costs much.
+//! `scripts/huge_input.sh` tests tapes that are large to send as well.
 
 use std::{
     fs,
@@ -16,19 +16,19 @@ use shared::{
 };
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
-use crate::{
+use crate::support::{
     runs::{Finished, GOOD_CELLS, HEADER, run_tapes},
     server::command,
 };
 
-/// What a process may take at most, whatever it is given, in KiB.
+/// The memory limit of a process for any input, in KiB.
 const MEMORY: u64 = 512 * 1024;
 const SHEET: &str = "xl/worksheets/sheet1.xml";
 
-/// A part of a workbook: its name and its text.
+/// A part of a workbook: its name and its content.
 type Part = (String, Vec<u8>);
 
-/// A workbook with this sheet, and these parts beside it or instead of others, packed.
+/// A packed workbook with this sheet. The parts in `more` are added, or replace parts of the same name.
 fn book(sheet: impl Into<Vec<u8>>, more: &[Part]) -> Vec<u8> {
     let types = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
     let relation =
@@ -66,7 +66,7 @@ fn packed(parts: &[Part]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// A sheet with a loan, and something before and among its rows.
+/// A sheet with one loan. `before` precedes the worksheet, and `among` comes between its rows.
 fn sheet(before: &str, among: &str) -> String {
     let cell = |text: &str| format!("<c t='inlineStr'><is><t>{text}</t></is></c>");
     let row = |line: &str| format!("<row>{}</row>", line.split(',').map(cell).collect::<String>());
@@ -86,7 +86,7 @@ fn refused(bytes: &[u8]) -> RunError {
     }
 }
 
-/// That a tape is a bomb, of which the message says what was too much.
+/// Asserts that a tape is rejected as a decompression bomb, and that the message names what was too much.
 #[track_caller]
 fn assert_bomb(bytes: &[u8], what: &str) {
     let error = refused(bytes);
@@ -101,7 +101,7 @@ fn assert_corrupt(bytes: &[u8], what: &str) {
     assert!(error.message.contains(what) && error.message.contains("save it as an Excel Workbook"), "{error}");
 }
 
-/// So many attributes, with a name each.
+/// `count` attributes with distinct names.
 fn attributes(count: usize) -> String {
     (0..count).map(|at| format!(" a{at}=''")).collect()
 }
@@ -135,7 +135,7 @@ fn more_parts_than_a_workbook_has_are_refused() {
 
 #[test]
 fn an_archive_in_the_archive_is_not_opened() {
-    // Sixteen times sixteen times a part that is large, unless nobody looks.
+    // A reader that opened the nested archives would get 16 × 16 parts of 8 MiB each.
     let leaf = packed(&[("0.xml".to_owned(), vec![b' '; 8 << 20])]);
     let layers = |inner: &[u8]| packed(&(0..16).map(|at| (format!("{at}.zip"), inner.to_vec())).collect::<Vec<_>>());
     let nested = layers(&layers(&leaf));
@@ -143,7 +143,7 @@ fn an_archive_in_the_archive_is_not_opened() {
     assert_eq!(finished.outcome.summary.total_loans(), 1);
 }
 
-/// Where the directory of an archive tells of a part, and where that part is.
+/// The offsets of a part's directory entry and of the part itself in an archive.
 fn places(zip: &[u8], name: &str) -> (usize, usize) {
     let at =
         (0..zip.len()).find(|at| zip[*at..].starts_with(b"PK\x01\x02") && zip[at + 46..].starts_with(name.as_bytes())).unwrap();
@@ -151,7 +151,7 @@ fn places(zip: &[u8], name: &str) -> (usize, usize) {
     (at, start as usize)
 }
 
-/// Writes four bytes into the directory entry of a part.
+/// Overwrites four bytes of a part's directory entry, at the offset `at` in the entry.
 fn falsify(zip: &mut [u8], name: &str, at: usize, value: u32) {
     let entry = places(zip, name).0 + at;
     zip[entry..entry + 4].copy_from_slice(&value.to_le_bytes());
@@ -167,7 +167,7 @@ fn a_size_that_is_not_true_is_refused_or_does_no_harm() {
     }
     let mut large = whole;
     falsify(&mut large, SHEET, 24, u32::MAX - 1);
-    // One that is too large costs nothing, because nothing is allocated for it.
+    // A declared size that is too large costs nothing, because the reader allocates nothing for it.
     assert_eq!(run(&large).unwrap().outcome.summary.total_loans(), 1);
 }
 
@@ -185,13 +185,13 @@ fn entities_are_never_expanded() {
     let bomb = format!("<?xml version='1.0'?><!DOCTYPE x [<!ENTITY l0 \"lol\">{laughs}]>");
     let cell = "<row><c t='inlineStr'><is><t>&l9;</t></is></c></row>";
     assert_corrupt(&book(sheet(&bomb, cell), &[]), "");
-    // The same in a sheet that is large.
+    // The same in a large sheet.
     assert_corrupt(&book(sheet(&bomb, &(cell.to_owned() + &"<row></row>".repeat(40_000))), &[]), "");
     for part in ["xl/sharedStrings.xml", "xl/styles.xml", "xl/workbook.xml"] {
         let text = format!("{bomb}<sst><si><t>&l9;</t></si></sst>").into_bytes();
         assert_corrupt(&book(sheet("", ""), &[(part.to_owned(), text)]), part);
     }
-    // A file of this machine, and an address.
+    // External entities: a local file and a URL.
     for outside in ["SYSTEM \"file:///etc/passwd\"", "SYSTEM \"http://127.0.0.1:1/x\""] {
         let text = sheet(&format!("<!DOCTYPE x [<!ENTITY l9 {outside}>]>"), cell);
         assert_corrupt(&book(text, &[]), "");
@@ -210,7 +210,7 @@ fn elements_without_end_inside_one_another_are_refused() {
 fn a_flood_of_attributes_is_refused_at_once() {
     let row = format!("<row><c{}><v>1</v></c></row>", attributes(200_000));
     assert_bomb(&book(sheet("", &row), &[]), "256 attributes in one tag");
-    // Many tags.
+    // Many tags with too many attributes.
     let row = format!("<row><c{}><v>1</v></c></row>", attributes(5_000)).repeat(40);
     assert_bomb(&book(sheet("", &row), &[]), "256 attributes in one tag");
     let styles = format!("<styleSheet><cellXfs><xf{}/></cellXfs></styleSheet>", attributes(5_000)).into_bytes();
@@ -230,7 +230,7 @@ fn what_a_sheet_claims_to_be_is_not_believed() {
     assert_corrupt(&book(sheet("", ""), &[("xl/sharedStrings.xml".to_owned(), strings)]), "more shared strings");
 }
 
-/// The peak of a command's memory in KiB, its exit code, and what it printed.
+/// Runs a command. Returns its peak memory in KiB, its exit code, and its standard output.
 fn measured(folder: &std::path::Path, args: &[&str]) -> (u64, Option<i32>, String) {
     let mut child = command(folder, args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut out = child.stdout.take().unwrap();
@@ -241,7 +241,7 @@ fn measured(folder: &std::path::Path, args: &[&str]) -> (u64, Option<i32>, Strin
     });
     let mut peak = 0;
     loop {
-        // The peak only grows, and what was read last is it but for the last moment.
+        // The peak only grows, so the last value read is the peak, except for the very last moment.
         let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         peak = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(peak);
@@ -252,7 +252,7 @@ fn measured(folder: &std::path::Path, args: &[&str]) -> (u64, Option<i32>, Strin
     }
 }
 
-/// That a tape is refused with a code and a sentence, in little memory; the sentence.
+/// Asserts that a tape is rejected with this error code and within the memory limit. Returns the message.
 #[track_caller]
 fn assert_refused_in_little(name: &str, write: impl FnOnce(&mut fs::File), code: &str) -> String {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! `loan-engine run`: what it writes and prints.
+//! The files and the output of `loan-engine run`.
 
 #![cfg(test)]
 
@@ -13,9 +13,9 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::desk::{Desk, HEADER, good, small_tape};
+use crate::support::shell::{HEADER, TestShell, good, small_tape};
 
-/// The files that a run puts into its folder besides the archive.
+/// The files that a run writes into its folder, apart from the archive.
 pub const RESULTS: [&str; 7] = [
     "exception_summary.csv",
     "exceptions.parquet",
@@ -31,7 +31,7 @@ mod completed {
 
     #[test]
     fn a_run_puts_everything_into_the_folder() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("tapes/t.csv", small_tape());
         let id = desk.run_id(&["run", "tapes/t.csv", "--out", "a/b"]);
         let archived = ["", "input/", "input/t.csv", "manifest.json", "output/"].map(|name| format!("archive/{id}/{name}"));
@@ -49,7 +49,7 @@ mod completed {
         for name in outputs {
             assert_eq!(desk.read(&format!("{archive}/output/{name}")), desk.read(&format!("a/b/{name}")), "{name}");
         }
-        // A change to a result is none to the archive.
+        // A changed result leaves the archive unchanged.
         desk.write("a/b/purchase_tape.csv", "");
         assert!(!desk.read(&format!("{archive}/output/purchase_tape.csv")).is_empty());
         let bought = desk.read(&format!("{archive}/output/purchase_tape.csv"));
@@ -61,7 +61,7 @@ mod completed {
 
     #[test]
     fn without_a_folder_outputs_and_archive_are_apart() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("t.csv", small_tape());
         desk.write("outputs/.loan-engine-dead/.lock", "");
         let id = desk.run_id(&["run", "t.csv"]);
@@ -73,7 +73,7 @@ mod completed {
 
     #[test]
     fn a_second_run_replaces_results_and_adds_an_archive() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("t.csv", small_tape());
         let first = desk.run_id(&["run", "t.csv", "--out", "out"]);
         desk.write("out/notes.txt", "mine");
@@ -88,7 +88,7 @@ mod completed {
 
     #[test]
     fn what_an_interrupted_run_left_is_removed_and_a_working_one_is_left_alone() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("t.csv", small_tape());
         desk.write("out/.loan-engine-dead/.lock", "");
         desk.write("out/.loan-engine-dead/purchase_tape.csv", "half");
@@ -106,7 +106,7 @@ mod completed {
 
     #[test]
     fn the_json_answer_is_the_run_and_the_summary() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("t.csv", small_tape());
         let args = ["run", "t.csv", "--irr-target", "8.050", "--pdate", "2026-03-31", "--out", "out", "--format", "json"];
         let answer = desk.command(&args);
@@ -156,14 +156,14 @@ mod completed {
             (&Value::Null, &Value::Null)
         );
         assert_eq!(json["summary"]["eligibility_checks"]["exceptions_by_type"], serde_json::json!({"ltv_ratio": 1}));
-        // Numbers are exact: written as they are, never through a binary fraction.
+        // Numbers are exact: printed with their own decimals, never through a binary fraction.
         assert!(answer.out.contains("\"irr_target\": 8.05,"), "{}", answer.out);
         assert!(answer.out.contains("\"total_balance\": 500000,"), "{}", answer.out);
     }
 
     #[test]
     fn the_purchase_date_is_today_unless_it_is_given() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("t.csv", small_tape());
         let answer = desk.command(&["run", "t.csv", "--dry-run", "--format", "json"]);
         assert_eq!(answer.json()["run"]["pdate"], "2026-02-02");
@@ -171,7 +171,7 @@ mod completed {
 
     #[test]
     fn a_dry_run_computes_everything_and_writes_nothing() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("t.csv", small_tape());
         let wet = desk.command(&["run", "t.csv", "--out", "out", "--format", "json"]).json();
         fs::remove_dir_all(desk.path("out")).unwrap();
@@ -188,7 +188,7 @@ mod completed {
 
     #[test]
     fn a_rule_set_decides() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("t.csv", small_tape());
         desk.write("rules.toml", "\u{feff}name = \"lenient\"\n[limits]\nltv_ratio = { max = 98 }\n");
         let answer = desk.command(&["run", "t.csv", "--dry-run", "--rule-set", "rules.toml", "--format", "json"]);
@@ -199,7 +199,7 @@ mod completed {
 
     #[test]
     fn a_rule_set_without_a_name_is_called_after_its_file() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("t.csv", small_tape());
         desk.write("rules/lenient.v2.toml", "[limits]\nltv_ratio = { max = 98 }\n");
         let run = ["run", "t.csv", "--out", "out", "--rule-set", "rules/lenient.v2.toml"];
@@ -214,7 +214,7 @@ mod completed {
 
     #[test]
     fn threads_change_no_byte() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         let rows: String = (0..20_000)
             .map(|at| if at % 7 == 0 { good(&at.to_string()).replace(",740,", ",619,") } else { good(&at.to_string()) })
             .collect();
@@ -241,7 +241,7 @@ mod several_tapes {
 
     #[test]
     fn two_tapes_of_one_name_both_survive() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("north/may/t.csv", format!("{HEADER}{}", good("1")));
         desk.write("south/june/t.csv", format!("{HEADER}{}", good("1")));
         let answer = desk.command(&["run", "south/june/t.csv", "north/may/t.csv", "--out", "out", "--format", "json"]);
@@ -251,14 +251,14 @@ mod several_tapes {
         for name in ["june", "may"] {
             assert!(desk.path(&format!("{archive}/input/{name}/t.csv")).is_file(), "{name}");
         }
-        // The first use of a number counts, whichever tape it is in, and the message says which.
+        // The first use of a loan number counts, across all tapes, and the message names the tape of that first use.
         assert!(desk.read("out/rejection_report.csv").contains("june/t.csv"), "{}", desk.read("out/rejection_report.csv"));
         assert_eq!(desk.command(&["replay", &archive]).out, "identical\n");
     }
 
     #[test]
     fn a_folder_means_its_tapes_in_the_order_of_their_names() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         for name in ["b.csv", "a.CSV", "10.csv", "deep/c.csv", ".hidden.csv"] {
             desk.write(&format!("tapes/{name}"), format!("{HEADER}{}", good(name)));
         }

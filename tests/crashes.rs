@@ -1,11 +1,12 @@
-//! The process is killed, as by `kill -9`, in every phase and at any moment, and started again on its folder. Nothing that
-//! it had promised is lost, nothing is there twice, and no run stands still. So is a worker that has its stores elsewhere.
+//! The process is killed, as by `kill -9`, in every phase and at any moment, and restarted on its folder. Nothing that it
+//! promised is lost, nothing exists twice, and no run hangs. The same holds for a worker whose stores are in another process.
 //!
-//! What happens follows from a seed, but for what the system does in between. `CRASH_KILLS=220 cargo test -p tests crashes --
-//! --nocapture` kills so often instead of the few times of every day, and tells what was hit.
+//! A seed determines what happens, except for what the operating system does in between. The command
+//! `CRASH_KILLS=220 cargo test -p tests crashes -- --nocapture` kills 220 times instead of the few times of an ordinary test run,
+//! and prints what was hit.
 
 #![cfg(test)]
-#![expect(clippy::print_stdout, reason = "what was hit is what a long run is made for")]
+#![expect(clippy::print_stdout, reason = "a long run prints which phases the kills hit")]
 
 mod client;
 mod command;
@@ -33,9 +34,9 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 pub use self::{client::PASSWORD as CLIENTS_PASSWORD, command::RESULTS};
-use crate::{
-    desk::{HEADER, good},
+use crate::support::{
     server::{ADMIN_PASSWORD, Server, command},
+    shell::{HEADER, good},
 };
 
 use self::{
@@ -45,27 +46,27 @@ use self::{
 };
 
 const SEED: u64 = 20_261_125;
-/// How often is killed every day, at least.
+/// The minimum number of kills in an ordinary test run.
 const KILLS: u64 = 14;
 const PHASES: [Phase; 7] =
     [Phase::Ingest, Phase::Validate, Phase::Eligibility, Phase::Pricing, Phase::Disposition, Phase::Output, Phase::Archive];
-/// A tape of several blocks, whose run takes long enough to be killed anywhere.
+/// A tape of several blocks. Its run takes long enough to be killed anywhere.
 const LONG: &str = "long.csv";
-/// From so many kills on, each of the phases has to be hit. Fewer are too few to catch a thread in the short ones: the first
-/// five, which a block of loans goes through without anything being stored, count as one then.
+/// From this number of kills on, each phase has to be hit. Fewer kills are too few to catch a thread in the short phases. With
+/// fewer kills the first five phases count as one, because a block of loans goes through them without storing anything.
 const MANY: u64 = 100;
-/// How long something may take on a machine that is busy.
+/// The limit for each wait. It is long because the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How long it is tried to catch a process in a phase.
+/// How long the test tries to catch a process in a phase.
 const HUNT: Duration = Duration::from_secs(4);
 
-/// How often is killed.
-#[expect(clippy::disallowed_methods, reason = "how often is up to whoever gives the command")]
+/// The number of kills: `CRASH_KILLS`, or [`KILLS`] if it is not set.
+#[expect(clippy::disallowed_methods, reason = "the environment sets the number of kills")]
 fn kills() -> u64 {
     std::env::var("CRASH_KILLS").map_or(KILLS, |kills| kills.parse().unwrap())
 }
 
-/// A tape on which loans go through all phases, because each has something that a rule looks at.
+/// A tape whose loans go through all phases, because each loan has a value that a rule examines.
 fn tape(loans: usize) -> Vec<u8> {
     let loan = |at: usize| {
         let row = good(&format!("{at:06}"));
@@ -79,24 +80,24 @@ fn tape(loans: usize) -> Vec<u8> {
     (HEADER.to_owned() + &(0..loans).map(loan).collect::<String>()).into_bytes()
 }
 
-/// What a manifest says of the files of its run, which it has the hashes of. All else is of its run alone.
+/// What a manifest says about the files of its run, including their hashes. Everything else in a manifest differs between runs.
 fn of_its_files(manifest: &[u8]) -> Vec<u8> {
     let manifest: Value = serde_json::from_slice(manifest).unwrap();
     [&manifest["inputs"], &manifest["outputs"], &manifest["stored"]].map(Value::to_string).concat().into()
 }
 
-/// What a kill is aimed at.
+/// The target of a kill.
 #[derive(Debug, Clone, Copy)]
 enum Aim {
     /// The start of the process.
     Start,
-    /// Any moment after it.
+    /// Any moment after the start.
     Moment,
-    /// A moment at which it is in a phase.
+    /// A moment at which the process is in a phase.
     Phase(Phase),
 }
 
-/// A folder, the processes that served in it one after the other, and what is known of it.
+/// A folder, the processes that served from it one after the other, and what the test knows about it.
 struct Story {
     folder: TempDir,
     token: String,
@@ -104,11 +105,11 @@ struct Story {
     dice: Dice,
     #[cfg(target_os = "linux")]
     functions: Option<moment::Functions>,
-    /// What an undisturbed run of each tape gives.
+    /// The answers about an undisturbed run of each tape.
     expected: BTreeMap<&'static str, Served>,
-    /// The runs that have completed, as they were served then.
+    /// The completed runs, with hashes of the answers about them at that time.
     committed: BTreeMap<String, [u64; 2]>,
-    /// In how many kills each run was being executed.
+    /// The number of kills during the execution of each run.
     interrupted: BTreeMap<Uuid, u32>,
     hits: BTreeMap<Phase, u64>,
     begun: Instant,
@@ -118,7 +119,7 @@ struct Story {
 }
 
 impl Story {
-    /// Has tapes, and a run of each that nothing disturbs.
+    /// Uploads the tapes and runs each of them undisturbed.
     fn begin(tapes: &[(&'static str, usize)]) -> Self {
         let (folder, server) = Server::new();
         let token = server.admin().token().to_owned();
@@ -157,7 +158,7 @@ impl Story {
         Server::start(self.folder.path(), &[("LOAN_ENGINE_ADMIN_PASSWORD", ADMIN_PASSWORD)])
     }
 
-    /// What the next kill is aimed at: every other time at the phase that was hit least.
+    /// The target of the next kill: every other time the phase that was hit least.
     fn aim(&mut self) -> Aim {
         let hits = |phase: &Phase| self.hits.get(phase).copied().unwrap_or_default();
         let least = if kills() < MANY {
@@ -174,7 +175,7 @@ impl Story {
         }
     }
 
-    /// One life of the process, to its kill.
+    /// One life of the process, up to its kill.
     async fn live_and_die(&mut self, quiet: bool) {
         let aim = self.aim();
         if matches!(aim, Aim::Start) && !quiet {
@@ -188,7 +189,7 @@ impl Story {
         }
         let server = self.start();
         let client = self.client(&server);
-        // Every other time the kill comes before anybody has looked whether the last one did harm.
+        // About every other time the kill comes before the effects of the last kill are checked.
         let unfinished = || !client.each("/api/runs?status=running", "run_id").is_empty();
         if quiet || self.dice.one_in(2) {
             self.look_after(&client, quiet);
@@ -209,7 +210,7 @@ impl Story {
         self.ledger.start(client, LONG)
     }
 
-    /// Kills the process. The phases in which its threads were.
+    /// Kills the process. Returns the phases that its threads were in.
     fn strike(&mut self, server: Server, client: &Client, aim: Aim, run: Option<String>) -> BTreeSet<Phase> {
         match aim {
             Aim::Start | Aim::Moment => {
@@ -249,7 +250,7 @@ impl Story {
         BTreeSet::new()
     }
 
-    /// Holds the process again and again until a thread is in a phase, and kills it there.
+    /// Stops the process again and again until a thread is in the phase, and kills it there.
     #[cfg(target_os = "linux")]
     fn hunt(&mut self, server: Server, client: &Client, phase: Phase) -> BTreeSet<Phase> {
         let started = Instant::now();
@@ -280,7 +281,7 @@ impl Story {
         self.kill(server)
     }
 
-    /// Notes what was hit.
+    /// Counts the phases that the kill hit.
     async fn note(&mut self, aim: Aim, threads: &BTreeSet<Phase>) {
         self.kills += 1;
         let found = found::look(self.folder.path()).await;
@@ -297,7 +298,7 @@ impl Story {
         hit.into_iter().for_each(|phase| *self.hits.entry(phase).or_default() += 1);
     }
 
-    /// Sees what has become of everything, with `quiet` after all runs have ended.
+    /// Checks what became of everything. With `quiet`, first waits until all runs have ended.
     fn look_after(&mut self, client: &Client, quiet: bool) {
         self.ledger.settle(client);
         if quiet {
@@ -306,20 +307,20 @@ impl Story {
             self.check_runs(client);
         }
         let ids: Vec<String> = self.committed.keys().cloned().collect();
-        // All of what is committed takes too long each time: a few, another few the next time.
+        // Checking every committed run takes too long, so each call checks up to two at random.
         for _ in 0..2.min(ids.len()) {
             let at = self.dice.below(ids.len() as u64) as usize;
             self.check_committed(client, &ids[at], self.dice.clone().one_in(2));
         }
     }
 
-    /// A run that has completed is what it was, with or without each of its loans.
+    /// Asserts that a completed run has not changed, with or without each of its loans.
     fn check_committed(&self, client: &Client, id: &str, loans: bool) {
         let served = Served::of(client, id, loans).hashes()[usize::from(loans)];
         assert_eq!(served, self.committed[id][usize::from(loans)], "run {id} is another one than it was");
     }
 
-    /// Every run that was asked for is there once, and ended as it has to.
+    /// Asserts that every requested run exists once and ended as it has to.
     fn check_runs(&mut self, client: &Client) {
         let runs = client.json("/api/runs?limit=1000");
         let runs = runs.as_array().unwrap();
@@ -331,12 +332,12 @@ impl Story {
         let (asked, came_in) = {
             let promises = self.ledger.open();
             let asked = promises.runs.iter().map(|run| (run.run_id.clone().unwrap(), run.tape)).collect::<BTreeMap<_, _>>();
-            assert_eq!(asked.len(), promises.runs.len(), "one run stands for two");
+            assert_eq!(asked.len(), promises.runs.len(), "two started runs have the same id");
             (asked, promises.files.keys().filter(|path| path.starts_with("incoming/")).count())
         };
         let by_nobody: Vec<&Value> = runs.iter().filter(|run| run["created_by"].is_null()).collect();
         assert_eq!(by_nobody.len(), came_in, "each tape that came in has one run");
-        assert_eq!(asked.len() + by_nobody.len(), runs.len(), "there are runs that nobody asked for");
+        assert_eq!(asked.len() + by_nobody.len(), runs.len(), "there are runs without a request or an incoming tape");
 
         let mut tapes = BTreeSet::new();
         let mut outputs = BTreeSet::new();
@@ -378,7 +379,7 @@ fn wait_until_quiet(client: &Client) {
         if open.iter().all(Vec::is_empty) {
             return;
         }
-        assert!(started.elapsed() < PATIENCE, "runs that stand still: {open:?}");
+        assert!(started.elapsed() < PATIENCE, "runs that do not end: {open:?}");
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -392,7 +393,7 @@ async fn a_server_that_is_killed_at_any_moment_loses_nothing_and_doubles_nothing
         let judging = PHASES[..5].iter().filter(|phase| hit(**phase)).count();
         judging < if kills < MANY { 1 } else { 5 } || !hit(Phase::Output) || !hit(Phase::Archive)
     };
-    // A kill may miss its aim, so that a few more are made where a phase was not hit yet.
+    // A kill may miss its target, so up to 20 more follow until every phase is hit.
     while story.kills < kills || (missed(&story) && story.kills < kills + 20) {
         story.live_and_die(story.kills % 9 == 8).await;
     }
@@ -405,7 +406,7 @@ async fn a_server_that_is_killed_at_any_moment_loses_nothing_and_doubles_nothing
     }
     let runs = client.each("/api/runs?limit=1000", "status");
     assert_eq!(server.process.stop().0, Some(0));
-    // In the folder there is nothing else, either.
+    // The folder contains nothing else.
     let found = found::look(story.folder.path()).await;
     let owners = |prefix: &str| {
         let owned = found.keys.iter().filter_map(|key| key.strip_prefix(prefix)?.split('/').next());

@@ -1,4 +1,4 @@
-//! The endpoints of results: summaries, exceptions and their export, loans, teams, and how the engine is set up.
+//! The endpoints of results: summaries, exceptions and their export, loans, teams, and the configuration of the engine.
 
 mod exceptions;
 mod exports;
@@ -10,23 +10,23 @@ use serde_json::Value;
 use shared::auth::permission::Role;
 use stores::storage::StorageBackend as _;
 
-use crate::app::{Person, Tape, TestApp};
+use crate::support::app::{Person, Tape, TestApp};
 
-/// The product with an analyst.
+/// The application with an analyst.
 async fn app() -> (TestApp, Person) {
     let app = TestApp::new().await;
     let ana = app.person("ana", Role::Analyst, None).await;
     (app, ana)
 }
 
-/// A team's member.
+/// Creates a team with this name and a member of it.
 async fn member(app: &TestApp, team: &str) -> Person {
     let id = app.team(team).await.id;
     app.person(&format!("of_{team}"), Role::SalesTeam, Some(id)).await
 }
 
-/// Two loans that are bought, and four exceptions of the others: A fails its LTV and has no appraisal, B fails its score, and
-/// C has no number and no score.
+/// Two loans to purchase, and four exceptions of the other loans: A fails its LTV and has no appraisal, B fails its score, and C
+/// has no number and no score.
 fn mixed() -> Tape {
     Tape::new()
         .good("G-1")
@@ -39,7 +39,7 @@ fn mixed() -> Tape {
 #[tokio::test]
 async fn results_that_were_removed_are_missing_and_the_summary_is_not() {
     let (app, ana) = app().await;
-    // One file at a time: where the pages are, the loans, the exceptions.
+    // Remove one file at a time: the index of the pages, the loans, the exceptions.
     for removed in ["index.json", "facts.parquet", "exceptions.parquet"] {
         let id = app.ended(&ana, &mixed()).await;
         app.resources.storage.delete(&format!("results/{id}/{removed}")).await.unwrap();
@@ -59,7 +59,7 @@ async fn results_that_were_removed_are_missing_and_the_summary_is_not() {
     }
 }
 
-/// A list in pages, as whoever follows the links sees it.
+/// All items of a list in pages, read by following the links.
 async fn followed(app: &TestApp, person: &Person, first: &str) -> Vec<Value> {
     let (mut next, mut found) = (Some(first.to_owned()), Vec::new());
     while let Some(address) = next {

@@ -29,12 +29,12 @@ use shared::{
 use uuid::Uuid;
 use zip::ZipArchive;
 
-use crate::runs::{Finished, run_tapes};
+use crate::support::runs::{Finished, run_tapes};
 
-/// The sheets that are there whatever the run found.
+/// The sheets of every workbook, independent of what the run found.
 const SHEETS: [&str; 5] = ["Summary", "To purchase", "Projected", "Rejected", "Exceptions"];
 
-/// A workbook, opened.
+/// An opened workbook.
 struct Book {
     bytes: Vec<u8>,
     parts: BTreeMap<String, String>,
@@ -68,25 +68,23 @@ impl Book {
         self.xlsx().worksheet_range(sheet).unwrap().rows().map(<[Data]>::to_vec).collect()
     }
 
-    /// The rows of a sheet below its header, by the names of their columns.
+    /// The rows of a sheet below its header, each as a map from column name to cell.
     fn table(&self, sheet: &str) -> Vec<BTreeMap<String, Data>> {
         let rows = self.rows(sheet);
         let header: Vec<String> = rows[0].iter().map(ToString::to_string).collect();
         rows[1..].iter().map(|row| header.iter().cloned().zip(row.iter().cloned()).collect()).collect()
     }
 
-    /// The header of a sheet.
     fn header(&self, sheet: &str) -> Vec<String> {
         self.rows(sheet)[0].iter().map(ToString::to_string).collect()
     }
 
-    /// The XML of a sheet.
     fn xml(&self, sheet: &str) -> &str {
         let id = between(&self.parts["xl/workbook.xml"], &format!("<sheet name=\"{sheet}\" sheetId=\""), "\"");
         &self.parts[&format!("xl/worksheets/sheet{id}.xml")]
     }
 
-    /// How a cell is formatted: the attributes of its style, and the code of its number format.
+    /// The format of a cell: the attributes of its style, and the code of its number format.
     fn format(&self, sheet: &str, cell: &str) -> (&str, &'static str) {
         let attributes = between(self.xml(sheet), &format!("<c r=\"{cell}\""), ">");
         let style: usize = attributes.strip_prefix(" s=\"").map_or(0, |style| between(style, "", "\"").parse().unwrap());
@@ -105,13 +103,13 @@ impl Book {
         (xf, code)
     }
 
-    /// The texts of the first column of the summary, and what stands beside them.
+    /// The texts in the first column of the summary, each with the cells to its right.
     fn summary(&self) -> Vec<(String, Vec<Data>)> {
         let rows = self.rows("Summary").into_iter();
         rows.map(|row| (row[0].to_string(), row[1..].to_vec())).collect()
     }
 
-    /// What stands in the summary beside a text.
+    /// The cells of the summary to the right of a text.
     fn beside(&self, text: &str) -> Vec<Data> {
         self.summary().into_iter().find(|(first, _)| first == text).unwrap_or_else(|| panic!("{text}")).1
     }
@@ -122,7 +120,7 @@ fn between<'t>(text: &'t str, before: &str, after: &str) -> &'t str {
     &text[start..start + text[start..].find(after).unwrap()]
 }
 
-/// A run in memory and its workbook.
+/// A run in memory, from which a workbook can be made.
 struct Decided {
     finished: Finished,
     run: Run,
@@ -130,7 +128,7 @@ struct Decided {
     exceptions: ExceptionsReader<Bytes>,
 }
 
-/// Rules that hold back what is cheap.
+/// Rules that hold loans with a price below 90.
 fn rules() -> RuleSet {
     RuleSet::from_toml("name = \"desk & co\"\nversion = \"7\"\n[projection]\nminimum_price = 90.0").unwrap()
 }
@@ -186,12 +184,12 @@ impl Decided {
     }
 }
 
-/// A text, as a cell holds it.
+/// A cell that holds this text.
 fn text(text: &str) -> Data {
     Data::String(text.to_owned())
 }
 
-/// A cell that holds a number, in its shortest decimals; what else it holds is in brackets.
+/// The number in a cell, in its shortest decimals. Any other content is in brackets.
 fn digits(cell: &Data) -> String {
     match cell {
         Data::Float(number) => number.to_string(),

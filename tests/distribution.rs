@@ -1,4 +1,4 @@
-//! Runs beyond one worker: planned, processed part by part, finished.
+//! Runs that are too large for one worker: planned, processed part by part, finished.
 
 mod engine;
 mod steps;

@@ -1,4 +1,4 @@
-//! Every payload in `events/` does to the real handler what its name says.
+//! Every payload in `events/` has the effect on the real handler that its name says.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -30,16 +30,16 @@ use tower::ServiceExt as _;
 use uuid::{Uuid, uuid};
 
 use crate::{
-    app::{Person, Tape, TestApp},
+    support::app::{Person, Tape, TestApp},
     watch::{FUNCTIONS, api_of},
 };
 
-/// What stands in the files for things that exist.
+/// The ids that the files use for things that exist.
 const RUN: Uuid = uuid!("5f0c8d1e-3a77-4b52-9c1e-2f6d8a90b3c4");
 const TEAM: Uuid = uuid!("8d3f6a52-0b1c-4e7d-a9f4-61c2b7e5d083");
 const USER: Uuid = uuid!("c1a7e9b4-52d8-4f36-8e0b-97f3d2a6c518");
 
-/// The requests of API Gateway, in a folder for each function, with the status that a logged-in administrator gets.
+/// The requests of API Gateway, in one folder per function, with the status that a logged-in administrator gets.
 const REQUESTS: &[(&str, u16)] = &[
     ("auth/get_me.json", 200),
     ("auth/list_users.json", 200),
@@ -90,7 +90,7 @@ const NOTIFICATIONS: &[(&str, &[&str])] = &[
     ("runner/tape_with_an_encoded_name.json", &["inputs/incoming/new tapes/100% Müller+Sons.csv"]),
 ];
 
-/// The objects that the notifications name, but for the one that is gone.
+/// The objects that the notifications name, except for the one that is gone.
 const OBJECTS: &[&str] = &[
     "archive/5f0c8d1e-3a77-4b52-9c1e-2f6d8a90b3c4/input/incoming/march.csv",
     "inputs/2026/incoming/march.csv",
@@ -105,15 +105,16 @@ const OBJECTS: &[&str] = &[
     "outputs/incoming/march.csv",
 ];
 
-/// The steps of the state machine that end a pending run by themselves, with what they tell, and what the run is then.
+/// The steps of the state machine that end a pending run on their own: the file, the reported end, and the status of the run
+/// afterwards.
 const STEPS: &[(&str, &str, RunStatus)] = &[
     ("runner/step_execute.json", "completed", RunStatus::Completed),
     ("runner/step_give_up.json", "given_up", RunStatus::Failed),
 ];
 
-/// The steps of a run in parts, in their order.
+/// The steps of a run in parts, in order.
 const STEPS_IN_PARTS: [&str; 3] = ["runner/step_plan.json", "runner/step_process.json", "runner/step_finish.json"];
-/// What stands in them for who planned the run.
+/// The id that these files use for the owner of the planned run.
 const OWNER: &str = "6b9e2c74-18d5-4a3f-b0c6-d47f5e8a1923";
 
 fn folder() -> std::path::PathBuf {
@@ -124,7 +125,7 @@ fn text(file: &str) -> String {
     fs::read_to_string(folder().join(file)).unwrap()
 }
 
-/// A product that has what the files name: a run, in progress or not, its tape, a team, a user, and an administrator.
+/// An application that has what the files name: a pending run, its tape, a team, a user, and an administrator.
 async fn product() -> (TestApp, Person) {
     let app = TestApp::new().await;
     let admin = app.person("admin", Role::Admin, None).await;
@@ -139,7 +140,7 @@ async fn product() -> (TestApp, Person) {
     (app, admin)
 }
 
-/// What a function answers to a request of API Gateway.
+/// The answer of a function to a request of API Gateway.
 async fn answer(api: Api, event: &str) -> (StatusCode, Bytes) {
     let request = lambda_http::request::from_str(event).unwrap();
     let router: Router = layers::serve(api);
@@ -205,7 +206,7 @@ async fn no_request_carries_a_token_that_is_good() {
     }
 }
 
-/// What the worker says to an event.
+/// The answer of the worker to an event.
 async fn handled(app: &TestApp, event: &str) -> Value {
     let event: Event = serde_json::from_slice(event.as_bytes()).unwrap();
     serde_json::to_value(app.worker.handle(event).await.unwrap()).unwrap()
@@ -258,7 +259,7 @@ async fn the_steps_of_a_run_in_parts_complete_it() {
     let planned = handled(&app, &plan).await;
     let owner = planned["owner"].as_str().unwrap();
     assert_eq!(planned, json!({"run_id": RUN, "next": "process", "owner": owner, "parts": [{"part": 0}]}));
-    // Whoever did not plan the run has no part in it.
+    // A step is refused unless it names the owner that planned the run.
     assert_eq!(handled(&app, &finish).await["ended"], "not_ours");
     assert_eq!(handled(&app, &process.replace(OWNER, owner)).await, json!({"run_id": RUN, "part": 0}));
     assert_eq!(handled(&app, &finish.replace(OWNER, owner)).await, json!({"run_id": RUN, "ended": "completed"}));

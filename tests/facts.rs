@@ -1,4 +1,4 @@
-//! Pages of facts and exceptions, read back from what a run has stored.
+//! Pages of facts and exceptions, read back from the stored results of a run.
 
 use std::{
     fs::File,
@@ -26,9 +26,9 @@ use shared::{
     rules::{Severity, rule_set::RuleSet},
 };
 
-use crate::runs::{Finished, GOOD_CELLS, HEADER, run_tape, run_tapes};
+use crate::support::runs::{Finished, GOOD_CELLS, HEADER, run_tape, run_tapes};
 
-/// What a run has stored, ready to be read.
+/// The stored results of a run, ready to be read.
 struct Stored {
     facts: FactsReader<Bytes>,
     exceptions: ExceptionsReader<Bytes>,
@@ -57,7 +57,7 @@ fn file(finished: &Finished, name: &str) -> Bytes {
     Bytes::from(finished.files[name].clone())
 }
 
-/// A tape of several row groups of facts and of exceptions, and all that its run has stored.
+/// A tape of several row groups of facts and of exceptions, and all stored results of its run.
 struct Large {
     tape: String,
     finished: Finished,
@@ -67,11 +67,11 @@ struct Large {
 }
 
 const LARGE_LOANS: usize = 2 * FACTS_PER_GROUP + 10_000;
-/// A loan number that is used again and again.
+/// A loan number that several loans use.
 const REPEATED: &str = "N000003";
 
-/// Everything in the tape is bought, but for: every third loan of the first half fails its credit score, every fourth has no
-/// appraisal, every fifth no purchase price, a few cannot be read or repeat a number, and forty in the last row groups have a
+/// All loans in the tape are bought, except: every third loan of the first half fails its credit score, every fourth has no
+/// appraisal, every fifth has no purchase price, a few cannot be read or repeat a number, and forty in the last row groups have a
 /// price that is too low.
 fn large_rules() -> RuleSet {
     RuleSet::from_toml("[projection]\nminimum_price = 90.0\nhold_on_soft_exceptions = false").unwrap()
@@ -111,7 +111,7 @@ static LARGE: LazyLock<Large> = LazyLock::new(|| {
     Large { tape, finished, stored, facts, exceptions }
 });
 
-/// The slices of `found` that are looked at: its ends, its middle, and where it crosses from one row group to the next.
+/// The slices of `found` to compare: its ends, its middle, and the borders between row groups.
 fn slices(found: &[usize], per_group: usize) -> Vec<(u64, usize)> {
     let count = found.len() as u64;
     let mut slices =
@@ -217,7 +217,7 @@ fn pages_of_exceptions_are_slices_of_what_the_filter_lets_through() {
         },
         ExceptionFilter { exception_type: text("missing_appraisal"), exception_category: text("credit"), ..none.clone() },
     ];
-    // A loan number together with every other of them.
+    // Combine a loan number with every second filter.
     let unnumbered = filters.clone();
     for number in [REPEATED, "UNKNOWN", "absent"] {
         let numbered = |filter: &ExceptionFilter| ExceptionFilter { seller_loan_number: text(number), ..filter.clone() };
@@ -329,7 +329,7 @@ fn a_run_without_exceptions_has_pages_without_rows() {
     assert_eq!(stored.all_facts().len(), 1);
 }
 
-/// Counts what is read of a file.
+/// Counts the calls and the bytes that are read of a file.
 struct Counting {
     file: Bytes,
     calls: AtomicUsize,
@@ -362,7 +362,7 @@ fn a_page_reads_no_more_at_the_end_than_at_the_start() {
     };
     let everything = FactFilter::default();
     let with = |disposition| FactFilter { disposition: Some(disposition), ..FactFilter::default() };
-    // To find rows is one call more than to read them. Those held back are in the last two row groups alone.
+    // Finding rows takes one call more than reading them. The loans that are held are in the last two row groups alone.
     for (filter, calls) in [(everything, 1), (with(Disposition::ToPurchase), 2), (with(Disposition::Projected), 2)] {
         let count = filter.count(&large.stored.index).unwrap();
         let (first, last) = (read(&filter, 0), read(&filter, count - 10));
@@ -398,7 +398,7 @@ fn a_reader_is_shared_between_threads() {
 mod damage {
     use super::*;
 
-    /// A run of a few pages of rows, with something in every column.
+    /// A run of a few pages of rows, with values in every column.
     static SMALL: LazyLock<Finished> = LazyLock::new(|| {
         let mut tape = format!("{HEADER},State,CLTV,Maturity Date,Term,Original Balance,County\n");
         for loan in 0..2_500 {
@@ -418,7 +418,7 @@ mod damage {
         run_tapes(&[("small.csv", tape.as_bytes())], &rules, Tuning { threads: 1, block_bytes: 64 * 1024 }).unwrap()
     });
 
-    /// What can be read of a file of facts.
+    /// Reads some pages of a file of facts.
     fn facts(file: Bytes) -> Result<[Vec<FactRow>; 3], ReadError> {
         let index = &SMALL.outcome.index;
         let reader = FactsReader::open(file)?;
@@ -431,7 +431,7 @@ mod damage {
         ])
     }
 
-    /// What can be read of a file of exceptions.
+    /// Reads some pages of a file of exceptions.
     fn exceptions(file: Bytes) -> Result<[Vec<ExceptionRow>; 3], ReadError> {
         let index = &SMALL.outcome.index;
         let reader = ExceptionsReader::open(file)?;
@@ -464,7 +464,7 @@ mod damage {
         let (whole_facts, whole_exceptions) = (file(&SMALL, FACTS_FILE), file(&SMALL, EXCEPTIONS_FILE));
         let mut errors = 0;
         for step in 0..400 {
-            // Every other time in the last kilobytes, where the footer is; a bit or more.
+            // Every other time, damage the last 12,000 bytes, where the footer is. Flip one bit or more.
             let (place, bits) = (random() as usize, 1 << (random() % 8) | if step % 3 == 0 { random() as u8 } else { 0 });
             let damaged = |whole: &Bytes| {
                 let from = if step % 2 == 0 { whole.len().saturating_sub(12_000) } else { 0 };

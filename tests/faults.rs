@@ -1,13 +1,13 @@
-//! One call to a store fails, and all others are answered: every call of everything that the product does, one at a time, in
-//! every way in which a call can fail. Which calls there are is found by recording what is done undisturbed.
+//! One call to a store fails, and all others are answered: every call of everything that the application does, one at a time, in
+//! every way in which a call can fail. A recording of the undisturbed work shows which calls there are.
 //!
-//! After each fault the stores hold the whole effect or none of it, the client is told the truth, and doing the same again
-//! gives what it gives undisturbed.
+//! After each fault the stores hold the whole effect or none of it, the client gets a true answer, and doing the same again gives
+//! what it gives undisturbed.
 //!
-//! Of what takes long, every call is tried in a few ways that stand for all, for nothing asks why a store fails. `FAULTS=all cargo
-//! test -p tests faults::` tries every call in every way, and takes ten minutes.
+//! For slow work, every call is tried in a few ways that represent all, because the code does not distinguish why a store fails.
+//! `FAULTS=all cargo test -p tests faults::` tries every call in every way, and takes ten minutes.
 
-#![expect(clippy::print_stdout, reason = "how much was tried is what a long run is made for")]
+#![expect(clippy::print_stdout, reason = "a long run prints how many calls and faults it tried")]
 
 mod asking;
 mod requests;
@@ -16,9 +16,8 @@ mod working;
 
 use std::collections::BTreeMap;
 
-use crate::app::{Asked, Fault, Outage, Recorded, TestApp, with_retries};
+use crate::support::app::{Asked, Fault, Outage, Recorded, TestApp, with_retries};
 
-/// A store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Store {
     Table,
@@ -39,16 +38,16 @@ impl Store {
 /// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// The client does not try again: the call fails.
+    /// The client does not retry: the call fails.
     AtOnce(Fault),
-    /// The first try fails, and the client tries again, as on AWS.
+    /// The first try fails, and the client retries, as on AWS.
     FirstTry(Fault),
     /// Every try fails.
     EveryTry(Fault),
 }
 
 impl Way {
-    /// Every way in which a call can fail. To a client that tries again, a store that broke is one that is busy.
+    /// Every way in which a call can fail. For a client that retries, a broken store is the same as a busy one.
     pub const ALL: [Self; 13] = [
         Self::AtOnce(Fault::Unreachable),
         Self::AtOnce(Fault::Silent),
@@ -64,7 +63,7 @@ impl Way {
         Self::FirstTry(Fault::BrokenInside),
         Self::EveryTry(Fault::AnswerLost),
     ];
-    /// Those that make a difference to what changes nothing: whether a read was done does not matter.
+    /// The ways that make a difference to work that changes nothing: whether a read took effect does not matter.
     const OF_READS: [Self; 6] = [
         Self::AtOnce(Fault::Unreachable),
         Self::AtOnce(Fault::Silent),
@@ -73,7 +72,7 @@ impl Way {
         Self::AtOnce(Fault::CutShort),
         Self::FirstTry(Fault::Throttled),
     ];
-    /// A few that stand for all.
+    /// A few ways that represent all.
     const FEW: [Self; 5] = [
         Self::AtOnce(Fault::Throttled),
         Self::AtOnce(Fault::AnswerLost),
@@ -82,12 +81,12 @@ impl Way {
         Self::FirstTry(Fault::AnswerLost),
     ];
 
-    /// The ways for what takes long.
+    /// The ways for slow work.
     pub fn few() -> &'static [Self] {
         if all() { &Self::ALL } else { &Self::FEW }
     }
 
-    /// The ways for what only reads.
+    /// The ways for work that only reads.
     pub fn of_reads() -> &'static [Self] {
         if all() { &Self::ALL } else { &Self::OF_READS }
     }
@@ -98,12 +97,12 @@ impl Way {
         }
     }
 
-    /// Whether the store does what it is asked for, and only its answer is lost.
+    /// Whether the store executes the request, and only its answer is lost.
     pub fn takes_effect(self) -> bool {
         matches!(self.fault(), Fault::AnswerLost | Fault::CutShort)
     }
 
-    /// The product anew on the stores of a test, with the client that this takes.
+    /// The application restarted on the stores of a test, with the client that this way needs.
     pub fn product(self, app: &TestApp) -> TestApp {
         match self {
             Self::AtOnce(_) => app.started_anew(|_| {}),
@@ -112,8 +111,8 @@ impl Way {
     }
 }
 
-/// Whether everything is tried in every way.
-#[expect(clippy::disallowed_methods, reason = "how much is tried is up to whoever gives the command")]
+/// Whether every call is tried in every way.
+#[expect(clippy::disallowed_methods, reason = "the environment chooses between a short and a full run")]
 pub fn all() -> bool {
     std::env::var("FAULTS").is_ok_and(|ways| ways == "all")
 }
@@ -127,7 +126,7 @@ pub struct Disturbance {
 }
 
 impl Disturbance {
-    /// Each of the calls, in each of the ways.
+    /// Each of the calls, in each of the ways that fit it.
     pub fn each(calls: &[(Store, Asked)], ways: &[Way]) -> Vec<Self> {
         let each = |(store, asked): &(Store, Asked)| {
             let fitting = ways.iter().filter(|way| way.fault().fits(asked));
@@ -136,7 +135,7 @@ impl Disturbance {
         calls.iter().flat_map(each).collect()
     }
 
-    /// Whether a second try cannot tell if the first one took effect: whoever asks is told so, and asks again.
+    /// Whether a second try cannot tell if the first one took effect. In that case the client gets an error and asks again.
     pub fn nobody_can_know(&self) -> bool {
         self.asked.shape.starts_with("COMPLETE") && self.way.takes_effect()
     }
@@ -146,8 +145,8 @@ impl Disturbance {
         self.store.outage(app).fail_one(&self.asked, self.way.fault(), matches!(self.way, Way::EveryTry(_)));
     }
 
-    /// Ends it: how many tries failed, and whether the stores were changed. No upload is left behind but those that nobody was
-    /// told of.
+    /// Ends the fault. Returns the number of tries that failed and whether the stores were changed. Asserts that no multipart
+    /// upload is left behind, except for uploads whose id never reached the client.
     pub fn end(&self, app: &TestApp) -> (usize, bool) {
         let ended = Store::ALL.map(|store| store.outage(app).recorded());
         let failed = ended.iter().map(|of| of.failed).sum();
@@ -157,14 +156,14 @@ impl Disturbance {
     }
 }
 
-/// The calls that something makes.
+/// The calls that some work makes.
 pub struct Calls {
     pub made: Vec<(Store, Asked)>,
-    /// Whether they changed the stores.
+    /// Whether the calls changed the stores.
     pub changed: bool,
 }
 
-/// Records the calls that something makes.
+/// Records the calls that some work makes.
 pub async fn calls_of<T>(app: &TestApp, work: impl Future<Output = T>) -> (T, Calls) {
     Store::ALL.iter().for_each(|store| store.outage(app).record());
     let done = work.await;
@@ -178,20 +177,20 @@ pub async fn calls_of<T>(app: &TestApp, work: impl Future<Output = T>) -> (T, Ca
     (done, calls)
 }
 
-/// What was tried.
+/// The counts of what was tried.
 #[derive(Debug, Default)]
 pub struct Tried {
-    /// How many calls there were of each thing that was done.
+    /// The number of calls of each operation.
     pub calls: BTreeMap<String, usize>,
-    /// How many tries failed, because a test let them.
+    /// The number of tries that a test let fail.
     pub faults: usize,
-    /// How often a client was told that a store does not answer, and how often it noticed nothing.
+    /// How often a client got an error because a store did not answer, and how often it noticed nothing.
     pub refused: usize,
     pub unnoticed: usize,
 }
 
 impl Tried {
-    /// Checks that no less was tried.
+    /// Asserts that no less was tried.
     pub fn at_least(&self, things: usize, calls: usize, least: usize) {
         let all: usize = self.calls.values().sum();
         println!("{} operations, {all} requests, {} failed tries", self.calls.len(), self.faults);

@@ -1,4 +1,4 @@
-//! The endpoints of files: what they answer, what they store, and what they leave alone.
+//! The endpoints of files: what they answer, what they store, and what they leave unchanged.
 
 mod addresses;
 mod damaged;
@@ -18,24 +18,24 @@ use stores::{
 };
 use uuid::Uuid;
 
-use crate::{
+use crate::support::{
     app::{Answer, Person, TestApp},
     runs::{GOOD_CELLS, HEADER},
 };
 
-/// The product with an administrator.
+/// The application with an administrator.
 async fn app() -> (TestApp, Person) {
     let app = TestApp::new().await;
     let admin = app.person("root", Role::Admin, None).await;
     (app, admin)
 }
 
-/// Uploads a file; `query` with its question mark.
+/// Uploads a file. `query` includes its question mark.
 async fn upload(app: &TestApp, person: &Person, query: &str, name: &str, bytes: &str) -> Answer {
     app.post(&format!("/api/files/upload{query}")).by(person).file(name, bytes).send().await
 }
 
-/// The paths of a list, folders with a slash.
+/// The paths of a list. Folders end with a slash.
 async fn listed(app: &TestApp, person: &Person, query: &str) -> Vec<String> {
     let list = app.get(&format!("/api/files/list{query}")).by(person).send().await.expect(200);
     let files = list["files"].as_array().unwrap();
@@ -52,7 +52,7 @@ pub async fn everything(app: &TestApp) -> Vec<String> {
     app.resources.storage.list("", true).await.unwrap().into_iter().map(|entry| entry.key).collect()
 }
 
-/// A completed run of a tape, of a team or of nobody.
+/// Creates and executes a run of a tape, of a team or of no team. Returns its id.
 pub async fn completed_run(app: &TestApp, team: Option<Uuid>) -> Uuid {
     let folder = format!("inputs/for_runs/{}", Uuid::new_v4());
     app.put(&format!("{folder}/tape.csv"), format!("{HEADER}\n001,{GOOD_CELLS}\n")).await;

@@ -1,4 +1,4 @@
-//! What anybody may ask: whether the product works, and how it is used.
+//! The public endpoints: whether the application works, and how it is used.
 
 mod document;
 mod page;
@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use stores::keys;
 
-use crate::app::{Answer, Fault, INSIDE, TestApp};
+use crate::support::app::{Answer, Fault, INSIDE, TestApp};
 
 async fn readiness(app: &TestApp) -> Answer {
     app.get("/health/ready").send().await
@@ -110,7 +110,7 @@ async fn a_process_whose_folder_is_gone_is_not_ready() {
     let aside = app.folder().with_extension("aside");
     std::fs::rename(app.folder(), &aside).unwrap();
     let body = readiness(&app).await.expect(503);
-    // The table of this test is in memory.
+    // The table of this test is in memory, so the lost folder does not affect it.
     assert_eq!(statuses(&body), [("dynamodb", "ok"), ("s3", "unavailable")]);
     std::fs::rename(&aside, app.folder()).unwrap();
     readiness(&app).await.expect(200);
@@ -144,7 +144,7 @@ async fn stores_that_say_nothing_are_given_up_at_their_deadline() {
     let asked = tokio::time::Instant::now();
     let body = readiness(&app).await.expect(503);
     assert_eq!(statuses(&body), [("dynamodb", "unavailable"), ("s3", "unavailable")]);
-    // Both are asked at once.
+    // Readiness asks both stores in parallel, so it waits for one deadline and not for two.
     assert!((2..3).contains(&asked.elapsed().as_secs()), "{:?}", asked.elapsed());
 }
 

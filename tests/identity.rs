@@ -1,4 +1,4 @@
-//! Attacks on who somebody is, and on what they may see: tokens, log-ins, signed addresses, headers, cells, logs.
+//! Attacks on the identity of users, and on what they may see: tokens, log-ins, presigned URLs, headers, cells, logs.
 
 mod addresses;
 mod headers;
@@ -9,9 +9,9 @@ mod tokens;
 
 use shared::auth::permission::Role;
 
-use crate::app::{Person, TestApp};
+use crate::support::app::{Person, TestApp};
 
-/// The product with an administrator.
+/// The application with an administrator.
 async fn app() -> (TestApp, Person) {
     let app = TestApp::new().await;
     let root = app.person("root", Role::Admin, None).await;

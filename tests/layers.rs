@@ -1,6 +1,6 @@
-//! The layers: which crates of the workspace a crate may use, and what the core (`shared`) does not do although it could: tell the
-//! time, read the environment, open connections. That the core links no SDK, no HTTP and no async runtime, the compiler holds, because
-//! its manifest names none; `scripts/check_dependencies.sh` looks at what it links in the end.
+//! The layers: which crates of the workspace a crate may use, and what the core (`shared`) does not do although it could: read
+//! the time, read the environment, open connections. The compiler ensures that the core links no SDK, no HTTP and no async
+//! runtime, because its manifest names none; `scripts/check_dependencies.sh` checks what it links in the end.
 
 use std::{
     collections::BTreeSet,
@@ -26,7 +26,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("cli/command", &["shared"]),
 ];
 
-/// What the core does not do, and the one file that may.
+/// What the core must not use, with the one file that may.
 const OUTSIDE: [(&str, Option<&str>); 6] = [
     ("env::var", None),
     ("SystemTime", None),
@@ -55,7 +55,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The lines of a file that are code, without those of its tests.
+/// The lines of a file that are code, without its tests.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let lines = text.lines().enumerate().take_while(|(_, line)| !line.starts_with("#[cfg(test)]"));
     lines.filter(|(_, line)| !line.trim_start().starts_with("//"))

@@ -1,5 +1,5 @@
-//! The stores of an endpoint that speaks as AWS does (moto, LocalStack), over a socket: the contracts of [`crate::storage`] and
-//! [`crate::stores`] are kept there, too. Nothing happens unless `AWS_ENDPOINT_URL` names one.
+//! The stores of an endpoint that behaves like AWS (moto, LocalStack), over a socket: the contracts of [`crate::storage`] and
+//! [`crate::stores`] hold there as well. The tests do nothing unless `AWS_ENDPOINT_URL` names an endpoint.
 
 use std::{
     io::{Write as _, stderr},
@@ -13,29 +13,29 @@ use stores::{
 };
 use uuid::Uuid;
 
-use crate::{app::TestApp, server::send};
+use crate::support::{app::TestApp, server::send};
 
 const CSV: &str = "text/csv; charset=utf-8";
 
-/// The product on a table and a bucket of its own, in what `AWS_ENDPOINT_URL` names.
+/// The application on a table and a bucket of its own, at the endpoint that `AWS_ENDPOINT_URL` names.
 pub struct Live {
-    /// The product. What its own embedded stores have is not used.
+    /// The application. Its embedded stores are not used.
     pub app: TestApp,
 }
 
 impl Live {
-    /// Makes the table and the bucket. `None` when there is no endpoint, which is told once.
-    #[expect(clippy::disallowed_methods, reason = "whoever runs the tests says in the environment where the endpoint is")]
+    /// Creates the table and the bucket. Returns `None` if there is no endpoint, and says so once.
+    #[expect(clippy::disallowed_methods, reason = "the environment of the test run names the endpoint")]
     pub async fn open() -> Option<Self> {
         static TOLD: Once = Once::new();
         if std::env::var("AWS_ENDPOINT_URL").is_err() {
-            // This is not captured, as what is printed by macros is: a skipped test looks like one that passed.
+            // The test runner does not capture this line, as it captures print macros: a skipped test looks like one that passed.
             TOLD.call_once(|| {
                 let _ = writeln!(stderr(), "live tests are skipped: AWS_ENDPOINT_URL is not set (scripts/moto.sh sets it)");
             });
             return None;
         }
-        // The clients are those of the Lambda functions.
+        // These are the clients of the Lambda functions.
         let sdk = clients::sdk_config().await;
         let name = format!("loan-engine-test-{}", Uuid::new_v4());
         let table = Table { client: clients::dynamodb(&sdk), name: name.clone(), known_users: None };
@@ -49,7 +49,7 @@ impl Live {
         Some(Self { app: app.await })
     }
 
-    /// Takes away the table and the bucket. What a failed test made stays, to be looked at.
+    /// Removes the table and the bucket. After a failed test they stay for inspection.
     pub async fn remove(self) {
         let S3Storage { client, bucket } = &self.app.resources.storage;
         loop {
@@ -73,7 +73,7 @@ async fn a_file_goes_up_and_down_through_addresses() {
     let storage = &live.app.resources.storage;
     let put = storage.url_to_put("inputs/ü &+.csv", 60, CSV).await.unwrap();
     let address = format!("/{}/inputs/", storage.bucket);
-    assert!(put.url.contains(&address), "the bucket stands in the path: {}", put.url);
+    assert!(put.url.contains(&address), "the bucket is part of the path: {}", put.url);
     let headers = put.headers.iter().filter(|(name, _)| name != "host" && name != "content-length");
     let headers: Vec<(&str, &str)> = headers.map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert!(headers.contains(&("content-type", CSV)), "the type of the content is signed: {headers:?}");

@@ -1,4 +1,4 @@
-//! Logging in, and who one is afterwards.
+//! Logging in, and the identity of the user afterwards.
 
 use http::header;
 use jiff::SignedDuration;
@@ -6,7 +6,7 @@ use serde_json::json;
 use shared::auth::{permission::Role, user::User};
 use stores::users::Users;
 
-use crate::app::{Answer, PASSWORD, TestApp};
+use crate::support::app::{Answer, PASSWORD, TestApp};
 
 async fn log_in(app: &TestApp, username: &str, password: &str) -> Answer {
     app.post("/api/auth/login").json(&json!({"username": username, "password": password})).send().await

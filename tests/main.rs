@@ -1,16 +1,19 @@
-//! Every test that goes through more than one module: one binary, one module for each area.
+//! The tests that involve more than one crate or module: one binary, with one module for each area of the product.
+//!
+//! Two dialects meet here. The tests in [`catalogue`] have the names that users of the product chose (`test_admin_sees_all_runs`): the
+//! names are a contract, and each says what it checks in the words of the users. All other tests are named as sentences that are true
+//! of the product (`a_run_ends_once`), in the module of the area that they are about. Both build on [`support`].
 #![cfg(test)]
 
 mod access;
 mod admin_commands;
-mod app;
 mod auth_routes;
 mod bombs;
+mod catalogue;
 mod cli;
 mod crashes;
 mod data_routes;
 mod decision_books;
-mod desk;
 mod distribution;
 mod events;
 mod facts;
@@ -21,7 +24,6 @@ mod hostile;
 mod identity;
 mod layers;
 mod live;
-mod loans;
 mod logging_in;
 mod outages;
 mod parameters;
@@ -31,28 +33,16 @@ mod races;
 mod records;
 mod replay;
 mod run_model;
-mod runs;
 mod sellers;
-mod server;
 mod serving;
 mod storage;
 mod storage_local;
 mod storage_s3;
 mod stores;
 mod stores_command;
+mod support;
 mod tapes;
 mod template;
-mod test_concurrent;
-mod test_data_integrity;
-mod test_edge_cases;
-mod test_eligibility_rules;
-mod test_integration_auth_pipeline;
-mod test_integration_full_workflow;
-mod test_integration_pipeline_files;
-mod test_pagination;
-mod test_path_utils;
-mod test_pipeline_phases;
-mod test_security;
 mod traversal;
 mod watch;
 mod workbooks;

@@ -1,4 +1,4 @@
-//! What the product does while DynamoDB or S3 fails: it says so, and leaves nothing half-made.
+//! Behaviour while DynamoDB or S3 fails: the product reports the failure and leaves nothing half-made.
 
 mod executing;
 mod reading;
@@ -14,9 +14,9 @@ use stores::{
     users::{UserFilter, Users},
 };
 
-use crate::app::{Answer, INSIDE, Person, Tape, TestApp};
+use crate::support::app::{Answer, INSIDE, Person, Tape, TestApp};
 
-/// A product with something in it.
+/// The product with a team, a completed run and a tape.
 pub struct Scene {
     pub app: TestApp,
     pub root: Person,
@@ -36,7 +36,7 @@ impl Scene {
         Self { app, root, team, run }
     }
 
-    /// Everything that is stored, as text.
+    /// All users, teams, runs and files, as text.
     async fn stored(&self) -> String {
         let table = &self.app.resources.table;
         let users = Users::new(table.clone()).list(UserFilter::default(), None, 0, 1000).await.unwrap();
@@ -48,13 +48,13 @@ impl Scene {
             .0;
         let runs = serde_json::to_string(&runs).unwrap();
         let mut files = self.app.resources.storage.list("", true).await.unwrap();
-        // The list of tapes of a run that did not come into being does no harm, and goes by itself.
+        // The tape list of a run that was never created does no harm and expires by itself.
         files.retain(|file| !file.key.starts_with(keys::REQUESTS));
         format!("{users:?}\n{teams:?}\n{runs}\n{files:?}")
     }
 }
 
-/// Checks that an answer says that a store fails, when to ask again, and nothing of the inside.
+/// Asserts that an answer says that a store fails and when to retry, and shows no internals.
 pub fn assert_unavailable(answer: &Answer, what: &str) {
     assert_eq!(answer.status.as_u16(), 503, "{what}: {}", answer.text());
     assert_eq!(answer.problem(503), "unavailable", "{what}");

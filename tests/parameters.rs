@@ -1,5 +1,5 @@
-//! Nothing that is asked is dropped: what an endpoint does not take is named. From the route table and the document, so that a
-//! new route is looked at, too.
+//! No endpoint silently drops a parameter: the answer names every parameter that the endpoint does not take. The tests read the
+//! route table and the OpenAPI document, so that they also cover new routes.
 
 mod bodies;
 mod times;
@@ -12,20 +12,20 @@ use shared::auth::permission::Role;
 
 use crate::{
     access::{address, method},
-    app::{Answer, Person, TestApp, document},
+    support::app::{Answer, Person, TestApp, document},
 };
 
-/// What no endpoint takes.
+/// A name that no endpoint takes.
 const UNKNOWN: &str = "zz";
 
-/// The product with an administrator, and the document.
+/// The product with an administrator, and the OpenAPI document.
 async fn app() -> (TestApp, Person, Value) {
     let app = TestApp::new().await;
     let root = app.person("root", Role::Admin, None).await;
     (app, root, serde_json::to_value(document()).unwrap())
 }
 
-/// What the document says of a route.
+/// The operation of a route in the OpenAPI document.
 fn operation<'d>(document: &'d Value, route: &Route) -> &'d Value {
     let operation = &document["paths"][route.path.replace("{*", "{")][route.verb.as_str().to_lowercase()];
     assert!(operation.is_object(), "{} {}", route.verb, route.path);
@@ -42,12 +42,12 @@ fn name(parameter: &Value) -> &str {
     parameter["name"].as_str().unwrap()
 }
 
-/// The routes that refuse what they do not take.
+/// The routes that reject unknown parameters.
 fn strict(app: &TestApp) -> impl Iterator<Item = &Route> {
     app.routes.iter().filter(|route| route.path.starts_with("/api/"))
 }
 
-/// Every query parameter of every route.
+/// Every query parameter of every strict route.
 fn every_parameter<'a>(app: &'a TestApp, document: &'a Value) -> Vec<(&'a Route, &'a Value)> {
     let all = strict(app).flat_map(|route| parameters(document, route).into_iter().map(move |parameter| (route, parameter)));
     let all: Vec<_> = all.collect();
@@ -55,7 +55,7 @@ fn every_parameter<'a>(app: &'a TestApp, document: &'a Value) -> Vec<(&'a Route,
     all
 }
 
-/// The answer to a query, with the parameters that a route needs unless they are in it.
+/// Sends a query, with the route's required parameters added unless the query has them, and returns the answer.
 async fn ask(app: &TestApp, person: &Person, document: &Value, route: &Route, query: &str) -> Answer {
     let needed = parameters(document, route).into_iter().filter(|parameter| parameter["required"] == true);
     let asked: Vec<&str> = query.split('&').filter_map(|pair| pair.split('=').next()).collect();
@@ -68,7 +68,7 @@ async fn ask(app: &TestApp, person: &Person, document: &Value, route: &Route, qu
     app.call(method(route), &address).by(person).send().await
 }
 
-/// What an answer says of a place: the kinds of errors and their sentences.
+/// Type and message of each error that an answer has at a location.
 fn said(answer: &Answer, loc: &Value) -> Vec<(String, String)> {
     assert_eq!(answer.problem(422), "invalid_input");
     let all = answer.json()["errors"].as_array().unwrap().clone();
@@ -81,7 +81,7 @@ fn quoted(sentence: &str) -> Vec<&str> {
     sentence.split('`').skip(1).step_by(2).collect()
 }
 
-/// The words of an enumeration, wherever in a schema it is.
+/// The words of an enumeration, at any depth of a schema.
 fn words(document: &Value, schema: &Value) -> Vec<String> {
     if let Some(place) = schema["$ref"].as_str() {
         return words(document, &document["components"]["schemas"][place.rsplit('/').next().unwrap()]);
@@ -179,7 +179,7 @@ async fn a_word_outside_an_enumeration_is_told_the_words_before_any_look_up() {
         seen.insert(name.to_owned());
         let wrong = [String::new(), words[0].to_uppercase(), format!("{},{}", words[0], words[0]), "zz".to_owned()];
         for word in wrong {
-            // The run and the file that are asked for do not exist.
+            // The run and the file that the query names do not exist.
             let answer = ask(&app, &root, &document, route, &format!("{name}={word}")).await;
             let said = said(&answer, &json!(["query", name]));
             let listed = quoted(&said[0].1);

@@ -1,4 +1,4 @@
-//! The endpoints of runs: how one is started, what is shown of it, and what it leaves behind.
+//! The endpoints of runs: starting a run, showing it, and downloading what it leaves behind.
 
 mod archives;
 mod outputs;
@@ -10,7 +10,7 @@ mod starting_once;
 
 use shared::auth::{permission::Role, user::SalesTeam};
 
-use crate::app::{Person, TestApp};
+use crate::support::app::{Person, TestApp};
 
 /// The product with an analyst.
 async fn app() -> (TestApp, Person) {
@@ -26,7 +26,7 @@ async fn team(app: &TestApp, name: &str) -> (SalesTeam, Person) {
     (team, member)
 }
 
-/// How many runs there are.
+/// Number of runs that a person sees, up to 1,000.
 async fn runs(app: &TestApp, person: &Person) -> usize {
     app.read(person, "/api/runs?limit=1000").await.as_array().unwrap().len()
 }

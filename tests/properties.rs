@@ -1,16 +1,16 @@
-//! What holds for every tape.
+//! Properties that hold for every tape.
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use shared::{
-    decimal::Decimal, engine::Tuning, loan::Field, phases::disposition::Disposition, results::csv::OutputFile,
+    decimal::Decimal, engine::Tuning, loan::Field, phases::disposition::Disposition, results::outputs::OUTPUTS,
     rules::rule_set::RuleSet,
 };
 
-use crate::runs::{Finished, GOOD_CELLS, HEADER, run_tapes};
+use crate::support::runs::{Finished, GOOD_CELLS, HEADER, run_tapes};
 
-/// A cell as a tape may have it: good, odd or broken.
+/// A cell of a tape: good, odd or broken.
 fn cell(field: Field) -> BoxedStrategy<String> {
     let odd = prop_oneof![
         4 => Just(String::new()),
@@ -46,7 +46,7 @@ fn loan() -> impl Strategy<Value = Vec<String>> {
     Field::CANONICAL.map(cell).to_vec()
 }
 
-/// A line of a tape: mostly a loan, sometimes something else that is one data row or none.
+/// A line of a tape with its number of data rows: mostly a loan, sometimes another line that is one data row or none.
 fn line() -> impl Strategy<Value = (String, usize)> {
     let row = |cells: Vec<String>| {
         let rows = usize::from(cells.iter().any(|cell| !cell.trim().is_empty()));
@@ -63,7 +63,8 @@ fn line() -> impl Strategy<Value = (String, usize)> {
     ]
 }
 
-/// A tape of these lines and of as many good loans and one more, so that most rows fit the header and say what percentages are.
+/// A tape of these lines and its number of data rows. The tape also has one more good loan than there are lines, so that most
+/// rows fit the header and show that percentages are percentages.
 fn tape(lines: &[(String, usize)], line_break: &str) -> (String, usize) {
     let good = (0..=lines.len()).map(|at| format!("G-{at},{GOOD_CELLS}"));
     let text =
@@ -96,8 +97,8 @@ proptest! {
         let summary = &finished.outcome.summary;
         let counts = Disposition::ALL.map(|disposition| summary.count(disposition));
         prop_assert_eq!(counts.iter().sum::<u64>(), rows as u64);
-        for file in OutputFile::ALL {
-            prop_assert_eq!(finished.rows(file.file_name()).len() as u64, summary.rows(file));
+        for output in &OUTPUTS {
+            prop_assert_eq!(finished.rows(output.file_name).len() as u64, output.row_count(summary));
         }
         let listed: usize = ["purchase_tape.csv", "projected_tape.csv"].iter().map(|name| finished.rows(name).len()).sum();
         prop_assert_eq!(listed as u64, counts[0] + counts[1]);
@@ -115,7 +116,7 @@ proptest! {
         let bought = first.rows("purchase_tape.csv");
         prop_assert!(bought.len() > lines.len());
         let again = run_with(std::str::from_utf8(&first.files["purchase_tape.csv"]).unwrap(), SMALL);
-        // The percentages of a purchase tape are percentages, so that reading it again changes no unit.
+        // A purchase tape writes percentages as percentages, so that reading it again changes no unit.
         prop_assert_eq!(values(&bought), values(&again.rows("purchase_tape.csv")));
     }
 
@@ -133,7 +134,7 @@ proptest! {
     }
 }
 
-/// Rows with their numbers by value.
+/// Rows with their numbers parsed, so that numbers compare by value.
 fn values(rows: &[BTreeMap<String, String>]) -> Vec<Vec<(String, Result<Decimal, String>)>> {
     let value = |text: &String| text.parse::<Decimal>().map_err(|_| text.clone());
     rows.iter().map(|row| row.iter().map(|(name, text)| (name.clone(), value(text))).collect()).collect()

@@ -1,15 +1,15 @@
-//! Two at once, at every point: one operation stands still after its first request to a store, after its second …, while
-//! the other one runs to its end. And many at once, on several threads, as they may come.
+//! Concurrent operations. Two at once, at every point: one operation pauses after its first request to a store, after its second,
+//! and so on, while the other one runs to its end. And many at once, on several threads, in any order.
 
 mod files;
 mod many;
 mod runs;
 mod users;
 
-use crate::app::{Interleaved, TestApp};
+use crate::support::app::{Interleaved, TestApp};
 
-/// Lets two operations race once for each request that the first one makes, each time from the start, and has the outcome
-/// looked at. The last time the first one has ended before the second begins. How many races there were.
+/// Lets two operations race once for each request that the first one makes, each time in a new scene, and calls `look` to check
+/// the outcome. In the last race, the first operation ends before the second one begins. Returns the number of races.
 async fn at_every_point<S, A, B>(
     mut scene: impl AsyncFnMut() -> (TestApp, S),
     first: impl AsyncFn(&TestApp, &S) -> A,

@@ -1,5 +1,5 @@
-//! What is kept of a run, of users and of teams, as large as it may be: nothing outgrows its place. What cannot be kept or read,
-//! and never will be, fails its run at once.
+//! Stored data of runs, users and teams at its largest allowed size: no item outgrows its limit. Data that can never be stored or
+//! read fails its run at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,17 +36,17 @@ use stores::{
 };
 use uuid::Uuid;
 
-use crate::{
+use crate::support::{
     app::{Fault, Person, Tape, TestApp, each},
-    desk::Desk,
     runs::{GOOD_CELLS, HEADER, run_tapes},
-    tapes::exceptions,
+    shell::TestShell,
+    tape_rows::exceptions,
 };
 
-/// What DynamoDB takes of an item, in bytes.
+/// Largest item that DynamoDB accepts, in bytes.
 const MAX_ITEM_BYTES: usize = 400 * 1024;
 
-/// Letters that no compression makes fewer, others for each seed.
+/// Pseudo-random letters that hardly compress, different for each seed.
 fn noise(seed: usize, length: usize) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut state = (seed as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -65,7 +65,7 @@ async fn app() -> (TestApp, Person) {
     (app, ana)
 }
 
-/// Everything in the table, with what it is: the sort key.
+/// Sort key and size in bytes of every item in the table.
 async fn items(app: &TestApp) -> Vec<(String, usize)> {
     let (table, mut from, mut items) = (&app.resources.table, None, Vec::new());
     loop {
@@ -113,7 +113,7 @@ async fn a_run_of_a_thousand_tapes_with_the_longest_paths_completes() {
     assert!(largest < 20_000, "{largest}");
 }
 
-/// A header with so many columns, all of whose names but those of the canonical columns have so many characters.
+/// A header with this number of columns: the canonical ones, and others with names of this number of characters.
 fn header(columns: usize, characters: usize) -> String {
     (11..columns).fold(HEADER.to_owned(), |header, at| header + "," + &noise(at, characters))
 }
@@ -148,7 +148,7 @@ fn workbook(rows: &[String]) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_header_beyond_its_bounds_fails_the_run_and_says_where() {
-    let ((app, ana), desk) = (app().await, Desk::new());
+    let ((app, ana), desk) = (app().await, TestShell::new());
     let many = header(MAX_COLUMNS + 1, 3);
     let long = header(12, MAX_HEADER_CHARACTERS + 1);
     let shown = format!("The name of column 12, \"{}…\", has 301 characters; a name has at most 300.", &noise(11, 301)[..59]);
@@ -174,7 +174,7 @@ async fn a_header_beyond_its_bounds_fails_the_run_and_says_where() {
     }
 }
 
-/// What the table may hold, by the sort key, as the module of its keys says.
+/// Sort keys of all kinds of items that the table may hold, from the documentation of the module `keys`.
 fn kinds() -> BTreeSet<String> {
     let rows = include_str!("../stores/src/keys.rs").lines().filter_map(|line| line.strip_prefix("//! | "));
     rows.filter_map(|row| Some(row.split(" | ").nth(2)?.strip_prefix('`')?.strip_suffix('`')?.to_owned()))
@@ -182,9 +182,9 @@ fn kinds() -> BTreeSet<String> {
         .collect()
 }
 
-/// A user and a team whose every text is as long as it may be, and longer where texts are compared.
+/// Stores a user and a team with every text at its maximum length. In the form for comparison, the texts are longer still.
 async fn put_people(app: &TestApp) -> (User, SalesTeam) {
-    // One letter of three bytes that is eighteen letters once names are compared.
+    // One letter of three bytes that becomes eighteen letters in the form in which names are compared.
     const GROWS: &str = "\u{fdfa}";
     let team = SalesTeam { id: Uuid::new_v4(), name: GROWS.repeat(200) };
     check_name(&team.name).unwrap();
@@ -216,7 +216,7 @@ async fn put_people(app: &TestApp) -> (User, SalesTeam) {
     (user, team)
 }
 
-/// A request for a run that is as large as one may be.
+/// The largest allowed request for a run.
 fn largest_request(
     app: &TestApp,
     user: &User,
@@ -257,7 +257,7 @@ async fn every_kind_of_item_is_stored_with_every_field_at_its_bound() {
         dated_hash: noise(at + 2, 64),
     };
 
-    // Keys of S3 have 1,024 bytes, and as JSON some have six times as many.
+    // S3 keys have up to 1,024 bytes, and some take six times as many bytes as JSON.
     let tape = |at: usize| {
         let key = format!("inputs/{}{}", "\u{1}".repeat(500), noise(at, 1_024 - "inputs/".len() - 500));
         TapeRef { source_file: key.clone(), key, size: u64::MAX / 1_000, etag: noise(at, 40) }
@@ -277,7 +277,7 @@ async fn every_kind_of_item_is_stored_with_every_field_at_its_bound() {
     run.fail(error, app.resources.clock.now()).unwrap();
     assert!(runs.end(&lease, &run).await.unwrap());
 
-    // Every rule fails in every severity, and every number is as long as one may be.
+    // Every rule fails in every severity, and every number has its maximum length.
     let digits = "9".repeat(30);
     let loan = |number: usize| format!("L{number},{digits},29.9999999999999,{digits},{digits},{digits},hut,x,y,,0\n");
     let rows: String = (0..50).map(loan).collect();
@@ -303,16 +303,16 @@ async fn every_kind_of_item_is_stored_with_every_field_at_its_bound() {
         *most = size.max(*most);
     }
     assert_eq!(largest.keys().cloned().collect::<BTreeSet<_>>(), kinds());
-    // They are not only taken: there is room for what a later version may add.
+    // DynamoDB accepts every item, and each item leaves room for what a later version may add.
     assert!(largest.values().all(|size| *size < MAX_ITEM_BYTES / 3), "{largest:?}");
 }
 
-/// A run that waits, and what it has in the stores.
+/// Creates a pending run with its data in the stores, and returns its id.
 async fn pending(app: &TestApp, ana: &Person) -> Uuid {
     app.pending(ana, &Tape::of_good(3)).await.parse().unwrap()
 }
 
-/// Damages what is kept of a run that waits.
+/// A way to damage the stored data of a pending run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Damage {
     RunRecord,
@@ -427,7 +427,7 @@ async fn a_run_whose_results_the_table_does_not_take_fails_at_its_first_try() {
     for usable in [true, false] {
         let (app, ana) = app().await;
         let id = pending(&app, &ana).await;
-        // One that completes, and one that fails in its archive when its results are there.
+        // Try a run that would complete, and a run that fails to write its archive after its results are there.
         if !usable {
             app.bucket_outage.begin_for("manifest.json", Fault::Broken);
             for _ in 0..2 {
@@ -451,14 +451,14 @@ async fn what_an_earlier_version_stored_stays_readable() {
     let id = pending(&app, &ana).await;
     let (runs, table) = (&app.worker.runs, &app.resources.table);
     let set = |doc: String| Change::new("SET doc = :doc").with(":doc", text(doc));
-    // It listed the tapes in the request,
+    // The earlier version listed the tapes in the request.
     let request = runs.request(id).await.unwrap().unwrap();
     let mut old = serde_json::to_value(&request).unwrap();
     old["tapes"] = serde_json::to_value(runs.tapes(&request).await.unwrap()).unwrap();
     table.update(&keys::run_request(id), set(old.to_string()), None).await.unwrap();
     app.resources.storage.delete(&keys::tape_list(id)).await.unwrap();
     assert_eq!(app.work().await, [Executed::Completed]);
-    // and said in the run how they were read, and nothing of notices.
+    // It also stored the column mapping in the run, and no notices.
     let whole = app.read(&ana, &format!("/api/runs/{id}")).await;
     let results = runs.results(id).await.unwrap().unwrap();
     let mut results = serde_json::to_value(&results).unwrap();

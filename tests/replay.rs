@@ -1,4 +1,4 @@
-//! `loan-engine replay`: a run done again from its archive.
+//! `loan-engine replay` repeats a run from its archive.
 
 #![cfg(test)]
 
@@ -6,16 +6,16 @@ use std::{fs, io::Write as _};
 
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
-use crate::desk::{Answer, Desk, HEADER, good, small_tape};
+use crate::support::shell::{Answer, HEADER, TestShell, good, small_tape};
 
-/// A desk with a run in `out`, and where its archive is.
-fn archived() -> (Desk, String) {
-    let desk = Desk::new();
+/// A desk with a run in `out`, and the path of its archive.
+fn archived() -> (TestShell, String) {
+    let desk = TestShell::new();
     desk.write("t.csv", small_tape());
     desk.write("rules.toml", "name = \"strict\"\n[limits]\ncredit_score = { min = 700 }\n");
     let id = desk.run_id(&["run", "t.csv", "--out", "out", "--irr-target", "7.9", "--rule-set", "rules.toml"]);
     let archive = format!("out/archive/{id}");
-    // The archive is all that is needed.
+    // A replay needs only the archive.
     fs::remove_file(desk.path("t.csv")).unwrap();
     fs::remove_file(desk.path("rules.toml")).unwrap();
     (desk, archive)
@@ -33,14 +33,14 @@ fn is_different(answer: &Answer, parts: &[&str]) {
     }
 }
 
-/// Exit code 1, and one sentence with this part.
+/// Asserts exit code 1, no output, and one line of error text that contains `part`.
 fn is_refused(answer: &Answer, part: &str) {
     assert_eq!((answer.code, answer.out.as_str()), (1, ""), "{}", answer.err);
     assert!(answer.err.contains(part) && answer.err.lines().count() == 1, "{part}\n{}", answer.err);
 }
 
 /// Replaces text in the manifest of an archive.
-fn edit_manifest(desk: &Desk, archive: &str, from: &str, to: &str) {
+fn edit_manifest(desk: &TestShell, archive: &str, from: &str, to: &str) {
     let name = format!("{archive}/manifest.json");
     let text = desk.read(&name);
     assert!(text.contains(from), "{text}");
@@ -48,7 +48,7 @@ fn edit_manifest(desk: &Desk, archive: &str, from: &str, to: &str) {
 }
 
 /// Puts files into a ZIP, each under its name.
-fn write_zip(desk: &Desk, name: &str, files: &[(String, Vec<u8>)]) {
+fn write_zip(desk: &TestShell, name: &str, files: &[(String, Vec<u8>)]) {
     let mut zip = ZipWriter::new(fs::File::create(desk.path(name)).unwrap());
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
     for (name, content) in files {
@@ -59,7 +59,7 @@ fn write_zip(desk: &Desk, name: &str, files: &[(String, Vec<u8>)]) {
 }
 
 /// The files of an archive, under names that start with `prefix`.
-fn files_of(desk: &Desk, archive: &str, prefix: &str) -> Vec<(String, Vec<u8>)> {
+fn files_of(desk: &TestShell, archive: &str, prefix: &str) -> Vec<(String, Vec<u8>)> {
     let names = desk.list(archive).into_iter().filter(|name| !name.ends_with('/'));
     names.map(|name| (format!("{prefix}{name}"), fs::read(desk.path(archive).join(&name)).unwrap())).collect()
 }
@@ -93,7 +93,7 @@ mod identical {
             write_zip(&desk, "archive.zip", &files_of(&desk, &archive, prefix));
             is_identical(&desk.command(&["replay", "archive.zip"]));
         }
-        // All of the folder of a run, with the results and a second manifest above the archive.
+        // The whole folder of a run, with the results and a second manifest above the archive.
         write_zip(&desk, "out.zip", &files_of(&desk, "out", "out/"));
         is_identical(&desk.command(&["replay", "out.zip"]));
     }
@@ -129,7 +129,7 @@ mod different {
 
     #[test]
     fn the_reason_that_holds_a_loan_back_is_compared() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("t.csv", small_tape());
         desk.write("rules.toml", "[projection]\nminimum_price = 103\n");
         let archive = format!("out/archive/{}", desk.run_id(&["run", "t.csv", "--out", "out", "--rule-set", "rules.toml"]));
@@ -223,7 +223,7 @@ mod bad_input {
 
     #[test]
     fn what_is_not_there_is_a_question_of_usage() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         let answer = desk.command(&["replay", "none"]);
         assert_eq!((answer.code, answer.out.as_str()), (2, ""));
         assert!(answer.err.starts_with("error: none cannot be read"), "{}", answer.err);

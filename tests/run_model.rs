@@ -1,5 +1,5 @@
-//! How a run is taken, kept, lost and ended, as a model: every state that three workers, crashes, time and the machine that
-//! calls steps can bring about is looked at, and long random walks through the model are made on the real table.
+//! A model of how workers claim, keep, lose and end a run. The tests check every state that three workers, crashes, time and the
+//! state machine that calls the steps can bring about, and repeat long random walks through the model on the real table.
 
 mod explore;
 mod replay;
@@ -7,19 +7,18 @@ mod replay;
 use shared::run::RunStatus;
 use stores::runs::MAX_ATTEMPTS;
 
-/// How many workers there are.
 const WORKERS: usize = 3;
 
-/// What the table has of the run. Whoever has claimed it is known by the number of the claim.
+/// What the table stores of the run. The number of its claim identifies an owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Stored {
     status: Status,
-    /// How often it was tried.
+    /// Number of attempts so far.
     attempt: u8,
-    /// How often it was claimed: once more for each time that it was returned untried.
+    /// Number of claims so far: `attempt`, plus one for each time that a worker returned the run untried.
     claims: u8,
     owner: Option<u8>,
-    /// For how many minutes more the owner keeps the run; below zero when the lease has run out.
+    /// Minutes for which the owner still keeps the run; below zero when the lease has run out.
     left: Option<i8>,
     results: bool,
 }
@@ -63,17 +62,17 @@ impl Stored {
     }
 }
 
-/// What a worker believes.
+/// What a worker believes about the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Worker {
     Idle,
-    /// It has seen that the run is free, and is about to claim it: alone, or for several who do it in parts.
+    /// The worker has seen that the run is free and is about to claim it: for itself, or for several workers that execute parts.
     Seen {
         parts: bool,
     },
-    /// It has seen that the run was tried often enough, and is about to give it up.
+    /// The worker has seen that the run has no attempt left and is about to give it up.
     SeenEnough,
-    /// It has claimed the run, and believes to have it.
+    /// The worker has claimed the run and believes that it still holds it.
     Has {
         lease: u8,
         parts: bool,
@@ -81,16 +80,17 @@ enum Worker {
     },
 }
 
-/// Everything.
+/// A state of the model: the stored run and what every worker believes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct State {
     stored: Stored,
     workers: [Worker; WORKERS],
-    /// Which claims were made for a run in parts, as bits: whoever calls the steps keeps their owners, whatever crashes.
+    /// The claims that were made for a run in parts, as bits. The state machine that calls the steps keeps their owners, so they
+    /// survive every crash of a worker.
     planned: u8,
 }
 
-/// Something that happens.
+/// A move of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Op {
     /// A worker looks at the run.
@@ -106,38 +106,38 @@ enum Op {
     },
     Report(usize),
     Complete(usize),
-    /// The run fails and keeps results.
+    /// The worker fails the run, which keeps its results.
     FailKeeping(usize),
     Fail(usize),
     Release(usize),
-    /// Who claimed the run to do it in parts returns it as if nothing had been.
+    /// The worker that claimed the run for several workers returns it, as if the claim had not been made.
     Return(usize),
-    /// A worker that has seen a run which was tried often enough gives it up.
+    /// A worker that has seen that the run has no attempt left gives it up.
     GiveUpSeen(usize),
-    /// The machine that calls the steps gives the run up, with the owner of its plan or without one.
+    /// The state machine that calls the steps gives the run up, with the owner of its plan or without one.
     GiveUp(Option<u8>),
     Crash(usize),
-    /// A process that knows that no worker is alive gives back what they had.
+    /// A process that knows that no worker is alive frees the runs that the workers had.
     FreeAll,
     /// Minutes pass.
     Pass(i8),
 }
 
 impl Op {
-    /// Its name, whoever does it.
+    /// Name of the move, without the worker that makes it.
     fn name(self) -> String {
         format!("{self:?}").split(['(', ' ']).next().unwrap_or_default().to_owned()
     }
 }
 
-/// The rules. The real ones are [`Model::REAL`]; others show that a rule is needed.
+/// The rules of the model. [`Model::REAL`] has the real rules; others show that a rule is necessary.
 #[derive(Debug, Clone, Copy)]
 struct Model {
-    /// How long a lease of one worker lasts, and one of several, in minutes.
+    /// Duration of a lease of one worker, and of a lease of several workers, in minutes.
     lasts: (i8, i8),
-    /// Whether a claim looks at how often the run was tried, beside whoever looked before.
+    /// Whether a claim checks the number of attempts itself, in addition to the worker's look before the claim.
     claims_count: bool,
-    /// Whether a write of a worker looks at whose the run is, beside whether it runs.
+    /// Whether a write of a worker checks the owner of the run, in addition to checking that the run is running.
     owners_count: bool,
 }
 
@@ -148,7 +148,7 @@ impl Model {
         State { stored: Stored::NEW, workers: [Worker::Idle; WORKERS], planned: 0 }
     }
 
-    /// Whatever may happen.
+    /// All moves that are possible in a state.
     fn ops(self, state: &State) -> Vec<Op> {
         let mut ops = vec![Op::Pass(1), Op::Pass(self.lasts.1), Op::GiveUp(None), Op::FreeAll];
         let planned = || (1..8).filter(|lease| state.planned & (1 << lease) != 0);
@@ -164,11 +164,11 @@ impl Model {
                 Worker::SeenEnough => ops.push(Op::GiveUpSeen(at)),
                 Worker::Has { parts, last, .. } => {
                     ops.extend([Op::Report(at), Op::Complete(at), Op::FailKeeping(at), Op::Fail(at)]);
-                    // At its last try a worker fails the run; and of several none gives the run back for all.
+                    // On the last attempt, a worker fails the run instead. Of several workers, none may release the run for all.
                     if !last && !parts {
                         ops.push(Op::Release(at));
                     }
-                    // Once is enough to see what comes of it.
+                    // One return is enough to see its effects.
                     if parts && state.stored.claims == state.stored.attempt {
                         ops.push(Op::Return(at));
                     }
@@ -179,7 +179,7 @@ impl Model {
         ops
     }
 
-    /// What comes of it, and what the store answers.
+    /// The next state, and the answer of the store.
     fn next(self, state: &State, op: Op) -> (State, Option<bool>) {
         let mut next = *state;
         let stored = &mut next.stored;
@@ -230,7 +230,7 @@ impl Model {
                 if holds(lease) {
                     stored.left = Some(lasting(parts));
                 }
-                // One who has lost the run may not notice: it goes on.
+                // A worker that has lost the run may not notice, and goes on.
                 Some(holds(lease))
             }
             Op::Complete(worker) | Op::FailKeeping(worker) | Op::Fail(worker) => {

@@ -1,4 +1,4 @@
-//! What sellers' systems, spreadsheets and people do to tapes: each kind with several inputs, made from its description.
+//! What sellers' systems, spreadsheets and people do to tapes. Each kind has several inputs, made from its description.
 
 mod any;
 mod books;
@@ -25,12 +25,13 @@ use shared::{
     },
 };
 
-use crate::{
+use crate::support::{
     runs::{Finished, GOOD_CELLS, HEADER, MemoryFolder, given, in_parts, in_parts_with, with_job, with_options},
-    tapes::{assert_whole, bought, column, exceptions, facts, good, loan, told},
+    tape_rows::{assert_whole, bought, column, exceptions, facts, good, loan, told},
 };
 
-/// Runs a tape of so many records below its header. However it is cut, it gives the same, and no record vanishes without a word.
+/// Runs a tape with this number of records below its header. Asserts that no record vanishes without a notice, and that the sizes
+/// of blocks and parts do not change the result.
 #[track_caller]
 fn read(tape: impl AsRef<[u8]>, records: u64) -> Finished {
     let finished = run_mapped(&tape, &[]).unwrap_or_else(|error| panic!("{error}"));
@@ -52,13 +53,13 @@ fn read(tape: impl AsRef<[u8]>, records: u64) -> Finished {
     finished
 }
 
-/// Runs a tape with columns that somebody names for fields.
+/// Runs a tape with a map from fields to columns.
 fn run_mapped(tape: impl AsRef<[u8]>, map: &[(Field, &str)]) -> Result<Finished, RunError> {
     let map: Vec<(Field, String)> = map.iter().map(|(field, header)| (*field, (*header).to_owned())).collect();
     run_with(tape, &TapeOptions::default().with_map(&map).unwrap())
 }
 
-/// Runs a tape that is read as a profile says. However it is cut, it gives the same.
+/// Runs a tape with a profile. Asserts that the sizes of blocks and parts do not change the result.
 #[track_caller]
 fn run_profiled(tape: &str, profile: &str) -> Result<Finished, RunError> {
     let options = Profile::parse(profile, "test").unwrap_or_else(|mistakes| panic!("{mistakes}")).options;
@@ -91,7 +92,7 @@ fn run_with(tape: impl AsRef<[u8]>, options: &TapeOptions) -> Result<Finished, R
     Ok(Finished { outcome, files: folder.files() })
 }
 
-/// Why a tape is refused: the code and the message.
+/// Code and message of the error that rejects a tape. Asserts that the sizes of blocks and parts do not change them.
 #[track_caller]
 fn refusal(tape: impl AsRef<[u8]>) -> (RunErrorCode, String) {
     match run_mapped(&tape, &[]) {
@@ -109,7 +110,7 @@ fn refusal(tape: impl AsRef<[u8]>) -> (RunErrorCode, String) {
     }
 }
 
-/// How many notices there are of each kind.
+/// Code and number of the notices of each kind.
 fn notices(finished: &Finished) -> Vec<String> {
     let counts = finished.outcome.notices.counts().iter();
     counts.map(|(code, count)| format!("{} {count}", serde_json::to_value(code).unwrap().as_str().unwrap())).collect()
@@ -120,12 +121,12 @@ fn reasons(finished: &Finished) -> Vec<String> {
     exceptions(finished).iter().map(|row| told(row, "seller_loan_number exception_type actual")).collect()
 }
 
-/// Good loans of these numbers.
+/// Rows of good loans with these loan numbers.
 fn goods(numbers: &[&str]) -> Vec<String> {
     numbers.iter().map(|number| good(number)).collect()
 }
 
-/// A tape with these columns instead of some canonical ones, and two loans that would be bought with the canonical ones.
+/// A tape with these names in place of some canonical columns, and two loans that would be bought with the canonical names.
 fn renamed(columns: &[(&str, &str)]) -> String {
     let names = HEADER.split(',').map(|name| columns.iter().find(|(of, _)| *of == name).map_or(name, |(_, header)| header));
     format!("{}\n{}\n", names.collect::<Vec<_>>().join(","), goods(&["L1", "L2"]).join("\n"))

@@ -14,9 +14,9 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 use serde_json::{Value, json};
 use stores::throttle::FAILURES_PER_ADDRESS;
 
-use crate::{
-    desk::small_tape,
+use crate::support::{
     server::{ADMIN_PASSWORD, Server},
+    shell::small_tape,
 };
 
 #[test]
@@ -43,7 +43,7 @@ fn the_password_of_the_first_start_may_be_given_and_is_not_shown() {
     drop(first);
     let log = || fs::read_to_string(folder.path().join("log")).unwrap();
     assert!(!log().contains("LOAN_ENGINE_ADMIN_PASSWORD is ignored"));
-    // Later on the administrator has a password, and who gives another one is told how to change it.
+    // At later starts the administrator has a password. A warning says that another one is ignored, and how to change it.
     let second = Server::start(folder.path(), &[("LOAN_ENGINE_ADMIN_PASSWORD", "some other password")]);
     second.admin();
     let line = log().lines().find(|line| line.contains("LOAN_ENGINE_ADMIN_PASSWORD is ignored")).unwrap().to_owned();
@@ -77,13 +77,13 @@ fn in_a_folder_that_everybody_may_enter_the_data_are_their_owners_alone() {
             found += 1;
         }
         assert!(found > 7, "{found}");
-        // It is killed, so that the databases leave what they write beside them.
+        // Kill the server, so that the databases leave their side files behind.
         drop(server);
         for entry in fs::read_dir(&data).unwrap() {
             open(&entry.unwrap().path(), 0o755);
         }
     }
-    // The folder itself may be there for others, too.
+    // The folder itself may stay open to others.
     assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o755);
 }
 
@@ -106,7 +106,7 @@ fn a_token_is_good_after_a_second_start() {
     let second = Server::start(folder.path(), &[]);
     second.send("GET", "/api/auth/me", &[("authorization", &bearer)], b"").expect(200);
     drop(second);
-    // With another secret it is not.
+    // With another secret, the token is not valid.
     let third = Server::start(folder.path(), &[("JWT_SECRET", "another secret of thirty-two bytes")]);
     third.send("GET", "/api/auth/me", &[("authorization", &bearer)], b"").expect(401);
 }
@@ -181,7 +181,7 @@ fn one_uploaded_into_another_folder_starts_none() {
         let content = if path.ends_with("profile.toml") { &profile } else { &tape };
         assert_eq!(admin.put_presigned(path, content.as_bytes(), |url| url).status, 200);
     }
-    // What appears is looked at in order: when the last one has run, the others will not.
+    // The server handles new files in order: when the last file has run, the others will not run any more.
     let path = format!("/api/runs/{}", admin.wait_for_the_run()["run_id"].as_str().unwrap());
     let run = admin.get(&path).expect(200);
     assert_eq!((&run["column_mapping"][0]["source_file"], &run["profile"]["name"]), (&"last.csv".into(), &"ours".into()));

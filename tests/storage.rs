@@ -1,4 +1,4 @@
-//! The contract that every storage keeps, whether files are in a bucket, here or over a socket, or in a folder.
+//! The contract of every storage: an embedded bucket, a bucket over a socket, and a folder.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use futures_util::stream;
 use stores::storage::{ByteStream, Found, StorageBackend, StorageError, collect, local::LocalStorage, s3::PART_BYTES, stream_of};
 
 use crate::{
-    app::{ADDRESS, TestApp},
     live::Live,
+    support::app::{ADDRESS, TestApp},
 };
 
 const CSV: &str = "text/csv; charset=utf-8";

@@ -1,4 +1,4 @@
-//! Files in a folder: what a folder does otherwise than a bucket, and what must never happen to the machine around it.
+//! Files in a folder: where a folder differs from a bucket, and what must never happen to the machine around it.
 
 use std::{fs, path::Path};
 
@@ -12,10 +12,10 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 const CSV: &str = "text/csv; charset=utf-8";
-/// Where files are written before they appear.
+/// Folder in which files are written before they appear.
 const UNFINISHED: &str = "~unfinished";
 
-/// A storage whose root is not there yet, in a folder of its own.
+/// A storage in a new folder, with a root that does not exist yet.
 fn storage() -> (TempDir, LocalStorage) {
     let folder = tempfile::tempdir().unwrap();
     let storage = LocalStorage::new(folder.path().join("root"));

@@ -1,4 +1,4 @@
-//! Files in a bucket when the bucket fails: what of it is told, what is tried again, and that nothing half-made is left.
+//! Files in a bucket that fails: what the storage reports, what it retries, and that it leaves nothing half-made.
 
 use std::time::Duration;
 
@@ -36,11 +36,11 @@ use stores::{
     },
 };
 
-use crate::app::{Fault, TestApp};
+use crate::support::app::{Fault, TestApp};
 
 const CSV: &str = "text/csv; charset=utf-8";
 
-/// A bucket that answers by rules, tried as often as the product's own client tries.
+/// A bucket that answers by rules, with a client that retries as often as the product's own client.
 fn bucket(rules: &[&Rule]) -> S3Storage {
     let interceptor = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny);
     let interceptor = rules.iter().fold(interceptor, |interceptor, rule| interceptor.with_rule(rule));
@@ -55,7 +55,7 @@ fn bucket(rules: &[&Rule]) -> S3Storage {
     S3Storage { client: Client::from_conf(config.build()), bucket: "loans".to_owned() }
 }
 
-/// What S3 says in XML.
+/// An error response of S3, in XML.
 fn refusal(status: u16, code: &str) -> HttpResponse {
     let body = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>told to nobody</Message></Error>");
     HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))
@@ -65,7 +65,7 @@ fn unavailable<T>(outcome: Result<T, StorageError>) -> bool {
     matches!(outcome, Err(StorageError::Store(StoreError::Unavailable(_))))
 }
 
-/// More than a part.
+/// Content that is larger than one part.
 fn large() -> ByteStream {
     Box::pin(stream::iter([Ok(Bytes::from(vec![b'x'; PART_BYTES])), Ok(Bytes::from_static(b"rest"))]))
 }
@@ -138,7 +138,7 @@ async fn silence_is_an_outage() {
     }
 }
 
-/// Connections on which no answer ever comes.
+/// Connections that never get an answer.
 #[derive(Debug)]
 struct Never;
 
@@ -304,11 +304,11 @@ async fn the_same_content_has_the_same_tag_whoever_writes_it() {
     let storage = &app.resources.storage;
     let put = async |key: &str, content: &'static str| storage.put_bytes(key, content.into(), CSV).await.unwrap().etag;
     let first = put("results/a/facts.parquet", "content").await;
-    // A worker that lost its run may still write: what the run refers to must stay what it was.
+    // A worker that has lost its run may still write, and what the run refers to must not change.
     assert_eq!(put("results/a/facts.parquet", "content").await, first);
     assert_eq!(put("results/b/facts.parquet", "content").await, first);
     assert_ne!(put("results/a/facts.parquet", "other").await, first);
-    // No tool takes it for an MD5.
+    // With this suffix, no tool takes the ETag for an MD5.
     assert!(first.ends_with("-1"), "{first}");
 }
 

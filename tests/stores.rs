@@ -1,4 +1,4 @@
-//! The contract of the table: users, teams and runs, in the embedded one and in one over a socket.
+//! The contract of the table: users, teams and runs, in the embedded table and in a table over a socket.
 
 use jiff::SignedDuration;
 use shared::{
@@ -14,7 +14,7 @@ use stores::{
 };
 use uuid::Uuid;
 
-use crate::{app::TestApp, live::Live};
+use crate::{live::Live, support::app::TestApp};
 
 fn request(app: &TestApp, terms: Terms) -> RunRequest {
     start_run::request(Uuid::new_v4(), terms, Vec::new(), app.resources.clock.now())

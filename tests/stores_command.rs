@@ -1,4 +1,4 @@
-//! `loan-engine stores`: what it prints is all that another process needs.
+//! `loan-engine stores` prints everything that another process needs.
 
 use std::{collections::HashMap, path::Path};
 
@@ -10,9 +10,9 @@ use aws_sdk_s3::{
 use aws_smithy_http_client::Builder;
 use stores::clients;
 
-use crate::server::{Process, Server, give, send, text};
+use crate::support::server::{Process, Server, give, send, text};
 
-/// The stores, with what they say of themselves.
+/// Starts the stores and returns the variables that they print.
 pub fn start(folder: &Path) -> (Process, HashMap<String, String>) {
     let args = ["stores", "--dynamodb-port", "0", "--s3-port", "0", "--data-dir", "data"];
     let process = Process::start(folder, &args, &[], "ENVIRONMENT=");
@@ -21,7 +21,7 @@ pub fn start(folder: &Path) -> (Process, HashMap<String, String>) {
     (process, said)
 }
 
-/// What the product's clients of a service are made of.
+/// Configuration from which the product makes its client of a service.
 fn sdk(said: &HashMap<String, String>, service: &str) -> SdkConfig {
     let (key, secret) = (&said["AWS_ACCESS_KEY_ID"], &said["AWS_SECRET_ACCESS_KEY"]);
     SdkConfig::builder()
@@ -33,12 +33,12 @@ fn sdk(said: &HashMap<String, String>, service: &str) -> SdkConfig {
         .build()
 }
 
-/// A client of their table.
+/// A client of the table of the stores.
 pub fn dynamodb(said: &HashMap<String, String>) -> aws_sdk_dynamodb::Client {
     clients::dynamodb(&sdk(said, "DYNAMODB"))
 }
 
-/// A client of their bucket.
+/// A client of the bucket of the stores.
 pub fn s3(said: &HashMap<String, String>) -> aws_sdk_s3::Client {
     clients::s3(&sdk(said, "S3"), true)
 }
@@ -81,9 +81,9 @@ async fn a_client_of_s3_may_use_the_port_of_serve_and_what_it_puts_into_incoming
     let folder = tempfile::tempdir().unwrap();
     let (process, mut said) = start(folder.path());
     assert_eq!(process.stop().0, Some(0));
-    let server = Server::start(folder.path(), &[("LOAN_ENGINE_ADMIN_PASSWORD", crate::server::ADMIN_PASSWORD)]);
+    let server = Server::start(folder.path(), &[("LOAN_ENGINE_ADMIN_PASSWORD", crate::support::server::ADMIN_PASSWORD)]);
     said.insert("AWS_ENDPOINT_URL_S3".to_owned(), server.address.clone());
-    let tape = ByteStream::from(crate::desk::small_tape().into_bytes());
+    let tape = ByteStream::from(crate::support::shell::small_tape().into_bytes());
     let put = s3(&said).put_object().bucket(&said["BUCKET_NAME"]).key("inputs/incoming/tape.csv").body(tape);
     put.send().await.unwrap();
     assert_eq!(server.admin().wait_for_the_run()["total_loans"], 2);
@@ -92,7 +92,7 @@ async fn a_client_of_s3_may_use_the_port_of_serve_and_what_it_puts_into_incoming
 #[test]
 fn a_stack_that_does_not_answer_is_told_of() {
     let folder = tempfile::tempdir().unwrap();
-    // A port that was free a moment ago, and is nobody's now.
+    // A port that was free a moment ago, so no process listens on it.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let variables = [
         ("TABLE_NAME", "loans"),
@@ -113,7 +113,7 @@ fn an_environment_with_keys_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let folder = tempfile::tempdir().unwrap();
-    // What was there before is replaced, with what anybody could read of it.
+    // The command replaces an existing file together with its permissions, which let others read it.
     std::fs::write(folder.path().join(".env.local"), "OLD=1\n").unwrap();
     let args = ["stores", "--dynamodb-port", "0", "--s3-port", "0", "--env-file", ".env.local"];
     let process = Process::start(folder.path(), &args, &[], "The stores serve on ");
@@ -129,7 +129,7 @@ fn an_environment_with_keys_is_its_owners_alone() {
     );
     assert_eq!(*said, expected);
     assert!(value("JWT_SECRET").len() >= 32 && !written.contains("OLD") && !said.contains(value("AWS_SECRET_ACCESS_KEY")));
-    // Their data are not those of a serve.
+    // The stores do not use the data of `serve`.
     assert!(folder.path().join("loan-engine-stores").is_dir() && !folder.path().join("loan-engine-data").exists());
     assert_eq!(process.stop().0, Some(0));
 }

@@ -1,4 +1,4 @@
-//! The template for AWS, held against the code that it deploys.
+//! The AWS template, checked against the code that it deploys.
 
 pub mod document;
 mod machine;
@@ -11,16 +11,16 @@ use aws_sdk_dynamodb::types::{KeySchemaElement, ProjectionType};
 use serde_json::{Value, json};
 use stores::{config::Config, keys, start_run::incoming};
 
-use crate::app::TestApp;
+use crate::support::app::TestApp;
 
 use self::document::{FUNCTIONS, Template, texts};
 
-/// What is for the runner alone: from which size a run is done in parts, and how large they are.
+/// Variables of the runner only: the size from which a run is executed in parts, and the size of a part.
 const OF_THE_RUNNER: [&str; 2] = ["DISTRIBUTE_ABOVE_BYTES", "PART_BYTES"];
-/// What only a stand-in for AWS needs.
+/// Variables that only a stand-in for AWS needs.
 const OF_STAND_INS: [&str; 3] = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
 
-/// What only `serve` uses: S3 signs for an address of its own.
+/// Variables that only `serve` uses; on AWS, presigned URLs name the host of S3.
 const OF_SERVE: [&str; 1] = ["PUBLIC_URL"];
 
 #[test]
@@ -119,7 +119,7 @@ fn the_bucket_is_private_and_keeps_versions_and_forgets_what_is_to_be_forgotten(
     let blocked = bucket["PublicAccessBlockConfiguration"].as_object().unwrap();
     assert!(blocked.len() == 4 && blocked.values().all(|blocked| blocked == true), "{blocked:?}");
     assert_eq!(bucket["VersioningConfiguration"]["Status"], "Enabled");
-    // By another key the tag of an object would be no hash of its bytes.
+    // With another key, the ETag of an object would not be a hash of its bytes.
     let encryption = &bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]["ServerSideEncryptionByDefault"];
     assert_eq!(encryption["SSEAlgorithm"], "AES256");
     let rule = |prefix: &str| {

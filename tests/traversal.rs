@@ -1,5 +1,5 @@
-//! A corpus of paths that try to lead elsewhere, at every place that takes a path. Each is refused or names nothing; none is
-//! ever our failure, and nothing is touched.
+//! A corpus of paths that try to lead elsewhere, at every place that takes a path. Each path is rejected or names nothing. No
+//! path causes a failure of the product or touches a file.
 
 mod names;
 mod ways_out;
@@ -12,21 +12,21 @@ use serde_json::{Value, json};
 use shared::{auth::permission::Role, paths::stored_path};
 use stores::storage::StorageBackend as _;
 
-use crate::app::{Answer, Person, Tape, TestApp, document};
+use crate::support::app::{Answer, Person, Tape, TestApp, document};
 
-/// What must never be in an answer.
+/// Text that no answer may contain.
 const SECRET: &str = "nobody is to see this";
 
-/// A product with something to steal beside, above and in other teams' areas, and a caller who may not have it.
+/// The product with secrets next to the areas, above them and in another team's area, and callers who try to get them.
 struct Scene {
     app: TestApp,
     callers: [Person; 2],
-    /// A run that the caller may see, with an archive.
+    /// A run with an archive that the callers may see.
     run: String,
     before: Vec<(String, Option<String>)>,
 }
 
-/// Everything in the bucket, with its tags.
+/// Key of everything in the bucket, with the ETag of each file.
 async fn stored(app: &TestApp) -> Vec<(String, Option<String>)> {
     let entries = app.resources.storage.list("", true).await.unwrap();
     entries.into_iter().map(|entry| (entry.key, entry.file.map(|file| file.etag))).collect()
@@ -47,7 +47,7 @@ impl Scene {
         Self { app, callers: [root, wes], run, before }
     }
 
-    /// The answers at every place that takes a path, except those that would make something of a good one.
+    /// The answers of every place that takes a path, except the places that would create something from a good path.
     async fn reading(&self, person: &Person, vector: &str) -> Vec<(String, Answer)> {
         let run = &self.run;
         let mut answers = Vec::new();
@@ -82,7 +82,7 @@ impl Scene {
         answers
     }
 
-    /// The answers at the places that make something of a good path, or list it.
+    /// The answers of the places that create something from a good path, or list it.
     async fn writing(&self, person: &Person, vector: &str) -> Vec<(String, Answer)> {
         let call = |method: Method, address: &str| self.app.call(method, address).by(person);
         let mut answers = Vec::new();
@@ -110,7 +110,8 @@ impl Scene {
     }
 }
 
-/// A request for each parameter of the document that is no number and no switch, with a vector in its place and all else good.
+/// A request for each parameter of the OpenAPI document that is neither a number nor a boolean, with a vector as its value and
+/// everything else good.
 fn with_each_parameter(run: &str, vector: &str) -> Vec<(Method, String, Option<String>)> {
     let document = serde_json::to_value(document()).unwrap();
     let mut requests = Vec::new();
@@ -180,16 +181,16 @@ async fn a_way_out_is_told_to_be_against_the_rules_whoever_asks() {
 async fn no_parameter_of_the_document_lets_a_way_out_through() {
     let scene = Scene::new().await;
     let mut refused = 0;
-    // The places that take a path have met the others, too.
+    // A seventh of the vectors is enough: other tests send all of them to the places that take a path.
     for vector in ways_out::vectors().iter().step_by(7) {
         for (method, address, header) in with_each_parameter(&scene.run, vector) {
             let call = scene.app.call(method.clone(), &address).by(&scene.callers[0]);
-            // A header carries what it is given, encoded or not.
+            // A header carries its text as it is, encoded or not.
             let call = header.iter().fold(call, |call, name| call.header(name.parse().unwrap(), vector));
             let answer = call.send().await;
             let status = answer.status.as_u16();
             assert!(!answer.text().contains(SECRET), "{method} {address}");
-            // What is sought by a text may be any, and is not found.
+            // A search by text accepts any text, and finds nothing.
             if status == 200 {
                 let found = if address.contains("/export") {
                     answer.text().lines().count() - 1
@@ -199,7 +200,7 @@ async fn no_parameter_of_the_document_lets_a_way_out_through() {
                 assert_eq!((method, found), (Method::GET, 0), "{address}");
                 continue;
             }
-            // What lacks a body is refused for that, where the id is looked at later.
+            // A route that checks the body before the id rejects the missing body.
             assert!(matches!(status, 400 | 404 | 415 | 422), "{method} {address}: {status}");
             answer.problem(status);
             refused += 1;
@@ -214,7 +215,7 @@ async fn a_strange_name_names_nothing() {
     let scene = Scene::new().await;
     for (vector, person) in names::vectors().iter().zip(scene.callers.iter().cycle()) {
         for (what, answer) in scene.reading(person, vector).await {
-            // What is no tape by its name is refused as one.
+            // A file that is not a tape by its name is rejected with 422.
             if answer.status.as_u16() == 422 && what.starts_with("run ") {
                 answer.problem(422);
                 continue;
@@ -226,7 +227,7 @@ async fn a_strange_name_names_nothing() {
         if named {
             assert_eq!(list.expect(200)["count"], 0, "{vector}");
         } else {
-            // Of nothing but dots no name is left.
+            // A path of nothing but dots leaves no name.
             assert_eq!(list.problem(400), "bad_path", "{vector}");
         }
         scene.assert_untouched(vector).await;
@@ -241,7 +242,7 @@ async fn a_strange_name_stays_where_it_was_put() {
     for vector in names::vectors() {
         for (what, answer) in scene.writing(wes, &vector).await {
             let status = answer.status.as_u16();
-            // A name may be that of what was put by another one: then it says so.
+            // Two vectors may have the same name: then the second one is answered with 409.
             assert!(matches!(status, 200 | 400 | 409), "{what}: {status} {}", answer.text());
         }
     }
@@ -269,7 +270,7 @@ async fn the_name_of_an_uploaded_file_never_leads_out_of_its_folder() {
     let (mut taken, all) = (0, ways_out::vectors().into_iter().chain(names::vectors()));
     for vector in all {
         let Ok(name) = percent_decode_str(&vector).decode_utf8().map(|name| format!("{name}.csv")) else { continue };
-        // A form cannot carry these in a name.
+        // A form cannot carry these characters in a name.
         if name.chars().any(|c| c.is_ascii_control() || c == '"') {
             continue;
         }

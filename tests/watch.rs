@@ -1,11 +1,11 @@
-//! What `cargo lambda watch` is told: which function answers which path, and in which environment.
+//! The settings for `cargo lambda watch`: which function answers which path, and in which environment.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::routes::Api;
 use stores::{config::Config, resources::Resources};
 
-use crate::app::TestApp;
+use crate::support::app::TestApp;
 
 const WORKSPACE: &str = include_str!("../Cargo.toml");
 const EXAMPLE: &str = include_str!("../.env.example");
@@ -68,7 +68,7 @@ fn the_functions_are_among_what_cargo_runs_by_name() {
     let workspace: toml::Table = WORKSPACE.parse().unwrap();
     let members: Vec<&str> =
         workspace["workspace"]["default-members"].as_array().unwrap().iter().map(|m| m.as_str().unwrap()).collect();
-    assert_eq!(members, ["local", "functions/*"]);
+    assert_eq!(members, ["cli", "functions/*"]);
 }
 
 #[test]

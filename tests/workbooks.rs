@@ -13,13 +13,17 @@ use shared::{
 
 use crate::{
     hostile::tape_xlsx,
-    runs::{Finished, HEADER, run_tapes},
-    tapes::{assert_whole, bought, column, exceptions, facts, fate, fates, good, kept, loan, only_exception, tape, told, unit},
+    support::{
+        runs::{Finished, HEADER, run_tapes},
+        tape_rows::{
+            assert_whole, bought, column, exceptions, facts, fate, fates, good, kept, loan, only_exception, tape, told, unit,
+        },
+    },
 };
 
 type Made = Result<(), XlsxError>;
 
-/// The bytes of a workbook: the same for the same content.
+/// The bytes of a workbook. The same content gives the same bytes.
 fn workbook(make: impl FnOnce(&mut Workbook) -> Made) -> Vec<u8> {
     let mut workbook = Workbook::new();
     let created = ExcelDateTime::from_ymd(2026, 1, 31).unwrap();
@@ -33,7 +37,8 @@ fn sheet(make: impl FnOnce(&mut Worksheet) -> Made) -> Vec<u8> {
     workbook(|workbook| make(workbook.add_worksheet()))
 }
 
-/// Writes a line of a CSV tape into a row, counted from 1: numbers as numbers, everything else as text, nothing for nothing.
+/// Writes a line of a CSV tape into a row, counted from 1: numbers as numbers, everything else as text, and no cell for an empty
+/// text.
 fn put(sheet: &mut Worksheet, row: u32, line: &str) -> Made {
     for (at, cell) in (0..).zip(line.split(',')) {
         match cell.parse::<f64>() {
@@ -66,7 +71,7 @@ fn refused(bytes: &[u8]) -> RunError {
     run_named("tape.xlsx", bytes).map(|finished| fates(&finished)).unwrap_err()
 }
 
-/// A run of a loan and these cells behind it, in kept columns that are called A, B, ….
+/// A run of a loan with these cells behind it, in kept columns that are called A, B, ….
 fn run_kept(cells: impl FnOnce(&mut Worksheet) -> Made) -> Finished {
     run(&sheet(|sheet| {
         put(sheet, 1, &format!("{HEADER},A,B,C,D,E,F"))?;
@@ -350,7 +355,7 @@ fn a_workbook_without_loans_is_no_tape() {
     assert!(error.message.contains("header row"), "{error}");
 }
 
-/// An OLE file that has an entry of this name.
+/// An OLE file with an entry of this name.
 fn ole(name: &str) -> Vec<u8> {
     let mut bytes = vec![0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
     bytes.resize(1_024, 0);
@@ -359,7 +364,7 @@ fn ole(name: &str) -> Vec<u8> {
     bytes
 }
 
-/// Where the entries of a ZIP directory start.
+/// Offsets of the entries of a ZIP directory.
 fn entries(bytes: &[u8]) -> Vec<usize> {
     (0..bytes.len()).filter(|at| bytes[*at..].starts_with(b"PK\x01\x02")).collect()
 }
@@ -436,7 +441,7 @@ fn a_damaged_workbook_gives_the_same_loans_or_is_refused() {
     }
 }
 
-/// The workbook of an input of the fuzzer.
+/// The workbook that the fuzzer makes from a seed of its corpus.
 fn seeded(seed: &str) -> Vec<u8> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/tape_xlsx");
     tape_xlsx::workbook(&fs::read(corpus.join(seed)).unwrap())

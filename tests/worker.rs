@@ -1,4 +1,4 @@
-//! Runs from a tape in the bucket to their results, by the worker.
+//! The worker takes runs from a tape in the bucket to their results.
 
 use std::io::{Cursor, Write as _};
 
@@ -14,13 +14,13 @@ use stores::{
 use uuid::Uuid;
 use zip::{ZipWriter, write::SimpleFileOptions};
 
-use crate::{
+use crate::support::{
     app::{Fault, TestApp},
-    desk::Desk,
     runs::{GOOD_CELLS, HEADER},
+    shell::TestShell,
 };
 
-/// A run of all tapes in the inputs, pending.
+/// Creates a pending run of all tapes in the inputs.
 async fn start(app: &TestApp, terms: Terms) -> RunRequest {
     let tapes = app.tapes_of("inputs").await;
     let request = start_run::request(Uuid::new_v4(), terms, tapes, app.resources.clock.now());
@@ -34,7 +34,7 @@ async fn run_object(app: &TestApp, id: Uuid) -> Value {
     serde_json::from_str(app.worker.runs.whole(&stored).await.unwrap().get()).unwrap()
 }
 
-/// The keys of all files in a folder, but for the lists of the tapes of runs.
+/// The keys of all files in a folder, except the tape lists of runs.
 async fn keys(app: &TestApp, folder: &str) -> Vec<String> {
     let entries = app.resources.storage.list(folder, true).await.unwrap();
     let files = entries.into_iter().filter(|entry| entry.file.is_some() && !entry.key.starts_with("requests/"));
@@ -50,7 +50,7 @@ async fn a_tape_becomes_outputs_results_and_an_archive() {
     becomes_outputs_results_and_an_archive(&TestApp::new().await).await;
 }
 
-/// The whole way of a tape, on any stores.
+/// Takes a tape from the bucket to outputs, results and an archive, on any stores.
 pub async fn becomes_outputs_results_and_an_archive(app: &TestApp) {
     app.put("inputs/tape.csv", tape()).await;
     let id = start(app, Terms::default()).await.run_id;
@@ -181,7 +181,7 @@ async fn a_tape_that_comes_in_makes_one_run_for_each_version() {
     assert!(app.worker.receive(&Arrival { version: "2".to_owned(), etag, ..arrival }).await.unwrap().is_some());
 }
 
-/// Files that sellers send by mistake, with what they are.
+/// Files that sellers send by mistake: name, content, and a part of the message about each.
 fn mistakes() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let zip = |part: &str| {
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
@@ -205,14 +205,14 @@ fn mistakes() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ),
         ("notes", b"Dear buyer".to_vec(), "No header row"),
         ("nothing.csv", Vec::new(), "The tape is empty"),
-        // A text with a header row is a tape, and one that lacks columns says so.
+        // A text file with a header row is a tape, and the message says which columns it lacks.
         ("lacking.txt", b"Loan Number,Loan Amount,LTV\n1,2,3\n".to_vec(), "missing from the header"),
     ]
 }
 
 #[tokio::test]
 async fn a_file_that_comes_in_and_is_no_tape_fails_with_the_sentence_of_the_command_line() {
-    let (app, desk) = (TestApp::new().await, Desk::new());
+    let (app, desk) = (TestApp::new().await, TestShell::new());
     for (name, bytes, kind) in mistakes() {
         let key = format!("inputs/incoming/{name}");
         app.put(&key, bytes.clone()).await;
@@ -232,7 +232,7 @@ async fn a_file_that_comes_in_and_is_no_tape_fails_with_the_sentence_of_the_comm
     }
 }
 
-/// Has a file come in; the run that it starts.
+/// Stores an incoming file, and returns the run that it starts.
 async fn come_in(app: &TestApp, key: &str, bytes: impl Into<bytes::Bytes>) -> Option<Uuid> {
     app.put(key, bytes).await;
     let etag = app.resources.storage.info(key).await.unwrap().unwrap().etag;
@@ -275,7 +275,7 @@ async fn a_tape_that_comes_in_is_read_as_the_profile_of_its_folder_says() {
         assert_eq!((&run["profile"]["name"], &run["total_balance"]), (&"west".into(), &250_000.into()), "{place}");
         app.resources.storage.delete(&place).await.unwrap();
     }
-    // Under a folder of another seller the profile does not hold.
+    // The profile does not apply in a folder of another seller.
     app.put(&format!("{folder}/profile.toml"), profile).await;
     assert_eq!(come_in(&app, &format!("{folder}/incoming/acme/tape.txt"), tape).await, None);
 }
@@ -307,7 +307,7 @@ async fn a_tape_that_comes_in_below_a_profile_with_mistakes_fails_and_says_so() 
 #[tokio::test]
 async fn a_tape_whose_name_no_archive_keeps_is_archived_under_its_hash() {
     let app = TestApp::new().await;
-    // S3 takes keys of 1,024 bytes, and nearly every character, from those who put objects without the API.
+    // S3 takes keys of up to 1,024 bytes, with nearly every character, from clients that put objects without the API.
     let names = ["~tape.csv".to_owned(), format!("{}.csv", "long-".repeat(200)), "a\\b.csv".to_owned()];
     for name in &names {
         let key = format!("inputs/incoming/{name}");

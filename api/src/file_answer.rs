@@ -12,10 +12,11 @@ use axum::{
 };
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use shared::file_types::content_type_of;
 use stores::{
     keys,
     resources::Resources,
-    storage::{StorageBackend as _, StorageError, content_type::content_type_of, s3::S3Storage, stream_of},
+    storage::{StorageBackend as _, StorageError, s3::S3Storage, stream_of},
 };
 use uuid::Uuid;
 

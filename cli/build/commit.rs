@@ -1,23 +1,25 @@
-//! The commit that is checked out in a repository, from its files: Git itself may not be installed where the engine is built.
+//! Reads the commit that is checked out from the files of a repository, because Git may not be installed where the engine is
+//! built.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// How many characters of a commit are shown.
+/// Characters shown of a commit's hash.
 const SHOWN: usize = 12;
 
 /// A commit, and the files that change when another one is checked out or made.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Found {
-    /// The beginning of its hash.
+    /// The beginning of the commit's hash.
     pub commit: String,
-    /// Files that are there.
+    /// Existing files only.
     pub watched: Vec<PathBuf>,
 }
 
-/// The commit of the repository whose work tree is this folder; `None` where it is none, or is not laid out as Git does it.
+/// The commit of the repository whose work tree is this folder; `None` when the folder is no work tree, or its files are not
+/// those of Git.
 pub fn of_repository(folder: &Path) -> Option<Found> {
     let dot_git = folder.join(".git");
     // In a linked work tree, `.git` is a file that names the folder.
@@ -32,12 +34,12 @@ pub fn of_repository(folder: &Path) -> Option<Found> {
     let commit = match text.trim().strip_prefix("ref: ") {
         None => text.trim().to_owned(),
         Some(branch) => {
-            // The reflog grows with every commit, also where the branch has no file of its own.
+            // The reflog grows with every commit, even when the branch has no file of its own.
             watched.extend([own.join("logs/HEAD"), common.join(branch), common.join("packed-refs")]);
             loose(&common, branch).or_else(|| packed(&common, branch))?
         }
     };
-    // Cargo runs a script every time that watches a file that is not there.
+    // Cargo runs the script on every build if a watched file does not exist.
     watched.retain(|file| file.is_file());
     let whole = commit.len() >= 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
     whole.then(|| Found { commit: commit[..SHOWN].to_owned(), watched })

@@ -1,6 +1,6 @@
-//! Says which commit a release is made of.
+//! Sets the version of the command. A release build names its commit.
 //!
-//! Only release builds say it. A development build would be built again, with all that depends on it, after every commit.
+//! Only release builds name it. Otherwise every commit would rebuild a development build, with everything that depends on it.
 
 mod commit;
 
@@ -12,7 +12,7 @@ fn main() {
     let version = env!("CARGO_PKG_VERSION");
     let release = std::env::var_os("PROFILE").is_some_and(|profile| profile == "release");
     // The workspace is the folder above this package. Sources that were unpacked from an archive have no `.git` there; then the
-    // version names no commit, also when some repository of another project lies further up.
+    // version names no commit, even when a folder further up is a repository of another project.
     let found = if release { commit::of_repository(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")) } else { None };
     let version = match found {
         None => version.to_owned(),

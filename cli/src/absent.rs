@@ -1,11 +1,11 @@
-//! The commands that a build without the feature `serve` does not have: they say how to get them.
+//! The commands that a build without the feature `serve` lacks. Each one says how to build it.
 
 use std::ffi::OsString;
 
 use clap::Subcommand;
 use command::error::CommandError;
 
-/// A command that is absent, with whatever was said to it.
+/// A command that this build lacks, with its arguments.
 #[derive(Debug, Subcommand)]
 pub enum Absent {
     /// Serve the whole HTTP API on this machine (in builds with the feature `serve`)
@@ -26,7 +26,7 @@ pub struct Words {
 }
 
 impl Absent {
-    /// Says how to get the command.
+    /// The error that says how to build the command.
     pub fn refusal(&self) -> CommandError {
         let (name, Words { words }) = match self {
             Self::Serve(words) => ("serve", words),

@@ -116,8 +116,8 @@ pub enum ProfilesCommand {
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Tapes, or folders: all tapes of a folder (.csv, .tsv, .txt with a header, .xlsx, .xlsm, .xls, .xlsb, .ods), in the order of
-    /// their names; `-` reads one tape from standard input
+    /// Tapes, or folders: all tapes of a folder (.csv, .tsv, .txt with a header, .xlsx, .xlsm, .xls, .xlsb, .ods), in the order
+    /// of their names; `-` reads one tape from standard input
     #[arg(value_name = "TAPE", required = true)]
     pub tapes: Vec<PathBuf>,
     /// The return that a purchase must bring, in percent: above 0 and at most 30
@@ -158,7 +158,7 @@ pub struct RunArgs {
     pub work: WorkArgs,
 }
 
-/// Reads `FIELD=HEADER`.
+/// Parses `FIELD=HEADER`.
 fn parse_map(text: &str) -> Result<(Field, String), String> {
     let (field, header) = text.split_once('=').ok_or("it must be FIELD=HEADER, such as loan_amount=\"Current UPB\"")?;
     let found = Field::from_name(field.trim()).ok_or_else(|| {
@@ -190,14 +190,14 @@ mod tests {
 
     use super::*;
 
-    /// Each command with the words that lead to it.
+    /// Collects each command's words and its examples.
     fn commands(command: &clap::Command, path: &[String], found: &mut Vec<(Vec<String>, String)>) {
         let path = [path, &[command.get_name().to_owned()]].concat();
         found.push((path.clone(), command.get_after_help().map(ToString::to_string).unwrap_or_default()));
         command.get_subcommands().for_each(|inner| commands(inner, &path, found));
     }
 
-    /// The words of a line, as a shell gives them to the program: without what it does itself behind `<` or `>`.
+    /// The words of a line, as a shell passes them to the program: without the redirections behind `<` or `>`.
     fn words(line: &str) -> Vec<String> {
         let call = line.split(['<', '>']).next().unwrap();
         let (mut words, mut inside, mut quoted) = (Vec::<String>::new(), false, false);

@@ -1,6 +1,7 @@
 //! `--workbook FILE`: the decision workbook of a run on the command line.
 //!
-//! The workbook is made from the staged results, beside them, and gets its name with them: a run that fails leaves none.
+//! The run writes the workbook from the staged results, into the same folder, and publishes both together, so that a failed run
+//! leaves no workbook.
 
 use std::{
     fs::File,
@@ -26,17 +27,18 @@ use crate::{
     tapes::FoundTape,
 };
 
-/// Where the decision workbook of a run goes.
+/// The decision workbook of a run.
 pub struct DecisionBook {
-    /// The file.
+    /// Where the workbook goes.
     pub place: WorkbookPlace,
 }
 
 impl DecisionBook {
-    /// The workbook of a run of these tapes.
+    /// Checks where the workbook of a run of these tapes goes.
     ///
     /// # Errors
-    /// A name that is not one of a workbook, a folder that is not there, a file that the run reads or writes otherwise.
+    /// [`CommandError::Usage`] when the name does not end in `.xlsx`, the folder does not exist, or the file is a folder, a tape
+    /// or another result of the run.
     pub fn new(
         shown: &Path,
         tapes: &[FoundTape],
@@ -66,16 +68,16 @@ impl DecisionBook {
         Ok(Self { place: WorkbookPlace { shown: shown.to_owned(), file: place } })
     }
 
-    /// Removes the workbook of an earlier run, as its results are removed: a run that fails must not leave it behind. Another file
-    /// of that name is the user's, and stays until it is replaced.
+    /// Removes the workbook of an earlier run, as its results are removed: a run that fails must not leave it behind. Any other
+    /// file of that name belongs to the user, and stays until this run replaces it.
     ///
     /// # Errors
-    /// A file that cannot be removed.
+    /// [`RunError`] when the file cannot be removed.
     pub fn withdraw(&self) -> Result<(), RunError> {
         remove_own_workbook(&self.place.file).map_err(|error| self.not_written(&error))
     }
 
-    /// Makes the workbook among the staged results.
+    /// Writes the workbook into the folder of staged results.
     pub fn make(&self, staging: &Staging, run: &Run, outcome: &Outcome) -> Result<(), RunError> {
         self.write(staging, run, outcome).map_err(|error| match error {
             WorkbookError::Write(error) => self.not_written(&error),
@@ -139,7 +141,7 @@ mod tests {
     fn results_that_cannot_be_placed_leave_no_workbook() {
         let folder = tempfile::tempdir().unwrap();
         let (staging, book) = staged(folder.path());
-        // It was not there when the run began.
+        // This folder did not exist when the run began.
         fs::create_dir(folder.path().join("out").join(FACTS_FILE)).unwrap();
         assert!(staging.publish(Some(&book.place)).is_err());
         assert!(!folder.path().join("book.xlsx").exists());

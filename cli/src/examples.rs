@@ -1,4 +1,4 @@
-//! The examples at the end of each help text. A test reads every line of them as a call.
+//! The examples at the end of each help text. A test parses every line of them as a call.
 
 pub const LOAN_ENGINE: &str = "\
 Examples:

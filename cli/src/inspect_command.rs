@@ -1,4 +1,4 @@
-//! `loan-engine inspect`: what a tape is, and how it would be read.
+//! `loan-engine inspect`: shows what a tape is, and how a run would read it.
 
 use std::{
     fs::OpenOptions,
@@ -22,14 +22,15 @@ use shared::tape::{
 
 use crate::{arguments::InspectArgs, reading::reading, tapes};
 
-/// How much of a header and of a sample is shown, in characters.
+/// Characters shown of a header and of a sample.
 const SHOWN_HEADER: usize = 34;
 const SHOWN_SAMPLE: usize = 24;
 
 /// Inspects a tape and prints what it is.
 ///
 /// # Errors
-/// The file is no tape; a profile cannot be read; the draft cannot be written.
+/// [`CommandError::Usage`] when the arguments do not name one tape, a profile cannot be read, or the file of `--write` exists;
+/// [`CommandError::Failed`] when the file is no tape, or the draft cannot be written.
 pub fn inspect(args: &InspectArgs, context: &CommandContext, out: &mut dyn Write) -> Result<(), CommandError> {
     let found = tapes::find(std::slice::from_ref(&args.tape), context)?;
     let reading = reading(&args.reading, &found, context)?;
@@ -55,7 +56,7 @@ pub fn inspect(args: &InspectArgs, context: &CommandContext, out: &mut dyn Write
     }
 }
 
-/// Writes a profile, where no file is.
+/// Writes a draft of a profile, never over an existing file.
 fn write_draft(
     shown: &Path,
     inspection: &Inspection,
@@ -118,7 +119,7 @@ fn table(inspection: &Inspection, args: &InspectArgs) -> String {
     out
 }
 
-/// The columns of a kind, each with what its cells read as.
+/// Appends a section of columns, each with samples of its cells and the values read from them.
 fn section(out: &mut String, title: &str, columns: &[&InspectedColumn]) {
     if columns.is_empty() {
         return;

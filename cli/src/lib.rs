@@ -1,6 +1,6 @@
-//! The command line of Loan Engine: what reads files, and with the feature `serve` the whole product in one process.
+//! The command line of Loan Engine: commands that read files, and with the feature `serve` the whole product in one process.
 //!
-//! All of it runs through [`main_with`], which is given its context, so that tests call it in process.
+//! All commands run through [`main_with`], which takes its context as an argument, so that tests can call it in process.
 
 #[cfg(any(test, not(feature = "serve")))]
 mod absent;
@@ -27,8 +27,8 @@ use command::{CommandContext, error::USAGE, plain_text};
 
 use self::arguments::{Cli, Command};
 
-/// Does what the arguments ask for, the first of which is the name of the program. Results go to `out`, all else to
-/// `err`. The exit code is 0 when it was done, 1 when it failed, 2 when it was asked for wrongly.
+/// Executes the command that the arguments name; the first argument is the name of the program. Writes results to `out` and all
+/// else to `err`. Returns the exit code: 0 when the command succeeded, 1 when it failed, 2 when the arguments were wrong.
 pub fn main_with(
     args: impl IntoIterator<Item = OsString>,
     context: &CommandContext,
@@ -54,7 +54,7 @@ pub fn main_with(
         },
         Err(error) => {
             let text = error.render().to_string();
-            // Where this cannot be printed, there is nobody left to tell.
+            // A failure to print cannot be reported anywhere.
             let _ = if error.use_stderr() { err.write_all(text.as_bytes()) } else { out.write_all(text.as_bytes()) };
             return u8::try_from(error.exit_code()).unwrap_or(USAGE);
         }

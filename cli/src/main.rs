@@ -12,8 +12,8 @@ use command::CommandContext;
 use console::Term;
 use shared::{auth::secret::Secret, clock::SystemClock};
 
-/// Many threads take and give back small pieces all the time while requests are answered: the system's allocator makes a page
-/// of loans half as slow again.
+/// Answering requests allocates and frees small pieces on many threads. With the system's allocator, a page of loans takes half
+/// as long again.
 #[global_allocator]
 static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -32,18 +32,18 @@ fn main() -> ExitCode {
     ExitCode::from(main_with(env::args_os(), &context, &mut io::stdout().lock(), &mut io::stderr()))
 }
 
-#[expect(clippy::disallowed_methods, reason = "here the environment comes in; what it means is decided elsewhere")]
+#[expect(clippy::disallowed_methods, reason = "the command gets its environment variables through this function")]
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
-/// Whether passwords are typed in.
+/// Whether the user types passwords at a terminal.
 fn is_typed() -> bool {
     io::stdin().is_terminal() && Term::stderr().is_term()
 }
 
-/// A password typed in answer to the question, or the next line of what is piped in. It never is an argument, because
-/// those are shown to everybody on the machine.
+/// Reads a password: the typed answer to the question, or the next line of piped input. A password is never an argument, because
+/// all users of the machine can see arguments.
 fn ask_password(question: &str) -> io::Result<Secret> {
     if is_typed() {
         let terminal = Term::stderr();

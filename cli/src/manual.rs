@@ -1,4 +1,4 @@
-//! `loan-engine completions` and `loan-engine man`: what a shell and a reader of manuals want to know of the commands.
+//! `loan-engine completions` and `loan-engine man`: shell completions and manual pages of the commands.
 
 use std::io::Write;
 
@@ -12,20 +12,20 @@ use crate::arguments::Cli;
 /// Prints the script that completes commands and options in a shell.
 ///
 /// # Errors
-/// It cannot be printed.
+/// [`CommandError::Failed`] when the script cannot be printed.
 pub fn completions(shell: Shell, out: &mut dyn Write) -> Result<(), CommandError> {
     let mut script = Vec::new();
     generate(shell, &mut Cli::command(), "loan-engine", &mut script);
     print(out, &script)
 }
 
-/// Prints the manual page of a command: of the program itself where no word names one.
+/// Prints the manual page of a command, or of the program itself without words.
 ///
 /// # Errors
-/// There is no such command, or the page cannot be printed.
+/// [`CommandError::Usage`] when there is no such command, [`CommandError::Failed`] when the page cannot be printed.
 pub fn man(words: &[String], out: &mut dyn Write) -> Result<(), CommandError> {
     let mut program = Cli::command();
-    // Global options and the names of pages reach the commands when the program is built.
+    // Building the program passes global options and the names of pages to the commands.
     program.build();
     let mut command = &program;
     for word in words {

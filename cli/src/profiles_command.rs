@@ -10,7 +10,7 @@ use crate::arguments::ProfilesCommand;
 /// Lists the presets, or prints one.
 ///
 /// # Errors
-/// There is no preset of that name.
+/// [`CommandError::Usage`] when there is no preset of that name.
 pub fn profiles(command: Option<&ProfilesCommand>, out: &mut dyn Write) -> Result<(), CommandError> {
     let Some(ProfilesCommand::Show { name }) = command else {
         let lines = PRESETS.iter().map(|(name, toml)| format!("{name:<16}{}\n", about(toml)));
@@ -25,7 +25,7 @@ pub fn profiles(command: Option<&ProfilesCommand>, out: &mut dyn Write) -> Resul
     }
 }
 
-/// What a preset is for: the first sentence of its comment.
+/// What a preset is for: its first comment, up to the colon.
 fn about(toml: &str) -> String {
     let comment: Vec<&str> = toml.lines().map_while(|line| line.strip_prefix("# ")).collect();
     let text = comment.join(" ");

@@ -1,4 +1,4 @@
-//! How far a run is: shown on a terminal, and noted for the run record.
+//! The progress of a run: shown on a terminal, and kept for the run record.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,25 +6,25 @@ use command::plain_text::count;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use shared::engine::Progress;
 
-/// Follows a run.
+/// Tracks the progress of a run.
 pub struct Meter {
     bar: Option<ProgressBar>,
     last: Mutex<Option<Progress>>,
 }
 
 impl Meter {
-    /// A meter with a bar on standard error, or without one where nobody would see it.
+    /// A meter with a bar on standard error, or without one when standard error is no terminal.
     pub fn new(terminal: bool, total_bytes: u64) -> Self {
         let bar = terminal.then(|| {
             let template = "{wide_bar} {bytes} of {total_bytes}, {msg}";
-            // The template is ours: were it ever wrong, the usual bar would do.
+            // The template is a constant. If it were wrong, the default bar would do.
             let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::with_draw_target(Some(total_bytes), ProgressDrawTarget::stderr()).with_style(style)
         });
         Self { bar, last: Mutex::new(None) }
     }
 
-    /// Takes note of how far the run is.
+    /// Keeps the progress, and shows it.
     pub fn note(&self, progress: Progress) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
         if let Some(bar) = &self.bar {
@@ -36,7 +36,7 @@ impl Meter {
         }
     }
 
-    /// Removes the bar; what was noted last.
+    /// Removes the bar. Returns the last progress.
     pub fn finish(self) -> Option<Progress> {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();

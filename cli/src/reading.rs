@@ -1,4 +1,4 @@
-//! What the arguments say of how tapes are read: profiles, columns, worksheets.
+//! The arguments that say how to read tapes: profiles, columns, worksheets.
 
 use std::{fs::File, io::Read as _, path::Path};
 
@@ -10,10 +10,11 @@ use shared::tape::{
 
 use crate::{arguments::ReadingArgs, tapes::FoundTapes};
 
-/// What the arguments say of how the tapes are to be read, or else the profile of their folder.
+/// How to read the tapes, from the arguments. Without `--profile`, the profile in the folder of the tapes counts.
 ///
 /// # Errors
-/// A profile that cannot be read as a text.
+/// [`CommandError::Usage`] when a profile cannot be read as a text, or the tapes are in several folders and one of these has a
+/// profile.
 pub fn reading(args: &ReadingArgs, found: &FoundTapes, context: &CommandContext) -> Result<ReadingRequest, CommandError> {
     let profile = match &args.profile {
         Some(shown) => Some(read_profile(shown, context)?),
@@ -22,7 +23,7 @@ pub fn reading(args: &ReadingArgs, found: &FoundTapes, context: &CommandContext)
     Ok(ReadingRequest { profile, map: args.map.clone(), sheet: args.sheet.clone() })
 }
 
-/// The profile of a name: a preset, or a file. A file that is called like a preset is `./NAME`.
+/// Reads a profile by its name: a preset, or a file. A file with the name of a preset is `./NAME`.
 fn read_profile(shown: &Path, context: &CommandContext) -> Result<ProfileFile, CommandError> {
     if let Some((name, toml)) = PRESETS.into_iter().find(|(name, _)| shown == Path::new(name)) {
         return Ok(ProfileFile { called: name.to_owned(), toml: toml.to_owned() });
@@ -36,10 +37,10 @@ fn read_profile_file(shown: &Path, context: &CommandContext) -> Result<ProfileFi
     Ok(ProfileFile { called, toml })
 }
 
-/// The text of a TOML file that the arguments name as `what`.
+/// Reads the text of a TOML file of at most `most` bytes. `what` names the kind of file in error messages.
 ///
 /// # Errors
-/// The file cannot be read, is too large, or no UTF-8.
+/// [`CommandError::Usage`] when the file cannot be read, is too large or is no UTF-8.
 pub fn read_toml(what: &str, shown: &Path, most: u64, context: &CommandContext) -> Result<String, CommandError> {
     let usage = |problem: String| CommandError::Usage(format!("The {what} {} {problem}", shown.display()));
     let mut bytes = Vec::new();
@@ -57,6 +58,6 @@ pub fn read_toml(what: &str, shown: &Path, most: u64, context: &CommandContext) 
         let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
         usage(format!("is no UTF-8 text in line {line}. Save it as UTF-8."))
     })?;
-    // Some editors put a byte order mark in front.
+    // Some editors write a byte order mark first.
     Ok(text.trim_start_matches('\u{feff}').to_owned())
 }

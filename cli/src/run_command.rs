@@ -34,7 +34,7 @@ use crate::{
 /// Runs the pipeline and prints the summary.
 ///
 /// # Errors
-/// Arguments that name what is not there; a run that failed.
+/// [`CommandError::Usage`] when an argument is wrong or names a missing file, [`CommandError::Failed`] when the run fails.
 pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Result<(), CommandError> {
     let found = tapes::find(&args.tapes, context)?;
     let rules = args.rule_set.as_deref().map_or_else(|| Ok(RuleSet::built_in()), |file| read_rule_set(file, context))?;
@@ -54,7 +54,7 @@ pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Res
         heed_signals(&begun, context.terminal)?;
     }
     if let Err(error) = tapes::read_standard_input(&mut tapes, context) {
-        // The run has begun: the results of the run before are not its own.
+        // The run has begun, so withdraw the results of the run before: they are not those of this run.
         drop(begin(places.as_ref(), book.as_ref(), &begun)?);
         return Err(error);
     }
@@ -98,7 +98,7 @@ pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Res
             }
         }
         Err(error) => {
-            // Where a signal ends the run, the thread that took it says so, and not this one.
+            // When a signal ends the run, the thread that received the signal reports it, and this call does not return.
             begun.remove();
             run.fail(error.clone(), context.clock.now())?;
             if args.format == Format::Json {
@@ -109,7 +109,7 @@ pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Res
     }
 }
 
-/// Has Ctrl-C, SIGTERM and SIGHUP end the process once what the run had begun is removed.
+/// On Ctrl-C, SIGTERM or SIGHUP, removes what the run has begun and then ends the process.
 fn heed_signals(begun: &Begun, terminal: bool) -> Result<(), CommandError> {
     let begun = begun.clone();
     let heeded = on_signal(move |signal| {
@@ -121,10 +121,10 @@ fn heed_signals(begun: &Begun, terminal: bool) -> Result<(), CommandError> {
                 Stage::Removed => ": the run had failed.",
             };
             if terminal {
-                // The progress bar is in the way.
+                // Remove the progress bar from the line.
                 let _ = Term::stderr().clear_line();
             }
-            // The terminal may be closed: then nobody can read this.
+            // The terminal may be closed, so a failure is ignored.
             let _ = writeln!(io::stderr(), "error: Stopped by {}{what}", signal.as_str());
             process::exit(i32::from(signal.exit_code()));
         });
@@ -132,7 +132,7 @@ fn heed_signals(begun: &Begun, terminal: bool) -> Result<(), CommandError> {
     heeded.map_err(|error| CommandError::Failed(format!("Signals cannot be received: {error}.")))
 }
 
-/// How the engine cuts its work, as far as the user decides it.
+/// How the engine divides its work, with the number of threads from the arguments.
 pub fn tuning(args: &WorkArgs) -> Tuning {
     let default = Tuning::default();
     Tuning { threads: args.threads.map_or(default.threads, usize::from), ..default }
@@ -156,22 +156,22 @@ fn refuse_overwriting(tapes: &[FoundTape], places: &Places) -> Result<(), Comman
     }
 }
 
-/// What a run works with.
+/// The inputs of a run, and where its results go.
 struct Work<'r> {
     tapes: &'r [FoundTape],
     reading: &'r ReadingRequest,
     options: &'r TapeOptions,
     rules: &'r RuleSet,
-    /// Where the results go: nowhere, for a dry run.
+    /// Where the results go; `None` for a dry run.
     places: Option<&'r Places>,
     book: Option<&'r DecisionBook>,
     begun: &'r Begun,
     args: &'r RunArgs,
 }
 
-/// Runs the phases, and gives the files their final names once everything is there.
+/// Runs the phases, and gives the files their final names once all of them are complete.
 fn execute(run: &mut Run, work: &Work<'_>, context: &CommandContext) -> Result<Outcome, RunError> {
-    // A run that cannot even open its tapes has begun: the results of the run before are not its own.
+    // Withdraw the results of the run before first: they must not pass for those of this run, even if it cannot open its tapes.
     let staging = begin(work.places, work.book, work.begun)?;
     let sources = work.tapes.iter().map(FoundTape::source).collect::<Result<Vec<_>, _>>()?;
     let meter = Meter::new(context.terminal && !work.args.quiet, sources.iter().map(|source| source.size()).sum());
@@ -206,7 +206,7 @@ fn execute(run: &mut Run, work: &Work<'_>, context: &CommandContext) -> Result<O
     Ok(outcome)
 }
 
-/// Withdraws the results of the run before, and makes room for those of this one, if it is to have any.
+/// Withdraws the results of the run before, and creates the folders for those of this run; `None` for a dry run.
 fn begin(places: Option<&Places>, book: Option<&DecisionBook>, begun: &Begun) -> Result<Option<Staging>, RunError> {
     book.map_or(Ok(()), DecisionBook::withdraw)?;
     places.map(|places| Staging::new(places.clone(), begun.clone())).transpose()

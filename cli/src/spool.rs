@@ -1,5 +1,5 @@
-//! A tape from standard input, which can be read once: kept in a file that has no name and so is gone with the process,
-//! however that ends.
+//! A tape from standard input, which can be read only once. The spool keeps it in a file without a name, which disappears with
+//! the process, however the process ends.
 
 use std::{
     fs::File,
@@ -9,36 +9,36 @@ use std::{
 
 use shared::tape::{source::TapeSource, workbook::ReadSeek};
 
-/// What came in.
+/// The content of standard input.
 #[derive(Debug, Clone)]
 pub struct Spool {
-    /// Every reader seeks to its own place before it reads.
+    /// Shared by all readers: each seeks to its own place before it reads.
     file: Arc<Mutex<File>>,
     size: u64,
 }
 
 impl Spool {
-    /// Reads all that comes in. Memory does not grow with it.
+    /// Reads the whole input. Memory does not grow with the input.
     ///
     /// # Errors
-    /// It cannot be read, or the temporary folder cannot hold it.
+    /// [`io::Error`] when the input cannot be read, or the temporary folder cannot hold it.
     pub fn read(mut input: impl Read) -> io::Result<Self> {
         let mut file = tempfile::tempfile()?;
         let size = io::copy(&mut input, &mut file)?;
         Ok(Self { file: Arc::new(Mutex::new(file)), size })
     }
 
-    /// The first bytes, at most so many.
+    /// The first bytes, at most `most`.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// [`io::Error`] when the file cannot be read.
     pub fn head(&self, most: u64) -> io::Result<Vec<u8>> {
         let mut head = Vec::new();
         self.reader_at(0).take(most).read_to_end(&mut head)?;
         Ok(head)
     }
 
-    /// What came in as the tape of a name.
+    /// The content as a tape of this name.
     pub fn source(&self, name: String) -> impl TapeSource + use<> {
         SpooledTape { name, spool: self.clone() }
     }

@@ -18,26 +18,26 @@ use shared::{
 
 use crate::staging::Places;
 
-/// What stands where there is no average.
+/// Printed where there is no average.
 const NONE: &str = "-";
-/// How many kept columns are named.
+/// Kept columns named for each tape.
 const NAMED_COLUMNS: usize = 12;
-/// How many tapes are shown with all that is known of their columns. Of more, each has one line.
+/// Tapes shown with all details of their columns. When there are more, each tape has one line.
 const TAPES_IN_FULL: usize = 5;
-/// How much of the first message of a rule is shown: a line of it, beside the longest name; of several tapes as much as names
-/// them, too. All of it is in the summary of exceptions.
+/// Characters shown of the first message of a rule. For one tape the message fits into a line beside the longest name of a rule;
+/// for several tapes there is room for the name of the tape, too. The summary of exceptions holds the whole message.
 const SAMPLE_CHARACTERS: [usize; 2] = [50, 200];
-/// How many notices are printed.
+/// Notices printed. The rest are counted.
 const NOTICES: usize = 10;
 
-/// A run that has completed, and what of it is wanted.
+/// A completed run, and what to show of it.
 pub struct Shown<'r> {
     pub run: &'r Run,
     pub summary: &'r Summary,
     pub outcome: &'r Outcome,
-    /// Where the files are, of which a dry run has none.
+    /// Where the files are; `None` for a dry run.
     pub places: Option<&'r Places>,
-    /// Whether strats are wanted.
+    /// Whether to show the strats.
     pub strats: bool,
 }
 
@@ -57,7 +57,7 @@ pub fn summary_table(shown: &Shown<'_>) -> String {
     out
 }
 
-/// What comes of it, in a sentence.
+/// The result in a sentence: how many loans to buy, to hold and to reject.
 fn verdict(summary: &Summary) -> String {
     let dispositions = &summary.dispositions;
     let [bought, held, rejected] = [&dispositions.to_purchase, &dispositions.projected, &dispositions.rejected];
@@ -131,7 +131,7 @@ fn print_tapes(out: &mut String, outcome: &Outcome) {
     }
 }
 
-/// How many bytes the file of a tape has.
+/// Size of a tape's file in bytes.
 fn bytes(outcome: &Outcome, tape: &TapeMapping) -> u64 {
     outcome.inputs.iter().find(|(name, _)| *name == tape.file).map_or(0, |(_, fingerprint)| fingerprint.size)
 }
@@ -148,7 +148,7 @@ fn print_tapes_in_brief(out: &mut String, outcome: &Outcome) {
     table.print(out, 2);
 }
 
-/// What somebody should know of how the tapes were read. A tape is named where there are several.
+/// Appends the notices of how the tapes were read. When there are several tapes, each notice names its tape.
 fn print_notices(out: &mut String, outcome: &Outcome) {
     let several = outcome.mappings.len() > 1;
     let fractions = outcome.mappings.iter().filter_map(|tape| {
@@ -196,7 +196,7 @@ fn format_of(tape: &TapeMapping) -> Vec<String> {
     [Some(tape.format.to_uppercase()), delimiter, encoding, sheet].into_iter().flatten().collect()
 }
 
-/// Appends a named list, unless it is empty. Lines are broken between its parts.
+/// Appends a named list, unless the list is empty. Lines break between its parts.
 fn list(out: &mut String, name: &str, parts: impl Iterator<Item = String>) {
     let parts: Vec<String> = parts.collect();
     if !parts.is_empty() {
@@ -204,17 +204,17 @@ fn list(out: &mut String, name: &str, parts: impl Iterator<Item = String>) {
     }
 }
 
-/// The parts with commas between them, in lines that are broken between parts; all but the first behind `indent` spaces.
+/// The parts, separated by commas. Lines break between parts; all lines but the first begin with `indent` spaces.
 fn wrapped_list(parts: &[String], indent: usize) -> String {
     const UNBROKEN: &str = "\u{a0}";
     let parts: Vec<String> = parts.iter().map(|part| part.replace(' ', UNBROKEN)).collect();
     wrapped(&parts.join(", "), WIDTH - indent, indent).replace(UNBROKEN, " ")
 }
 
-/// A number rounded half to even to so many decimals, and with all of them.
+/// A number rounded half to even to this number of decimals, and printed with all of them.
 fn rounded(number: &Ratio, decimals: u8) -> String {
     let text = number.to_string();
-    // What has too many digits for a decimal is shown as it is.
+    // A number with too many digits for a decimal is shown unchanged.
     text.parse().map_or(text, |number: Decimal| number.round_half_even(decimals).with_min_decimals(decimals))
 }
 
@@ -226,7 +226,7 @@ fn score(number: Option<&Ratio>) -> String {
     number.map_or_else(|| NONE.to_owned(), |number| rounded(number, 0))
 }
 
-/// A part of the whole, as a percentage.
+/// A fraction of the whole, as a percentage.
 fn share(number: Option<&Ratio>) -> String {
     let percent = number.and_then(|number| number.to_string().parse::<Decimal>().ok()?.times_hundred());
     percent.map_or_else(|| NONE.to_owned(), |percent| percent.round_half_even(2).with_min_decimals(2))
@@ -236,7 +236,7 @@ fn dollars(amount: &shared::decimal::ExactSum) -> String {
     with_commas(&amount.to_text(2))
 }
 
-/// A table whose first column holds words, and all others numbers.
+/// A table whose first column holds words, and all other columns numbers.
 fn table_of_numbers<const N: usize>(names: [&str; N]) -> TextTable {
     TextTable::new(&names.map(|name| (name, if name.is_empty() { Left } else { Right })))
 }
@@ -301,7 +301,7 @@ fn print_files(out: &mut String, outcome: &Outcome, places: Option<&Places>) {
         return;
     };
     out.push_str(&format!("\nFiles in {}\n", one_line(&places.shown.display().to_string())));
-    let outputs = outcome.outputs.iter().map(|(file, is)| (file.file_name(), is.size));
+    let outputs = outcome.outputs.iter().map(|(file, is)| (file.file_name, is.size));
     let stored = outcome.stored.iter().map(|(name, is)| (*name, is.size));
     let files = outputs.chain(stored).map(|(name, size)| format!("{name} ({} bytes)", count(size)));
     let files: Vec<String> = files.chain([MANIFEST_FILE.to_owned()]).collect();

@@ -10,9 +10,9 @@ use std::{
 use command::{CommandContext, error::CommandError};
 use shared::{
     error::RunError,
+    file_types::tape_extensions,
     folder::{FileKind, INCOMING, LeftOut, PROFILE, is_text_without_header},
     manifest::archived_tape,
-    paths::TAPE_EXTENSIONS,
     tape::{
         options::TapeOptions,
         source::{FileSource, TapeSource},
@@ -22,34 +22,33 @@ use shared::{
 
 use crate::spool::Spool;
 
-/// What stands for standard input among the tapes.
+/// The argument that names standard input.
 const STANDARD_INPUT: &str = "-";
-/// What its tape is called: as a CSV, and as a workbook.
+/// Names of the tape from standard input: as a CSV, and as a workbook.
 const NAMES: [&str; 2] = ["stdin.csv", "stdin.xlsx"];
 
-/// A tape that is there.
+/// A tape that exists.
 #[derive(Debug, Clone)]
 pub struct FoundTape {
-    /// Where it is. Symbolic links are followed except the last, so that the tape keeps the name it was given under.
+    /// Path of the tape. All symbolic links but the last are resolved, so that the tape keeps the name that the user gave.
     pub path: PathBuf,
-    /// The file itself, behind all links: the same for two names of one file. `-` for standard input.
+    /// Path of the file with all links resolved: the same for two names of one file. `-` for standard input.
     pub file: PathBuf,
-    /// What it is called in results, in the archive and in errors.
+    /// Name of the tape in results, in the archive and in errors.
     pub source_file: String,
-    /// Whether it is a text of a folder, which is a tape when it has a header row.
+    /// Whether the file is a text found in a folder. Such a text is a tape only when it has a header row.
     is_text_of_folder: bool,
-    /// What standard input held, once it has been read.
+    /// The content of standard input, once it has been read.
     spool: Option<Spool>,
 }
 
-/// The tapes that were named, and the files in their folders that are none.
+/// The tapes that the arguments name, and the other files in the folders that they name.
 #[derive(Debug, Clone)]
 pub struct FoundTapes {
-    /// The tapes.
     pub tapes: Vec<FoundTape>,
-    /// The names of the other files.
+    /// Names of the files that are no tapes.
     others: Vec<String>,
-    /// What was named, as the user wrote it.
+    /// The arguments, as the user wrote them.
     shown: String,
 }
 
@@ -57,7 +56,7 @@ impl FoundTapes {
     /// The profile of the folder that the tapes are in, if it has one.
     ///
     /// # Errors
-    /// The tapes are in several folders, and one of these has a profile.
+    /// [`CommandError::Usage`] when the tapes are in several folders and one of these has a profile.
     pub fn profile(&self) -> Result<Option<PathBuf>, CommandError> {
         let files = self.tapes.iter().filter(|tape| !tape.is_standard_input());
         let folders: BTreeSet<&Path> = files.filter_map(|tape| tape.path.parent()).collect();
@@ -76,10 +75,10 @@ impl FoundTapes {
         }
     }
 
-    /// Leaves out the texts of folders that have no header row; the tapes, and the files that are left out.
+    /// Leaves out texts of folders when they have no header row. Returns the tapes, and the files that are left out.
     ///
     /// # Errors
-    /// No tape is left.
+    /// [`CommandError::Usage`] when no tape is left.
     pub fn with_headers(self, options: &TapeOptions) -> Result<(Vec<FoundTape>, LeftOut), CommandError> {
         let is_tape = |tape: &FoundTape| {
             !tape.is_text_of_folder || !tape.source().is_ok_and(|source| is_text_without_header(source.as_ref(), options))
@@ -108,10 +107,10 @@ impl FoundTape {
         self.file == Path::new(STANDARD_INPUT)
     }
 
-    /// Opens it for the engine.
+    /// Opens the tape for the engine.
     ///
     /// # Errors
-    /// A file that went away just now.
+    /// [`RunError`] when the file has disappeared meanwhile.
     pub fn source(&self) -> Result<Box<dyn TapeSource>, RunError> {
         let name = self.source_file.clone();
         match &self.spool {
@@ -124,11 +123,12 @@ impl FoundTape {
     }
 }
 
-/// The tapes that the arguments name, in their order; those of a folder in the order of their names. Nothing is read yet.
+/// Finds the tapes that the arguments name, in the order of the arguments; the tapes of a folder in the order of their names.
+/// Reads no tape yet.
 ///
 /// # Errors
-/// A tape or a folder that is not there, a folder without a tape, a file that is named twice, a name that an archive
-/// cannot keep.
+/// [`CommandError::Usage`] when a tape or a folder does not exist, a folder has no tape, a file is named twice, or an archive
+/// cannot keep the name of a tape.
 pub fn find(given: &[PathBuf], context: &CommandContext) -> Result<FoundTapes, CommandError> {
     let (mut tapes, mut left_out) = (Vec::new(), Vec::new());
     for shown in given {
@@ -153,10 +153,10 @@ pub fn find(given: &[PathBuf], context: &CommandContext) -> Result<FoundTapes, C
     Ok(FoundTapes { tapes, others: left_out, shown: shown.join(", ") })
 }
 
-/// Reads the tape that is to come from standard input, if one is, and names it by what it is.
+/// Reads the tape from standard input, if the arguments name one, and names the tape by its format.
 ///
 /// # Errors
-/// It cannot be read or kept.
+/// [`CommandError::Failed`] when standard input cannot be read, or the temporary folder cannot hold it.
 pub fn read_standard_input(tapes: &mut [FoundTape], context: &CommandContext) -> Result<(), CommandError> {
     let Some(tape) = tapes.iter_mut().find(|tape| tape.is_standard_input()) else { return Ok(()) };
     let spooled = Spool::read((context.standard_input)()).and_then(|spool| Ok((spool.head(8)?, spool)));
@@ -169,13 +169,13 @@ pub fn read_standard_input(tapes: &mut [FoundTape], context: &CommandContext) ->
     name_all(tapes)
 }
 
-/// Names all tapes, each as an archive can keep it.
+/// Gives each tape a name that an archive can keep.
 fn name_all(tapes: &mut [FoundTape]) -> Result<(), CommandError> {
     name(tapes);
     let mut names = HashSet::new();
     for tape in tapes.iter() {
         let kept = archived_tape(&tape.source_file).map_err(|error| CommandError::Usage(error.to_string()))?;
-        // Names may still be the same where a folder's name is not valid Unicode.
+        // Two names may still be the same when a folder's name is not valid Unicode.
         if !kept.ends_with(&tape.source_file) || !names.insert(&tape.source_file) {
             let sentence = format!("The tape {} has a name that an archive cannot keep. Rename it.", tape.source_file);
             return Err(CommandError::Usage(sentence));
@@ -185,7 +185,7 @@ fn name_all(tapes: &mut [FoundTape]) -> Result<(), CommandError> {
 }
 
 fn no_tape(folder: &str) -> CommandError {
-    let known = TAPE_EXTENSIONS.join(", ");
+    let known = tape_extensions().collect::<Vec<_>>().join(", ");
     CommandError::Usage(format!(
         "There is no tape in the folder {folder}: its tapes are the files {known}; a .txt needs a header row."
     ))
@@ -211,13 +211,13 @@ fn found(path: &Path, shown: &Path) -> Result<FoundTape, CommandError> {
     Ok(FoundTape { path, file, source_file: String::new(), is_text_of_folder: false, spool: None })
 }
 
-/// The tapes of a folder. Its other files are added to `left_out`, but for those that are hidden or none of the user's.
+/// Finds the tapes of a folder. Adds its other files to `left_out`, except those that no seller sends, such as hidden files.
 fn tapes_of_folder(folder: &Path, shown: &Path, left_out: &mut Vec<String>) -> Result<Vec<FoundTape>, CommandError> {
     let failed = |error| not_there(shown, &error);
     let (mut names, mut others) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
-        // A name that is no valid Unicode is refused with the tapes.
+        // `found` rejects a tape whose name is not valid Unicode.
         let kind = FileKind::of(&name.to_string_lossy());
         if kind == FileKind::Unsent || !fs::metadata(folder.join(&name)).is_ok_and(|metadata| metadata.is_file()) {
             continue;
@@ -254,7 +254,7 @@ fn refuse_repeats(tapes: &[FoundTape]) -> Result<(), CommandError> {
     }
 }
 
-/// Gives each tape its file name, or the shortest end of its path that no other tape has.
+/// Gives each tape its file name, or when several tapes have the same one, the shortest end of its path that no other tape has.
 fn name(tapes: &mut [FoundTape]) {
     let paths: Vec<Vec<String>> = tapes.iter().map(|tape| names_of(&tape.path)).collect();
     let mut namesakes: HashMap<Option<&String>, Vec<usize>> = HashMap::new();

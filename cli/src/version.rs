@@ -1,6 +1,6 @@
 //! The version of the command, with the commit that a release was built from.
 
-/// Such as `0.1.0 (5d2b3030a1b2)`; without the commit where it was built from an archive of the sources, or for development.
+/// For example `0.1.0 (5d2b3030a1b2)`. Builds from an archive of the sources and development builds name no commit.
 pub const VERSION: &str = env!("LOAN_ENGINE_VERSION");
 
 #[cfg(test)]
@@ -25,7 +25,7 @@ mod tests {
         }
     }
 
-    /// The commit of a folder with these files, and which files are watched for a change of it.
+    /// The commit of a folder with these files, and the files that are watched for a change of the commit.
     fn found(files: &[(&str, &str)]) -> Option<(String, Vec<String>)> {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), files);
@@ -60,7 +60,7 @@ mod tests {
         assert_eq!(found(&[(".git", "not a pointer")]), None);
         assert_eq!(found(&[(".git/HEAD", "ref: refs/heads/unborn\n")]), None);
         assert_eq!(found(&[(".git/HEAD", "$Format:%H$")]), None);
-        // A repository further up is another project's.
+        // A repository in a folder above belongs to another project.
         let above = tempfile::tempdir().unwrap();
         write(above.path(), &[(".git/HEAD", COMMIT), ("unpacked/Cargo.toml", "")]);
         assert_eq!(of_repository(&above.path().join("unpacked")), None);

@@ -2,8 +2,8 @@
 
 use std::{panic, process};
 
-// What the libraries that unpack and parse a workbook panic on, is a workbook that cannot be read: the product catches it. Every other
-// panic is a finding, and so is one of theirs that is not caught.
+// A panic of the libraries that unpack and parse a workbook means that the workbook cannot be read: the product catches the
+// panic. Every other panic is a finding, and so is a panic of these libraries that the product does not catch.
 libfuzzer_sys::fuzz_target!(
     init: {
         let all = panic::take_hook();

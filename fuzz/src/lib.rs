@@ -1,11 +1,12 @@
-//! The checks of `tests/hostile`, and what they need of the tests' harness, for the fuzzer's targets.
+//! The checks of `tests/hostile`, and the parts of the tests' harness that they need, for the fuzzer's targets.
 
-// The harness is made for all the tests, of which there are none here.
-#[allow(dead_code, unused_imports, reason = "the targets use a part of it")]
-#[path = "../../tests/app/mod.rs"]
-pub mod app;
 #[path = "../../tests/hostile/mod.rs"]
 pub mod hostile;
-#[allow(dead_code, reason = "the targets use a part of it")]
-#[path = "../../tests/runs.rs"]
-pub mod runs;
+// The harness serves all tests, and this crate has no tests.
+#[allow(dead_code, unused_imports, reason = "the fuzz targets use only a part of the harness")]
+pub mod support {
+    #[path = "../../../tests/support/app/mod.rs"]
+    pub mod app;
+    #[path = "../../../tests/support/runs.rs"]
+    pub mod runs;
+}

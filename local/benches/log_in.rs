@@ -1,7 +1,7 @@
-//! What a log-in costs: one hash of the password, whether the user exists or not.
+//! Cost of a log-in: one password hash, whether the user exists or not.
 //!
-//! `cargo bench -p local --bench log_in` prints the medians of tries in turn first, then what Criterion says of each.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench, which stops when something is amiss")]
+//! `cargo bench -p local --bench log_in` first prints the medians of interleaved attempts, then Criterion's report on each kind.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints its results and may panic on an error")]
 
 mod opened;
 
@@ -27,12 +27,12 @@ use tower::ServiceExt as _;
 
 use self::opened::Opened;
 
-/// How many tries of each kind the medians are of.
+/// Attempts of each kind behind a median.
 const TRIES: usize = 300;
-/// Whose password is tried wrongly: somebody's and nobody's.
+/// Usernames tried with a wrong password: an existing user and an unknown one.
 const NAMES: [&str; 2] = ["somebody", "nobody"];
 
-/// So much time passes between two tries that no failure is held against the next one.
+/// A clock that each attempt moves forward, far enough that the throttle no longer counts earlier failures.
 struct Hasty(AtomicI64);
 
 impl Clock for Hasty {
@@ -41,7 +41,7 @@ impl Clock for Hasty {
     }
 }
 
-/// The endpoint, with one user.
+/// The log-in endpoint with one registered user.
 struct Door {
     opened: Opened,
     router: Router,
@@ -56,7 +56,7 @@ impl Door {
         Self { opened, router, clock }
     }
 
-    /// A try with a wrong password.
+    /// Tries to log in with a wrong password.
     fn knock(&self, name: &str) {
         self.clock.0.fetch_add(15 * 60, Ordering::Relaxed);
         let request = Request::post("/api/auth/login").header(header::CONTENT_TYPE, "application/json");
@@ -65,7 +65,7 @@ impl Door {
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     }
 
-    /// A hash of a password, and nothing else.
+    /// Verifies one password hash, without the endpoint.
     fn hash(&self) {
         assert!(!password::verify(black_box("a wrong password"), Some(&self.opened.user.password_hash)));
     }
@@ -82,11 +82,11 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-/// Tries in turn, so that whatever else the machine does is shared out alike.
+/// Interleaves the kinds, so that other load on the machine affects all of them alike.
 fn compare(door: &Door) {
     let mut times = [const { Vec::new() }; 3];
     for turn in 0..TRIES {
-        // None of them always comes after the same other one.
+        // Vary the order, so that no kind always follows the same other kind.
         for place in 0..3 {
             let kind = if turn % 2 == 0 { (turn + place) % 3 } else { (turn + 3 - place) % 3 };
             times[kind].push(time(|| NAMES.get(kind).map_or_else(|| door.hash(), |name| door.knock(name))));

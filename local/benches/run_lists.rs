@@ -1,8 +1,8 @@
-//! What a page of runs costs when there are ten thousand of them: the last page no more than the first.
+//! Cost of a page of runs out of ten thousand: the last page costs no more than the first.
 //!
 //! `cargo bench -p local --bench run_lists` follows the links from the newest run to the oldest, and prints the medians of
 //! the first and the last pages.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench, which stops when something is amiss")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints its results and may panic on an error")]
 
 mod opened;
 
@@ -28,16 +28,15 @@ use uuid::Uuid;
 
 use self::opened::Opened;
 
-/// How many runs there are.
 const RUNS: usize = 10_000;
-/// How many runs a page has.
+/// Runs per page.
 const PAGE: usize = 100;
-/// How often all of them are listed.
+/// How often the bench lists all runs.
 const WALKS: usize = 9;
-/// How many pages, at either end, are compared.
+/// Pages compared at either end of the list.
 const COMPARED: usize = 10;
 
-/// A moment that stays.
+/// A clock that does not advance.
 struct Still(Timestamp);
 
 impl Clock for Still {
@@ -57,7 +56,7 @@ fn create_runs(opened: &Opened, now: Timestamp) {
     }
 }
 
-/// One page; how long it took, and the address of the next.
+/// Requests one page. Returns the time it took and the URL of the next page.
 fn page(opened: &Opened, router: &Router, token: &str, address: &str) -> (Duration, Option<String>) {
     let request = Request::get(address).header(header::AUTHORIZATION, format!("Bearer {token}"));
     let (request, begun) = (request.body(Body::empty()).unwrap(), Instant::now());

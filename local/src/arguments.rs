@@ -11,9 +11,10 @@ use shared::auth::{
 
 use crate::examples;
 
-/// The folder of a serve's data unless another one is named.
+/// Data folder of `serve` unless `--data-dir` names another.
 pub const DATA_FOLDER: &str = "loan-engine-data";
-/// The folder of the stores' data unless another one is named: their tables are not those of a serve.
+/// Data folder of `stores` unless `--data-dir` names another. It is a folder of its own, because `stores` and `serve` do not
+/// share tables.
 const STORES_FOLDER: &str = "loan-engine-stores";
 
 #[derive(Debug, Args)]
@@ -107,7 +108,7 @@ pub struct CreateUserArgs {
     /// The sales team, by its name or its id; a sales_team user has one
     #[arg(long, value_name = "TEAM", required_if_eq("role", "sales_team"))]
     pub team: Option<String>,
-    /// The name for people
+    /// The full name
     #[arg(long, value_name = "NAME", value_parser = checked(check_name))]
     pub full_name: Option<String>,
 }
@@ -133,12 +134,12 @@ pub struct UpdateUserArgs {
     /// The email address
     #[arg(long, value_name = "ADDRESS", group = "changes", value_parser = checked(check_email))]
     pub email: Option<String>,
-    /// The name for people
+    /// The full name
     #[arg(long, value_name = "NAME", group = "changes", value_parser = checked(check_name))]
     pub full_name: Option<String>,
 }
 
-/// Takes a text that passes a check as it is.
+/// A value parser that accepts a text unchanged when it passes the check.
 fn checked<E>(check: fn(&str) -> Result<(), E>) -> impl Fn(&str) -> Result<String, E> + Clone {
     move |text| check(text).map(|()| text.to_owned())
 }

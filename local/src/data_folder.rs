@@ -1,4 +1,4 @@
-//! The folder of a serve's data: the stores, and the secrets that are made with them.
+//! The data folder of `serve`, `stores` and `admin`: the stores, and the secrets generated with them.
 
 use std::{
     fs::{self, File},
@@ -18,21 +18,20 @@ use uuid::Uuid;
 
 use crate::embedded::{Credentials, EmbeddedError, EmbeddedStores, Options, private};
 
-/// The name of the bucket: the first part of the path of presigned URLs.
+/// Name of the bucket, which is the first part of the path of presigned URLs.
 pub const BUCKET: &str = "loans";
-/// What is told of when it appears.
+/// The bucket reports objects that appear below this prefix to the worker.
 const WATCHED_PREFIX: &str = "inputs/";
 const SECRETS_FILE: &str = "secrets.json";
 
-/// A folder that is in use by this process.
+/// A data folder that this process has locked.
 pub struct DataFolder {
-    /// The stores.
     pub stores: EmbeddedStores,
-    /// What tokens are signed with.
+    /// Key that signs tokens.
     pub jwt_secret: Secret,
 }
 
-/// What is made on the first start and kept.
+/// Generated on the first start and kept in [`SECRETS_FILE`].
 #[derive(Serialize, Deserialize)]
 struct Secrets {
     jwt_secret: String,
@@ -41,10 +40,10 @@ struct Secrets {
 }
 
 impl DataFolder {
-    /// Opens a folder, which is made if it is not there.
+    /// Opens a folder, and creates it when it is missing.
     ///
     /// # Errors
-    /// It cannot be used, or another process uses it.
+    /// [`CommandError::Failed`] when the folder or a file in it cannot be used, or another process uses the folder.
     pub fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self, CommandError> {
         let unusable = |source| EmbeddedError::Folder { folder: folder.to_owned(), source };
         private::folder(folder).map_err(unusable)?;
@@ -60,7 +59,7 @@ impl DataFolder {
     }
 }
 
-/// The secrets of a folder, made if there are none.
+/// Reads the secrets of a folder, or generates them when there are none.
 fn secrets(folder: &Path) -> Result<Secrets, CommandError> {
     let file = folder.join(SECRETS_FILE);
     let unusable = |what: &dyn std::fmt::Display| {
@@ -79,7 +78,7 @@ fn secrets(folder: &Path) -> Result<Secrets, CommandError> {
     let made = Secrets { jwt_secret: random() + &random(), access_key: random(), secret_key: random() + &random() };
     match write(folder, &file, &made) {
         Ok(()) => Ok(made),
-        // Somebody else was first, and theirs are the ones that count.
+        // Another process wrote its secrets first: use those.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(&file).map_err(|error| unusable(&error)),
         Err(error) => Err(EmbeddedError::Folder { folder: folder.to_owned(), source: error }.into()),
     }
@@ -91,9 +90,9 @@ fn read(file: &Path) -> io::Result<Secrets> {
     Ok(serde_json::from_slice(&bytes)?)
 }
 
-/// The file appears whole or not at all.
+/// Writes the secrets. The file appears whole or not at all.
 fn write(folder: &Path, file: &Path, secrets: &Secrets) -> io::Result<()> {
-    // Temporary files are their owner's alone, and keep that when they get their name.
+    // Only the owner can read a temporary file, and the file keeps that mode when it gets its name.
     let mut unnamed = NamedTempFile::new_in(folder)?;
     unnamed.write_all(&serde_json::to_vec_pretty(secrets)?)?;
     unnamed.as_file().sync_all()?;

@@ -17,7 +17,8 @@ pub use self::serve::{
     sweeping::{forget_answers, forget_tape_lists},
 };
 
-/// Why a command ends that a store failed. Who gives commands on a terminal is told all that is known.
+/// The error of a command when a store fails. The message has the whole chain of causes, because it goes to the operator at the
+/// terminal.
 fn store_failure(error: &StoreError) -> CommandError {
     let check = "Check the data folder; of a deployed stack, check TABLE_NAME, the region and the credentials.";
     CommandError::Failed(format!("The stores did not do what they were asked for: {}. {check}", chain(error)))

@@ -18,13 +18,14 @@ use crate::{
     store_failure,
 };
 
-/// The stores are for this machine alone.
+/// The stores listen on loopback, because they are for this machine alone.
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// Serves the stores until the process is told to stop.
+/// Serves the stores until the process gets a signal to stop.
 ///
 /// # Errors
-/// A port or the folder cannot be used.
+/// [`CommandError::Failed`] when a port, the data folder or the file of `--env-file` cannot be used, a server fails, or a second
+/// signal stops the process before all requests are answered.
 pub fn stores(args: &StoresArgs, context: &CommandContext, out: &mut dyn Write) -> Result<(), CommandError> {
     let runtime = runtime()?;
     let served = runtime.block_on(serve(args, &context.locate(&args.data_dir), context, out));
@@ -44,7 +45,7 @@ async fn serve(args: &StoresArgs, folder: &Path, context: &CommandContext, out: 
     parts.spawn(async move {
         let stop = async move { begun.wait().await };
         if let Err(error) = dynoxide::server::serve_with_shutdown(dynamodb, database, stop).await {
-            tracing::error!(error, "DynamoDB is not served any more");
+            tracing::error!(error, "the DynamoDB server failed");
         }
     });
     parts.spawn(listen::serve(s3, stores.s3.router(), stopping.begun()));
@@ -61,7 +62,7 @@ async fn serve(args: &StoresArgs, folder: &Path, context: &CommandContext, out: 
         ("JWT_SECRET", jwt_secret.expose().to_owned()),
         ("ENVIRONMENT", "development".to_owned()),
     ];
-    // They go out in one piece: whoever reads them from a file finds all or none.
+    // Write all lines in one piece, so that a reader of the file finds all of them or none.
     let text: String = lines.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
     match &args.env_file {
         None => print(out, text.as_bytes())?,
@@ -77,10 +78,10 @@ async fn serve(args: &StoresArgs, folder: &Path, context: &CommandContext, out: 
     stopping.wait_for(parts).await
 }
 
-/// Writes a file that its owner alone can read, because there are keys in it. It appears whole, in place of one that is there.
+/// Writes a file that only its owner can read, because it holds keys. The file appears whole, and replaces an existing one.
 fn write_private(file: &Path, text: &str) -> io::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Temporary files are their owner's alone, and keep that when they get their name.
+    // Only the owner can read a temporary file, and the file keeps that mode when it gets its name.
     let mut unnamed = NamedTempFile::new_in(folder)?;
     unnamed.write_all(text.as_bytes())?;
     unnamed.persist(file)?;

@@ -16,7 +16,7 @@ TAPE = PREPARED["tape"].encode()
 
 
 class Client(FastHttpUser):
-    """Somebody at work: a request, and a moment to look at the answer."""
+    """A user at work: a request, and a moment to look at the answer."""
 
     wait_time = between(0.3, 1.2)
     network_timeout = 60
@@ -29,7 +29,7 @@ class Client(FastHttpUser):
         self.mine = []
 
     def ask(self, name, method, path, expected=(200,), **more):
-        """A request. Too many at once (429) is an answer that a client has to reckon with, and no error."""
+        """Sends a request. 429 (too many at once) is an answer that a client must expect, and no error."""
         headers = {**self.headers, **more.pop("headers", {})}
         with self.client.request(method, path, name=name, headers=headers, catch_response=True, **more) as reply:
             if reply.status_code == 429:

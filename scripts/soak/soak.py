@@ -1,4 +1,4 @@
-"""Starts `loan-engine serve` on a fresh folder, puts it under load, and judges what comes of it (see scripts/soak.sh)."""
+"""Starts `loan-engine serve` on a fresh folder, puts it under load, and reports faults (see scripts/soak.sh)."""
 
 import argparse
 import collections
@@ -19,10 +19,10 @@ HERE = pathlib.Path(__file__).parent
 PASSWORD = "a-password-for-soaking"
 HEADER = "Loan #,UPB,Rate,LTV,DTI,FICO,Prop Type,Occ,Purpose,Sales Price,Appraised Value,County\n"
 USERS = 20
-# Runs that are read from: how many, and how many loans each has.
+# Runs that the clients read: their number, and the number of loans of each.
 PREPARED_RUNS, PREPARED_LOANS = 10, 20_000
 SMALL_LOANS = 50
-# Memory that the process may still win after the warm-up, in MiB. What it keeps by design is bounded, but fills slowly: the
+# Memory that the process may gain after the warm-up, in MiB. The memory that it keeps by design is bounded, but fills slowly: the
 # allocator's free pages, SQLite's page caches, remembered users and runs, stacks of threads that wait for work.
 GROWTH_MIB = 48
 QUEUE_PATIENCE = 1800
@@ -37,7 +37,7 @@ def tape(loans):
 
 
 class Server:
-    """`serve` as a process."""
+    """A process of `serve`."""
 
     def __init__(self, binary, folder):
         self.log = open(folder / "log", "w", encoding="utf-8")
@@ -77,7 +77,7 @@ class Server:
         return self.ask("POST", "/api/pipeline/run", json.dumps({"files": [file]}), more=more)[0]
 
     def runs(self):
-        """All runs, page by page."""
+        """Reads all runs, page by page."""
         path, found = "/api/runs?limit=1000", []
         while path:
             page, headers = self.ask("GET", path)
@@ -87,7 +87,7 @@ class Server:
         return found
 
     def memory(self):
-        """Resident memory in MiB: in all, and what is no file."""
+        """Resident memory in MiB: the total, and the anonymous part, which no file backs."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
         values = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
         return tuple(int(values[name].split()[0]) / 1024 for name in ("VmRSS", "RssAnon"))
@@ -98,17 +98,17 @@ class Server:
 
 
 def ended(server, patience):
-    """Waits until no run is under way; all runs."""
+    """Waits until no run is under way. Returns all runs."""
     since = time.monotonic()
     while any(server.ask("GET", f"/api/runs?limit=1&status={status}")[0] for status in ("pending", "running")):
         if time.monotonic() - since > patience:
-            sys.exit("runs stand still")
+            sys.exit("runs did not end in time")
         time.sleep(0.5)
     return server.runs()
 
 
 def faults_of(runs, started):
-    """What is wrong with the runs that were started, each of which has to be there once and completed."""
+    """Returns the faults of runs. Each run that was started must be listed once and completed."""
     ids = collections.Counter(run["run_id"] for run in runs)
     faults = [f"run {run} is listed {times} times" for run, times in ids.items() if times > 1]
     faults += [f"run {run} is missing" for run in started if run not in ids]
@@ -118,7 +118,7 @@ def faults_of(runs, started):
 
 
 def queue(server, count):
-    """Many small runs at once: all of them finish."""
+    """Queues many small runs at once. All of them must finish."""
     server.put("small.csv", tape(SMALL_LOANS))
     begun = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(50) as pool:
@@ -129,14 +129,14 @@ def queue(server, count):
     seconds = time.monotonic() - begun
     faults = faults_of(runs, started)
     if len(runs) != count or len(set(started)) != count:
-        faults.append(f"{count} runs were started, and there are {len(runs)}")
+        faults.append(f"{count} runs were started, and {len(runs)} are listed")
     print(f"{count} runs of {SMALL_LOANS} loans, queued in {queued:.1f} s, of which {waiting} were waiting then")
     print(f"all had ended after {seconds:.1f} s; {sum(run['status'] == 'completed' for run in runs)} are completed, each listed once")
     return faults
 
 
 def prepare(server, folder):
-    """Users and runs for the clients to work with."""
+    """Creates the users and runs that the clients work with."""
     users = [{"username": f"soak_{at}"} for at in range(USERS)]
     for user in users:
         name = user["username"]
@@ -159,7 +159,7 @@ def prepare(server, folder):
 
 
 def soak(server, folder, minutes, clients):
-    """Load for some minutes; what is wrong."""
+    """Puts the server under load for some minutes. Returns the faults."""
     environment = {**os.environ, "SOAK_FILE": str(prepare(server, folder))}
     seconds, stop = int(minutes * 60), threading.Event()
     samples = []
@@ -205,13 +205,13 @@ def soak(server, folder, minutes, clients):
         return tuple(sum(sample[at] for sample in near) / len(near) for at in (1, 2))
 
     end = samples[-1][0]
-    # Clients come at 20 a second; two minutes later caches and threads are what they will be.
+    # 20 clients start each second. After two minutes, caches and threads have reached their size.
     warm, last = around(min(120, end / 4)), around(end - 10)
     first, peak = samples[0][1], max(sample[1] for sample in samples)
-    print("minute: MiB resident, of it no file, load of the machine")
+    print("minute: MiB resident, MiB anonymous, load of the machine")
     for at in range(0, len(samples), 60):
         print(f"{at // 60:>6}: {samples[at][1]:.0f}, {samples[at][2]:.0f}, {samples[at][3]:.1f}")
-    print(f"memory in MiB: first {first:.0f}, warm {warm[0]:.0f}, last {last[0]:.0f}, peak {peak:.0f}; no file: {warm[1]:.0f} to {last[1]:.0f}")
+    print(f"MiB resident: first {first:.0f}, warm {warm[0]:.0f}, last {last[0]:.0f}, peak {peak:.0f}; anonymous: {warm[1]:.0f} to {last[1]:.0f}")
     print(f"{len(runs)} runs, all ended")
     if last[1] - warm[1] > GROWTH_MIB:
         faults.append(f"memory grew by {last[1] - warm[1]:.0f} MiB after the warm-up; {GROWTH_MIB} are allowed")
@@ -223,7 +223,7 @@ def main():
     parser.add_argument("--binary", required=True, type=pathlib.Path)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--clients", type=int, default=200)
-    parser.add_argument("--queue", type=int, help="queue so many small runs at once, instead of the load")
+    parser.add_argument("--queue", type=int, help="queue this number of small runs at once, instead of the load")
     parser.add_argument("--keep", type=pathlib.Path, help="an empty folder for data and logs, which are kept there")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
@@ -233,7 +233,7 @@ def main():
         try:
             faults = queue(server, asked.queue) if asked.queue else soak(server, folder, asked.minutes, asked.clients)
             if server.stop() != 0:
-                faults.append("serve did not stop well")
+                faults.append("serve did not stop with exit code 0")
         finally:
             server.process.kill()
         errors = [line for line in (folder / "log").read_text(encoding="utf-8").splitlines() if '"level":"ERROR"' in line]

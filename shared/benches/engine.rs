@@ -1,9 +1,9 @@
-//! What each stage of a run costs, a block of 5,000 loans at a time: `cargo bench -p shared --bench engine`.
+//! Cost of each stage of a run, for a block of 5,000 loans: `cargo bench -p shared --bench engine`.
 //!
-//! `ingest/records` and `ingest/csv_crate` cut the same text into fields: why the engine has a reader of its own. It also
-//! keeps physical lines and unreadable rows, which the library cannot.
+//! `ingest/records_and_fields` and `ingest/csv_crate` cut the same text into fields. The comparison shows why the engine has its
+//! own reader, which also keeps physical lines and unreadable rows. The library cannot do that.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark may stop at a surprise")]
+#![expect(clippy::unwrap_used, reason = "a benchmark may panic on an error")]
 
 use std::hint::black_box;
 
@@ -12,13 +12,16 @@ use shared::{
     decimal::Decimal,
     engine::{
         Tuning,
-        block::{RowReader, Terms, WordMemos, judge_block},
+        block::{JudgingContext, RowReader, WordMemos, judge_block},
         cut::CutBlock,
         loan_numbers::NumberHasher,
     },
     loan::{Field, Loan, WordCell},
-    phases::{judge, pricing::IrrTarget},
-    results::csv::LoanRows,
+    phases::{
+        judge,
+        pricing::{IrrTarget, Pricing},
+    },
+    results::outputs::LoanRows,
     rules::rule_set::RuleSet,
     tape::{
         Tape, aliases::Aliases, number::read_cell, options::TapeOptions, records::RecordBlock, source::MemorySource,
@@ -28,7 +31,7 @@ use shared::{
 
 const LOANS: usize = 5_000;
 
-/// A tape of loans of which a tenth has a fault.
+/// A tape of loans, a tenth of which have a fault.
 fn tape() -> String {
     let mut text = Field::CANONICAL.map(Field::name).join(",");
     for i in 0..LOANS {
@@ -67,8 +70,8 @@ fn benches(c: &mut Criterion) {
     let hasher = NumberHasher::random();
     let mut cut = CutBlock::default();
     cut.cut(&block, block_text, &reader, &hasher);
-    let irr_target = IrrTarget::DEFAULT;
-    let terms = |list_rows, store_facts| Terms { rules: &rules, irr_target: &irr_target, list_rows, store_facts };
+    let pricing = Pricing::new(&rules, IrrTarget::DEFAULT);
+    let terms = |list_rows, store_facts| JudgingContext { rules: &rules, pricing: &pricing, list_rows, store_facts };
     let judge_rows = |list_rows, store_facts| {
         let (rows, mut memos) = (LoanRows::default(), WordMemos::default());
         judge_block(&block, block_text, &cut, (0, &reader), terms(list_rows, store_facts), &[], rows, &mut memos)
@@ -115,11 +118,8 @@ fn benches(c: &mut Criterion) {
     good.words = [WordCell::Known(0); 3];
     let mut bad = good.clone();
     bad.numbers[2] = number(Field::LtvRatio, "97.01");
-    group.bench_function("eligible_loan", |b| {
-        b.iter(|| black_box(judge(black_box(&good), None, &rules, &irr_target)).disposition)
-    });
-    group
-        .bench_function("rejected_loan", |b| b.iter(|| black_box(judge(black_box(&bad), None, &rules, &irr_target)).disposition));
+    group.bench_function("eligible_loan", |b| b.iter(|| black_box(judge(black_box(&good), None, &rules, &pricing)).disposition));
+    group.bench_function("rejected_loan", |b| b.iter(|| black_box(judge(black_box(&bad), None, &rules, &pricing)).disposition));
     group.bench_function("plain_number", |b| b.iter(|| black_box(number(Field::LoanAmount, black_box("322352.47")))));
     group.bench_function("parsed_decimal", |b| b.iter(|| black_box("322352.47").parse::<Decimal>()));
     group

@@ -1,9 +1,9 @@
-//! Encoding a row group of facts: `cargo bench -p shared --bench facts`.
+//! Cost of encoding a row group of facts: `cargo bench -p shared --bench facts`.
 //!
-//! `text/dictionary_column` and `text/library` write the same column of vocabulary words: why such columns are encoded
-//! here and not by the Parquet library's writer, which takes every cell as a value of its own.
+//! `text/dictionary_column` and `text/library` write the same column of vocabulary words. The comparison shows why such columns
+//! are encoded by the product and not by the Parquet library's writer, which takes every cell as a separate value.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark may stop at a surprise")]
+#![expect(clippy::unwrap_used, reason = "a benchmark may panic on an error")]
 
 use std::hint::black_box;
 

@@ -1,7 +1,8 @@
-//! Pages of the facts and exceptions of a million loans: a page at the end of a run must cost what one at its start costs.
+//! Cost of pages of the facts and exceptions of a million loans. A page at the end of a run must cost the same as a page at its
+//! start.
 //!
-//! `cargo bench -p shared --bench pages` prints the ratios first, then what Criterion says of each page.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench, which stops when something is amiss")]
+//! `cargo bench -p shared --bench pages` prints the ratios first, then Criterion's result for each page.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints its results and may panic on an error")]
 
 use std::{
     fmt::Write as _,
@@ -29,13 +30,13 @@ use shared::{
     },
 };
 
-/// How many loans the run has.
+/// Number of loans in the run.
 const LOANS: u64 = 1_000_000;
-/// How many rows a page of the API has, unless the caller says otherwise.
+/// Number of rows in a page of the API, unless the caller asks for another number.
 const PAGE: usize = 100;
 
-/// A tape of random loans, of which about one in six fails a rule or two, and one in ten thousand has a low rate. The same
-/// on every call.
+/// A tape of random loans, which is the same on every call. About one loan in six fails a rule or two, and one in ten thousand
+/// has a low rate.
 fn tape() -> String {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut below = |bound: u64| {
@@ -82,7 +83,7 @@ fn tape() -> String {
     tape
 }
 
-/// Keeps the stored results in memory, and forgets the other files.
+/// Keeps the stored results in memory, and discards the other files.
 #[derive(Default)]
 struct InMemory {
     facts: Arc<Mutex<Vec<u8>>>,
@@ -116,7 +117,7 @@ impl Destination for InMemory {
     }
 }
 
-/// Runs the engine over the tape; the two files and their index.
+/// Runs the engine over the tape. Returns facts, exceptions and their index.
 fn results() -> (Bytes, Bytes, ResultsIndex) {
     let tapes: Vec<Box<dyn TapeSource>> = vec![Box::new(MemorySource::new("tape.csv", tape().into_bytes()))];
     let destination = InMemory::default();
@@ -134,14 +135,14 @@ fn results() -> (Bytes, Bytes, ResultsIndex) {
     (take(&destination.facts), take(&destination.exceptions), outcome.index)
 }
 
-/// Something to measure, under its name.
+/// A named measurement.
 struct Case<'c> {
     name: String,
     read: Box<dyn Fn() -> usize + 'c>,
 }
 
 impl Case<'_> {
-    /// The median time of many calls.
+    /// Median time of 201 calls.
     fn median(&self) -> Duration {
         let mut times: Vec<Duration> = (0..201)
             .map(|_| {
@@ -160,7 +161,7 @@ fn main() {
     println!("facts.parquet has {} bytes, exceptions.parquet {}", facts.len(), exceptions.len());
     let (facts, exceptions) = (FactsReader::open(facts).unwrap(), ExceptionsReader::open(exceptions).unwrap());
     let (facts, exceptions, index) = (&facts, &exceptions, &index);
-    // Where a page is dearest: at the end of a row group, past all that a filter has to look at.
+    // A page costs most at the end of a row group, where the filter has checked all rows before it.
     let first = |index: &ResultsIndex| ResultsIndex {
         facts: index.facts.iter().take(1).copied().collect(),
         exceptions: index.exceptions.iter().take(1).cloned().collect(),
@@ -203,7 +204,7 @@ fn main() {
         name: "facts, by the number of the last loan".to_owned(),
         read: Box::new(move || facts.page(index, &numbered, 0, PAGE).unwrap().len()),
     };
-    // A hundred of what is rare stand in a hundred pages of each column.
+    // A hundred rare loans are in about a hundred pages of each column.
     let held_back = with(Disposition::Projected);
     assert!(held_back.count(index).unwrap() > 50);
     let rare = Case {

@@ -1,6 +1,6 @@
-//! The four output files alone: ingest, rules and outputs without stored facts, hashes of them, archive or manifest.
+//! Writes only the four output files: ingest, rules and outputs, without stored facts, hashes, archive or manifest.
 //!
-//! It is what common tools are compared with when they, too, only write the four files:
+//! Benchmarks compare it with common tools that also write only these four files:
 //! `cargo run --release -p shared --example four_outputs -- TAPE DIR [THREADS]`
 
 use std::{

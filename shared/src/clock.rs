@@ -1,28 +1,27 @@
-//! Where the time comes from, and how it is written. Everything that needs the time is given a clock, so that tests can stop it.
+//! The source of time, and how times are written. Code that needs the time receives a clock, so that tests can stop it.
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-/// Tells the time.
 pub trait Clock: Send + Sync {
-    /// The present moment, in whole milliseconds.
+    /// The current time, in whole milliseconds.
     fn now(&self) -> Timestamp;
 }
 
-/// The clock of the machine.
+/// The clock of the machine, cut to whole milliseconds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the system clock")]
     fn now(&self) -> Timestamp {
         let now = Timestamp::now();
-        // A moment within jiff's range is still within it when its fraction is cut.
+        // Cutting the fraction keeps a time within jiff's range, so the fallback is never used.
         Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
 }
 
-/// A clock that stands still.
+/// A stopped clock, for tests.
 #[derive(Debug, Clone, Copy)]
 pub struct StoppedClock(pub Timestamp);
 
@@ -32,13 +31,13 @@ impl Clock for StoppedClock {
     }
 }
 
-/// A moment as every answer and every stored record writes it: RFC 3339, UTC, exactly three decimals. Such texts sort as the
-/// moments do.
+/// A time as every answer and every stored record writes it: RFC 3339, UTC, exactly three decimals. Such texts sort in the order
+/// of their times.
 pub fn rfc3339(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
-/// A moment that serializes as [`rfc3339`].
+/// A time that serializes as [`rfc3339`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment(pub Timestamp);
 
@@ -55,26 +54,26 @@ pub mod moment {
 
     use super::Moment;
 
-    /// Writes a moment.
+    /// Writes a time.
     ///
     /// # Errors
-    /// The serializer fails.
+    /// Those of the serializer.
     pub fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
         Moment(*at).serialize(serializer)
     }
 
-    /// Reads a moment.
+    /// Reads a time.
     ///
     /// # Errors
-    /// The text is no RFC 3339.
+    /// The deserializer's error when the text is not an RFC 3339 time.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         Timestamp::deserialize(deserializer)
     }
 
-    /// Writes a moment that may be absent.
+    /// Writes a time, or null for `None`.
     ///
     /// # Errors
-    /// The serializer fails.
+    /// Those of the serializer.
     pub fn serialize_option<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
         at.map(Moment).serialize(serializer)
     }

@@ -1,8 +1,8 @@
-//! Exact decimals: money, rates and ratios are never binary floating point.
+//! Exact decimals for money, rates and ratios, which are never binary floating point.
 //!
-//! A [`Decimal`] is `mantissa / 10^scale`. It is kept normalized: at least six decimals, more only when the value needs
-//! them. So almost every number of a tape has the same scale as the limit that it is compared with, and a comparison is
-//! one integer comparison; the rare finer value takes a slower, equally exact way.
+//! A [`Decimal`] is `mantissa / 10^scale`. It is normalized: it has at least six decimals, and more only when the value needs
+//! them. So almost every number of a tape has the same scale as the limit that it is compared with, and comparing them is one
+//! integer comparison. The rare value with more decimals is compared more slowly, but just as exactly.
 
 use std::{cmp::Ordering, fmt, ops::Neg, str::FromStr};
 
@@ -10,12 +10,12 @@ use num_bigint::BigInt;
 use serde::{Serialize, Serializer, ser::Error as _};
 use serde_json::value::RawValue;
 
-/// The scale that every value has at least: millionths.
+/// Smallest scale of a value: millionths.
 pub const MICRO: u8 = 6;
-/// The most digits a readable number may have, before and after the point together. Products by 25 and alignment to
-/// six decimals still fit 128 bits.
+/// Largest number of digits of a readable number, before and after the point together. Products by 25 and alignment to six
+/// decimals still fit 128 bits.
 pub const MAX_DIGITS: u32 = 30;
-/// The most decimals that a readable number may have.
+/// Largest number of decimals of a readable number.
 pub const MAX_SCALE: u8 = 30;
 
 const POW10: [i128; 39] = {
@@ -31,7 +31,7 @@ const POW10: [i128; 39] = {
 /// An exact decimal number of at most [`MAX_DIGITS`] digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Decimal {
-    /// The mantissa in two halves, so that a decimal takes 24 bytes and not 32: a loan has seven.
+    /// The mantissa is stored in two halves, so that a decimal takes 24 bytes and not 32. Each loan has seven decimals.
     low: u64,
     high: i64,
     scale: u8,
@@ -48,9 +48,7 @@ impl Decimal {
         (self.high as i128) << 64 | self.low as i128
     }
 
-    /// Zero.
     pub const ZERO: Self = Self::raw(0, MICRO);
-    /// One hundred.
     pub const HUNDRED: Self = Self::from_integer(100);
 
     /// A whole number.
@@ -63,7 +61,7 @@ impl Decimal {
         Self::raw(micros as i128, MICRO)
     }
 
-    /// `mantissa / 10^scale`, normalized; `None` when it has more digits or decimals than [`MAX_DIGITS`], [`MAX_SCALE`].
+    /// `mantissa / 10^scale`, normalized; `None` when it has more digits than [`MAX_DIGITS`] or more decimals than [`MAX_SCALE`].
     pub fn new(mantissa: i128, scale: u8) -> Option<Self> {
         let (mut mantissa, mut scale) = (mantissa, scale);
         while scale > MICRO && mantissa % 10 == 0 {
@@ -78,62 +76,63 @@ impl Decimal {
             .then_some(Self::raw(mantissa, scale))
     }
 
-    /// The value in millionths, where it is a whole number of them and fits 64 bits: what nearly every cell of a tape is.
+    /// The value in millionths; `None` unless it is a whole number of millionths and fits 64 bits, as nearly every cell of a tape
+    /// does.
     #[inline]
     pub fn micros(&self) -> Option<i64> {
         let low = self.low as i64;
         (self.scale == MICRO && self.high == low >> 63).then_some(low)
     }
 
-    /// The digits without the point, and the number of decimals.
+    /// The mantissa, which is the digits without the point, and the scale, which is the number of decimals.
     pub fn parts(self) -> (i128, u8) {
         (self.mantissa(), self.scale)
     }
 
-    /// Whether the value is zero.
     pub fn is_zero(self) -> bool {
         self.mantissa() == 0
     }
 
-    /// Whether the value is above zero.
+    /// Whether the value is greater than zero.
     pub fn is_positive(self) -> bool {
         self.mantissa() > 0
     }
 
-    /// The value times 100, exactly (a fraction as a percentage); `None` when that has too many digits.
+    /// The value times 100, exactly (a fraction as a percentage); `None` when the result has too many digits.
     pub fn times_hundred(self) -> Option<Self> {
         Self::new(self.mantissa().checked_mul(100)?, self.scale)
     }
 
-    /// `self - other`, exactly; `None` when that has too many digits.
+    /// `self - other`, exactly; `None` when the result has too many digits.
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         let scale = self.scale.max(other.scale);
         Self::new(self.mantissa_at(scale)?.checked_sub(other.mantissa_at(scale)?)?, scale)
     }
 
-    /// `self + other`, exactly; `None` when that has too many digits.
+    /// `self + other`, exactly; `None` when the result has too many digits.
     pub fn checked_add(self, other: Self) -> Option<Self> {
         self.checked_sub(-other)
     }
 
-    /// `self × other`, exactly; `None` when that has too many digits.
+    /// `self × other`, exactly; `None` when the result has too many digits.
     pub fn checked_mul(self, other: Self) -> Option<Self> {
         let ((one, one_scale), (two, two_scale)) = (self.parts(), other.parts());
         Self::new(one.checked_mul(two)?, one_scale.checked_add(two_scale)?)
     }
 
-    /// `self × tenths / 10`, exactly; `None` when that has too many digits.
+    /// `self × tenths / 10`, exactly; `None` when the result has too many digits.
     pub fn times_tenths(self, tenths: i128) -> Option<Self> {
         Self::new(self.mantissa().checked_mul(tenths)?, self.scale + 1)
     }
 
-    /// Rounded half to even to `decimals` decimals.
+    /// The value rounded half to even to `decimals` decimals.
     pub fn round_half_even(self, decimals: u8) -> Self {
         if decimals >= self.scale {
             return self;
         }
         let mantissa = self.rounded_mantissa(decimals);
-        // Rounding to fewer decimals than six only drops digits: what comes back in millionths is no longer than before.
+        // Rounding to fewer than six decimals only drops digits, so the result in millionths has no more digits than before and
+        // fits.
         Self::new(mantissa, decimals).unwrap_or(self)
     }
 
@@ -156,12 +155,12 @@ impl Decimal {
         self.mantissa().checked_mul(POW10[usize::from(scale - self.scale)])
     }
 
-    /// The value without its sign.
+    /// The absolute value.
     pub fn magnitude(self) -> Self {
         if self.mantissa() < 0 { -self } else { self }
     }
 
-    /// Plain text with at least `decimals` decimals, and as many more as the value needs.
+    /// The value as plain text, with at least `decimals` decimals and as many more as the value needs.
     pub fn with_min_decimals(self, decimals: u8) -> String {
         let mut text = String::with_capacity(24);
         self.push_plain(&mut text, decimals);
@@ -198,8 +197,8 @@ impl Decimal {
         out.push_str(fraction);
     }
 
-    /// Writes plain text with at least `min_decimals` decimals at the end of `room`. The messages of a run show numbers by
-    /// the million, and this takes a fifth of what the formatting of the standard library takes.
+    /// Writes plain text with at least `min_decimals` decimals at the end of `room`. The messages of a run show millions of
+    /// numbers, and this takes a fifth of the time of the standard library's formatting.
     fn write_digits(self, room: &mut [u8; ROOM], min_decimals: u8) -> &str {
         let magnitude = self.mantissa().unsigned_abs();
         let mut at = match u64::try_from(magnitude) {
@@ -210,13 +209,13 @@ impl Decimal {
             at -= 1;
             room[at] = b'-';
         }
-        // A sign, digits and a point are ASCII.
+        // A sign, digits and a point are ASCII, so the bytes are always UTF-8.
         std::str::from_utf8(&room[at..]).unwrap_or_default()
     }
 }
 
-/// Writes digits and a point at the end of `room`; where they begin. Nearly every number comes here: dividing 64 bits is
-/// many times faster than dividing 128.
+/// Writes digits and a point at the end of `room`. Returns the index at which they begin. Nearly every number fits 64 bits, and
+/// dividing 64 bits is many times faster than dividing 128.
 fn write_narrow(mut digits: u64, mut scale: u8, min_decimals: u8, room: &mut [u8; ROOM]) -> usize {
     while scale > min_decimals && digits.is_multiple_of(10) {
         digits /= 10;
@@ -232,7 +231,7 @@ fn write_narrow(mut digits: u64, mut scale: u8, min_decimals: u8, room: &mut [u8
         }
         room[at] = b'0' + (digits % 10) as u8;
         digits /= 10;
-        // A digit stands before the point, too.
+        // Always write a digit before the point.
         if digits == 0 && point.is_none_or(|point| at < point) {
             return at;
         }
@@ -251,7 +250,8 @@ fn write_wide(digits: u128, scale: u8, min_decimals: u8, room: &mut [u8; ROOM]) 
     at
 }
 
-/// Room for the text of any decimal: the 39 digits of 128 bits or a digit and its decimals, a point and a sign.
+/// Size of a buffer that holds the text of any decimal: the 39 digits of 128 bits or a digit and its decimals, a point and a
+/// sign.
 const ROOM: usize = 48;
 
 impl Neg for Decimal {
@@ -275,7 +275,7 @@ impl Ord for Decimal {
     }
 }
 
-/// Compares values of different scale, whose common mantissa may not fit 128 bits.
+/// Compares values of different scale. At their common scale the mantissas may not fit 128 bits.
 #[cold]
 fn compare_scales(a: Decimal, b: Decimal) -> Ordering {
     let scale = a.scale.max(b.scale);
@@ -284,7 +284,7 @@ fn compare_scales(a: Decimal, b: Decimal) -> Ordering {
 }
 
 impl fmt::Display for Decimal {
-    /// Plain text without trailing zeros.
+    /// Writes plain text without trailing zeros.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.write_digits(&mut [0; ROOM], 0))
     }
@@ -293,10 +293,10 @@ impl fmt::Display for Decimal {
 /// Why a text is not a [`Decimal`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ParseDecimalError {
-    /// It is not written as a plain number.
+    /// The text is not written as a plain number.
     #[error("not a number")]
     NotANumber,
-    /// It has more digits than are kept exactly.
+    /// The number has more digits than can be kept exactly.
     #[error("more than {MAX_DIGITS} digits before or after the point")]
     TooManyDigits,
 }
@@ -304,7 +304,12 @@ pub enum ParseDecimalError {
 impl FromStr for Decimal {
     type Err = ParseDecimalError;
 
-    /// Reads `[+-]digits[.digits][(e|E)[+-]digits]`: nothing else, and nothing is rounded.
+    /// Reads `[+-]digits[.digits][(e|E)[+-]digits]` and nothing else. The digits before or after the point may be missing, but
+    /// not both. Nothing is rounded.
+    ///
+    /// # Errors
+    /// [`ParseDecimalError::NotANumber`] for any other text. [`ParseDecimalError::TooManyDigits`] when the number cannot be kept
+    /// exactly.
     fn from_str(text: &str) -> Result<Self, ParseDecimalError> {
         use ParseDecimalError::{NotANumber, TooManyDigits};
         let (negative, body) = match text.as_bytes() {
@@ -351,7 +356,7 @@ impl FromStr for Decimal {
 }
 
 impl Serialize for Decimal {
-    /// An exact JSON number, never a float.
+    /// Serializes as an exact JSON number, never as a float.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut room = [0; ROOM];
         let digits = self.write_digits(&mut room, 0);
@@ -359,9 +364,9 @@ impl Serialize for Decimal {
     }
 }
 
-/// An exact sum of decimals, or of products of two of them, of any number of terms.
+/// An exact sum of any number of decimals, or of products of two decimals.
 ///
-/// Terms are added per scale in 128 bits, and spill into a big integer only where those would overflow.
+/// Terms of the same scale are added in 128 bits. A sum that would overflow spills into a big integer.
 #[derive(Debug, Clone, Default)]
 pub struct ExactSum {
     by_scale: Vec<(u8, i128)>,
@@ -388,7 +393,6 @@ impl ExactSum {
         }
     }
 
-    /// Adds a value.
     pub fn add_decimal(&mut self, value: Decimal) {
         self.add(value.mantissa(), value.scale);
     }
@@ -412,13 +416,13 @@ impl ExactSum {
         }
     }
 
-    /// The terms: signed mantissas, low byte first, each with its scale. Their order means nothing.
+    /// The terms of the sum: scale and signed mantissa, low byte first. Their order has no meaning.
     pub fn terms(&self) -> Vec<(u8, Vec<u8>)> {
         let narrow = self.by_scale.iter().map(|(scale, sum)| (*scale, sum.to_le_bytes().to_vec()));
         narrow.chain(self.spilled.iter().map(|(scale, sum)| (*scale, sum.to_signed_bytes_le()))).collect()
     }
 
-    /// The sum of such terms.
+    /// The sum of terms from [`Self::terms`].
     pub fn of_terms(terms: &[(u8, Vec<u8>)]) -> Self {
         let mut sum = Self::default();
         for (scale, bytes) in terms {
@@ -447,7 +451,7 @@ impl ExactSum {
         (narrow.chain(wide).sum(), scale)
     }
 
-    /// The sum as plain text, exactly, with at least `min_decimals` decimals.
+    /// The exact sum as plain text, with at least `min_decimals` decimals.
     pub fn to_text(&self, min_decimals: u8) -> String {
         let (total, scale) = self.total();
         big_text(&total, scale, min_decimals)
@@ -480,7 +484,7 @@ impl ExactSum {
 }
 
 impl Serialize for ExactSum {
-    /// An exact JSON number.
+    /// Serializes as an exact JSON number.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         RawValue::from_string(self.to_text(0)).map_err(S::Error::custom)?.serialize(serializer)
     }

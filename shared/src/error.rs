@@ -1,4 +1,4 @@
-//! Why a run failed: the one error type that a run shows to people.
+//! The error of a failed run, which is the only error type that a run shows to people.
 
 use std::{borrow::Cow, fmt, io};
 
@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Reading the tape: encoding, dialect, header, cells.
+    /// Reads the tape: encoding, dialect, header, cells.
     Ingest,
-    /// Required fields, readable values, repeated loan numbers.
+    /// Checks required fields, readable values, repeated loan numbers.
     Validate,
-    /// The rule table.
+    /// Checks the rules of the rule table.
     Eligibility,
-    /// Spread and price.
+    /// Computes spread and price.
     Pricing,
-    /// Buy, hold or turn down.
+    /// Decides: buy, hold or reject.
     Disposition,
-    /// The four output files, and the stored facts and exceptions.
+    /// Writes the four output files and stores facts and exceptions.
     Output,
-    /// Inputs, outputs and manifest, kept together.
+    /// Archives inputs, outputs and manifest.
     Archive,
 }
 
@@ -38,44 +38,44 @@ impl fmt::Display for Phase {
     }
 }
 
-/// What made a run fail: stable codes, one line each.
+/// Stable codes for the causes of a failed run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunErrorCode {
-    /// The tape holds nothing.
+    /// The tape is empty.
     EmptyTape,
-    /// None of the first rows names the columns.
+    /// None of the first rows is a header.
     NoHeader,
-    /// There is a header, but no loan below it.
+    /// The tape has a header, but no loan below it.
     NoDataRows,
     /// The header lacks required columns.
     MissingColumns,
-    /// Two columns mean the same canonical column.
+    /// Two columns of the tape fill the same field.
     DuplicateColumns,
-    /// The header has more columns than a tape may have, or a longer name of one.
+    /// The header has too many columns or too long a column name, or the headers of the run's tapes are too large together.
     #[serde(alias = "too_many_columns")]
     HeaderTooLarge,
-    /// A column that the profile, or who started the run, names is not in the tape, or is there twice.
+    /// A column named by the profile or by the starter of the run is not in the tape, or is in it twice.
     ProfileHeaderAbsent,
     /// The profile of the tape's folder has mistakes, or does not say how the periods of a tape write dates.
     ProfileInvalid,
     /// A column holds as many fractions as percentages.
     MixedUnits,
-    /// Another header stands below the first.
+    /// The tape has another header below the first.
     SecondHeader,
     /// Most rows have another number of fields than the header.
     RowsDoNotFit,
     /// Several worksheets hold loans.
     SeveralSheets,
-    /// A worksheet that was named is not there.
+    /// The workbook has no worksheet of the given name.
     SheetNotFound,
-    /// A mapped column of a workbook has formulas without values.
+    /// A mapped column of a workbook has formulas without stored values.
     FormulasNotCalculated,
-    /// The bytes are no text in the encoding that the tape claims.
+    /// The bytes are not text in the encoding of the tape.
     Undecodable,
-    /// The file is something else than a tape: a PDF, an archive, a picture.
+    /// The file is not a tape, but a PDF, an archive or a picture, for example.
     NotATape,
-    /// The file is a tape in a form that is not read, such as an Excel workbook of before 2007.
+    /// The file is in a format that is not supported, such as an Excel workbook from before Excel 97, or is too large a workbook.
     UnsupportedFormat,
     /// The workbook is damaged.
     CorruptWorkbook,
@@ -89,47 +89,48 @@ pub enum RunErrorCode {
     TapeChanged,
     /// A result could not be written.
     OutputFailed,
-    /// The storage did not do its part, however often the run was tried.
+    /// The storage failed in every attempt of the run, or a stored part of the run is missing or damaged.
     StorageFailed,
-    /// The record of the run is larger than the store takes.
+    /// The record of the run is larger than the store accepts.
     RecordTooLarge,
     /// The record of the run, or its list of tapes, cannot be read.
     RecordUnreadable,
     /// The worker stopped before the run was finished.
     WorkerLost,
-    /// The engine itself failed.
+    /// The engine itself failed, which is a fault of the product.
     Internal,
 }
 
-/// The longest message of an error, in characters: it is part of the record of a run, which the store bounds.
+/// Longest message of an error, in characters. The message is part of the record of a run, which the store limits in size.
 pub const MAX_MESSAGE_CHARACTERS: usize = 2_000;
 
-/// The beginning of a text, of at most so many characters. A text that is cut ends in an ellipsis.
+/// Cuts a text to at most `characters` characters. A cut text ends in an ellipsis, which counts as one of them.
 pub fn shortened(text: &str, characters: usize) -> Cow<'_, str> {
     let Some((end, _)) = text.char_indices().nth(characters) else { return Cow::Borrowed(text) };
     let last = text[..end].char_indices().next_back().map_or(0, |(last, _)| last);
     Cow::Owned(format!("{}…", &text[..last]))
 }
 
-/// Why a run failed. The message says what to fix.
+/// The error of a failed run. The message says what to fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub struct RunError {
-    /// The phase that failed.
+    /// Phase that failed.
     pub phase: Phase,
-    /// The stable code.
+    /// Stable code of the cause.
     pub code: RunErrorCode,
-    /// One plain sentence: what, where, how to mend it. At most [`MAX_MESSAGE_CHARACTERS`].
+    /// What is wrong, where, and how to fix it. At most [`MAX_MESSAGE_CHARACTERS`] characters.
     pub message: String,
-    /// The tape that it is about.
+    /// Name of the tape with the fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_file: Option<String>,
-    /// The line that it is about.
+    /// Line of the fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
 }
 
 impl RunError {
-    /// An error whose message is within its bound, however long what it names is.
+    /// An error without tape and line. The message is cut to [`MAX_MESSAGE_CHARACTERS`], because it may name things of any
+    /// length.
     pub fn new(phase: Phase, code: RunErrorCode, message: impl Into<String>) -> Self {
         let message = message.into();
         let message = match shortened(&message, MAX_MESSAGE_CHARACTERS) {
@@ -139,52 +140,52 @@ impl RunError {
         Self { phase, code, message, source_file: None, line: None }
     }
 
-    /// An unusable tape.
+    /// An error of a tape that cannot be used, in the phase `ingest`.
     pub fn ingest(code: RunErrorCode, source_file: &str, line: Option<u64>, message: impl Into<String>) -> Self {
         Self { source_file: Some(source_file.to_owned()), line, ..Self::new(Phase::Ingest, code, message) }
     }
 
-    /// A tape that the storage did not give.
+    /// The error [`RunErrorCode::UnreadableTape`], for a tape that the storage does not return.
     pub fn unreadable(source_file: &str, error: &io::Error) -> Self {
         let message = format!("The tape could not be read: {error}. Check that it is a file you may read, then run again.");
         Self::ingest(RunErrorCode::UnreadableTape, source_file, None, message)
     }
 
-    /// A result that could not be written.
+    /// The error [`RunErrorCode::OutputFailed`]. `what` names the file, as the beginning of a sentence.
     pub fn output(phase: Phase, what: &str, error: &io::Error) -> Self {
         let message = format!("{what} could not be written: {error}. Make room or choose another place, then run again.");
         Self::new(phase, RunErrorCode::OutputFailed, message)
     }
 
-    /// A storage that failed each time the run was tried.
+    /// The error [`RunErrorCode::StorageFailed`], for a storage that failed in every attempt of the run.
     pub fn storage(phase: Phase) -> Self {
         let message = "The storage failed each time the run was tried: it may be full, damaged or out of reach. The tape is not \
                        at fault. Have the storage looked at, then start the run again.";
         Self::new(phase, RunErrorCode::StorageFailed, message)
     }
 
-    /// A record that the store refuses because of its size: another try would end the same.
+    /// The error [`RunErrorCode::RecordTooLarge`]. Retrying does not help, because the record keeps its size.
     pub fn record_too_large(phase: Phase) -> Self {
         let message = "The record of the run is larger than the table takes, so that its results could not be kept. Split the \
                        run: fewer tapes, or tapes of fewer columns.";
         Self::new(phase, RunErrorCode::RecordTooLarge, message)
     }
 
-    /// A record, or a list of tapes, that is damaged or gone: another try would end the same.
+    /// The error [`RunErrorCode::RecordUnreadable`], for a damaged or missing record or list of tapes. Retrying does not help.
     pub fn record_unreadable(phase: Phase) -> Self {
         let message = "The record of the run is damaged or incomplete, so that the run cannot be done as it was asked for. The \
                        tape is not at fault. Start the run again.";
         Self::new(phase, RunErrorCode::RecordUnreadable, message)
     }
 
-    /// A run that was not finished, however often it was tried.
+    /// The error [`RunErrorCode::WorkerLost`], for a run that no attempt finished.
     pub fn worker_lost() -> Self {
         let message = "The worker stopped, or could not reach its storage, each time the run was tried. Start the run again; if \
                        it is not finished again, see whether the worker has enough memory and room, or split the tape.";
         Self::new(Phase::Ingest, RunErrorCode::WorkerLost, message)
     }
 
-    /// A failure of the engine itself.
+    /// The error [`RunErrorCode::Internal`], for a fault of the engine itself.
     pub fn internal(phase: Phase, message: impl Into<String>) -> Self {
         Self::new(phase, RunErrorCode::Internal, message)
     }
@@ -200,7 +201,7 @@ impl fmt::Display for RunError {
     }
 }
 
-/// An error with everything that led to it.
+/// The text of an error, followed by the texts of all its sources.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,7 +1,8 @@
-//! The fields of a loan: one row of a table each. Its place, its schema, its CSV header and its aliases' list follow from the row.
+//! The fields of a loan, as one table. A field's place, its column in the schema, its CSV header and its list of aliases follow
+//! from its row.
 //!
-//! A *canonical* field is judged and stands in every output. A *standard* field is read where a tape has it, typed, and stored beside
-//! the judged ones.
+//! A *canonical* field is judged and is in every output. A *standard* field is read when a tape has it, and stored with its type
+//! next to the judged fields.
 
 use std::{borrow::Cow, fmt};
 
@@ -9,23 +10,23 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::decimal::Decimal;
 
-/// What a field holds.
+/// Kind of values in a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldKind {
-    /// Text, kept to the letter.
+    /// Text, kept exactly as written.
     Text,
     /// A number; the index is its place among the numbers of a loan.
     Number(usize),
     /// A word of a vocabulary; the index is its place among the words of a loan.
     Word(usize),
-    /// A standard field; the index is its place among [`Field::STANDARD`]. Its unit says what it holds.
+    /// A standard field; the index is its place in [`Field::STANDARD`]. The field's unit gives the kind of its values.
     Standard(usize),
 }
 
-/// What a value is, and so how it is read and shown.
+/// Unit of a value, which determines how the value is read and shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// Text, kept to the letter.
+    /// Text, kept exactly as written.
     Text,
     /// A word of a vocabulary.
     Word,
@@ -43,40 +44,39 @@ pub enum Unit {
     Date,
 }
 
-/// The values of a percentage that say in which unit its column is.
+/// Ranges of values that show the unit of a column of percentages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Zones {
-    /// Values above zero up to here are fractions.
+    /// Values above zero and up to this one are fractions.
     pub fraction_to: Decimal,
-    /// Values from here on are percentages.
+    /// Values from this one on are percentages.
     pub percent_from: Decimal,
 }
 
-/// All that the product knows about one field.
+/// Properties of a field.
 #[derive(Debug)]
 pub struct FieldInfo {
-    /// The canonical name.
+    /// Canonical name.
     pub name: &'static str,
-    /// What people call it, as in messages.
+    /// Name for people, as in messages.
     pub label: &'static str,
-    /// What it holds.
     pub kind: FieldKind,
-    /// Whether a loan without it fails validation, and a tape without the column cannot be used.
+    /// Whether a loan without the field fails validation and a tape without the column cannot be used.
     pub required: bool,
-    /// How its values are read and shown.
+    /// Unit of the values.
     pub unit: Unit,
-    /// The value that agencies write for "not available".
+    /// Value that agencies write for "not available".
     pub sentinel: Option<Decimal>,
-    /// What tells percentages from fractions in a column of percentages.
+    /// Ranges that tell percentages from fractions; `None` for a field without percentages.
     pub zones: Option<Zones>,
 }
 
 /// A row of the table: name, label, unit, whether it is required, sentinel, the zones in millionths.
 struct Row(&'static str, &'static str, Unit, bool, Option<i64>, Option<(i64, i64)>);
 
-/// What tells a fraction from a percentage among ratios (80 % or 0.8), in millionths.
+/// Zones of ratios (80 % or 0.8), in millionths.
 const RATIO: Option<(i64, i64)> = Some((1_500_000, 5_000_000));
-/// The same among rates (6.5 % or 0.065).
+/// Zones of rates (6.5 % or 0.065), in millionths.
 const RATE: Option<(i64, i64)> = Some((500_000, 1_000_000));
 
 const OPTIONAL: bool = false;
@@ -104,9 +104,9 @@ macro_rules! fields {
             pub const ALL: [Self; FIELDS] = [$(Self::$variant,)* $(Self::$standard),*];
         }
 
-        /// How many canonical fields there are.
+        /// Number of canonical fields.
         pub const CANONICAL: usize = [$(stringify!($variant)),*].len();
-        /// How many standard fields there are.
+        /// Number of standard fields.
         pub const STANDARD: usize = [$(stringify!($standard)),*].len();
 
         const ROWS: [Row; FIELDS] = [$($row,)* $($standard_row),*];
@@ -115,7 +115,7 @@ macro_rules! fields {
 
 fields! {
     canonical {
-        /// The seller's number for the loan, kept to the letter.
+        /// The seller's number for the loan, kept exactly as written.
         SellerLoanNumber = Row("seller_loan_number", "Loan number", Unit::Text, REQUIRED, None, None);
         /// The balance that is for sale, in dollars.
         LoanAmount = Row("loan_amount", "Loan amount", Unit::Money, REQUIRED, None, None);
@@ -127,25 +127,25 @@ fields! {
         DtiRatio = Row("dti_ratio", "DTI", Unit::Percent, OPTIONAL, Some(999), RATIO);
         /// The borrower's credit score.
         CreditScore = Row("credit_score", "Credit score", Unit::Count, REQUIRED, Some(9999), None);
-        /// What kind of property secures the loan.
+        /// The type of property that secures the loan.
         PropertyType = Row("property_type", "Property type", Unit::Word, REQUIRED, None, None);
-        /// Who lives there.
+        /// How the property is occupied.
         OccupancyStatus = Row("occupancy_status", "Occupancy status", Unit::Word, OPTIONAL, None, None);
-        /// What the loan was taken for.
+        /// The purpose of the loan.
         LoanPurpose = Row("loan_purpose", "Loan purpose", Unit::Word, OPTIONAL, None, None);
-        /// What the borrower paid for the property, in dollars.
+        /// The price that the borrower paid for the property, in dollars.
         PurchasePrice = Row("purchase_price", "Purchase price", Unit::Money, OPTIONAL, None, None);
-        /// What the property was appraised at, in dollars.
+        /// The appraised value of the property, in dollars.
         AppraisalValue = Row("appraisal_value", "Appraisal value", Unit::Money, OPTIONAL, None, None);
     }
     standard {
         /// The state of the property, as its USPS code.
         PropertyState = Row("property_state", "Property state", Unit::Word, OPTIONAL, None, None);
-        /// How many dwellings the property has.
+        /// The number of dwellings of the property.
         NumberOfUnits = Row("number_of_units", "Number of units", Unit::Count, OPTIONAL, None, None);
-        /// Which claim on the property the loan is: 1 for the first lien.
+        /// The rank of the lien: 1 for the first lien.
         LienPosition = Row("lien_position", "Lien position", Unit::Count, OPTIONAL, None, None);
-        /// All loans on the property to its value, in percent.
+        /// All loans on the property, to its value, in percent.
         CltvRatio = Row("cltv_ratio", "CLTV", Unit::Percent, OPTIONAL, Some(999), RATIO);
         /// Rent to debt service.
         Dscr = Row("dscr", "DSCR", Unit::Ratio, OPTIONAL, None, None);
@@ -153,27 +153,27 @@ fields! {
         DocumentationType = Row("documentation_type", "Documentation type", Unit::Word, OPTIONAL, None, None);
         /// The balance at origination, in dollars.
         OriginalBalance = Row("original_balance", "Original balance", Unit::Money, OPTIONAL, None, None);
-        /// The balance today, in dollars, where the loan amount is another column.
+        /// The current balance, in dollars, when the loan amount is another column.
         CurrentBalance = Row("current_balance", "Current balance", Unit::Money, OPTIONAL, None, None);
         /// The balance of junior liens, in dollars.
         JuniorBalance = Row("junior_balance", "Junior balance", Unit::Money, OPTIONAL, None, None);
         /// The interest rate at origination, in percent.
         OriginalRate = Row("original_rate", "Original rate", Unit::Percent, OPTIONAL, None, RATE);
-        /// When the loan was made.
+        /// The date on which the loan was made.
         OriginationDate = Row("origination_date", "Origination date", Unit::Date, OPTIONAL, None, None);
-        /// When the first payment was due.
+        /// The date on which the first payment was due.
         FirstPaymentDate = Row("first_payment_date", "First payment date", Unit::Date, OPTIONAL, None, None);
-        /// When the last payment is due.
+        /// The date on which the last payment is due.
         MaturityDate = Row("maturity_date", "Maturity date", Unit::Date, OPTIONAL, None, None);
-        /// Up to when interest is paid.
+        /// The date up to which interest is paid.
         PaidThroughDate = Row("paid_through_date", "Paid-through date", Unit::Date, OPTIONAL, None, None);
-        /// Months from first payment to maturity at origination.
+        /// Months from the first payment to maturity, at origination.
         OriginalTerm = Row("original_term", "Original term", Unit::Months, OPTIONAL, None, None);
         /// Months to maturity.
         RemainingTerm = Row("remaining_term", "Remaining term", Unit::Months, OPTIONAL, None, None);
         /// Months over which the balance amortizes.
         AmortizationTerm = Row("amortization_term", "Amortization term", Unit::Months, OPTIONAL, None, None);
-        /// Months in which only interest is due.
+        /// Months in which the borrower pays only interest.
         InterestOnlyTerm = Row("interest_only_term", "Interest-only term", Unit::Months, OPTIONAL, None, None);
         /// Days since the oldest unpaid payment was due.
         DaysPastDue = Row("days_past_due", "Days past due", Unit::Count, OPTIONAL, None, None);
@@ -182,13 +182,13 @@ fields! {
     }
 }
 
-/// How many fields there are.
+/// Number of all fields.
 pub const FIELDS: usize = CANONICAL + STANDARD;
-/// How many numbers a loan has.
+/// Number of canonical fields that hold numbers.
 pub const NUMBERS: usize = count(0, CANONICAL, &[Unit::Money, Unit::Percent, Unit::Count]);
-/// How many words of a vocabulary a loan has.
+/// Number of canonical fields that hold words of a vocabulary.
 pub const WORDS: usize = count(0, CANONICAL, &[Unit::Word]);
-/// How many standard fields hold words of a vocabulary.
+/// Number of standard fields that hold words of a vocabulary.
 pub const STANDARD_WORDS: usize = count(CANONICAL, FIELDS, &[Unit::Word]);
 
 const fn is_one_of(unit: Unit, units: &[Unit]) -> bool {
@@ -202,7 +202,7 @@ const fn is_one_of(unit: Unit, units: &[Unit]) -> bool {
     false
 }
 
-/// How many of the fields of some places have one of some units.
+/// Number of fields at the places `from..to` that have one of the units.
 const fn count(from: usize, to: usize, units: &[Unit]) -> usize {
     let (mut count, mut at) = (0, from);
     while at < to {
@@ -255,7 +255,7 @@ static INFOS: [FieldInfo; FIELDS] = {
     infos
 };
 
-/// The fields of so many places whose unit is one of some.
+/// The first `N` fields, from the place `from` on, that have one of the units.
 const fn of_units<const N: usize>(from: usize, units: &[Unit]) -> [Field; N] {
     let mut found = [Field::SellerLoanNumber; N];
     let (mut at, mut next) = (from, 0);
@@ -275,7 +275,7 @@ impl Field {
     /// The canonical fields that hold words of a vocabulary, in the order of the words of a loan.
     pub const WORDED: [Self; WORDS] = of_units(0, &[Unit::Word]);
 
-    /// What the product knows about the field.
+    /// Properties of the field.
     pub const fn info(self) -> &'static FieldInfo {
         &INFOS[self as usize]
     }
@@ -285,24 +285,24 @@ impl Field {
         self.info().name
     }
 
-    /// The field of that canonical name.
+    /// The field with this canonical name; `None` when there is none.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|field| field.name() == name)
     }
 
-    /// Whether it stands in every output.
+    /// Whether the field is judged and is in every output.
     pub const fn is_canonical(self) -> bool {
         (self as usize) < CANONICAL
     }
 
-    /// A number of this field as people read it: `$50,000.00`, `97.80 %`, `619`.
+    /// Formats a number of this field for people: `$50,000.00`, `97.80 %`, `619`.
     pub fn show(self, value: Decimal) -> String {
         let mut text = String::with_capacity(24);
         self.push_shown(&mut text, value);
         text
     }
 
-    /// Appends a number of this field as people read it.
+    /// Appends a number of this field, formatted like [`Self::show`].
     pub fn push_shown(self, out: &mut String, value: Decimal) {
         match self.info().unit {
             Unit::Money => {

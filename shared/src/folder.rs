@@ -1,10 +1,10 @@
-//! What the files of a folder are for a run: its tapes, how they are read, and the rest.
+//! Sorts the files of a folder for a run: tapes, the profile, and files that are left out.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     error::RunErrorCode,
-    paths::TAPE_EXTENSIONS,
+    file_types::tape_extensions,
     tape::{
         Tape,
         options::{HeaderPlace, TapeOptions},
@@ -12,35 +12,37 @@ use crate::{
     },
 };
 
-/// The file that says how the tapes of a folder are read. It is no tape, and no mistake of the seller who sends tapes.
+/// Name of the file that says how the tapes of a folder are read. The file is not a tape, and it is not reported among the files
+/// that a run leaves out.
 pub const PROFILE: &str = "profile.toml";
-/// The folder whose files start runs by themselves.
+/// Name of the folder in which a new file starts a run.
 pub const INCOMING: &str = "incoming";
-/// How many names of files that are left out are kept.
+/// Number of names that are kept of the files that are left out.
 const KEPT_NAMES: usize = 200;
 
-/// What a file is by its name.
+/// Kind of a file, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
     /// A tape.
     Tape,
-    /// A text: a tape when it has a header row, or when a run names it.
+    /// A text file. It is a tape if it has a header row, or if a run names it.
     Text,
-    /// Nothing that a seller sends: a hidden file, the lock file (`~$…`) of an open workbook, a file of the system, a profile.
+    /// A file that a seller does not send: a hidden file, the lock file (`~$…`) of an open workbook, a file of the operating
+    /// system, a profile.
     Unsent,
-    /// Something else.
+    /// Any other file.
     Other,
 }
 
 impl FileKind {
-    /// What a file of this name is.
+    /// The kind of a file with this name.
     pub fn of(name: &str) -> Self {
         let lower = name.to_ascii_lowercase();
         if name.starts_with('.') || name.starts_with("~$") || matches!(name, "Thumbs.db" | "desktop.ini" | PROFILE) {
             Self::Unsent
         } else if lower.ends_with(".txt") {
             Self::Text
-        } else if TAPE_EXTENSIONS.iter().any(|extension| lower.ends_with(extension)) {
+        } else if tape_extensions().any(|extension| lower.ends_with(extension)) {
             Self::Tape
         } else {
             Self::Other
@@ -53,19 +55,20 @@ impl FileKind {
     }
 }
 
-/// Whether a text of a folder is no tape, because no row of it is a header.
+/// Whether a text file of a folder is not a tape, because it has no header row.
 pub fn is_text_without_header(source: &dyn TapeSource, options: &TapeOptions) -> bool {
     use RunErrorCode::{EmptyTape, NoHeader, NotATape, ProfileHeaderAbsent};
     let headerless = options.header == HeaderPlace::Nowhere;
     Tape::open_all(source, options).is_err_and(|error| match error.code {
         NoHeader | EmptyTape | NotATape => true,
-        // Where tapes have no header, the columns of the profile are what a tape is known by.
+        // When tapes have no header, the columns of the profile tell a tape from other files.
         ProfileHeaderAbsent => headerless,
         _ => false,
     })
 }
 
-/// Where the profile of a folder may be, by the folder's path: in it or, for a folder of incoming tapes, in the one above, too.
+/// Paths at which the profile of a folder may be, in order of precedence: in the folder or, for a folder of incoming tapes, also
+/// in the folder above it.
 pub fn profile_places(folder: &str) -> Vec<String> {
     let below = |folder: &str| if folder.is_empty() { PROFILE.to_owned() } else { format!("{folder}/{PROFILE}") };
     let above = match folder.rsplit_once('/') {
@@ -76,17 +79,17 @@ pub fn profile_places(folder: &str) -> Vec<String> {
     std::iter::once(below(folder)).chain(above.map(below)).collect()
 }
 
-/// The files of a folder that a run leaves out: how many, and the names of the first.
+/// The files of a folder that a run leaves out: their number, and the first names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
-    /// The names, in their order.
+    /// The first 200 names, sorted.
     pub names: Vec<String>,
-    /// How many files there are in all.
+    /// Number of all files that are left out.
     pub count: u64,
 }
 
 impl LeftOut {
-    /// Files of these names.
+    /// Takes the names of all files that are left out.
     pub fn new(mut names: Vec<String>) -> Self {
         let count = names.len() as u64;
         names.sort();
@@ -94,7 +97,7 @@ impl LeftOut {
         Self { names, count }
     }
 
-    /// Whether there are none.
+    /// Whether no file is left out.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }

@@ -7,6 +7,7 @@ pub mod engine;
 pub mod error;
 pub mod facts;
 pub mod field;
+pub mod file_types;
 pub mod folder;
 pub mod loan;
 pub mod manifest;

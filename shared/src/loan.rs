@@ -1,4 +1,4 @@
-//! One loan as it was read.
+//! A loan as it was read from a tape.
 
 use std::{borrow::Cow, fmt};
 
@@ -6,46 +6,46 @@ use crate::decimal::Decimal;
 
 pub use crate::field::{CANONICAL, Field, FieldInfo, FieldKind, NUMBERS, STANDARD, STANDARD_WORDS, Unit, WORDS, Zones};
 
-/// What the cell of a number says.
+/// Value of a number cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
-    /// Nothing: empty, a word for "not available", or the sentinel of its column.
+    /// None: the cell is empty, a word for "not available", or the sentinel of its column.
     Missing,
     /// A number, in the unit of its field.
     Value(Decimal),
-    /// Something that is not a number that can be used.
+    /// The cell has something else than a usable number.
     Unreadable(Unreadable),
 }
 
-/// Why the cell of a number cannot be used.
+/// Why a number cell cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unreadable {
-    /// It is not written as a number.
+    /// The cell is not written as a number.
     NotANumber,
-    /// It has a comma where a decimal point may be meant.
+    /// The cell has a comma where a decimal point may be meant.
     DecimalComma,
-    /// It has a percent sign in a column that holds no percentages.
+    /// The cell has a percent sign in a column that holds no percentages.
     PercentSign,
-    /// It has more digits than can be kept exactly.
+    /// The number has more digits than can be kept exactly.
     TooManyDigits,
-    /// It looks like a percentage in a column of fractions.
+    /// The number looks like a percentage in a column of fractions.
     PercentInFractions,
-    /// It looks like a fraction in a column of percentages.
+    /// The number looks like a fraction in a column of percentages.
     FractionInPercents,
-    /// It may be a ratio above one in a column of percentages: 1.62 for 162 %.
+    /// The number may be a ratio above one in a column of percentages: 1.62 for 162 %.
     RatioInPercents,
-    /// No note has such a rate.
+    /// The number is outside the range of note rates.
     NoNoteRate,
 }
 
-/// The cell of a number: what it says, and how it was written.
+/// A number cell: its value, and the cell as written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NumberCell<'t> {
-    /// What it says.
+    /// Value of the cell.
     pub reading: Reading,
-    /// How it was written, without surrounding spaces.
+    /// The cell as written, without surrounding spaces.
     pub written: &'t str,
-    /// Whether the cell stands in the tape as an output shows it: plain digits in the unit of the field, or nothing.
+    /// Whether the cell in the tape looks as an output shows it: plain digits in the unit of the field, or nothing.
     pub plain: bool,
 }
 
@@ -53,13 +53,14 @@ impl<'t> NumberCell<'t> {
     /// A cell that says nothing.
     pub const MISSING: Self = Self { reading: Reading::Missing, written: "", plain: true };
 
-    /// A plain number of millionths that nothing changes.
+    /// A plain number, given in millionths. Neither a sentinel nor a unit changes it.
     #[inline]
     pub const fn ordinary(micros: i64, written: &'t str) -> Self {
         Self { reading: Reading::Value(Decimal::from_micros(micros)), written, plain: true }
     }
 
-    /// The number in millionths, where there is one that is a whole number of them.
+    /// The number in millionths; `None` when there is no number, or it is not a whole number of millionths or does not fit 64
+    /// bits.
     #[inline]
     pub fn micros(&self) -> Option<i64> {
         match &self.reading {
@@ -68,7 +69,7 @@ impl<'t> NumberCell<'t> {
         }
     }
 
-    /// The number, where there is one.
+    /// The number; `None` when the cell has none that can be used.
     #[inline]
     pub fn value(&self) -> Option<Decimal> {
         match self.reading {
@@ -78,55 +79,55 @@ impl<'t> NumberCell<'t> {
     }
 }
 
-/// The cell of a vocabulary word.
+/// A cell with a word of a vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WordCell<'t> {
-    /// Nothing.
+    /// The cell says nothing.
     Missing,
-    /// A canonical word: its place in the vocabulary of its field.
+    /// A canonical word, as its place in the vocabulary of its field.
     Known(u8),
-    /// Something that has no alias, as written, without surrounding spaces.
+    /// A text without an alias, as written, without surrounding spaces.
     Other(&'t str),
-    /// A house of five units or more, whatever it is called.
+    /// A house of five units or more, under any name.
     ManyUnits {
-        /// The type as written.
+        /// Property type as written.
         written: &'t str,
-        /// The number of units as written.
+        /// Number of units as written.
         units: &'t str,
     },
 }
 
-/// What a house of five units or more is called.
+/// Word for a house of five units or more.
 pub const MANY_UNITS: &str = "5+_unit";
 
 /// A data row that could not be read as a loan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed<'t> {
-    /// What is wrong with it.
+    /// What is wrong with the row.
     pub reason: MalformedReason,
-    /// The row as it stands in the tape, or its beginning.
+    /// The row as the tape has it, or its beginning.
     pub raw: &'t str,
-    /// The tape, where the run has several.
+    /// Name of the tape; `None` in a run of one tape.
     pub source_file: Option<&'t str>,
 }
 
 /// Why a row cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MalformedReason {
-    /// It has another number of fields than the header.
+    /// The row has another number of fields than the header.
     FieldCount {
-        /// How many the header has.
+        /// Number of fields in the header.
         expected: u32,
-        /// How many the row has.
+        /// Number of fields in the row.
         found: u32,
     },
-    /// Something stands between a closing quote and the next delimiter.
+    /// There is text between a closing quotation mark and the next delimiter.
     StrayQuote,
-    /// A quoted field does not close within the allowed lines and bytes, or before the end of the tape.
+    /// A quoted field is not closed within the allowed lines and bytes, or before the end of the tape.
     UnclosedQuote,
     /// The line is longer than any record may be.
     TooLong,
-    /// A quoted field takes along a line that reads as a loan of its own: a quotation mark may stand where none belongs.
+    /// A quoted field contains a line that reads as a loan of its own, so there may be a stray quotation mark.
     RowsInside,
 }
 
@@ -145,41 +146,41 @@ impl fmt::Display for MalformedReason {
     }
 }
 
-/// What an ordinary loan says, as nearly all are: every number is there and plain, every word is known, and the loan has a
-/// number. It is a shorter form of the same [`Loan`], from which [`crate::phases::buy_at_once`] decides in a few comparisons.
+/// An ordinary loan, as nearly all loans are: every number is there and plain, every word is known, and the loan has a loan
+/// number. This is a shorter form of the same [`Loan`], from which [`crate::phases::buy_at_once`] decides in a few comparisons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrdinaryLoan<'t> {
-    /// The physical, 1-based line on which the row starts.
+    /// Physical line on which the row starts, from 1.
     pub line: u64,
-    /// The seller's number, to the letter.
+    /// Seller's number, exactly as written.
     pub seller_loan_number: &'t str,
-    /// The numbers in millionths, in the order of [`Field::NUMERIC`].
+    /// Numbers in millionths, in the order of [`Field::NUMERIC`].
     pub micros: [i64; NUMBERS],
-    /// The places of the words in their vocabularies, in the order of [`Field::WORDED`].
+    /// Places of the words in their vocabularies, in the order of [`Field::WORDED`].
     pub codes: [u8; WORDS],
 }
 
-/// One data row of a tape, read but not yet judged.
+/// A data row of a tape, read but not yet judged.
 #[derive(Debug, Clone)]
 pub struct Loan<'t> {
-    /// The physical, 1-based line (in a workbook the sheet row) on which the row starts.
+    /// Physical line (in a workbook the row of the worksheet) on which the row starts, from 1.
     pub line: u64,
-    /// The seller's number, to the letter; `None` when the cell says nothing.
+    /// Seller's number, exactly as written; `None` when the cell says nothing.
     pub seller_loan_number: Option<Cow<'t, str>>,
-    /// The numbers, in the order of [`Field::NUMERIC`].
+    /// Numbers, in the order of [`Field::NUMERIC`].
     pub numbers: [NumberCell<'t>; NUMBERS],
-    /// The vocabulary words, in the order of [`Field::WORDED`].
+    /// Vocabulary words, in the order of [`Field::WORDED`].
     pub words: [WordCell<'t>; WORDS],
-    /// Whether the seller's number is one that a spreadsheet has cut: it may be that of another loan.
+    /// Whether a spreadsheet has cut digits of the seller's number, so that it may be the number of another loan.
     pub number_is_cut: bool,
-    /// Set when the rows of the loan's latest period count, and this row does not say which period it is of.
+    /// Set when only the rows of the latest period count and the period of this row cannot be read.
     pub unread_period: Option<UnreadPeriod<'t>>,
-    /// Set when the row could not be read; everything else is missing then.
+    /// Set when the row could not be read. Everything else is then missing.
     pub malformed: Option<Malformed<'t>>,
 }
 
 impl<'t> Loan<'t> {
-    /// A loan of which nothing is known but its line.
+    /// A loan with a line and nothing else.
     pub const fn empty(line: u64) -> Self {
         Self {
             line,
@@ -192,9 +193,7 @@ impl<'t> Loan<'t> {
         }
     }
 
-    /// The cell of a number field.
-    ///
-    /// For a field that holds no number this is the cell that says nothing.
+    /// The cell of a number field; [`NumberCell::MISSING`] for a field that holds no canonical number.
     #[inline]
     pub fn number(&self, field: Field) -> &NumberCell<'t> {
         const NOTHING: &NumberCell<'static> = &NumberCell::MISSING;
@@ -210,14 +209,14 @@ impl<'t> Loan<'t> {
     }
 }
 
-/// A cell that ought to say which period its row is of.
+/// A period cell that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnreadPeriod<'t> {
-    /// The name of its column.
+    /// Name of the column.
     pub column: &'t str,
-    /// What it says.
+    /// The cell as written, without surrounding spaces.
     pub written: &'t str,
 }
 
-/// What is shown for a missing loan number.
+/// Text that outputs show for a missing loan number.
 pub const UNKNOWN_NUMBER: &str = "UNKNOWN";

@@ -1,4 +1,4 @@
-//! The manifest of a run: what went in, what came out, and all that is needed to do it again.
+//! The manifest of a run: its inputs, its outputs, and everything that is needed to repeat the run.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
@@ -9,79 +9,80 @@ use uuid::Uuid;
 use crate::{
     engine::Outcome,
     error::{Phase, RunError},
-    paths::{PathError, TAPE_EXTENSIONS, safe_join},
+    file_types::tape_extensions,
+    paths::{PathError, safe_join},
     phases::disposition::Disposition,
-    results::csv::OutputFile,
+    results::outputs::Output,
     rules::rule_set::RuleSet,
     run::Run,
     tape::{TapeMapping, request::ReadingRequest, text::Fingerprint},
 };
 
-/// The version of this engine.
+/// Version of this engine.
 pub const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");
-/// The file name of a manifest.
+/// File name of a manifest.
 pub const MANIFEST_FILE: &str = "manifest.json";
-/// The folder of an archive that holds the tapes.
+/// Folder of an archive that holds the tapes.
 pub const INPUT_FOLDER: &str = "input";
-/// The folder of an archive that holds the four output files.
+/// Folder of an archive that holds the four output files.
 pub const OUTPUT_FOLDER: &str = "output";
 
-/// Where the archive keeps a tape, relative to the archive.
+/// Path of a tape in the archive, relative to the archive.
 ///
 /// # Errors
-/// A name that cannot be kept as it is: it would lead out of the archive, or hold what paths may not hold.
+/// Those of [`safe_join`], for a name that leads out of the archive or that no path may have.
 pub fn archived_tape(source_file: &str) -> Result<String, PathError> {
     safe_join(INPUT_FOLDER, &[source_file])
 }
 
-/// Where the archive keeps a tape whatever it is called, relative to the archive: under its name or, where an archive cannot keep
-/// that, under one that is made of its hash. The bucket takes keys of 1,024 bytes; the manifest has the whole name.
+/// Path of a tape with any name in the archive, relative to the archive. The path has the tape's name or, when that is not
+/// possible, a hash of the name: a key of the bucket has at most 1,024 bytes. The manifest has the whole name.
 pub fn place_of_tape(source_file: &str) -> String {
     let place = archived_tape(source_file).ok();
-    // Two names that differ only in what a path leaves out are two tapes.
+    // The path must have the whole name: names that differ only in characters that a path leaves out are different tapes.
     let as_it_is =
         place.filter(|place| place.strip_prefix(INPUT_FOLDER).and_then(|path| path.strip_prefix('/')) == Some(source_file));
     as_it_is.unwrap_or_else(|| {
         let digest = Sha256::digest(source_file.as_bytes());
         let hash: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         let name = source_file.to_ascii_lowercase();
-        let extension = TAPE_EXTENSIONS.iter().find(|extension| name.ends_with(**extension)).unwrap_or(&".csv");
+        let extension = tape_extensions().find(|extension| name.ends_with(extension)).unwrap_or(".csv");
         format!("{INPUT_FOLDER}/{hash}{extension}")
     })
 }
 
-/// Where the archive keeps an output file, relative to the archive.
-pub fn archived_output(file: OutputFile) -> String {
-    format!("{OUTPUT_FOLDER}/{}", file.file_name())
+/// Path of an output file in the archive, relative to the archive.
+pub fn archived_output(output: &Output) -> String {
+    format!("{OUTPUT_FOLDER}/{}", output.file_name)
 }
 
-/// What went into a run and what came out of it. Two runs with the same parameters on the same tapes differ in their
-/// `run_id` alone: a manifest holds no time of day.
+/// Inputs and outputs of a run. A manifest has no time of day, so that two runs with the same parameters on the same tapes differ
+/// only in `run_id`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The run.
     pub run_id: Uuid,
-    /// The version of the engine that did it.
+    /// Version of the engine that executed the run.
     pub engine_version: String,
-    /// Whether the tapes and outputs were archived, so that the run can be repeated. Only `false` is written.
+    /// Whether the tapes and outputs were archived, so that the run can be repeated. Absent means true: only `false` is written.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub archived: bool,
-    /// What it was done with.
+    /// Parameters of the run.
     pub parameters: ManifestParameters,
-    /// The rules.
+    /// Rules of the run.
     pub rule_set: ManifestRuleSet,
-    /// What was asked for of how the tapes are read. Most runs ask for nothing, and have none.
+    /// How the tapes were to be read, as asked for by the starter of the run. Absent in most manifests, because most runs ask for
+    /// nothing.
     #[serde(default, skip_serializing_if = "ReadingRequest::is_empty")]
     pub reading: ReadingRequest,
-    /// How each tape was read: its columns and units. A list of [`TapeMapping`] objects, kept as they were written.
+    /// How each tape was read: its columns and units. These are [`TapeMapping`] objects, kept as they were written.
     pub column_mapping: Vec<serde_json::Value>,
-    /// The tapes, in the order in which their loans come.
+    /// The tapes, in the order of their loans in the results.
     pub inputs: Vec<ManifestFile>,
     /// The four output files.
     pub outputs: Vec<ManifestFile>,
     /// The stored facts and exceptions. They follow from the inputs and are not in the archive.
     pub stored: Vec<ManifestFile>,
-    /// What was counted.
+    /// Totals of the run.
     pub counts: Counts,
 }
 
@@ -93,59 +94,59 @@ fn is_yes(archived: &bool) -> bool {
     *archived
 }
 
-/// What a run was done with.
+/// Parameters of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestParameters {
-    /// The IRR target in percent.
+    /// IRR target in percent.
     pub irr_target: ExactNumber,
-    /// The purchase date.
+    /// Purchase date.
     pub pdate: Date,
 }
 
-/// The rules that a run used.
+/// Rules that a run used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestRuleSet {
-    /// The name that the rule set gives itself, or else that of its file.
+    /// Name in the rule set, or else the name of its file.
     pub name: String,
-    /// The version that it gives itself, or else `unversioned`.
+    /// Version in the rule set, or else `unversioned`.
     pub version: String,
-    /// SHA-256 of all that it decides, whatever it is called.
+    /// SHA-256 of everything that the rule set decides. Name and version do not change it.
     pub hash: String,
-    /// The file it was read from, in full; `None` for the one that the product ships.
+    /// Full text of the rule set file; `None` for the built-in rule set.
     pub toml: Option<String>,
 }
 
 /// One file of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestFile {
-    /// Where it is, relative to the archive.
+    /// Path relative to the archive.
     pub path: String,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Its SHA-256 in lower-case hexadecimal.
+    /// SHA-256 in lower-case hexadecimal.
     pub sha256: String,
-    /// The name of a tape in the results.
+    /// Name of the tape in the results; `None` for a file that is not a tape.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_file: Option<String>,
-    /// How many data rows it has, where that is known without reading it.
+    /// Number of data rows, if it is known without reading the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
 }
 
-/// What was counted in a run.
+/// Totals of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// How many loans there are.
+    /// Number of loans.
     pub total_loans: u64,
-    /// The exact sum of the readable loan amounts, in dollars.
+    /// Exact sum of the readable loan amounts, in dollars.
     pub total_balance: ExactNumber,
-    /// How many are bought.
+    /// Number of loans to buy.
     pub to_purchase: u64,
-    /// How many are kept for later.
+    /// Number of loans to hold.
     pub projected: u64,
-    /// How many are turned down.
+    /// Number of rejected loans.
     pub rejected: u64,
-    /// How many exceptions there are.
+    /// Number of exceptions.
     pub exceptions_count: u64,
 }
 
@@ -154,7 +155,7 @@ pub struct Counts {
 pub struct ExactNumber(String);
 
 impl ExactNumber {
-    /// The digits.
+    /// The number as it was written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -182,14 +183,14 @@ impl ManifestFile {
         Self { path, size: fingerprint.size, sha256: fingerprint.sha256.clone(), source_file: None, rows: None }
     }
 
-    /// Whether the file is the one of this fingerprint.
+    /// Whether the file has this fingerprint.
     pub fn is(&self, fingerprint: &Fingerprint) -> bool {
         self.size == fingerprint.size && self.sha256 == fingerprint.sha256
     }
 }
 
 impl Counts {
-    /// What the engine counted.
+    /// Totals of an outcome.
     pub fn of(outcome: &Outcome) -> Self {
         let summary = &outcome.summary;
         Self {
@@ -203,10 +204,10 @@ impl Counts {
     }
 }
 
-/// How tapes were read, as a manifest keeps it.
+/// The mappings of the tapes, as a manifest keeps them.
 ///
 /// # Errors
-/// None that is known: the engine itself would be at fault.
+/// `Internal` when a mapping cannot be serialized, which would be a fault of the engine.
 pub fn column_mapping(mappings: &[TapeMapping]) -> Result<Vec<serde_json::Value>, RunError> {
     let values: Result<_, _> = mappings.iter().map(serde_json::to_value).collect();
     values.map_err(|error| unwritten(&error))
@@ -220,7 +221,7 @@ impl Manifest {
     /// The manifest of a run whose results are written.
     ///
     /// # Errors
-    /// None that is known: the engine itself would be at fault.
+    /// Those of [`column_mapping`].
     pub fn new(run: &Run, rules: &RuleSet, outcome: &Outcome) -> Result<Self, RunError> {
         let parameters = run.parameters();
         let id = rules.id();
@@ -228,9 +229,9 @@ impl Manifest {
             source_file: Some(name.clone()),
             ..ManifestFile::new(place_of_tape(name), fingerprint)
         });
-        let outputs = outcome.outputs.iter().map(|(file, fingerprint)| {
-            let rows = Some(outcome.summary.rows(*file));
-            ManifestFile { rows, ..ManifestFile::new(archived_output(*file), fingerprint) }
+        let outputs = outcome.outputs.iter().map(|(output, fingerprint)| {
+            let rows = Some(output.row_count(&outcome.summary));
+            ManifestFile { rows, ..ManifestFile::new(archived_output(output), fingerprint) }
         });
         let stored = outcome.stored.iter().map(|(name, fingerprint)| ManifestFile::new((*name).to_owned(), fingerprint));
         Ok(Self {
@@ -256,10 +257,10 @@ impl Manifest {
         })
     }
 
-    /// The manifest as JSON, for people to read too.
+    /// The manifest as indented JSON, so that people can read it.
     ///
     /// # Errors
-    /// None that is known: the engine itself would be at fault.
+    /// `Internal` when the manifest cannot be serialized, which would be a fault of the engine.
     pub fn to_json(&self) -> Result<Vec<u8>, RunError> {
         let mut json = serde_json::to_vec_pretty(self).map_err(|error| unwritten(&error))?;
         json.push(b'\n');
@@ -269,7 +270,7 @@ impl Manifest {
     /// Reads a manifest.
     ///
     /// # Errors
-    /// Anything that is not one; the text says what is missing and where.
+    /// The JSON error when the text is not a manifest. It says what is missing or wrong, and where.
     pub fn from_json(json: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(json)
     }

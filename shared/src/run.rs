@@ -1,4 +1,4 @@
-//! The run record: one execution of the pipeline, from its creation to its end.
+//! The record of a run: one execution of the pipeline, from its creation to its end.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -26,38 +26,38 @@ use crate::{
 #[serde(rename_all = "snake_case")]
 #[schema(example = "completed")]
 pub enum RunStatus {
-    /// It has been created, and nobody works on it yet.
+    /// The run has been created, and no worker has begun it yet.
     Pending,
-    /// A worker is on it.
+    /// A worker executes the run.
     Running,
-    /// All its results are there.
+    /// The run has ended with all its results.
     Completed,
-    /// It ended without them.
+    /// The run has ended without results.
     Failed,
 }
 
-/// Every move that a status can make, from the first to the second. There is no other.
+/// All allowed changes of status, from the first to the second.
 const MOVES: [(RunStatus, RunStatus); 3] = [
     (RunStatus::Pending, RunStatus::Running),
     (RunStatus::Running, RunStatus::Completed),
     (RunStatus::Running, RunStatus::Failed),
 ];
 
-/// A move that a run's status cannot make.
+/// A change of status that is not allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a run that is {from} cannot become {to}")]
 pub struct StatusMoveError {
-    /// How the run stands.
+    /// Status of the run.
     pub from: RunStatus,
-    /// How it was to stand.
+    /// Status that was to follow.
     pub to: RunStatus,
 }
 
 impl RunStatus {
-    /// All of them, in the order in which a run can have them.
+    /// All statuses, in the order in which a run can have them.
     pub const ALL: [Self; 4] = [Self::Pending, Self::Running, Self::Completed, Self::Failed];
 
-    /// The status as it is written.
+    /// The word for the status in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -67,20 +67,20 @@ impl RunStatus {
         }
     }
 
-    /// The status that is written so.
+    /// The status with this word; `None` when there is none.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == word)
     }
 
-    /// Moves on to `to`.
+    /// Changes the status to `to`.
     ///
     /// # Errors
-    /// A move that is not in the table of moves.
+    /// [`StatusMoveError`] when the change is not allowed.
     pub fn move_to(self, to: Self) -> Result<Self, StatusMoveError> {
         if MOVES.contains(&(self, to)) { Ok(to) } else { Err(StatusMoveError { from: self, to }) }
     }
 
-    /// Whether there is no move from here.
+    /// Whether the run has ended: no other status can follow.
     pub fn is_final(self) -> bool {
         MOVES.iter().all(|(from, _)| *from != self)
     }
@@ -97,41 +97,40 @@ impl fmt::Display for RunStatus {
 #[error("pdate must be a day written YYYY-MM-DD, such as 2026-03-31")]
 pub struct PurchaseDateError;
 
-/// Reads a purchase date, written `YYYY-MM-DD` and in no other way.
+/// Reads a purchase date, which must be written as `YYYY-MM-DD`.
 ///
 /// # Errors
-/// Any other text, and a day that is in no calendar.
+/// [`PurchaseDateError`] for any other text, and for a day that does not exist.
 pub fn parse_pdate(text: &str) -> Result<Date, PurchaseDateError> {
     let date: Date = text.parse().map_err(|_| PurchaseDateError)?;
-    // The parser takes other forms of ISO 8601 too: only this one is written back as it was.
+    // The parser accepts other forms of ISO 8601 too. Only this form is the same when it is written back.
     if date.to_string() == text && text.len() == 10 { Ok(date) } else { Err(PurchaseDateError) }
 }
 
-/// What a run is to be done with.
+/// Parameters of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parameters {
-    /// The target that prices follow from.
+    /// IRR target, from which spreads and prices follow.
     pub irr_target: IrrTarget,
-    /// The purchase date.
+    /// Purchase date.
     pub pdate: Date,
 }
 
-/// What is known of a run before anything is read.
+/// What is known about a run before its tapes are read.
 #[derive(Debug, Clone)]
 pub struct NewRun {
-    /// Its id.
     pub run_id: Uuid,
-    /// The team whose run it is.
+    /// Sales team that the run belongs to; `None` for a run of no team.
     pub sales_team_id: Option<Uuid>,
-    /// The user who asked for it.
+    /// User who started the run; `None` when no user did.
     pub created_by: Option<Uuid>,
-    /// The target that prices follow from.
+    /// IRR target, from which spreads and prices follow.
     pub irr_target: IrrTarget,
-    /// The purchase date; without one it is the day, in UTC, on which the run is created.
+    /// Purchase date; `None` means the day, in UTC, on which the run is created.
     pub pdate: Option<Date>,
-    /// What it records of its rule set.
+    /// Name, version and hash of the rule set.
     pub rule_set: RuleSetId,
-    /// The folder of its outputs; `None` when there will be none.
+    /// Folder of the outputs; `None` for a run without outputs.
     pub output_dir: Option<String>,
 }
 
@@ -182,28 +181,29 @@ impl Run {
         }
     }
 
-    /// A worker begins.
+    /// Changes the status to `running`, when a worker begins.
     ///
     /// # Errors
-    /// The run is not pending.
+    /// [`StatusMoveError`] when the run is not pending.
     pub fn start(&mut self, now: Timestamp) -> Result<(), StatusMoveError> {
         self.status = self.status.move_to(RunStatus::Running)?;
         self.started_at = Some(now);
         Ok(())
     }
 
-    /// Notes how far the run is.
+    /// Sets the progress of the run.
     pub fn report(&mut self, progress: Progress) {
         self.progress = Some(progress);
     }
 
-    /// Notes the last phase that has finished. Loans go through the phases block by block, so that those from ingest to
-    /// output finish together, with the last block.
+    /// Sets the last phase that has finished. Loans go through the phases block by block, so the phases from ingest to output
+    /// finish together, with the last block.
     pub fn finish_phase(&mut self, phase: Phase) {
         self.last_phase = Some(phase);
     }
 
-    /// The phase that a failure interrupts: the one after the last that finished.
+    /// The phase that a failure interrupts: `ingest` when no phase has finished, `archive` when `output` has, and `output` in
+    /// between.
     pub fn interrupted_phase(&self) -> Phase {
         match self.last_phase {
             None => Phase::Ingest,
@@ -212,12 +212,12 @@ impl Run {
         }
     }
 
-    /// Records the profile that its tapes are read with.
+    /// Sets the profile with which the tapes are read.
     pub fn read_with(&mut self, profile: Option<ProfileId>) {
         self.profile = profile;
     }
 
-    /// Takes over what the engine found.
+    /// Takes over the results of the engine: totals, notices and mappings.
     pub fn record(&mut self, outcome: &Outcome) {
         self.total_loans = outcome.summary.total_loans();
         self.total_balance = outcome.summary.total_balance();
@@ -228,20 +228,20 @@ impl Run {
         self.notice_counts.clone_from(outcome.notices.counts());
     }
 
-    /// All results are there.
+    /// Changes the status to `completed`, when all results are stored.
     ///
     /// # Errors
-    /// The run is not running.
+    /// [`StatusMoveError`] when the run is not running.
     pub fn complete(&mut self, now: Timestamp) -> Result<(), StatusMoveError> {
         self.status = self.status.move_to(RunStatus::Completed)?;
         self.completed_at = Some(now);
         Ok(())
     }
 
-    /// The run ends without results.
+    /// Changes the status to `failed`, because of `error`.
     ///
     /// # Errors
-    /// The run is not running.
+    /// [`StatusMoveError`] when the run is not running.
     pub fn fail(&mut self, error: RunError, now: Timestamp) -> Result<(), StatusMoveError> {
         self.status = self.status.move_to(RunStatus::Failed)?;
         self.completed_at = Some(now);
@@ -249,57 +249,54 @@ impl Run {
         Ok(())
     }
 
-    /// The id.
     pub fn run_id(&self) -> Uuid {
         self.origin.run_id
     }
 
-    /// What it is done with.
     pub fn parameters(&self) -> Parameters {
         self.parameters
     }
 
-    /// How it stands.
     pub fn status(&self) -> RunStatus {
         self.status
     }
 
-    /// The day of the week on which it was created, in UTC: 0 for Monday.
+    /// Day of the week, in UTC, on which the run was created: 0 for Monday.
     pub fn weekday(&self) -> u8 {
         utc_date(self.created_at).weekday().to_monday_zero_offset().unsigned_abs()
     }
 
-    /// What it records of its rule set.
+    /// Name, version and hash of the rule set.
     pub fn rule_set(&self) -> &RuleSetId {
         &self.origin.rule_set
     }
 
-    /// The folder of its outputs.
+    /// Folder of the outputs; `None` for a run without outputs.
     pub fn output_dir(&self) -> Option<&str> {
         self.origin.output_dir.as_deref()
     }
 
-    /// Why it failed.
+    /// Why the run failed; `None` for a run that has not failed.
     pub fn error(&self) -> Option<&RunError> {
         self.error.as_ref()
     }
 
-    /// How each of its tapes was read.
+    /// How each tape was read.
     pub fn column_mapping(&self) -> &[TapeMapping] {
         &self.details.column_mapping
     }
 
-    /// What happened to its tapes that is no fault of a loan: the first of each kind.
+    /// Events that are not the fault of a loan: the first notices of each kind and tape.
     pub fn notices(&self) -> &[Notice] {
         &self.details.notices
     }
 
-    /// How many notices there were of each kind.
+    /// Number of notices of each kind, those that are not kept included.
     pub fn notice_counts(&self) -> &BTreeMap<NoticeCode, u64> {
         &self.notice_counts
     }
 
-    /// When a worker began and when the run ended, once both have happened.
+    /// Start and end of the run; `None` before it has ended.
     pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
         self.started_at.zip(self.completed_at)
     }
@@ -309,17 +306,17 @@ fn utc_date(at: Timestamp) -> Date {
     at.to_zoned(TimeZone::UTC).date()
 }
 
-/// The days of the week, from 0.
+/// Names of the days of the week, starting with day 0.
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 impl Serialize for Run {
-    /// The `run` object of the API. `id` and `run_id` are the same.
+    /// Serializes the `run` object of the API. `id` and `run_id` are the same.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.write(serializer, &self.details)
     }
 }
 
-/// What a run says of each of its tapes, column and notice. It has no bound that an item could hold.
+/// The parts of a run that grow with its tapes, columns and notices. They may be too large for an item of the table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RunDetails {
     column_mapping: Vec<TapeMapping>,
@@ -327,13 +324,13 @@ pub struct RunDetails {
 }
 
 impl RunDetails {
-    /// What the engine found.
+    /// The details of an outcome.
     pub fn of(outcome: &Outcome) -> Self {
         Self { column_mapping: outcome.mappings.clone(), notices: outcome.notices.kept().to_vec() }
     }
 }
 
-/// A run as its item holds it: without its details.
+/// A run as its item in the table holds it: without its details.
 pub struct RunRecord<'r>(pub &'r Run);
 
 impl Serialize for RunRecord<'_> {
@@ -371,14 +368,14 @@ impl Run {
         run.serialize_field("ignored_rows", &self.ignored_rows)?;
         run.serialize_field("superseded_rows", &self.superseded_rows)?;
         run.serialize_field("notice_counts", &self.notice_counts)?;
-        // The details come last: what is read of a stored run is cut there.
+        // The details come last, because a list of stored runs cuts each object before them.
         run.serialize_field("column_mapping", &details.column_mapping)?;
         run.serialize_field("notices", &details.notices)?;
         run.end()
     }
 }
 
-/// How far a run is, as the API shows it.
+/// Progress of a run, as the API shows it.
 #[derive(Serialize)]
 struct ProgressObject {
     loans: u64,
@@ -442,7 +439,7 @@ mod tests {
 
     #[test]
     fn the_purchase_date_is_the_utc_day_of_creation_unless_it_is_given() {
-        // In New York it is still Sunday.
+        // In New York this time is still on Sunday.
         let now = at("2026-02-02T03:30:00Z");
         assert_eq!(Run::new(new_run(None), now).parameters().pdate.to_string(), "2026-02-02");
         let given = parse_pdate("2025-12-31").unwrap();

@@ -1,18 +1,17 @@
-//! The summary object of a run, the same over the API, on the command line and in the store.
+//! The summary object of a run. It is the same in the API, on the command line and in the store.
 
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{results::summary::Summary, run::RunStatus};
 
-/// A run's summary with the run that it is of.
+/// Summary of a run, with the run's id and status.
 #[derive(Debug, Serialize)]
 pub struct RunSummary<'s> {
-    /// The run.
     pub run_id: Uuid,
-    /// How the run stands.
+    /// Status of the run.
     pub status: RunStatus,
-    /// What it found: that of an empty builder, when it has found nothing.
+    /// Results of the run. A run without results has the summary of an empty builder.
     #[serde(flatten)]
     pub summary: &'s Summary,
 }

@@ -2,24 +2,23 @@
 
 use shared::auth::secret::{MIN_SECRET_BYTES, Secret};
 
-/// Where the product runs.
+/// Environment that the product runs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Environment {
-    /// On somebody's own machine.
+    /// On a developer's machine.
     Development,
     /// In a test.
     Test,
     /// On AWS, before production.
     Staging,
-    /// On AWS.
+    /// On AWS, in production.
     Production,
 }
 
 impl Environment {
-    /// Every one of them.
     pub const ALL: [Self; 4] = [Self::Development, Self::Test, Self::Staging, Self::Production];
 
-    /// The word for it.
+    /// The word for the environment in the configuration.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Development => "development",
@@ -30,45 +29,45 @@ impl Environment {
     }
 }
 
-/// How long a token lives unless the configuration says otherwise, in minutes.
+/// Default lifetime of a token, in minutes.
 pub const DEFAULT_TOKEN_MINUTES: u32 = 480;
-/// The longest that a token may live, in minutes: thirty days.
+/// Longest lifetime of a token, in minutes: thirty days.
 const MAX_TOKEN_MINUTES: u32 = 30 * 24 * 60;
 
-/// The size from which on a run is done in parts, unless the configuration says otherwise: 1 GiB.
+/// Default size of a run's tapes from which on several workers process the run in parts: 1 GiB.
 pub const DEFAULT_DISTRIBUTE_ABOVE_BYTES: u64 = 1 << 30;
-/// How many bytes of a tape such a part has, unless the configuration says otherwise: 128 MiB.
+/// Default number of bytes of a tape in such a part: 128 MiB.
 pub const DEFAULT_PART_BYTES: u64 = 128 << 20;
 
-/// The levels of events that can be asked for, the most severe first.
+/// The log levels, the most severe first.
 pub const LOG_LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 
-/// What the environment says.
+/// The configuration of a process.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The DynamoDB table.
+    /// Name of the DynamoDB table: `TABLE_NAME`.
     pub table_name: String,
-    /// The S3 bucket.
+    /// Name of the S3 bucket: `BUCKET_NAME`.
     pub bucket_name: String,
-    /// What tokens are signed with.
+    /// Secret that signs tokens: `JWT_SECRET`.
     pub jwt_secret: Secret,
-    /// How long a token lives, in minutes.
+    /// Lifetime of a token, in minutes: `ACCESS_TOKEN_MINUTES`.
     pub access_token_minutes: u32,
-    /// Where the product runs.
+    /// Environment that the product runs in: `ENVIRONMENT`.
     pub environment: Environment,
-    /// Whether S3 is not AWS's own, so that the bucket stands in the path of addresses.
+    /// Whether the name of the bucket is in the path of URLs, because S3 is not AWS's own.
     pub s3_path_style: bool,
-    /// From how many bytes on, all its tapes together, a run is done in parts by several workers: `DISTRIBUTE_ABOVE_BYTES`.
+    /// Bytes of all tapes of a run from which on several workers process it in parts: `DISTRIBUTE_ABOVE_BYTES`.
     pub distribute_above_bytes: u64,
-    /// About how many bytes of a tape such a part has: `PART_BYTES`.
+    /// Approximate number of bytes of a tape in such a part: `PART_BYTES`.
     pub part_bytes: u64,
-    /// The least severe events that are logged: one of [`LOG_LEVELS`].
+    /// Least severe level that is logged, one of [`LOG_LEVELS`]: `LOG_LEVEL`.
     pub log_level: String,
-    /// The origin under which clients reach the product, in lower case and without a slash at its end: `PUBLIC_URL`.
+    /// Origin under which clients reach the product, in lower case and without a slash at the end: `PUBLIC_URL`.
     pub public_url: Option<String>,
 }
 
-/// Everything that is wrong with the environment, in one message.
+/// All problems of the environment, in one message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("The configuration cannot be used: {}. Set these in the environment and start again.", .0.join("; "))]
 pub struct ConfigError(pub Vec<String>);
@@ -77,16 +76,16 @@ impl Config {
     /// Reads the environment of this process.
     ///
     /// # Errors
-    /// Names that are missing or have a bad value, all of them together.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    /// [`ConfigError`] with every name that is missing or has an invalid value.
+    #[expect(clippy::disallowed_methods, reason = "configuration is read from the environment in this function")]
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_lookup(|name| std::env::var(name).ok())
     }
 
-    /// Reads the configuration from what `lookup` says for each name. An empty value counts as missing.
+    /// Reads the configuration from the values that `lookup` returns for each name. An empty value counts as missing.
     ///
     /// # Errors
-    /// Names that are missing or have a bad value, all of them together.
+    /// [`ConfigError`] with every name that is missing or has an invalid value.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
         let given = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
@@ -165,7 +164,7 @@ impl Config {
     }
 }
 
-/// Whether a text is `http` or `https`, a host, and perhaps a port, and nothing else.
+/// Whether a text consists of `http` or `https`, a host, an optional port, and nothing else.
 fn is_origin(text: &str) -> bool {
     let Some(authority) = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme)) else { return false };
     let Ok(parsed) = authority.parse::<http::uri::Authority>() else { return false };
@@ -173,7 +172,7 @@ fn is_origin(text: &str) -> bool {
         Some(port) => format!(":{port}"),
         None => String::new(),
     };
-    // What the parser leaves out of host and port, such as a user, is not part of an origin.
+    // Host and port must be the whole text: anything else, such as a user, is not part of an origin.
     !parsed.host().is_empty() && format!("{}{port}", parsed.host()) == authority
 }
 

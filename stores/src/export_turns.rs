@@ -1,56 +1,56 @@
-//! The turns of exports: one at a time on each core.
+//! Limits the number of exports that run at the same time: one turn per core.
 
 use std::{num::NonZero, sync::Arc, thread::available_parallelism, time::Duration};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How long an export waits for its turn: shorter than API Gateway waits for an answer.
+/// Longest time that an export waits for its turn. It is shorter than the timeout of API Gateway.
 pub const TURN_WITHIN: Duration = Duration::from_secs(25);
 
-/// The turns of exports. Clones share them.
+/// The turns of exports. Clones share the same turns.
 #[derive(Debug, Clone)]
 pub struct ExportTurns(Arc<Semaphore>);
 
-/// No turn came free within [`TURN_WITHIN`].
+/// No turn became free within [`TURN_WITHIN`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoTurn;
 
 impl Default for ExportTurns {
-    /// One turn for each core: more exports at once would end no sooner, and each takes its memory.
+    /// One turn per core. More exports at once would not finish sooner, and each needs its own memory.
     fn default() -> Self {
         Self::new(available_parallelism().map_or(1, NonZero::get))
     }
 }
 
 impl ExportTurns {
-    /// So many turns at once.
+    /// Turns for `at_once` exports at the same time.
     pub fn new(at_once: usize) -> Self {
         Self(Arc::new(Semaphore::new(at_once)))
     }
 
-    /// How many turns are free.
+    /// Number of free turns.
     pub fn free(&self) -> usize {
         self.0.available_permits()
     }
 
-    /// Takes a turn, and ends it when the permit is dropped.
+    /// Waits for a turn and takes it. The turn ends when the permit is dropped.
     ///
     /// # Errors
-    /// [`NoTurn`] when none comes free within [`TURN_WITHIN`].
+    /// [`NoTurn`] when no turn becomes free within [`TURN_WITHIN`].
     pub async fn take(&self) -> Result<OwnedSemaphorePermit, NoTurn> {
         self.take_after(std::future::ready(())).await.map(|(turn, ())| turn)
     }
 
-    /// Waits for something else, then takes a turn. Both together have [`TURN_WITHIN`].
+    /// Waits for `other`, then takes a turn. Both together may take [`TURN_WITHIN`].
     ///
     /// # Errors
-    /// [`NoTurn`] when that is not enough.
+    /// [`NoTurn`] when both together take longer than [`TURN_WITHIN`].
     pub async fn take_after<T>(&self, other: impl Future<Output = T>) -> Result<(OwnedSemaphorePermit, T), NoTurn> {
         let both = async {
             let waited_for = other.await;
             Arc::clone(&self.0).acquire_owned().await.map(|turn| (turn, waited_for))
         };
-        // The semaphore is never closed: an error of it cannot be.
+        // The semaphore is never closed, so acquiring cannot fail.
         tokio::time::timeout(TURN_WITHIN, both).await.ok().and_then(Result::ok).ok_or(NoTurn)
     }
 }
@@ -66,7 +66,7 @@ mod tests {
         let begun = tokio::time::Instant::now();
         assert_eq!(turns.take().await.err(), Some(NoTurn));
         assert_eq!(begun.elapsed(), TURN_WITHIN);
-        // Whatever else is waited for has no time of its own.
+        // The wait for something else counts against the same time.
         let begun = tokio::time::Instant::now();
         let other = tokio::time::sleep(Duration::from_secs(20));
         assert_eq!(turns.take_after(other).await.err(), Some(NoTurn));

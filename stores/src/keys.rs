@@ -1,27 +1,27 @@
-//! The layout of the table and of the bucket: every key that there is.
+//! The layout of the table and of the bucket: every kind of key.
 //!
 //! | item | `pk` | `sk` | listed by |
 //! |---|---|---|---|
 //! | a user | `USER#{id}` | `USER` | `by_time`: `USERS`, creation |
-//! | an address that is taken | `EMAIL#{folded}` | `EMAIL` | |
-//! | a username that is taken | `USERNAME#{folded}` | `USERNAME` | |
+//! | a taken email address | `EMAIL#{folded}` | `EMAIL` | |
+//! | a taken username | `USERNAME#{folded}` | `USERNAME` | |
 //! | a sales team | `TEAM#{id}` | `TEAM` | `by_time`: `TEAMS`, name |
-//! | a team's name that is taken | `TEAMNAME#{folded}` | `TEAMNAME` | |
+//! | a taken team name | `TEAMNAME#{folded}` | `TEAMNAME` | |
 //! | a run | `RUN#{id}` | `RUN` | `by_time`: `RUNS`; `by_team`: `RUNS#{team}`; `by_status`: `RUNS#{status}`; creation |
-//! | what a run is to do | `RUN#{id}` | `REQUEST` | |
-//! | what its results are | `RUN#{id}` | `RESULTS` | |
+//! | the request of a run | `RUN#{id}` | `REQUEST` | |
+//! | the results of a run | `RUN#{id}` | `RESULTS` | |
 //! | an idempotency key | `KEY#{user}#{hash}` | `KEY` | |
 //! | failed log-ins | `FAILURES#{kind}#{whose}` | `FAILURES` | |
-//! | what the table is tried out by | `TRIED_OUT` | `TRIED_OUT` | |
+//! | the readiness check's own item | `TRIED_OUT` | `TRIED_OUT` | |
 //!
-//! Objects: `inputs/…`, `outputs/{run}/…`, `output_share/…` are the areas; `archive/{run}/input|output/…` and
-//! `archive/{run}/manifest.json` the archive; `results/{run}/…` the facts, the exceptions, where their pages are, how the tapes
-//! were read, and while a run is done in parts `results/{run}/parts/{owner}/…`, what its steps hand on to each other;
-//! `requests/{run}.json` the list of a run's tapes; `answers/…` what was too large for an answer of a Lambda; `health/tried_out`
-//! what the bucket is tried out by.
+//! Objects: `inputs/…`, `outputs/{run}/…` and `output_share/…` are the areas. `archive/{run}/input|output/…` and
+//! `archive/{run}/manifest.json` are the archive. `results/{run}/…` has the facts, the exceptions, the places of their pages, and
+//! how the tapes were read. While a run in parts is not finished, `results/{run}/parts/{owner}/…` has the files that its steps
+//! hand on to each other. `requests/{run}.json` is the list of a run's tapes. `answers/…` has answers that are too large for a
+//! Lambda. `health/tried_out` is the readiness check's own object.
 //!
-//! An item has at most 400 KB. What grows with the number of tapes or of their columns is therefore an object, and its item
-//! says which version of it is meant.
+//! DynamoDB limits an item to 400 KB. Data that grows with the number of tapes or of their columns is therefore in an object, and
+//! the item names the version of that object.
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -32,56 +32,53 @@ use shared::{
 };
 use uuid::Uuid;
 
-/// The attribute of the partition key.
+/// Attribute of the partition key.
 pub const PK: &str = "pk";
-/// The attribute of the sort key.
+/// Attribute of the sort key.
 pub const SK: &str = "sk";
-/// The attribute that holds an item as JSON.
+/// Attribute with the document of an item, as JSON.
 pub const DOC: &str = "doc";
-/// The attribute that counts the changes of an item.
+/// Attribute that counts the changes of an item.
 pub const REVISION: &str = "revision";
-/// The attribute whose second ends an item.
+/// Attribute with the time at which DynamoDB may delete an item, in seconds since 1970.
 pub const EXPIRES_AT: &str = "expires_at";
 
-/// A secondary index.
+/// A global secondary index of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Index {
-    /// Its name.
     pub name: &'static str,
-    /// The attribute of its partition key.
+    /// Attribute of the partition key.
     pub pk: &'static str,
-    /// The attribute of its sort key.
+    /// Attribute of the sort key.
     pub sk: &'static str,
 }
 
-/// Lists of everything of a kind.
+/// All items of a kind: users and runs by creation, teams by name.
 pub const BY_TIME: Index = Index { name: "by_time", pk: "time_pk", sk: "time_sk" };
-/// Runs of a team.
+/// The runs of each team, by creation.
 pub const BY_TEAM: Index = Index { name: "by_team", pk: "team_pk", sk: "team_sk" };
-/// Runs that stand alike.
+/// The runs of each status, by creation.
 pub const BY_STATUS: Index = Index { name: "by_status", pk: "status_pk", sk: "status_sk" };
-/// All of them.
 pub const INDEXES: [Index; 3] = [BY_TIME, BY_TEAM, BY_STATUS];
 
-/// A partition key and a sort key.
+/// Primary key of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// The partition key.
+    /// Partition key.
     pub pk: String,
-    /// The sort key.
+    /// Sort key.
     pub sk: &'static str,
 }
 
-/// A user.
 pub fn user(id: Uuid) -> Key {
     Key { pk: format!("USER#{id}"), sk: "USER" }
 }
 
-/// The longest text that is part of a key as it is, in bytes. DynamoDB takes partition keys of 2,048 bytes and sort keys of 1,024,
-/// and folding may make eleven bytes of one.
+/// Longest text that becomes part of a key unchanged, in bytes. DynamoDB accepts partition keys of up to 2,048 bytes and sort
+/// keys of up to 1,024, and folding may turn one byte into eleven.
 const MAX_PART_BYTES: usize = 900;
 
-/// The folded form of a text as a part of a key: as it is or, where that is too long, its beginning and its hash.
+/// Folded form of a text as a part of a key. A form that is too long is cut, and its hash is added.
 fn key_part(text: &str) -> String {
     let folded = folded(text);
     if folded.len() <= MAX_PART_BYTES {
@@ -92,7 +89,7 @@ fn key_part(text: &str) -> String {
     format!("{beginning}#{hash}")
 }
 
-/// The mark that an address is taken.
+/// The mark that an email address is taken.
 pub fn email(address: &str) -> Key {
     Key { pk: format!("EMAIL#{}", key_part(address)), sk: "EMAIL" }
 }
@@ -102,138 +99,138 @@ pub fn username(name: &str) -> Key {
     Key { pk: format!("USERNAME#{}", key_part(name)), sk: "USERNAME" }
 }
 
-/// A sales team.
 pub fn team(id: Uuid) -> Key {
     Key { pk: format!("TEAM#{id}"), sk: "TEAM" }
 }
 
-/// The mark that the name of a team is taken.
+/// The mark that a team name is taken.
 pub fn team_name(name: &str) -> Key {
     Key { pk: format!("TEAMNAME#{}", key_part(name)), sk: "TEAMNAME" }
 }
 
-/// A run.
 pub fn run(id: Uuid) -> Key {
     Key { pk: format!("RUN#{id}"), sk: "RUN" }
 }
 
-/// The id of the run whose partition key this is.
+/// Id of the run with this partition key; `None` for the key of anything else.
 pub fn id_of_run(pk: &str) -> Option<Uuid> {
     pk.strip_prefix("RUN#")?.parse().ok()
 }
 
-/// What a run is to do.
+/// The request of a run: what the run has to do.
 pub fn run_request(id: Uuid) -> Key {
     Key { sk: "REQUEST", ..run(id) }
 }
 
-/// What the results of a run are.
+/// The results of an ended run.
 pub fn run_results(id: Uuid) -> Key {
     Key { sk: "RESULTS", ..run(id) }
 }
 
-/// An idempotency key of a user, by its hash.
+/// An idempotency key of a user, by the hash of the key.
 pub fn idempotency(user: Uuid, key_hash: &str) -> Key {
     Key { pk: format!("KEY#{user}#{key_hash}"), sk: "KEY" }
 }
 
-/// Failed log-ins of a username or from an address.
+/// Failed log-ins of a username or from a network address.
 pub fn failures(kind: &str, whose: &str) -> Key {
     Key { pk: format!("FAILURES#{kind}#{whose}"), sk: "FAILURES" }
 }
 
-/// The item by whose writing and reading the table is tried out.
+/// The item that the readiness check writes and reads back.
 pub fn tried_out() -> Key {
     Key { pk: "TRIED_OUT".to_owned(), sk: "TRIED_OUT" }
 }
 
-/// The object by whose writing and reading the bucket is tried out.
+/// The object that the readiness check writes and reads back.
 pub const TRIED_OUT: &str = "health/tried_out";
 
-/// The partition of all users in [`BY_TIME`].
+/// Partition of all users in [`BY_TIME`].
 pub const USERS: &str = "USERS";
-/// The partition of all teams in [`BY_TIME`].
+/// Partition of all teams in [`BY_TIME`].
 pub const TEAMS: &str = "TEAMS";
-/// The partition of all runs in [`BY_TIME`].
+/// Partition of all runs in [`BY_TIME`].
 pub const RUNS: &str = "RUNS";
 
-/// The partition of a team's runs in [`BY_TEAM`].
+/// Partition of a team's runs in [`BY_TEAM`].
 pub fn runs_of_team(team: Uuid) -> String {
     format!("RUNS#{team}")
 }
 
-/// The partition of runs in [`BY_STATUS`].
+/// Partition of the runs with a status in [`BY_STATUS`].
 pub fn runs_with_status(status: RunStatus) -> String {
     format!("RUNS#{status}")
 }
 
-/// A place in a list by creation. Its texts are in the order of the moments.
+/// Sort key in a list by creation: time and id. The order of these texts is the order of the times.
 pub fn moment(at: Timestamp, id: Uuid) -> String {
     format!("{:015}#{id}", at.as_millisecond())
 }
 
-/// A place in the list of teams.
+/// Sort key in the list of teams: name and id.
 pub fn by_name(name: &str, id: Uuid) -> String {
     format!("{}#{id}", key_part(name))
 }
 
-/// The folder of a run's output files, in the bucket and among the files of the area.
+/// Folder of a run's output files, in the bucket and as a path that begins with the area `outputs`.
 pub fn outputs(run: Uuid) -> String {
     format!("outputs/{run}")
 }
 
-/// The folder of a run's archive in the bucket.
+/// Folder of a run's archive in the bucket.
 pub fn archive(run: Uuid) -> String {
     format!("archive/{run}")
 }
 
-/// The folder of a run's facts and exceptions in the bucket.
+/// Folder of a run's facts and exceptions in the bucket.
 pub fn results(run: Uuid) -> String {
     format!("results/{run}")
 }
 
-/// The folder, among a run's results, of what the steps of a run in parts hand on to each other. It is gone with the run's end.
+/// Folder, among a run's results, of the files that the steps of a run in parts hand on to each other. The worker deletes it when
+/// the run ends.
 pub fn all_parts(run: Uuid) -> String {
     format!("{}/parts", results(run))
 }
 
-/// The folder of the parts of one attempt, by who made its plan: two attempts never mix.
+/// Folder of the parts of one attempt. It has the id of the lease owner that made the plan, so that attempts never mix.
 pub fn parts(run: Uuid, owner: Uuid) -> String {
     format!("{}/{owner}", all_parts(run))
 }
 
-/// The list of the tapes of a run. It is written before the run is, so that one without a run may be left: nothing refers to it.
+/// Object with the list of a run's tapes. It is written before the run, so a list may remain without a run; nothing refers to it
+/// then.
 pub fn tape_list(run: Uuid) -> String {
     format!("{REQUESTS}/{run}.json")
 }
 
-/// The folder of such lists.
+/// Folder of the tape lists.
 pub const REQUESTS: &str = "requests";
 
-/// An answer that is too large to be sent: it is fetched from the bucket, which drops it after a day.
+/// Object with an answer that is too large to be sent. The client fetches it from the bucket, which deletes it after a day.
 pub fn answer(id: Uuid, name: &str) -> String {
     format!("{ANSWERS}/{id}/{name}")
 }
 
-/// The folder of such answers.
+/// Folder of the answers that clients fetch from the bucket.
 pub const ANSWERS: &str = "answers";
 
-/// The file, among a run's results, that says where the pages of facts and exceptions are.
+/// File, among a run's results, with the places of the pages of facts and exceptions.
 pub const INDEX_FILE: &str = "index.json";
 
-/// The file, among a run's results, that says how its tapes were read: their columns and units.
+/// File, among a run's results, with how its tapes were read: columns and units.
 pub const COLUMN_MAPPING_FILE: &str = "column_mapping.json";
 
-/// The file, among a run's results, that is its archive as a ZIP, once somebody has asked for it.
+/// File, among a run's results, with the archive of the run as a ZIP. It is made at the first request for it.
 pub const ARCHIVE_ZIP: &str = "archive.zip";
 
-/// The folder, in an area, that is the root of a team.
+/// Folder in an area that is the root of a team.
 pub fn team_folder(team: Uuid) -> String {
     format!("teams/{team}")
 }
 
-/// The root of an area for a caller, in the bucket. Of the outputs a team has no root of its own: it sees the folders of
-/// its runs.
+/// Root of an area in the bucket, for a caller with this scope. A team has no root of its own in `outputs`: it sees the folders
+/// of its runs.
 pub fn area_root(area: Area, scope: Scope) -> String {
     match (area, scope.team()) {
         (Area::Inputs | Area::OutputShare, Some(team)) => format!("{area}/{}", team_folder(team)),
@@ -273,7 +270,7 @@ mod tests {
 
     #[test]
     fn names_that_grow_when_they_are_folded_stay_different_and_within_the_bounds_of_keys() {
-        // One letter that is folded to eighteen.
+        // Folding turns this one letter into eighteen.
         let name = |last: &str| format!("{}{last}", "\u{fdfa}".repeat(199));
         let id = Uuid::nil();
         assert!(folded(&name("a")).len() > 6_000);

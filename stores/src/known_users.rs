@@ -1,7 +1,7 @@
-//! Users that this process has read, for a table that no other process writes to.
+//! Cache of the users that this process has read, for a table that no other process writes to.
 //!
-//! Every request asks for its user. Where one process owns the table, as `serve` does, it may answer from memory: whatever
-//! changes a user goes through the same memory and empties it, so that a change counts from the moment it is written.
+//! Every request looks up its user. A process that owns the table, such as `serve`, may answer from memory: every change of a
+//! user goes through this cache and empties it, so that a change takes effect at the moment it is written.
 
 use std::{
     collections::HashMap,
@@ -11,28 +11,29 @@ use std::{
 use shared::auth::user::User;
 use uuid::Uuid;
 
-/// How many users are known at a time.
+/// Largest number of users in the cache.
 const MOST: usize = 10_000;
 
-/// Users as they were read last.
+/// The cached users.
 #[derive(Debug, Default)]
 pub struct KnownUsers(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    /// How often all was forgotten.
+    /// Number of times that the cache was emptied.
     generation: u64,
     users: HashMap<Uuid, User>,
 }
 
 impl KnownUsers {
-    /// A user, if it is known; otherwise the generation in which whoever reads it may say so.
+    /// A cached user. For a user that is not cached, the error is the current generation, which the caller gives to
+    /// [`Self::learn`] after reading the user.
     pub fn find(&self, id: Uuid) -> Result<User, u64> {
         let known = self.lock();
         known.users.get(&id).cloned().ok_or(known.generation)
     }
 
-    /// Remembers a user who was read, unless users may have changed since that generation.
+    /// Adds a user that was read from the table, unless a user may have changed since that generation.
     pub fn learn(&self, generation: u64, user: &User) {
         let mut known = self.lock();
         if known.generation == generation {
@@ -43,7 +44,7 @@ impl KnownUsers {
         }
     }
 
-    /// Forgets all users: before a change is written, and after.
+    /// Empties the cache. Callers do this before they write a change, and again afterwards.
     pub fn forget(&self) {
         let mut known = self.lock();
         known.generation += 1;

@@ -1,5 +1,5 @@
-//! What is kept in DynamoDB: users, sales teams, runs, and who tried to log in too often. One table, whose keys are laid out
-//! in [`keys`] alone.
+//! The stores of the product: users, sales teams, runs and failed log-ins in one DynamoDB table, files in one S3 bucket. Only
+//! [`keys`] defines the keys of both.
 
 pub mod clients;
 pub mod config;
@@ -18,19 +18,19 @@ pub mod telemetry;
 pub mod throttle;
 pub mod users;
 
-/// Why a store did not do what it was asked for.
+/// Why a store did not execute a request. Any request can end as [`Self::Unavailable`] or [`Self::Refused`].
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It does not answer, or not in time, or is too busy. Trying again may help.
+    /// The store does not answer, does not answer in time, or is too busy. A retry may help.
     #[error("the store is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It does not take the request: the fault is ours, or that of how the product is set up.
+    /// The store refuses the request. The cause is a fault of the product or of its setup.
     #[error("the store refused a request")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It does not take an item of this size, and never will.
+    /// The item is larger than the store accepts. A retry does not help.
     #[error("an item is larger than the store takes")]
     TooLarge(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Something that it holds cannot be read.
+    /// A stored item or object cannot be read.
     #[error("a stored item cannot be read: {0}")]
     Damaged(String),
 }

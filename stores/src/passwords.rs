@@ -1,31 +1,31 @@
-//! Work on passwords off the async threads.
+//! Hashing and checking of passwords, outside the async threads.
 
 use std::{num::NonZero, sync::LazyLock, thread::available_parallelism};
 
 use shared::auth::password::{self, HashError};
 use tokio::sync::Semaphore;
 
-/// As many passwords are worked on at once as there are cores: more would come no sooner, and each takes its memory.
+/// One permit per core. More passwords at once would not finish sooner, and each needs its own memory.
 static AT_ONCE: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, NonZero::get)));
 
-/// Hashes a password off the async threads.
+/// Hashes a password, outside the async threads.
 ///
 /// # Errors
-/// The machine gives no random numbers, or the work was given up.
+/// [`HashError`] when the machine provides no random numbers, or when the work was aborted.
 pub async fn hash(password: String) -> Result<String, HashError> {
     in_turn(move || password::hash(&password)).await?
 }
 
-/// Whether a password is the one of a hash, worked out off the async threads. Without a hash it does the same work and says
-/// no.
+/// Whether a password matches a hash, computed outside the async threads. Without a hash, the function does the same work and
+/// returns false.
 ///
 /// # Errors
-/// The work was given up.
+/// [`HashError`] when the work was aborted.
 pub async fn verify(password: String, hash: Option<String>) -> Result<bool, HashError> {
     in_turn(move || password::verify(&password, hash.as_deref())).await
 }
 
-/// Does work on a password when it is its turn. Whoever goes away meanwhile leaves work that has begun to its end.
+/// Does work on a password when a permit is free. Work that has begun runs to its end, even when the caller stops waiting.
 async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, HashError> {
     let gave_up = |error: &dyn std::error::Error| HashError(error.to_string());
     let turn = AT_ONCE.acquire().await.map_err(|error| gave_up(&error))?;
@@ -49,7 +49,7 @@ mod tests {
             begun.send(()).unwrap();
             AT_ONCE.available_permits()
         }));
-        // What does not wait for its turn would begin before what is given to the same threads after it.
+        // Work that does not wait for its turn would begin before work that the same threads get later.
         for _ in 0..50 {
             assert!(futures_util::poll!(&mut work).is_pending());
             tokio::task::spawn_blocking(|| {}).await.unwrap();
@@ -64,7 +64,7 @@ mod tests {
     async fn hashing_and_checking_wait_for_their_turn() {
         let all = AT_ONCE.acquire_many(available_parallelism().map_or(1, NonZero::get) as u32).await.unwrap();
         let (mut hashing, mut checking) = (Box::pin(hash("correct horse".to_owned())), Box::pin(verify("x".to_owned(), None)));
-        // As much work three times over, which begins later: what does not wait would be done by then.
+        // The same amount of work, three times, begun later: without waiting, the first work would be done by then.
         for _ in 0..3 {
             assert!(futures_util::poll!(&mut hashing).is_pending() && futures_util::poll!(&mut checking).is_pending());
             tokio::task::spawn_blocking(|| password::hash("other")).await.unwrap().unwrap();

@@ -1,5 +1,5 @@
-//! What a process has, built once: the table, the bucket, the key of tokens, the clock. Each function takes from it what
-//! it needs.
+//! The resources of a process, built once: the table, the bucket, the key of tokens, the clock. Each function takes the resources
+//! that it needs.
 
 use std::sync::Arc;
 
@@ -16,38 +16,35 @@ use crate::{
     table::Table,
 };
 
-/// The largest file that is taken as a form, in bytes, where nothing else limits a request.
+/// Largest file that a client may upload in a request, in bytes, where no other limit applies to requests.
 pub const MAX_UPLOAD_BYTES: u64 = 100 * 1024 * 1024;
-/// The same on Lambda, whose requests have at most 6 MB, in base64.
+/// The same on Lambda, in bytes. A request there has at most 6 MB, in base64.
 pub const MAX_UPLOAD_BYTES_ON_LAMBDA: u64 = 4 * 1024 * 1024;
-/// The largest body of an answer of a Lambda, in bytes: a larger one is fetched from the storage itself.
+/// Largest body of an answer of a Lambda, in bytes. Clients fetch a larger answer from the storage.
 pub const MAX_ANSWER_BYTES_ON_LAMBDA: u64 = 4_000_000;
 
-/// What a process has.
+/// The resources of a process.
 #[derive(Clone)]
 pub struct Resources {
-    /// The table.
     pub table: Table,
     /// The bucket.
     pub storage: S3Storage,
     /// Issues and checks tokens.
     pub tokens: Tokens,
-    /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Where the product runs.
+    /// Environment that the product runs in.
     pub environment: Environment,
-    /// The largest file that is taken as a form, in bytes.
+    /// Largest file that a client may upload in a request, in bytes.
     pub max_upload_bytes: u64,
-    /// The largest body of an answer, in bytes; `None` where every answer is streamed.
+    /// Largest body of an answer, in bytes; `None` where every answer is streamed.
     pub max_answer_bytes: Option<u64>,
-    /// The turns of exports.
     pub export_turns: ExportTurns,
-    /// The origin that signed URLs begin with, where it is not the storage's own.
+    /// Origin that signed URLs begin with; `None` where it is the storage's own.
     pub url_origin: Option<UrlOrigin>,
 }
 
 impl Resources {
-    /// Those of a Lambda.
+    /// The resources of a Lambda function.
     pub async fn of_lambda(config: &Config) -> Self {
         let sdk = clients::sdk_config().await;
         Self {

@@ -1,8 +1,8 @@
-//! Runs: created pending, claimed by one worker at a time, ended once. Every move is a conditional write.
+//! Runs: created pending, claimed by one worker at a time, ended once. Every change of state is a conditional write.
 //!
-//! A run is two items: the run as the API shows it, and what it is to do. What may be more than an item holds is in objects: the
-//! list of its tapes, and how they were read. Who claims it gets a *lease*: as long as the worker
-//! reports, nobody else takes the run; when its lease runs out, the run may be claimed again.
+//! A run has two items: the run as the API shows it, and its request, which says what to do. Data that may be larger than an item
+//! is in objects: the list of the run's tapes, and how the tapes were read. A worker that claims a run gets a *lease*: while the
+//! worker reports, no other worker takes the run. When the lease expires, another worker may claim the run.
 
 mod objects;
 mod stored;
@@ -33,102 +33,99 @@ pub use self::stored::{
     KeptTapes, ObjectVersion, OutputInfo, RequestError, RunRequest, RunResults, RunState, StoredRun, TapeList, TapeRef,
 };
 
-/// How long a worker keeps a run without reporting.
+/// Time for which a worker keeps a run without reporting.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(60);
-/// How long several workers keep a run that they do in parts. Each step reports once, when it begins, because forty at a time
-/// write to the same item: a step may take its function's fifteen minutes, and has to be called again after that.
+/// Time for which several workers keep a run in parts without reporting. Each step reports only once, when it begins, because
+/// forty steps at a time would write to the same item. A step may take the fifteen minutes of its function, and the lease must
+/// also cover the time until the step is called again after that.
 pub const LEASE_IN_PARTS: SignedDuration = SignedDuration::from_mins(20);
-/// How often a run is tried before it is given up: one that takes its worker down would otherwise do so for ever.
+/// Number of attempts before a run is given up. Without a limit, a run that crashes its worker would do so for ever.
 pub const MAX_ATTEMPTS: u32 = 3;
-/// How long an idempotency key is kept.
+/// Lifetime of an idempotency key.
 const KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
 const WEEKDAY: &str = "weekday";
 const LEASE_OWNER: &str = "lease_owner";
 
-/// Which runs are wanted.
+/// Filter of a list of runs. `None` matches all.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RunFilter {
-    /// How they stand.
     pub status: Option<RunStatus>,
-    /// The day of the week of their creation, 0 for Monday.
+    /// Day of the week of the creation, 0 for Monday.
     pub run_weekday: Option<u8>,
-    /// Whose they are.
     pub sales_team_id: Option<Uuid>,
 }
 
-/// A user's key for a request that may come twice.
+/// A user's key for a request that the client may send more than once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey {
-    /// The user.
+    /// Id of the user.
     pub user: Uuid,
-    /// The hash of the key.
+    /// Hash of the key.
     pub key_hash: String,
-    /// The hash of what the request asks for.
+    /// Hash of what the request asks for.
     pub request_hash: String,
-    /// The same with the purchase date filled in: today's, where the request names none.
+    /// The same with a purchase date filled in: today's date, where the request has none.
     pub dated_hash: String,
 }
 
 impl IdempotencyKey {
-    /// Whether this request asks for what the first one with its key asked for. The date may be left out both times, on different
-    /// days; or it is the same day, named or not.
+    /// Whether this request asks for the same as the first request with its key. Two requests without a date are the same even on
+    /// different days. A request with a date and one without are the same when the date is the day of the other.
     pub fn asks_for_the_same_as(&self, used: &UsedKey) -> bool {
         self.request_hash == used.request_hash || used.dated_hash.as_deref() == Some(&self.dated_hash)
     }
 }
 
-/// What is known of an idempotency key that was used.
+/// A used idempotency key, as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsedKey {
-    /// The run that it made.
+    /// Id of the run that the request created.
     pub run_id: Uuid,
-    /// The hash of what the request asked for. Keys of before carry the hash of its bytes, under this name.
+    /// Hash of what the request asked for. Keys of earlier versions have the hash of the body's bytes under this name.
     #[serde(rename = "body_hash")]
     pub request_hash: String,
-    /// The same with the purchase date filled in. Keys of before have none.
+    /// The same with a purchase date filled in. Keys of earlier versions have none.
     pub dated_hash: Option<String>,
-    /// When it is forgotten, in seconds.
+    /// Time at which the key expires, in seconds since 1970.
     pub expires_at: i64,
 }
 
-/// How the creation of a run ended.
+/// Result of creating a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Created {
-    /// It is there, pending.
+    /// The run is created and pending.
     Done,
-    /// There is a run of that id already.
+    /// A run with this id exists already.
     Exists,
-    /// The idempotency key was used in the meantime.
+    /// Another request used the idempotency key in the meantime.
     KeyUsed,
-    /// There is no such team.
+    /// The sales team does not exist.
     NoSuchTeam,
 }
 
-/// A worker's hold on a run.
+/// The right of a worker to work on a run, until it expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// The run.
     pub run_id: Uuid,
-    /// The worker, in this attempt.
+    /// Id of the worker in this attempt.
     pub owner: Uuid,
-    /// How long it keeps the run without reporting.
+    /// Time for which the worker keeps the run without reporting.
     pub lasts: SignedDuration,
 }
 
 impl Lease {
-    /// Of one worker, who reports all the time.
+    /// The lease of one worker, which reports all the time.
     pub fn of_one(run_id: Uuid, owner: Uuid) -> Self {
         Self { run_id, owner, lasts: LEASE }
     }
 
-    /// Of the workers who do a run in parts.
+    /// The lease of the workers that process a run in parts.
     pub fn in_parts(run_id: Uuid, owner: Uuid) -> Self {
         Self { run_id, owner, lasts: LEASE_IN_PARTS }
     }
 }
 
-/// The runs.
 #[derive(Clone)]
 pub struct Runs {
     table: Table,
@@ -136,16 +133,16 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// Those of a table, with their objects in a bucket.
+    /// The runs of a table, with their objects in a bucket.
     pub fn new(table: Table, storage: S3Storage) -> Self {
         Self { table, storage }
     }
 
-    /// Creates a pending run: the only way in which one begins. The list of its tapes is written before it: should the run not
-    /// come into being, nothing refers to the list, and it is swept.
+    /// Creates a pending run. There is no other way to create one. The list of the run's tapes is written first: if the run is
+    /// not created after all, nothing refers to the list, and a later sweep removes it.
     ///
     /// # Errors
-    /// A store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB or S3 does not answer; [`StoreError::TooLarge`] when an item is too large.
     pub async fn create(&self, run: &Run, request: &RunRequest, key: Option<&IdempotencyKey>) -> Result<Created, StoreError> {
         let id = request.run_id;
         let request = &RunRequest { tapes: Box::pin(self.keep_tapes(id, &request.tapes)).await?, ..request.clone() };
@@ -186,52 +183,58 @@ impl Runs {
         })
     }
 
-    /// What is known of an idempotency key.
+    /// Reads a used idempotency key. `None` when the key is unused or expired.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when the key cannot be read.
     pub async fn used_key(&self, user: Uuid, key_hash: &str, now: Timestamp) -> Result<Option<UsedKey>, StoreError> {
         let Some(item) = self.table.get(&keys::idempotency(user, key_hash)).await? else { return Ok(None) };
         let used: UsedKey = document_of(&item)?;
         Ok((used.expires_at > now.as_second()).then_some(used))
     }
 
-    /// A run.
+    /// Reads a run. `None` when it does not exist.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when the record of the run cannot be
+    /// read.
     pub async fn get(&self, id: Uuid) -> Result<Option<StoredRun>, StoreError> {
         self.table.get(&keys::run(id)).await?.map(|item| StoredRun::read(&item)).transpose()
     }
 
-    /// How a run stands, whatever its document says.
+    /// Reads the state of a run from its attributes, so that an unreadable document does not matter. `None` when the run does not
+    /// exist.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer.
     pub async fn state(&self, id: Uuid) -> Result<Option<RunState>, StoreError> {
         Ok(self.table.get(&keys::run(id)).await?.as_ref().and_then(RunState::read))
     }
 
-    /// A run, if it may be reached. One of another team is as if it were not there.
+    /// Reads a run within the scope of a caller. `None` when it does not exist or belongs to another team: a caller cannot tell
+    /// the two apart.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when the record of the run cannot be
+    /// read.
     pub async fn get_within(&self, scope: Scope, id: Uuid) -> Result<Option<StoredRun>, StoreError> {
         Ok(self.get(id).await?.filter(|run| scope.covers(run.sales_team_id)))
     }
 
-    /// What a run is to do.
+    /// Reads the request of a run. `None` when it does not exist.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when the request cannot be read.
     pub async fn request(&self, id: Uuid) -> Result<Option<RunRequest>, StoreError> {
         self.table.get(&keys::run_request(id)).await?.map(|item| document_of(&item)).transpose()
     }
 
-    /// Runs, the newest first, and whether there are more.
+    /// Lists runs, the newest first, after the run with a creation time and an id. The second value says whether more runs
+    /// follow.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when the record of a run cannot be
+    /// read.
     pub async fn list(
         &self,
         filter: RunFilter,
@@ -255,10 +258,11 @@ impl Runs {
         Ok((runs, listed.more))
     }
 
-    /// Runs that a worker may take now, the oldest first: pending ones, and those whose worker does not report any more.
+    /// Lists the runs that a worker may claim now: those whose worker has stopped reporting, then pending runs, each the oldest
+    /// first. At most `limit` runs of each status are looked at.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer.
     pub async fn waiting(&self, now: Timestamp, limit: u64) -> Result<Vec<RunState>, StoreError> {
         let mut waiting = Vec::new();
         for status in [RunStatus::Running, RunStatus::Pending] {
@@ -270,11 +274,12 @@ impl Runs {
         Ok(waiting)
     }
 
-    /// Takes a run with a lease: it is running afterwards. Which try of it this is; nothing when somebody else has it, when it
-    /// has ended, or when it was tried as often as it may be since whoever claims it looked at it.
+    /// Claims a run with a lease: the run is running afterwards. Returns the number of this attempt, from 1. Returns `None` when
+    /// another worker has the run, when the run has ended, or when other workers have used up its [`MAX_ATTEMPTS`] since the
+    /// caller looked at it.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer.
     pub async fn claim(&self, lease: &Lease, running: &Run, now: Timestamp) -> Result<Option<u32>, StoreError> {
         let change = Change::new(format!(
             "SET {DOC} = :doc, #status = :running, {status_pk} = :partition, {LEASE_OWNER} = :owner, {LEASE_UNTIL} = :until \
@@ -291,16 +296,16 @@ impl Runs {
         let claimed = self.table.update(&keys::run(lease.run_id), change, Some(free(now).and(may_be_tried()))).await?;
         let item = match claimed {
             Some(item) => Some(item),
-            // The client may have sent the claim twice, because the first answer was lost: then it is this lease already.
+            // The SDK may have sent the claim twice, because the first answer was lost. Then the run already has this lease.
             None => self.table.get(&keys::run(lease.run_id)).await?.filter(|item| is_of(lease, item)),
         };
         Ok(item.as_ref().and_then(RunState::read).map(|state| state.attempt))
     }
 
-    /// Notes how far a run is, and keeps it for its worker; false when it is not that worker's any more.
+    /// Stores the progress of a run and extends the lease. Returns false when the worker no longer has the run.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer.
     pub async fn report(&self, lease: &Lease, progress: Option<Progress>, now: Timestamp) -> Result<bool, StoreError> {
         let mut expression = format!("SET {LEASE_UNTIL} = :until");
         let mut change = Change::new("").with(":until", number((now + lease.lasts).as_millisecond()));
@@ -315,29 +320,31 @@ impl Runs {
         Ok(self.table.update(&keys::run(lease.run_id), change, Some(held(lease))).await?.is_some())
     }
 
-    /// Gives a run back, so that it can be claimed at once: something got in the way that may be gone the next time.
+    /// Releases a run after a failure that may be temporary, so that a worker can claim it at once. Returns false when the worker
+    /// no longer has the run.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer.
     pub async fn release(&self, lease: &Lease) -> Result<bool, StoreError> {
         let change = Change::new(format!("SET {LEASE_UNTIL} = :over")).with(":over", number(0));
         Ok(self.table.update(&keys::run(lease.run_id), change, Some(held(lease))).await?.is_some())
     }
 
-    /// Gives a run back as if it had not been taken: nothing of it was tried.
+    /// Releases a run and does not count the attempt, because the worker did not try to execute the run. Returns false when the
+    /// worker no longer has the run.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer.
     pub async fn return_untried(&self, lease: &Lease) -> Result<bool, StoreError> {
         let change = Change::new(format!("SET {LEASE_UNTIL} = :over ADD {ATTEMPT} :one_less"));
         let change = change.with(":over", number(0)).with(":one_less", number(-1));
         Ok(self.table.update(&keys::run(lease.run_id), change, Some(held(lease))).await?.is_some())
     }
 
-    /// Gives back every run that a worker has; how many there were. Only for whoever knows that no worker is alive.
+    /// Releases all running runs and returns their number. Only a caller that knows that no worker is alive may call this.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer.
     pub async fn free_all(&self) -> Result<usize, StoreError> {
         let partition = keys::runs_with_status(RunStatus::Running);
         let (mut freed, mut after) = (0, None);
@@ -357,20 +364,22 @@ impl Runs {
         }
     }
 
-    /// Ends a run; false when it is not that worker's any more.
+    /// Ends a run. Returns false when the worker no longer has the run.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::TooLarge`] when the record of the run is too
+    /// large.
     pub async fn end(&self, lease: &Lease, ended: &Run) -> Result<bool, StoreError> {
         let change = ending(ended)?;
         Ok(self.table.update(&keys::run(lease.run_id), change, Some(held(lease))).await?.is_some())
     }
 
-    /// Ends a run that has results, completed or failed; false when it is not that worker's any more. What readers see
-    /// appears with this one write.
+    /// Ends a run that has results, completed or failed. Returns false when the worker no longer has the run. One transaction
+    /// writes the end and the results, so that readers see both or neither.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::TooLarge`] when the record or the results of
+    /// the run are too large.
     pub async fn complete(&self, lease: &Lease, ended: &Run, results: &RunResults) -> Result<bool, StoreError> {
         let key = keys::run(lease.run_id);
         let results = Write::Put(item_of(&keys::run_results(lease.run_id), results)?, None);
@@ -378,27 +387,30 @@ impl Runs {
         Ok(self.table.transact(writes).await? == Transacted::Done)
     }
 
-    /// What the results of a completed run are.
+    /// Reads the results of an ended run. `None` when the run has none.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when the results cannot be read.
     pub async fn results(&self, id: Uuid) -> Result<Option<RunResults>, StoreError> {
         self.table.get(&keys::run_results(id)).await?.map(|item| document_of(&item)).transpose()
     }
 
-    /// Fails a run that cannot be seen through: one that nobody has, or that `owner` has, who gives it up. False when another
-    /// worker has it, or when it has ended.
+    /// Fails a run that cannot be finished: a run that no worker has, or that `owner` has and gives up. Returns false when
+    /// another worker has the run, when it has ended, or when it does not exist.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when neither the request of the run nor
+    /// its record can be read.
     pub async fn give_up(&self, run_id: Uuid, owner: Option<Uuid>, now: Timestamp) -> Result<bool, StoreError> {
         self.fail(run_id, owner, RunError::worker_lost(), now).await
     }
 
-    /// The same with another reason. A run whose own record, or what it is to do, cannot be read is failed, too.
+    /// The same as [`Self::give_up`], with another error. It also fails a run of which either the request or the record cannot be
+    /// read.
     ///
     /// # Errors
-    /// The store does not answer; [`StoreError::Damaged`] when neither of the two can be read.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when neither the request of the run nor
+    /// its record can be read.
     pub async fn fail(&self, run_id: Uuid, owner: Option<Uuid>, error: RunError, now: Timestamp) -> Result<bool, StoreError> {
         let Some(mut run) = self.as_created(run_id).await? else { return Ok(false) };
         let moved = run.start(now).and_then(|()| run.fail(error, now));
@@ -410,7 +422,7 @@ impl Runs {
         Ok(self.table.update(&keys::run(run_id), ending(&run)?, Some(given)).await?.is_some())
     }
 
-    /// A run as it was created: by what it is to do or, where that cannot be read, by its own record.
+    /// A run as it was created, from its request or, where the request cannot be read, from its record.
     async fn as_created(&self, run_id: Uuid) -> Result<Option<Run>, StoreError> {
         let damaged = |why: String| Err(StoreError::Damaged(why));
         let of_request = match self.request(run_id).await {
@@ -425,14 +437,14 @@ impl Runs {
     }
 }
 
-/// Where an item stands in an index.
+/// Place of a run's item in an index.
 fn place_of(item: &Item, index: Index) -> Option<Place> {
     let word = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
     let run = word(keys::PK).as_deref().and_then(keys::id_of_run)?;
     Some(Place { place: word(index.sk)?, key: keys::run(run) })
 }
 
-/// Nobody has the run: it waits, or its worker has not reported for longer than its lease lasts.
+/// Condition: no worker has the run. The run is pending, or its lease has expired.
 fn free(now: Timestamp) -> Condition {
     Condition::new(format!("#status = :pending OR (#status = :running AND {LEASE_UNTIL} < :now)"))
         .with(":pending", text(RunStatus::Pending.as_str()))
@@ -440,17 +452,17 @@ fn free(now: Timestamp) -> Condition {
         .with(":now", number(now.as_millisecond()))
 }
 
-/// The run was not tried as often yet as it may be.
+/// Condition: the run has had fewer than [`MAX_ATTEMPTS`] attempts.
 fn may_be_tried() -> Condition {
     Condition::new(format!("attribute_not_exists({ATTEMPT}) OR {ATTEMPT} < :most")).with(":most", number(MAX_ATTEMPTS))
 }
 
-/// Whether an item says that its run is held by a lease.
+/// Whether the item of a run names this lease.
 fn is_of(lease: &Lease, item: &Item) -> bool {
     item.get(LEASE_OWNER) == Some(&text(lease.owner))
 }
 
-/// The run is still the worker's.
+/// Condition: the worker still has the run.
 fn held(lease: &Lease) -> Condition {
     Condition::new(format!("#status = :held AND {LEASE_OWNER} = :holder"))
         .with(":held", text(RunStatus::Running.as_str()))

@@ -1,4 +1,4 @@
-//! Making the table where there is none: on a laptop and in tests. On AWS the template makes it.
+//! Creates the table on a laptop and in tests. On AWS, the template creates it.
 
 use aws_sdk_dynamodb::{
     Client,
@@ -16,10 +16,10 @@ use super::{
     table::failed,
 };
 
-/// Makes the table with its indexes, unless it is there.
+/// Creates the table with its indexes, unless it exists.
 ///
 /// # Errors
-/// The store does not answer, or refuses.
+/// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Refused`] when it refuses a request.
 pub async fn create_table(client: &Client, name: &str) -> Result<(), StoreError> {
     let mut create = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
     for attribute in [PK, SK].into_iter().chain(INDEXES.iter().flat_map(|index| [index.pk, index.sk])) {
@@ -55,7 +55,7 @@ fn key_schema(pk: &str, sk: &str) -> Result<[KeySchemaElement; 2], StoreError> {
     Ok([element(pk, KeyType::Hash)?, element(sk, KeyType::Range)?])
 }
 
-/// A request that lacks something the library wants.
+/// The error for a request that the SDK cannot build, because a field is missing.
 pub(super) fn unbuilt(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Refused(Box::new(error))
 }

@@ -1,4 +1,4 @@
-//! How a run comes about from tapes in the storage, whoever asks for it.
+//! Starts runs from tapes in the storage, for requests of users and for incoming tapes alike.
 
 use std::collections::BTreeSet;
 
@@ -25,36 +25,37 @@ use crate::{
     storage::{Entry, FileInfo, StorageBackend, StorageError, collect},
 };
 
-/// The most tapes of one run.
+/// Largest number of tapes of one run.
 pub const MAX_TAPES: usize = 1000;
-/// How many files are asked for at once.
+/// Number of concurrent look-ups of files.
 const ASKED_AT_ONCE: usize = 16;
-/// How much of a text tells whether it has a header row, in bytes, and how many texts are looked at at once.
+/// Number of bytes at the beginning of a text file that decide whether it has a header row.
 const LOOKED_AT_BYTES: u64 = 128 * 1024;
+/// Number of text files that are read at the same time.
 const TEXTS_AT_ONCE: usize = 4;
 
-/// What somebody asked for.
+/// Terms of a new run.
 #[derive(Debug, Clone, Default)]
 pub struct Terms {
-    /// The team whose run it is.
+    /// Sales team that the run belongs to; `None` for a run of no team.
     pub sales_team_id: Option<Uuid>,
-    /// The user who asked.
+    /// User who starts the run; `None` for an incoming tape.
     pub created_by: Option<Uuid>,
-    /// The target that prices follow from.
+    /// IRR target that prices follow from; `None` for the default.
     pub irr_target: Option<IrrTarget>,
-    /// The purchase date.
+    /// Purchase date, if the user gives one.
     pub pdate: Option<Date>,
-    /// The rule set.
+    /// The rule set; `None` for the built-in one.
     pub rule_set: Option<RuleSetFile>,
-    /// How the tapes are to be read.
+    /// How to read the tapes.
     pub reading: ReadingRequest,
     /// The other files in the folder of the tapes.
     pub left_out: LeftOut,
-    /// Whether nothing but the run and its summary is to be kept.
+    /// Whether to keep only the run and its summary.
     pub dry_run: bool,
 }
 
-/// What a new run is to do.
+/// The request of a new run.
 pub fn request(run_id: Uuid, terms: Terms, tapes: Vec<TapeRef>, now: Timestamp) -> RunRequest {
     RunRequest {
         run_id,
@@ -76,42 +77,42 @@ pub fn file_name(key: &str) -> &str {
     key.rsplit('/').next().unwrap_or(key)
 }
 
-/// Which tapes somebody asked for, by paths below their root.
+/// The tapes that a user asks for, as paths below the root of the area.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
-    /// All tapes of a folder, but not of the folders in it.
+    /// All tapes of a folder, without those of its subfolders.
     Folder(String),
-    /// These.
+    /// These files.
     Files(Vec<String>),
 }
 
-/// Why there is nothing to run.
+/// Why the tapes of a run cannot be found.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
-    /// A path that may not be.
+    /// A path is refused.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// A folder without tapes.
+    /// The folder has no tape.
     #[error("There is no tape in this folder. Upload a .csv or .xlsx file to it.")]
     NoTape,
-    /// A file that is not there.
+    /// A named file does not exist.
     #[error("The tape `{0}` does not exist.")]
     Absent(String),
-    /// A file that is no tape.
+    /// A named file is not a tape.
     #[error("`{0}` is no tape: name files such as .csv, .xlsx or .txt.")]
     NotATape(String),
-    /// A file that was named before.
+    /// A file is named twice.
     #[error("`{0}` is named twice.")]
     Repeated(String),
-    /// Tapes of several folders, of which one says in a profile how its tapes are read.
+    /// The tapes are in several folders, and one of the folders has a profile, which applies only to its own tapes.
     #[error(
         "The tapes are in several folders, and `{0}` is for those of its folder alone. Make a run of each folder, or name a profile."
     )]
     SeveralFolders(String),
-    /// The profile of the folder has mistakes.
+    /// The profile of the folder is not valid.
     #[error("The file {PROFILE} in the folder of the tapes: {0}")]
     Profile(#[from] ReadingError),
-    /// No tapes, or more than one run takes.
+    /// No tape is named, or there are more than [`MAX_TAPES`].
     #[error("A run takes 1 to {MAX_TAPES} tapes.")]
     Count,
     /// The storage fails.
@@ -119,22 +120,23 @@ pub enum FindError {
     Storage(#[from] StorageError),
 }
 
-/// The tapes of a run, and how they are to be read.
+/// The tapes of a run, and how to read them.
 #[derive(Debug)]
 pub struct FoundTapes {
-    /// The tapes, in the order in which their loans come.
+    /// The tapes, in the order of their loans in the results.
     pub tapes: Vec<TapeRef>,
-    /// How they are to be read: what was asked for, or else what the profile of their folder says.
+    /// How to read the tapes. Its profile is that of the request or else that of the tapes' folder.
     pub reading: ReadingRequest,
     /// The other files of the folder.
     pub left_out: LeftOut,
 }
 
-/// Finds the tapes for a run below a root such as `inputs/teams/7`, and how they are to be read. The run reads the versions that are
-/// there now, or fails.
+/// Finds the tapes for a run below a root such as `inputs/teams/7`, and how to read them. The run reads the versions that exist
+/// now, or fails.
 ///
 /// # Errors
-/// There is nothing to run, or the profile of the tapes' folder cannot be used.
+/// [`FindError`] when there is no tape, when a path, a named file or the profile of the folder cannot be used, or when the
+/// storage fails.
 pub async fn find_tapes(
     storage: &dyn StorageBackend,
     root: &str,
@@ -145,7 +147,7 @@ pub async fn find_tapes(
         Wanted::Folder(folder) => {
             let (stored, written) = (safe_join(root, &[&stored_path(folder)?])?, safe_join(root, &[folder])?);
             let files = files_of(storage.list(&stored, false).await?);
-            // What came in by another way than this product may be in a folder of another name.
+            // Files that another tool uploaded may be in a folder with the name as written, not as this product stores it.
             if files.0.is_empty() && written != stored { files_of(storage.list(&written, false).await?) } else { files }
         }
         Wanted::Files(paths) => (named_tapes(storage, root, paths).await?, Vec::new()),
@@ -166,7 +168,7 @@ pub async fn find_tapes(
     }
 }
 
-/// The tapes that somebody names, in this order.
+/// The tapes that a user names, in this order.
 async fn named_tapes(storage: &dyn StorageBackend, root: &str, paths: &[String]) -> Result<Vec<TapeRef>, FindError> {
     let mut named_paths: Vec<(String, String)> = Vec::with_capacity(paths.len());
     if !(1..=MAX_TAPES).contains(&paths.len()) {
@@ -174,7 +176,7 @@ async fn named_tapes(storage: &dyn StorageBackend, root: &str, paths: &[String])
     }
     for path in paths {
         let stored = stored_path(path)?;
-        // What the path says, since the stored one leaves out the point in front of a hidden file.
+        // Check the path as given, too, because the stored path omits the dot of a hidden file.
         if ![path, &stored].iter().all(|path| FileKind::of(file_name(path)).may_be_a_tape()) {
             return Err(FindError::NotATape(stored));
         }
@@ -186,14 +188,15 @@ async fn named_tapes(storage: &dyn StorageBackend, root: &str, paths: &[String])
     let found = named_paths
         .into_iter()
         .map(|(path, stored)| async move { find_file(storage, root, &path).await?.ok_or(FindError::Absent(stored)) });
-    // Many at once, and in the order in which they were named.
+    // `buffered` looks up many files at once and keeps the order in which they were named.
     Ok(named(stream::iter(found).buffered(ASKED_AT_ONCE).try_collect().await?))
 }
 
-/// The profile of the folder that tapes are in, if it has one.
+/// The profile of the folder of the tapes, if it has one.
 ///
 /// # Errors
-/// The tapes are in several folders, and one of these has a profile; the storage fails.
+/// [`FindError::SeveralFolders`] when the tapes are in several folders and one of the folders has a profile;
+/// [`FindError::Storage`] when the storage fails.
 pub async fn folder_profile(storage: &dyn StorageBackend, tapes: &[TapeRef]) -> Result<Option<ProfileFile>, FindError> {
     let folder = |tape: &TapeRef| tape.key.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
     let folders: BTreeSet<String> = tapes.iter().map(folder).collect();
@@ -211,9 +214,9 @@ pub async fn folder_profile(storage: &dyn StorageBackend, tapes: &[TapeRef]) -> 
     if several {
         return Err(FindError::SeveralFolders(key));
     }
-    // The size as it is now: the profile may have been replaced, or taken away, since it was found.
+    // Read the size again: the profile may have been replaced or deleted since it was found.
     let Some(info) = storage.info(&key).await? else { return Ok(None) };
-    // One byte more than it may have tells that it is too large.
+    // Read one byte more than allowed, which shows that a profile is too large.
     let bytes = match head_of(storage, &key, info.size, None, MAX_PROFILE_BYTES + 1).await {
         Err(StorageError::NotFound) => return Ok(None),
         bytes => bytes?,
@@ -223,7 +226,7 @@ pub async fn folder_profile(storage: &dyn StorageBackend, tapes: &[TapeRef]) -> 
     Ok(Some(ProfileFile { called, toml }))
 }
 
-/// The tapes of a folder without its texts that have no header row, and the names of these.
+/// Splits the tapes of a folder into those that a run reads and the names of text files that have no header row.
 async fn tapes_with_header(
     storage: &dyn StorageBackend,
     tapes: Vec<TapeRef>,
@@ -240,20 +243,20 @@ async fn tapes_with_header(
     Ok((tapes.into_iter().map(|(tape, _)| tape).collect(), names.collect()))
 }
 
-/// Whether a text has the header row of a tape.
+/// Whether a text file has the header row of a tape.
 ///
 /// # Errors
-/// The storage fails.
+/// [`FindError::Storage`] when the storage fails, or when the file was deleted or replaced.
 pub async fn has_header(storage: &dyn StorageBackend, tape: &TapeRef, options: &TapeOptions) -> Result<bool, FindError> {
     let head = head_of(storage, &tape.key, tape.size, Some(&tape.etag), LOOKED_AT_BYTES).await?;
     let (source, options) = (MemorySource::new(tape.source_file.clone(), head), options.clone());
-    // Off the async threads: a header is looked for under every delimiter.
+    // Search outside the async threads, because the search tries every delimiter.
     let looked = tokio::task::spawn_blocking(move || !is_text_without_header(&source, &options)).await;
-    // A text that brings the reader down is left to the run, which says so.
+    // If the text file crashes the reader, let the run report it.
     Ok(looked.unwrap_or(true))
 }
 
-/// The beginning of a file of this size, of at most so many bytes.
+/// The first bytes of a file of this size, at most `most` of them.
 async fn head_of(
     storage: &dyn StorageBackend,
     key: &str,
@@ -268,11 +271,11 @@ async fn head_of(
     collect(download.body, usize::try_from(most).unwrap_or(usize::MAX)).await
 }
 
-/// A file below a root, with its path and its key: under the path as this product stores it, or else under the path to the letter.
-/// `None` when there is neither.
+/// Finds a file below a root, and returns its path, its key and its metadata. The file is looked up under the path as this
+/// product stores it, and then under the path exactly as written. `None` when neither exists.
 ///
 /// # Errors
-/// A path that may not be; the storage fails.
+/// [`FindError::Path`] when the path is refused; [`FindError::Storage`] when the storage fails.
 pub async fn find_file(
     storage: &dyn StorageBackend,
     root: &str,
@@ -289,7 +292,7 @@ pub async fn find_file(
     Ok(None)
 }
 
-/// The files of a folder that may be tapes, in the order of their names, and the names of its other files.
+/// The files of a folder that may be tapes, sorted by name, and the names of its other files.
 pub fn files_of(entries: Vec<Entry>) -> (Vec<TapeRef>, Vec<String>) {
     let (mut tapes, mut others) = (Vec::new(), Vec::new());
     for Entry { key, file } in entries {
@@ -304,8 +307,8 @@ pub fn files_of(entries: Vec<Entry>) -> (Vec<TapeRef>, Vec<String>) {
     (tapes, others)
 }
 
-/// Tapes that were named one by one, with the paths that they were named by. They are called by their names alone, unless
-/// two of them have the same.
+/// References to tapes that the user named, from their paths, keys and metadata. The source file of a tape is its file name. If
+/// two of the tapes have the same file name, the source file of every tape is its path.
 pub fn named(found: Vec<(String, String, FileInfo)>) -> Vec<TapeRef> {
     let ambiguous = |path: &str| found.iter().filter(|(other, ..)| file_name(other) == file_name(path)).count() > 1;
     let by_path = found.iter().any(|(path, ..)| ambiguous(path));
@@ -313,19 +316,19 @@ pub fn named(found: Vec<(String, String, FileInfo)>) -> Vec<TapeRef> {
     found.iter().map(|(path, key, info)| tape(name(path), key.clone(), info)).collect()
 }
 
-/// A tape in the storage.
 pub fn tape(source_file: String, key: String, info: &FileInfo) -> TapeRef {
     TapeRef { key, source_file, size: info.size, etag: info.etag.clone() }
 }
 
-/// Whose run a file starts by appearing under a key: the team's, or nobody's. `None` when it starts none. A file that is no tape
-/// starts one, too: the run fails and says so, where the seller looks for it. What no seller sends, such as a profile, starts none.
+/// The team of the run that a new file with this key starts: `Some(None)` for a run of no team, `None` when the file starts no
+/// run. A file that is not a tape also starts a run: the run fails and says why, and the seller looks for the answer there. A
+/// file that a seller does not send, such as a profile, starts no run.
 pub fn incoming(key: &str) -> Option<Option<Uuid>> {
     let path = key.strip_prefix("inputs/")?;
     let (team, rest) = match path.strip_prefix("teams/").and_then(|path| path.split_once('/')) {
         Some((team, rest)) => {
             let id: Uuid = team.parse().ok()?;
-            // Ids have one form in keys: another one is no team's folder.
+            // Ids have only one form in keys. A folder whose name has another form is not the folder of a team.
             (keys::team_folder(id) == format!("teams/{team}")).then_some(())?;
             (Some(id), rest)
         }
@@ -336,7 +339,7 @@ pub fn incoming(key: &str) -> Option<Option<Uuid>> {
     (!folder && FileKind::of(file_name(below)) != FileKind::Unsent).then_some(team)
 }
 
-/// The id of the run that a version of an object starts: the same, however often it is told of.
+/// Id of the run that a version of an object starts. It is the same for every notification of that version.
 pub fn run_of_object(key: &str, version: &str) -> Uuid {
     let digest = Sha256::new().chain_update(key).chain_update([0]).chain_update(version).finalize();
     let mut bytes = [0; 16];
@@ -353,7 +356,7 @@ mod tests {
         let team = Uuid::from_u128(7);
         assert_eq!(incoming("inputs/incoming/a.csv"), Some(None));
         assert_eq!(incoming("inputs/incoming/2026/a.XLSX"), Some(None));
-        // A mistake is to be seen.
+        // A seller's mistake starts a run, so that it is visible.
         for name in ["offer.pdf", "loans.zip", "a.toml", "tape", "no profile.toml", "notes.txt"] {
             assert_eq!(incoming(&format!("inputs/incoming/{name}")), Some(None), "{name}");
         }

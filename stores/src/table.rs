@@ -1,4 +1,4 @@
-//! The one table: items as attributes, conditions, transactions, and lists by an index.
+//! The DynamoDB table: items as attributes, conditional writes, transactions, and lists by an index.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -21,14 +21,11 @@ use super::{
 /// The attributes of an item.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// The table.
 #[derive(Clone)]
 pub struct Table {
-    /// The client.
     pub client: Client,
-    /// The name.
     pub name: String,
-    /// The users that this process knows, where it is the only one that writes to the table.
+    /// Cache of users, where this process is the only one that writes to the table.
     pub known_users: Option<Arc<KnownUsers>>,
 }
 
@@ -42,7 +39,7 @@ pub fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// Errors that stand for a store that does not answer, or is too busy, by the codes that DynamoDB and S3 use.
+/// Error codes of DynamoDB and S3 for a store that does not answer or is too busy.
 const UNAVAILABLE: [&str; 14] = [
     "ThrottlingException",
     "Throttling",
@@ -60,7 +57,7 @@ const UNAVAILABLE: [&str; 14] = [
     "ReplicatedWriteConflictException",
 ];
 
-/// What an error of the SDK means.
+/// Translates an error of the SDK.
 pub fn failed<E>(error: SdkError<E>) -> StoreError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -80,37 +77,37 @@ where
     }
 }
 
-/// Whether DynamoDB refuses an item because it is too large. It has no code of its own for that.
+/// Whether DynamoDB refuses an item because it is too large. DynamoDB has no error code for that, so the message decides.
 fn is_about_size(message: Option<&str>) -> bool {
     message.is_some_and(|message| message.contains("Item size") && message.contains("exceeded"))
 }
 
 impl Key {
-    /// As attributes.
+    /// The key as attributes.
     pub fn item(&self) -> Item {
         HashMap::from([(PK.to_owned(), text(&self.pk)), (SK.to_owned(), text(self.sk))])
     }
 }
 
-/// An item that holds a document.
+/// An item with a document.
 ///
 /// # Errors
-/// The document cannot be written as JSON.
+/// [`StoreError::Damaged`] when the document cannot be written as JSON.
 pub fn item_of<T: Serialize>(key: &Key, document: &T) -> Result<Item, StoreError> {
     let mut item = key.item();
     item.insert(DOC.to_owned(), written(document)?);
     Ok(item)
 }
 
-/// The longest JSON that is stored as text. Longer JSON, such as that of a run with a rule set of its own, is compressed.
+/// Longest JSON that is stored as text, in bytes. Longer JSON, such as that of a run with its own rule set, is compressed.
 const MAX_TEXT: usize = 8 * 1024;
-/// The longest JSON that is ever stored, so that a damaged item cannot take all memory.
+/// Longest JSON that a compressed document may unpack to, in bytes, so that a damaged item cannot use up the memory.
 const MAX_JSON: usize = 64 * 1024 * 1024;
 
-/// A document as an attribute.
+/// A document as an attribute: JSON text, or compressed JSON.
 ///
 /// # Errors
-/// It cannot be written as JSON.
+/// [`StoreError::Damaged`] when the document cannot be written as JSON.
 pub fn written<T: Serialize>(document: &T) -> Result<AttributeValue, StoreError> {
     let damaged = |error: &dyn std::error::Error| StoreError::Damaged(error.to_string());
     let json = serde_json::to_string(document).map_err(|error| damaged(&error))?;
@@ -124,7 +121,7 @@ pub fn written<T: Serialize>(document: &T) -> Result<AttributeValue, StoreError>
 /// The document of an item as JSON.
 ///
 /// # Errors
-/// There is none, or it cannot be unpacked.
+/// [`StoreError::Damaged`] when the item has no document, or when the document cannot be unpacked.
 pub fn json_of(item: &Item) -> Result<String, StoreError> {
     match item.get(DOC) {
         Some(AttributeValue::S(json)) => Ok(json.clone()),
@@ -137,13 +134,13 @@ pub fn json_of(item: &Item) -> Result<String, StoreError> {
     }
 }
 
-/// Puts an item in a list.
+/// Adds an item to a list: sets its partition and its sort key in an index.
 pub fn listed(item: &mut Item, index: Index, partition: impl Into<String>, place: impl Into<String>) {
     item.insert(index.pk.to_owned(), text(partition));
     item.insert(index.sk.to_owned(), text(place));
 }
 
-/// The number of an attribute, if it has one.
+/// The value of a numeric attribute; `None` when the attribute is missing or is not such a number.
 pub fn number_of<N: std::str::FromStr>(item: &Item, name: &str) -> Option<N> {
     item.get(name)?.as_n().ok()?.parse().ok()
 }
@@ -151,49 +148,47 @@ pub fn number_of<N: std::str::FromStr>(item: &Item, name: &str) -> Option<N> {
 /// The document of an item.
 ///
 /// # Errors
-/// There is none, or it is not one of that kind.
+/// [`StoreError::Damaged`] when the item has no document, or a document of another kind.
 pub fn document_of<T: DeserializeOwned>(item: &Item) -> Result<T, StoreError> {
     serde_json::from_str(&json_of(item)?).map_err(|error| StoreError::Damaged(error.to_string()))
 }
 
-/// What a list is to give.
+/// Parameters of a list.
 #[derive(Debug, Clone)]
 pub struct List {
-    /// The index.
     pub index: Index,
-    /// The partition of it.
+    /// Partition of the index.
     pub partition: String,
-    /// Whether the first of them come first.
+    /// Whether the sort keys ascend.
     pub forward: bool,
-    /// Attributes that must have a value.
+    /// Filter: attributes with the value that each must have.
     pub only: Vec<(&'static str, AttributeValue)>,
-    /// The item that the list begins behind.
+    /// Item after which the list begins; `None` for the beginning.
     pub after: Option<Place>,
-    /// How many items to pass over.
+    /// Number of items to skip.
     pub skip: u64,
-    /// How many items to give.
+    /// Largest number of items to return.
     pub limit: u64,
 }
 
-/// The place of an item in a list.
+/// Place of an item in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Its place in the index.
+    /// Sort key in the index.
     pub place: String,
-    /// The item.
+    /// Primary key of the item.
     pub key: Key,
 }
 
 /// A part of a list.
 #[derive(Debug)]
 pub struct Listed {
-    /// The items.
     pub items: Vec<Item>,
-    /// Whether there are more behind them.
+    /// Whether more items follow.
     pub more: bool,
 }
 
-/// One write of a transaction, with what must hold for it.
+/// One write of a transaction, with its condition.
 pub enum Write {
     /// Writes an item.
     Put(Item, Option<Condition>),
@@ -201,17 +196,17 @@ pub enum Write {
     Update(Key, Change, Option<Condition>),
     /// Deletes an item.
     Delete(Key, Option<Condition>),
-    /// Writes nothing.
+    /// Checks a condition and writes nothing.
     Check(Key, Condition),
 }
 
-/// What must hold of an item: an expression, with the values that it names.
+/// Condition on an item: an expression, and the values that it names.
 pub struct Condition {
     expression: String,
     values: Vec<(String, AttributeValue)>,
 }
 
-/// How attributes of an item change: an expression, with the values that it names.
+/// Change of attributes of an item: an update expression, and the values that it names.
 pub type Change = Condition;
 
 impl Condition {
@@ -220,17 +215,17 @@ impl Condition {
         Self { expression: expression.into(), values: Vec::new() }
     }
 
-    /// The item is not there.
+    /// The item does not exist.
     pub fn absent() -> Self {
         Self::new("attribute_not_exists(pk)")
     }
 
-    /// The item is there.
+    /// The item exists.
     pub fn present() -> Self {
         Self::new("attribute_exists(pk)")
     }
 
-    /// This holds, or the other does.
+    /// At least one of two conditions holds.
     #[must_use]
     pub fn or(mut self, other: Self) -> Self {
         self.values.extend(other.values);
@@ -238,7 +233,7 @@ impl Condition {
         self.saying(expression)
     }
 
-    /// This holds, and the other does.
+    /// Both conditions hold.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.values.extend(other.values);
@@ -246,13 +241,13 @@ impl Condition {
         self.saying(expression)
     }
 
-    /// Another expression, with the same values.
+    /// Replaces the expression and keeps the values.
     #[must_use]
     pub fn saying(self, expression: String) -> Self {
         Self { expression, ..self }
     }
 
-    /// Gives a value to a name of the expression, which begins with a colon.
+    /// Adds the value of a name of the expression. The name begins with a colon.
     #[must_use]
     pub fn with(mut self, name: &str, value: AttributeValue) -> Self {
         self.values.push((name.to_owned(), value));
@@ -260,7 +255,7 @@ impl Condition {
     }
 }
 
-/// `status` is a word of the expression language.
+/// Attribute names of expressions. `status` is a reserved word of DynamoDB, so expressions use `#status`.
 fn names(expressions: &[&str]) -> Option<HashMap<String, String>> {
     let named = expressions.iter().any(|expression| expression.contains("#status"));
     named.then(|| HashMap::from([("#status".to_owned(), "status".to_owned())]))
@@ -269,26 +264,27 @@ fn names(expressions: &[&str]) -> Option<HashMap<String, String>> {
 /// How a transaction ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transacted {
-    /// Everything is written.
+    /// All writes are done.
     Done,
-    /// Nothing is written: the conditions of these writes did not hold.
+    /// Nothing is written, because the conditions of the writes at these positions did not hold.
     Refused(Vec<usize>),
 }
 
 impl Table {
-    /// An item, as it is now.
+    /// Reads an item, with strong consistency. `None` when it does not exist.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer.
     pub async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
         let get = self.client.get_item().table_name(&self.name).set_key(Some(key.item())).consistent_read(true);
         Ok(get.send().await.map_err(failed)?.item)
     }
 
-    /// Whether the store takes and gives items: one of its own is written and read back. All who try it write the same.
+    /// Checks that the table accepts and returns items: writes an item of the check and reads it back. All checks write the same
+    /// item, so that concurrent checks do not disturb each other.
     ///
     /// # Errors
-    /// It does not, or gives something else.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when it returns another item.
     pub async fn try_out(&self) -> Result<(), StoreError> {
         let key = keys::tried_out();
         let mut item = key.item();
@@ -299,10 +295,11 @@ impl Table {
         if read == Some(item) { Ok(()) } else { Err(StoreError::Damaged("what was just written is not there".to_owned())) }
     }
 
-    /// Writes all or nothing.
+    /// Executes all writes or none.
     ///
     /// # Errors
-    /// The store does not answer, or is busy with the same items.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer, or when another transaction writes the same items;
+    /// [`StoreError::TooLarge`] when an item is too large.
     pub async fn transact(&self, writes: Vec<Write>) -> Result<Transacted, StoreError> {
         let writes = writes.into_iter().map(|write| self.built(write)).collect::<Result<Vec<_>, _>>()?;
         let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
@@ -371,10 +368,10 @@ impl Table {
         .build())
     }
 
-    /// Changes an item and gives it as it is afterwards; `None` when the condition does not hold.
+    /// Changes an item and returns the changed item; `None` when the condition does not hold.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::TooLarge`] when the changed item is too large.
     pub async fn update(&self, key: &Key, change: Change, condition: Option<Condition>) -> Result<Option<Item>, StoreError> {
         use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::ReturnValue};
         let (expression, bound) = condition.map_or((None, Vec::new()), |c| (Some(c.expression), c.values));
@@ -393,10 +390,10 @@ impl Table {
         }
     }
 
-    /// A part of a list.
+    /// A part of a list, with as many requests as it takes.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer.
     pub async fn list(&self, list: List) -> Result<Listed, StoreError> {
         let mut start = list.after.as_ref().map(|after| {
             let mut start = after.key.item();
@@ -406,8 +403,8 @@ impl Table {
         let (mut skip, mut items) = (list.skip, Vec::new());
         loop {
             let missing = list.limit.saturating_add(1) - items.len() as u64;
-            // Of items that are only passed over, nothing but their places is wanted. With a filter it is not known how many
-            // items have to be looked at, so that each request looks at as many as it may.
+            // Read only the keys of items that are skipped. With a filter, the number of items to look at is unknown, so each
+            // request looks at as many as possible.
             let passing = skip > 0 && list.only.is_empty();
             let looked_at = match (list.only.is_empty(), passing) {
                 (false, _) => MOST,
@@ -427,7 +424,7 @@ impl Table {
         }
     }
 
-    /// One request of a list: at most `limit` items are looked at.
+    /// One request of a list, which looks at no more than `limit` items. Returns the items, and the key to continue after.
     async fn query(
         &self,
         list: &List,
@@ -456,5 +453,5 @@ impl Table {
     }
 }
 
-/// How many items one request of a list looks at.
+/// Largest number of items that one request of a list looks at.
 const MOST: u64 = 1001;

@@ -9,22 +9,21 @@ use super::{
     table::{Condition, List, Place, Table, Transacted, Write, document_of, item_of, listed},
 };
 
-/// The sales teams.
 #[derive(Clone)]
 pub struct Teams {
     table: Table,
 }
 
 impl Teams {
-    /// Those of a table.
+    /// The sales teams of a table.
     pub fn new(table: Table) -> Self {
         Self { table }
     }
 
-    /// Makes a team; false when there is one of that name, in any case of its letters.
+    /// Creates a team. Returns false when a team has this name already, regardless of case.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer.
     pub async fn create(&self, team: &SalesTeam) -> Result<bool, StoreError> {
         let mut item = item_of(&keys::team(team.id), team)?;
         listed(&mut item, BY_TIME, keys::TEAMS, keys::by_name(&team.name, team.id));
@@ -33,18 +32,18 @@ impl Teams {
         Ok(self.table.transact(writes).await? == Transacted::Done)
     }
 
-    /// A team.
+    /// Reads a team. `None` when it does not exist.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when the team cannot be read.
     pub async fn get(&self, id: Uuid) -> Result<Option<SalesTeam>, StoreError> {
         self.table.get(&keys::team(id)).await?.map(|item| document_of(&item)).transpose()
     }
 
-    /// Teams by name, after one of them, and whether there are more.
+    /// Lists teams in the order of their names, after one of them. The second value says whether more teams follow.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when a team cannot be read.
     pub async fn list(&self, after: Option<&SalesTeam>, skip: u64, limit: u64) -> Result<(Vec<SalesTeam>, bool), StoreError> {
         let partition = keys::TEAMS.to_owned();
         let after = after.map(|team| Place { place: keys::by_name(&team.name, team.id), key: keys::team(team.id) });

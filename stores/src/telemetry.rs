@@ -1,27 +1,28 @@
-//! Structured logs: one JSON object a line, to standard error.
+//! Structured logs: one JSON object per line, on standard error.
 
 use std::io;
 
 use tracing::Subscriber;
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
-/// The crates of the product. Events of others are told of from warnings on: their details may quote what is secret.
+/// The crates of the product. Other crates log only warnings and errors, because the details of their events may contain secrets.
 const OURS: [&str; 12] =
     ["api", "auth", "cli", "command", "data", "files", "health", "local", "pipeline", "runner", "shared", "stores"];
 
-/// Begins to log events of a level of [`crate::config::LOG_LEVELS`], and more severe ones. A second call changes nothing.
+/// Starts to log events of a level of [`crate::config::LOG_LEVELS`] and of more severe levels. A second call changes nothing.
 pub fn init(level: &str) {
-    // Whoever began to log before in this process, as a test may, goes on.
+    // If this process logs already, for example in a test, its logger stays.
     let _ = tracing::subscriber::set_global_default(log(level, io::stderr));
 }
 
-/// What writes events of a level, and more severe ones.
+/// The subscriber that writes events of a level and of more severe levels to `writer`.
 pub fn log<W>(level: &str, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let ours = OURS.map(|name| format!("{name}={level}")).join(",");
-    // To the library behind the bucket of `serve` a wrong signature is an error. What fails inside is told of by the bucket itself.
+    // s3s, the library behind the bucket of `serve`, logs a wrong signature of a client as an error. The bucket itself logs its
+    // internal failures.
     let others = if level == "error" { "error" } else { "warn" };
     let filter = EnvFilter::new(format!("{others},s3s=off,{ours}"));
     let log = tracing_subscriber::fmt().json().flatten_event(true).with_span_list(false);

@@ -1,4 +1,4 @@
-//! Failed log-ins, counted by the minute, so that the last fifteen can be told from those before.
+//! Failed log-ins, counted per minute, so that only those of the last fifteen minutes count.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -10,24 +10,24 @@ use super::{
     table::{Change, Item, Table, number},
 };
 
-/// How long a failure counts, in minutes.
+/// Time for which a failure counts, in minutes.
 pub const WINDOW_MINUTES: i64 = 15;
-/// How many failures a username may have in that time.
+/// Largest number of failures of a username in that time.
 pub const FAILURES_PER_USERNAME: u64 = 10;
-/// How many failures an address may have in that time.
+/// Largest number of failures from a network address in that time.
 pub const FAILURES_PER_ADDRESS: u64 = 100;
 
-/// Whose failures are counted.
+/// What failures are counted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose<'a> {
-    /// Those of a username.
+    /// A username, in any case.
     Username(&'a str),
-    /// Those from a network address.
+    /// A network address of a client.
     Address(&'a str),
 }
 
 impl Whose<'_> {
-    /// How many failures there may be.
+    /// Largest number of failures that is allowed within [`WINDOW_MINUTES`].
     pub fn allowed(self) -> u64 {
         match self {
             Self::Username(_) => FAILURES_PER_USERNAME,
@@ -36,7 +36,7 @@ impl Whose<'_> {
     }
 
     fn key(self) -> keys::Key {
-        // What a client sends is hashed: it may be of any length, and often it is a password in the wrong field.
+        // Hash the text of the client: it may have any length, and often it is a password in the wrong field.
         let hashed = |text: &str| {
             let digest = Sha256::digest(text.as_bytes());
             digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
@@ -48,32 +48,31 @@ impl Whose<'_> {
     }
 }
 
-/// The failures.
 #[derive(Clone)]
 pub struct Failures {
     table: Table,
 }
 
 impl Failures {
-    /// Those of a table.
+    /// The failures in a table.
     pub fn new(table: Table) -> Self {
         Self { table }
     }
 
-    /// For how many seconds there are more failures than allowed; `None` when there are not.
+    /// Number of seconds for which there are more failures than allowed; `None` when there are not.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer.
     pub async fn blocked(&self, whose: Whose<'_>, now: Timestamp) -> Result<Option<u64>, StoreError> {
         Ok(self.table.get(&whose.key()).await?.and_then(|item| blocked(&item, whose.allowed(), now)))
     }
 
-    /// Adds a failure, and says the same with it.
+    /// Adds a failure. Returns the same as [`Self::blocked`], with this failure included.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer.
     pub async fn add(&self, whose: Whose<'_>, now: Timestamp) -> Result<Option<u64>, StoreError> {
-        // The minutes that have just stopped counting go, so that the item stays small under an attack that lasts.
+        // Remove the minutes that have just stopped counting, so that the item stays small during a long attack.
         let this = minute(now);
         let past: Vec<String> = (1..=WINDOW_MINUTES).map(|ago| format!("m{}", this - WINDOW_MINUTES + 1 - ago)).collect();
         let change = Change::new(format!("SET {EXPIRES_AT} = :expires REMOVE {} ADD m{this} :one", past.join(", ")))
@@ -88,7 +87,7 @@ fn minute(at: Timestamp) -> i64 {
     at.as_second().div_euclid(60)
 }
 
-/// How many failures each of the last fifteen minutes had, the oldest first.
+/// Number of failures in each of the last fifteen minutes that has any, the oldest first.
 fn recent(item: &Item, now: Timestamp) -> Vec<(i64, u64)> {
     let window = minute(now) - WINDOW_MINUTES + 1..=minute(now);
     let of = |name: &str| name.strip_prefix('m')?.parse().ok().filter(|minute| window.contains(minute));

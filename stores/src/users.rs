@@ -1,5 +1,5 @@
-//! Users. An address and a username each belong to one user, in any case of their letters: marks in the same transaction
-//! see to it.
+//! Users. An email address and a username belong to one user each, regardless of case. Marks, which the same transaction writes,
+//! ensure this.
 
 use jiff::Timestamp;
 use shared::auth::{
@@ -14,49 +14,46 @@ use super::{
     table::{Condition, Item, List, Place, Table, Transacted, Write, document_of, item_of, listed, number, text},
 };
 
-/// The users.
 #[derive(Clone)]
 pub struct Users {
     table: Table,
 }
 
-/// How the writing of a user ended.
+/// Result of writing a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
-    /// It is written.
+    /// The user is written.
     Done,
-    /// Somebody has the address.
+    /// Another user has the email address.
     EmailTaken,
-    /// Somebody has the username.
+    /// Another user has the username.
     UsernameTaken,
-    /// There is no such team.
+    /// The sales team does not exist.
     NoSuchTeam,
-    /// Somebody else changed the user in the meantime.
+    /// Another request changed the user in the meantime.
     Outdated,
 }
 
-/// Which users are wanted.
+/// Filter of a list of users. `None` matches all.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct UserFilter {
-    /// The role.
     pub role: Option<Role>,
-    /// The team.
     pub sales_team_id: Option<Uuid>,
 }
 
-/// What a write of a transaction is for: why it was refused follows from it.
+/// A write of a transaction, and the result to report when its condition does not hold.
 type Purpose = (Write, Written);
 
 impl Users {
-    /// Those of a table.
+    /// The users of a table.
     pub fn new(table: Table) -> Self {
         Self { table }
     }
 
-    /// A user.
+    /// Reads a user, from the cache where this process has one. `None` when the user does not exist.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when the user cannot be read.
     pub async fn get(&self, id: Uuid) -> Result<Option<User>, StoreError> {
         let Some(known) = &self.table.known_users else { return self.read(id).await };
         let generation = match known.find(id) {
@@ -74,23 +71,23 @@ impl Users {
         self.table.get(&keys::user(id)).await?.map(|item| document_of(&item)).transpose()
     }
 
-    /// The user of a name, in any case of its letters.
+    /// Reads the user with a username, regardless of case. `None` when there is no such user.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when the user cannot be read.
     pub async fn by_username(&self, username: &str) -> Result<Option<User>, StoreError> {
         if check_username(username.trim()).is_err() {
             return Ok(None);
         }
         let mark = self.table.get(&keys::username(username)).await?;
-        // Somebody who is not there is looked up, too, and nobody from memory: how long it takes does not tell who is there.
+        // Look up unknown users as well, and no user from the cache, so that response time does not reveal which usernames exist.
         self.read(mark.as_ref().map_or(Ok(Uuid::nil()), document_of)?).await
     }
 
     /// Registers a user.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer.
     pub async fn create(&self, user: &User) -> Result<Written, StoreError> {
         let mut purposes = vec![
             (Write::Put(user_item(user)?, Some(Condition::absent())), Written::Outdated),
@@ -101,23 +98,24 @@ impl Users {
         self.write(purposes).await
     }
 
-    /// Replaces a user by another state of the same one, unless somebody else did so in the meantime.
+    /// Replaces a user by another state of the same user, unless another request changed the user in the meantime.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer.
     pub async fn replace(&self, old: &User, new: &User) -> Result<Written, StoreError> {
         self.write(replacing(old, new)?).await
     }
 
-    /// The same on behalf of an administrator, as they were read. Of two who take the role or the account from each other at
-    /// the same time one is late: there is always an administrator left.
+    /// Replaces a user on behalf of an administrator, `by`, in the state in which that administrator was read. When two
+    /// administrators remove each other's role or account at the same time, one of the writes fails as [`Written::Outdated`], so
+    /// that an administrator always remains.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer.
     pub async fn replace_by(&self, by: &User, old: &User, new: &User) -> Result<Written, StoreError> {
         let mut purposes = replacing(old, new)?;
         if by.id == old.id {
-            // What is read again may have lost the right to change itself.
+            // `old` was read after `by`: since then, the administrator may have lost the right to change the own account.
             if by.revision != old.revision {
                 return Ok(Written::Outdated);
             }
@@ -131,7 +129,7 @@ impl Users {
         let (writes, reasons): (Vec<Write>, Vec<Written>) = purposes.into_iter().unzip();
         Ok(match self.transact(writes).await? {
             Transacted::Done => Written::Done,
-            // That the user was changed comes first: what else is in the way may be the user's own new marks.
+            // Report `Outdated` first: the other conditions may have failed at new marks of the same user.
             Transacted::Refused(places) => places.first().and_then(|at| reasons.get(*at)).copied().unwrap_or(Written::Outdated),
         })
     }
@@ -139,7 +137,7 @@ impl Users {
     async fn transact(&self, writes: Vec<Write>) -> Result<Transacted, StoreError> {
         let Some(known) = self.table.known_users.clone() else { return self.table.transact(writes).await };
         known.forget();
-        // Whoever asked for the change may go away while it is written: what is known is forgotten all the same.
+        // Write in a task of its own: the client may disconnect during the write, and the cache must be cleared even then.
         let table = self.table.clone();
         let written = tokio::spawn(async move {
             let written = table.transact(writes).await;
@@ -149,10 +147,11 @@ impl Users {
         written.await.map_err(|error| StoreError::Unavailable(Box::new(error)))?
     }
 
-    /// Users in the order of their creation, after the one of a time and an id, and whether there are more.
+    /// Lists users in the order of their creation, after the user with a creation time and an id. The second value says whether
+    /// more users follow.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when a user cannot be read.
     pub async fn list(
         &self,
         filter: UserFilter,
@@ -171,12 +170,12 @@ impl Users {
     }
 }
 
-/// The user is as it was read.
+/// Condition: the user is unchanged since it was read.
 fn unchanged(user: &User) -> Condition {
     Condition::new("revision = :seen").with(":seen", number(user.revision))
 }
 
-/// What is to be written for a user to have another state.
+/// The writes that replace the state of a user: the user, the changed marks, and a check of a changed team.
 fn replacing(old: &User, new: &User) -> Result<Vec<Purpose>, StoreError> {
     let new = User { revision: old.revision + 1, ..new.clone() };
     let mut purposes = vec![(Write::Put(user_item(&new)?, Some(unchanged(old))), Written::Outdated)];

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use shared::auth::permission::Role;
 use uuid::Uuid;
 
-use crate::app::{Fault, PASSWORD, TestApp};
+use crate::support::app::{Fault, PASSWORD, TestApp};
 
 use super::{ben, change, complaints, log_in, me, register};
 
@@ -43,7 +43,7 @@ async fn no_change_is_one_too() {
     let (root, ana) = (app.person("root", Role::Admin, None).await, app.person("ana", Role::Analyst, None).await);
     let before = me(&app, &ana).await.expect(200);
     assert_eq!(change(&app, &root, ana.user.id, &json!({})).await.expect(200), before);
-    // A client may send back all that it got and may change.
+    // A client may send back every changeable field that it received.
     let all = json!({
         "email": "ana@example.com", "username": "ana", "full_name": null, "role": "analyst", "sales_team_id": null, "is_active": true,
     });
@@ -70,7 +70,7 @@ async fn a_user_who_is_not_there_is_not_found() {
     let root = app.person("root", Role::Admin, None).await;
     for id in [&Uuid::new_v4().to_string(), "7", "root", "%2e%2e"] {
         assert_eq!(change(&app, &root, id, &json!({"full_name": "X"})).await.problem(404), "not_found", "{id}");
-        // What is wrong with the body comes first.
+        // Errors in the body are reported before a missing user.
         assert_eq!(complaints(&change(&app, &root, id, &json!({"role": "owner"})).await), ["role"]);
     }
 }
@@ -151,14 +151,14 @@ async fn a_new_password_ends_earlier_tokens_and_no_later_ones() {
     let app = TestApp::new().await;
     let (root, ana) = (app.person("root", Role::Admin, None).await, app.person("ana", Role::Analyst, None).await);
     let mut earlier = vec![ana.clone()];
-    // All of it in one second, which is all that a token tells of its time.
+    // Everything happens within one second, because a token records its time in whole seconds.
     for password in ["battery staple", "another one"] {
         change(&app, &root, ana.user.id, &json!({"password": password})).await.expect(200);
         for person in &earlier {
             assert_eq!(me(&app, person).await.problem(401), "unauthenticated");
         }
         let token = log_in(&app, "ana", password).await.expect(200)["access_token"].as_str().unwrap().to_owned();
-        let later = crate::app::Person { token, ..ana.clone() };
+        let later = crate::support::app::Person { token, ..ana.clone() };
         me(&app, &later).await.expect(200);
         earlier.push(later);
     }
@@ -194,7 +194,7 @@ async fn a_member_of_a_sales_team_keeps_a_team() {
     let sam = app.person("sam", Role::SalesTeam, Some(team.id)).await;
     assert_eq!(complaints(&change(&app, &root, sam.user.id, &json!({"sales_team_id": null})).await), ["sales_team_id"]);
     assert_eq!(complaints(&change(&app, &root, ana.user.id, &json!({"role": "sales_team"})).await), ["sales_team_id"]);
-    // Who leaves the team may leave the role with it.
+    // A user may leave the team and the sales team role in one change.
     change(&app, &root, sam.user.id, &json!({"sales_team_id": null, "role": "analyst"})).await.expect(200);
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 use shared::auth::permission::Role;
 use uuid::Uuid;
 
-use crate::app::{Answer, Person, TestApp};
+use crate::support::app::{Answer, Person, TestApp};
 
 use super::{complaints, me};
 

@@ -5,7 +5,7 @@ use shared::auth::permission::Role;
 use stores::users::{UserFilter, Users};
 use uuid::Uuid;
 
-use crate::app::{Fault, TestApp};
+use crate::support::app::{Fault, TestApp};
 
 use super::{ben, ben_with, complaints, log_in, register};
 
@@ -188,7 +188,7 @@ async fn only_administrators_register() {
     let ana = app.person("ana", Role::Analyst, None).await;
     let sam = app.person("sam", Role::SalesTeam, Some(team.id)).await;
     for person in [&ana, &sam] {
-        // Whoever may not is told so, whatever they send.
+        // A user without the permission gets 403 whether or not the body is valid.
         assert_eq!(register(&app, person, &json!({})).await.problem(403), "forbidden");
         assert_eq!(register(&app, person, &ben()).await.problem(403), "forbidden");
     }

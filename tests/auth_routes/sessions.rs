@@ -1,4 +1,4 @@
-//! Logging in, and what a token is good for.
+//! Logging in, and the validity of tokens.
 
 use http::header;
 use jiff::SignedDuration;
@@ -6,7 +6,7 @@ use serde_json::json;
 use shared::auth::permission::Role;
 use uuid::Uuid;
 
-use crate::app::{Fault, INSIDE, PASSWORD, TestApp};
+use crate::support::app::{Fault, INSIDE, PASSWORD, TestApp};
 
 use super::{change, log_in, me};
 

@@ -1,23 +1,23 @@
-//! The folder of `--out` holds the results of the last run, or none; what a killed run left there goes with the next one.
+//! The folder of `--out` holds the results of the last run, or no results. The next run removes what a killed run left there.
 
 use std::fs;
 
 use crate::{
     cli::RESULTS,
-    desk::{Desk, HEADER, good, small_tape},
+    support::shell::{HEADER, TestShell, good, small_tape},
 };
 
-/// The results that are in a folder.
-fn results(desk: &Desk, folder: &str) -> Vec<String> {
+/// The results in a folder.
+fn results(desk: &TestShell, folder: &str) -> Vec<String> {
     desk.list(folder).into_iter().filter(|name| RESULTS.contains(&name.as_str())).collect()
 }
 
 #[test]
 fn a_failed_run_withdraws_the_results_of_the_run_before() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("good.csv", small_tape());
     desk.write("bad.csv", "no,header\n1,2\n");
-    // The first of these is looked at before any tape is read; the second fails only once all have been read.
+    // `bad.csv` fails before any tape is read; `rowless.csv` fails only after all tapes have been read.
     desk.write("rowless.csv", HEADER);
     desk.write("out/notes.txt", "mine");
     for bad in ["bad.csv", "rowless.csv"] {
@@ -36,7 +36,7 @@ fn a_failed_run_withdraws_the_results_of_the_run_before() {
 
 #[test]
 fn a_run_withdraws_results_also_when_its_archive_cannot_be_written() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("t.csv", small_tape());
     desk.run_id(&["run", "t.csv", "--out", "out", "--no-archive"]);
     desk.write("out/archive", "a file");
@@ -46,7 +46,7 @@ fn a_run_withdraws_results_also_when_its_archive_cannot_be_written() {
 
 #[test]
 fn what_is_refused_or_dry_withdraws_nothing() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("t.csv", small_tape());
     desk.write("bad.csv", "no,header\n1,2\n");
     desk.write("bad.toml", "nonsense = 1\n");
@@ -69,10 +69,10 @@ fn what_is_refused_or_dry_withdraws_nothing() {
 
 #[test]
 fn files_of_the_users_that_have_names_of_results_stay_until_a_run_has_completed() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("t.csv", small_tape());
     desk.write("bad.csv", "no,header\n1,2\n");
-    // Without a manifest, or with one that is none of a run, they are of no run.
+    // Without a manifest, or with a manifest that is not one of a run, the files belong to no run.
     for manifest in [None, Some("{\"name\": \"an app\"}"), Some("[]"), Some("{\"run_id\": 7, \"outputs\": []}")] {
         desk.write("out/purchase_tape.csv", "mine");
         if let Some(manifest) = manifest {
@@ -92,7 +92,7 @@ mod without_an_archive {
 
     #[test]
     fn there_is_no_archive_and_the_manifest_says_so() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("t.csv", small_tape());
         let answer = desk.command(&["run", "t.csv", "--out", "out", "--no-archive"]);
         assert_eq!((answer.code, answer.err.as_str()), (0, ""));
@@ -106,7 +106,7 @@ mod without_an_archive {
                 format!("error: The run of {place} was done with --no-archive, so that its tapes are missing: t.csv. ");
             assert!(answer.err.starts_with(&expected), "{}", answer.err);
         }
-        // In JSON, a run that is not archived ends with its outputs.
+        // Without an archive, `output` is the last phase in the JSON answer.
         let json = desk.command(&["run", "t.csv", "--no-archive", "--format", "json"]).json();
         assert_eq!((&json["run"]["last_phase"], &json["run"]["status"]), (&"output".into(), &"completed".into()));
         assert!(!desk.path("archive").exists());
@@ -114,7 +114,7 @@ mod without_an_archive {
 
     #[test]
     fn the_files_are_those_of_a_run_with_one_and_its_manifest_says_nothing_of_it() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("t.csv", small_tape());
         desk.run_id(&["run", "t.csv", "--out", "with"]);
         desk.run_id(&["run", "t.csv", "--out", "without", "--no-archive"]);
@@ -130,7 +130,7 @@ mod without_an_archive {
 
     #[test]
     fn earlier_archives_stay() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("t.csv", small_tape());
         let id = desk.run_id(&["run", "t.csv", "--out", "out"]);
         desk.run_id(&["run", "t.csv", "--out", "out", "--no-archive"]);
@@ -142,7 +142,7 @@ mod after_a_kill {
     use super::*;
     use crate::crashes::RESULTS as IN_ORDER;
 
-    /// Where a run with `args` puts its results, in which folder it stages them, and where all archives are.
+    /// The folder of a run's results, its staging folder, and the folder of all archives. `default` means a run without `--out`.
     fn places(default: bool, id: &str) -> (String, String, &'static str) {
         match default {
             true => (format!("outputs/{id}"), format!("outputs/.loan-engine-{id}"), "archive"),
@@ -150,9 +150,9 @@ mod after_a_kill {
         }
     }
 
-    /// A folder as a run leaves it that is killed when so many of its results have their names.
-    fn killed_at(placed: usize, default: bool) -> (Desk, String) {
-        let desk = Desk::new();
+    /// A folder as a killed run leaves it when `placed` of its results have their final names. Also returns the id of the run.
+    fn killed_at(placed: usize, default: bool) -> (TestShell, String) {
+        let desk = TestShell::new();
         desk.write("t.csv", small_tape());
         desk.write("bad.csv", "no,header\n1,2\n");
         let id = desk.run_id(if default { &["run", "t.csv"] } else { &["run", "t.csv", "--out", "a/out"] });
@@ -210,7 +210,7 @@ mod after_a_kill {
     #[test]
     fn a_run_that_has_completed_there_since_keeps_its_archive() {
         let (desk, killed) = killed_at(3, false);
-        // The other run began before the kill, so that it cleared nothing away.
+        // The other run began before the kill, so it did not remove the remains.
         let other = desk.run_id(&["run", "t.csv", "--out", "b"]);
         for name in RESULTS {
             fs::rename(desk.path("b").join(name), desk.path("a/out").join(name)).unwrap();
@@ -225,7 +225,7 @@ mod after_a_kill {
     #[test]
     fn a_withdrawal_that_was_cut_short_is_finished() {
         for withdrawn in 1..=IN_ORDER.len() {
-            let desk = Desk::new();
+            let desk = TestShell::new();
             desk.write("t.csv", small_tape());
             desk.write("bad.csv", "no,header\n1,2\n");
             desk.run_id(&["run", "t.csv", "--out", "out", "--no-archive"]);

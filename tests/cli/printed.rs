@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use crate::desk::{Answer, Desk, HEADER, good, small_tape};
+use crate::support::shell::{Answer, HEADER, TestShell, good, small_tape};
 
-/// The lines of what a run prints, which succeeds and fits a page in its width.
+/// The lines that a run prints. Asserts that the run succeeds and that no line is wider than a page, 100 characters.
 fn lines(answer: &Answer) -> Vec<&str> {
     assert_eq!((answer.code, answer.err.as_str()), (0, ""));
     let lines: Vec<&str> = answer.out.lines().collect();
@@ -14,7 +14,7 @@ fn lines(answer: &Answer) -> Vec<&str> {
 
 #[test]
 fn the_table_explains_the_run() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     let fractions = small_tape().replace(",80,", ",0.8,").replace(",97.01,", ",0.9701,").replace("County", "\u{1b}[31mCounty");
     desk.write("t.csv", fractions);
     desk.write("rules.toml", "name = \"strict\"\nversion = \"2026-11\"\n");
@@ -43,13 +43,13 @@ fn the_table_explains_the_run() {
     for part in ["rule set strict, version 2026-11, hash ", "renamed  Loan # -> seller_loan_number, UPB -> loan_amount,"] {
         assert!(answer.out.contains(part), "{part}\n{}", answer.out);
     }
-    // Nothing commands the terminal, and strats are there for whoever asks for them.
+    // The output contains no terminal escape sequences, and no strats unless the user asks for them.
     assert!(!answer.out.contains('\u{1b}') && !answer.out.contains("Strats"), "{}", answer.out);
 }
 
 #[test]
 fn strats_are_printed_when_they_are_asked_for() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("t.csv", small_tape());
     let answer = desk.command(&["run", "t.csv", "--dry-run", "--strats"]);
     let lines = lines(&answer);
@@ -59,13 +59,13 @@ fn strats_are_printed_when_they_are_asked_for() {
     ] {
         assert!(lines.contains(&line), "{line}\n{}", answer.out);
     }
-    // Groups without a loan are left out.
+    // Groups without loans are left out.
     assert!(!answer.out.contains("missing  "), "{}", answer.out);
 }
 
 #[test]
 fn the_sample_fits_a_screen() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../local/sample/tape.csv");
     let answer = desk.command(&["run", sample.to_str().unwrap(), "--out", "out"]);
     let lines = lines(&answer);
@@ -75,7 +75,7 @@ fn the_sample_fits_a_screen() {
 
 #[test]
 fn a_verdict_without_a_loan_to_buy_says_so() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("t.csv", format!("{HEADER}{}", good("1").replace(",740,", ",500,")));
     let answer = desk.command(&["run", "t.csv", "--dry-run"]);
     assert_eq!(lines(&answer)[0], "Buy none of 1 loan; hold 0, reject 1");
@@ -85,7 +85,7 @@ fn a_verdict_without_a_loan_to_buy_says_so() {
 
 #[test]
 fn of_more_than_five_tapes_each_has_a_line() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     for at in 0..6 {
         let number = |row: &str| row.replace(",80,", if at == 4 { ",0.8," } else { ",80," });
         desk.write(&format!("tapes/{at}.csv"), format!("{HEADER}{}", number(&good(&at.to_string()))));
@@ -104,7 +104,7 @@ fn of_more_than_five_tapes_each_has_a_line() {
 
 #[test]
 fn a_quiet_run_prints_errors_alone() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("t.csv", small_tape());
     desk.write("bad.csv", "no,header\n1,2\n");
     for quiet in ["-q", "--quiet"] {
@@ -120,7 +120,7 @@ fn a_quiet_run_prints_errors_alone() {
 
 #[test]
 fn a_number_used_before_is_told_with_its_tape_where_there_are_several() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("a.csv", format!("{HEADER}{}", good("1")));
     desk.write("b.csv", format!("{HEADER}{}{}\"x\"y,1\n", good("0004100084"), good("0004100084")));
     let answer = desk.command(&["run", "a.csv", "b.csv", "-o", "out"]);
@@ -133,7 +133,7 @@ fn a_number_used_before_is_told_with_its_tape_where_there_are_several() {
 
 #[test]
 fn completions_are_there_for_every_shell() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let answer = desk.command(&["completions", shell]);
         assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{shell}");
@@ -148,7 +148,7 @@ fn completions_are_there_for_every_shell() {
 
 #[test]
 fn every_command_has_a_manual_page() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     for (words, title, part) in [
         (&[][..], "loan-engine", "Print the manual page"),
         (&["run"], "loan-engine-run", "irr\\-target"),

@@ -1,8 +1,8 @@
-//! How tapes are read when somebody says so: profiles, columns, and `inspect`, which shows it.
+//! How tapes are read on explicit instructions: profiles, columns, and `inspect`, which shows the reading.
 
 use serde_json::Value;
 
-use crate::desk::Desk;
+use crate::support::shell::TestShell;
 
 const PROFILE: &str = "name = \"acme\"\nversion = \"7\"\n[file]\ndelimiter = \"|\"\n[columns]\n\
     loan_amount = { header = \"Amount (000)\", times = 1000 }\nltv_ratio = { header = \"OLTV\", unit = \"fraction\" }\n\
@@ -12,12 +12,12 @@ const PROFILE: &str = "name = \"acme\"\nversion = \"7\"\n[file]\ndelimiter = \"|
 const TAPE: &str =
     "Loan|Amount (000)|Rate|OLTV|DTI|Score|Type|Coupon\nA-1|250|6.5|0.8|35|720|1|6\nA-2|310.5|6.75|0.75|40|999|3|6.25\n";
 
-/// The answer of a run as JSON.
-fn answer(desk: &Desk, args: &[&str]) -> Value {
+/// The JSON answer of a command.
+fn answer(desk: &TestShell, args: &[&str]) -> Value {
     serde_json::from_str(&desk.command(&[args, &["--format", "json"]].concat()).out).unwrap()
 }
 
-/// What the columns of a tape were taken for: header, field, unit.
+/// The reading of each column of a tape: header, field, unit.
 fn mapping(columns: &Value) -> Vec<(Value, Value, Value)> {
     columns
         .as_array()
@@ -29,7 +29,7 @@ fn mapping(columns: &Value) -> Vec<(Value, Value, Value)> {
 
 #[test]
 fn a_profile_is_on_record_and_replay_reads_by_it() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("acme.toml", PROFILE);
     desk.write("t.txt", TAPE);
     let run = answer(&desk, &["run", "t.txt", "--profile", "acme.toml", "--out", "out"]);
@@ -45,7 +45,7 @@ fn a_profile_is_on_record_and_replay_reads_by_it() {
 
 #[test]
 fn a_map_beats_the_profile_and_is_on_record() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("t.csv", "Loan,UPB,Other Amount,Rate,LTV,DTI,FICO,Type,Occ,Purpose\n1,250000,90000,6.5,80,35,720,SFR,P,P\n");
     desk.write("p.toml", "[columns]\nloan_amount = \"UPB\"\nproperty_type = \"Type\"\n");
     let run = answer(&desk, &["run", "t.csv", "--profile", "p.toml", "--map", "loan_amount=other amount", "--out", "out"]);
@@ -73,7 +73,7 @@ fn a_map_beats_the_profile_and_is_on_record() {
 
 #[test]
 fn a_bad_profile_shows_all_its_mistakes_with_their_lines() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("t.csv", TAPE);
     desk.write("p.toml", "[columns]\nlone_amount = \"UPB\"\nltv_ratio = { header = \"LTV\", unit = \"percents\" }\n");
     let said = desk.command(&["run", "t.csv", "--profile", "p.toml"]);
@@ -88,7 +88,7 @@ fn a_bad_profile_shows_all_its_mistakes_with_their_lines() {
 
 #[test]
 fn presets_are_listed_shown_and_used() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     let listed = desk.command(&["profiles"]).out;
     assert!(listed.lines().any(|line| line.starts_with("freddie_sflld ")), "{listed}");
     assert!(desk.command(&["profiles", "show", "freddie_sflld"]).out.contains("header = \"none\""));
@@ -101,14 +101,14 @@ fn presets_are_listed_shown_and_used() {
     desk.write("f.txt", format!("{}{}{}", loan("F1", "1", "P"), loan("F2", "3", "C"), loan("F3", "1", "R")));
     let run = answer(&desk, &["run", "f.txt", "--profile", "freddie_sflld", "--out", "out"]);
     assert_eq!(run["run"]["total_loans"], 3);
-    // A refinance of which nothing else is said is no rate/term refinance.
+    // A refinance without further detail does not count as a rate/term refinance.
     assert_eq!(run["summary"]["dispositions"]["to_purchase"]["count"], 2);
     assert_eq!(run["run"]["notice_counts"]["units_make_type"], 1);
 }
 
 #[test]
 fn of_a_performance_file_the_latest_month_of_each_loan_is_judged() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     let month = |loan: &str, period: &str, balance: &str, purpose: &str| {
         let mut cells = vec![""; 110];
         let given = [
@@ -148,7 +148,7 @@ fn of_a_performance_file_the_latest_month_of_each_loan_is_judged() {
     assert_eq!((&run["run"]["total_loans"], &run["run"]["superseded_rows"]), (&3.into(), &2.into()));
     assert_eq!(run["run"]["total_balance"], 629_000);
     assert_eq!(run["run"]["notice_counts"]["superseded_rows"], 1);
-    // A refinance of which nothing else is said is no rate/term refinance.
+    // A refinance without further detail does not count as a rate/term refinance.
     assert_eq!(run["summary"]["dispositions"]["to_purchase"]["count"], 2);
     let archive = format!("out/archive/{}", run["run"]["run_id"].as_str().unwrap());
     assert_eq!(desk.command(&["replay", &archive]).out, "identical\n");
@@ -156,7 +156,7 @@ fn of_a_performance_file_the_latest_month_of_each_loan_is_judged() {
 
 #[test]
 fn inspect_shows_a_tape_and_drafts_a_profile_that_reads_it_alike() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("acme.toml", PROFILE);
     desk.write("t.txt", TAPE);
     let said = desk.command(&["inspect", "t.txt", "--profile", "acme.toml"]);
@@ -165,7 +165,7 @@ fn inspect_shows_a_tape_and_drafts_a_profile_that_reads_it_alike() {
         "{}",
         said.out
     );
-    // A draft of a tape that was read with a profile says all that the profile says.
+    // The draft for a tape that was read with a profile contains everything that the profile says.
     let given = answer(&desk, &["inspect", "t.txt", "--profile", "acme.toml", "--write", "of_profile.toml"]);
     let mut drafted = answer(&desk, &["inspect", "t.txt", "--profile", "of_profile.toml"]);
     assert_eq!(mapping(&given["mapping"]["columns"]), mapping(&drafted["mapping"]["columns"]));
@@ -186,7 +186,7 @@ fn inspect_shows_a_tape_and_drafts_a_profile_that_reads_it_alike() {
 
 #[test]
 fn inspect_shows_what_a_tape_lacks_that_no_run_could_use() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("t.csv", "Loan,Amount,Rate,LTV,FICO Grade,Prop Type\nA1,250000,6.5,80,720,MH\nTotal,250000,,,,\n");
     let said = desk.command(&["inspect", "t.csv"]);
     for expected in
@@ -201,7 +201,7 @@ fn inspect_shows_what_a_tape_lacks_that_no_run_could_use() {
 
 #[test]
 fn a_folder_is_run_as_its_profile_says_unless_another_is_named() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("in/profile.toml", PROFILE);
     desk.write("in/t.txt", TAPE);
     desk.write("in/incoming/u.txt", TAPE.replace("A-", "B-"));
@@ -230,13 +230,13 @@ fn a_folder_is_run_as_its_profile_says_unless_another_is_named() {
     desk.write("in/profile.toml", "[columns]\nlone_amount = 1\n");
     let broken = desk.command(&["run", "in", "--dry-run"]);
     assert!(broken.code == 2 && broken.err.contains("line 2: there is no field `lone_amount`"), "{}", broken.err);
-    // A text that a run names is read as a tape.
+    // A text file that the command names is read as a tape.
     assert_eq!(desk.command(&["run", "in/notes.txt", "--profile", "other.toml", "--dry-run"]).code, 1);
 }
 
 #[test]
 fn a_profile_that_does_not_fit_a_tape_is_told_before_what_the_tape_lacks() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("t.csv", "Loan,Amount,Rate,LTV,DTI,Score,Property Type\nA-1,250000,6.5,80,35,720,SFR\n");
     desk.write("absent.toml", "[columns]\nloan_amount = \"Current UPB\"\n");
     let said = desk.command(&["run", "t.csv", "--profile", "absent.toml", "--dry-run"]);
@@ -253,7 +253,7 @@ fn a_profile_that_does_not_fit_a_tape_is_told_before_what_the_tape_lacks() {
 
 #[test]
 fn words_of_a_profile_are_all_that_its_column_knows() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("acme.toml", PROFILE);
     let row = |number: &str, kind: &str| format!("{number}|250|6.5|0.8|35|720|{kind}|6\n");
     let rows: String = [("A", "1"), ("B", "condo"), ("C", "sfr"), ("D", "3")].map(|(number, kind)| row(number, kind)).concat();
@@ -277,7 +277,7 @@ fn words_of_a_profile_are_all_that_its_column_knows() {
 
 #[test]
 fn a_folder_of_tapes_without_headers_leaves_other_texts_out() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     let row = "720|202001|N|204912|12345||1|P|80|35|250000|80|6.5|R|N|FRM|CA|SF|90000|F1|P|360|2|S|S|N||9|N|9|N|N\n";
     desk.write("in/q1.txt", row);
     desk.write("in/readme.txt", "Freddie data\n");

@@ -1,4 +1,4 @@
-//! `loan-engine run`: what it refuses, and how it fails.
+//! What `loan-engine run` rejects, and how it fails.
 
 use std::{
     fs,
@@ -7,13 +7,13 @@ use std::{
 
 use serde_json::Value;
 
-use crate::desk::{Desk, HEADER, good, small_tape};
+use crate::support::shell::{HEADER, TestShell, good, small_tape};
 
 mod usage {
     use super::*;
 
-    /// Asserts exit code 2, one plain sentence with these parts, and that nothing was made.
-    fn refused(desk: &Desk, args: &[&str], parts: &[&str]) {
+    /// Asserts exit code 2, one plain sentence with these parts, and that the command created nothing.
+    fn refused(desk: &TestShell, args: &[&str], parts: &[&str]) {
         let before = desk.list("");
         let answer = desk.command(args);
         assert_eq!((answer.code, answer.out.as_str()), (2, ""), "{args:?}");
@@ -26,7 +26,7 @@ mod usage {
 
     #[test]
     fn arguments_out_of_range_are_refused() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("t.csv", small_tape());
         for target in ["0", "-1", "30.01", "abc", ""] {
             refused(&desk, &["run", "t.csv", "--irr-target", target], &["irr_target must be", "above 0 and at most 30"]);
@@ -45,7 +45,7 @@ mod usage {
 
     #[test]
     fn help_and_version_are_answers() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         for (args, part) in [
             (&["--help"][..], "replay"),
             (&["--version"], concat!("loan-engine ", env!("CARGO_PKG_VERSION"))),
@@ -61,7 +61,7 @@ mod usage {
 
     #[test]
     fn a_tape_that_is_not_there_is_refused() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("t.csv", small_tape());
         desk.write("notes/readme.txt", "no tape");
         refused(&desk, &["run", "t.csv", "u.csv"], &["u.csv", "there is no such file"]);
@@ -71,7 +71,7 @@ mod usage {
 
     #[test]
     fn one_file_named_twice_is_refused() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("a/t.csv", small_tape());
         refused(&desk, &["run", "a/t.csv", "./a/../a/t.csv"], &["named twice"]);
         refused(&desk, &["run", "a", "a/t.csv"], &["named twice"]);
@@ -80,7 +80,7 @@ mod usage {
     #[cfg(unix)]
     #[test]
     fn two_links_to_one_file_are_one_file_and_a_link_keeps_its_name() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("t.csv", small_tape());
         std::os::unix::fs::symlink(desk.path("t.csv"), desk.path("today.csv")).unwrap();
         refused(&desk, &["run", "t.csv", "today.csv"], &["named twice"]);
@@ -91,7 +91,7 @@ mod usage {
     #[cfg(unix)]
     #[test]
     fn a_name_that_an_archive_cannot_keep_is_refused() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         for name in ["~t.csv", "a\\b.csv", "line\nbreak.csv"] {
             desk.write(name, small_tape());
             let answer = desk.command(&["run", name]);
@@ -102,7 +102,7 @@ mod usage {
 
     #[test]
     fn a_tape_that_a_result_would_replace_is_refused() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("t.csv", small_tape());
         desk.run_id(&["run", "t.csv", "--out", "out"]);
         refused(&desk, &["run", "out/purchase_tape.csv", "--out", "out"], &["would be replaced"]);
@@ -111,7 +111,7 @@ mod usage {
 
     #[test]
     fn a_bad_rule_set_is_refused_with_its_line() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("t.csv", small_tape());
         desk.write("strict.toml", "name = \"strict\"\n\n[limits]\nltv = { max = 80 }\n");
         desk.write("small.toml", "[limits]\nltv_ratio = { max = 0.80 }\n");
@@ -132,7 +132,7 @@ mod failed {
 
     #[test]
     fn an_unusable_tape_ends_in_one_sentence_and_leaves_nothing() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         for (name, content, parts) in [
             ("empty.csv", String::new(), &["empty.csv: The tape is empty"][..]),
             ("rowless.csv", HEADER.to_owned(), &["rowless.csv, line 1: There is a header, but no loan"]),
@@ -155,7 +155,7 @@ mod failed {
 
     #[test]
     fn the_json_answer_of_a_failed_run_is_its_record() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("t.csv", HEADER);
         let answer = desk.command(&["run", "t.csv", "--out", "out", "--format", "json"]);
         assert_eq!(answer.code, 1);
@@ -171,7 +171,7 @@ mod failed {
 
     #[test]
     fn a_folder_that_cannot_be_written_is_named() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("t.csv", small_tape());
         desk.write("file", "");
         desk.write("taken/facts.parquet/x", "");
@@ -191,7 +191,7 @@ mod failed {
 
     #[test]
     fn an_archive_that_cannot_be_written_leaves_no_results() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("t.csv", small_tape());
         desk.write("out/archive", "a file");
         let answer = desk.command(&["run", "t.csv", "--out", "out"]);
@@ -204,7 +204,7 @@ mod failed {
 mod printing {
     use super::*;
 
-    /// Standard output that cannot be written.
+    /// A standard output that fails on every write.
     struct Broken(io::ErrorKind);
 
     impl Write for Broken {
@@ -218,7 +218,7 @@ mod printing {
 
     #[test]
     fn a_reader_who_has_gone_is_no_failure_and_a_full_disk_is_one() {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         desk.write("t.csv", small_tape());
         for (kind, code) in [(io::ErrorKind::BrokenPipe, 0), (io::ErrorKind::StorageFull, 1)] {
             let mut err = Vec::new();

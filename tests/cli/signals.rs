@@ -1,4 +1,4 @@
-//! `loan-engine run` gets a signal: what it had begun is removed, and the exit code says which signal it was.
+//! `loan-engine run` receives a signal: it removes what it had begun, and its exit code says which signal it was.
 
 #![cfg(unix)]
 
@@ -10,17 +10,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    desk::{HEADER, good, small_tape},
+use crate::support::{
     server::{command, give, signal, text},
+    shell::{HEADER, good, small_tape},
 };
 
-/// How long something may take on a machine that is busy.
+/// The limit for each wait. It is long because the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// The signals, with their exit codes and how they are called.
+/// The signals, with their exit codes and their names in messages.
 const SIGNALS: [(&str, i32, &str); 3] = [("-INT", 130, "Ctrl-C"), ("-TERM", 143, "SIGTERM"), ("-HUP", 129, "SIGHUP")];
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 fn until(what: &str, mut is: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is() {
@@ -29,13 +29,13 @@ fn until(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
-/// Whether a run stages something in a folder.
+/// Whether a run has a staging folder in a folder.
 fn stages(folder: &Path) -> bool {
     let Ok(entries) = fs::read_dir(folder) else { return false };
     entries.flatten().any(|entry| entry.path().join(".lock").exists())
 }
 
-/// Everything below a folder.
+/// The names of all entries of a folder, sorted.
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -43,19 +43,19 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Starts a command that can be told apart from its surroundings.
+/// Starts a command with its output captured.
 fn spawn(mut command: Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// The exit code of a process, and what it said.
+/// Waits for a process. Returns its exit code, standard output and standard error.
 fn end(child: Child) -> (Option<i32>, String, String) {
     let output = child.wait_with_output().unwrap();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
-/// A folder with the results of a run in `out`, and a run that has begun there and waits for another one to be done, which is
-/// played by the lock that is given, too.
+/// A folder with the results of a run in `out`, and a second run that has begun there and waits for another run. The returned
+/// lock plays that other run.
 fn waiting(args: &[&str]) -> (tempfile::TempDir, Child, File) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("t.csv"), small_tape()).unwrap();
@@ -85,7 +85,7 @@ fn a_run_that_waits_is_stopped_and_leaves_what_was_there() {
     }
 }
 
-/// A run into `a/out` that is held after it has begun to write, before any result has its name.
+/// Starts a run into `a/out` and stops it after it has begun to write and before any result has its final name.
 fn held(folder: &Path) -> Child {
     let out = folder.join("a/out");
     let started = Instant::now();
@@ -94,7 +94,7 @@ fn held(folder: &Path) -> Child {
         let mut child = spawn(command(folder, &["run", "t.csv", "--out", "a/out", "--threads", "1"]));
         while !stages(&out.join("archive")) && child.try_wait().unwrap().is_none() {}
         signal(&child, "-STOP");
-        // It may have been held too late.
+        // The stop may have come too late; then start again.
         if child.try_wait().unwrap().is_none() && stages(&out.join("archive")) && !out.join("purchase_tape.csv").exists() {
             return child;
         }
@@ -149,10 +149,10 @@ fn a_run_that_waits_for_its_tape_has_written_nothing() {
     let mut reading = command(folder.path(), &["run", "-", "--out", "out"]);
     reading.stdin(Stdio::piped());
     let mut child = spawn(reading);
-    // More than a pipe holds: once it is written, the run reads.
+    // The input is larger than a pipe holds: once it is written, the run is reading.
     child.stdin.as_mut().unwrap().write_all(&vec![b'x'; 1 << 20]).unwrap();
     signal(&child, "-TERM");
-    // Its input stays open.
+    // Standard input stays open, so only the signal can end the run.
     let input = child.stdin.take();
     let (mut said, mut told) = (String::new(), String::new());
     child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
@@ -171,7 +171,7 @@ fn a_run_that_is_to_outlive_its_terminal_does() {
     fs::create_dir(folder.path().join("out")).unwrap();
     let locked = File::open(folder.path().join("out")).unwrap();
     locked.lock().unwrap();
-    // What `nohup` does.
+    // Ignore SIGHUP, as `nohup` does.
     let engine = command(folder.path(), &["run", "t.csv", "--out", "out", "--quiet"]);
     let mut shell = Command::new("sh");
     shell.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(engine.get_program()).args(engine.get_args());

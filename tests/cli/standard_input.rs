@@ -9,19 +9,19 @@ use std::{
 use rust_xlsxwriter::Workbook;
 use serde_json::Value;
 
-use crate::{
-    desk::{Desk, HEADER, good, small_tape},
+use crate::support::{
     server::{command, text},
+    shell::{HEADER, TestShell, good, small_tape},
 };
 
-/// Gives a command with something to read.
-fn fed(desk: &Desk, args: &[&str], input: &[u8]) -> Output {
+/// Runs a command with `input` on standard input.
+fn fed(desk: &TestShell, args: &[&str], input: &[u8]) -> Output {
     feed(command(&desk.path(""), args), input)
 }
 
 fn feed(mut command: Command, input: &[u8]) -> Output {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // A command that reads nothing may be gone already.
+    // A command that reads nothing may have exited already, so a failed write is ignored.
     let _ = child.stdin.take().unwrap().write_all(input);
     child.wait_with_output().unwrap()
 }
@@ -51,7 +51,7 @@ fn workbook() -> Vec<u8> {
 #[test]
 fn a_tape_is_named_by_what_it_is_and_archived_under_that_name() {
     for (input, name) in [(small_tape().into_bytes(), "stdin.csv"), (workbook(), "stdin.xlsx")] {
-        let desk = Desk::new();
+        let desk = TestShell::new();
         let output = fed(&desk, &["run", "-", "-o", "out", "--format", "json"], &input);
         assert_eq!(source_files(&output), [name]);
         let json: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -64,7 +64,7 @@ fn a_tape_is_named_by_what_it_is_and_archived_under_that_name() {
 
 #[test]
 fn the_results_are_those_of_the_file() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("stdin.csv", small_tape());
     desk.run_id(&["run", "stdin.csv", "-o", "file"]);
     assert!(fed(&desk, &["run", "-", "-o", "piped", "-q"], small_tape().as_bytes()).status.success());
@@ -76,7 +76,7 @@ fn the_results_are_those_of_the_file() {
 
 #[test]
 fn it_has_its_place_among_other_tapes() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("a.csv", format!("{HEADER}{}", good("1")));
     desk.write("in/stdin.csv", format!("{HEADER}{}", good("2")));
     let args = ["run", "a.csv", "-", "in/stdin.csv", "--dry-run", "--format", "json"];
@@ -86,7 +86,7 @@ fn it_has_its_place_among_other_tapes() {
 
 #[test]
 fn it_can_be_named_once_and_must_hold_a_tape() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     let twice = fed(&desk, &["run", "-", "-"], small_tape().as_bytes());
     assert_eq!(twice.status.code(), Some(2));
     assert_eq!(text(&twice.stderr), "error: Standard input is named twice. It holds one tape.\n");
@@ -104,7 +104,7 @@ fn it_can_be_named_once_and_must_hold_a_tape() {
 
 #[test]
 fn a_tape_that_cannot_be_kept_leaves_no_results_of_the_run_before() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     let args = ["run", "-", "-o", "out", "--no-archive", "--workbook", "book.xlsx"];
     assert!(fed(&desk, &args, small_tape().as_bytes()).status.success());
     let mut without_room = command(&desk.path(""), &args);
@@ -118,9 +118,9 @@ fn a_tape_that_cannot_be_kept_leaves_no_results_of_the_run_before() {
 
 #[test]
 fn nothing_is_read_for_a_call_that_is_wrong() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("bad.toml", "nonsense = 1\n");
-    // Its standard input has no end.
+    // Standard input stays open: a command that read it would never end.
     let mut command = command(&desk.path(""), &["run", "-", "--rule-set", "bad.toml"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let open = child.stdin.take();

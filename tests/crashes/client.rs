@@ -1,4 +1,4 @@
-//! Somebody who asks a server that may be killed at any moment, and what has been promised to them.
+//! A client of a server that may be killed at any moment, and what the server has promised.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,16 +8,16 @@ use std::{
 use serde_json::{Value, json};
 
 use super::dice::Dice;
-use crate::server::{Reply, send, try_send};
+use crate::support::server::{Reply, send, try_send};
 
-/// The password of everybody who is registered.
+/// The password of every registered user.
 pub const PASSWORD: &str = "a password of theirs";
-/// How many places there are for files that replace each other.
+/// The number of paths for files that replace each other.
 const PLACES: u64 = 12;
-/// The tape of all small runs, and the pattern of the names of those that come in, which are as long.
+/// The tape of all small runs. Incoming tapes have names of the same pattern and length.
 pub const SMALL: &str = "tape-0000.csv";
 
-/// Somebody who is logged in; their token outlives the server.
+/// A logged-in user. The token outlives the server.
 #[derive(Clone)]
 pub struct Client {
     pub address: String,
@@ -25,14 +25,14 @@ pub struct Client {
 }
 
 impl Client {
-    /// A request. Nothing, if the server was killed before it had answered.
+    /// Sends a request. Returns `None` if the server was killed before it had answered.
     pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Reply> {
         let bearer = format!("Bearer {}", self.token);
         let headers = [&[("authorization", bearer.as_str())], headers].concat();
         try_send(method, &format!("{}{path}", self.address), &headers, body)
     }
 
-    /// A GET of what has to be there. A large file comes from the bucket.
+    /// A GET of something that must exist. A large file comes from the bucket.
     pub fn get(&self, path: &str) -> Vec<u8> {
         let reply = self.ask("GET", path, &[], b"").unwrap();
         let reply = if reply.status == 307 { send("GET", &reply.headers["location"], &[], b"") } else { reply };
@@ -45,7 +45,7 @@ impl Client {
         serde_json::from_slice(&self.get(path)).unwrap()
     }
 
-    /// The members of the objects of a list, by name.
+    /// One member of each object in a list.
     pub fn each(&self, path: &str, name: &str) -> Vec<String> {
         let list = self.json(path);
         let list = list.get("files").unwrap_or(&list).as_array().unwrap().clone();
@@ -53,31 +53,31 @@ impl Client {
     }
 }
 
-/// What a file may be: one of these contents, or not there.
+/// The possible states of a file: one of these contents, or absent.
 #[derive(Default)]
 pub struct MayBe {
     pub contents: Vec<Vec<u8>>,
     pub absent: bool,
 }
 
-/// A run that was asked for.
+/// A requested run.
 pub struct Wanted {
     pub tape: &'static str,
-    /// Its id, once it was told.
+    /// The id, once the server has returned it.
     pub run_id: Option<String>,
 }
 
-/// All that was asked for, and what was promised.
+/// Everything that was requested, and what was promised.
 #[derive(Default)]
 pub struct Promises {
     pub files: BTreeMap<String, MayBe>,
-    /// Users, and whether it was said that they are there.
+    /// Users, and whether the server has confirmed that they exist.
     pub users: BTreeMap<String, bool>,
     pub runs: Vec<Wanted>,
     pub incoming: u64,
 }
 
-/// What was asked for by all clients.
+/// The requests of all clients.
 #[derive(Default)]
 pub struct Ledger(Mutex<Promises>);
 
@@ -86,7 +86,7 @@ impl Ledger {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Uploads a file. Whether the server lived long enough to answer.
+    /// Uploads a file. Returns whether the server lived long enough to answer.
     pub fn upload(&self, client: &Client, path: &str, content: &[u8]) -> bool {
         {
             let mut promises = self.open();
@@ -104,7 +104,7 @@ impl Ledger {
         true
     }
 
-    /// Starts a run of a tape: its id, if the server lived long enough to tell.
+    /// Starts a run of a tape. Returns its id if the server lived long enough to answer.
     pub fn start(&self, client: &Client, tape: &'static str) -> Option<String> {
         let number = {
             let mut promises = self.open();
@@ -114,7 +114,7 @@ impl Ledger {
         self.start_again(client, number)
     }
 
-    /// Asks for a run, once more if need be: the key says that it is the same one.
+    /// Requests a run, once more if necessary. The idempotency key says that it is the same run.
     pub fn start_again(&self, client: &Client, number: usize) -> Option<String> {
         let (key, tape) = (format!("run-{number}"), self.open().runs[number].tape);
         let headers = [("content-type", "application/json"), ("idempotency-key", key.as_str())];
@@ -127,7 +127,7 @@ impl Ledger {
         Some(id)
     }
 
-    /// Registers a user. Whether the server lived long enough to answer.
+    /// Registers a user. Returns whether the server lived long enough to answer.
     pub fn register(&self, client: &Client, name: &str) -> bool {
         self.open().users.entry(name.to_owned()).or_default();
         let body = json!({ "username": name, "email": format!("{name}@example.com"), "password": PASSWORD }).to_string();
@@ -138,7 +138,7 @@ impl Ledger {
         true
     }
 
-    /// What a busy client does until the server is gone: some of everything, and then they only read.
+    /// Keeps the server busy until it is gone: first with some requests of every kind, then only with reads.
     pub fn be_busy(&self, client: &Client, mut dice: Dice, small: &[u8]) {
         for _ in 0..2 + dice.below(5) {
             let content = vec![b'a' + dice.below(26) as u8; dice.below(300_000) as usize];
@@ -168,7 +168,7 @@ impl Ledger {
         while client.ask("GET", "/api/runs?limit=20", &[], b"").is_some_and(|reply| !reply.is_whole() || reply.status == 200) {}
     }
 
-    /// Sees what has become of what the last server did not answer: it is there or it is not, and never half.
+    /// Checks the requests that the last server did not answer: each took effect or did not, and never by half.
     pub fn settle(&self, client: &Client) {
         let numbers: Vec<usize> = {
             let promises = self.open();
@@ -186,7 +186,7 @@ impl Ledger {
         paths.iter().for_each(|path| self.settle_file(client, path));
     }
 
-    /// A file is whole: what was promised, or what was on its way.
+    /// Asserts that a file is whole: the content that was promised, or one that was being sent.
     fn settle_file(&self, client: &Client, path: &str) {
         let reply = client.ask("GET", &format!("/api/files/download/{path}"), &[], b"").unwrap();
         let mut promises = self.open();
@@ -197,11 +197,11 @@ impl Ledger {
             return;
         }
         assert!(reply.status == 200 && reply.is_whole(), "{path}: {}", reply.status);
-        assert!(may_be.contents.contains(&reply.bytes), "{path} has {} bytes that nobody sent", reply.bytes.len());
+        assert!(may_be.contents.contains(&reply.bytes), "{path} has {} bytes that no client sent", reply.bytes.len());
         *may_be = MayBe { contents: vec![reply.bytes], absent: false };
     }
 
-    /// Users are there as a whole, or not at all and can be registered. `all` has everybody log in.
+    /// Asserts that each user exists completely, or not at all and can be registered. With `all`, every user logs in.
     fn settle_users(&self, client: &Client, all: bool) {
         let there = client.each("/api/auth/users?limit=1000", "username");
         let unique: BTreeSet<&String> = there.iter().collect();
@@ -222,7 +222,7 @@ impl Ledger {
         assert_eq!(client.each("/api/auth/users?limit=1000", "username").len(), self.open().users.len() + 1);
     }
 
-    /// All that was promised is there, and nothing else.
+    /// Asserts that everything promised exists, and nothing else.
     pub fn check(&self, client: &Client) {
         self.settle(client);
         self.settle_users(client, true);

@@ -1,4 +1,5 @@
-//! `loan-engine run` is killed: the results of one run are there, or no manifest; the next run clears the rest away.
+//! `loan-engine run` is killed: afterwards the folder holds the results of one run, or no manifest. The next run removes the
+//! rest.
 
 use std::{
     collections::BTreeMap,
@@ -10,9 +11,9 @@ use std::{
 };
 
 use super::{SEED, dice::Dice, kills, of_its_files, tape};
-use crate::server::{command, give};
+use crate::support::server::{command, give};
 
-/// The results of a run, beside the archive, in the order in which they get their names.
+/// The results of a run, without the archive, in the order in which they get their final names.
 pub const RESULTS: [&str; 7] = [
     "purchase_tape.csv",
     "projected_tape.csv",
@@ -23,7 +24,7 @@ pub const RESULTS: [&str; 7] = [
     "manifest.json",
 ];
 
-/// The results that are in a folder. The manifest is of its run alone, but for the files that it names.
+/// The results in a folder. Of the manifest, only what it says about its files is kept, because the rest differs between runs.
 fn results(folder: &Path) -> BTreeMap<&'static str, Vec<u8>> {
     let read = |name: &'static str| {
         let mut bytes = fs::read(folder.join(name)).ok()?;
@@ -57,13 +58,13 @@ fn a_run_that_is_killed_leaves_whole_results_under_a_manifest_or_none() {
     let (mut dice, mut half, mut ended) = (Dice(SEED), 0, 0);
     for kill in 0..kills().div_ceil(2) {
         let name = if dice.one_in(2) { "a.csv" } else { "b.csv" };
-        // Now into a folder that has results, now into a new one.
+        // Run either into a folder that has results or into a new one.
         let out = if dice.one_in(2) { "out".to_owned() } else { format!("new{kill}") };
         let mut run = command(folder.path(), &args(name, &out)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         if dice.one_in(2) {
             thread::sleep(dice.micros(takes.as_micros() as u64));
         } else {
-            // While the results get their names: the first of them is another one than before.
+            // Kill while the results get their names: the first of them has been replaced by then.
             let first = |folder: &Path| fs::metadata(folder.join(RESULTS[0])).and_then(|file| file.modified()).ok();
             let old = first(&at(&out));
             while first(&at(&out)) == old && run.try_wait().unwrap().is_none() {}
@@ -79,11 +80,11 @@ fn a_run_that_is_killed_leaves_whole_results_under_a_manifest_or_none() {
         if after.contains_key("manifest.json") {
             assert!(whole.contains(&after), "the manifest is of other results, after kill {kill}");
         } else {
-            // Without one they are not whole, and nobody takes them for it.
+            // Without a manifest the results are incomplete, and no reader takes them for complete.
             half += u64::from(!after.is_empty());
         }
     }
-    // What was left is cleared away by the next run.
+    // The next run removes what the killed runs left.
     assert!(give(folder.path(), &args("a.csv", "out"), &[], "").status.success());
     assert!(results(&at("out")) == whole[0]);
     let left = |folder: &Path| {
@@ -91,7 +92,7 @@ fn a_run_that_is_killed_leaves_whole_results_under_a_manifest_or_none() {
         names.filter(|name| name.starts_with(".loan-engine-") && folder.join(name).join(".lock").exists()).count()
     };
     assert_eq!((left(&at("out")), left(&at("out/archive"))), (0, 0));
-    // An archive is that of a run that has completed.
+    // Every archive belongs to a completed run.
     for archive in fs::read_dir(at("out/archive")).unwrap() {
         let archive = archive.unwrap().path();
         let manifest: serde_json::Value = serde_json::from_slice(&fs::read(archive.join("manifest.json")).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! What happens when, by a seed: a failure comes again.
+//! Random numbers from a seed, so that a failure can be reproduced.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Dice(pub u64);
 
 impl Dice {
-    /// A number below another.
+    /// A number below `end`.
     pub fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -16,12 +16,12 @@ impl Dice {
         (z ^ (z >> 31)) % end
     }
 
-    /// Whether it is the one of so many times.
+    /// `true` in one of `times` cases on average.
     pub fn one_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }
 
-    /// A time below another, in microseconds.
+    /// A duration below `end` microseconds.
     pub fn micros(&mut self, end: u64) -> Duration {
         Duration::from_micros(self.below(end))
     }

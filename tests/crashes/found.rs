@@ -10,17 +10,17 @@ use stores::{
 
 use crate::serving::recovery::stores;
 
-/// The runs and the keys of all objects.
+/// The runs, and the keys of all objects.
 pub struct Found {
     pub runs: Vec<StoredRun>,
     pub keys: BTreeSet<String>,
 }
 
-/// Looks at the data in a folder, by a copy of its databases: what is found stays as it was left.
+/// Reads the data in a folder from a copy of its databases, so that the folder stays as the process left it.
 pub async fn look(folder: &Path) -> Found {
     let copy = tempfile::tempdir().unwrap();
     for name in ["table.sqlite", "table.sqlite-wal", "bucket.sqlite", "bucket.sqlite-wal"] {
-        // A start that was killed early has made none of them.
+        // A process that was killed early in its start has created none of these files.
         let _ = fs::copy(folder.join("data").join(name), copy.path().join(name));
     }
     let (_stores, resources) = stores(copy.path()).await;
@@ -32,15 +32,15 @@ pub async fn look(folder: &Path) -> Found {
 }
 
 impl Found {
-    /// The runs that had been taken and had not ended.
+    /// The runs that a worker had claimed and that had not ended.
     pub fn running(&self) -> impl Iterator<Item = &StoredRun> {
         self.runs.iter().filter(|run| run.status == RunStatus::Running)
     }
 
-    /// The phase in which a run was, if something had been stored of it: before that, it was in one of the first five.
+    /// The phase of a run, if the run has stored something. Before that, the run is in one of the first five phases.
     pub fn storing(&self, run: &StoredRun) -> Option<Phase> {
         let (id, attempt) = (run.run_id, run.attempt);
-        // What an attempt before had stored says nothing of this one.
+        // Data from an earlier attempt says nothing about this one.
         let there = |prefix: String| attempt == 1 && self.keys.iter().any(|key| key.starts_with(&prefix));
         if there(format!("archive/{id}/")) || there(format!("results/{id}/index")) {
             Some(Phase::Archive)

@@ -1,4 +1,4 @@
-//! In which phases a process is at a moment at which it is held: by the functions that its threads are in.
+//! The phases of a stopped process, found by the functions that its threads are in.
 
 use std::{
     collections::BTreeSet,
@@ -11,13 +11,13 @@ use std::{
 
 use shared::error::Phase;
 
-/// How much of a stack is looked at, from its top.
+/// How much of a stack is read, from its top.
 const STACK_BYTES: usize = 64 * 1024;
-/// How long a thread may take to be held, in tries.
+/// The number of tries until a thread is seen as stopped.
 const TRIES: usize = 200;
 
-/// By what is in their names the functions of a phase are known. What a phase calls is in modules that all share: there
-/// the caller says which phase it is.
+/// Parts of symbol names that identify the functions of a phase. Functions in modules that several phases share are not listed:
+/// there the caller says which phase it is.
 const MODULES: [(&str, Phase); 11] = [
     ("6shared4tape", Phase::Ingest),
     ("6engine6intake", Phase::Ingest),
@@ -34,13 +34,13 @@ const MODULES: [(&str, Phase); 11] = [
 
 /// The functions of a program.
 pub struct Functions {
-    /// Where each begins, in order, with its phase if it has one.
+    /// The start address of each function, in order, with its phase if it has one.
     places: Vec<(u64, Option<Phase>)>,
     end: u64,
 }
 
 impl Functions {
-    /// Those of a program in a file of the ELF format, which has its symbols.
+    /// The functions of a program in an ELF file that has its symbols.
     pub fn of(program: &Path) -> Option<Self> {
         let file = fs::read(program).ok()?;
         let number = |at: usize, bytes: usize| -> Option<u64> {
@@ -58,7 +58,7 @@ impl Functions {
         let (start, bytes) = (number(symbols + 0x18, 8)? as usize, number(symbols + 0x20, 8)? as usize);
         let (mut places, mut end) = (Vec::new(), 0);
         for at in (start..start + bytes).step_by(24) {
-            // Of all symbols, the functions.
+            // Skip the symbols that are not functions.
             if file.get(at + 4)? & 15 != 2 {
                 continue;
             }
@@ -78,11 +78,11 @@ impl Functions {
         if place >= self.end { None } else { self.places.get(next.checked_sub(1)?)?.1 }
     }
 
-    /// The phases in which the threads of a process are that is held. `None` where the system does not show it.
+    /// The phases that the threads of a stopped process are in. `None` if the system does not show it.
     pub fn phases_of(&self, process: u32) -> Option<BTreeSet<Phase>> {
         let folder = format!("/proc/{process}");
         let maps = fs::read_to_string(format!("{folder}/maps")).ok()?;
-        // The allocator has places below the program.
+        // Start at the program's own mapping: the allocator may have mappings below the program.
         let program = fs::read_link(format!("{folder}/exe")).ok()?;
         let first = maps.lines().find(|line| line.ends_with(&*program.to_string_lossy()))?;
         let base = u64::from_str_radix(first.split('-').next()?, 16).ok()?;
@@ -91,12 +91,12 @@ impl Functions {
         for thread in fs::read_dir(format!("{folder}/task")).ok()? {
             let (stack, instruction) = match held(&thread.ok()?.path())? {
                 Some(registers) => registers,
-                // It waits for something, and is in no phase.
+                // The thread waits in a system call and is in no phase.
                 None => continue,
             };
             let mut words = vec![0; STACK_BYTES];
             let read = memory.read_at(&mut words, stack).unwrap_or(0);
-            // The innermost function of a phase: where it is now, or the first that it will return to.
+            // The innermost function of a phase: the current function, or the first one that it will return to.
             let returns = words[..read].chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default()));
             let mut places = std::iter::once(instruction).chain(returns);
             phases.extend(places.find_map(|place| self.phase_at(place.checked_sub(base)?)));
@@ -105,8 +105,9 @@ impl Functions {
     }
 }
 
-/// The top of the stack of a thread that is held, and where it is; nothing for one that waits in a call of the system.
-#[expect(clippy::option_option, reason = "what cannot be seen is something else than a thread that waits")]
+/// The top of the stack of a stopped thread, and its instruction pointer. `Some(None)` for a thread that waits in a system call,
+/// `None` if the system does not show it.
+#[expect(clippy::option_option, reason = "an unreadable thread differs from a waiting thread")]
 fn held(thread: &Path) -> Option<Option<(u64, u64)>> {
     for _ in 0..TRIES {
         let call = fs::read_to_string(thread.join("syscall")).ok()?;

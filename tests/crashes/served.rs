@@ -1,4 +1,5 @@
-//! All that is served of a run, to see that it does not change, and that it is what an undisturbed run of its tape gives.
+//! Everything that the API serves about a run, to check that it does not change and that it equals an undisturbed run of its
+//! tape.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -6,15 +7,15 @@ use serde_json::Value;
 
 use super::client::Client;
 
-/// How many loans or exceptions are asked for at once.
+/// The number of loans or exceptions in one request.
 const PAGE: usize = 1000;
 const OUTPUTS: [&str; 4] = ["purchase_tape", "projected_tape", "rejection_report", "exception_summary"];
 
-/// Answers about a run, with what was asked for.
+/// Answers about a run, each with its path.
 pub struct Served(pub Vec<(String, Vec<u8>)>);
 
 impl Served {
-    /// Everything that there is of a run that has completed, with or without each of its loans and exceptions.
+    /// Fetches everything about a completed run, with or without each of its loans and exceptions.
     pub fn of(client: &Client, id: &str, loans: bool) -> Self {
         let mut served = Self(Vec::new());
         let mut get = |path: String| {
@@ -36,7 +37,7 @@ impl Served {
         let lists = [("loans", "total_loans"), ("exceptions", "exceptions_count")];
         for (list, count) in lists.into_iter().filter(|_| loans) {
             let count = run[count].as_u64().unwrap() as usize;
-            // One page more than there is: it has to be empty.
+            // The range includes the count itself: a page that starts there has to be empty.
             for skip in (0..=count).step_by(PAGE) {
                 let page: Vec<Value> =
                     serde_json::from_slice(&get(format!("/api/{list}?run_id={id}&limit={PAGE}&skip={skip}"))).unwrap();
@@ -46,7 +47,7 @@ impl Served {
         served
     }
 
-    /// The same for the same answers: without the loans and exceptions, and with them.
+    /// Two hashes of the answers: without the loans and exceptions, and with them.
     pub fn hashes(&self) -> [u64; 2] {
         let hash = |answers: &[(String, Vec<u8>)]| {
             let mut hasher = DefaultHasher::new();
@@ -57,7 +58,7 @@ impl Served {
         [hash(&self.0[..files]), hash(&self.0)]
     }
 
-    /// What has to be the same for all runs of a tape: without ids, times, and the name of the tape.
+    /// The part that has to be equal for all runs of a tape: without ids, times, and the name of the tape.
     pub fn alike(&self) -> Self {
         let mut run: Value = serde_json::from_slice(&self.0[0].1).unwrap();
         let mut replaced = vec![(run["column_mapping"][0]["source_file"].as_str().unwrap().to_owned(), "TAPE")];
@@ -67,7 +68,7 @@ impl Served {
         for name in ["created_by", "created_at", "started_at", "completed_at", "run_weekday", "run_weekday_name"] {
             run.as_object_mut().unwrap().remove(name);
         }
-        // In what is stored, the name of the tape stands, and some tapes have names of their own.
+        // The stored data contains the name of the tape, and some tapes have names of their own.
         let named = replaced[0].0.starts_with("tape-");
         let answers = self.0.iter().enumerate().map(|(at, (path, body))| {
             let body = match at {
@@ -90,7 +91,7 @@ impl Served {
         Self(answers.collect())
     }
 
-    /// Fails for the first answer that is another one.
+    /// Asserts that the answers equal the expected ones, and fails at the first one that differs.
     pub fn assert_alike(&self, expected: &Self, id: &str) {
         let (found, expected) = (self.alike(), expected.alike());
         for (found, expected) in found.0.iter().zip(&expected.0) {
@@ -108,7 +109,7 @@ fn replace(bytes: &[u8], text: &str, word: &str) -> Vec<u8> {
     }
 }
 
-/// A list of files without the times at which they were stored.
+/// A list of files without their modification times.
 fn without_times(body: &[u8]) -> Vec<u8> {
     fn forget(value: &mut Value) {
         match value {

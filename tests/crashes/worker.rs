@@ -1,5 +1,5 @@
-//! The worker of AWS, a process that has its stores elsewhere, is killed in every phase and at any moment. Nobody else takes the run
-//! before its lease is over; then it is seen through, and nothing shows that it was ever begun.
+//! The AWS worker, a process whose stores are in another process, is killed in every phase and at any moment. No other worker
+//! takes the run before its lease is over. Then the run is completed, and nothing shows that it had been begun before.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -39,35 +39,37 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    app::TestApp,
-    server::{assert_discreet, signal},
     stores_command,
+    support::{
+        app::TestApp,
+        server::{assert_discreet, signal},
+    },
 };
 
 use super::{HUNT, MANY, PHASES, SEED, dice::Dice, kills, moment::Functions, of_its_files, tape};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_runner-under-test");
 
-/// What a function is called through: the events that it asks for, and its answers.
+/// The Lambda runtime API that the process calls: the events that it asks for, and its answers.
 struct Lambda {
     events: Mutex<mpsc::UnboundedReceiver<Value>>,
     answers: mpsc::UnboundedSender<Value>,
 }
 
 async fn next(State(lambda): State<Arc<Lambda>>) -> impl IntoResponse {
-    // When the test has no more events it has gone, and the function with it.
+    // A closed channel means that the test has ended, and the process with it.
     let event = lambda.events.lock().await.recv().await.unwrap_or_default();
     let headers = [("lambda-runtime-aws-request-id", "one"), ("lambda-runtime-deadline-ms", "99999999999999")];
     (headers, Json(event))
 }
 
 async fn answer(State(lambda): State<Arc<Lambda>>, answer: String) -> StatusCode {
-    // Nobody waits for the answer of a process that is being killed.
+    // The test does not wait for the answer of a process that it kills, so a failed send is ignored.
     let _ = lambda.answers.send(serde_json::from_str(&answer).unwrap());
     StatusCode::ACCEPTED
 }
 
-/// Whoever calls a process.
+/// Calls a process and receives its answers.
 struct Caller {
     events: mpsc::UnboundedSender<Value>,
     answers: mpsc::UnboundedReceiver<Value>,
@@ -80,7 +82,7 @@ impl Caller {
     }
 }
 
-/// A process of the worker.
+/// A worker process.
 struct Process {
     child: Child,
     caller: Caller,
@@ -113,7 +115,7 @@ impl Process {
         Self { child, caller: Caller { events, answers: given }, lambda }
     }
 
-    /// Kills it at a moment at which it is held. The phases in which its threads were.
+    /// Stops the process and kills it then. Returns the phases that its threads were in.
     fn kill(self, functions: &Functions) -> BTreeSet<Phase> {
         signal(&self.child, "-STOP");
         functions.phases_of(self.child.id()).unwrap_or_default()
@@ -121,7 +123,7 @@ impl Process {
 }
 
 impl Drop for Process {
-    /// No test leaves one behind. Most have been killed before.
+    /// Kills the process, so that no test leaves one behind.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -129,7 +131,7 @@ impl Drop for Process {
     }
 }
 
-/// Sees a run through as the state machine does.
+/// Executes all steps of a run, as the state machine does.
 async fn see_through(mut call: impl AsyncFnMut(Value) -> Value, id: Uuid) -> Value {
     let planned = call(json!({"step": "plan", "run_id": id})).await;
     match planned["next"].as_str() {
@@ -146,18 +148,18 @@ async fn see_through(mut call: impl AsyncFnMut(Value) -> Value, id: Uuid) -> Val
     }
 }
 
-/// What a kill is aimed at.
+/// The target of a kill.
 #[derive(Debug, Clone, Copy)]
 enum Aim {
     /// Any moment.
     Moment,
-    /// When so many outputs are there.
+    /// The moment at which so many outputs exist.
     Outputs(usize),
-    /// When a thread is in one of some phases.
+    /// A moment at which a thread is in one of these phases.
     Phases(&'static [Phase]),
 }
 
-/// The product on stores elsewhere, which are another process.
+/// The application on stores that are in another process.
 struct Story {
     app: TestApp,
     functions: Functions,
@@ -176,7 +178,7 @@ impl Story {
         Self { app: app.await, functions, dice: Dice(SEED), hits: BTreeMap::new() }
     }
 
-    /// Lets the time be that of the processes, and some more.
+    /// Sets the clock to the time of the processes plus `more`.
     fn now_and(&self, more: SignedDuration) {
         let clock = &self.app.clock;
         clock.advance(SystemClock.now().duration_since(self.app.resources.clock.now()) + more);
@@ -189,7 +191,7 @@ impl Story {
         request.run_id
     }
 
-    /// Sees a run through in this process.
+    /// Completes a run in this process.
     async fn end(&self, id: Uuid) -> Value {
         let call = async |event| {
             let handled = self.app.worker.handle(serde_json::from_value(event).unwrap()).await.unwrap();
@@ -198,7 +200,7 @@ impl Story {
         Box::pin(see_through(call, id)).await
     }
 
-    /// The keys of all objects that have a text in their keys.
+    /// The keys of all objects that contain a text in their keys.
     async fn keys(&self, text: &str) -> Vec<String> {
         let entries = self.app.resources.storage.list("", true).await.unwrap();
         entries.into_iter().filter(|entry| entry.file.is_some() && entry.key.contains(text)).map(|entry| entry.key).collect()
@@ -208,7 +210,8 @@ impl Story {
         self.app.worker.runs.get(id).await.unwrap().unwrap()
     }
 
-    /// A run whose worker was killed. What that had sent before may take effect a moment later.
+    /// A run after its worker was killed. Requests that the worker had sent may take effect a moment later, so wait until nothing
+    /// changes.
     async fn left(&self, id: Uuid) -> StoredRun {
         let mut before = (self.run(id).await, self.keys("").await);
         loop {
@@ -220,7 +223,7 @@ impl Story {
         }
     }
 
-    /// Notes what a run was in when its worker was killed, whose threads were in some phases.
+    /// Counts the phases of a run at the moment at which its worker was killed. `threads` are the phases of the worker's threads.
     async fn note(&mut self, id: Uuid, threads: BTreeSet<Phase>) {
         let archived = !self.keys(&format!("archive/{id}/")).await.is_empty();
         let stored = archived || !self.keys(&format!("outputs/{id}/")).await.is_empty();
@@ -235,7 +238,7 @@ impl Story {
         phases.into_iter().for_each(|phase| *self.hits.entry(phase).or_default() += 1);
     }
 
-    /// Every object that belongs to a run, but for what tells the time. The manifest has the hashes of all others.
+    /// Every object of a run, without the parts that contain times. The manifest has the hashes of all other objects.
     async fn stored(&self, id: Uuid) -> BTreeMap<String, Vec<u8>> {
         let id = id.to_string();
         let mut stored = BTreeMap::new();
@@ -250,7 +253,7 @@ impl Story {
         stored
     }
 
-    /// The next aim: any moment, or a phase that was hit least.
+    /// The next target: any moment, or a phase that was hit least.
     fn aim(&mut self) -> Aim {
         if self.dice.one_in(3) {
             return Aim::Moment;
@@ -269,7 +272,7 @@ impl Story {
         }
     }
 
-    /// Waits until a kill has its aim.
+    /// Waits until the target of a kill is reached.
     async fn approach(&mut self, process: &Child, aim: Aim, id: Uuid, takes: Duration) {
         let begun = Instant::now();
         match aim {
@@ -304,7 +307,7 @@ async fn a_run_whose_worker_is_killed_is_ended_by_the_next_one_and_by_nobody_bef
     let in_parts = Distribution { above_bytes: 1, part_bytes: tape.len() as u64 / 4 };
     story.app.put("inputs/long.csv", tape).await;
 
-    // What undisturbed runs leave.
+    // The objects that undisturbed runs leave.
     let (mut expected, mut takes) = (BTreeMap::new(), Duration::ZERO);
     for cut in [in_parts, whole] {
         story.now_and(SignedDuration::ZERO);
@@ -345,7 +348,7 @@ async fn a_run_whose_worker_is_killed_is_ended_by_the_next_one_and_by_nobody_bef
         let begun = found.status == RunStatus::Running;
         if begun {
             story.note(id, threads).await;
-            // It said that it is there two seconds ago at the most, or a little more on a busy machine.
+            // The worker renewed its lease at most two seconds ago, or a little longer on a busy machine.
             for after in [SignedDuration::ZERO, lease - SignedDuration::from_secs(20)] {
                 story.now_and(after);
                 assert_eq!(story.app.worker.execute(id).await.unwrap(), Executed::NotOurs);
@@ -355,7 +358,7 @@ async fn a_run_whose_worker_is_killed_is_ended_by_the_next_one_and_by_nobody_bef
             println!("{}", found.status.as_str());
         }
         interrupted += u32::from(begun);
-        // An answer that was given holds.
+        // If the worker has answered, the run is completed, as the answer says.
         let completed = found.status == RunStatus::Completed;
         assert!(told.is_none_or(|told| completed && told["ended"] == "completed"), "{}", found.status.as_str());
         assert_eq!(story.end(id).await["ended"], if completed { "not_ours" } else { "completed" });
@@ -363,8 +366,8 @@ async fn a_run_whose_worker_is_killed_is_ended_by_the_next_one_and_by_nobody_bef
         assert_eq!((run.status, run.attempt), (RunStatus::Completed, 1 + u32::from(begun)));
         let mut stored = story.stored(id).await;
         if completed {
-            // It was killed when the run had ended and before it had cleared away what steps hand on to each other: nothing refers to
-            // that, and the bucket's rule for results removes it.
+            // The kill may have come after the end of the run and before the worker removed the intermediate data of its steps.
+            // Nothing refers to these objects, and the bucket's lifecycle rule for results removes them.
             stored.retain(|key, _| !key.contains("/parts/"));
         }
         assert_eq!(stored.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());

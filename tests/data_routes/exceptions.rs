@@ -13,8 +13,8 @@ use stores::{runs::ObjectVersion, storage::StorageBackend as _};
 use uuid::Uuid;
 
 use crate::{
-    app::{Fault, INSIDE, Person, Tape, TestApp, documented, each, members},
     data_routes::{app, followed, member, mixed},
+    support::app::{Fault, INSIDE, Person, Tape, TestApp, documented, each, members},
 };
 
 /// The loan numbers of a list of exceptions.
@@ -23,7 +23,7 @@ async fn numbers(app: &TestApp, person: &Person, query: &str) -> Vec<String> {
     each(&exceptions, "seller_loan_number").into_iter().map(|number| number.as_str().unwrap().to_owned()).collect()
 }
 
-/// A tape of loans that all fail their score.
+/// A tape of loans that all fail their credit score.
 fn failing(prefix: &str, count: usize) -> Tape {
     (0..count).fold(Tape::new(), |tape, at| tape.with(&format!("{prefix}{at}"), &[("credit_score", "500")]))
 }
@@ -146,7 +146,7 @@ async fn the_number_of_a_runs_exceptions_is_told() {
     assert_eq!(total(&format!("&run_id={id}")).await, Some(4));
     assert_eq!(total(&format!("&run_id={id}&severity=hard&skip=2")).await, Some(3));
     assert_eq!(total(&format!("&run_id={id}&exception_type=unknown")).await, Some(0));
-    // To know these, everything would have to be read.
+    // The total is not given here, because counting would mean reading everything.
     assert_eq!(total(&format!("&run_id={id}&seller_loan_number=A")).await, None);
     assert_eq!(total("").await, None);
 }
@@ -287,7 +287,7 @@ async fn runs_whose_results_are_no_longer_kept_are_left_out_of_all_and_told_of_a
     for key in app.objects(&format!("results/{}", ids[1])).await.into_keys() {
         app.resources.storage.delete(&key).await.unwrap();
     }
-    // It has nothing in memory.
+    // The restarted application has nothing in memory.
     let app = app.started_anew(|_| {});
     for query in ["", "?severity=hard"] {
         assert_eq!(numbers(&app, &ana, query).await, ["c0", "c1", "a0", "a1"], "{query}");

@@ -10,8 +10,8 @@ use shared::auth::permission::Role;
 use stores::{export_turns::ExportTurns, keys};
 
 use crate::{
-    app::{Answer, Person, Tape, TestApp},
     data_routes::{app, member, mixed},
+    support::app::{Answer, Person, Tape, TestApp},
 };
 
 const COLUMNS: &str = "id,run_id,seller_loan_number,exception_type,exception_category,severity,message,rejection_criteria,\
@@ -155,7 +155,7 @@ async fn a_team_exports_its_own_exceptions_alone() {
     assert_eq!(csv_rows(&export(&app, &ana, "").await.bytes).len(), 8);
 }
 
-/// A run whose export is a file of more than four megabytes; its id.
+/// Executes a run whose export is a file of more than four megabytes. Returns its id.
 async fn large_run(app: &TestApp, person: &Person) -> String {
     let loans =
         (0..12_000).fold(Tape::new(), |tape, at| tape.with(&format!("N-{at}"), &[("credit_score", "500"), ("ltv_ratio", "99")]));
@@ -188,11 +188,11 @@ async fn a_large_export_is_streamed_unless_a_lambda_answers() {
     assert_eq!((fetched.status.as_u16(), fetched.header("content-type")), (200, "text/csv; charset=utf-8"));
     assert_eq!(fetched.header("content-disposition"), "attachment; filename=\"exceptions_export.csv\"");
     assert!(fetched.bytes == streamed.bytes);
-    // The file is dropped with other answers, not with the run's results.
+    // The bucket removes the file together with other answers, and not with the run's results.
     assert!(answer.header("location").contains("/answers/"), "{}", answer.header("location"));
 }
 
-/// The product with one turn for exports, and a run.
+/// The application with a single export turn, and a run.
 async fn with_one_turn() -> (TestApp, Person) {
     let app = TestApp::with(|resources| resources.export_turns = ExportTurns::new(1)).await;
     let ana = app.person("ana", Role::Analyst, None).await;
@@ -229,7 +229,7 @@ async fn a_client_that_goes_away_frees_the_turn_of_its_export() {
     for format in ["csv", "xlsx"] {
         let query = format!("?format={format}");
         let mut gone = Box::pin(export(&app, &ana, &query));
-        // It goes away when it has its turn, which is in the middle of the file.
+        // The client leaves once it has its turn, in the middle of the file.
         while app.resources.export_turns.free() > 0 {
             assert!(futures_util::poll!(&mut gone).is_pending(), "{format}");
             tokio::task::yield_now().await;

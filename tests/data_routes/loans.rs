@@ -6,12 +6,14 @@ use shared::loan::Field;
 use uuid::Uuid;
 
 use crate::{
-    app::{Person, Tape, TestApp, documented, each, members},
     data_routes::{app, followed, member, mixed},
-    runs::{GOOD_CELLS, HEADER},
+    support::{
+        app::{Person, Tape, TestApp, documented, each, members},
+        runs::{GOOD_CELLS, HEADER},
+    },
 };
 
-/// A run of a tape as it is written.
+/// Runs a tape with exactly this text. Returns the id of the run.
 async fn run_of(app: &TestApp, person: &Person, tape: String) -> String {
     let path = format!("{}.csv", Uuid::new_v4());
     app.put(&format!("inputs/{path}"), tape).await;
@@ -31,7 +33,7 @@ async fn a_loan_is_flat_and_says_what_is_done_with_it() {
     assert_eq!((&loan["pricing_spread"], &loan["final_price"]), (&json!(-1.55), &json!(96.125)));
     assert_eq!((&loan["projection_reason"], &loan["line"]), (&Value::Null, &2.into()));
     assert_eq!((&loans[1]["final_price"], &loans[3]["credit_score"]), (&Value::Null, &Value::Null));
-    // The document has the standard fields as well, which this tape does not have.
+    // The document also lists the standard fields, which this tape does not have.
     let standard = Field::STANDARD.map(|field| field.name().to_owned());
     assert_eq!(documented("Loan"), members(loan).into_iter().chain(standard).collect());
 }
@@ -141,7 +143,7 @@ async fn a_run_that_has_stored_no_loans_has_none() {
         let answer = app.get(&format!("/api/loans?run_id={id}")).by(&ana).send().await;
         assert_eq!((answer.expect(200), answer.total()), (json!([]), Some(0)));
     }
-    // It has ended with the others by now.
+    // By now the pending run has been executed together with the others.
     assert_eq!(app.read(&ana, &format!("/api/loans?run_id={pending}")).await.as_array().unwrap().len(), 1);
 }
 

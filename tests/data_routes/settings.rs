@@ -5,8 +5,8 @@ use shared::{auth::permission::Role, rules::rule_set::RuleSet};
 use uuid::Uuid;
 
 use crate::{
-    app::{Answer, Fault, Person, TestApp, documented, each, members},
     data_routes::{app, member},
+    support::app::{Answer, Fault, Person, TestApp, documented, each, members},
 };
 
 async fn create(app: &TestApp, person: &Person, body: &Value) -> Answer {
@@ -126,7 +126,7 @@ async fn the_configuration_has_nothing_that_is_not_the_clients() {
     let (app, ana) = app().await;
     let text = app.get("/api/config").by(&ana).send().await.text();
     let resources = &app.resources;
-    for secret in [&*resources.table.name, &*resources.storage.bucket, crate::app::SECRET, "password", "127.0.0.1"] {
+    for secret in [&*resources.table.name, &*resources.storage.bucket, crate::support::app::SECRET, "password", "127.0.0.1"] {
         assert!(!text.contains(&format!("\"{secret}")), "{secret}: {text}");
     }
 }

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    app::{Tape, documented, members},
     data_routes::{app, member, mixed},
+    support::app::{Tape, documented, members},
 };
 
 #[tokio::test]
@@ -24,7 +24,7 @@ async fn a_summary_counts_what_the_run_found() {
     assert_eq!(checks["exceptions_by_category"], json!({"credit": 2, "data_quality": 2}));
     let bought = &summary["dispositions"]["to_purchase"];
     assert_eq!((&bought["count"], &bought["balance"], &bought["wac"]), (&2.into(), &500_000.into(), &json!(6.5)));
-    // At 8.05 % a rate of 6.5 % gives a price of 96.125.
+    // At an IRR target of 8.05 %, a rate of 6.5 % gives a price of 96.125.
     assert_eq!(bought["dollars_to_pay"], 480_625);
     assert_eq!((&summary["dispositions"]["rejected"]["dollars_to_pay"]), &Value::Null);
     let fields: Vec<&Value> = summary["strats"].as_array().unwrap().iter().map(|strat| &strat["by"]).collect();
@@ -60,7 +60,7 @@ async fn a_summary_is_the_run_owners_alone() {
     let (wes, eve) = (member(&app, "West").await, member(&app, "East").await);
     let id = app.ended(&wes, &mixed()).await;
     let address = format!("/api/summary/{id}");
-    // Whoever may see it has seen it before, so that it may be kept in memory.
+    // Users with access read the summary first, so that the application may hold it in memory.
     let summary = app.read(&ana, &address).await;
     assert_eq!(app.read(&wes, &address).await, summary);
     assert_eq!(app.get(&address).by(&eve).send().await.problem(404), "not_found");

@@ -1,11 +1,11 @@
 //! `loan-engine run --workbook FILE`.
 
 use super::{Book, SHEETS};
-use crate::desk::{Desk, HEADER, good, small_tape};
+use crate::support::shell::{HEADER, TestShell, good, small_tape};
 
 #[test]
 fn a_run_writes_its_workbook_where_it_is_told_and_nothing_else_beside_it() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("t.csv", small_tape());
     desk.write("books/notes.txt", "mine");
     let answer = desk.command(&["run", "t.csv", "--out", "out", "--workbook", "books/march.xlsx"]);
@@ -16,7 +16,7 @@ fn a_run_writes_its_workbook_where_it_is_told_and_nothing_else_beside_it() {
     assert_eq!(book.names(), SHEETS);
     assert_eq!(book.table("To purchase")[0]["seller_loan_number"], super::text("001"));
     assert_eq!(book.table("To purchase")[0]["County"], super::text("Kings"));
-    // It is no result that the manifest names.
+    // The workbook is not a result that the manifest names.
     assert!(desk.list("out").iter().all(|name| !name.ends_with(".xlsx") && !name.contains(".loan-engine")));
     let manifest = desk.path("out/manifest.json");
     assert_eq!(desk.command(&["replay", manifest.to_str().unwrap()]).out, "identical\n");
@@ -24,7 +24,7 @@ fn a_run_writes_its_workbook_where_it_is_told_and_nothing_else_beside_it() {
 
 #[test]
 fn a_run_without_a_workbook_makes_none() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("t.csv", small_tape());
     let answer = desk.command(&["run", "t.csv", "--out", "out"]);
     assert!(!answer.out.contains("Workbook"), "{}", answer.out);
@@ -33,7 +33,7 @@ fn a_run_without_a_workbook_makes_none() {
 
 #[test]
 fn a_later_run_replaces_the_workbook_of_an_earlier_one() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     for number in ["001", "002"] {
         desk.write("t.csv", format!("{HEADER}{}", good(number)));
         let id = desk.run_id(&["run", "t.csv", "--out", "out", "--workbook", "out/book.xlsx"]);
@@ -45,7 +45,7 @@ fn a_later_run_replaces_the_workbook_of_an_earlier_one() {
 
 #[test]
 fn a_run_that_fails_leaves_no_workbook_not_even_that_of_an_earlier_run() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("t.csv", "no,header,that,means,anything\n1,2,3,4,5\n");
     let before = desk.list("");
     assert_eq!(desk.command(&["run", "t.csv", "--out", "out", "--workbook", "book.xlsx"]).code, 1);
@@ -56,7 +56,7 @@ fn a_run_that_fails_leaves_no_workbook_not_even_that_of_an_earlier_run() {
         assert_eq!(desk.command(&["run", "t.csv", "--out", "out", "--workbook", workbook]).code, 1);
         assert!(!desk.list("").iter().any(|file| file.ends_with("book.xlsx")), "{workbook}");
     }
-    // Another file of that name is the user's until a workbook replaces it.
+    // Another file of that name belongs to the user until a workbook replaces it.
     desk.write("book.xlsx", "mine");
     assert_eq!(desk.command(&["run", "t.csv", "--out", "out", "--workbook", "book.xlsx"]).code, 1);
     assert_eq!(desk.read("book.xlsx"), "mine");
@@ -64,7 +64,7 @@ fn a_run_that_fails_leaves_no_workbook_not_even_that_of_an_earlier_run() {
 
 #[test]
 fn a_later_run_leaves_no_workbook_of_an_earlier_one_among_its_results() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("t.csv", small_tape());
     desk.write("out/saved.xlsx", "saved by somebody");
     assert_eq!(desk.command(&["run", "t.csv", "--out", "out", "--workbook", "out/book.xlsx"]).code, 0);
@@ -76,7 +76,7 @@ fn a_later_run_leaves_no_workbook_of_an_earlier_one_among_its_results() {
 
 #[test]
 fn a_workbook_of_ours_is_no_tape() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("tapes/t.csv", small_tape());
     assert_eq!(desk.command(&["run", "tapes", "--out", "out", "--workbook", "tapes/book.xlsx"]).code, 0);
     let again = desk.command(&["run", "tapes", "--out", "out"]);
@@ -86,7 +86,7 @@ fn a_workbook_of_ours_is_no_tape() {
 
 #[test]
 fn a_workbook_that_cannot_be_written_is_refused_before_the_run() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("t.csv", small_tape());
     desk.write("t.xlsx", "a tape by its name");
     desk.write("folder.xlsx/x.txt", "");
@@ -114,7 +114,7 @@ fn a_workbook_that_cannot_be_written_is_refused_before_the_run() {
 #[cfg(unix)]
 #[test]
 fn a_link_to_a_tape_is_no_place_for_a_workbook() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("t.xlsx", "a tape by its name");
     std::os::unix::fs::symlink(desk.path("t.xlsx"), desk.path("book.xlsx")).unwrap();
     let answer = desk.command(&["run", "t.xlsx", "--out", "out", "--workbook", "book.xlsx"]);

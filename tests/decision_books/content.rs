@@ -1,20 +1,20 @@
-//! What the workbook says.
+//! The content of the workbook.
 
 use calamine::Data;
 use shared::{facts::read::StoredNumber, loan::Field, phases::disposition::Disposition, rules::Severity};
 
 use super::{Decided, SHEETS, digits, text};
-use crate::{
+use crate::support::{
     app::Tape,
     runs::{GOOD_CELLS, HEADER},
 };
 
-/// The sheets of loans.
+/// The sheets of loans, each with its disposition.
 const LOANS: [(&str, Disposition); 3] =
     [("To purchase", Disposition::ToPurchase), ("Projected", Disposition::Projected), ("Rejected", Disposition::Rejected)];
 
-/// Loans of all dispositions, mixed: bought ones without and with a condition, one that is held back, and rejected ones with one
-/// reason, with two, with a reason and a condition, without a number, and one that is no loan at all.
+/// Loans of all dispositions, mixed: loans to purchase without and with a condition, a held loan, and rejected loans with one
+/// reason, with two reasons, with a reason and a condition, without a number, and a row that is not a loan at all.
 fn mixed() -> String {
     Tape::new()
         .good("0001")
@@ -99,7 +99,7 @@ fn a_loan_has_the_messages_of_its_exceptions_beside_it() {
             }
         }
     }
-    // Bought ones without, with, without; the projected one; then the rejected ones.
+    // In order: loans to purchase without, with and without a condition, the projected loan, then the rejected loans.
     let has = conditions.iter().map(|condition| !condition.is_empty()).collect::<Vec<_>>();
     assert_eq!(has, [false, true, false, true, false, true, false, false]);
     assert_eq!(reasons.iter().map(|reason| reason.lines().count()).collect::<Vec<_>>(), [2, 1, 2, 1]);
@@ -112,7 +112,7 @@ fn loans_of_several_tapes_keep_their_own_exceptions_on_equal_lines() {
         numbers.iter().fold(Tape::new(), |tape, number| tape.with(number, &[("credit_score", score)]))
     };
     let (first, second) = (tape(["A", "B"], "500"), tape(["C", "D"], "510"));
-    // Not in the order of their names.
+    // The tapes are not in the order of their names.
     let rest = Tape::of_good(2);
     let book = Decided::new(&[("z.csv", first.text()), ("b.csv", rest.text()), ("a.csv", second.text())]).book();
     let rows = book.table("Rejected");
@@ -165,7 +165,7 @@ fn dollars_to_pay_are_exact_and_rounded_once_half_to_even() {
     let book = Decided::of(tape.with("D", &loan("50000.25")).text()).book();
     let column: Vec<String> = book.table("To purchase").iter().map(|row| digits(&row["Dollars to pay"])).collect();
     assert_eq!(column, ["51000.26", "51000.76", "51000.26", "51000.26"]);
-    // The sum is 204,001.53 exactly, and not that of the rounded ones, 204,001.54.
+    // The sum is exact, 204,001.53. The sum of the rounded values would be 204,001.54.
     let row = book.beside("To purchase");
     assert_eq!([&row[0], &row[1], &row[2]].map(digits), ["4", "200001.5", "204001.53"]);
     assert_eq!(

@@ -9,9 +9,9 @@ use shared::auth::permission::Role;
 use stores::storage::StorageBackend as _;
 use uuid::Uuid;
 
-use crate::{
+use crate::support::{
     app::{Answer, Person, Tape, TestApp},
-    desk::Desk,
+    shell::TestShell,
 };
 
 use super::{Book, SHEETS, digits};
@@ -71,7 +71,7 @@ async fn an_export_of_exceptions_looks_like_the_last_sheet() {
 #[tokio::test]
 async fn the_command_line_gives_the_same_workbook() {
     let app = TestApp::new().await;
-    // The moment at which commands are given in tests.
+    // The time at which the tests of the command line run their commands.
     let moment: jiff::Timestamp = "2026-02-02T03:30:00Z".parse().unwrap();
     let wait = || app.clock.advance(moment.duration_since(app.resources.clock.now()));
     wait();
@@ -83,7 +83,7 @@ async fn the_command_line_gives_the_same_workbook() {
     app.work().await;
     let id = run["run_id"].as_str().unwrap();
     let served = Book::new(workbook(&app, &ana, id).await.bytes.to_vec());
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write(&path, tape.text());
     let own = desk.run_id(&["run", &path, "--workbook", "book.xlsx"]);
     let written = Book::new(std::fs::read(desk.path("book.xlsx")).unwrap());

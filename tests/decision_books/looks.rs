@@ -3,7 +3,7 @@
 use calamine::{Data, Reader as _};
 
 use super::{Book, Decided, SHEETS, between, text};
-use crate::{
+use crate::support::{
     app::Tape,
     runs::{GOOD_CELLS, HEADER},
 };
@@ -60,12 +60,12 @@ fn a_header_is_bold_stays_in_sight_and_has_a_filter_over_all_rows() {
             assert!((name.len() as u32 + 2..=80).contains(&width), "{sheet} {name} {width}");
         }
     }
-    // The filters are the names that spreadsheets know them by.
+    // Spreadsheets recognize the filters by these defined names.
     let names = &book.parts["xl/workbook.xml"];
     for (place, sheet) in SHEETS.iter().enumerate().skip(1) {
         let name = format!("<definedName name=\"_xlnm._FilterDatabase\" localSheetId=\"{place}\" hidden=\"1\">'{sheet}'!$A$1:$");
         assert!(names.contains(&name), "{sheet}: {names}");
-        // Each page of paper repeats the header.
+        // Each printed page repeats the header.
         assert!(names.contains(&format!("localSheetId=\"{place}\">'{sheet}'!$1:$1</definedName>")), "{sheet}: {names}");
     }
 }
@@ -98,7 +98,7 @@ fn no_text_is_a_formula_whatever_it_begins_with() {
     for (row, expected) in rows.iter().zip(&beginnings[..7]) {
         assert_eq!(row["Note"], text(expected));
     }
-    // Once somebody edits such a cell, it is still a text.
+    // Such a cell stays a text when a user edits it.
     let column = char::from(b'A' + u8::try_from(book.header("To purchase").len() - 1).unwrap());
     for row in 2..=5 {
         assert!(book.format("To purchase", &format!("{column}{row}")).0.contains("quotePrefix=\"1\""), "{row}");
@@ -111,7 +111,7 @@ fn no_text_is_a_formula_whatever_it_begins_with() {
 
 #[test]
 fn a_number_with_more_digits_than_a_spreadsheet_keeps_is_a_text() {
-    // Those with a point are read to the digits that a spreadsheet keeps.
+    // Numbers with a decimal point are read to the digits that a spreadsheet keeps.
     let prices = ["123456.789012345", "1234567890123456", "250000123456789012345"];
     let tape = prices.iter().fold(Tape::new(), |tape, price| tape.with(&format!("L{price}"), &[("purchase_price", price)]));
     let rows = Decided::of(tape.text()).book().table("To purchase");

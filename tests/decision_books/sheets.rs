@@ -1,14 +1,14 @@
-//! How far a sheet goes, and that the same results give the same workbook.
+//! The limits of a sheet, and that the same results give the same workbook.
 
 use shared::results::workbook::SheetLimits;
 
 use super::{Book, Decided, SHEETS, digits};
-use crate::{
+use crate::support::{
     app::Tape,
     runs::{GOOD_CELLS, HEADER},
 };
 
-/// So many loans that are bought, and so many with two exceptions.
+/// `good` loans to purchase, and `bad` loans with two exceptions each.
 fn tape(good: usize, bad: usize) -> String {
     (0..bad)
         .fold(Tape::of_good(good), |tape, at| tape.with(&format!("R-{at}"), &[("ltv_ratio", "99"), ("credit_score", "1")]))
@@ -16,7 +16,7 @@ fn tape(good: usize, bad: usize) -> String {
         .to_owned()
 }
 
-/// The lines of the rows on some sheets, one after the other.
+/// The line numbers in the rows of some sheets, sheet after sheet.
 fn lines(book: &Book, sheets: &[&str]) -> Vec<String> {
     sheets.iter().flat_map(|sheet| book.table(sheet)).map(|row| digits(&row["line"])).collect()
 }
@@ -94,7 +94,7 @@ fn the_same_results_give_the_same_bytes() {
     assert_eq!(first.names(), SHEETS);
 }
 
-/// What a column holds below its header, read from the XML alone: the workbook is large.
+/// The content of a column below its header, read from the XML alone because the workbook is large.
 fn column<'b>(book: &'b Book, sheet: &str, letter: char, tag: &str) -> Vec<&'b str> {
     let begin = format!("<c r=\"{letter}");
     let cells = book.xml(sheet).split(begin.as_str()).skip(2);

@@ -1,4 +1,4 @@
-//! In memory: for every way to cut a tape, all bytes are those of one worker.
+//! Runs in parts, in memory: however a tape is cut, all bytes equal those of one worker.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,7 @@ use shared::{
     error::{RunError, RunErrorCode},
 };
 
-use crate::runs::{Files, GOOD_CELLS, Given, HEADER, MemoryFolder, MemoryParts, given, in_parts, with_job};
+use crate::support::runs::{Files, GOOD_CELLS, Given, HEADER, MemoryFolder, MemoryParts, given, in_parts, with_job};
 
 const TUNING: Tuning = Tuning { threads: 2, block_bytes: 700 };
 
@@ -21,7 +21,7 @@ fn whole(tapes: &[(&str, &[u8])]) -> Given {
     given(&folder, with_job(tapes, Some(&folder), TUNING, run))
 }
 
-/// The plan of tapes that can be split.
+/// The plan for tapes that can be split.
 fn planned(tapes: &[(&str, &[u8])], part_bytes: u64) -> Plan {
     match with_job(tapes, None, TUNING, |job| plan(job, part_bytes, &MemoryParts::default())).unwrap() {
         Planned::Parts(plan) => plan,
@@ -29,7 +29,7 @@ fn planned(tapes: &[(&str, &[u8])], part_bytes: u64) -> Plan {
     }
 }
 
-/// That any cut gives what one worker gives.
+/// Asserts that any cut gives what one worker gives.
 fn assert_equal(tapes: &[(&str, &[u8])]) {
     let expected = whole(tapes);
     for part_bytes in [1, 60, 97, 250, 1_000, 4_096, 1 << 20] {
@@ -86,7 +86,7 @@ fn loan_numbers_repeat_over_parts_and_tapes() {
 
 #[test]
 fn units_are_those_of_the_whole_tape() {
-    // Only the beginning says that the column holds fractions, and no part but the first sees it.
+    // Only the beginning shows that the column holds fractions, and only the first part sees it.
     let rows: String =
         (0..1_050).map(|n| format!("L-{n},250000,0.065,0.8,0.35,720,sfr,primary,purchase,312500,312500\n")).collect();
     let late = "L-x,250000,6.5,80,35,720,sfr,primary,purchase,312500,312500\n".repeat(3);
@@ -166,16 +166,16 @@ fn what_a_step_kept_is_not_taken_for_whole_when_it_is_not() {
         };
         damaged(&|kept| drop(kept.remove("part-00001")));
         damaged(&|kept| drop(kept.insert("part-00001".to_owned(), kept["part-00002"].clone())));
-        // As another version of the engine began a frame, whose numbers were in another scale.
+        // The frame begins as if another version of the engine, with numbers in another scale, had written it.
         damaged(&|kept| kept.get_mut("part-00001").unwrap()[0] &= 0x0f);
         let length = kept["part-00001"].len();
         for at in (0..length).step_by(7) {
             damaged(&|kept| kept.get_mut("part-00001").unwrap().truncate(at));
-            // A bit may be one that means nothing; what is read is right, or refused.
+            // The flipped bit may be one without meaning: the content is either read correctly or rejected.
             let found = finished(&|kept| kept.get_mut("part-00001").unwrap()[at] ^= 0x40);
             assert!(found == sound || found.is_err_and(|error| error.code == RunErrorCode::StorageFailed), "{at}");
         }
-        // The list of repeats, which a part is judged by.
+        // Remove the list of repeated loan numbers, which the processing of a part needs.
         let last = plan.parts.iter().rposition(|part| part.repeats > 0).unwrap();
         parts.0.lock().unwrap().remove(&format!("repeats-{last:05}")).unwrap();
         let error = process(job, &plan, last, &parts).unwrap_err();
@@ -194,7 +194,7 @@ fn a_part_that_was_refused_fails_the_run_with_its_reason() {
         let why = RunError::ingest(RunErrorCode::TapeChanged, "tape.csv", Some(7), "It changed.");
         refuse(&parts, 1, &why).unwrap();
         assert_eq!(finish(job, &plan, &parts).unwrap_err(), why);
-        // Another try replaces it.
+        // A retry replaces the refusal.
         process(job, &plan, 1, &parts).unwrap();
         finish(job, &plan, &parts).unwrap();
     });
@@ -223,7 +223,7 @@ fn a_plan_is_read_again_as_it_was_kept() {
     assert!(Plan::load(&MemoryParts::default()).unwrap_err().message.starts_with("The plan of the run is missing"));
 }
 
-/// A piece of a tape: mostly rows, sometimes what breaks them.
+/// A piece of a tape: mostly rows, sometimes text that breaks them.
 fn piece() -> impl Strategy<Value = String> {
     let number = (0..30_u32).prop_map(|n| format!("L-{n},{GOOD_CELLS}\n"));
     let odd = "[a,\"\n\r\\\\\u{feff} é;0-9]{0,12}";
@@ -231,7 +231,7 @@ fn piece() -> impl Strategy<Value = String> {
         12 => number,
         2 => odd.prop_map(|text| text + "\n"),
         1 => odd.prop_map(|text| format!("\"{}\",250000,6.5,99,35,599,condo,primary,purchase,,\r\n", text.replace('"', "\"\""))),
-        // A loan that has no price is held back, and its row says why.
+        // A loan without a price is held, and its row says why.
         1 => Just("H-1,250000,1e25,80,35,720,sfr,primary,purchase,312500,312500\n".to_owned()),
         1 => Just("\n".to_owned()),
         1 => prop::sample::select(vec!["\r", "\r\r\n", "\u{feff}", "ï»¿\u{feff}"]).prop_map(str::to_owned),

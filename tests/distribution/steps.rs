@@ -1,4 +1,4 @@
-//! Through the worker's steps, as the state machine calls them.
+//! Runs through the steps of the worker, as the state machine calls them.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use stores::{
 };
 use uuid::Uuid;
 
-use crate::{
+use crate::support::{
     app::{Fault, TestApp},
     runs::{GOOD_CELLS, HEADER},
 };
 
-/// The product with runs in small parts, and two tapes in the inputs.
+/// The application with runs in small parts, and two tapes in the inputs.
 async fn app() -> TestApp {
     let mut app = TestApp::new().await;
     app.worker.distribution = Distribution { above_bytes: 1_000, part_bytes: 400 };
@@ -38,7 +38,7 @@ async fn start(app: &TestApp, terms: Terms) -> Uuid {
     request.run_id
 }
 
-/// The answer to a step.
+/// Calls a step of the worker. Returns its answer.
 async fn step(app: &TestApp, event: Value) -> Value {
     serde_json::to_value(app.worker.handle(serde_json::from_value(event).unwrap()).await.unwrap()).unwrap()
 }
@@ -47,7 +47,7 @@ async fn plan(app: &TestApp, id: Uuid) -> Value {
     step(app, json!({ "step": "plan", "run_id": id })).await
 }
 
-/// A planned run: who has it, and its parts.
+/// Plans a run. Returns the owner of the run and its parts.
 async fn planned(app: &TestApp, id: Uuid) -> (Uuid, Vec<u64>) {
     let answer = plan(app, id).await;
     assert_eq!((&answer["run_id"], &answer["next"]), (&json!(id), &json!("process")), "{answer}");
@@ -67,7 +67,7 @@ async fn run_object(app: &TestApp, id: Uuid) -> Value {
     serde_json::to_value(app.worker.runs.get(id).await.unwrap().unwrap()).unwrap()
 }
 
-/// Everything that is stored of a run, with its id left out. Time stands still in tests.
+/// Everything that is stored for a run, with its id replaced. Times are equal, because the clock of the tests stands still.
 async fn stored(app: &TestApp, id: Uuid) -> (BTreeMap<String, Vec<u8>>, String) {
     let without = |text: &str| text.replace(&id.to_string(), "ID");
     let mut all = BTreeMap::new();
@@ -91,7 +91,7 @@ async fn a_run_by_steps_leaves_what_an_executed_one_leaves() {
         assert_eq!(step(&app, json!({ "step": "execute", "run_id": executed })).await["ended"], "completed");
         let (owner, parts) = planned(&app, stepped).await;
         assert!(parts.len() > 6 && parts.iter().copied().eq(0..parts.len() as u64), "{parts:?}");
-        // In any order, with any time between.
+        // Parts may be processed in any order, with any time between them.
         for part in parts.into_iter().rev() {
             app.clock.advance(LEASE_IN_PARTS + SignedDuration::from_secs(1));
             assert_eq!(process(&app, stepped, owner, part).await, json!({ "run_id": stepped, "part": part }));
@@ -107,7 +107,7 @@ async fn a_run_by_steps_leaves_what_an_executed_one_leaves() {
     }
 }
 
-/// How long ago a run was completed.
+/// The time since a run was completed.
 async fn run_time(app: &TestApp, id: Uuid) -> SignedDuration {
     let completed: jiff::Timestamp = run_object(app, id).await["completed_at"].as_str().unwrap().parse().unwrap();
     app.resources.clock.now().duration_since(completed)
@@ -135,7 +135,7 @@ async fn a_step_of_another_owner_is_refused() {
     let refused = json!({ "run_id": id, "ended": "not_ours" });
     assert_eq!(process(&app, id, Uuid::new_v4(), 0).await, refused);
     assert_eq!(finish(&app, id, Uuid::new_v4()).await, refused);
-    // While somebody has the run it is not planned again; afterwards the first owner has lost it.
+    // While an owner holds the run, it cannot be planned again. After the lease the first owner has lost it.
     assert_eq!(plan(&app, id).await, json!({ "run_id": id, "next": "done", "ended": "not_ours" }));
     app.clock.advance(LEASE + SignedDuration::from_secs(1));
     assert_eq!(plan(&app, id).await["ended"], "not_ours", "a step may take longer than one worker's lease");
@@ -228,7 +228,7 @@ async fn give_up(app: &TestApp, id: Uuid, owner: Option<Uuid>) -> Value {
     step(app, json!({ "step": "give_up", "run_id": id, "owner": owner })).await["ended"].clone()
 }
 
-/// Nobody has the run, and it has all its tries.
+/// Asserts that no worker holds the run and that no try of it is used up.
 async fn assert_untried(app: &TestApp, id: Uuid) {
     let run = app.worker.runs.get(id).await.unwrap().unwrap();
     assert!(run.is_claimable(app.resources.clock.now()));

@@ -8,8 +8,8 @@ use std::{
 use api::routes::{Access, Verb};
 
 use crate::{
-    app::{Answer, Asked, Fault, TestApp},
     outages::{Scene, assert_unavailable, requests::Wanted},
+    support::app::{Answer, Asked, Fault, TestApp},
 };
 
 use super::{
@@ -18,9 +18,9 @@ use super::{
     state::{State, cut_out, differences},
 };
 
-/// What may lie in the stores beside the effect of a request, each with why it does no harm.
+/// What the stores may hold in addition to the effect of a request, each with the reason why it does no harm.
 const LEFTOVERS: [(&str, &str); 7] = [
-    ("object answers/", "An answer that nobody was sent to: the bucket's rule, and the sweeper of `serve`, remove it in a day."),
+    ("object answers/", "An answer that no client fetches: the bucket's rule, and the sweeper of `serve`, remove it in a day."),
     (
         "object requests/",
         "The tapes of a run that did not come into being: the bucket's rule, and the sweeper of `serve`, remove it.",
@@ -32,18 +32,19 @@ const LEFTOVERS: [(&str, &str); 7] = [
     ("item FAILURES#", "A failed log-in that was counted for the name and not yet for the address: no try goes uncounted."),
 ];
 
-/// What tells a client who asks again that the first request had done it, where it is not the same answer once more.
+/// The status that tells a repeating client that its first request took effect, for routes whose second answer differs from the
+/// first.
 const DONE_BEFORE: [(&str, u16); 5] = [
     ("POST /api/auth/register", 409),
     ("POST /api/sales-teams", 409),
     ("DELETE /api/files/{*path}", 404),
-    // It says that the folder exists.
+    // The answer says that the folder exists.
     ("POST /api/files/mkdir", 200),
-    // Whoever changed their own password has no good token any more.
+    // A change of the own password invalidates the token.
     ("PUT /api/auth/users/{user_id}", 401),
 ];
 
-/// What of an answer is the same each time.
+/// The part of an answer that is the same each time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Essence {
     status: u16,
@@ -65,7 +66,7 @@ impl Essence {
         ];
         let lasting = |text: &str| {
             let text = before.without_new_ids(text);
-            // Addresses are signed for a moment, tokens have numbers, and what takes how long is never the same.
+            // URLs are signed for a moment, tokens have unique ids, and latencies always differ.
             let cuts = [("X-Amz-", '"'), ("\"access_token\":\"", '"'), ("\"latency_ms\":", '}')];
             cuts.into_iter().fold(text, |text, (from, to)| cut_out(&text, from, &[to]))
         };
@@ -77,7 +78,7 @@ impl Essence {
     }
 }
 
-/// The files of an archive or a workbook that is whole, but for the one that says when a workbook was made.
+/// The files of a whole archive or workbook, without the content of the file that says when a workbook was made.
 fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).ok()?;
     let mut all = Vec::new();
@@ -96,7 +97,7 @@ fn but_leftovers(told: &BTreeSet<String>) -> BTreeSet<&String> {
     told.iter().filter(|line| !LEFTOVERS.iter().any(|(what, _)| line.contains(what))).collect()
 }
 
-/// Asks for something, and then for the same again and again while each of its calls fails in each of the ways.
+/// Sends a request, and then sends it again and again while each of its calls fails in each of the ways.
 async fn ask(stage: &Stage, before: &State, wanted: &Wanted, ways: &[Way], which: fn(&Asked) -> bool, tried: &mut Tried) {
     let Scene { app, root, .. } = &stage.scene;
     let calm = app.started_anew(|_| {});
@@ -124,14 +125,14 @@ async fn ask(stage: &Stage, before: &State, wanted: &Wanted, ways: &[Way], which
         let told_again = |answer: &Answer| DONE_BEFORE.contains(&(route.as_str(), answer.status.as_u16()));
         let (all, nothing) = (but_leftovers(&found) == but_leftovers(&effect), but_leftovers(&found).is_empty());
         assert!(all || nothing, "half of it: {what}\n{}", differences(&found, &effect));
-        // The client's second try may meet what its first one did.
+        // The second try of the client may find the effect of its first try.
         let told = all && !effect.is_empty() && disturbance.way.takes_effect() && told_again(&answer);
         let answered = told || Essence::of(&answer, before) == whole;
         if answered {
             assert!(all && found.is_superset(&effect), "nothing of it: {what}\n{}", differences(&found, &effect));
             tried.unnoticed += 1;
         } else if answer.broken_off {
-            // The head was sent when the store stopped in the middle of a file.
+            // The head of the answer had been sent when the store stopped in the middle of a file.
             assert_eq!(disturbance.way.fault(), Fault::CutShort, "{what}");
             assert_eq!(answer.status.as_u16(), whole.status, "{what}");
             assert!(answer.bytes.len() < bytes.len() && bytes.starts_with(&answer.bytes), "{what}");
@@ -141,7 +142,7 @@ async fn ask(stage: &Stage, before: &State, wanted: &Wanted, ways: &[Way], which
             tried.refused += 1;
         } else {
             assert_unavailable(&answer, &what);
-            // A client is not told that something failed which was done, unless nobody could know it.
+            // The client gets no error for work that was done, unless the application could not know that it was done.
             assert!(nothing || disturbance.way.takes_effect(), "all of it: {what}");
             tried.refused += 1;
         }
@@ -160,7 +161,7 @@ async fn ask(stage: &Stage, before: &State, wanted: &Wanted, ways: &[Way], which
     }
 }
 
-/// Asks for each of some things.
+/// Calls [`ask`] for each of some requests.
 async fn ask_all(stage: &Stage, all: &[Wanted], ways_of: impl Fn(&Wanted) -> &'static [Way], which: fn(&Asked) -> bool) -> Tried {
     let before = State::to_keep(&stage.scene.app).await;
     let mut tried = Tried::default();
@@ -179,7 +180,7 @@ async fn every_call_of_every_read_fails_once() {
 #[tokio::test]
 async fn every_call_of_every_write_fails_once() {
     let stage = Stage::for_writes().await;
-    // Hashing a password takes its time on purpose.
+    // Hashing a password is slow on purpose.
     let hashes = |wanted: &Wanted| wanted.route == "/api/auth/login" || wanted.route == "/api/auth/register";
     let ways = |wanted: &Wanted| if hashes(wanted) { Way::few() } else { &Way::ALL };
     ask_all(&stage, &stage.writes(), ways, |_| true).await.at_least(29, 99, 988);
@@ -188,13 +189,13 @@ async fn every_call_of_every_write_fails_once() {
 #[tokio::test]
 async fn every_call_that_stores_something_in_parts_fails_once() {
     let mut stage = Stage::for_writes().await;
-    // There a large export goes to the bucket.
+    // On Lambda a large export goes to the bucket.
     stage.scene.app = stage.scene.app.on_lambda();
     let large = stage.large().await;
     ask_all(&stage, &large, |_| Way::few(), |asked| all() || asked.belongs_to_an_upload()).await.at_least(2, 14, 24);
 }
 
-/// The routes that ask no store.
+/// The routes that call no store.
 const WITHOUT_STORES: [&str; 4] = ["/", "/health", "/openapi.json", "/docs"];
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Requests to every route, in every shape in which they ask the stores something else.
+//! Requests to every route, in every form in which they call the stores in a different way.
 
 use api::routes::Verb;
 use serde_json::json;
@@ -7,14 +7,14 @@ use stores::storage::StorageBackend as _;
 use uuid::Uuid;
 
 use crate::{
-    app::{Fault, Person, Tape},
     outages::{
         Scene,
         requests::{Content, Wanted, requests},
     },
+    support::app::{Fault, Person, Tape},
 };
 
-/// A product with all that requests are about.
+/// An application with everything that the requests refer to.
 pub struct Stage {
     pub scene: Scene,
     ana: Person,
@@ -22,7 +22,7 @@ pub struct Stage {
     bob: Person,
     /// A run of the team.
     of_team: String,
-    /// A run that failed when it had stored its outputs.
+    /// A run that failed after it had stored its outputs.
     failed: String,
 }
 
@@ -39,7 +39,7 @@ impl Stage {
         stage
     }
 
-    /// One with fewer runs.
+    /// The same with fewer runs.
     pub async fn for_writes() -> Self {
         let scene = Scene::new().await;
         let app = &scene.app;
@@ -133,7 +133,7 @@ impl Stage {
             more(Verb::Post, upload, &format!("{upload}?{query}"), Content::File(name, length), by)
         };
         writes.extend([
-            post(login, json!({"username": "WES", "password": crate::app::PASSWORD}), None),
+            post(login, json!({"username": "WES", "password": crate::support::app::PASSWORD}), None),
             more(Verb::Post, login, login, Content::Form("username=nobody&password=anything"), None),
             post(
                 register,
@@ -165,7 +165,7 @@ impl Stage {
         writes
     }
 
-    /// Requests that store something in parts, for which there is a run of few loans and many bytes.
+    /// Requests that store something in parts. They need a run of few loans and many bytes, which this function creates.
     pub async fn large(&self) -> Vec<Wanted> {
         let (app, root) = (&self.scene.app, &self.scene.root);
         let long = "x".repeat(60_000);

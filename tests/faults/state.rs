@@ -1,4 +1,4 @@
-//! All that the stores hold: to be compared with what they held before, and to be brought back.
+//! The whole content of the stores, to compare it with an earlier state and to restore it.
 
 use std::{
     cell::{OnceCell, RefCell},
@@ -9,16 +9,16 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
 use stores::storage::{StorageBackend as _, collect};
 
-use crate::app::{TestApp, without_ids};
+use crate::support::app::{TestApp, without_ids};
 
 type Item = HashMap<String, AttributeValue>;
 
-/// An object.
+/// An object of the bucket.
 #[derive(Clone)]
 struct Object {
     size: u64,
     etag: String,
-    /// What it is to be brought back with.
+    /// The content and the content type to restore the object with.
     content: OnceCell<(Bytes, String)>,
 }
 
@@ -28,17 +28,17 @@ impl PartialEq for Object {
     }
 }
 
-/// What the table and the bucket hold.
+/// The content of the table and of the bucket.
 #[derive(Clone)]
 pub struct State {
     items: BTreeMap<(String, String), Item>,
     objects: BTreeMap<String, Object>,
-    /// The ids that are somewhere in it, where it is one to be brought back.
+    /// The ids that occur in the state. Only known for a state that can be restored.
     ids: BTreeSet<String>,
 }
 
 impl State {
-    /// What they hold now.
+    /// The current state of the stores.
     pub async fn of(app: &TestApp) -> Self {
         let (mut items, mut from) = (BTreeMap::new(), None);
         let table = &app.resources.table;
@@ -67,7 +67,7 @@ impl State {
         }
     }
 
-    /// The same, with all that is needed to bring it back.
+    /// The current state, with everything that is needed to restore it.
     pub async fn to_keep(app: &TestApp) -> Self {
         let mut state = Self::of(app).await;
         let ids = RefCell::new(BTreeSet::new());
@@ -91,7 +91,7 @@ impl State {
         state
     }
 
-    /// Brings back what was, from what is now.
+    /// Restores this state from the state `now`.
     pub async fn bring_back(&self, app: &TestApp, now: &Self) {
         let (table, storage) = (&app.resources.table, &app.resources.storage);
         for (pk, sk) in now.items.keys().filter(|key| !self.items.contains_key(*key)) {
@@ -111,8 +111,8 @@ impl State {
         }
     }
 
-    /// A line for each item and each object that is not as it was, or is gone. Contents of objects are told by their tags;
-    /// ids that were nowhere before by the order in which they come.
+    /// A line for each item and each object that has changed or disappeared. The lines show contents of objects by their ETags,
+    /// and ids that did not occur before by the order of their appearance.
     pub fn since(&self, before: &Self) -> BTreeSet<String> {
         let mut lines = Vec::new();
         for ((pk, sk), now) in self.items.iter().filter(|(key, now)| before.items.get(*key) != Some(now)) {
@@ -143,13 +143,13 @@ impl State {
         lines.iter().map(|line| without_ids(line, named)).collect()
     }
 
-    /// A text without ids that were nowhere in the stores.
+    /// A text in which ids that do not occur in the stores are replaced by `new`.
     pub fn without_new_ids(&self, text: &str) -> String {
         without_ids(text, |id| if self.ids.contains(id) { id.to_owned() } else { "new".to_owned() })
     }
 }
 
-/// The attributes of an item, but for what is another one each time the same is done.
+/// The attributes of an item, without those that differ each time the same work is done.
 fn told(item: &Item) -> BTreeMap<&String, String> {
     let value = |value: &AttributeValue| match value {
         AttributeValue::S(text) => {
@@ -159,20 +159,20 @@ fn told(item: &Item) -> BTreeMap<&String, String> {
         }
         other => format!("{other:?}"),
     };
-    // How often something was done, and until when it keeps a run, is looked at apart.
+    // Counters and the end of a lease are checked separately.
     let counted = |name: &str| {
         ["revision", "attempt", "lease_until"].contains(&name) || name.starts_with('m') && name[1..].parse::<u64>().is_ok()
     };
     item.iter().filter(|(name, _)| !counted(name)).map(|(name, of)| (name, value(of))).collect()
 }
 
-/// What is in one of two states alone.
+/// The lines that are in only one of two states.
 pub fn differences(now: &BTreeSet<String>, expected: &BTreeSet<String>) -> String {
     let only = |of: &BTreeSet<String>, other| of.difference(other).cloned().collect::<Vec<_>>().join("\n");
     format!("too much: {}\ntoo little: {}", only(now, expected), only(expected, now))
 }
 
-/// A text in which what stands behind a word, up to one of some letters or the end, is left out.
+/// A text without what follows each `from`, up to one of the characters `to` or the end.
 pub fn cut_out(text: &str, from: &str, to: &[char]) -> String {
     let mut pieces = text.split(from);
     let mut rest = pieces.next().unwrap_or_default().to_owned();

@@ -14,14 +14,14 @@ use stores::{
 };
 use uuid::Uuid;
 
-use crate::app::{Asked, Fault, Person, Tape, TestApp, with_retries};
+use crate::support::app::{Asked, Fault, Person, Tape, TestApp, with_retries};
 
 use super::{
     Disturbance, Tried, Way, all, calls_of,
     state::{State, differences},
 };
 
-/// What may lie in the bucket when a run has ended, and why it does no harm.
+/// What the bucket may hold when a run has ended, each with the reason why it does no harm.
 const LEFTOVERS: [(&str, &str); 2] = [
     ("/parts/", "What steps handed on to each other: nothing refers to it, and the bucket's rule for results removes it."),
     (
@@ -34,16 +34,16 @@ fn but_leftovers(lines: BTreeSet<String>) -> BTreeSet<String> {
     lines.into_iter().filter(|line| !LEFTOVERS.iter().any(|(what, _)| line.contains(what))).collect()
 }
 
-/// What was done, or why it was not.
+/// The result of some work, or why it failed.
 type Done = Result<Value, StoreError>;
 
-/// Lets so much time pass that no worker has a run any more.
+/// Moves the clock so far that every lease has expired.
 fn pass(app: &TestApp) {
     app.clock.advance(LEASE_IN_PARTS + SignedDuration::from_millis(1));
 }
 
-/// Does something, and then again and again while each of its calls fails in each of the ways. Until it is done again there is
-/// nothing but whole parts of the effect, and runs that say that they are not done.
+/// Does some work, and then does it again and again while each of its calls fails in each of the ways. Until the work is
+/// repeated, the stores hold only whole parts of the effect, and runs that say that they are not done.
 async fn disturb(
     app: &TestApp,
     name: &str,
@@ -107,12 +107,12 @@ async fn disturb(
     }
 }
 
-/// Whether a step found that the run is another's by now, or has ended.
+/// Whether a step found that the run belongs to another worker by now, or has ended.
 fn not_ours(value: &Value) -> bool {
     value["ended"] == "not_ours" || value["created"] == json!([])
 }
 
-/// Makes a call to the worker.
+/// Calls the worker.
 async fn call(app: &TestApp, event: Value) -> Done {
     let handled = Box::pin(app.worker.handle(serde_json::from_value(event).unwrap())).await?;
     Ok(serde_json::to_value(handled).unwrap())
@@ -151,7 +151,7 @@ async fn every_call_of_a_run_fails_once() {
     tried.at_least(3, 58, 220);
 }
 
-/// Sees a run through as the state machine does. A step that fails is called once more, or not.
+/// Executes all steps of a run, as the state machine does. With `once_more`, a step that fails is called once more.
 async fn see_through(app: &TestApp, id: Uuid, once_more: bool) -> Done {
     let step = async |event: Value| match call(app, event.clone()).await {
         Err(_) if once_more => {
@@ -253,10 +253,10 @@ async fn every_call_that_receives_tapes_fails_once() {
     let ids =
         [run_of_object("inputs/incoming/a.csv", "1"), run_of_object(&format!("inputs/teams/{}/incoming/b.csv", team.id), "1")];
     for id in ids {
-        // Ids that are somewhere in the stores are told as they are.
+        // Ids that occur in the stores stay as they are in the lines to compare.
         app.put(&format!("inputs/{id}.csv"), "").await;
     }
-    // The answer names what was created this time: whether the runs are there says all.
+    // The answer names only the runs that were created this time, so check that the runs exist.
     let receive = async |app: &TestApp| {
         call(app, json!({"Records": records})).await?;
         let mut there = Vec::new();
@@ -280,7 +280,7 @@ async fn every_call_that_tidies_up_fails_once() {
     }
     let free = async |app: &TestApp| Ok(json!(app.worker.runs.free_all().await?));
     disturb(&app, "leases", &Way::ALL, any, free, &mut tried).await;
-    // How many are removed is another number when some are gone.
+    // The number of removed answers differs when some are already gone, so ignore it.
     let forget = async |app: &TestApp| {
         app.clock.advance(SignedDuration::from_hours(25));
         let forgotten = local::forget_answers(&app.resources.storage, app.resources.clock.now()).await;

@@ -2,7 +2,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{app, everything};
-use crate::app::{ADDRESS, Answer, Person, TestApp};
+use crate::support::app::{ADDRESS, Answer, Person, TestApp};
 
 async fn ask(app: &TestApp, person: &Person, rest: &str) -> Answer {
     app.get(&format!("/api/files/url/{rest}")).by(person).send().await

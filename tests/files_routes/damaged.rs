@@ -1,4 +1,4 @@
-//! Files in the data folder that somebody changed behind the product's back.
+//! Files in the data folder that were changed without the application.
 
 use std::{
     fs::{self, File},
@@ -15,14 +15,14 @@ use stores::{
     storage::{StorageBackend as _, StorageError, collect},
 };
 
-use crate::{
+use crate::support::{
     app::TestApp,
     runs::{GOOD_CELLS, HEADER},
 };
 
 use super::app;
 
-/// The files of contents that were not there before.
+/// The content files that are not in `before`.
 fn new_files(app: &TestApp, before: &[PathBuf]) -> Vec<PathBuf> {
     let found = fs::read_dir(app.folder().join("blobs")).unwrap().map(|entry| entry.unwrap().path());
     let mut new: Vec<PathBuf> = found.filter(|path| !before.contains(path)).collect();
@@ -30,10 +30,10 @@ fn new_files(app: &TestApp, before: &[PathBuf]) -> Vec<PathBuf> {
     new
 }
 
-/// A way to change a file, with what it does.
+/// A description of a damage, and the function that does it.
 type Damage = (&'static str, fn(&mut File));
 
-/// Ways to change a file.
+/// The ways to damage a file.
 const DAMAGES: [Damage; 4] = [
     ("its last byte is another", |file| {
         let mut last = [0];
@@ -54,14 +54,14 @@ fn damage(path: &PathBuf, how: fn(&mut File)) {
     let mut file = File::options().read(true).write(true).open(path).unwrap();
     let before = file.metadata().unwrap().modified().unwrap();
     how(&mut file);
-    // The clock of the file system is slower than a test.
+    // The clock of the file system is coarser than a test, so set a time that differs for certain.
     file.set_modified(before + Duration::from_secs(60)).unwrap();
 }
 
 #[tokio::test]
 async fn a_file_that_was_changed_is_never_served() {
     let (app, root) = app().await;
-    // Read at once, streamed, and of several parts.
+    // A file that is read at once, one that is streamed, and one of several parts.
     for (size, parts) in [(1000, 1), (3_000_000, 1), (20_000_000, 3)] {
         for (what, how) in DAMAGES {
             let before = new_files(&app, &[]);
@@ -75,7 +75,7 @@ async fn a_file_that_was_changed_is_never_served() {
             assert_eq!((answer.problem(503).as_str(), answer.header("retry-after")), ("unavailable", "2"), "{size}: {what}");
             let fetched = app.fetch(Method::GET, &signed, &[], "").await;
             assert!(fetched.status == 503 && !fetched.text().contains("aaa"), "{size}: {what}: {}", fetched.status);
-            // A good copy heals it.
+            // An upload of a good copy repairs the file.
             app.put("inputs/a.csv", "good").await;
             assert_eq!(app.get("/api/files/download/a.csv").by(&root).send().await.text(), "good");
         }
@@ -94,7 +94,7 @@ async fn a_piece_of_a_file_that_was_changed_is_refused() {
     assert_eq!(piece().await.unwrap(), b"aaaaaaaaaa");
     let files = new_files(&app, &[]);
     let [file] = &files[..] else { panic!("{files:?}") };
-    // Also where the piece itself is as it was.
+    // The piece is refused even where its own bytes are unchanged.
     damage(file, DAMAGES[0].1);
     for _ in 0..2 {
         assert!(matches!(piece().await, Err(StorageError::Store(StoreError::Unavailable(_)))));
@@ -135,7 +135,7 @@ async fn a_run_uses_no_byte_of_a_tape_that_was_changed() {
         assert!(!matches!(executed, Ok(Executed::Completed)), "{loans}: {executed:?}");
         let run = app.read(&root, &format!("/api/runs/{id}")).await;
         assert!(run["status"] != "completed" && run["total_loans"] == 0, "{loans}: {run}");
-        // It completes when the file is as it was.
+        // The run completes once the file is restored.
         fs::write(&files[0], good).unwrap();
         app.clock.advance(jiff::SignedDuration::from_mins(5));
         app.work().await;

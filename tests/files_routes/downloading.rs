@@ -77,7 +77,7 @@ async fn a_file_of_over_four_megabytes_is_streamed_unless_a_lambda_answers() {
     let streamed = serving.get("/api/files/download/large.csv").by(&root).send().await;
     assert!(streamed.status == 200 && streamed.text() == large);
     assert_eq!(streamed.header("content-disposition"), fetched.header("content-disposition"));
-    // The head says the same as the answer.
+    // HEAD gives the same status and length as GET.
     for (app, status, length) in [(&serving, 200, "4000001"), (&app, 307, "")] {
         let head = app.call(Method::HEAD, "/api/files/download/large.csv").by(&root).send().await;
         assert_eq!((head.status.as_u16(), head.bytes.len()), (status, 0));

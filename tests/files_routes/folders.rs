@@ -28,7 +28,7 @@ async fn a_file_and_a_folder_do_not_share_a_name() {
     app.put("inputs/folder.csv/b.csv", "x").await;
     app.post("/api/files/mkdir?path=empty.csv").by(&root).send().await.expect(200);
     let before = everything(&app).await;
-    // Below a file.
+    // Paths below a file.
     for path in ["a.csv/b", "a.csv/b/c"] {
         assert_eq!(app.post(&format!("/api/files/mkdir?path={path}")).by(&root).send().await.problem(409), "in_the_way");
     }
@@ -40,7 +40,7 @@ async fn a_file_and_a_folder_do_not_share_a_name() {
         assert_eq!(url.problem(409), "in_the_way", "{path}");
         assert!(url.json()["detail"].as_str().unwrap().starts_with("A file has the name"), "{}", url.text());
     }
-    // In the place of the other.
+    // A folder in the place of a file, and a file in the place of a folder.
     assert_eq!(app.post("/api/files/mkdir?path=a.csv").by(&root).send().await.problem(409), "in_the_way");
     for path in ["folder.csv", "empty.csv"] {
         assert_eq!(upload(&app, &root, &format!("?path={path}"), "t.csv", "x").await.problem(409), "in_the_way", "{path}");
@@ -49,7 +49,7 @@ async fn a_file_and_a_folder_do_not_share_a_name() {
         assert!(url.json()["detail"].as_str().unwrap().starts_with("A folder has this name"), "{}", url.text());
     }
     assert_eq!(everything(&app).await, before);
-    // A file takes the place of a file, and lies beside one.
+    // A file may replace a file, and may be in the same folder as one.
     upload(&app, &root, "?path=a.csv", "t.csv", "y").await.expect(200);
     upload(&app, &root, "?path=folder.csv/c.csv", "t.csv", "y").await.expect(200);
 }
@@ -81,7 +81,7 @@ async fn folders_that_look_the_same_are_the_same() {
     }
 }
 
-/// Clients of S3 name files as they like.
+/// S3 clients name files as they like.
 #[tokio::test]
 async fn what_came_by_another_way_is_found_by_its_own_name() {
     let (app, root) = app().await;
@@ -95,7 +95,7 @@ async fn what_came_by_another_way_is_found_by_its_own_name() {
         assert_eq!(app.start(&root, &wanted).await.status, 202, "{wanted}");
     }
     assert_eq!(app.delete(&format!("/api/files/{path}/t.csv")).by(&root).send().await.status, 200);
-    // The two runs that wait have their lists of tapes.
+    // The two pending runs have their lists of tapes.
     let left: Vec<_> = everything(&app).await.into_iter().filter(|key| !key.starts_with(keys::REQUESTS)).collect();
     assert_eq!(left, [""; 0]);
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use shared::auth::{permission::Role, user::SalesTeam};
 
 use super::{completed_run, everything, listed, upload};
-use crate::app::{Person, TestApp};
+use crate::support::app::{Person, TestApp};
 
 /// Two teams with a member each, and an administrator.
 async fn teams() -> (TestApp, [SalesTeam; 2], [Person; 2], Person) {

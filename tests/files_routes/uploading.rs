@@ -5,7 +5,7 @@ use serde_json::json;
 use shared::auth::permission::Role;
 
 use super::{app, everything, upload};
-use crate::app::{TestApp, form_of};
+use crate::support::app::{TestApp, form_of};
 
 const FORM: &str = "multipart/form-data; boundary=xxxx";
 
@@ -92,7 +92,7 @@ async fn an_extension_that_is_not_allowed_is_refused() {
     let (app, root) = app().await;
     for name in ["a.exe", "a.sh", "a.docx", "a.csv.exe", "a", "a.csv.", "a.csv/", "a.parquet", "a.csv%00.exe"] {
         let answer = upload(&app, &root, "", name, "x").await;
-        // A name of which only `a.csv` is left is a good one.
+        // Cleaning leaves `a.csv` of these names, which is valid.
         if matches!(name, "a.csv." | "a.csv/") {
             assert_eq!(answer.expect(200)["filename"], "a.csv", "{name}");
         } else {
@@ -237,7 +237,7 @@ async fn only_who_may_choose_terms_writes_the_profile_of_a_folder() {
     assert_eq!(app.text(&place).await, "x");
     app.get("/api/files/url/profile.toml").by(&walt).send().await.expect(200);
     app.get("/api/files/url/profile.toml?method=put").by(&ana).send().await.expect(200);
-    // Other settings, and what only looks like one, are files as all others.
+    // Other settings, and names that only resemble `profile.toml`, are ordinary files.
     for (query, name) in [("", "strict.toml"), ("", "my_profile.toml"), ("?area=output_share", "profile.toml")] {
         upload(&app, &walt, query, name, "x").await.expect(200);
     }

@@ -1,4 +1,4 @@
-//! The OpenAPI document: it is that of the code, and it says all that a client has to know.
+//! The OpenAPI document matches the code, and it says everything that a client has to know.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,9 +6,9 @@ use api::{document::example_of, routes::Access};
 use serde_json::{Value, json};
 use shared::auth::permission::{Grant, Role, grant};
 
-use crate::app::{TestApp, document, documents, misfit, resolved};
+use crate::support::app::{TestApp, document, documents, misfit, resolved};
 
-/// An object's members, none of what is no object.
+/// The members of an object; none if the value is not an object.
 fn members(object: &'static Value) -> impl Iterator<Item = (&'static String, &'static Value)> {
     object.as_object().into_iter().flatten()
 }
@@ -18,7 +18,7 @@ fn operations() -> impl Iterator<Item = (String, &'static Value)> {
     members(&document()["paths"]).flat_map(|(path, verbs)| members(verbs).map(move |(verb, one)| (format!("{verb} {path}"), one)))
 }
 
-/// Every body of the document that has a schema: of requests and of answers, with where it stands.
+/// Every body of a request or an answer that has a schema, with its place in the document.
 fn bodies() -> impl Iterator<Item = (String, &'static Value)> {
     operations().flat_map(|(name, operation)| {
         let answers = members(&operation["responses"]).map(|(status, answer)| (status.as_str(), resolved(answer)));
@@ -32,7 +32,7 @@ fn bodies() -> impl Iterator<Item = (String, &'static Value)> {
     })
 }
 
-/// Every parameter of the document, with where it stands.
+/// Every parameter of the document, with its place.
 fn parameters() -> impl Iterator<Item = (String, &'static Value)> {
     operations().flat_map(|(name, operation)| {
         let parameters = operation["parameters"].as_array().into_iter().flatten();
@@ -151,7 +151,7 @@ fn every_parameter_is_described_and_has_an_example_that_fits() {
     for (name, parameter) in parameters() {
         assert!(parameter["description"].as_str().is_some_and(|said| !said.is_empty()), "{name} has no description");
         let schema = &parameter["schema"];
-        // Without a value that fits, the parameter could not be given at all.
+        // Without a value that fits, a client could not give the parameter at all.
         let example = parameter.get("example").cloned().or_else(|| example_of(schema, schemas()));
         let example = example.unwrap_or_else(|| panic!("{name} has no example"));
         assert_eq!(misfit(schema, &example), None, "{name}");

@@ -1,8 +1,8 @@
-//! The documentation as a page: for people, on a phone too, without anything of another host.
+//! The documentation as a page for people, also on a phone, without anything from another host.
 
 use http::header;
 
-use crate::app::{TestApp, document};
+use crate::support::app::{TestApp, document};
 
 #[tokio::test]
 async fn the_page_shows_every_endpoint_and_every_schema() {
@@ -23,7 +23,7 @@ async fn the_page_shows_every_endpoint_and_every_schema() {
     }
 }
 
-/// What the page shows of an operation.
+/// The part of the page about an operation.
 fn shown<'p>(page: &'p str, operation: &str) -> &'p str {
     let at = page.find(&format!("<div id=\"{operation}\">")).unwrap();
     let start = page[..at].rfind("<details>").unwrap();
@@ -64,7 +64,7 @@ async fn the_page_fits_a_phone() {
     let app = TestApp::new().await;
     let page = app.get("/docs").send().await.text();
     assert!(page.contains("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"));
-    // Whatever may be wider than the screen scrolls by itself.
+    // Elements that may be wider than the screen scroll on their own.
     assert_eq!(page.matches("<table>").count(), page.matches("<div class=\"scroll\" tabindex=\"0\"><table>").count());
     for rule in [".scroll { overflow-x: auto; }", "overflow-x: auto; border: 1px"] {
         assert!(page.contains(rule), "{rule}");
@@ -83,7 +83,7 @@ async fn the_page_loads_nothing_and_may_load_nothing() {
     for link in page.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
         assert!(link.starts_with('#') || link == "/openapi.json" || link.starts_with("data:image/svg+xml,"), "{link}");
     }
-    // The only one is the icon, which is part of the page.
+    // The only link is the icon, which is part of the page.
     assert_eq!(page.matches("<link").count(), page.matches("<link rel=\"icon\" href=\"data:").count());
     let parts: Vec<&str> = policy.split("; ").collect();
     assert_eq!(parts[0], "default-src 'none'");

@@ -1,4 +1,4 @@
-//! The corpus of the fuzzer, again.
+//! Replays the corpus of the fuzzer.
 
 use std::{
     collections::BTreeSet,
@@ -10,7 +10,7 @@ use super::{header, paths, requests, tape_csv, tape_xlsx, token};
 
 type Check = fn(&[u8]);
 
-/// The targets with their checks.
+/// The fuzz targets, each with its check.
 const TARGETS: [(&str, Check); 6] = [
     ("header", header::check),
     ("paths", paths::check),
@@ -41,7 +41,7 @@ fn inputs(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
 fn replay(target: &str) {
     let check = TARGETS.iter().find(|(name, _)| *name == target).unwrap().1;
     for (file, input) in inputs(target) {
-        // The panic of a check does not say which input it was about.
+        // The panic of a check does not name its input.
         let held = std::panic::catch_unwind(|| check(&input)).is_ok();
         assert!(held, "{} breaks something", file.display());
     }

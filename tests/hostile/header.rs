@@ -1,4 +1,5 @@
-//! Any rows as the head of a tape: a header that is found is whole, and stays what it is in another order and another dress.
+//! Arbitrary rows as the head of a tape: a header that is found is whole, and stays the same in another order and another
+//! spelling.
 
 use std::{borrow::Cow, collections::BTreeSet};
 
@@ -12,7 +13,7 @@ use shared::{
     },
 };
 
-/// That rows hold what the head of every tape holds. Lines part rows, tabs part cells.
+/// Asserts what holds for the head of every tape. Line breaks separate rows, tabs separate cells.
 pub fn check(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let (mut search, options) = (HeaderSearch::default(), TapeOptions::default());
@@ -23,7 +24,7 @@ pub fn check(input: &[u8]) {
         let claims = claims(&cells);
         let claimed = |field: Field| claims.iter().any(|(of, _)| *of == field);
         let missing = Field::CANONICAL.into_iter().any(|field| field.info().required && !claimed(field));
-        // A coupon counts only where no gross rate is beside it.
+        // A coupon column counts only without a column of the gross rate.
         let coupon = claims.iter().all(|(field, rank)| *field != Field::NoteRate || *rank == Rank::Weak);
         match &found {
             Ok(None) => assert!(missing || coupon),
@@ -89,7 +90,7 @@ fn assert_is_whole(header: &Header, cells: &[Cow<'_, str>], line: u64) {
     assert_eq!(serde_json::from_str::<Vec<shared::tape::header::Column>>(&json).unwrap(), header.columns);
 }
 
-/// That a cell means the same in capitals and with marks that do not count.
+/// Asserts that a cell means the same in capitals and with marks that do not count.
 fn assert_ignores_dress(cell: &str) {
     let meaning = Aliases::built_in().header(cell);
     for dressed in [cell.to_ascii_uppercase(), format!("  {cell}. "), format!("_{cell}#-"), cell.replace(' ', "_")] {

@@ -1,5 +1,5 @@
-//! What holds for any bytes at all, one check for each way in. The targets of cargo-fuzz in `fuzz/` call these checks with
-//! what a fuzzer thinks of; here they are called with its corpus, so that what it found once stays found.
+//! Properties that hold for any bytes, with one check for each way in. The targets of cargo-fuzz in `fuzz/` call these checks
+//! with the inputs of a fuzzer. The tests here call them with its corpus, so that findings of the past stay fixed.
 
 pub mod header;
 pub mod paths;
@@ -23,10 +23,10 @@ use shared::{
     },
 };
 
-/// What parts a profile from the tape behind it in an input.
+/// Separates a profile from the tape behind it in an input.
 const PROFILE_END: &[u8] = b"\n%%\n";
 
-/// The tape of an input, and how it is read: as the profile in front of it says, where there is one without mistakes.
+/// The tape of an input, and how to read it: by the profile in front of it, if there is one without mistakes.
 fn profiled(input: &[u8]) -> (TapeOptions, &[u8]) {
     let Some(at) = input.windows(PROFILE_END.len()).position(|window| window == PROFILE_END) else {
         return (TapeOptions::default(), input);
@@ -43,7 +43,7 @@ fn profiled(input: &[u8]) -> (TapeOptions, &[u8]) {
     }
 }
 
-/// That a tape can be looked at, and that a draft of how it was read reads it alike.
+/// Asserts that a tape can be inspected, and that a draft of its reading reads it in the same way.
 fn check_inspection(name: &str, tape: &[u8], options: &TapeOptions) {
     let look = |options: &TapeOptions| inspect(&MemorySource::new(name, tape), options);
     let fields = |inspection: &Result<Inspection, RunError>| {
@@ -57,7 +57,7 @@ fn check_inspection(name: &str, tape: &[u8], options: &TapeOptions) {
     assert_eq!(fields(&look(&read.options)), fields(&inspected), "{draft}");
 }
 
-/// A number that any change of the bytes changes: what a check may choose, it chooses by this.
+/// A hash of the bytes. A check makes its choices by this number, so that any change of the bytes changes them.
 fn choice(bytes: &[u8]) -> usize {
     bytes.iter().fold(0x811c_9dc5_usize, |hash, byte| (hash ^ usize::from(*byte)).wrapping_mul(0x0100_0193) & 0xffff_ffff)
 }

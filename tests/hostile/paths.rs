@@ -1,16 +1,17 @@
-//! Any texts as paths and file names: what is taken stays below its root, whoever reads it, and is in its one form.
+//! Arbitrary texts as paths and file names: an accepted path stays below its root for every reader, and is in its one canonical
+//! form.
 
 use std::path::{Component, Path};
 
 use shared::paths::{
-    ALLOWED_EXTENSIONS, MAX_FILENAME_BYTES, MAX_PATH_BYTES, normalize_storage_path, safe_join, sanitize_filename, validate_area,
+    MAX_FILENAME_BYTES, MAX_PATH_BYTES, normalize_storage_path, safe_join, sanitize_filename, validate_area,
     validate_file_extension,
 };
 use unicode_normalization::UnicodeNormalization as _;
 
 const BASES: [&str; 4] = ["", "inputs", "inputs/teams/7", "outputs/a.b"];
 
-/// That texts hold what every path holds. Lines are the parts that are joined.
+/// Asserts what holds for every path. The lines of the input are the parts that are joined.
 pub fn check(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let parts: Vec<&str> = text.split('\n').collect();
@@ -23,7 +24,7 @@ pub fn check(input: &[u8]) {
     for part in parts {
         if let Ok(joined) = safe_join("inputs", &[part]) {
             assert_stays_below("inputs", &joined);
-            // What is taken piece by piece is what is taken at once.
+            // Joining piece by piece gives the same path as joining at once.
             let pieces: Vec<&str> = part.split(['/', '\\']).collect();
             assert_eq!(safe_join("inputs", &pieces).as_ref(), Ok(&joined));
         }
@@ -35,7 +36,7 @@ pub fn check(input: &[u8]) {
         }
         match validate_file_extension(part) {
             Ok(extension) => {
-                assert!(ALLOWED_EXTENSIONS.contains(&extension));
+                assert!(shared::file_types::allowed_extensions().contains(&extension));
                 assert!(part.to_ascii_lowercase().ends_with(extension), "{part:?}");
                 let file = part.rsplit(['/', '\\']).next().unwrap().to_ascii_lowercase();
                 for program in [".exe", ".bat", ".js", ".sh", ".ps1"] {
@@ -50,7 +51,7 @@ pub fn check(input: &[u8]) {
     }
 }
 
-/// That a path lies in a folder or is it, as text, on a file system, and in Unicode's compatible form.
+/// Asserts that a path is a folder or lies in it: as text, on a file system, and in Unicode's compatibility form.
 fn assert_stays_below(base: &str, joined: &str) {
     let below = joined.strip_prefix(base).unwrap_or_else(|| panic!("{joined:?} is not in {base:?}"));
     assert!(base.is_empty() || below.is_empty() || below.starts_with('/'), "{joined:?} is not in {base:?}");
@@ -77,13 +78,13 @@ fn assert_is_a_name(name: &str) {
     let forbidden = |c: char| c.is_control() || c.is_whitespace() || "<>:\"/\\|?*".contains(c);
     assert!(!name.contains(forbidden) && !name.starts_with('.') && !name.ends_with('.'), "{name:?}");
     assert_eq!(sanitize_filename(name).as_deref(), Ok(name));
-    // A home is refused where names are joined.
+    // `safe_join` rejects a name that begins like a home folder.
     if !name.starts_with('~') {
         assert_eq!(safe_join("inputs", &[name]), Ok(format!("inputs/{name}")));
     }
 }
 
-/// That a sentence is short and shows nothing that could break a line or a log.
+/// Asserts that a sentence is short and shows nothing that could break a line or a log.
 fn assert_may_be_shown(sentence: &str) {
     assert!(!sentence.contains(char::is_control) && sentence.chars().count() < 1_400, "{sentence:?}");
 }

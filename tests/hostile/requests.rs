@@ -1,4 +1,4 @@
-//! Any requests to the whole product: none is our failure, and each is answered as the document says.
+//! Arbitrary requests to the whole application: none causes a server error, and each is answered as the document says.
 
 use std::{cell::RefCell, str};
 
@@ -6,19 +6,19 @@ use http::{HeaderName, HeaderValue, Method, Request, header};
 use shared::auth::permission::Role;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::app::{Answer, Person, SECRET, Tape, TestApp, operation};
+use crate::support::app::{Answer, Person, SECRET, Tape, TestApp, operation};
 
-/// What parts the requests of an input.
+/// Separates the requests of an input.
 const SEPARATOR: &str = "\n%%\n";
-/// How many requests one product answers before another takes its place, so that an input depends on few others.
+/// The number of requests that one application answers before a new one replaces it, so that an input depends on few others.
 const REQUESTS: usize = 3_000;
 
 thread_local! {
-    static DESK: RefCell<Option<Desk>> = const { RefCell::new(None) };
+    static DESK: RefCell<Option<TestShell>> = const { RefCell::new(None) };
 }
 
-/// A product with people and a finished run.
-struct Desk {
+/// An application with users and a completed run.
+struct TestShell {
     runtime: Runtime,
     app: TestApp,
     people: Vec<Person>,
@@ -26,15 +26,15 @@ struct Desk {
     answered: usize,
 }
 
-/// That requests hold what every request holds. They are written as HTTP/1.1 writes them; `by: root` is a token of the admin,
-/// and `ana` is an analyst, `wes` of a sales team. `{run}`, `{team}` and `{user}` stand for ids that there are.
+/// Asserts what holds for every request. Requests are written as in HTTP/1.1. The header `by` adds a token: `by: root` of the
+/// administrator, `by: ana` of an analyst, `by: wes` of a sales team. `{run}`, `{team}` and `{user}` stand for ids that exist.
 pub fn check(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
     DESK.with_borrow_mut(|kept| {
         if kept.as_ref().is_some_and(|desk| desk.answered > REQUESTS) {
             *kept = None;
         }
-        let desk = kept.get_or_insert_with(Desk::new);
+        let desk = kept.get_or_insert_with(TestShell::new);
         let text = desk.fill_in(text);
         for request in text.split(SEPARATOR).take(8) {
             desk.take(request);
@@ -42,9 +42,9 @@ pub fn check(input: &[u8]) {
     });
 }
 
-impl Desk {
+impl TestShell {
     fn new() -> Self {
-        // Time stands still, so that nothing is waited for in earnest.
+        // Time is paused, so that no wait takes real time.
         let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         let (app, people, run) = runtime.block_on(async {
             let app = TestApp::new().await;
@@ -107,7 +107,7 @@ impl Desk {
     }
 }
 
-/// That an answer has what all have, and shows nothing of the inside.
+/// Asserts that an answer has what every answer has, and shows no internals.
 fn assert_is_ours(method: &Method, answer: &Answer) {
     assert!(!answer.header("x-request-id").is_empty());
     assert_eq!(answer.header("x-content-type-options"), "nosniff");

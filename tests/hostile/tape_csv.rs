@@ -1,21 +1,21 @@
-//! Any bytes as a CSV tape: whatever the blocks, threads and parts, the same results or the same refusal, and a fact for every
-//! row.
+//! Arbitrary bytes as a CSV tape: any blocks, threads and parts give the same results or the same rejection, and every row has a
+//! fact.
 
 use shared::{
     engine::{Outcome, Tuning, run},
     error::{Phase, RunError, RunErrorCode},
     phases::disposition::Disposition,
-    results::csv::OutputFile,
+    results::outputs::OUTPUTS,
     tape::{options::TapeOptions, text::Encoding},
 };
 
-use crate::runs::{Files, MemoryFolder, given, in_parts_with, with_options};
+use crate::support::runs::{Files, MemoryFolder, given, in_parts_with, with_options};
 
 use super::{check_inspection, choice, profiled};
 
 const NAME: &str = "tape.csv";
 
-/// That a tape holds what every tape holds, with a profile or without.
+/// Asserts what holds for every tape, with a profile or without.
 pub fn check(input: &[u8]) {
     let (options, tape) = profiled(input);
     let tapes = [(NAME, tape)];
@@ -33,21 +33,21 @@ pub fn check(input: &[u8]) {
     assert!(in_parts_with(&tapes, &options, part_bytes, tuning) == expected, "parts of {part_bytes} bytes change what comes out");
 }
 
-/// A run, and the files that it wrote.
+/// Executes a run. Returns its outcome and the files that it wrote.
 pub fn run_with(tapes: &[(&str, &[u8])], options: &TapeOptions, tuning: Tuning) -> Result<(Outcome, Files), RunError> {
     let folder = MemoryFolder::default();
     let outcome = with_options(tapes, options, Some(&folder), tuning, run)?;
     Ok((outcome, folder.files()))
 }
 
-/// What a run gave, so that it can be compared.
-pub fn comparable(run: Result<(Outcome, Files), RunError>) -> crate::runs::Given {
+/// The result of a run, in a form that can be compared.
+pub fn comparable(run: Result<(Outcome, Files), RunError>) -> crate::support::runs::Given {
     let (outcome, files) = run?;
     let (_, told) = given(&MemoryFolder::default(), Ok(outcome))?;
     Ok((files, told))
 }
 
-/// That a tape is refused as a tape, in a sentence.
+/// Asserts that the error rejects the tape for its content, with a sentence.
 pub fn assert_is_explained(error: &RunError) {
     assert_eq!(error.phase, Phase::Ingest, "{error}");
     let of_storage = matches!(error.code, RunErrorCode::Internal | RunErrorCode::StorageFailed | RunErrorCode::OutputFailed);
@@ -55,17 +55,17 @@ pub fn assert_is_explained(error: &RunError) {
     assert!((20..2_000).contains(&error.message.len()), "{error}");
 }
 
-/// That every row is a loan, and every loan is where it belongs.
+/// Asserts that every row is a loan, and that every loan is where it belongs.
 pub fn assert_adds_up(outcome: &Outcome, files: &Files) {
     let summary = &outcome.summary;
     let counts = Disposition::ALL.map(|disposition| summary.count(disposition));
     assert_eq!(counts.iter().sum::<u64>(), summary.total_loans());
     let stored: u64 = outcome.index.facts.iter().flatten().map(|rows| u64::from(*rows)).sum();
     assert_eq!(stored, summary.total_loans());
-    for file in OutputFile::ALL {
-        let mut reader = csv::Reader::from_reader(files[file.file_name()].as_slice());
+    for output in &OUTPUTS {
+        let mut reader = csv::Reader::from_reader(files[output.file_name].as_slice());
         let rows = reader.records().collect::<Result<Vec<_>, _>>().unwrap().len();
-        assert_eq!(rows as u64, summary.rows(file), "{}", file.file_name());
+        assert_eq!(rows as u64, output.row_count(summary), "{}", output.file_name);
     }
 }
 
@@ -79,7 +79,7 @@ fn account(tape: &[u8], options: &TapeOptions, outcome: &Outcome, files: &Files)
     check_line_ends(tape, options, outcome, choice(tape));
 }
 
-/// How many rows a tape has by a count that shares no code with the product; `None` where a line may not be a row.
+/// The number of rows of a tape, by a count that shares no code with the engine. `None` if a line may not be a row.
 fn plain_rows(tape: &[u8], outcome: &Outcome) -> Option<u64> {
     let mapping = &outcome.mappings[0];
     let delimiter = mapping.delimiter.filter(|_| mapping.encoding == Some(Encoding::Utf8))?;
@@ -90,14 +90,15 @@ fn plain_rows(tape: &[u8], outcome: &Outcome) -> Option<u64> {
     Some(below.filter(says_something).count() as u64)
 }
 
-/// Whether a letter alone makes no cell: white space, what nobody sees, an apostrophe. The marks of the end of a file are something.
+/// Whether a character alone makes no cell: white space, an invisible character, an apostrophe. The end-of-file marks do make
+/// one.
 fn is_nothing(c: char) -> bool {
     let invisible = matches!(c,
         '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{ad}' | '\u{180e}');
     c.is_whitespace() || invisible || c == '\'' || (c < ' ' && !matches!(c, '\0' | '\u{1a}'))
 }
 
-/// The lines of a text.
+/// The lines of a text. `\r\r\n`, `\r\n`, `\r` and `\n` each end a line.
 fn lines(mut text: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     while let Some(letter) = text.chars().next() {
@@ -122,7 +123,7 @@ fn without_marks(mut line: &str) -> &str {
     line
 }
 
-/// That other line ends in a tape change no loan.
+/// Asserts that other line ends in a tape change no loan.
 fn check_line_ends(tape: &[u8], options: &TapeOptions, outcome: &Outcome, seed: usize) {
     let Some(text) = std::str::from_utf8(tape).ok().filter(|text| text.len() < 32 * 1024 && !text.contains(['\r', '\0'])) else {
         return;
@@ -131,7 +132,7 @@ fn check_line_ends(tape: &[u8], options: &TapeOptions, outcome: &Outcome, seed: 
     let mut seed = seed;
     for (at, letter) in text.char_indices() {
         seed = seed.wrapping_mul(0x0100_0193) ^ at;
-        // A return alone is not one line end with what follows it.
+        // A lone `\r` in front of a `\n` would be one line end with it, so use `\r\n` there.
         let end = if text[at + letter.len_utf8()..].starts_with('\n') { "\r\n" } else { "\r" };
         match letter {
             '\n' => mixed.push_str(["\n", "\r\n", "\r\r\n", end][seed / 7 % 4]),

@@ -1,4 +1,4 @@
-//! Any bytes as a workbook, or as the parts of a sound one: the same results whatever the blocks and threads, or a refusal.
+//! Arbitrary bytes as a workbook, or as the parts of a valid one: any blocks and threads give the same results, or a rejection.
 
 use std::io::{Cursor, Write as _};
 
@@ -11,10 +11,10 @@ use super::{
     workbook_formats,
 };
 
-/// What parts the parts of a workbook in an input.
+/// Separates the parts of a workbook in an input.
 const SEPARATOR: &[u8] = b"\x1e";
 
-/// The parts of a small workbook: what an input does not give is taken from here.
+/// The parts of a small valid workbook. They replace the parts that an input does not give.
 const PARTS: [(&str, &str); 7] = [
     (
         "xl/worksheets/sheet1.xml",
@@ -46,8 +46,8 @@ const PARTS: [(&str, &str); 7] = [
     ),
 ];
 
-/// That a workbook holds what every workbook holds. An input that does not begin as a ZIP or OLE file does, is the parts of one:
-/// they are packed with the checksums that a fuzzer would never hit upon.
+/// Asserts what holds for every workbook. An input that does not begin like a ZIP or OLE file is the parts of a workbook. The
+/// check packs them with the right checksums, which a fuzzer would never find.
 pub fn check(input: &[u8]) {
     let (options, parts) = profiled(input);
     let packed = workbook(parts);
@@ -74,7 +74,7 @@ pub fn workbook(input: &[u8]) -> Vec<u8> {
     compound.unwrap_or_else(|| workbook_formats::parts(input).map_or_else(|| pack(input), |parts| zipped(&parts)))
 }
 
-/// The parts of an input as a workbook. An empty part is one of the sound ones, `-` is none.
+/// The parts of an input as a workbook. An empty part stands for the valid one, `-` for a missing one.
 fn pack(input: &[u8]) -> Vec<u8> {
     let mut given = split(input);
     let mut parts = Vec::new();

@@ -1,5 +1,5 @@
-//! Any `Authorization` header, and any token with a signature: nothing is taken that was not signed by us, for somebody who is
-//! there, and for now.
+//! Arbitrary `Authorization` headers, and arbitrary tokens with a signature: a token is accepted only if the application signed
+//! it, for an active user, and for the current time.
 
 use std::{cell::RefCell, str};
 
@@ -16,33 +16,33 @@ use shared::auth::{
 use stores::users::Users;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::app::{Person, SECRET, TestApp};
+use crate::support::app::{Person, SECRET, TestApp};
 
 thread_local! {
-    static DESK: RefCell<Option<Desk>> = const { RefCell::new(None) };
+    static DESK: RefCell<Option<TestShell>> = const { RefCell::new(None) };
 }
 
-/// A product with somebody who is active and somebody who is not.
-struct Desk {
+/// An application with an active user and an inactive one.
+struct TestShell {
     runtime: Runtime,
     app: TestApp,
     ana: Person,
     ian: Person,
 }
 
-/// That an input holds what every header holds. By its first byte it is:
+/// Asserts what holds for every header. The first byte of an input says what it is:
 ///
-/// * `S`: a token's header, a line break, and claims, which are signed with our secret;
-/// * `F`: the same, signed with another one;
-/// * `A`: places of a good token, and what stands there instead, each a byte;
+/// * `S`: a token's header, a line break, and claims, signed with the secret of the application;
+/// * `F`: the same, signed with another secret;
+/// * `A`: changes to a good token, each a place and the byte to put there;
 /// * anything else: the header as it is.
 ///
-/// `{now}`, `{ana}`, `{ian}` and `{token}` stand for the second, ids and a good token.
+/// `{now}`, `{ana}`, `{ian}` and `{token}` stand for the current second, the ids of the users and a good token.
 pub fn check(input: &[u8]) {
-    DESK.with_borrow_mut(|kept| kept.get_or_insert_with(Desk::new).take(input));
+    DESK.with_borrow_mut(|kept| kept.get_or_insert_with(TestShell::new).take(input));
 }
 
-impl Desk {
+impl TestShell {
     fn new() -> Self {
         let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         let (app, ana, ian) = runtime.block_on(async {
@@ -110,7 +110,7 @@ impl Desk {
         String::from_utf8_lossy(&token).into_owned()
     }
 
-    /// Whether a header may let somebody in, by a reader of tokens that has no code of the product's.
+    /// Whether a header may give access, by a reader of tokens that does not use the application's own.
     fn is_good(&self, value: &HeaderValue) -> bool {
         let Some((scheme, token)) = value.to_str().ok().and_then(|text| text.split_once(' ')) else { return false };
         let now = self.now().as_second();
@@ -126,7 +126,7 @@ impl Desk {
     }
 }
 
-/// The claims of a token that we signed, with the one algorithm that there is, in the one way to write it.
+/// The claims of a token that the application signed, with the only algorithm that it uses, in the only valid encoding.
 fn verified(token: &str) -> Option<Value> {
     let (message, tag) = token.rsplit_once('.')?;
     let (head, claims) = message.split_once('.')?;

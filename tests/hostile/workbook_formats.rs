@@ -1,18 +1,18 @@
-//! Inputs of a fuzzer as workbooks in other formats than `.xlsx`: it would never hit upon their containers.
+//! Inputs of a fuzzer as workbooks in other formats than `.xlsx`, because a fuzzer would never find their containers.
 
 use std::iter;
 
-/// What parts the parts of an `.xlsb` in an input: records may hold any byte.
+/// Separates the parts of an `.xlsb` in an input. A single byte is not enough, because records may hold any byte.
 const SEPARATOR: &[u8] = b"\x1e\x1e\x1e\x1e";
-/// Bytes of a sector of a compound file.
+/// Bytes per sector of a compound file.
 const SECTOR: usize = 512;
 /// Marks in the table of sectors: end of a stream, table, unused.
 const END: u32 = 0xFFFF_FFFE;
 const TABLE: u32 = 0xFFFF_FFFD;
 const UNUSED: u32 = u32::MAX;
 
-/// The parts of the workbook that an input stands for, when its first byte names a container with parts: 1 for an `.ods`,
-/// whose content follows, 2 for an `.xlsb`, whose sheet, strings, styles and list of sheets follow.
+/// The parts of the workbook that an input stands for, if its first byte names a container with parts: 1 for an `.ods`, followed
+/// by its content, or 2 for an `.xlsb`, followed by its sheet, strings, styles and list of sheets.
 pub fn parts(input: &[u8]) -> Option<Vec<(&'static str, Vec<u8>)>> {
     let types = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
     let relations = |kind: &str, target: &str| {
@@ -44,7 +44,7 @@ fn pieces(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The `.xls` that an input stands for, when its first byte is 3 and the records of its stream follow.
+/// The `.xls` that an input stands for, if its first byte is 3. The records of its stream follow.
 pub fn compound(input: &[u8]) -> Option<Vec<u8>> {
     let (3, stream) = input.split_first()? else { return None };
     let size = stream.len().max(4_096);
@@ -72,7 +72,7 @@ pub fn compound(input: &[u8]) -> Option<Vec<u8>> {
     Some(file)
 }
 
-/// An entry of the directory.
+/// An entry of the directory of a compound file.
 fn entry(name: &str, kind: u8, start: u32, size: u32) -> Vec<u8> {
     let mut entry: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let length = u16::try_from(entry.len() + 2).unwrap_or(u16::MAX);

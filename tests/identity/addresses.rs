@@ -1,4 +1,4 @@
-//! Signed addresses: what they are good for, and what nobody can make of them.
+//! Presigned URLs: what they permit, and what an attacker cannot make of them.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,8 +8,8 @@ use shared::auth::permission::Role;
 
 use super::app;
 use crate::{
-    app::{ADDRESS, Answer, Person, TestApp},
     files_routes::everything,
+    support::app::{ADDRESS, Answer, Person, TestApp},
 };
 
 async fn signed(app: &TestApp, person: &Person, rest: &str) -> String {
@@ -96,7 +96,7 @@ async fn an_address_to_put_to_is_good_for_its_type_of_content_alone() {
     assert_eq!(app.fetch(Method::PUT, &url, &[kind], "a,b").await.status, 200);
 }
 
-/// Headers that make S3 do something else than what the address is for.
+/// Headers that make S3 do something other than the purpose of the URL.
 const OBEYED: [(&str, &str); 14] = [
     ("x-amz-copy-source", "/loans/inputs/teams/7/a.csv"),
     ("x-amz-copy-source", "loans/archive/run/manifest.json"),
@@ -134,7 +134,7 @@ async fn an_address_is_good_for_no_header_that_was_not_signed_with_it() {
             let answer = app.fetch(method.clone(), url, &headers, "").await;
             assert_eq!(answer.status, 403, "{method} {headers:?}");
             assert!(answer.text().contains(&format!("{name} is not signed")), "{headers:?}: {}", answer.text());
-            // A token beside it signs nothing.
+            // A token in the same request does not sign the header.
             let with_token = [vec![token(&root)], headers.clone()].concat();
             assert_eq!(app.fetch(method.clone(), url, &with_token, "").await.status, 403, "{method} {headers:?}");
             headers.push(signs(name));
@@ -215,12 +215,12 @@ async fn a_token_beside_a_signed_address_is_ignored() {
         assert_eq!(app.fetch(Method::GET, &get, std::slice::from_ref(&sent), "").await.text(), "secret");
         assert_eq!(app.fetch(Method::PUT, &put, &[sent, kind.clone()], "a,b").await.status, 200);
     }
-    // It makes no signature good that is not.
+    // The token does not make an invalid signature valid.
     for url in [get.replace("mine.csv", "new.csv"), get.replace("X-Amz-Signature=", "X-Amz-Signature=0"), put.clone()] {
         let answer = app.fetch(Method::GET, &url, &[token(&root)], "").await;
         assert!((400..500).contains(&answer.status.as_u16()) && answer.text() != "secret", "{url}: {}", answer.status);
     }
-    // What a Lambda answers with leads there.
+    // The redirect of a Lambda leads to such a URL.
     app.put("inputs/large.csv", "x".repeat(4_000_001)).await;
     let redirected = app.on_lambda().get("/api/files/download/large.csv").by(&root).send().await;
     let followed = app.fetch(Method::GET, redirected.header("location"), &[token(&root)], "").await;
@@ -231,7 +231,7 @@ async fn a_token_beside_a_signed_address_is_ignored() {
 async fn a_form_is_refused_before_it_is_read() {
     let (app, _) = app().await;
     for kind in ["multipart/form-data; boundary=b", "Multipart/Form-Data; boundary=b", " multipart/mixed"] {
-        // A body without an end: who reads it has no answer.
+        // The body never ends, so a handler that reads it never answers.
         let body = axum::body::Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
         let request = http::Request::post(format!("{ADDRESS}/loans")).header("content-type", kind).body(body).unwrap();
         assert_eq!(app.ask_bucket(request).await.status, 405, "{kind}");
@@ -253,7 +253,7 @@ async fn an_address_ends_when_its_time_is_over() {
     }
 }
 
-/// Addresses are signed with the time of the machine.
+/// The time of the machine, with which URLs are signed.
 fn app_time() -> jiff::Timestamp {
     shared::clock::Clock::now(&shared::clock::SystemClock)
 }
@@ -289,7 +289,7 @@ async fn nobody_gets_an_address_of_what_is_not_theirs() {
         let answer = app.get(&format!("/api/files/url/x.csv?area={area}")).by(&root).send().await;
         assert!([400, 404].contains(&answer.status.as_u16()), "{area}: {}", answer.text());
     }
-    // The address of somebody's own file names their own root, and leads nowhere else.
+    // The URL of a user's own file names the root of that user, and is valid for no other path.
     let own = signed(&app, &wes, "a.csv?method=put").await;
     assert!(own.contains(&format!("/inputs/teams/{}/a.csv?", west.id)), "{own}");
     let other = own.replace(&west.id.to_string(), &east.id.to_string());
@@ -312,7 +312,7 @@ async fn a_token_is_no_key_to_the_bucket() {
     }
 }
 
-/// Names of files that would be more than a name where they stand in a header.
+/// File names that could be more than a name in a header.
 #[tokio::test]
 async fn the_name_of_a_file_stays_within_its_header() {
     let (app, root) = app().await;
@@ -341,7 +341,7 @@ async fn the_name_of_a_file_stays_within_its_header() {
         let path = percent_encoding::utf8_percent_encode(&file, percent_encoding::NON_ALPHANUMERIC).to_string();
         let direct = app.get(&format!("/api/files/download/{path}")).by(&root).send().await;
         if direct.status == 400 || name.contains('\\') {
-            // The rules of paths keep it out altogether, or make a folder of it.
+            // The rules of paths reject the name altogether, or make a folder of it.
             assert!([400, 404].contains(&direct.status.as_u16()));
             continue;
         }
@@ -354,7 +354,7 @@ async fn the_name_of_a_file_stays_within_its_header() {
             assert_eq!(values.len(), 1);
             let value = values[0].to_str().unwrap();
             assert!(value.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{value:?}");
-            // One name in quotes, which has none inside, and perhaps the same name in the extended form.
+            // One quoted name without quotes in it, and perhaps the same name in the extended form.
             let rest = value.strip_prefix("attachment; filename=\"").unwrap();
             let (quoted, rest) = rest.split_once('"').unwrap();
             assert!(!quoted.contains('\\') && !rest.contains('"'), "{value}");

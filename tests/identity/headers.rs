@@ -1,4 +1,4 @@
-//! What every answer says to browsers, and what it does not say to pages of others.
+//! What every answer tells browsers, and what it does not tell the pages of other origins.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,16 @@ use serde_json::json;
 use shared::auth::permission::Role;
 
 use crate::{
-    app::{Answer, Fault, PASSWORD, Tape},
-    server::{Server, send},
+    support::{
+        app::{Answer, Fault, PASSWORD, Tape},
+        server::{Server, send},
+    },
     template::document::Template,
 };
 
 use super::app;
 
-/// An answer of each kind that there is.
+/// An answer of each kind.
 async fn answers() -> Vec<(&'static str, Answer)> {
     let (app, root) = app().await;
     let ana = app.person("ana", Role::Analyst, None).await;
@@ -65,7 +67,7 @@ async fn answers() -> Vec<(&'static str, Answer)> {
     answers.push(("503", get("/api/auth/me").await));
     answers.push(("503 readiness", app.get("/health/ready").send().await));
     app.table_outage.end();
-    // Something is stored that cannot be read: a failure of ours.
+    // A stored item that cannot be read is a server error.
     let table = app.resources.table.clone();
     let key = stores::keys::run(run.parse().unwrap()).item();
     let update = table.client.update_item().table_name(&table.name).set_key(Some(key)).update_expression("REMOVE doc");

@@ -1,4 +1,4 @@
-//! Guessing passwords, and guessing who is there.
+//! Guessing passwords, and guessing which users exist.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use stores::{
     users::Users,
 };
 
-use crate::app::{Answer, PASSWORD, TestApp};
+use crate::support::app::{Answer, PASSWORD, TestApp};
 
 use super::app;
 
@@ -20,14 +20,14 @@ async fn log_in(app: &TestApp, username: &str, password: &str) -> Answer {
     call.json(&json!({"username": username, "password": password})).send().await
 }
 
-/// An answer without what tells the time.
+/// An answer without the header that shows the time it took.
 fn told(answer: &Answer) -> (u16, http::HeaderMap, String) {
     let mut headers = answer.headers.clone();
     headers.remove("server-timing");
     (answer.status.as_u16(), headers, answer.text())
 }
 
-/// Somebody who is there and somebody who is not active any more.
+/// Creates an active user and an inactive one.
 async fn users(app: &TestApp) {
     app.person("ana", Role::Analyst, None).await;
     let ivy = app.person("ivy", Role::Analyst, None).await.user;
@@ -47,7 +47,7 @@ async fn a_password_fits_however_a_keyboard_composes_it() {
         }
         log_in(&app, name, "ete a la mer").await.problem(401);
     }
-    // Accents of their own are no characters more.
+    // Combining accents do not count as additional characters.
     let short = json!({"email": "c@example.com", "username": "cat", "password": "e\u{301}".repeat(7)});
     assert_eq!(app.post("/api/auth/register").by(&root).json(&short).send().await.problem(422), "invalid_input");
 }
@@ -56,17 +56,17 @@ async fn a_password_fits_however_a_keyboard_composes_it() {
 async fn a_name_in_other_letters_is_the_same_name_to_whoever_counts_failures() {
     let (app, _) = app().await;
     app.person("ana_b", Role::Analyst, None).await;
-    // Other cases, spaces around, full width, mathematical letters, circled ones: what folds to the name.
+    // Other cases, surrounding spaces, full-width, mathematical and circled letters: everything that folds to the name.
     let forms = ["ana_b", "ANA_B", "Ana_b", " ana_b", "ana_b ", "\tana_b\n", "ａｎａ＿ｂ", "ＡＮＡ_B", "𝐚𝐧𝐚_𝐛", "ⓐⓝⓐ_ⓑ"];
     for form in forms {
         assert_eq!(log_in(&app, form, "wrong horse").await.problem(401), "unauthenticated", "{form}");
     }
-    // The eleventh failure blocks all of them.
+    // The eleventh failure blocks all of these forms.
     log_in(&app, "aNA_B", "wrong horse").await.problem(429);
     for form in forms {
         assert_eq!(log_in(&app, form, PASSWORD).await.problem(429), "too_many_tries", "{form}");
     }
-    // What looks alike to people alone is another name: Cyrillic letters, an invisible one.
+    // A name that only looks the same is another name: with Cyrillic letters, or with an invisible character.
     for other in ["аnа_b", "ana_b\u{200b}"] {
         log_in(&app, other, PASSWORD).await.problem(401);
     }
@@ -116,7 +116,7 @@ async fn who_is_blocked_is_blocked_alike_whether_they_are_there_or_not() {
         }
         let eleventh = log_in(&app, name, "wrong horse").await;
         assert_eq!(eleventh.problem(429), "too_many_tries");
-        // The right password does not show either: neither whose it is, nor that the account is disabled.
+        // Even the right password reveals nothing here: neither whose it is, nor that the account is disabled.
         blocked.push([told(&eleventh), told(&log_in(&app, name, PASSWORD).await), told(&log_in(&app, name, "x").await)]);
     }
     assert_eq!(blocked[0], blocked[1]);
@@ -125,7 +125,7 @@ async fn who_is_blocked_is_blocked_alike_whether_they_are_there_or_not() {
     assert_eq!(blocked[0][1], blocked[0][2]);
 }
 
-/// How many requests to the stores a log-in makes.
+/// The number of requests to the stores that a log-in makes.
 async fn requests(app: &TestApp, username: &str) -> usize {
     for point in 1.. {
         let answered = app.pausing.interleave(point, log_in(app, username, "wrong horse"), async {}).await;
@@ -150,15 +150,15 @@ async fn a_log_in_asks_the_stores_as_often_whoever_is_there() {
 async fn a_log_in_takes_its_time_whoever_is_there() {
     let (app, _) = app().await;
     users(&app).await;
-    // The least of several times is what the work takes; all else is the machine. Without the work of the password a log-in takes a
-    // tenth of it, so that twice as much is far from both.
+    // The shortest of several times is the time of the work; the rest is caused by the machine. Without hashing the password a
+    // log-in takes a tenth of the time, so a limit of twice the time is far from both.
     let mut least = std::collections::BTreeMap::from(["ana", "ivy", "nobody"].map(|name| (name, Duration::MAX)));
     for times in 1..=20 {
         for (name, least) in &mut least {
             let begun = Instant::now();
             log_in(&app, name, "wrong horse").await;
             *least = begun.elapsed().min(*least);
-            // Nobody is blocked, whom no password is worked on for.
+            // Let the block end, because no password is hashed for a blocked user.
             app.clock.advance(jiff::SignedDuration::from_mins(16));
         }
         let (fast, slow) = (least.values().min().unwrap(), least.values().max().unwrap());
@@ -169,7 +169,7 @@ async fn a_log_in_takes_its_time_whoever_is_there() {
     panic!("who is there shows in how long a log-in takes: {least:?}");
 }
 
-/// No machine works on a password in less.
+/// No machine hashes a password in less time.
 const PASSWORD_WORK: Duration = Duration::from_millis(2);
 
 #[tokio::test]
@@ -196,14 +196,14 @@ async fn many_guesses_at_once_learn_no_more_than_one_after_the_other() {
     app.person("ana", Role::Analyst, None).await;
     let guesses = (0..40).map(|at| {
         let app = std::sync::Arc::clone(&app);
-        // The right one is among the last.
+        // The right password is among the last.
         let password = if at == 35 { PASSWORD.to_owned() } else { format!("wrong horse {at}") };
         async move { log_in(&app, "ana", &password).await.status.as_u16() }
     });
     let statuses = futures_util::future::join_all(guesses).await;
     let told = statuses.iter().filter(|status| **status == 401).count();
-    assert!(told <= 10, "{told} guesses were told to be wrong");
+    assert!(told <= 10, "{told} guesses got the answer 401");
     assert!(statuses.iter().all(|status| [200, 401, 429].contains(status)), "{statuses:?}");
-    // Whether the right one got through is a matter of when it came; afterwards it does not.
+    // Whether the right password got through depends on when it came. Afterwards it does not.
     log_in(&app, "ana", PASSWORD).await.problem(429);
 }

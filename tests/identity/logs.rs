@@ -1,4 +1,4 @@
-//! What no log says, at its most talkative.
+//! What no log contains, even at its most verbose.
 
 use std::{
     io::{self, Write},
@@ -11,14 +11,14 @@ use serde_json::json;
 use shared::auth::permission::Role;
 use stores::telemetry;
 
-use crate::{
+use crate::support::{
     app::{Fault, PASSWORD, SECRET, Tape, TestApp},
     server::{ADMIN_PASSWORD, Server, send},
 };
 
 use super::app;
 
-/// Where a test's events are kept.
+/// Keeps the events of a test.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -39,14 +39,14 @@ impl Log {
     }
 }
 
-/// A borrower's loan, which nobody else's log tells of.
+/// The loan number of a borrower, which no log may contain.
 const LOAN: &str = "BORROWER-4711";
 
 fn signature(url: &str) -> String {
     url.split_once("X-Amz-Signature=").unwrap().1.split('&').next().unwrap().to_owned()
 }
 
-/// Uses everything that has to do with a secret, while a store does not work, or works. The secrets that it used.
+/// Uses everything that handles a secret, while a store fails and while it works. Returns the secrets that it used.
 async fn use_everything(app: &TestApp) -> Vec<String> {
     let mut secrets = Vec::new();
     let root = app.person(&format!("root_{}", uuid::Uuid::new_v4().simple()), Role::Admin, None).await;
@@ -130,7 +130,7 @@ async fn use_everything(app: &TestApp) -> Vec<String> {
                     app.get(&path.replace("{}", &id)).by(&root).send().await;
                 }
             }
-            // Failures of log-ins block nobody in the next round.
+            // Let the throttle expire, so that failed log-ins block no user in the next round.
             app.clock.advance(SignedDuration::from_mins(16));
         }
     }
@@ -142,7 +142,7 @@ async fn no_event_of_a_function_or_of_the_worker_tells_a_secret() {
     let (app, root) = app().await;
     let log = Log::default();
     let writer = log.clone();
-    // As long as there is one collector alone, places in the code that another test's thread comes to first are never heard of.
+    // With a single collector, callsites that the thread of another test reaches first would never report their events.
     let _second = tracing::Dispatch::new(telemetry::log("trace", io::sink));
     let _events = tracing::subscriber::set_default(telemetry::log("trace", move || writer.clone()));
     let used = use_everything(&app).await;
@@ -151,7 +151,7 @@ async fn no_event_of_a_function_or_of_the_worker_tells_a_secret() {
     let heard = ["answered", "the request failed", "a run has ended", "a run failed"].map(count);
     assert!(heard[0] > 400 && heard[1] > 100 && heard[2] > 20 && heard[3] > 10, "{heard:?}");
     let mut secrets: Vec<&str> = used.iter().map(String::as_str).collect();
-    // A URL to put to is not signed where the bucket does not say that the place is free.
+    // An upload URL is not signed when the bucket does not say that the path is free.
     assert!(secrets.len() > 20, "{}", secrets.len());
     secrets.extend([
         PASSWORD,
@@ -208,7 +208,7 @@ fn no_line_of_a_server_tells_a_secret() {
         log.contains("\"level\":\"INFO\"") && log.contains("the bucket answered") && log.contains("a run has ended"),
         "{log}"
     );
-    // A wrong signature is no error of ours: anybody could fill the log with them.
+    // A wrong signature is not an error of the server: any client could fill the log with such errors.
     assert!(!log.contains("\"level\":\"ERROR\""), "{log}");
     let own =
         ["a wrong password", "a+wrong+password", "a password here", "the password of ana", ADMIN_PASSWORD, &token, &signature];

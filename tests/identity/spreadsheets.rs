@@ -1,18 +1,18 @@
-//! Cells that a spreadsheet would run, in everything that it opens.
+//! Cells that a spreadsheet would run, in every file that a spreadsheet opens.
 
 use std::io::Cursor;
 
 use calamine::{Data, Reader as _, Xlsx};
 use serde_json::json;
-use shared::{decimal::Decimal, results::csv::OutputFile};
+use shared::{decimal::Decimal, results::outputs::OUTPUTS};
 
 use super::app;
-use crate::{app::TestApp, runs::HEADER};
+use crate::support::{app::TestApp, runs::HEADER};
 
-/// What begins so is run, unless it is a number.
+/// A spreadsheet runs a cell that begins with one of these, unless it is a number.
 const BEGINNINGS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
-/// Cells that an attacker would like to be run.
+/// Cells that an attacker wants the spreadsheet to run.
 const HOSTILE: [&str; 11] = [
     "=1+1",
     "=HYPERLINK(\"http://x\",\"y\")",
@@ -31,15 +31,15 @@ fn quoted(cell: &str) -> String {
     format!("\"{}\"", cell.replace('"', "\"\""))
 }
 
-/// Runs two tapes whose names would be formulas, too, with a hostile cell in every column that is text.
-async fn hostile_run() -> (TestApp, crate::app::Person, String) {
+/// Runs two tapes whose names would be formulas as well, with a hostile cell in every text column.
+async fn hostile_run() -> (TestApp, crate::support::app::Person, String) {
     let (app, root) = app().await;
     let mut files = Vec::new();
     for name in ["=1+1.csv", "@SUM(1).csv"] {
         let mut tape = format!("{HEADER}\n");
         for (at, cell) in HOSTILE.iter().enumerate() {
             let (cell, good) = (quoted(cell), "250000,6.5,80,35,720,sfr,primary,purchase,312500,312500");
-            // Bought, held back, and turned down for every reason.
+            // Bought, held, and rejected for every reason.
             tape += &format!("{cell},{good}\n");
             tape += &format!("{},{}\n", quoted(&format!("{}{name}{at}", HOSTILE[at])), good.replace("720", &cell));
             tape += &format!("R{name}{at},{}\n", good.replace("sfr", &cell).replace("primary", &cell).replace("purchase", &cell));
@@ -61,7 +61,7 @@ async fn hostile_run() -> (TestApp, crate::app::Person, String) {
     (app, root, id)
 }
 
-/// Asserts that no cell of a CSV file is run; how many there are that would have been.
+/// Asserts that a spreadsheet runs no cell of a CSV file. Returns the number of guarded cells, which it would have run.
 fn assert_harmless(name: &str, bytes: &[u8]) -> usize {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     let mut guarded = 0;
@@ -80,11 +80,11 @@ fn assert_harmless(name: &str, bytes: &[u8]) -> usize {
 async fn no_cell_of_any_csv_file_is_run() {
     let (app, root, id) = hostile_run().await;
     let mut guarded = 0;
-    for file in OutputFile::ALL {
+    for output in &OUTPUTS {
         for path in [
-            format!("/api/runs/{id}/notebook-outputs/{}/download", file.key()),
-            format!("/api/runs/{id}/archive/download?path=output/{}", file.file_name()),
-            format!("/api/files/download/{id}/{}?area=outputs", file.file_name()),
+            format!("/api/runs/{id}/notebook-outputs/{}/download", output.key),
+            format!("/api/runs/{id}/archive/download?path=output/{}", output.file_name),
+            format!("/api/files/download/{id}/{}?area=outputs", output.file_name),
         ] {
             let answer = app.get(&path).by(&root).send().await;
             assert_eq!(answer.status, 200, "{path}");
@@ -95,7 +95,7 @@ async fn no_cell_of_any_csv_file_is_run() {
     let export = app.get(&format!("/api/exceptions/export?format=csv&run_id={id}")).by(&root).send().await;
     assert_eq!(export.status, 200);
     let guarded = assert_harmless("export", &export.bytes);
-    // Loan numbers, values, and the names of the tapes themselves.
+    // The guarded cells are loan numbers, values, and the names of the tapes themselves.
     assert!(guarded > 100, "{guarded}");
 }
 
@@ -114,7 +114,7 @@ async fn no_cell_of_a_workbook_is_run() {
             texts += sheet.rows().flatten().filter(hostile).count();
         }
         assert!(texts > 100, "{path} {texts}");
-        // Nor does it become a link or anything else that the workbook would have a part for.
+        // No cell becomes a link or anything else that the workbook would have a part for.
         let parts = zip::ZipArchive::new(Cursor::new(answer.bytes.to_vec())).unwrap();
         for name in parts.file_names() {
             let name = name.unwrap();

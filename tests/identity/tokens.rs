@@ -1,4 +1,4 @@
-//! Tokens that somebody made themself, and tokens whose time is over.
+//! Forged tokens, and tokens that have expired.
 
 use base64::{
     Engine as _,
@@ -11,11 +11,11 @@ use shared::auth::{permission::Role, token::ISSUER};
 use stores::{keys, users::Users};
 use uuid::Uuid;
 
-use crate::app::{Answer, Person, SECRET, TestApp, each};
+use crate::support::app::{Answer, Person, SECRET, TestApp, each};
 
 use super::app;
 
-/// HMAC with a hash whose blocks have so many bytes.
+/// HMAC with a hash whose blocks have `block` bytes.
 fn hmac<D: Digest>(block: usize, secret: &[u8], message: &[u8]) -> Vec<u8> {
     let mut key = if secret.len() > block { D::digest(secret).to_vec() } else { secret.to_vec() };
     key.resize(block, 0);
@@ -29,7 +29,7 @@ fn hs256(secret: &[u8]) -> impl Fn(&[u8]) -> Vec<u8> {
     move |message| hmac::<Sha256>(64, &secret, message)
 }
 
-/// A token of any header and any claims, signed in any way.
+/// A token with any header and any claims, signed in any way.
 fn token(header: &str, claims: &str, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
     let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signature = URL_SAFE_NO_PAD.encode(sign(message.as_bytes()));
@@ -41,7 +41,7 @@ async fn with_token(app: &TestApp, token: &str) -> Answer {
     call.header(header::HeaderName::from_static("x-request-id"), "same").send().await
 }
 
-/// What a good token of somebody says.
+/// The claims of a good token of a person.
 fn claims(app: &TestApp, person: &Person) -> Value {
     let now = app.resources.clock.now().as_second();
     json!({
@@ -52,7 +52,7 @@ fn claims(app: &TestApp, person: &Person) -> Value {
 
 const HS256: &str = r#"{"typ":"JWT","alg":"HS256"}"#;
 
-/// Asserts that none of these tokens is taken, and that their answers do not differ.
+/// Asserts that none of these tokens is accepted, and that their answers do not differ.
 async fn assert_none_is_taken(app: &TestApp, forged: Vec<(String, String)>) {
     let without = app.get("/api/auth/me").header(header::HeaderName::from_static("x-request-id"), "same").send().await;
     for (name, token) in forged {
@@ -116,7 +116,7 @@ async fn no_key_but_the_secret_opens_wherever_the_token_says_that_the_key_is() {
     ] {
         let mut header = json!({"typ": "JWT", "alg": "HS256"});
         header.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        for (whose, secret) in [("attacker", &attacker[..]), ("nobody", b"")] {
+        for (whose, secret) in [("attacker", &attacker[..]), ("an empty secret", b"")] {
             forged.push((format!("{what} by {whose}"), token(&header.to_string(), &claims, hs256(secret))));
         }
     }
@@ -166,14 +166,14 @@ async fn no_other_form_of_a_token_is_taken() {
     let standard = format!("{head}.{body}.{}", STANDARD.encode(&bytes));
     forged.push(("the other alphabet, padded".to_owned(), standard));
     forged.push(("the signature padded".to_owned(), format!("{head}.{body}.{}", URL_SAFE.encode(&bytes))));
-    // The last letter has bits that belong to no byte: the same signature may be written in one way alone.
+    // The last letter has bits that belong to no byte. Only one spelling of the same signature is valid.
     for last in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" {
         let other = format!("{}{}", &good[..good.len() - 1], char::from(*last));
         if other != good {
             forged.push((format!("the last letter is {}", char::from(*last)), other));
         }
     }
-    // Every bit of the signature, and every letter of the rest, in the other case.
+    // Flip every bit of the signature, and change the case of every letter of the token.
     for at in 0..bytes.len() * 8 {
         let mut altered = bytes.clone();
         altered[at / 8] ^= 1 << (at % 8);
@@ -205,12 +205,12 @@ async fn no_claim_of_another_time_or_of_somebody_else_is_taken() {
         ("issued tomorrow", json!({"iat": now + 86_400, "exp": now + 90_000})),
         ("issued at the end of time", json!({"iat": i64::MAX})),
         ("not good yet", json!({"nbf": now + 600})),
-        ("issued by somebody else", json!({"iss": "loan-engine-2"})),
-        ("issued by nobody", json!({"iss": ""})),
+        ("issued by another service", json!({"iss": "loan-engine-2"})),
+        ("issued with an empty name", json!({"iss": ""})),
         ("issued in another case", json!({"iss": "Loan-Engine"})),
         ("issued by many", json!({"iss": [ISSUER, "somebody"]})),
         ("issued without a name", json!({"iss": null})),
-        ("for somebody else", json!({"aud": "another-service"})),
+        ("for another service", json!({"aud": "another-service"})),
         ("for another user", json!({"sub": Uuid::from_u128(7)})),
         ("for everybody", json!({"sub": "*"})),
         ("for many", json!({"sub": [root.user.id]})),
@@ -219,7 +219,7 @@ async fn no_claim_of_another_time_or_of_somebody_else_is_taken() {
     ] {
         let mut claims = claims(&app, &root);
         claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        // Even with the right secret, as another service might have that was given the same one.
+        // These tokens have the right secret, as if another service had been given the same one.
         forged.push((name.to_owned(), token(HS256, &claims.to_string(), hs256(SECRET.as_bytes()))));
     }
     assert_none_is_taken(&app, forged).await;
@@ -231,7 +231,7 @@ async fn what_a_token_says_of_the_role_counts_for_nothing() {
     let west = app.team("West").await;
     for (name, role, team) in [("ana", Role::Analyst, None), ("wes", Role::SalesTeam, Some(west.id))] {
         let person = app.person(name, role, team).await;
-        // With the right secret, and so with a role that the store does not know of.
+        // The token has the right secret, and a role that differs from the stored one.
         let forged = token(HS256, &claims(&app, &person).to_string(), hs256(SECRET.as_bytes()));
         assert_eq!(with_token(&app, &forged).await.expect(200)["role"], role.as_str());
         let as_admin = Person { token: forged, user: person.user.clone() };
@@ -241,7 +241,7 @@ async fn what_a_token_says_of_the_role_counts_for_nothing() {
             assert_eq!(app.call(method, path).by(&as_admin).send().await.problem(403), "forbidden", "{role} {path}");
         }
     }
-    // The other way round as well: an administrator whose token is of an earlier role is one.
+    // The reverse holds as well: an administrator whose token has an earlier role is still an administrator.
     let mut modest = claims(&app, &root);
     modest["role"] = "sales_team".into();
     let modest = Person { token: token(HS256, &modest.to_string(), hs256(SECRET.as_bytes())), user: root.user.clone() };
@@ -256,8 +256,8 @@ async fn the_token_of_a_user_who_was_deleted_is_none() {
     let key = keys::user(ana.user.id).item();
     table.client.delete_item().table_name(&table.name).set_key(Some(key)).send().await.unwrap();
     app.get("/api/auth/me").by(&ana).send().await.problem(401);
-    // Their password is none either, although their name is still marked as taken.
-    let login = json!({"username": "ana", "password": crate::app::PASSWORD});
+    // The deleted user's password is invalid as well, although the username is still marked as taken.
+    let login = json!({"username": "ana", "password": crate::support::app::PASSWORD});
     assert_eq!(app.post("/api/auth/login").json(&login).send().await.expect(401)["detail"], "Incorrect username or password");
 }
 

@@ -1,4 +1,4 @@
-//! A store fails while a run is executed.
+//! A store fails while the worker executes a run.
 
 use jiff::SignedDuration;
 use runner::execute::Executed;
@@ -10,7 +10,7 @@ use stores::{
 };
 use uuid::Uuid;
 
-use crate::app::{Fault, Outage, Person, Tape, TestApp};
+use crate::support::app::{Fault, Outage, Person, Tape, TestApp};
 
 fn tape() -> Tape {
     Tape::of_good(20).with("bad", &[("ltv_ratio", "99")]).with("", &[])
@@ -27,7 +27,7 @@ async fn status(app: &TestApp, run: &str) -> Value {
     serde_json::to_value(run).unwrap()["status"].clone()
 }
 
-/// The outputs of a run, name by name.
+/// Name and text of each output of a run.
 async fn outputs(app: &TestApp, run: &str) -> Vec<(String, String)> {
     let folder = format!("outputs/{run}");
     let mut outputs = Vec::new();
@@ -37,7 +37,8 @@ async fn outputs(app: &TestApp, run: &str) -> Vec<(String, String)> {
     outputs
 }
 
-/// Executes runs of one tape while a store fails after no request, after one, after two …, each until it has ended.
+/// Executes runs of one tape, each to its end, while a store fails after no request, after one, after two, and so on. Returns the
+/// number of requests after which the failure no longer hits the run.
 async fn resumed_from_every_point(app: &TestApp, root: &Person, outage: &Outage) -> usize {
     let undisturbed = app.ended(root, &tape()).await;
     let expected = outputs(app, &undisturbed).await;
@@ -54,7 +55,7 @@ async fn resumed_from_every_point(app: &TestApp, root: &Person, outage: &Outage)
         }
         assert_ne!(status(app, &run).await, "failed", "after {spared}: {executed:?}");
         if status(app, &run).await != "completed" {
-            // The lease of a worker that could not even give it back runs out.
+            // The worker could not release its lease, so wait until the lease runs out.
             app.clock.advance(LEASE + SignedDuration::from_millis(1));
             assert_eq!(app.worker.execute(id).await.unwrap(), Executed::Completed, "after {spared}");
         }

@@ -1,14 +1,14 @@
-//! One store fails as a whole, for a request to every route.
+//! One store fails completely while every route gets a request.
 
 use std::collections::BTreeSet;
 
 use api::routes::Access;
 
-use crate::app::Fault;
+use crate::support::app::Fault;
 
 use super::{Scene, assert_unavailable, requests::requests};
 
-/// Readiness has an answer of its own for stores that fail.
+/// Readiness has its own answer for failing stores, so the tests here leave it out.
 const READINESS: &str = "/health/ready";
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn without_the_bucket_every_route_says_so_that_needs_it() {
     let mut needing = BTreeSet::new();
     let all = requests(&scene);
     for fault in Fault::ENDING {
-        // What needs no bucket does what it is for; that belongs to other tests.
+        // Leave out routes that need no bucket: they work as usual, and other tests cover that.
         let of_bucket =
             |route: &str| ["/api/files", "/api/runs/", "/api/exceptions", "/api/loans"].iter().any(|p| route.starts_with(p));
         for wanted in all.iter().filter(|wanted| of_bucket(wanted.route) || wanted.route == "/api/pipeline/run") {
@@ -95,7 +95,7 @@ async fn nobody_gets_in_while_the_table_fails() {
         let body = serde_json::json!({"username": "root", "password": password});
         scene.app.post("/api/auth/login").json(&body).send()
     };
-    let good = crate::app::PASSWORD;
+    let good = crate::support::app::PASSWORD;
     for spared in 0.. {
         scene.app.table_outage.begin_after(spared, Fault::Throttled);
         let answer = login(good).await;

@@ -1,33 +1,33 @@
-//! A request to every route there is.
+//! Requests to every route.
 
 use api::routes::Verb;
 use http::{HeaderName, Method};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::app::{Answer, Person, TestApp};
+use crate::support::app::{Answer, Person, TestApp};
 
 use super::Scene;
 
-/// What comes with a request.
+/// Body of a request.
 pub enum Content {
     Nothing,
     Json(Value),
     Form(&'static str),
-    /// A file of a name, with so many bytes.
+    /// A file with this name and this length in bytes.
     File(&'static str, usize),
 }
 
 /// A request to a route.
 pub struct Wanted {
     pub verb: Verb,
-    /// The path of the route.
+    /// Path of the route, with its parameters in braces.
     pub route: &'static str,
     pub address: String,
     pub content: Content,
-    /// Who sends it, if it is not an administrator.
+    /// The sender; if none, the administrator.
     pub by: Option<Person>,
-    /// The key that makes it one with others.
+    /// The `Idempotency-Key`, which makes repeated requests one.
     pub key: Option<&'static str>,
 }
 
@@ -36,14 +36,14 @@ impl Wanted {
         format!("{} {}", self.verb, self.address)
     }
 
-    /// The answer to an administrator.
+    /// Sends the request to the product and returns its whole answer.
     pub async fn send(&self, scene: &Scene) -> Answer {
         let answer = self.send_anyway(&scene.app, &scene.root).await;
         assert!(!answer.broken_off, "{}", self.name());
         answer
     }
 
-    /// The answer of a process on the same stores, also one that breaks off.
+    /// Sends the request to a process on the same stores and returns its answer, which may break off.
     pub async fn send_anyway(&self, app: &TestApp, root: &Person) -> Answer {
         let method: Method = self.verb.as_str().parse().unwrap();
         let call = app.call(method, &self.address).by(self.by.as_ref().unwrap_or(root));
@@ -66,7 +66,7 @@ impl Wanted {
 pub fn requests(scene: &Scene) -> Vec<Wanted> {
     let (run, user) = (&scene.run, scene.root.user.id);
     let wanted = |verb, route: &'static str, address: String, content| {
-        // A request that may come twice says so.
+        // A request that may be sent twice carries a key.
         let key = (route == "/api/pipeline/run").then_some("key");
         Wanted { verb, route, address, content, by: None, key }
     };

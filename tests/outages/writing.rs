@@ -1,10 +1,10 @@
-//! A store fails after some requests, at every point of what changes something.
+//! A store fails after some of the requests of a write, at every point of every write.
 
 use super::{Scene, assert_unavailable, requests::requests};
-use crate::app::{Answer, Fault, Outage, form_of};
+use crate::support::app::{Answer, Fault, Outage, form_of};
 
-/// Lets a store fail after no request, after one, after two … until the last one passes. Nothing is stored before that.
-/// The answer when all passed, and how many there were.
+/// Lets a store fail after no request, after one, after two, and so on, until every request passes. Asserts that a failed try
+/// stores nothing. Returns the answer when every request passed, and the number of requests.
 async fn at_every_point(scene: &Scene, outage: &Outage, send: impl AsyncFn() -> Answer, name: &str) -> (Answer, usize) {
     let before = scene.stored().await;
     let mut spared = 0;
@@ -21,13 +21,13 @@ async fn at_every_point(scene: &Scene, outage: &Outage, send: impl AsyncFn() -> 
     }
 }
 
-/// What changes something, each with the answer to it.
+/// Every route that is not a GET, each with the status of its answer while the stores work.
 const WRITES: [(&str, u16); 9] = [
     ("POST /api/auth/register", 201),
     ("PUT /api/auth/users/{user_id}", 200),
     ("POST /api/sales-teams", 201),
     ("POST /api/pipeline/run", 202),
-    // It changes nothing.
+    // This route changes nothing.
     ("POST /api/tapes/inspect", 200),
     ("POST /api/files/upload", 200),
     ("POST /api/files/mkdir", 200),

@@ -1,16 +1,16 @@
-//! JSON bodies and forms, from the document.
+//! JSON bodies and forms, from the OpenAPI document.
 
 use api::routes::Route;
 use serde_json::{Map, Value, json};
 
 use crate::{
     access::{address, method},
-    app::{Answer, PASSWORD, Person, TestApp},
+    support::app::{Answer, PASSWORD, Person, TestApp},
 };
 
 use super::{UNKNOWN, app, operation, quoted, said, strict, words};
 
-/// The endpoints that take a JSON object, with its schema.
+/// The endpoints that take a JSON object, each with the schema of the object.
 fn json_bodies<'a>(app: &'a TestApp, document: &'a Value) -> Vec<(&'a Route, &'a Value)> {
     let schema = |route: &Route| {
         let schema = &operation(document, route)["requestBody"]["content"]["application/json"]["schema"];
@@ -30,7 +30,7 @@ async fn send(app: &TestApp, person: &Person, route: &Route, body: &str) -> Answ
     app.call(method(route), &address(route)).by(person).body("application/json", body.to_owned()).send().await
 }
 
-/// That no sentence shows what is inside.
+/// Asserts that no message shows the inside of the code.
 fn assert_plain(answer: &Answer) {
     for error in answer.json()["errors"].as_array().unwrap() {
         let sentence = error["msg"].as_str().unwrap();
@@ -60,7 +60,7 @@ async fn a_field_that_a_request_does_not_have_is_named_and_all_that_it_has() {
 async fn every_field_of_a_wrong_kind_is_named_at_once() {
     let (app, root, document) = app().await;
     for (route, schema) in json_bodies(&app, &document) {
-        // What is an object is given a list.
+        // Give a list to a field that takes an object, and an object to every other field.
         let is_object = |name: &str| properties(schema)[name]["type"].to_string().contains("object");
         let value = |name: &String| if is_object(name) { json!(["x"]) } else { json!({"x": 1}) };
         let wrong: Map<String, Value> = properties(schema).keys().map(|name| (name.clone(), value(name))).collect();

@@ -1,4 +1,4 @@
-//! Times in answers and in records: one form, which sorts as text.
+//! Times in answers and in records have one format, which sorts as text.
 
 use std::{collections::BTreeSet, io::Cursor};
 
@@ -11,16 +11,16 @@ use stores::{
     table::{Change, json_of, text},
 };
 
-use crate::app::{PASSWORD, Tape, TestApp, document};
+use crate::support::app::{PASSWORD, Tape, TestApp, document};
 
-/// Whether a time is written as all are.
+/// Whether a time has the common format.
 fn is_exact(time: &str) -> bool {
     let pattern = "dddd-dd-ddTdd:dd:dd.dddZ";
     time.len() == pattern.len()
         && time.chars().zip(pattern.chars()).all(|(c, wanted)| if wanted == 'd' { c.is_ascii_digit() } else { c == wanted })
 }
 
-/// The times in a value, with the names of the members that they are.
+/// Collects the times in a value, each with the name of its member.
 fn times(value: &Value, name: &str, found: &mut Vec<(String, String)>) {
     match value {
         Value::String(text) if text.contains('T') && text.parse::<Timestamp>().is_ok() => {
@@ -32,7 +32,7 @@ fn times(value: &Value, name: &str, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// The members that are times by the document.
+/// Names of the members that the OpenAPI document declares as times.
 fn documented() -> BTreeSet<String> {
     let document = serde_json::to_value(document()).unwrap();
     let schemas = document["components"]["schemas"].as_object().unwrap().values();
@@ -106,7 +106,7 @@ async fn records_of_before_are_read_and_shown_as_all_are() {
     let now = app.read(&root, &format!("/api/runs/{id}")).await;
     for key in [keys::run(id.parse().unwrap()), keys::run_request(id.parse().unwrap()), keys::user(root.user.id)] {
         let item = app.resources.table.get(&key).await.unwrap().unwrap();
-        // There were as many decimals as were needed, or more.
+        // Earlier versions wrote as many decimals as a time needed, or more.
         let old = json_of(&item).unwrap().replace("00.000Z\"", "00Z\"").replace("00.001Z\"", "00.001000Z\"");
         assert_ne!(old, json_of(&item).unwrap());
         let change = Change::new(format!("SET {DOC} = :doc")).with(":doc", text(old));

@@ -13,16 +13,18 @@ use stores::{export_turns::ExportTurns, keys, storage::StorageBackend as _};
 use zip::ZipArchive;
 
 use crate::{
-    app::{Answer, Person, Tape, TestApp, each},
-    desk::Desk,
     pipeline_routes::app,
+    support::{
+        app::{Answer, Person, Tape, TestApp, each},
+        shell::TestShell,
+    },
 };
 
 async fn download(app: &TestApp, person: &Person, id: &str, query: &str) -> Answer {
     app.get(&format!("/api/runs/{id}/archive/download{query}")).by(person).send().await
 }
 
-/// The files of a ZIP.
+/// Name and text of each file of a ZIP.
 fn unpacked(bytes: &[u8]) -> BTreeMap<String, String> {
     let mut zip = ZipArchive::new(Cursor::new(bytes)).unwrap();
     let mut files = BTreeMap::new();
@@ -149,7 +151,7 @@ async fn the_whole_archive_is_a_zip_that_stays_the_same() {
 async fn a_large_zip_is_streamed_unless_a_lambda_answers() {
     let (app, ana) = app().await;
     let id = app.ended(&ana, &Tape::of_good(1)).await;
-    // Digits of a generator, which hardly shrink.
+    // Pseudo-random digits hardly compress, so the ZIP is large.
     let mut state = 1_u64;
     let mut noise = String::new();
     while noise.len() < 9_000_000 {
@@ -164,7 +166,7 @@ async fn a_large_zip_is_streamed_unless_a_lambda_answers() {
     let fetched = app.fetch(Method::GET, answer.header("location"), &[], "").await;
     assert_eq!(fetched.status, 200);
     assert!(fetched.bytes == streamed.bytes);
-    // So is what a failed run left behind, which is packed each time.
+    // The same holds for what a failed run left behind, which the product packs for each request.
     let failed = app.ended(&ana, &Tape::new()).await;
     app.put(&format!("archive/{failed}/input/noise.csv"), noise.clone()).await;
     let streamed = download(&app, &ana, &failed, "").await;
@@ -193,7 +195,7 @@ async fn a_zip_is_made_in_the_turn_of_an_export() {
     drop(turn);
     let made = download(&app, &ana, &id, "").await;
     assert_eq!((made.status.as_u16(), download(&app, &ana, &failed, "").await.status.as_u16()), (200, 200));
-    // One that is there needs no turn.
+    // A ZIP that exists already needs no turn.
     let _turn = app.resources.export_turns.take().await.unwrap();
     assert_eq!(download(&app, &ana, &id, "").await.bytes, made.bytes);
 }
@@ -203,7 +205,7 @@ async fn the_zip_of_an_archive_is_replayed_identically() {
     let (app, ana) = app().await;
     let id = app.ended(&ana, &Tape::of_good(20).with("bad", &[("ltv_ratio", "98")])).await;
     let zip = download(&app, &ana, &id, "").await;
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("archive.zip", &zip.bytes);
     let answer = desk.command(&["replay", "archive.zip"]);
     assert_eq!(answer.code, 0, "{}{}", answer.out, answer.err);

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use stores::runs::MAX_ATTEMPTS;
 
 use crate::{
-    app::{Fault, Tape, each},
     pipeline_routes::app,
+    support::app::{Fault, Tape, each},
 };
 
 const KEYS: [&str; 4] = ["purchase_tape", "projected_tape", "rejection_report", "exception_summary"];
@@ -85,7 +85,7 @@ async fn a_large_output_is_streamed_unless_a_lambda_answers() {
     on_lambda.bucket_outage.record();
     let answer = on_lambda.get(&address).by(&ana).send().await;
     assert_eq!(answer.status, 307);
-    // The file is not opened to be left unread.
+    // On Lambda, the product does not open a file that it does not send.
     let asked = on_lambda.bucket_outage.recorded().asked;
     assert!(!asked.is_empty() && asked.iter().all(|asked| !asked.shape.starts_with("GET")), "{asked:?}");
     let fetched = app.fetch(Method::GET, answer.header("location"), &[], "").await;
@@ -97,7 +97,7 @@ async fn a_large_output_is_streamed_unless_a_lambda_answers() {
 async fn what_a_run_had_stored_before_it_failed_stays_readable() {
     let (app, ana) = app().await;
     let id = app.pending(&ana, &mixed()).await;
-    // The archive cannot be written, however often the run is tried, so that the run fails when all else is done.
+    // Every attempt fails to write the archive, so that the run fails after everything else is done.
     app.bucket_outage.begin_for("manifest.json", Fault::Broken);
     let mut tries = Vec::new();
     for _ in 0..MAX_ATTEMPTS {

@@ -1,18 +1,18 @@
-//! How the tapes of a run are read over the API: texts, other files, the profile of a folder; and `POST /api/tapes/inspect`.
+//! How runs over the API read tapes: text files, other files, the profile of a folder; and `POST /api/tapes/inspect`.
 
 use serde_json::{Value, json};
 use shared::auth::permission::Role;
 use stores::storage::StorageBackend as _;
 
 use crate::{
-    app::{Answer, Fault, Person, Tape, TestApp},
     pipeline_routes::{app, team},
+    support::app::{Answer, Fault, Person, Tape, TestApp},
 };
 
 const PROFILE: &str = "name = \"acme\"\n[columns]\nloan_amount = { header = \"Amount (000)\", times = 1000 }\n[constants]\nloan_purpose = \"purchase\"\n";
 const TAPE: &str = "Loan,Amount (000),Rate,LTV,DTI,Score,Property Type,Occupancy\nA-1,250,6.5,80,35,720,SFR,P\n";
 
-/// Runs tapes to the end.
+/// Starts a run, executes it to its end and returns it.
 async fn ended(app: &TestApp, person: &Person, wanted: &Value) -> Value {
     let run = app.start(person, wanted).await.expect(202);
     app.work().await;
@@ -43,7 +43,7 @@ async fn a_folder_names_what_it_does_not_read_and_reads_texts_with_a_header_row(
     assert_eq!(run["notice_counts"], json!({"file_not_read": 3}));
     let named: Vec<&str> = run["notices"].as_array().unwrap().iter().map(|of| of["source_file"].as_str().unwrap()).collect();
     assert_eq!(named, ["notes.txt", "nothing.txt", "offer.pdf"]);
-    // A text that a run names is read as a tape.
+    // A run reads a text file as a tape if the request names the file.
     let run = ended(&app, &ana, &json!({"files": ["march/notes.txt"]})).await;
     assert_eq!(run["error"]["code"], "no_header");
     app.start(&ana, &json!({"files": ["march/.hidden.csv"]})).await.expect(422);
@@ -66,7 +66,7 @@ async fn a_folder_is_read_as_its_profile_says_when_the_run_is_made() {
     app.put("inputs/march/profile.toml", PROFILE).await;
     let run = ended(&app, &ana, &json!({"files": ["march/t.csv"]})).await;
     assert_eq!(run["total_balance"], 250_000);
-    // What is named wins.
+    // A profile that the request names wins over the profile of the folder.
     app.put("inputs/other.toml", PROFILE.replace("acme", "other").replace("1000", "100")).await;
     let run = ended(&app, &ana, &json!({"folder": "march", "profile": "other.toml"})).await;
     assert_eq!((&run["profile"]["name"], &run["total_balance"]), (&"other".into(), &25_000.into()));

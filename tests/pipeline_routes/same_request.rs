@@ -1,4 +1,4 @@
-//! Requests with one `Idempotency-Key` are compared by what they ask for, not by how they are written.
+//! The API compares requests with the same `Idempotency-Key` by their meaning, not by their spelling.
 
 use http::header::HeaderName;
 use proptest::{
@@ -10,13 +10,14 @@ use shared::auth::{permission::Role, user::SalesTeam};
 use stores::teams::Teams;
 use tokio::runtime::Builder;
 
-use crate::app::{Answer, Person, Tape, TestApp};
+use crate::support::app::{Answer, Person, Tape, TestApp};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// The id of a team.
+/// Id of the team that requests name.
 const TEAM: &str = "0d9a7c1e-0000-4000-8000-00000000000a";
 
-/// What can be asked for, member by member: each meaning with the ways in which it is written. Where nothing is written, the member is left out.
+/// The members of a request: for each member its meanings, and for each meaning its spellings. An empty spelling leaves the
+/// member out.
 const MEMBERS: [&[&[&str]]; 6] = [
     &[
         &["", "\"irr_target\": 8.05", "\"irr_target\":8.050", "\"irr_target\": 805e-2", "\"irr_target\": null"],
@@ -46,12 +47,12 @@ const MEMBERS: [&[&[&str]]; 6] = [
     &[&["", "\"dry_run\": false", "\"dry_run\": null"], &["\"dry_run\": true"]],
 ];
 
-/// A meaning of each member.
+/// Chooses a meaning for each member.
 fn meaning() -> impl Strategy<Value = [usize; 6]> {
     MEMBERS.map(|meanings| 0..meanings.len())
 }
 
-/// How a request is written: which way for each member, in which order, with what between them.
+/// Chooses how to write a request: a spelling for each member, the order of the members, and the white space between them.
 fn writing() -> impl Strategy<Value = ([prop::sample::Index; 6], Vec<usize>, &'static str)> {
     let order = Just((0..6).collect::<Vec<usize>>()).prop_shuffle();
     (any::<[prop::sample::Index; 6]>(), order, prop::sample::select(&["", " ", "\n\t"][..]))
@@ -67,7 +68,7 @@ async fn start(app: &TestApp, person: &Person, key: &str, body: &str) -> Answer 
     app.post("/api/pipeline/run").by(person).header(KEY, key).body("application/json", body.to_owned()).send().await
 }
 
-/// The product with everything that can be asked for.
+/// The product with every file and team that requests name.
 async fn app() -> (TestApp, Person) {
     let app = TestApp::new().await;
     let ana = app.person("ana", Role::Analyst, None).await;

@@ -6,11 +6,11 @@ use stores::storage::StorageBackend as _;
 use uuid::Uuid;
 
 use crate::{
-    app::{Person, Tape, TestApp, documented, each, members},
     pipeline_routes::{app, team},
+    support::app::{Person, Tape, TestApp, documented, each, members},
 };
 
-/// The ids of a list of runs.
+/// Ids of the runs that a query lists.
 async fn ids(app: &TestApp, person: &Person, query: &str) -> Vec<String> {
     let runs = app.read(person, &format!("/api/runs{query}")).await;
     each(&runs, "run_id").into_iter().map(|id| id.as_str().unwrap().to_owned()).collect()
@@ -33,7 +33,7 @@ async fn a_run_shows_how_its_tapes_were_read_and_a_list_leaves_it_to_the_run() {
     let run = app.read(&ana, &format!("/api/runs/{pending}")).await;
     assert_eq!(run["column_mapping"][0]["columns"].as_array().map(Vec::len), Some(11));
     assert_eq!(app.read(&ana, "/api/runs").await, json!([listed(&run)]));
-    // Results are removed some time after their run, which stays.
+    // Results expire some time after their run has ended; the run itself stays.
     app.resources.storage.delete(&format!("results/{pending}/column_mapping.json")).await.unwrap();
     assert_eq!(app.read(&ana, &format!("/api/runs/{pending}")).await, listed(&run));
 }
@@ -160,7 +160,7 @@ async fn an_id_that_is_none_is_the_id_of_nothing() {
     }
 }
 
-/// What is no ASCII letter, written in hexadecimal; what is written so already stays.
+/// Percent-encodes all bytes except ASCII letters, digits, `.`, `-` and `%`, so that existing percent-encodings stay.
 fn percent_encoding(text: &str) -> String {
     text.bytes()
         .map(|b| if b.is_ascii_alphanumeric() || b"%.-".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") })
@@ -205,7 +205,7 @@ async fn the_document_shows_runs_as_they_are() {
     assert_eq!(documented("Run"), members(&run));
     assert_eq!(documented("Progress"), members(&run["progress"]));
     assert_eq!(documented("RuleSetName"), members(&run["rule_set"]));
-    // These leave out what does not apply.
+    // The following objects leave out members that do not apply.
     let mapping = &run["column_mapping"][0];
     assert!(documented("TapeMapping").is_superset(&members(mapping)), "{mapping}");
     assert!(documented("TapeColumn").is_superset(&members(&mapping["columns"][0])), "{mapping}");

@@ -6,8 +6,8 @@ use shared::rules::rule_set::RuleSet;
 use uuid::Uuid;
 
 use crate::{
-    app::{Fault, INSIDE, Tape, TestApp, each},
     pipeline_routes::{app, runs, team},
+    support::app::{Fault, INSIDE, Tape, TestApp, each},
 };
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -183,11 +183,11 @@ async fn a_rule_set_of_ones_own_decides() {
     let run = app.start(&ana, &json!({"files": [path], "rule_set": "rules/strict.toml"})).await.expect(202);
     let id = RuleSet::from_toml(STRICT).unwrap().id();
     assert_eq!(run["rule_set"], json!({"name": "strict", "version": "7", "hash": id.hash}));
-    // One that gives itself no name is called after its file.
+    // A rule set without a name gets the name of its file.
     app.put("inputs/rules/June 2026.toml", "[limits]\nltv_ratio = { max = 6e1 }\n").await;
     let unnamed = app.start(&ana, &json!({"files": [path], "rule_set": "rules/June 2026.toml"})).await.expect(202);
     assert_eq!(unnamed["rule_set"], json!({"name": "June 2026", "version": "unversioned", "hash": id.hash}));
-    // What is in the file later does not matter any more.
+    // Later changes of the file do not affect the run.
     app.put("inputs/rules/strict.toml", "broken").await;
     app.work().await;
     let summary = app.read(&ana, &format!("/api/summary/{}", run["run_id"].as_str().unwrap())).await;
@@ -290,7 +290,7 @@ async fn stores_that_fail_leave_no_half_made_run() {
 }
 
 /// A body that names one tape.
-pub async fn one_tape(app: &TestApp, person: &crate::app::Person) -> Value {
+pub async fn one_tape(app: &TestApp, person: &crate::support::app::Person) -> Value {
     json!({"files": [app.put_tape(person, &Tape::of_good(1)).await]})
 }
 

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: a request that comes twice makes one run.
+//! `Idempotency-Key`: a request that is sent twice makes one run.
 
 use futures_util::future::join_all;
 use http::header::HeaderName;
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use shared::auth::permission::Role;
 
 use crate::{
-    app::{Answer, Person, TestApp},
     pipeline_routes::{app, runs, starting::one_tape},
+    support::app::{Answer, Person, TestApp},
 };
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");

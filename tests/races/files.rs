@@ -1,11 +1,11 @@
-//! Files: written by two, read while they are replaced, and folders that come and go.
+//! Files: two writers at once, readers during a replacement, and folders that come and go.
 
 use http::Method;
 use serde_json::Value;
 use shared::auth::permission::Role;
 
 use super::at_every_point;
-use crate::app::{Person, TestApp};
+use crate::support::app::{Person, TestApp};
 
 async fn scene() -> (TestApp, Person) {
     let app = TestApp::new().await;
@@ -13,7 +13,7 @@ async fn scene() -> (TestApp, Person) {
     (app, ana)
 }
 
-/// More than one part of an upload, of one letter.
+/// Content of one repeated letter that is larger than one part of an upload.
 fn large(letter: u8) -> Vec<u8> {
     vec![letter; 9_000_000]
 }
@@ -35,7 +35,7 @@ async fn of_two_uploads_to_one_path_one_stays_whole() {
         },
     )
     .await;
-    // Who it is, the beginning, two parts, the end.
+    // The requests: look up the user, begin the upload, send two parts, complete the upload.
     assert!(races >= 5, "{races}");
 }
 

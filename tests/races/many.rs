@@ -1,4 +1,4 @@
-//! Many at once, on several threads.
+//! Many operations at once, on several threads.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -13,15 +13,15 @@ use stores::{
 };
 use uuid::Uuid;
 
-use crate::app::{Answer, Tape, TestApp};
+use crate::support::app::{Answer, Tape, TestApp};
 
-/// Sends `count` requests at once, each from a task of its own.
+/// Sends `count` requests at once, each from its own task.
 async fn at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     app: &Arc<TestApp>,
     count: usize,
     send: impl Fn(Arc<TestApp>, usize) -> F,
 ) -> Vec<T> {
-    // All stand at the start before the first one runs.
+    // Every task waits until all tasks are ready.
     let barrier = Arc::new(tokio::sync::Barrier::new(count));
     let tasks = (0..count).map(|at| {
         let (barrier, sent) = (Arc::clone(&barrier), send(Arc::clone(app), at));
@@ -45,7 +45,7 @@ async fn of_fifty_registrations_of_one_name_one_succeeds() {
     for shared_username in [true, false] {
         let answers = at_once(&app, 50, |app, at| {
             let (username, email) = match shared_username {
-                // Case and form make no other name.
+                // Usernames that differ only in case are the same username.
                 true => (["newcomer", "NEWCOMER", "NewComer"][at % 3].to_owned(), format!("n{at}@example.com")),
                 false => (format!("user_{at}"), ["same@example.com", "Same@Example.COM"][at % 2].to_owned()),
             };
@@ -57,7 +57,7 @@ async fn of_fifty_registrations_of_one_name_one_succeeds() {
         assert_eq!((made.len(), refused.len()), (1, 49));
         let code = if shared_username { "username_taken" } else { "email_taken" };
         assert!(refused.iter().all(|problem| problem["code"] == code), "{refused:?}");
-        // Nothing is left of the others: what they alone wanted is free.
+        // Rejected requests leave nothing behind: the email or username that only they asked for is free.
         let loser = (0..50).find(|at| answers[*at].status == 409).unwrap();
         let again = match shared_username {
             true => json!({"username": "other", "email": format!("n{loser}@example.com"), "password": "long enough"}),
@@ -126,7 +126,7 @@ async fn a_tape_that_is_told_of_a_hundred_times_makes_one_run() {
     assert_eq!(made.len(), 1);
     let runs = app.read(&ana, "/api/runs").await;
     assert_eq!((runs.as_array().unwrap().len(), &runs[0]["run_id"]), (1, &json!(made[0])));
-    // Nor after it has ended.
+    // The same arrival makes no second run after the first one has ended, either.
     assert_eq!(app.work().await, [Executed::Completed]);
     assert_eq!(app.worker.receive(&arrival).await.unwrap(), None);
     assert_eq!(app.work().await, []);
@@ -165,7 +165,7 @@ async fn of_twenty_edits_of_one_user_each_is_whole_or_refused() {
     let after = app.read(&ana, "/api/auth/me").await;
     let name = after["username"].as_str().unwrap();
     assert_eq!((&after["full_name"], &after["email"]), (&name.into(), &format!("{name}@example.com").into()));
-    // Of all the names that it had meanwhile it has kept one: as many marks as users.
+    // The user keeps one of the usernames that it had in between, and the others are free again.
     let users = Users::new(app.resources.table.clone());
     let stored = users.get(id).await.unwrap().unwrap();
     assert_eq!(stored.revision, made.len() as u64);

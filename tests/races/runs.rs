@@ -1,4 +1,4 @@
-//! Runs: asked for by two, taken by two, and their tapes replaced meanwhile.
+//! Runs: two requests for one run, two workers on one run, and tapes that are replaced in between.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use shared::auth::permission::Role;
 use stores::{runs::LEASE, storage::StorageBackend as _};
 use uuid::Uuid;
 
-use crate::app::{Answer, Person, Tape, TestApp};
+use crate::support::app::{Answer, Person, Tape, TestApp};
 
 use super::{at_every_point, users::remove_team};
 
@@ -23,7 +23,7 @@ fn tape() -> Tape {
     Tape::of_good(20).with("bad", &[("ltv_ratio", "99")]).with("", &[])
 }
 
-/// Somebody, and a run of theirs that waits.
+/// An analyst with a pending run.
 struct Scene {
     ana: Person,
     run: Uuid,
@@ -40,13 +40,13 @@ async fn scene() -> (TestApp, Scene) {
     (app, Scene { ana, run, tape: "inputs/tape.csv".to_owned() })
 }
 
-/// The files of a run, name by name.
+/// Output files of a run, by name.
 async fn outputs(app: &TestApp, run: Uuid) -> BTreeMap<String, Vec<u8>> {
     let folder = format!("outputs/{run}/");
     app.objects(&format!("outputs/{run}")).await.into_iter().map(|(key, bytes)| (key[folder.len()..].to_owned(), bytes)).collect()
 }
 
-/// The files of a run that nobody disturbs.
+/// Output files of an undisturbed run.
 async fn undisturbed() -> BTreeMap<String, Vec<u8>> {
     let (app, scene) = scene().await;
     assert_eq!(app.worker.execute(scene.run).await.unwrap(), Executed::Completed);
@@ -55,7 +55,7 @@ async fn undisturbed() -> BTreeMap<String, Vec<u8>> {
     outputs
 }
 
-/// What the table has of a run.
+/// What the table stores of a run: the run, its number of attempts and its results.
 async fn items(app: &TestApp, run: Uuid) -> (Value, u32, Value) {
     let stored = app.worker.runs.get(run).await.unwrap().unwrap();
     let results = app.worker.runs.results(run).await.unwrap();
@@ -66,12 +66,12 @@ async fn execute(app: &TestApp, scene: &Scene) -> Executed {
     app.worker.execute(scene.run).await.unwrap()
 }
 
-/// Takes the run over from a worker that does not report any more.
+/// Takes the run over from a worker that no longer reports.
 async fn take_over(app: &TestApp, scene: &Scene) -> Executed {
     loop {
         app.clock.advance(LEASE + SignedDuration::from_millis(1));
         let ended = execute(app, scene).await;
-        // The other one may have said in between that it is still there.
+        // The other worker may have reported in between, which extends its lease.
         if ended != Executed::NotOurs || app.worker.runs.get(scene.run).await.unwrap().unwrap().status.is_final() {
             return ended;
         }
@@ -137,7 +137,7 @@ async fn a_run_that_another_worker_failed_stays_failed_whatever_the_first_one_st
         scene,
         execute,
         async |app, scene| {
-            // The tape is replaced, so that whoever takes the run over cannot read it any more.
+            // Replace the tape, so that the worker that takes the run over cannot read it.
             app.put(&scene.tape, Tape::of_good(30).text().to_owned()).await;
             (take_over(app, scene).await, items(app, scene.run).await)
         },
@@ -150,7 +150,7 @@ async fn a_run_that_another_worker_failed_stays_failed_whatever_the_first_one_st
             failed += 1;
             assert_eq!((ended.first, &then.0["status"]), (Executed::NotOurs, &"failed".into()), "{point}");
             assert_eq!(app.read(&scene.ana, &format!("/api/loans?run_id={}", scene.run)).await, json!([]), "{point}");
-            // What a worker stores that has lost the run is of the tape that the run was started on, or is not there at all.
+            // A worker that has lost the run stores results of the tape that the run was started on, or nothing.
             for (name, bytes) in outputs(app, scene.run).await {
                 assert!(bytes == expected[&name], "{point}: {name}");
             }
@@ -211,7 +211,7 @@ async fn a_tape_that_is_replaced_while_a_run_reads_it_gives_the_old_results_or_a
                     Executed::Failed => {
                         failed += 1;
                         assert_eq!(run["status"], "failed");
-                        // What it has, it has from the tape that it was started on.
+                        // A failed run has results of the tape that it was started on, or none.
                         assert!(results.is_null() == outputs.is_empty(), "{point}: {run}");
                         assert!(outputs.is_empty() || outputs == expected, "{point}");
                     }
@@ -277,7 +277,7 @@ async fn no_run_is_made_for_a_team_that_goes() {
     assert!(races >= 3, "{races}");
 }
 
-/// A tape that came in.
+/// Stores an incoming tape and returns its arrival.
 async fn arrival(app: &TestApp, version: &str, tape: &Tape) -> Arrival {
     let key = "inputs/incoming/tape.csv".to_owned();
     app.put(&key, tape.text().to_owned()).await;
@@ -322,7 +322,7 @@ async fn a_tape_that_is_replaced_as_it_comes_in_makes_its_new_run_and_no_false_o
             app.work().await;
             let loans = app.read(&scene.ana, &format!("/api/loans?run_id={new}")).await;
             assert_eq!(loans.as_array().unwrap().len(), 3, "{point}");
-            // The first version is gone: its run, if there is one, says so.
+            // The first version is gone, so its run fails if there is one.
             if let Some(old) = ended.first {
                 let old = app.read(&scene.ana, &format!("/api/runs/{old}")).await;
                 assert_eq!((&old["status"], &old["total_loans"]), (&"failed".into(), &0.into()), "{point}");
@@ -333,7 +333,7 @@ async fn a_tape_that_is_replaced_as_it_comes_in_makes_its_new_run_and_no_false_o
     assert!(races >= 3, "{races}");
 }
 
-/// The answer to a step.
+/// Calls the worker with a step and returns its answer.
 async fn step(app: &TestApp, event: Value) -> Value {
     serde_json::to_value(app.worker.handle(serde_json::from_value(event).unwrap()).await.unwrap()).unwrap()
 }

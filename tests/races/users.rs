@@ -9,11 +9,11 @@ use shared::auth::permission::Role;
 use stores::users::{UserFilter, Users};
 use uuid::Uuid;
 
-use crate::app::{Answer, PASSWORD, Person, TestApp};
+use crate::support::app::{Answer, PASSWORD, Person, TestApp};
 
 use super::at_every_point;
 
-/// Two administrators and somebody else. With a memory of users, as `serve` has it, or without, as on Lambda.
+/// Two administrators and an analyst. The product caches users, as `serve` does, or not, as on Lambda.
 struct Scene {
     root: Person,
     eve: Person,
@@ -78,7 +78,8 @@ async fn two_administrators_who_edit_one_user_do_not_mix_their_edits() {
                 ended.first.expect(200);
                 ended.second.expect(200);
                 let after = app.get("/api/auth/me").by(&scene.ana).send().await.expect(200);
-                // Both were accepted: what only one of them said is there, and what both said is of one of them.
+                // Both changes were accepted: a field that only one of them set has that value, and the fields that both set come
+                // from one of them.
                 assert_eq!((&after["full_name"], &after["role"]), (&"Anna".into(), &"admin".into()), "{point}");
                 let names = (after["username"].as_str().unwrap(), after["email"].as_str().unwrap());
                 let (kept, free) = match names {
@@ -86,7 +87,7 @@ async fn two_administrators_who_edit_one_user_do_not_mix_their_edits() {
                     ("hannah", "hannah@example.com") => ("hannah", "anna"),
                     mixed => panic!("{point}: {mixed:?}"),
                 };
-                // Names that were given up are free, and the one that was kept is not.
+                // The names that the user gave up are free, and the names that the user kept are not.
                 register(app, &scene.root, free, &format!("{free}@example.com")).await.expect(201);
                 register(app, &scene.root, "ana", "ana@example.com").await.expect(201);
                 register(app, &scene.root, kept, "x@example.com").await.problem(409);
@@ -142,7 +143,7 @@ async fn nobody_gives_themself_back_what_was_taken_from_them() {
                     let own =
                         app.post("/api/auth/login").json(&json!({"username": "eve", "password": "my own horse"})).send().await;
                     match ended.first.status.as_u16() {
-                        // What is taken from them comes after what they did.
+                        // Eve's own change came first, so the change that takes something from her still holds.
                         200 => assert_eq!(own.status == 200, lost.get("role").is_some(), "{lost} {point}"),
                         401 | 403 => assert_eq!(own.status, 401, "{lost} {point}"),
                         _ => panic!("{lost} {point}: {}", ended.first.text()),
@@ -163,7 +164,7 @@ async fn a_log_in_with_the_old_password_gives_nothing_that_outlives_it() {
             async |app, _| app.post("/api/auth/login").json(&json!({"username": "ana", "password": PASSWORD})).send().await,
             async |app, scene| {
                 let answer = change(app, &scene.root, &scene.ana, changes.clone()).await;
-                // The log-in goes on much later.
+                // The log-in continues much later.
                 app.clock.advance(SignedDuration::from_secs(100));
                 answer
             },
@@ -173,7 +174,7 @@ async fn a_log_in_with_the_old_password_gives_nothing_that_outlives_it() {
                     let token = ended.first.json()["access_token"].as_str().unwrap().to_owned();
                     let ana = Person { token, user: scene.ana.user.clone() };
                     app.get("/api/auth/me").by(&ana).send().await.problem(401);
-                    // Nor after the account is as it was.
+                    // The token stays invalid after the account is active again.
                     change(app, &scene.root, &scene.ana, json!({"is_active": true})).await.expect(200);
                     assert_eq!(app.get("/api/auth/me").by(&ana).send().await.problem(401), "unauthenticated", "{point}");
                 } else {
@@ -218,7 +219,7 @@ async fn nobody_comes_into_a_team_that_goes() {
             let ana = Users::new(app.resources.table.clone()).get(scene.ana.user.id).await.unwrap().unwrap();
             assert_eq!(ana.sales_team_id.is_some(), ended.first.status == 200, "{point}");
             assert!(ended.first.status == 200 || ended.first.problem(404) == "not_found", "{point}");
-            // Whoever came too late is refused, at the latest by the write itself.
+            // A change that comes too late is rejected, at the latest by the write itself.
             assert!(ended.first.status == 404 || point > 2, "{point}");
         },
     )
@@ -226,7 +227,7 @@ async fn nobody_comes_into_a_team_that_goes() {
     assert!(races >= 3, "{races}");
 }
 
-/// Takes a team out of the table. There is no endpoint for it: whoever does it has the rights of an operator.
+/// Removes a team from the table. No endpoint does this; it takes the rights of an operator.
 pub async fn remove_team(app: &TestApp, team: Uuid) {
     let table = &app.resources.table;
     let key = stores::keys::team(team).item();

@@ -1,4 +1,4 @@
-//! Every state that can be reached, and what must hold of each.
+//! Every reachable state of the model, and what must hold in each.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -6,8 +6,8 @@ use stores::runs::MAX_ATTEMPTS;
 
 use super::{Model, Op, State, Status, Stored, Worker};
 
-/// A move that the table has a part in, without what makes no difference to it: how the run stands there, whether its lease
-/// has run out or does so now, what is done by whom, and what the answer is.
+/// A move on the table, reduced to what makes a difference to the table: status, attempts, whether the lease has run out or runs
+/// out now, whether there are results, the name of the move, the worker that makes it, and the answer.
 type Kind = (Status, u8, Option<i8>, bool, String, Option<Worker>, Option<bool>);
 
 fn kind(from: &State, op: Op, answer: Option<bool>) -> Kind {
@@ -27,23 +27,23 @@ fn kind(from: &State, op: Op, answer: Option<bool>) -> Kind {
     (status, attempt, left.map(i8::signum), results, name, by, answer)
 }
 
-/// The shortest way to every kind of move.
+/// The shortest path to every kind of move.
 pub fn ways(model: Model) -> Vec<Vec<Op>> {
     explore(model).ways.into_values().collect()
 }
 
-/// What was found.
+/// Result of an exploration.
 struct Explored {
     states: usize,
     moves: usize,
-    /// What does not hold, with the shortest way there.
+    /// A broken invariant, with the shortest path to it.
     broken: Option<(&'static str, Vec<Op>)>,
-    /// How many states cannot come to an end any more.
+    /// Number of states from which the run cannot come to an end.
     stuck: usize,
     ways: BTreeMap<Kind, Vec<Op>>,
 }
 
-/// What must hold of a state, by the table.
+/// The first broken invariant of a stored state, if any.
 fn wrong(of: &Stored) -> Option<&'static str> {
     let checks = [
         ("a run is tried no more often than it may be", u32::from(of.attempt) <= MAX_ATTEMPTS),
@@ -57,7 +57,7 @@ fn wrong(of: &Stored) -> Option<&'static str> {
     checks.into_iter().find(|(_, holds)| !holds).map(|(name, _)| name)
 }
 
-/// What must hold of a move.
+/// The first broken invariant of a move, if any.
 fn wrong_move(from: &State, op: Op, to: &State, answer: Option<bool>) -> Option<&'static str> {
     let (old, new) = (&from.stored, &to.stored);
     let lease = |worker: usize| match from.workers[worker] {
@@ -79,7 +79,7 @@ fn wrong_move(from: &State, op: Op, to: &State, answer: Option<bool>) -> Option<
         ("a run moves on from pending to running to its end", old.status <= new.status),
         ("what was refused changes nothing", answer != Some(false) || old == new),
         ("who has lost the run does nothing to it", by.is_none_or(|lease| answer != Some(true) || lease == old.claims)),
-        ("nobody takes or gives up a run that somebody keeps", !others || old.is_free()),
+        ("a run that a worker keeps is neither claimed nor given up", !others || old.is_free()),
         (
             "a try is counted when the run is claimed, and is none when it is returned",
             (new.attempt != old.attempt) == (matches!(op, Op::Claim(_) | Op::Return(_)) && answer == Some(true)),
@@ -88,7 +88,7 @@ fn wrong_move(from: &State, op: Op, to: &State, answer: Option<bool>) -> Option<
     checks.into_iter().find(|(_, holds)| !holds).map(|(name, _)| name)
 }
 
-/// Which of the workers is which makes no difference.
+/// Sorts the workers, because it makes no difference which worker is which.
 pub fn sorted(mut state: State) -> State {
     state.workers.sort_unstable();
     state
@@ -97,7 +97,7 @@ pub fn sorted(mut state: State) -> State {
 fn explore(model: Model) -> Explored {
     let mut known: HashMap<State, usize> = HashMap::from([(Model::start(), 0)]);
     let mut came: Vec<(State, Option<(usize, Op)>)> = vec![(Model::start(), None)];
-    // For each state those from which a move without a crash leads to it.
+    // For each state, the states from which a move without outside help (`Crash`, `FreeAll`, `GiveUp`) leads to it.
     let mut before: Vec<Vec<u32>> = vec![Vec::new()];
     let (mut moves, mut at, mut ways) = (0, 0, BTreeMap::new());
     let way = |came: &[(State, Option<(usize, Op)>)], mut at: usize, last: Op| {
@@ -132,7 +132,7 @@ fn explore(model: Model) -> Explored {
         }
         at += 1;
     }
-    // Backwards from what has ended: by the workers' own moves and by time, without anybody's help.
+    // Search backwards from the ended states, only along the workers' own moves and time, without outside help.
     let mut ends = vec![false; came.len()];
     let mut queue: VecDeque<usize> = (0..came.len()).filter(|at| came[*at].0.stored.status.is_final()).collect();
     for at in &queue {
@@ -151,7 +151,7 @@ fn explore(model: Model) -> Explored {
 
 #[test]
 fn nothing_that_can_happen_breaks_a_run() {
-    // How long a lease lasts makes no difference but for the number of states.
+    // The duration of a lease affects only the number of states.
     let explored = explore(Model { lasts: (1, 3), ..Model::REAL });
     assert_eq!(explored.broken, None);
     assert!(explored.states > 14_000 && explored.moves > 200_000, "{} {}", explored.states, explored.moves);
@@ -160,7 +160,7 @@ fn nothing_that_can_happen_breaks_a_run() {
 
 #[test]
 fn a_claim_has_to_count_the_tries_itself() {
-    // Whoever looked long ago would take a run once more than it may be tried.
+    // A worker that looked long ago would claim the run once more than its attempts allow.
     let (broken, way) = explore(Model { claims_count: false, lasts: (1, 3), ..Model::REAL }).broken.unwrap();
     assert_eq!(broken, "a run is tried no more often than it may be");
     assert!(way.iter().filter(|op| matches!(op, Op::Claim(_))).count() == 4, "{way:?}");

@@ -11,18 +11,18 @@ use stores::{
 };
 use uuid::Uuid;
 
-use crate::app::TestApp;
+use crate::support::app::TestApp;
 
 use super::{
     Model, Op, State, Worker,
     explore::{sorted, ways},
 };
 
-/// How many random walks there are, and how many moves each has at most.
+/// Number of random walks, and the maximum number of moves of each.
 const WALKS: usize = 100;
 const MOVES: usize = 40;
 
-/// Numbers in an order of their own, the same in every test run.
+/// Pseudo-random numbers, the same in every test run.
 struct Dice(u64);
 
 impl Dice {
@@ -35,11 +35,11 @@ impl Dice {
     }
 }
 
-/// A real run beside the model's.
+/// A run in the real table that makes the same moves as the model's run.
 struct Real<'a> {
     app: &'a TestApp,
     request: RunRequest,
-    /// The leases by the number of their claim.
+    /// Leases by the number of their claim.
     leases: BTreeMap<u8, Lease>,
 }
 
@@ -51,7 +51,7 @@ impl<'a> Real<'a> {
         Self { app, request, leases: BTreeMap::new() }
     }
 
-    /// Ends the run, so that nobody frees it in a later walk.
+    /// Ends the run, so that `FreeAll` in a later walk does not free it.
     async fn leave(self) {
         self.app.clock.advance(LEASE_IN_PARTS + SignedDuration::from_mins(1));
         let now = self.app.resources.clock.now();
@@ -64,7 +64,7 @@ impl<'a> Real<'a> {
         run
     }
 
-    /// Makes a move; the answer of the store.
+    /// Makes a move and returns the answer of the store.
     async fn make(&mut self, before: &State, op: Op) -> Option<bool> {
         let (runs, now) = (&self.app.worker.runs, self.app.resources.clock.now());
         let id = self.request.run_id;
@@ -122,12 +122,12 @@ impl<'a> Real<'a> {
         })
     }
 
-    /// Asserts that the table has what the model has.
+    /// Asserts that the table has the state of the model.
     async fn assert_is(&self, state: &State, way: &[Op]) {
         let (runs, now, id) = (&self.app.worker.runs, self.app.resources.clock.now(), self.request.run_id);
         let stored = runs.get(id).await.unwrap().unwrap();
         let left = stored.lease_until.map(|until| until.duration_since(now).as_mins().max(-1));
-        // A lease that was given back ended in 1970; one that has just run out ends a minute ago at the latest.
+        // A released lease ended in 1970. A lease that has run out ended at least a minute ago. Both count as -1.
         let real = (stored.status, u8::try_from(stored.attempt).unwrap(), left, stored.is_claimable(now));
         let model = &state.stored;
         let expected = (model.status.real(), model.attempt, model.left.map(i64::from), model.is_free());
@@ -142,7 +142,7 @@ fn the_model_counts_in_the_minutes_of_the_real_leases() {
     assert_eq!((minutes(Model::REAL.lasts.0), minutes(Model::REAL.lasts.1)), (LEASE, LEASE_IN_PARTS));
 }
 
-/// Makes a move in the model and on the table, and asserts that they answer alike. The model's next state.
+/// Makes a move in the model and on the table, and asserts that both answer alike. Returns the model's next state and the answer.
 async fn step(real: &mut Real<'_>, state: &State, op: Op, way: &[Op]) -> (State, Option<bool>) {
     let answer = real.make(state, op).await;
     let (next, expected) = Model::REAL.next(state, op);
@@ -174,12 +174,12 @@ async fn on_random_walks_the_table_stands_as_the_model_does_after_every_move() {
     let mut moves = 0;
     for _ in 0..WALKS {
         let (mut state, mut real, mut way) = (Model::start(), Real::new(&app).await, Vec::new());
-        // What has ended is tried for a few more moves: nothing may come of them.
+        // After its end, the run gets a few more moves, which must have no effect.
         let mut after = 0;
         while way.len() < MOVES && after < 6 {
             let ops = Model::REAL.ops(&state);
             let op = ops[dice.below(ops.len())];
-            // Most of what may happen would end the story, or wait.
+            // Most possible moves would end the run or leave it waiting, so skip three of four of them.
             let dull =
                 matches!(op, Op::GiveUp(_) | Op::Complete(_) | Op::FailKeeping(_) | Op::Fail(_) | Op::FreeAll | Op::Crash(_));
             if dull && dice.below(4) > 0 {

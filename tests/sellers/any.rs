@@ -1,4 +1,4 @@
-//! What holds for every mixture of what sellers do: no loan is lost, doubled, or bought on a guess.
+//! For every mixture of what sellers do to a tape, no loan is lost, doubled, or bought on a guess.
 
 use proptest::prelude::*;
 
@@ -11,13 +11,13 @@ enum Kind {
     Good,
     /// A loan whose LTV is too high, in whichever unit.
     High,
-    /// A loan with the number of another one.
+    /// A loan with the loan number of another loan.
     Repeated,
     /// Not a loan.
     Other,
-    /// The header.
+    /// The header, repeated.
     Header,
-    /// Nothing.
+    /// An empty line, or a row of empty cells.
     Blank,
 }
 
@@ -25,7 +25,7 @@ enum Kind {
 #[derive(Debug, Clone, Copy)]
 struct Style {
     fractions: bool,
-    /// How many empty fields rows have more than the header.
+    /// Number of empty fields that rows have in addition to the columns of the header.
     more: usize,
     titled: bool,
 }
@@ -41,7 +41,7 @@ fn kind() -> impl Strategy<Value = Kind> {
     ]
 }
 
-/// A record as it is written; `choice` chooses among the ways to write it.
+/// The text of a record; `choice` selects one of its spellings.
 fn record(kind: Kind, at: usize, choice: usize, style: Style) -> String {
     let pick = |texts: &[&str]| texts[choice % texts.len()].to_owned();
     let number = if kind == Kind::Repeated { "L0".to_owned() } else { format!("L{at}") };
@@ -93,7 +93,8 @@ proptest! {
     ) {
         let style = Style { fractions, more, titled };
         let mut kinds = kinds;
-        // What a number repeats stands before it, and says in which unit the column is; it is the width of the tape, too.
+        // Put the loan whose number others repeat first. Append enough good loans that most rows decide the unit of the column
+        // and the width of the tape.
         kinds.splice(0..0, [(Kind::Good, 6, 0); 1]);
         let unit = |style: Style| if style.fractions { 12 } else { 6 };
         kinds.extend((0..=kinds.len()).map(|_| (Kind::Good, unit(style), 1)));
@@ -101,7 +102,7 @@ proptest! {
         let mut text = if style.titled { format!("Portfolio of May\n{HEADER}\n") } else { format!("{HEADER}\n") };
         for (at, (kind, choice, end)) in kinds.iter().enumerate() {
             let row = record(*kind, at, *choice, style);
-            // An empty line after a lone return would be one line end with it.
+            // A lone carriage return and the end of the empty line after it would be one line end.
             let end = if ends[*end] == "\r" && kinds.get(at + 1).is_some_and(|(next, ..)| *next == Kind::Blank) { "\r\n" } else { ends[*end] };
             text.push_str(&row);
             text.push_str(end);

@@ -1,10 +1,10 @@
-//! Workbooks: which sheet is the tape, and what their cells are.
+//! Workbooks: which sheet is the tape, and how the engine reads its cells.
 
 use rust_xlsxwriter::{Chart, ChartType, ExcelDateTime, Format, Workbook, Worksheet, XlsxError};
 use shared::error::RunError;
 
 use super::*;
-use crate::tapes::{fate, fates};
+use crate::support::tape_rows::{fate, fates};
 
 type Made = Result<(), XlsxError>;
 
@@ -36,7 +36,7 @@ fn add<'w>(workbook: &'w mut Workbook, name: &str, numbers: &[&str]) -> Result<&
     Ok(sheet)
 }
 
-/// Runs a workbook, of which one sheet is named or none.
+/// Runs a workbook, with or without the name of a sheet.
 fn run_book(bytes: &[u8], sheet: Option<&str>) -> Result<Finished, RunError> {
     let options = TapeOptions { sheet: sheet.map(str::to_owned), ..TapeOptions::default() };
     let tapes = [Box::new(MemorySource::new("tape.xlsx", bytes)) as Box<dyn TapeSource>];
@@ -72,7 +72,7 @@ fn the_only_sheet_with_loans_is_the_tape_wherever_it_stands() {
                     put(workbook.add_worksheet().set_name(format!("Sheet{at}"))?, 1, "Portfolio,of,May")?;
                 }
             }
-            // One with the columns and no loan below them is none.
+            // A sheet with the columns but without a loan is not a tape.
             add(workbook, "Template", &[]).map(|_| ())
         });
         let finished = read_book(&bytes);
@@ -132,7 +132,7 @@ fn each_sheet_with_loans_is_a_tape_where_all_are_wanted() {
     assert_eq!(notices(&finished), ["sheets_left_out 1"]);
     let message = &finished.outcome.notices.kept()[0].message;
     assert!(message.contains("\"Cover\", \"Last month\""), "{message}");
-    // A tape that is no workbook is one tape.
+    // A file that is not a workbook is one tape.
     let text = format!("{HEADER}\n{}\n", good("A"));
     assert_eq!(column(&facts(&run_book(text.as_bytes(), Some("all")).unwrap()), "source_file"), ["tape.xlsx"]);
 }
@@ -278,7 +278,7 @@ fn a_date_where_a_word_belongs_says_that_a_spreadsheet_made_it() {
 
 #[test]
 fn formulas_that_were_never_calculated_fail_the_run_with_their_address() {
-    // The writer gives every formula a result; one is taken away.
+    // The writer gives every formula a result, so remove one.
     let bytes = workbook(|workbook| {
         let sheet = add(workbook, "Loans", &["A", "B"])?;
         sheet.write_formula(2, 1, rust_xlsxwriter::Formula::new("B2*1").set_result("")).map(|_| ())

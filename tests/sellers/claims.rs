@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A tape in which a column has another name, and one more column of these cells.
+/// A tape with another name for one column, and an additional column with these cells.
 fn with_another(column: &str, name: &str, other: &str, cells: [&str; 2]) -> String {
     let tape = renamed(&[(column, name)]);
     let cells = [other, cells[0], cells[1]];
@@ -45,7 +45,8 @@ fn originals_go_to_their_standard_fields_and_others_are_kept() {
     let rates: Vec<f64> = column(&facts(&finished), "original_rate").iter().map(|text| text.parse().unwrap()).collect();
     assert_eq!(rates, [7.0, 7.125]);
     let finished = read(with_another("ltv_ratio", "LTV", "Original LTV", ["81", "82"]), 2);
-    let kept: Vec<String> = facts(&finished).iter().map(|fact| crate::tapes::kept(fact)["Original LTV"].clone()).collect();
+    let kept: Vec<String> =
+        facts(&finished).iter().map(|fact| crate::support::tape_rows::kept(fact)["Original LTV"].clone()).collect();
     assert_eq!(kept, ["81", "82"]);
 }
 
@@ -105,7 +106,7 @@ fn two_claims_on_a_standard_field_leave_both_as_they_are() {
     let finished = read(tape, 2);
     assert_eq!((bought(&finished).len(), notices(&finished)), (2, vec!["two_claims 1".to_owned()]));
     assert_eq!(column(&facts(&finished), "property_state"), ["", ""]);
-    let kept = crate::tapes::kept(&facts(&finished)[0]);
+    let kept = crate::support::tape_rows::kept(&facts(&finished)[0]);
     assert!(kept.values().any(|cell| cell == "CA") && kept.values().any(|cell| cell == "WA"), "{kept:?}");
 }
 
@@ -138,7 +139,7 @@ fn a_weak_name_of_other_values_is_only_kept() {
         let finished = read(tape, 2);
         assert_eq!((bought(&finished).len(), notices(&finished)), (2, vec!["column_not_read 1".to_owned()]), "{cells}");
         assert_eq!(column(&exceptions(&finished), "exception_type"), ["missing_appraisal"; 2]);
-        assert_eq!(crate::tapes::kept(&facts(&finished)[0])["Appraisal"], cells);
+        assert_eq!(crate::support::tape_rows::kept(&facts(&finished)[0])["Appraisal"], cells);
     }
     for (name, cell) in [("Property Class", "A"), ("Collateral Type", "First Lien")] {
         let tape = renamed(&[("property_type", name)]).replace(",sfr,", &format!(",{cell},"));

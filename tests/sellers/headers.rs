@@ -1,9 +1,9 @@
 //! Names of columns, as sellers write them.
 
 use super::*;
-use crate::tapes::{fate, fates};
+use crate::support::tape_rows::{fate, fates};
 
-/// Headers that were not recognised once, by the column that they mean.
+/// Headers that earlier versions did not recognise, by the column that they mean. A bar separates them.
 const NAMES: [(&str, &str); 11] = [
     (
         "seller_loan_number",
@@ -109,7 +109,7 @@ fn a_header_may_take_two_rows() {
         let expected = [fate("L1", "to_purchase", line + 1), fate("L2", "to_purchase", line + 2)];
         assert_eq!(fates(&finished), expected, "{titles:?}");
     }
-    // Units below the names are joined with them as well, where they are needed for nothing.
+    // The engine does not join a title row with a complete header below it.
     let finished = read(format!("Cover sheet,of,May\n{HEADER}\n{}\n", goods(&["L1", "L2"]).join("\n")), 2);
     assert_eq!((bought(&finished).len(), finished.outcome.mappings[0].header_line), (2, 2));
 }

@@ -1,4 +1,4 @@
-//! Tapes with a row for every loan and period, of which the latest counts.
+//! Tapes with a row for every loan and period, of which only the latest period counts.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,18 @@ use super::*;
 const KEEP: &str =
     "[rows]\nkeep = { column = \"Reporting Period\", is = \"latest\", date = \"MMYYYY\", by = \"seller_loan_number\" }\n";
 
-/// A tape whose rows begin with a period, then a loan number and further cells.
+/// A tape whose rows have a period, a loan number and further cells. A row without further cells gets those of a good loan.
 fn monthly(rows: &[&str]) -> String {
     let row = |row: &&str| if row.matches(',').count() > 1 { format!("{row}\n") } else { format!("{row},{GOOD_CELLS}\n") };
     format!("Reporting Period,{HEADER}\n{}", rows.iter().map(row).collect::<String>())
 }
 
-/// How many loans and superseded rows there are.
+/// Number of loans, and number of superseded rows.
 fn counts(finished: &Finished) -> (u64, u64) {
     (finished.outcome.summary.total_loans(), finished.outcome.notices.superseded_rows)
 }
 
-/// The lines of the loans that were bought, with their numbers.
+/// Line and loan number of each loan that was bought.
 fn bought_lines(finished: &Finished) -> Vec<String> {
     let mut lines: Vec<String> = facts(finished)
         .iter()
@@ -127,7 +127,7 @@ fn dates_that_may_be_read_either_way_fail_the_run_until_somebody_says_which() {
     assert!(error.message.contains("31/01/2026") && error.message.contains("date = \"DMY\""), "{error}");
     let finished = run_profiled(&tape, &unsaid.replace("is =", "date = \"DMY\", is =")).unwrap();
     assert_eq!(bought_lines(&finished), ["3 | A", "4 | B"]);
-    // What the profile says of all dates counts for the period, too.
+    // The date format that the profile sets for the whole file also applies to the period.
     assert_eq!(bought_lines(&run_profiled(&tape, &format!("[file]\ndate = \"DMY\"\n{unsaid}")).unwrap()), ["3 | A", "4 | B"]);
 }
 
@@ -152,7 +152,7 @@ fn the_latest_period_counts_on_whichever_tape_it_stands() {
 
 #[test]
 fn a_row_that_cannot_be_read_drives_no_other_out() {
-    // The quotation mark takes the rest of one row and the beginning of another along.
+    // The quoted field takes in the rest of one row and the beginning of the next.
     let header = format!("Loan Number,County,{},Reporting Period", HEADER.split_once(',').unwrap().1);
     let row = |number: &str, county: &str, period: &str| format!("{number},{county},{GOOD_CELLS},{period}");
     let split = |number: &str, county: &str| format!("{number},\"{county},{GOOD_CELLS},012026");

@@ -1,7 +1,7 @@
-//! What stands around loan numbers, and what spreadsheets make of them.
+//! Characters around loan numbers, and what spreadsheets make of loan numbers.
 
 use super::*;
-use crate::tapes::tape;
+use crate::support::tape_rows::tape;
 
 #[test]
 fn what_stands_around_a_number_is_no_part_of_it() {
@@ -82,6 +82,7 @@ fn whole_numbers_with_a_point_are_kept_and_told() {
 fn kept_columns_stay_as_they_are_written() {
     let text = format!("{HEADER},Old number\n{}, '007 \n{},\"=\"\"7\"\"\"\n", good("A"), good("B"));
     let finished = read(text, 2);
-    let kept: Vec<String> = facts(&finished).iter().map(|fact| crate::tapes::kept(fact)["Old number"].clone()).collect();
+    let kept: Vec<String> =
+        facts(&finished).iter().map(|fact| crate::support::tape_rows::kept(fact)["Old number"].clone()).collect();
     assert_eq!(kept, [" '007 ", "=\"7\""]);
 }

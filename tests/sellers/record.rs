@@ -1,13 +1,13 @@
-//! What a run says of records that are no loans.
+//! What a run reports about records that are not loans.
 
 use serde_json::json;
 use shared::auth::permission::Role;
 
 use super::*;
-use crate::{
+use crate::support::{
     app::{Tape, TestApp},
-    desk::Desk,
-    tapes::tape,
+    shell::TestShell,
+    tape_rows::tape,
 };
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn a_run_counts_what_is_no_loan_and_says_where_it_stood() {
 
 #[test]
 fn the_command_prints_notices_under_the_summary() {
-    let desk = Desk::new();
+    let desk = TestShell::new();
     desk.write("t.csv", tape(&[good("A"), "Total,250000,,,,,,,,,".to_owned(), good("B")]));
     let answer = desk.command(&["run", "t.csv", "--dry-run"]);
     assert_eq!(answer.code, 0, "{}", answer.err);
@@ -51,11 +51,11 @@ fn many_notices_are_counted_and_the_first_are_kept() {
     let kept = finished.outcome.notices.kept();
     assert_eq!((kept.len(), kept[0].line), (200, Some(4)));
     assert!(kept.iter().all(|notice| notice.message.chars().count() <= 300));
-    // Of each tape so many, and not more than a thousand in all.
+    // A run keeps up to 200 notices of each kind and tape, and no more than a thousand in all.
     let text = tape(&rows);
     let tapes: Vec<(String, &[u8])> = (0..7).map(|at| (format!("{at}.csv"), text.as_bytes())).collect();
     let tapes: Vec<(&str, &[u8])> = tapes.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
     let tuning = Tuning { threads: 2, block_bytes: 2_000 };
-    let finished = crate::runs::run_tapes(&tapes, &RuleSet::built_in(), tuning).unwrap();
+    let finished = crate::support::runs::run_tapes(&tapes, &RuleSet::built_in(), tuning).unwrap();
     assert_eq!((finished.outcome.notices.kept().len(), finished.outcome.notices.ignored_rows), (1_000, 7 * 251));
 }

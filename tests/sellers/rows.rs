@@ -1,10 +1,10 @@
-//! Records that are no loans, and rows that are not as wide as the header.
+//! Records that are not loans, and rows that are not as wide as the header.
 
-use crate::tapes::{fate, fates, noticed, tape};
+use crate::support::tape_rows::{fate, fates, noticed, tape};
 
 use super::*;
 
-/// A tape of two loans with this line between them and at the end.
+/// Runs a tape of two good loans with this line between them and at the end.
 #[track_caller]
 fn context(line: &str) -> Finished {
     read(tape(&[good("A"), line.to_owned(), good("B"), line.to_owned()]), 4)
@@ -49,7 +49,7 @@ fn loans_that_are_called_like_totals_are_loans() {
         let finished = read(tape(&[good(number), good("B")]), 2);
         assert_eq!(bought(&finished), [number, "B"]);
     }
-    // Words in other columns of a loan that has a number do not matter.
+    // If a row has a loan number, words in its other columns do not matter.
     let text = format!("{HEADER},Program\n{},Total Return\n{},Average\n", good("A"), good("B"));
     assert_eq!(bought(&read(text, 2)), ["A", "B"]);
 }
@@ -85,7 +85,7 @@ fn a_last_mark_without_a_line_end_is_no_loan() {
         let finished = read(tape(&[good("A"), good("B"), mark.to_owned()]), 3);
         assert_eq!((bought(&finished).len(), notices(&finished)), (2, vec!["not_a_loan 1".to_owned()]), "{mark:?}");
     }
-    // Behind the last loan it is no part of it.
+    // A mark directly behind the last loan is not part of the loan.
     let finished = read(tape(&goods(&["A", "B"])) + "\u{1a}", 2);
     assert_eq!(bought(&finished), ["A", "B"]);
 }
@@ -175,7 +175,7 @@ fn an_empty_field_more_on_most_rows_is_the_width_of_the_tape() {
     assert_eq!(bought(&finished), ["A", "B", "C", "D"]);
     let finished = read(tape(&[good("A") + ",,,", good("B") + ",,,", good("C")]), 3);
     assert_eq!(bought(&finished), ["A", "B", "C"]);
-    // The header has them instead.
+    // Here the header has the empty fields instead.
     let finished = read(format!("{HEADER},,\n{}\n", goods(&["A", "B", "C"]).join("\n")), 3);
     assert_eq!(bought(&finished), ["A", "B", "C"]);
 }
@@ -187,7 +187,7 @@ fn a_surplus_field_of_some_rows_is_malformed() {
         assert_eq!(bought(&finished), ["A", "C"], "{surplus}");
         assert_eq!(column(&exceptions(&finished), "exception_type"), ["malformed_row"], "{surplus}");
     }
-    // One that is not empty is one in any tape.
+    // A surplus field that is not empty makes its row malformed in any tape.
     let more = |number: &str| good(number) + ",";
     let finished = read(tape(&[more("A"), more("B"), good("C") + ",x"]), 3);
     assert_eq!(
@@ -218,7 +218,7 @@ fn a_tail_of_optional_columns_may_be_missing() {
         column(&exceptions(&finished), "exception_type"),
         ["missing_purchase_price", "missing_appraisal", "missing_appraisal"]
     );
-    // Kept columns may be missing behind anything, a number as well.
+    // Kept columns may be missing behind any column, even behind a number.
     let text =
         "loan id,prop type,rate,ltv,upb,fico,Note,County\nA,sfr,6.5,80,250000,720,x,y\nB,sfr,6.5,80,250000,720\nC,sfr,6.5,80,250000,720,x\n".to_owned();
     let finished = read(text, 3);
@@ -233,12 +233,12 @@ fn a_row_that_may_be_cut_in_a_number_is_malformed() {
         assert_eq!(bought(&finished), ["A", "B"], "{fields}");
         assert_eq!(column(&exceptions(&finished), "exception_type"), ["malformed_row"], "{fields}");
     }
-    // A number that stands last may have lost digits.
+    // A number at the end of a short row may have lost digits.
     let header = "loan id,prop type,occupancy,purpose,dti,rate,ltv,fico,upb,sales price,appraised value";
     let whole = |number: &str| format!("{number},sfr,P,P,35,6.5,80,720,250000,312500,312500");
     let finished = read(format!("{header}\n{}\n{}\nC,sfr,P,P,35,6.5,80,720,25000\n", whole("A"), whole("B")), 3);
     assert_eq!(bought(&finished), ["A", "B"]);
-    // So is a last line without its end, wherever it stops.
+    // A short last line without a line end is malformed as well, wherever it stops.
     let finished = read(tape(&[good("A"), good("B"), short("C", 9)]), 3);
     assert_eq!((bought(&finished).len(), notices(&finished)), (2, vec![]));
 }

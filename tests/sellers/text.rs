@@ -1,7 +1,7 @@
 //! Line ends, quotation marks and delimiters.
 
 use super::*;
-use crate::tapes::{fate, fates, kept, tape};
+use crate::support::tape_rows::{fate, fates, kept, tape};
 
 #[test]
 fn lone_returns_end_lines() {
@@ -44,7 +44,7 @@ fn line_ends_inside_quotes_count_as_lines_and_end_nothing() {
 #[test]
 fn marks_of_utf8_at_any_record_are_no_part_of_it() {
     for mark in ["\u{feff}", "ï»¿", "\u{feff}\u{feff}"] {
-        // As when tapes were put one below the other.
+        // Like several tapes that were joined into one file.
         let text = format!("{mark}{HEADER}\n{}\n{mark}{}\n{mark}{HEADER}\n{mark}{}\n", good("A"), good("B"), good("C"));
         let finished = read(text, 4);
         assert_eq!(bought(&finished), ["A", "B", "C"], "{mark:?}");
@@ -70,7 +70,7 @@ fn lines_that_are_one_quoted_field_each_are_unwrapped() {
     let finished = read(&text, 3);
     assert_eq!(bought(&finished), ["A", "B", "C"]);
     assert_eq!(notices(&finished), ["whole_lines_quoted 1"]);
-    // A record that is not wrapped is read as it is.
+    // A record without outer quotes is read as it is.
     let finished = read(format!("{text}\r\n{}\r\n", good("D")), 4);
     assert_eq!(bought(&finished), ["A", "B", "C", "D"]);
 }
@@ -111,7 +111,7 @@ fn a_quotation_mark_that_takes_loans_along_buys_nothing_of_them() {
             assert!(exception["message"].contains("takes along rows below"), "{exception:?}");
         }
     }
-    // Lines that are no loans are what a note says.
+    // Quoted lines that are not loans are part of the note.
     let note = "\"paid 3 times,\nonce late\nL9,100,see file\"";
     let finished = read(format!("{header}\n{}\n{}\n", noted("A", note), noted("B", "x")), 2);
     assert_eq!(bought(&finished), ["A", "B"]);
@@ -133,7 +133,7 @@ fn rows_of_any_dress_are_seen_behind_a_quotation_mark() {
             }
         }
     }
-    // Where whole lines are quoted, too.
+    // The same holds where whole lines are quoted.
     let whole = |line: &str| format!("\"{}\"", line.replace('"', "\"\""));
     let joined = format!("{}\n{}", row("1001", "\"Cook"), row("1002", "Lake\""));
     let text = [header, joined, row("1003", "Will"), row("1004", "Will")].map(|line| whole(&line)).join("\n");

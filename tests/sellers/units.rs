@@ -1,7 +1,7 @@
 //! Units, signs, commas and points of numbers.
 
 use super::*;
-use crate::tapes::tape;
+use crate::support::tape_rows::tape;
 
 /// A tape of loans `L0`, `L1`, … with these cells in one column.
 fn of_cells(column: &str, cells: &[&str]) -> String {
@@ -9,7 +9,7 @@ fn of_cells(column: &str, cells: &[&str]) -> String {
     tape(&rows)
 }
 
-/// What the loans of a run have in a column, and how many were bought.
+/// The values that loans with these cells get in a column, and the number of loans that are bought.
 #[track_caller]
 fn values(name: &str, cells: &[&str]) -> (Vec<String>, usize) {
     let finished = read(of_cells(name, cells), cells.len() as u64);
@@ -59,7 +59,7 @@ fn as_many_of_both_fail_the_run_with_a_line_of_each() {
 
 #[test]
 fn a_standard_column_of_both_is_left_as_it_is() {
-    // An original rate is a claim on the note rate as well, beside the one that counts.
+    // An original rate column also claims the note rate, in addition to the column that counts.
     for (header, cells, told) in [
         ("CLTV", ["0.85", "85"], &["values_not_read 1"][..]),
         ("Original Rate", ["0.065", "6.5"], &["two_claims 1", "values_not_read 1"]),
@@ -67,22 +67,22 @@ fn a_standard_column_of_both_is_left_as_it_is() {
         let text = format!("{HEADER},{header}\n{},{}\n{},{}\n", good("A"), cells[0], good("B"), cells[1]);
         let finished = read(text, 2);
         assert_eq!((bought(&finished).len(), notices(&finished)), (2, texts(told)), "{header}");
-        assert_eq!(crate::tapes::kept(&facts(&finished)[0])[header], cells[0]);
+        assert_eq!(crate::support::tape_rows::kept(&facts(&finished)[0])[header], cells[0]);
     }
 }
 
 #[test]
 fn what_lies_between_the_zones() {
-    // An LTV there may be a ratio above one; a DTI and a rate are what they say.
+    // An LTV between the zones may be a ratio above one, so it is invalid. A DTI and a rate are read as written.
     let finished = read(of_cells("ltv_ratio", &["80", "75", "1.62", "4.99", "5"]), 5);
     assert_eq!(bought(&finished), ["L0", "L1", "L4"]);
     assert!(exceptions(&finished)[0]["message"].contains("1.62 may be 162 %"), "{:?}", exceptions(&finished)[0]);
     assert_eq!(values("dti_ratio", &["35", "40", "1.62", "4.99"]), (texts(&["35", "40", "1.62", "4.99"]), 4));
     assert_eq!(values("note_rate", &["6.5", "7", "0.75"]), (texts(&["6.5", "7", "0.75"]), 3));
-    // In a column of fractions all of them are.
+    // In a column of fractions, values between the zones are fractions.
     assert_eq!(values("ltv_ratio", &["0.8", "0.75", "1.62"]), (texts(&["80", "75", "162"]), 2));
     assert_eq!(values("dti_ratio", &["0.35", "0.3", "3"]), (texts(&["35", "30", "300"]), 2));
-    // Nothing that decides: percent.
+    // If no value decides the unit, the column is in percent.
     assert_eq!(values("note_rate", &["0.75", "0.8"]).0, ["0.75", "0.8"]);
 }
 
@@ -128,7 +128,8 @@ fn a_rate_that_no_note_has_is_invalid_under_any_rule_set() {
     let rules = RuleSet::from_toml("[limits]\nnote_rate = { min = 0, max = 100 }\n[rules]\nnote_rate_range = false").unwrap();
     let text = of_cells("note_rate", &["30", "30.01", "-0.01", "31%", "6.5", "999"]);
     let finished =
-        crate::runs::run_tapes(&[("t.csv", text.as_bytes())], &rules, Tuning { threads: 1, block_bytes: 4_096 }).unwrap();
+        crate::support::runs::run_tapes(&[("t.csv", text.as_bytes())], &rules, Tuning { threads: 1, block_bytes: 4_096 })
+            .unwrap();
     assert_eq!(bought(&finished), ["L0", "L4"]);
     assert_eq!(column(&exceptions(&finished), "exception_type"), ["invalid_value"; 4]);
 }
@@ -155,7 +156,7 @@ fn noise_behind_the_fifteenth_digit_is_rounded_off() {
         let finished = read(of_cells(column, &[cell, cell]), 2);
         assert_eq!(finished.rows("purchase_tape.csv")[0][column], value, "{cell}");
     }
-    // Fractions are rounded before they are percentages.
+    // Fractions are rounded before they are converted to percentages.
     let finished = read(of_cells("ltv_ratio", &["0.9700000000000001", "0.97"]), 2);
     assert_eq!(bought(&finished).len(), 2);
     let finished = read(of_cells("ltv_ratio", &["97.0000000000001", "80"]), 2);
@@ -179,7 +180,7 @@ fn signs_of_accountants_are_read() {
     }
 }
 
-/// A run of loans of these types and numbers of units.
+/// Runs loans with these property types and numbers of units.
 #[track_caller]
 fn of_units(rows: &[(&str, &str)]) -> Finished {
     let lines = rows

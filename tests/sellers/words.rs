@@ -1,9 +1,9 @@
 //! Words for types, occupancies and purposes, as sellers write them.
 
 use super::*;
-use crate::tapes::tape;
+use crate::support::tape_rows::tape;
 
-/// Words by the column and the word that they mean. A bar parts them.
+/// Column, canonical word, and the spellings that mean this word. A bar separates the spellings.
 const WORDS: [(&str, &str, &str); 11] = [
     (
         "property_type",
@@ -61,7 +61,7 @@ fn clear_words_are_read() {
         for spelling in &spellings {
             for written in [(*spelling).to_owned(), spelling.to_uppercase(), format!(" {spelling}\u{a0}"), format!("'{spelling}")]
             {
-                // What has camel case is only read in it.
+                // A spelling in camel case is read only in camel case.
                 let letters: Vec<char> = spelling.chars().collect();
                 let camel_case =
                     letters.windows(3).any(|of| of[0].is_alphabetic() && of[1].is_uppercase() && of[2].is_lowercase());

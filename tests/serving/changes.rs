@@ -1,8 +1,8 @@
-//! What is changed counts at once, although the process remembers the users that it has read.
+//! Changes of users take effect at once, although the process caches the users that it has read.
 
 use serde_json::{Value, json};
 
-use crate::server::Server;
+use crate::support::server::Server;
 
 #[test]
 fn a_change_of_a_user_counts_from_the_next_request_on() {

@@ -1,4 +1,4 @@
-//! Exports of a server: what they leave on the disk, which is nothing.
+//! Exports of a server leave no file on the disk.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::{
+use crate::support::{
     app::Tape,
     server::{ADMIN_PASSWORD, Server},
 };
@@ -39,7 +39,7 @@ fn an_export_leaves_no_file_behind_however_it_ends() {
         assert!(whole.status == 200 && whole.is_whole() && whole.bytes.len() > 100_000, "{path}: {}", whole.bytes.len());
         assert_eq!((files_in(&temporary), files_in(&blobs).len()), (vec![], stored), "{path}");
     }
-    // Clients that read the beginning of an answer, and then no more.
+    // These clients read only the beginning of an answer.
     let begun: Vec<TcpStream> = paths
         .iter()
         .map(|path| {
@@ -54,11 +54,11 @@ fn an_export_leaves_no_file_behind_however_it_ends() {
         .collect();
     assert_eq!((files_in(&temporary), files_in(&blobs).len()), (vec![], stored));
     drop(begun);
-    // A turn that such a client kept would be missed here.
+    // If such a client still held its turn, these requests would fail.
     for path in paths.iter().cycle().take(4) {
         assert_eq!(admin.get(path).status, 200);
     }
-    // It is killed.
+    // `drop` kills the server.
     drop(server);
     assert_eq!((files_in(&temporary), files_in(&blobs).len()), (vec![], stored));
 }

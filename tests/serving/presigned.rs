@@ -5,12 +5,12 @@ use std::{
     net::TcpStream,
 };
 
-use crate::{
-    desk::small_tape,
+use crate::support::{
     server::{ADMIN_PASSWORD, Process, Server, send, send_announcing},
+    shell::small_tape,
 };
 
-/// How the same server is called otherwise.
+/// The URL with the other name of the same server.
 fn by_name(url: String) -> String {
     url.replace("127.0.0.1", "localhost")
 }
@@ -55,7 +55,7 @@ fn a_body_of_more_than_five_gigabytes_is_refused_before_it_is_sent() {
     assert!(reply.text().contains("EntityTooLarge"), "{}", reply.text());
 }
 
-/// The body of the answer to a GET, sent to a server under any name: as through a forwarded port, or a proxy.
+/// Status and body of the answer to a GET with any `Host` header, as through a forwarded port or a proxy.
 fn get_as(server: &Server, host: &str, path: &str, token: Option<&str>) -> (u16, String) {
     let mut stream = TcpStream::connect(server.address.strip_prefix("http://").unwrap()).unwrap();
     let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
@@ -66,7 +66,7 @@ fn get_as(server: &Server, host: &str, path: &str, token: Option<&str>) -> (u16,
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
-/// The origin, and the rest, of the URL of a file, for a client that calls the server by a name.
+/// The origin and the rest of a file's presigned URL, for a client that sends this `Host` header.
 fn url_for(server: &Server, host: &str, token: &str) -> (String, String) {
     let (status, body) = get_as(server, host, "/api/files/url/a.csv", Some(token));
     assert_eq!(status, 200, "{body}");
@@ -85,13 +85,13 @@ fn a_url_begins_with_the_origin_that_the_client_called_and_is_good_there() {
         let (origin, rest) = url_for(&server, host, admin.token());
         assert_eq!(origin, format!("http://{host}"));
         assert_eq!(get_as(&server, host, &rest, None), (200, "mine".to_owned()), "{host}");
-        // A client that followed a redirect may send its token along.
+        // A client that follows a redirect may send its token along.
         assert_eq!(get_as(&server, host, &rest, Some(admin.token())).0, 200);
     }
     for host in ["attacker.example", "localhost.example:80", "127.0.0.1.example", "192.0.2.7:8000"] {
         let (origin, rest) = url_for(&server, host, admin.token());
         assert_eq!(origin, server.address, "{host}");
-        // No name is signed: any is as good as none, and opens nothing else.
+        // The signature does not cover the host: every host works, and none opens another file.
         assert_eq!(get_as(&server, host, &rest, None).0, 200, "{host}");
         assert_eq!(get_as(&server, host, &rest.replace("a.csv", "b.csv"), None).0, 403, "{host}");
     }
@@ -122,7 +122,7 @@ fn another_address_of_this_machine_is_listened_on() {
     let process = Process::start(folder.path(), &args, &variables, " serves on ");
     let address = process.said.last().unwrap().split_once(" serves on ").unwrap().1.split(',').next().unwrap().to_owned();
     assert!(address.starts_with("http://127.0.0.2:"), "{address}");
-    // It is this machine's own: there is nothing to be warned of.
+    // 127.0.0.2 belongs to this machine alone, so the server prints no warning.
     assert_eq!(process.said.len(), 2);
     let server = Server { process, address };
     let admin = server.admin();

@@ -1,11 +1,11 @@
-//! What the README shows is done as it stands there, by a plain shell, with curl and Python alone.
+//! The commands of the README work as they are written there, in a plain shell with only curl and Python.
 
 use std::{
     path::Path,
     process::{Command, Output},
 };
 
-use crate::server::{ADMIN_PASSWORD, Server, text};
+use crate::support::server::{ADMIN_PASSWORD, Server, text};
 
 const README: &str = include_str!("../../README.md");
 
@@ -33,7 +33,7 @@ fn commands(name: &str) -> Vec<String> {
     blocks
 }
 
-/// A folder that looks like the project's own, with the command under its name of a release.
+/// Makes a folder look like the project's own, with the command under the name of its release build.
 fn with_project(folder: &Path) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     std::fs::create_dir_all(folder.join("target/release")).unwrap();
@@ -42,7 +42,7 @@ fn with_project(folder: &Path) {
     std::os::unix::fs::symlink(command, folder.join("target/release/loan-engine")).unwrap();
 }
 
-/// Does the commands, all of which have to succeed, in a shell that knows no more than POSIX asks for.
+/// Runs commands in a shell that may know no more than POSIX requires, and asserts that all of them succeed.
 fn done_by_a_plain_shell(script: &str, folder: &Path) -> Output {
     let done = Command::new("sh").args(["-eu", "-c", script]).current_dir(folder).output().unwrap();
     assert!(done.status.success(), "{}\n{}", text(&done.stdout), text(&done.stderr));
@@ -76,7 +76,8 @@ fn the_way_from_a_tape_to_a_repeated_run_is_true() {
     for name in ["Look at the results", "Run your own tape", "Change the rules", "Check that a run can be repeated"] {
         blocks.extend(commands(name));
     }
-    // Cargo has built the command that the tests are about, and DuckDB is asked by a script of its own.
+    // Leave out the Cargo commands, because Cargo has built the command under test, and the DuckDB example, which has its own
+    // script.
     let is_ours = |line: &&str| !line.starts_with("cargo build") && !line.starts_with("cargo test");
     let script: String = blocks
         .iter()
@@ -86,7 +87,7 @@ fn the_way_from_a_tape_to_a_repeated_run_is_true() {
         .collect();
     let said = text(&done_by_a_plain_shell(&script, folder.path()).stdout);
     assert!(said.trim_end().ends_with("identical"), "{said}");
-    // The workbook went with the results that it was of.
+    // A later run into `out` removed the workbook together with the results that it belonged to.
     assert!(!folder.path().join("out/decisions.xlsx").exists());
     for file in ["out/purchase_tape.csv", "try/strict/manifest.json"] {
         assert!(std::fs::metadata(folder.path().join(file)).unwrap().len() > 100, "{file}");
@@ -98,7 +99,7 @@ fn commands_ask_nothing_of_the_shell_or_of_curl_that_old_ones_lack() {
     for document in [README, include_str!("../../docs/DEPLOY.md")] {
         for line in document.lines().filter(|line| line.starts_with("    ")) {
             assert!(!line.contains("<<<") && !line.contains("--json"), "{line}");
-            // An answer of more than 4 MB is elsewhere on AWS: nothing is saved of it without following.
+            // On AWS, an answer of more than 4 MB is a redirect, and curl saves nothing of it unless it follows the redirect.
             let asks_the_api = line.contains("/api/") && line.contains("curl ");
             assert!(!asks_the_api || line.contains("curl -sSfL "), "{line}");
         }

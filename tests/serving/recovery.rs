@@ -1,4 +1,4 @@
-//! What a crash left is found by the next start; what runs when the process is told to stop is finished.
+//! The next start finds what a crash left. A process that is told to stop finishes its run first.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -19,13 +19,13 @@ use stores::{
 };
 use uuid::Uuid;
 
-use crate::{
+use crate::support::{
     app::{SECRET, tapes_of},
-    desk::{HEADER, good, small_tape},
     server::{ADMIN_PASSWORD, Server},
+    shell::{HEADER, good, small_tape},
 };
 
-/// The stores in the data folder of a server, while none uses it.
+/// The stores in the data folder of a server, while no server uses it.
 pub async fn stores(data: &Path) -> (EmbeddedStores, Resources) {
     let options = Options {
         durable: true,
@@ -76,7 +76,7 @@ async fn a_run_that_is_given_up_leaves_no_files_of_its_tries() {
         assert!(runs.claim(&lease, &run, SystemClock.now()).await.unwrap().is_some());
         runs.release(&lease).await.unwrap();
     }
-    // The last try was killed between two of its files.
+    // The last attempt was killed between two of its files.
     for key in [format!("outputs/{id}/purchase_tape.csv"), format!("archive/{id}/input/tape.csv")] {
         resources.storage.put_bytes(&key, "part of it".into(), "text/csv").await.unwrap();
     }
@@ -100,7 +100,7 @@ async fn a_tape_that_came_in_before_a_crash_starts_its_run_after_it() {
     let run = server.admin().wait_for_the_run();
     assert_eq!(run["total_loans"], 2);
     assert_eq!(server.process.stop().0, Some(0));
-    // Another start does not start it again.
+    // The next start does not run the tape again.
     let server = start(folder.path());
     assert_eq!(server.admin().get("/api/runs").expect(200), json!([run]));
 }

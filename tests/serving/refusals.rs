@@ -1,8 +1,8 @@
-//! What `serve` cannot do, it says in one sentence.
+//! `serve` reports what it cannot do in one sentence.
 
 use std::{net::TcpListener, path::Path};
 
-use crate::server::{Server, give, text};
+use crate::support::server::{Server, give, text};
 
 fn refused(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) {
     let output = give(folder, args, variables, "");
@@ -69,7 +69,7 @@ fn a_first_password_that_is_too_short_is_refused() {
     let (code, said) = refused(folder.path(), &["serve", "--port", "0", "--data-dir", "data"], &variables);
     assert_eq!(code, Some(2));
     assert!(said.starts_with("error: LOAN_ENGINE_ADMIN_PASSWORD cannot be used: A password has 8 to 128"), "{said}");
-    // Nobody was made: the next start is the first one.
+    // The failed start created no user, so the next start is the first one.
     assert_eq!(Server::start(folder.path(), &[]).process.said.len(), 2);
 }
 

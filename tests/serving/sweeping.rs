@@ -1,4 +1,4 @@
-//! What lies in the bucket only for a while goes away.
+//! `serve` removes temporary files from the bucket.
 
 use jiff::SignedDuration;
 use local::{forget_answers, forget_tape_lists};
@@ -7,7 +7,7 @@ use shared::{auth::permission::Role, clock::Clock as _};
 use stores::{keys, storage::StorageBackend as _};
 use uuid::Uuid;
 
-use crate::app::{Tape, TestApp};
+use crate::support::app::{Tape, TestApp};
 
 #[tokio::test]
 async fn an_answer_that_was_too_large_to_be_sent_is_kept_for_a_day() {
@@ -33,7 +33,7 @@ async fn a_list_of_tapes_is_kept_while_its_run_needs_it() {
     let ended = app.ended(&ana, &Tape::of_good(1)).await;
     let waiting = [app.pending(&ana, &Tape::of_good(1)).await, app.pending(&ana, &Tape::of_good(1)).await];
     app.claim(waiting[1].parse().unwrap()).await;
-    // A run that did not come into being.
+    // A tape list whose run was never created.
     let unborn = Uuid::new_v4();
     app.put(&keys::tape_list(unborn), "[]").await;
     let (runs, storage) = (&app.worker.runs, &app.resources.storage);
@@ -46,6 +46,6 @@ async fn a_list_of_tapes_is_kept_while_its_run_needs_it() {
     assert_eq!(app.objects(keys::REQUESTS).await.into_keys().collect::<Vec<_>>(), expected);
     assert_eq!(app.work().await, [Executed::Completed, Executed::Completed]);
     assert_eq!(forget_tape_lists(runs, storage, app.clock.now()).await.unwrap(), 2);
-    // A run that has ended needs no list, whoever asks for it once more.
+    // A run that has ended needs no list, even if a worker tries to execute it once more.
     assert_eq!(app.worker.execute(ended.parse().unwrap()).await.unwrap(), Executed::NotOurs);
 }

@@ -4,9 +4,9 @@ use std::{fs, path::Path};
 
 use serde_json::json;
 
-use crate::server::{Reply, Server, Session};
+use crate::support::server::{Reply, Server, Session};
 
-/// What is answered to a write of each kind: to the table, to the bucket, and through a presigned URL.
+/// Answers to one write of each kind: to the table, to the bucket, and through a presigned URL.
 fn writes(admin: &Session<'_>, name: &str) -> [Reply; 3] {
     let form = format!("--x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}.csv\"\r\n\r\nx\r\n--x--\r\n");
     let kind = [("content-type", "multipart/form-data; boundary=x")];
@@ -31,7 +31,7 @@ fn refused(server: &Server, admin: &Session<'_>, name: &str) {
     for reply in &replies[..2] {
         assert_eq!(reply.expect(503)["code"], "unavailable", "{name}");
     }
-    // The process lives, and what it has read it shows.
+    // The process keeps running and still answers.
     assert_eq!(server.send("GET", "/health", &[], b"").status, 200);
 }
 

@@ -3,14 +3,13 @@
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
-/// The functions, as their resources begin.
+/// The functions, by the first part of their resource names.
 pub const FUNCTIONS: [&str; 6] = ["Auth", "Pipeline", "Data", "Files", "Health", "Runner"];
 
-/// The template.
 pub struct Template(pub Value);
 
 impl Template {
-    /// The one of this repository.
+    /// Reads the template of this repository.
     pub fn read() -> Self {
         let text = include_str!("../../template.yaml");
         Self(value_of(&Yaml::load_from_str(text).unwrap()[0]))
@@ -31,7 +30,7 @@ impl Template {
         names
     }
 
-    /// The environment of a function.
+    /// The environment variables of a function, including the global ones.
     pub fn environment(&self, function: &str) -> Map<String, Value> {
         let mut all = self.0["Globals"]["Function"]["Environment"]["Variables"].as_object().unwrap().clone();
         let own = &self.resource(&format!("{function}Function"))["Environment"]["Variables"];
@@ -39,7 +38,7 @@ impl Template {
         all
     }
 
-    /// The statements of what something may do.
+    /// The policy statements of a resource.
     pub fn statements(&self, resource: &str) -> Vec<Value> {
         let policies = self.resource(resource)["Policies"].as_array().unwrap();
         policies.iter().flat_map(|policy| policy["Statement"].as_array().unwrap().clone()).collect()

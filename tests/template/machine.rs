@@ -1,4 +1,4 @@
-//! From the stream of the table to the end of a run.
+//! The state machine, from the stream of the table to the end of a run.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use stores::{
 };
 use uuid::Uuid;
 
-use crate::app::{Tape, TestApp};
+use crate::support::app::{Tape, TestApp};
 
 use super::document::{Template, texts};
 
@@ -19,7 +19,7 @@ fn definition(template: &Template) -> &Value {
     &template.resource("RunMachine")["Definition"]
 }
 
-/// The states of a machine and of the machines in its maps, with their names.
+/// Names and states of a machine and of the machines in its maps.
 fn states(machine: &Value) -> Vec<(&str, &Value)> {
     let mut all = Vec::new();
     for (name, state) in machine["States"].as_object().unwrap() {
@@ -31,7 +31,7 @@ fn states(machine: &Value) -> Vec<(&str, &Value)> {
     all
 }
 
-/// Where a state may lead.
+/// Names of the states that may follow a state.
 fn next(state: &Value) -> Vec<&str> {
     let mut next: Vec<&str> = ["Next", "Default"].iter().filter_map(|name| state[name].as_str()).collect();
     for branches in ["Choices", "Catch"] {
@@ -40,7 +40,7 @@ fn next(state: &Value) -> Vec<&str> {
     next
 }
 
-/// The call of the runner that a task makes, with something in the place of what only is known at the time.
+/// The call of the runner that a task makes, with a sample in place of each value that is known only at run time.
 fn call(task: &Value) -> Option<Value> {
     let mut payload = task["Arguments"]["Payload"].as_object()?.clone();
     for (name, value) in &mut payload {
@@ -75,7 +75,7 @@ fn every_state_is_reached_and_every_way_ends() {
     check(definition(&template));
 }
 
-/// The catch of a task, all of whose failures lead to one state.
+/// The `Catch` of a task whose failures all lead to one state.
 fn caught_by(state: &str) -> Value {
     json!([{"ErrorEquals": ["States.ALL"], "Next": state}])
 }
@@ -94,7 +94,7 @@ fn every_task_is_tried_again_and_has_a_time_limit() {
         assert!(retries.iter().all(|retry| retry["BackoffRate"].as_f64().unwrap() > 1.0), "{name}");
         let patience = state["TimeoutSeconds"].as_u64().unwrap();
         assert!(call(state).is_none() || patience > limit, "{name} waits for as long as the function may work");
-        // A part has no catch of its own: its failure is that of the map.
+        // `Process` has no `Catch` of its own: the failure of a part is a failure of the map.
         if name == "Process" {
             continue;
         }
@@ -133,12 +133,12 @@ fn every_call_is_one_that_the_runner_understands() {
     }
 }
 
-/// How many seconds a task takes at most, with every try that it has.
+/// Maximum number of seconds that a task takes, with all its attempts.
 fn longest(state: &Value) -> u64 {
     let whole = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("{value} is a whole number"));
     let mut seconds = whole(&state["TimeoutSeconds"]);
     for retry in state["Retry"].as_array().unwrap() {
-        // A call that was not let through has not begun.
+        // A throttled call has not begun, so it takes no time of its own.
         let each = if retry["ErrorEquals"] == json!(["States.ALL"]) { whole(&state["TimeoutSeconds"]) } else { 0 };
         let most = retry.get("MaxDelaySeconds").map_or(u64::MAX, whole);
         let waits = (0..whole(&retry["MaxAttempts"]))
@@ -158,7 +158,7 @@ fn what_one_worker_does_ends_before_the_execution_runs_out_of_time() {
         let set = states["Begin"]["Assign"][name].as_str().unwrap();
         set.rsplit_once("+ ").unwrap().1.trim_end_matches(" %}").parse::<u64>().unwrap() / 1000
     };
-    // The longest ways from the last time that each of them is taken.
+    // The longest path from the last moment at which each choice still leads to its wait.
     for (choice, name, wait, way) in [
         ("Rest", "last_plan", "Wait", &["Plan", "Execute", "Look", "GiveUp"][..]),
         ("Patience", "last_try", "LongWait", &["Look", "GiveUp"]),
@@ -206,7 +206,7 @@ fn every_end_that_the_runner_tells_leads_where_it_should() {
     assert_eq!((&states["HasEnded"]["Default"], &states["WasGivenUp"]["Default"]), (&json!("Look"), &json!("Patience")));
 }
 
-/// Whether a pattern of EventBridge lets an event through: each member is a list of values, or a pattern of its own.
+/// Whether an EventBridge pattern lets an event through. Each member of a pattern is a list of values or a nested pattern.
 fn lets_through(pattern: &Value, event: &Value) -> bool {
     match pattern {
         Value::Object(members) => members.iter().all(|(name, pattern)| lets_through(pattern, &event[name])),
@@ -215,7 +215,7 @@ fn lets_through(pattern: &Value, event: &Value) -> bool {
     }
 }
 
-/// An item as the stream tells of it.
+/// An item as the stream reports it.
 async fn told(app: &TestApp, key: &Key) -> Value {
     let item = app.resources.table.get(key).await.unwrap().unwrap();
     let texts = item.into_iter().filter_map(|(name, value)| Some((name, json!({"S": value.as_s().ok()?}))));
@@ -243,7 +243,7 @@ async fn a_new_pending_run_starts_an_execution_and_nothing_else_does() {
     app.work().await;
     assert!(!lets_through(&pattern, &told(&app, &keys::run(id)).await), "a run that was brought back from a backup has ended");
 
-    // The execution gets the key of the item, and takes the id out of it.
+    // The execution gets the key of the item and takes the run's id out of it.
     assert_eq!(pipe["TargetParameters"]["InputTemplate"], r#"{"run": <$.dynamodb.NewImage.pk.S>}"#);
     assert_eq!(new["dynamodb"]["NewImage"]["pk"]["S"], format!("RUN#{id}"));
     let begin = &definition(&template)["States"]["Begin"]["Assign"]["run_id"];

@@ -1,4 +1,5 @@
-//! What each function may do, held against what its code does: every request to the stores is noted while the product is used.
+//! What each function may do, checked against what its code does: the test notes every request to the stores while it uses the
+//! product.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,14 +23,14 @@ use stores::{
 };
 use uuid::Uuid;
 
-use crate::app::{PASSWORD, Person, Tape, TestApp};
+use crate::support::app::{PASSWORD, Person, Tape, TestApp};
 
 use super::document::{FUNCTIONS, Template, texts};
 
-/// Something that was done: what it is called, to what, and what conditions look at.
+/// A request to a store: its action, its resource, and the value that conditions check.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Deed {
-    /// As policies call it.
+    /// Name of the action in policies.
     action: String,
     /// `table`, `table/index/by_team`, `bucket` or `bucket/inputs/a.csv`.
     resource: String,
@@ -47,7 +48,7 @@ impl Deed {
     }
 }
 
-/// What was done, by the function on whose behalf.
+/// The requests to the stores, by the function that made them.
 #[derive(Debug, Default)]
 struct Notes {
     by: &'static str,
@@ -60,7 +61,7 @@ impl Notes {
     }
 }
 
-/// A client's way out, with somebody beside it who takes notes.
+/// The HTTP client of a store client, which also notes every request.
 #[derive(Debug, Clone)]
 struct Noted<T> {
     way: T,
@@ -89,7 +90,7 @@ impl HttpConnector for Noted<SharedHttpConnector> {
         HttpConnectorFuture::new(async move {
             let answer = answer.await?;
             if looks && answer.status().as_u16() == 404 {
-                // S3 says that something is not there only to those who may list.
+                // S3 answers 404 for a missing object only to callers that may list the bucket.
                 notes.lock().unwrap().add(vec![Deed::new("s3:ListBucket", "bucket".to_owned(), None)]);
             }
             Ok(answer)
@@ -152,7 +153,7 @@ fn on_bucket(method: &str, address: &str, copied: Option<String>) -> Vec<Deed> {
     deeds
 }
 
-/// Whether a pattern with stars fits a text.
+/// Whether a pattern with stars matches a text.
 fn fits(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
@@ -163,7 +164,7 @@ fn fits(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// One action on one resource, as a policy allows it, with one of the values that its condition takes.
+/// One action on one resource that a policy allows, with one of the values that its condition takes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Right {
     action: String,
@@ -182,12 +183,12 @@ impl Right {
     }
 }
 
-/// One value or a list of them.
+/// The values of a list, or the only value.
 fn each(value: &Value) -> Vec<&Value> {
     value.as_array().map_or_else(|| vec![value], |values| values.iter().collect())
 }
 
-/// Everything that something may do, taken apart.
+/// Splits policy statements into single rights.
 fn rights(statements: &[Value]) -> Vec<Right> {
     let mut rights = Vec::new();
     for statement in statements {
@@ -227,7 +228,7 @@ fn rights(statements: &[Value]) -> Vec<Right> {
     rights
 }
 
-/// The product, and what is noted of it.
+/// The product, and its noted requests.
 struct Watched {
     app: TestApp,
     notes: Arc<Mutex<Notes>>,
@@ -252,12 +253,12 @@ impl Watched {
         Self { app, notes }
     }
 
-    /// From now on it is this function that does something.
+    /// Notes the following requests for this function.
     fn by(&self, function: &'static str) {
         self.notes.lock().unwrap().by = function;
     }
 
-    /// A request that succeeds; its JSON, if it is JSON.
+    /// Sends a request, asserts that it succeeds, and returns its JSON, or null if the answer is not JSON.
     async fn ask(&self, person: &Person, method: Method, path: &str, body: Option<Value>) -> Value {
         let call = self.app.call(method.clone(), path).by(person);
         let answer = match &body {
@@ -265,7 +266,7 @@ impl Watched {
             None => call.send().await,
         };
         assert!(answer.status.is_success() || answer.status.is_redirection(), "{method} {path}: {}", answer.text());
-        // An address is signed by the function: whoever uses it does so in its name.
+        // The function signs the URL, so the client that uses it acts with the rights of the function.
         if let Some(url) = answer.header("location").strip_prefix("http") {
             self.notes.lock().unwrap().add(on_bucket("GET", &format!("http{url}"), None));
         }
@@ -276,7 +277,7 @@ impl Watched {
         self.ask(person, Method::GET, path, None).await
     }
 
-    /// Uses everything that there is.
+    /// Uses every feature of the product.
     async fn use_everything(&self) {
         let app = &self.app;
         let team = app.team("West").await;
@@ -322,7 +323,7 @@ impl Watched {
 
         self.by("nobody");
         app.put("inputs/strict.toml", "name = \"strict\"\nversion = \"1\"\n").await;
-        // Enough exceptions that a file of them is too large for an answer.
+        // These are enough exceptions to make their file too large for an answer.
         let rejected = |at: usize| format!("L-{at}");
         let large =
             (0..14_000).fold(Tape::new(), |tape, at| tape.with(&rejected(at), &[("credit_score", "500"), ("ltv_ratio", "99")]));
@@ -351,7 +352,7 @@ impl Watched {
         assert!(app.worker.runs.give_up(given_up, None, app.resources.clock.now()).await.unwrap());
 
         self.by("nobody");
-        // Digits of a generator, which hardly shrink: its ZIP is too large for an answer.
+        // Pseudo-random digits hardly compress, so their ZIP is too large for an answer.
         let (mut state, mut left) = (1_u64, String::new());
         while left.len() < 9_000_000 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -391,7 +392,7 @@ impl Watched {
             app.resources.storage.delete(&format!("results/{first}/{file}")).await.unwrap();
         }
         self.by("Data");
-        // Results that are older than they are kept.
+        // Ask for results that are past their retention.
         let answer = app.get(&format!("/api/loans?run_id={first}")).by(&admin).send().await;
         assert!(!answer.status.is_success(), "{}", answer.text());
         self.ask(&admin, Method::POST, "/api/sales-teams", Some(json!({"name": "East"}))).await;
@@ -402,11 +403,11 @@ impl Watched {
     }
 }
 
-/// Rights that nothing above uses, because only failures and large runs do.
+/// Whether a right is one that nothing above uses, because only failures and large runs use it.
 fn is_for_later(function: &str, right: &Right) -> bool {
-    // What was begun and failed is taken away.
+    // The storage aborts an upload that was begun and failed.
     let failure = right.action == "s3:AbortMultipartUpload";
-    // A run in parts reads what its parts wrote, and takes it away in the end.
+    // A run in parts reads what its parts wrote, and deletes it at the end.
     let of_parts =
         right.resource.starts_with("bucket/results/") && ["s3:GetObject", "s3:DeleteObject"].contains(&right.action.as_str());
     let lists_parts = right.condition.as_ref().is_some_and(|(_, prefix)| prefix == "results/*");
@@ -437,7 +438,7 @@ fn an_upload_can_be_given_up_where_it_can_be_begun() {
         let rights = rights(&template.statements(&format!("{function}Function")));
         let places = |action: &str| -> BTreeSet<String> {
             let of_action = rights.iter().filter(|right| right.action == action).map(|right| right.resource.clone());
-            // One byte is never an upload in parts.
+            // An object of one byte is never uploaded in parts.
             of_action.filter(|resource| *resource != format!("bucket/{}", keys::TRIED_OUT)).collect()
         };
         assert_eq!(places("s3:PutObject"), places("s3:AbortMultipartUpload"), "{function}");

@@ -1,4 +1,4 @@
-//! Which function API Gateway sends a request to.
+//! The function to which API Gateway routes a request.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,11 +6,11 @@ use api::routes::Api;
 use serde_json::json;
 use stores::resources::Resources;
 
-use crate::app::TestApp;
+use crate::support::app::TestApp;
 
 use super::document::{FUNCTIONS, Template};
 
-/// A route of the gateway: its method, or `ANY`, its path, and whose it is. The last resort has neither method nor path.
+/// A route of the gateway: its method or `ANY`, its path, and its function. The default route has neither method nor path.
 type Route = (String, String, &'static str);
 
 fn routes(template: &Template) -> Vec<Route> {
@@ -39,7 +39,8 @@ fn apis(resources: &Resources) -> BTreeMap<&'static str, Api> {
     ])
 }
 
-/// Where a request goes: an exact path goes before one that takes the rest, and its own method before any; else the last resort.
+/// The function that gets a request. An exact path wins over one that takes the rest of a path, and the request's own method
+/// wins over `ANY`. Otherwise the default route gets the request.
 fn goes_to(routes: &[Route], method: &str, path: &str) -> &'static str {
     let matches = |of: &str, greedy: bool| {
         let (of, path): (Vec<&str>, Vec<&str>) = (of.split('/').collect(), path.split('/').collect());
@@ -65,7 +66,7 @@ async fn the_routes_are_those_of_the_code() {
     let template = Template::read();
     let routes = routes(&template);
     for (function, api) in apis(&app.resources) {
-        // The gateway has a name of its own for the rest of a path.
+        // The gateway has its own notation for the rest of a path.
         let gateway = |path: &str| path.split_once("{*").map_or(path.to_owned(), |(before, _)| format!("{before}{{proxy+}}"));
         let coded: BTreeSet<String> = api.table.iter().map(|route| format!("{} {}", route.verb, gateway(route.path))).collect();
         let named = routes.iter().filter(|(method, path, of)| *of == function && method != "ANY" && !path.is_empty());
@@ -86,13 +87,13 @@ async fn whatever_is_asked_of_a_path_gets_to_the_function_that_has_it() {
                 part => part,
             });
             let path = filled.collect::<Vec<_>>().join("/");
-            // The code takes HEAD for GET, and answers 405 for what it does not take.
+            // The code answers HEAD like GET, and answers 405 for methods that it does not take.
             for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
                 assert_eq!(goes_to(&routes, method, &path), function, "{method} {path}");
             }
         }
     }
-    // Names of folders that are names of routes, too.
+    // Folders whose names are also names of routes.
     for path in ["/api/files/list", "/api/files/upload", "/api/files/download/x", "/api/files/url/x/y"] {
         assert_eq!(goes_to(&routes, "DELETE", path), "Files");
     }

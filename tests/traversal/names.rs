@@ -1,8 +1,8 @@
-//! Names that look like a way out, or are special to some system, and are plain names once they are decoded: as they stand in
-//! an address.
+//! Names that look like a way out or are special to some system, but are plain names once they are decoded. They are written as
+//! in a URL.
 
 const NAMES: [&str; 71] = [
-    // Encoded twice: they are decoded once.
+    // Encoded twice, while the product decodes once.
     "%252e%252e%252fsecret.csv",
     "%252e%252e",
     "%25252e%25252e%25252fsecret.csv",
@@ -13,7 +13,7 @@ const NAMES: [&str; 71] = [
     "%2500",
     "%25u002e%25u002e%25u2215secret.csv",
     "0x2e0x2e0x2fsecret.csv",
-    // More or fewer dots than two, or something beside them.
+    // More or fewer dots than two, or dots together with other characters.
     "...",
     "....",
     ".../secret.csv",
@@ -29,7 +29,7 @@ const NAMES: [&str; 71] = [
     ".hidden",
     "%E2%80%A6/secret.csv",
     "%E2%80%A4/secret.csv",
-    // Characters that look like a slash and are none.
+    // Characters that look like a slash and are not one.
     "..%E2%88%95secret.csv",
     "..%E2%81%84secret.csv",
     "..%E2%A7%B8secret.csv",
@@ -56,7 +56,7 @@ const NAMES: [&str; 71] = [
     "secret.csv%20",
     "SECRET~1.CSV",
     "%2e%2e%2e/NUL",
-    // What means something to shells, templates, databases, stores and logs.
+    // Texts with a meaning to shells, templates, databases, stores and logs.
     "%24%7Bjndi:ldap:%2f%2fx%2fa%7D",
     "%7B%7B7*7%7D%7D",
     "%24(id)",

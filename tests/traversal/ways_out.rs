@@ -1,7 +1,7 @@
-//! Paths that lead elsewhere, or would on some system: as they stand in an address.
+//! Paths that lead elsewhere, or would on some system. They are written as in a URL.
 
-/// Ways to write "one folder up". What is not ASCII becomes `..` where text is brought to form NFKC or what is not seen is
-/// dropped.
+/// Ways to write "one folder up". The ones that are not ASCII become `..` where text is normalized to NFKC or invisible
+/// characters are dropped.
 const UP: [&str; 17] = [
     "..",
     "%2e%2e",
@@ -26,7 +26,7 @@ const UP: [&str; 17] = [
 const SEPARATOR: [&str; 7] = ["/", "%2f", "%2F", "%5c", "%5C", "%EF%BC%8F", "%EF%BC%BC"];
 
 const OTHERS: [&str; 78] = [
-    // Several folders up, and up from within.
+    // Several folders up, and up from inside a folder.
     "..",
     "../..",
     "../../../../../../../../etc/passwd",
@@ -47,7 +47,7 @@ const OTHERS: [&str; 78] = [
     "a//..//..//secret.csv",
     "..%5c%2fsecret.csv",
     "..%2f%5csecret.csv",
-    // Absolute ones.
+    // Absolute paths.
     "/etc/passwd",
     "//etc/passwd",
     "%2fetc%2fpasswd",
@@ -66,7 +66,7 @@ const OTHERS: [&str; 78] = [
     "./C:/secret.csv",
     "a/D:/secret.csv",
     "%EF%BC%A3%EF%BC%9A/secret.csv",
-    // The home of somebody.
+    // Home folders.
     "~",
     "~/secret.csv",
     "~root/secret.csv",
@@ -91,7 +91,7 @@ const OTHERS: [&str; 78] = [
     "a%C2%85b",
     "a%EF%BF%BE",
     "a%EF%BF%BFb",
-    // What is no UTF-8: overlong forms, halves of pairs, pieces.
+    // Invalid UTF-8: overlong forms, halves of surrogate pairs, pieces.
     "%c0%ae%c0%ae/secret.csv",
     "%c0%ae%c0%ae%c0%afsecret.csv",
     "..%c0%afsecret.csv",

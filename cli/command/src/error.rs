@@ -2,24 +2,23 @@
 
 use shared::{error::RunError, run::StatusMoveError};
 
-/// The exit code of what failed.
+/// Exit code of a command that failed.
 pub const FAILED: u8 = 1;
-/// The exit code of what was asked for wrongly.
+/// Exit code of a command whose arguments were wrong.
 pub const USAGE: u8 = 2;
 
 /// Why a command ends without success.
 #[derive(Debug)]
 pub enum CommandError {
-    /// It was asked for wrongly, which one plain sentence explains.
+    /// The arguments were wrong, as one plain sentence explains.
     Usage(String),
-    /// It failed, for the reason that one plain sentence gives.
+    /// The command failed, for the reason that one plain sentence gives.
     Failed(String),
-    /// It failed, and what it printed says why.
+    /// The command failed, and its output says why.
     Explained,
 }
 
 impl CommandError {
-    /// The exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => USAGE,
@@ -27,7 +26,7 @@ impl CommandError {
         }
     }
 
-    /// What is still to be said.
+    /// The sentence that is still to be printed, if any.
     pub fn sentence(&self) -> Option<String> {
         match self {
             Self::Usage(sentence) | Self::Failed(sentence) => Some(sentence.clone()),

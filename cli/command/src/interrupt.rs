@@ -1,4 +1,4 @@
-//! The signals that end a command before it is through.
+//! The signals that end a command before it is finished.
 
 use std::{io, thread};
 
@@ -16,7 +16,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// 128 and the number of the signal, as shells have it.
+    /// 128 plus the number of the signal, as shells have it.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::HangUp => 129,
@@ -25,7 +25,7 @@ impl Signal {
         }
     }
 
-    /// How people call it.
+    /// Name of the signal in messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::HangUp => "SIGHUP",
@@ -39,7 +39,7 @@ impl Signal {
 /// does, stays ignored.
 ///
 /// # Errors
-/// The system tells of no signals, or gives no thread.
+/// [`io::Error`] when the system does not deliver signals, or starts no thread.
 pub fn on_signal(then: impl FnOnce(Signal) + Send + 'static) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let mut signals = Signals::new(&runtime)?;
@@ -82,8 +82,8 @@ impl Signals {
     }
 }
 
-/// The signals that this process was started to ignore: a bit for each, from the lowest one for the first. Only Linux says it
-/// without unsafe code; elsewhere none is taken for ignored.
+/// The signals that this process was started to ignore, one bit each; the lowest bit is for signal 1. Only Linux reports them
+/// without unsafe code; on other systems no signal counts as ignored.
 #[cfg(unix)]
 fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

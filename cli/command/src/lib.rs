@@ -1,4 +1,4 @@
-//! What the commands of `loan-engine` share: what they find around them, how they fail, and how they print.
+//! What the commands of `loan-engine` share: their context, their errors and their output.
 
 pub mod error;
 pub mod interrupt;
@@ -25,28 +25,28 @@ pub enum Format {
     Json,
 }
 
-/// What a command finds around it.
+/// The environment of a command.
 pub struct CommandContext {
-    /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
     /// The folder that relative paths start from.
     pub current_dir: PathBuf,
-    /// Whether somebody watches standard error.
+    /// Whether standard error is a terminal.
     pub terminal: bool,
-    /// What the environment says for a name.
+    /// The value of an environment variable.
     pub variable: fn(&str) -> Option<String>,
-    /// Whether signals to the process are for the command.
+    /// Whether the command handles signals to the process.
     pub signals: bool,
-    /// What is piped in.
+    /// Opens standard input.
     pub standard_input: fn() -> Box<dyn Read>,
     /// Asks for a password, without showing it.
     pub ask_password: fn(&str) -> io::Result<Secret>,
-    /// Whether somebody types passwords, and may mistype one.
+    /// Whether passwords are typed, so that the command asks for each one twice.
     pub types_passwords: bool,
 }
 
 impl CommandContext {
-    /// A clock and a folder alone: no terminal, no signals, no input, an empty environment, no answers to questions.
+    /// A context with a clock and a folder only: no terminal, no signals, no input, an empty environment, no answers to
+    /// questions.
     pub fn bare(clock: impl Clock + 'static, current_dir: PathBuf) -> Self {
         let nobody = |_: &str| Err(io::ErrorKind::UnexpectedEof.into());
         Self {
@@ -61,13 +61,13 @@ impl CommandContext {
         }
     }
 
-    /// Where a path that the user gave is.
+    /// Resolves a path that the user gave from the current folder.
     pub fn locate(&self, path: &Path) -> PathBuf {
         self.current_dir.join(path)
     }
 }
 
-/// Prints a whole answer. A reader who has gone away, as `head` does, is no failure.
+/// Prints a whole answer. A reader that closes the pipe, as `head` does, is no failure.
 pub fn print(out: &mut dyn Write, text: &[u8]) -> Result<(), CommandError> {
     match out.write_all(text).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

@@ -1,9 +1,9 @@
-//! Text from outside, made fit for a terminal.
+//! Makes text from outside safe for a terminal.
 
 use std::fmt::Write as _;
 
-/// The text on one line. What a terminal would obey instead of showing is escaped, so that a header of a tape can neither
-/// move the cursor nor turn the reading direction.
+/// The text on one line. Characters that a terminal would obey instead of showing are escaped, so that a header of a tape can
+/// neither move the cursor nor change the reading direction.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,19 +1,19 @@
 //! Tables of plain text, aligned, at most [`WIDTH`] characters wide.
 
-/// How wide the output is.
+/// Width of the output in characters.
 pub const WIDTH: usize = 100;
 const GAP: usize = 2;
 
-/// On which side the cells of a column stand.
+/// Alignment of the cells of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
-    /// Texts.
+    /// For texts.
     Left,
-    /// Numbers.
+    /// For numbers.
     Right,
 }
 
-/// A table. Its last column, when it holds texts, is wrapped to fit.
+/// A table. When its last column holds texts, they are wrapped to fit.
 #[derive(Debug)]
 pub struct TextTable {
     align: Vec<Align>,
@@ -32,7 +32,7 @@ impl TextTable {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// Appends the lines of the table, each behind `indent` spaces.
+    /// Appends the lines of the table, each with `indent` spaces in front.
     pub fn print(&self, out: &mut String, indent: usize) {
         let mut widths: Vec<usize> = (0..self.align.len())
             .map(|at| self.rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0))
@@ -65,7 +65,8 @@ impl TextTable {
     }
 }
 
-/// The text in lines of at most `width` characters, where its words allow it; all but the first behind `indent` spaces.
+/// The text in lines of at most `width` characters; only a longer word makes a longer line. All lines but the first begin with
+/// `indent` spaces.
 pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
     let mut out = String::new();
     let mut length = 0;

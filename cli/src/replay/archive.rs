@@ -1,4 +1,4 @@
-//! Opening the archive of a run, wherever and however it is kept.
+//! Opens the archive of a run: a folder, a ZIP, or the archive that belongs to a manifest.
 
 use std::{
     fs::{self, File},
@@ -15,7 +15,7 @@ use shared::{
     error::RunError,
     manifest::{INPUT_FOLDER, MANIFEST_FILE, Manifest, ManifestFile, OUTPUT_FOLDER, archived_output},
     paths::safe_join,
-    results::csv::OutputFile,
+    results::outputs::OUTPUTS,
     tape::{
         source::{FileSource, TapeSource},
         text::{Fingerprint, fingerprint_of},
@@ -25,27 +25,28 @@ use tempfile::TempDir;
 
 use super::{sizes_and_hashes, zip_archive};
 
-/// The largest manifest that is read. One has a line for each column of each tape.
+/// Maximum size in bytes of a manifest that is read. A manifest has a line for each column of each tape.
 pub const MAX_MANIFEST_BYTES: u64 = 64 * 1024 * 1024;
 
-/// An archive whose manifest has been read and whose paths all lead into it.
+/// An archive whose manifest has been read and whose paths all lead into the archive.
 pub struct Archive {
-    /// What the run says of itself.
+    /// The run's record of its tapes, rules and results.
     pub manifest: Manifest,
     root: PathBuf,
-    /// The folder of the results beside which the manifest lay, when it was not the one in the archive.
+    /// The folder of the results, when the manifest was read there and not in the archive.
     results: Option<PathBuf>,
-    /// What was found while a ZIP was unpacked: the path of a file, and what is wrong with it.
+    /// Faults found while a ZIP was unpacked: the path of a file, and what is wrong with it.
     unpacked: Vec<(String, String)>,
-    /// The unpacked ZIP, for as long as it is needed.
+    /// The folder of the unpacked ZIP, which is removed when the archive is dropped.
     _unpacked_in: Option<TempDir>,
 }
 
 impl Archive {
-    /// Opens an archive folder, a ZIP of one, or a manifest: one in an archive, or one that lies beside the results.
+    /// Opens an archive folder, a ZIP of one, or a manifest in an archive or in a folder of results.
     ///
     /// # Errors
-    /// Nothing there; no manifest there; a manifest with a path that leads out of the archive.
+    /// [`CommandError::Usage`] when the path cannot be read; [`CommandError::Failed`] when there is no valid manifest, the
+    /// manifest has a path that leads out of the archive, or the run has no archive.
     pub fn open(shown: &Path, context: &CommandContext) -> Result<Self, CommandError> {
         let path = context.locate(shown);
         let metadata = fs::metadata(&path).map_err(|error| {
@@ -78,7 +79,7 @@ impl Archive {
     /// The archived tapes, in the order of the run.
     ///
     /// # Errors
-    /// A tape that went away just now.
+    /// [`CommandError::Failed`] when a tape has disappeared meanwhile.
     pub fn tapes(&self) -> Result<Vec<Box<dyn TapeSource>>, CommandError> {
         let tape = |file: &ManifestFile| {
             let name = file.source_file.clone().unwrap_or_else(|| file.path.clone());
@@ -90,16 +91,16 @@ impl Archive {
         self.manifest.inputs.iter().map(tape).collect()
     }
 
-    /// The archived output files that are there, by their names.
+    /// The output files that exist in the archive, with their names.
     pub fn output_paths(&self) -> Vec<(&'static str, PathBuf)> {
-        let paths = OutputFile::ALL.map(|file| (file.file_name(), self.root.join(archived_output(file))));
-        paths.into_iter().filter(|(_, path)| self.holds(path)).collect()
+        let paths = OUTPUTS.iter().map(|output| (output.file_name, self.root.join(archived_output(output))));
+        paths.filter(|(_, path)| self.holds(path)).collect()
     }
 
-    /// How a file of the archive differs from what the manifest says of it.
+    /// How a file of the archive differs from its entry in the manifest; `None` when it does not.
     ///
     /// # Errors
-    /// A file that cannot be read.
+    /// [`CommandError::Failed`] when the file cannot be read.
     pub fn difference(&self, file: &ManifestFile) -> Result<Option<String>, CommandError> {
         let path = &file.path;
         if let Some((_, what)) = self.unpacked.iter().find(|(unpacked, _)| unpacked == path) {
@@ -116,10 +117,11 @@ impl Archive {
         Ok((!file.is(&is)).then(|| format!("{path}: it was changed in the archive ({})", sizes_and_hashes(file, &is))))
     }
 
-    /// Likewise for the file of that name among the results beside which the manifest lay, where there is one.
+    /// How the file of that name in the folder of the results differs from its entry in the manifest; `None` when it does not, or
+    /// there is no such file.
     ///
     /// # Errors
-    /// A file that cannot be read.
+    /// [`CommandError::Failed`] when the file cannot be read.
     pub fn difference_beside(&self, file: &ManifestFile) -> Result<Option<String>, CommandError> {
         let name = Path::new(&file.path).file_name();
         let Some(place) = self.results.as_ref().zip(name).map(|(results, name)| results.join(name)) else { return Ok(None) };
@@ -138,7 +140,7 @@ impl Archive {
     }
 }
 
-/// Why a run cannot be repeated that was done without an archive: it names the tapes that are missing.
+/// The error for a run without an archive, which cannot be repeated. The error names the missing tapes.
 fn not_archived(manifest: &Manifest, shown: &Path) -> CommandError {
     let tapes: Vec<String> =
         manifest.inputs.iter().take(3).map(|tape| short_line(tape.source_file.as_ref().unwrap_or(&tape.path), 80)).collect();
@@ -165,10 +167,11 @@ fn read_manifest(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(json)
 }
 
-/// Reads a manifest of which nothing is known.
+/// Parses a manifest that is not trusted.
 ///
 /// # Errors
-/// What is no manifest, or one that names no tape, or a path that leads out of its archive.
+/// [`CommandError::Failed`] when the JSON is no manifest or larger than [`MAX_MANIFEST_BYTES`], or the manifest names no tape, or
+/// names a path that leads out of its archive.
 pub fn parse(json: &[u8], shown: &Path) -> Result<Manifest, CommandError> {
     let refused = |why: String| CommandError::Failed(format!("{} is no manifest of a run: {why}", shown.display()));
     if json.len() as u64 > MAX_MANIFEST_BYTES {
@@ -188,13 +191,13 @@ pub fn parse(json: &[u8], shown: &Path) -> Result<Manifest, CommandError> {
     Ok(manifest)
 }
 
-/// The archive that belongs to a manifest in `folder`, and the folder of the results if it lies there instead.
+/// The archive that belongs to a manifest in `folder`, and the folder of the results if the manifest is there.
 fn root_of(folder: &Path, manifest: &Manifest) -> Option<(PathBuf, Option<PathBuf>)> {
     if [INPUT_FOLDER, OUTPUT_FOLDER].iter().any(|name| folder.join(name).is_dir()) {
         return Some((folder.to_owned(), None));
     }
     let id = manifest.run_id.to_string();
-    // In the folder that --out named; and where everything goes without it: outputs/{run_id} and archive/{run_id}.
+    // With --out, the archive is in that folder. Without it, results are in outputs/{run_id} and the archive in archive/{run_id}.
     let beside = [folder.join("archive").join(&id), folder.join("../../archive").join(&id)];
     beside.into_iter().find(|root| root.is_dir()).map(|root| (root, Some(folder.to_owned())))
 }

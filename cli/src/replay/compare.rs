@@ -1,4 +1,4 @@
-//! Comparing output files with the archived ones while they are written, so that nothing is kept of them.
+//! Compares output files with the archived ones while the engine writes them, so that the new files are not stored.
 
 use std::{
     fs::File,
@@ -9,21 +9,21 @@ use std::{
 
 use shared::{engine::Destination, tape::text::RawCopy};
 
-/// How much of a line is kept for showing it.
+/// Bytes of a line that are kept to show them.
 const KEPT_OF_LINE: usize = 1_000;
 
 /// The first line in which a file differs from the archived one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineDifference {
-    /// Its number, from 1.
+    /// Number of the line, from 1.
     pub line: u64,
-    /// What the archived file has there; `None` when it ends before.
+    /// The line of the archived file; `None` when the file ends before.
     pub archived: Option<String>,
-    /// What the new file has there; `None` when it ends before.
+    /// The line of the new file; `None` when the file ends before.
     pub again: Option<String>,
 }
 
-/// Takes the results of a run and keeps only where they differ from archived files.
+/// Receives the results of a run, and keeps only the differences from the archived files.
 pub struct Comparing {
     files: Vec<(&'static str, PathBuf)>,
     comparisons: Mutex<Vec<(&'static str, SharedComparison)>>,
@@ -32,7 +32,7 @@ pub struct Comparing {
 type SharedComparison = Arc<Mutex<Comparison>>;
 
 impl Comparing {
-    /// For each file name that is to be compared, the archived file.
+    /// `files` holds the name of each file to compare, with the path of the archived file.
     pub fn new(files: Vec<(&'static str, PathBuf)>) -> Self {
         Self { files, comparisons: Mutex::default() }
     }
@@ -80,7 +80,7 @@ impl Write for Compared {
 struct Comparison {
     archived: BufReader<Box<dyn io::Read + Send>>,
     line: u64,
-    /// The beginning of the present line, which both files have in common.
+    /// The beginning of the current line, which both files have in common.
     common: Vec<u8>,
     found: Option<LineDifference>,
 }
@@ -110,7 +110,7 @@ impl Comparison {
         Ok(())
     }
 
-    /// Goes on behind bytes that both files have.
+    /// Moves on behind bytes that both files have.
     fn pass(&mut self, common: &[u8]) {
         if let Some(end) = common.iter().rposition(|byte| *byte == b'\n') {
             self.line += common.iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -126,7 +126,7 @@ impl Comparison {
         self.common.extend_from_slice(&part[..room]);
     }
 
-    /// The difference here, where the new file goes on with `again`, or ends.
+    /// The difference at the current place. `again` is the rest of the new file; `None` when the new file ends.
     fn difference(&mut self, again: Option<&[u8]>) -> io::Result<LineDifference> {
         let mut archived = Vec::new();
         self.archived.by_ref().take(KEPT_OF_LINE as u64).read_until(b'\n', &mut archived)?;
@@ -141,7 +141,7 @@ impl Comparison {
         Ok(LineDifference { line: self.line, archived: shown(&archived), again: shown(again.unwrap_or_default()) })
     }
 
-    /// The difference, if there is one: also that the archived file goes on where the new one has ended.
+    /// The difference, if there is one. An archived file that is longer than the new one differs, too.
     fn finish(&mut self) -> Option<LineDifference> {
         if self.found.is_none() && self.archived.fill_buf().is_ok_and(|rest| !rest.is_empty()) {
             self.found = self.difference(None).ok();

@@ -1,4 +1,4 @@
-//! `loan-engine replay`: does a run again from its archive, and compares.
+//! `loan-engine replay`: repeats a run from its archive, and compares the results.
 
 mod archive;
 mod compare;
@@ -29,22 +29,23 @@ use self::{
     compare::{Comparing, LineDifference},
 };
 
-/// How much of a line is shown.
+/// Characters shown of a line.
 const SHOWN_OF_LINE: usize = 160;
 
-/// What was found, in the order in which it is told.
+/// The findings, in the order in which they are printed.
 #[derive(Debug, Default)]
 struct Findings {
-    /// Each of them makes the run another one.
+    /// Each of these makes the run a different one.
     differences: Vec<String>,
-    /// What may explain a difference, and makes none by itself.
+    /// Facts that may explain a difference, and are none by themselves.
     notes: Vec<String>,
 }
 
-/// Does the run again and prints `identical`, or what differs.
+/// Repeats the run and prints `identical`, or what differs.
 ///
 /// # Errors
-/// Nothing there; something that is no archive of a run; a difference.
+/// [`CommandError::Usage`] when the path cannot be read, [`CommandError::Failed`] when it leads to no archive of a run, and
+/// [`CommandError::Explained`] when something differs.
 pub fn replay(args: &ReplayArgs, context: &CommandContext, out: &mut dyn Write) -> Result<(), CommandError> {
     let archive = Archive::open(&args.archive, context)?;
     let mut findings = Findings::default();
@@ -75,7 +76,7 @@ pub fn replay(args: &ReplayArgs, context: &CommandContext, out: &mut dyn Write) 
     if findings.differences.is_empty() { Ok(()) } else { Err(CommandError::Explained) }
 }
 
-/// Compares what the archive holds with what the manifest says; whether the tapes are those that were read.
+/// Compares the files of the archive with the manifest. Returns whether the tapes are those that the run read.
 fn check_archive(archive: &Archive, findings: &mut Findings) -> Result<bool, CommandError> {
     let mut intact = true;
     for file in &archive.manifest.inputs {
@@ -133,7 +134,7 @@ fn failed_again(error: &RunError) -> String {
     format!("the run was completed, and fails now: {}", one_line(&error.to_string()))
 }
 
-/// The rules of the run; `None` when they cannot be had again, which is then among the findings.
+/// The rules of the run. `None`, with a finding, when this version cannot read them.
 fn rule_set(manifest: &Manifest, findings: &mut Findings) -> Option<RuleSet> {
     let recorded = &manifest.rule_set;
     let rules = match &recorded.toml {
@@ -153,7 +154,7 @@ fn rule_set(manifest: &Manifest, findings: &mut Findings) -> Option<RuleSet> {
         let (now, then) = (&id.hash, short_line(&recorded.hash, 64));
         findings.differences.push(format!("{whose} has the hash {now}; the run recorded {then}"));
     }
-    // The hash covers what is decided, not what that is called.
+    // The hash covers the rules, not their name and version.
     for (what, now, then) in [("name", &id.name, &recorded.name), ("version", &id.version, &recorded.version)] {
         if now != then {
             let (now, then) = (short_line(now, SHOWN_OF_LINE), short_line(then, SHOWN_OF_LINE));
@@ -163,7 +164,7 @@ fn rule_set(manifest: &Manifest, findings: &mut Findings) -> Option<RuleSet> {
     Some(rules)
 }
 
-/// Compares what came out this time with what the manifest says came out.
+/// Compares the results of the new run with those in the manifest.
 fn compare(
     manifest: &Manifest,
     outcome: &Outcome,
@@ -189,9 +190,9 @@ fn compare(
     if manifest.column_mapping != column_mapping(&outcome.mappings)? {
         findings.differences.push("column_mapping: the columns or units of a tape were read in another way".to_owned());
     }
-    for (file, fingerprint) in &outcome.outputs {
-        let path = archived_output(*file);
-        let at = lines.iter().position(|(name, _)| *name == file.file_name());
+    for (output, fingerprint) in &outcome.outputs {
+        let path = archived_output(output);
+        let at = lines.iter().position(|(name, _)| *name == output.file_name);
         let line = at.map(|at| lines.swap_remove(at).1);
         let entry = manifest.outputs.iter().find(|entry| entry.path == path);
         findings.differences.extend(new_difference(&path, entry, fingerprint));

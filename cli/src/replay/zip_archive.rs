@@ -1,7 +1,7 @@
-//! Unpacking the ZIP of an archive, of which nothing is believed.
+//! Unpacks the ZIP of an archive. The ZIP is not trusted.
 //!
-//! Only the files that the manifest names are unpacked, to the places that it names inside a temporary folder, and no
-//! more of each than the manifest says it has.
+//! Only the files that the manifest names are unpacked, to the places that it names inside a temporary folder, and of each file
+//! at most one byte more than the size in the manifest.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -21,25 +21,24 @@ use zip::{
 
 use super::archive::{MAX_MANIFEST_BYTES, parse};
 
-/// How many times its own size a ZIP may unpack to, besides [`SMALL`]. Tapes shrink to a tenth, seldom to a hundredth;
-/// what is made to fill a disk shrinks to a thousandth.
+/// A ZIP may unpack to this many times its own size, plus [`SMALL`]. Tapes shrink to a tenth, seldom to a hundredth; a file made
+/// to fill a disk shrinks to a thousandth.
 const MAX_RATIO: u64 = 250;
-/// What any ZIP may unpack to, in bytes.
+/// Size in bytes that any ZIP may unpack to.
 const SMALL: u64 = 64 * 1024 * 1024;
-/// How many manifests are looked at for the one that its archive lies around.
+/// Manifests tried to find the one that belongs to the archive.
 const MANIFESTS_TRIED: usize = 8;
 
-/// A ZIP that has been unpacked.
+/// An unpacked ZIP.
 pub struct Unpacked {
-    /// Where it is now.
+    /// The folder of the unpacked files.
     pub folder: TempDir,
-    /// Its manifest.
     pub manifest: Manifest,
     /// Files that were not unpacked: the path, and why.
     pub differences: Vec<(String, String)>,
 }
 
-/// A ZIP and where each name is in it.
+/// A ZIP, and the place of each name in it.
 struct Zip {
     entries: ZipArchive<BufReader<File>>,
     names: HashMap<String, usize>,
@@ -48,7 +47,7 @@ struct Zip {
 impl Zip {
     fn open(file: File) -> ZipResult<Self> {
         let entries = ZipArchive::new(BufReader::new(file))?;
-        // A name that cannot be read is none that a manifest could give.
+        // Skip a name that cannot be read: no manifest can contain it.
         let names = entries.file_names().enumerate().filter_map(|(at, name)| Some((name.ok()?.into_owned(), at))).collect();
         Ok(Self { entries, names })
     }
@@ -61,7 +60,8 @@ impl Zip {
 /// Unpacks the files that the manifest in the ZIP names.
 ///
 /// # Errors
-/// No ZIP, no manifest in it, a manifest with a path that leads elsewhere, or one that would fill the disk.
+/// [`CommandError::Failed`] when the file is no ZIP, it holds no manifest, a path of the manifest leads out of the archive, or
+/// the unpacked files would not fit or would fill the disk.
 pub fn unpack(path: &Path, shown: &Path) -> Result<Unpacked, CommandError> {
     let refused = |why: String| CommandError::Failed(format!("{} is no ZIP of an archive: {why}.", shown.display()));
     let file = File::open(path).map_err(|error| refused(error.to_string()))?;
@@ -94,7 +94,7 @@ pub fn unpack(path: &Path, shown: &Path) -> Result<Unpacked, CommandError> {
     Ok(Unpacked { folder, manifest, differences })
 }
 
-/// The manifest that the ZIP's archive lies around, and the folder of the ZIP that it is in.
+/// Finds the manifest of the archive in the ZIP. Returns its folder in the ZIP, and the manifest.
 fn find_manifest(zip: &mut Zip, shown: &Path) -> Result<(String, Manifest), CommandError> {
     let prefixes = zip.names.keys().filter_map(|name| name.strip_suffix(MANIFEST_FILE));
     let mut prefixes: Vec<String> =
@@ -125,16 +125,16 @@ fn find_manifest(zip: &mut Zip, shown: &Path) -> Result<(String, Manifest), Comm
 }
 
 enum Problem {
-    /// With the file in the ZIP.
+    /// A problem with the file in the ZIP.
     File(String),
-    /// With the place where it goes.
+    /// A problem with the folder that the file is unpacked to.
     Room(io::Error),
 }
 
 fn unpack_file(zip: &mut Zip, prefix: &str, file: &ManifestFile, folder: &Path) -> Result<(), Problem> {
     let entry = match zip.entry(&format!("{prefix}{}", file.path)) {
         Ok(entry) => entry,
-        // That it is missing is found out where files are compared.
+        // The comparison of the files reports a missing file.
         Err(ZipError::FileNotFound) => return Ok(()),
         Err(error) => return Err(Problem::File(format!("it cannot be unpacked: {error}"))),
     };
@@ -146,7 +146,7 @@ fn unpack_file(zip: &mut Zip, prefix: &str, file: &ManifestFile, folder: &Path) 
         fs::create_dir_all(parent).map_err(Problem::Room)?;
     }
     let mut unpacked = File::create(place).map_err(Problem::Room)?;
-    // One byte more than it should have is enough to see that it has more.
+    // One byte more than the size in the manifest is enough to see that the file is longer.
     let mut entry = entry.take(file.size.saturating_add(1));
     let mut chunk = vec![0; 64 * 1024];
     loop {

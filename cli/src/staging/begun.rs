@@ -11,7 +11,7 @@ use super::folder::StagedFolder;
 #[derive(Clone, Default)]
 pub struct Begun(Arc<Mutex<Work>>);
 
-/// How far the writing is.
+/// How far the run has got with writing its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Stage {
     /// Nothing has been written.
@@ -29,13 +29,14 @@ pub enum Stage {
 #[derive(Default)]
 pub struct Work {
     pub stage: Stage,
-    // Dropped before `results`, because the folder of the archives may lie in that of the results.
+    // Dropped before `results`, because the folder of the archives may be inside the folder of the results.
     pub archive: Option<StagedFolder>,
     pub results: Option<StagedFolder>,
 }
 
 impl Work {
-    /// The results are in place: what is left in the folders goes, what was made around them stays.
+    /// Marks the results as in place. Removes the staging folders with what is left in them, and keeps the folders made around
+    /// them.
     pub fn settle(&mut self) {
         for mut folder in [self.archive.take(), self.results.take()].into_iter().flatten() {
             folder.keep_parents();
@@ -55,22 +56,22 @@ impl Begun {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does a step of the writing, which is not interrupted.
+    /// Executes a step of the writing, which no signal interrupts.
     ///
     /// # Errors
-    /// The step failed, or the run has been given up.
+    /// [`io::Error`] when the step fails, or the run has been given up.
     pub fn step<R>(&self, step: impl FnOnce(&mut Work) -> io::Result<R>) -> io::Result<R> {
         let mut work = self.lock();
         if work.stage == Stage::Removed { Err(io::Error::other("the run was given up")) } else { step(&mut work) }
     }
 
-    /// Removes what is not in place.
+    /// Removes all files that are not in place.
     pub fn remove(&self) {
         self.lock().remove();
     }
 
-    /// Removes what is not in place and does something last, with how far the writing had been. Until that is done, no other
-    /// thread gets on with the run, not even to tell that it failed.
+    /// Removes all files that are not in place, then calls `last` with the stage that the writing had reached. Until `last`
+    /// returns, no other thread can go on with the run, not even to report that it failed.
     pub fn end(&self, last: impl FnOnce(Stage)) {
         let mut work = self.lock();
         let stage = work.stage;

@@ -1,4 +1,4 @@
-//! What earlier runs of a place left there: results to be withdrawn, and what runs that were killed could not remove.
+//! Removes what earlier runs left in the same place: results, which are withdrawn, and files that killed runs could not remove.
 
 use std::{
     fs::{self, File},
@@ -17,22 +17,23 @@ use super::{
     places::{Places, RESULT_FILES},
 };
 
-/// Holds, in a staging folder, the results of the run before, until they go with it.
+/// Folder in a staging folder for the results of the run before. They are removed with the staging folder.
 const WITHDRAWN_FOLDER: &str = "withdrawn";
-/// Holds, in a staging folder, what the results replace, until all of them are in place.
+/// Folder in a staging folder for the files that the results replace, until all results are in place.
 const REPLACED_FOLDER: &str = "replaced";
 
-/// Runs that begin or end in one folder do so one after the other, so that all results there are of one run. Where a folder
-/// cannot be locked, nothing else can be done about it.
+/// Locks a folder of results. Runs that begin or end in one folder do so one after the other, so that all results in it are from
+/// one run. `None` when the system cannot lock the folder; the run then goes on without a lock, because there is no other means.
 pub fn lock_folder(folder: &Path) -> Option<File> {
     let folder = File::open(folder).ok()?;
     folder.lock().is_ok().then_some(folder)
 }
 
-/// Removes the decision workbooks of runs before from the folder of the results. One that somebody has saved again is the user's.
+/// Removes the decision workbooks of earlier runs from the folder of the results. A workbook that was saved again belongs to the
+/// user.
 ///
 /// # Errors
-/// A workbook that cannot be removed.
+/// [`io::Error`] when a workbook cannot be removed.
 fn remove_workbooks(results: &Path) -> io::Result<()> {
     let Ok(entries) = fs::read_dir(results) else { return Ok(()) };
     let names = entries.flatten().map(|entry| entry.path());
@@ -43,17 +44,17 @@ fn remove_workbooks(results: &Path) -> io::Result<()> {
 /// Removes a file if it is a workbook as the engine wrote it.
 ///
 /// # Errors
-/// It cannot be removed.
+/// [`io::Error`] when the file cannot be removed.
 pub fn remove_own_workbook(file: &Path) -> io::Result<()> {
     let own = file.is_file() && File::open(file).and_then(|mut file| is_own_workbook(&mut file)).unwrap_or(false);
     if own { fs::remove_file(file) } else { Ok(()) }
 }
 
-/// Gives a staged file its place, also in another file system: there under another name first, so that nobody finds a half of
-/// it.
+/// Moves a staged file to its place. In another file system, the file is first copied under another name, so that no reader finds
+/// half a file.
 ///
 /// # Errors
-/// It cannot be put there; then what had been there still is.
+/// [`io::Error`] when the file cannot be placed; an earlier file then stays there.
 pub fn place_file(staged: &Path, place: &Path) -> io::Result<()> {
     match fs::rename(staged, place) {
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => copy_file(staged, place),
@@ -65,18 +66,18 @@ fn copy_file(staged: &Path, place: &Path) -> io::Result<()> {
     let copied = place.with_extension("xlsx.loan-engine-new");
     let placed = fs::copy(staged, &copied).and_then(|_| fs::rename(&copied, place));
     if placed.is_err() {
-        // The first error is the one to tell.
+        // Report the first error, not one of the removal.
         let _ = fs::remove_file(&copied);
     }
     placed
 }
 
-/// Takes the results of the run before out of their folder: nobody is to take them for those of the run that begins. They are
-/// results when the manifest of a run lies with them; other files of these names are the user's, and stay until the run that
-/// begins replaces them. The manifest goes first.
+/// Moves the results of the run before out of their folder, so that they cannot pass for those of the run that begins. Files are
+/// results when the manifest of a run is in the same folder; other files of these names belong to the user, and stay until the
+/// run that begins replaces them. The manifest goes first.
 ///
 /// # Errors
-/// A file that cannot be moved.
+/// [`io::Error`] when a file cannot be moved.
 pub fn withdraw(results: &Path, staged: &Path) -> io::Result<()> {
     remove_workbooks(results)?;
     if !is_of_a_run(&results.join(MANIFEST_FILE)) {
@@ -97,7 +98,7 @@ pub fn withdraw(results: &Path, staged: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What every manifest says, of whichever version.
+/// The fields that a manifest of any version has.
 #[derive(Deserialize)]
 struct AnyManifest {
     run_id: Uuid,
@@ -111,22 +112,22 @@ fn is_of_a_run(manifest: &Path) -> bool {
     manifest.is_some_and(|manifest| !manifest.run_id.is_nil() && !manifest.outputs.is_empty())
 }
 
-/// Gives the results in a staging folder their places.
+/// Moves the results in a staging folder to their places.
 ///
 /// # Errors
-/// A file that cannot be put in its place; what had been there before is there again.
+/// [`io::Error`] when a file cannot be placed; the earlier files are then restored.
 pub fn place_results(staged: &Path, results: &Path) -> io::Result<()> {
     let replaced = staged.join(REPLACED_FOLDER);
     fs::create_dir(&replaced)?;
-    // The manifest comes last and goes first. Whoever is killed in between leaves no manifest of other files than those
-    // that are there, and files without one pass for the results of no run.
+    // Write the manifest last, remove it first. A process that is killed in between leaves no manifest that describes other files
+    // than those in the folder, and files without a manifest do not count as results of a run.
     match fs::rename(results.join(MANIFEST_FILE), replaced.join(MANIFEST_FILE)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     for name in RESULT_FILES {
         let place = results.join(name);
-        // A second name for what is replaced, where the file system has such a thing.
+        // Keep the replaced file under a second name, if the file system supports hard links.
         let _ = fs::hard_link(&place, replaced.join(name));
         if let Err(error) = fs::rename(staged.join(name), &place) {
             take_back(staged, results);
@@ -136,11 +137,10 @@ pub fn place_results(staged: &Path, results: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes back the results that were put in their places without the manifest, which is still staged. What they replaced is
-/// there again.
+/// Removes the results that were placed without the manifest, which is still staged, and restores the files that they replaced.
 fn take_back(staged: &Path, results: &Path) {
     let replaced = staged.join(REPLACED_FOLDER);
-    // What is not staged any more is in its place.
+    // A file that is not staged any more is in its place.
     for name in RESULT_FILES.into_iter().filter(|name| *name != MANIFEST_FILE && !staged.join(name).exists()) {
         let place = results.join(name);
         let _ = fs::rename(replaced.join(name), &place).or_else(|_| fs::remove_file(&place));
@@ -148,13 +148,13 @@ fn take_back(staged: &Path, results: &Path) {
     let _ = fs::rename(replaced.join(MANIFEST_FILE), results.join(MANIFEST_FILE));
 }
 
-/// Undoes what a run has done beside its staging folder before it was killed. `staged` is that folder. The manifest is the last
-/// file that is written there, and the last that leaves it.
+/// Undoes what a killed run did outside of its staging folder `staged`. The manifest is the last file that is written to the
+/// staging folder, and the last that leaves it.
 pub fn undo(places: &Places, run_id: Uuid, staged: &Path) {
     let results = places.results_of(run_id);
     let _locked = lock_folder(&results);
     let was_being_placed = staged.join(MANIFEST_FILE).exists();
-    // Where there is a manifest, the files with it are whole: those of the run, or of another one since.
+    // Files with a manifest are complete: they are from the killed run, or from a later one.
     let whole = || results.join(MANIFEST_FILE).exists();
     if !whole() {
         if was_being_placed {
@@ -162,7 +162,7 @@ pub fn undo(places: &Places, run_id: Uuid, staged: &Path) {
         }
         let withdrawn = staged.join(WITHDRAWN_FOLDER);
         if !whole() && withdrawn.join(MANIFEST_FILE).exists() {
-            // The results of the run before that were not withdrawn yet.
+            // Remove the results of the run before that were not withdrawn yet.
             for name in RESULT_FILES.into_iter().filter(|name| !withdrawn.join(name).exists()) {
                 let _ = fs::remove_file(results.join(name));
             }
@@ -176,8 +176,8 @@ pub fn undo(places: &Places, run_id: Uuid, staged: &Path) {
     }
 }
 
-/// Removes what runs left behind that were killed: staging folders whose lock nobody holds, after `undo` was done with each and
-/// the id of its run. The folders that had been made for these runs.
+/// Removes what killed runs left behind: staging folders whose lock no process holds. Before that, calls `undo` with the id of
+/// the run and the folder. Returns the folders that were made for these runs.
 pub fn remove_abandoned(parent: &Path, undo: impl Fn(Uuid, &Path)) -> Vec<PathBuf> {
     let mut made = Vec::new();
     let Ok(entries) = fs::read_dir(parent) else { return made };
@@ -188,7 +188,7 @@ pub fn remove_abandoned(parent: &Path, undo: impl Fn(Uuid, &Path)) -> Vec<PathBu
             remove_unbegun(&staged);
             continue;
         };
-        // It stays locked until it is gone: of several runs that begin at the same time, one clears it away.
+        // The folder stays locked until it is gone: of several runs that begin at the same time, only one removes it.
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) && lock.try_lock().is_ok() {
             if let Ok(run_id) = id.parse() {
                 undo(run_id, &staged);
@@ -200,8 +200,8 @@ pub fn remove_abandoned(parent: &Path, undo: impl Fn(Uuid, &Path)) -> Vec<PathBu
     made
 }
 
-/// Removes a staging folder whose run was killed before it held the lock, so that nothing else is there. A run that is just about to
-/// hold it begins again.
+/// Removes a staging folder whose run was killed before it held the lock, so that the folder holds no other file. A run that is
+/// just about to take the lock creates the folder again.
 fn remove_unbegun(staged: &Path) {
     let unheld = staged.join(UNHELD_LOCK_FILE);
     match File::open(&unheld) {
@@ -211,11 +211,12 @@ fn remove_unbegun(staged: &Path) {
         Ok(_) => return,
         Err(_) => {}
     }
-    // It goes only when it is empty.
+    // The system removes the folder only when it is empty.
     let _ = fs::remove_dir(staged);
 }
 
-/// The folders that were made for the run of a staging folder. Only such as lie around that are believed.
+/// The folders that were made for the run of a staging folder. The list is not trusted: only folders above the staging folder
+/// count.
 fn made_for(staged: &Path, parent: &Path) -> Vec<PathBuf> {
     let (Ok(json), Ok(parent)) = (fs::read(staged.join(MADE_FILE)), parent.canonicalize()) else { return Vec::new() };
     let made: Vec<PathBuf> = serde_json::from_slice(&json).unwrap_or_default();

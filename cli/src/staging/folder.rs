@@ -12,53 +12,54 @@ use uuid::Uuid;
 
 use super::earlier::remove_abandoned;
 
-/// How the names of these folders begin; the id of the run follows.
+/// Prefix of the names of these folders; the id of the run follows.
 pub const PREFIX: &str = ".loan-engine-";
-/// Held by the process that works in the folder.
+/// The lock file, which the process that works in the folder holds.
 pub const LOCK_FILE: &str = ".lock";
-/// Name of the lock file until the run holds the lock, so that no other run finds it free. On a file system without locks the file
-/// keeps this name; no run can tell there whether the folder is abandoned, and the folder stays.
+/// Name of the lock file until the run holds the lock, so that no other run finds it free. On a file system without locks the
+/// file keeps this name; no run can tell there whether the folder is abandoned, and the folder stays.
 pub const UNHELD_LOCK_FILE: &str = ".lock-new";
-/// Names the folders that were made for the run, as a JSON list of paths.
+/// The file that names the folders made for the run, as a JSON list of paths.
 pub const MADE_FILE: &str = ".made";
-/// How often it is tried to remove the folder while another thread may still make a file in it, and how long is waited between.
+/// Attempts to remove the folder, and the pause between them, because another thread may still create a file in it.
 const REMOVAL: (u32, Duration) = (20, Duration::from_millis(5));
 
-/// Where the folder of a run is.
+/// Path of the staging folder of a run.
 pub fn staged_path(parent: &Path, run_id: Uuid) -> PathBuf {
     parent.join(format!("{PREFIX}{run_id}"))
 }
 
-/// A folder of unfinished files, with the lock that says that somebody works in it, and the folders made for it. Dropping it
-/// removes them.
+/// A folder of unfinished files, with the lock that shows that a process works in it, and the folders made for it. Dropping it
+/// removes all of them.
 pub struct StagedFolder {
     pub path: PathBuf,
     lock: Option<File>,
-    /// From the outermost on.
+    /// The folders made for the run, the outermost first.
     made: Vec<PathBuf>,
 }
 
 impl StagedFolder {
-    /// Makes the folder, once what killed runs left beside it is removed. `undo` is done with the id and the folder of each.
+    /// Creates the folder, after removing what killed runs left in `parent`. Calls `undo` with the id and the folder of each
+    /// killed run.
     ///
     /// # Errors
-    /// The folder cannot be made.
+    /// [`io::Error`] when the folder cannot be created.
     pub fn new(parent: &Path, run_id: Uuid, undo: impl Fn(Uuid, &Path)) -> io::Result<Self> {
         let mut staged = Self { path: staged_path(parent, run_id), lock: None, made: Vec::new() };
         make_folders(parent, &mut staged.made)?;
-        // What was made for a run that was killed is as good as made for this one.
+        // Treat folders made for a killed run as made for this one.
         staged.made.extend(remove_abandoned(parent, undo));
         staged.made.sort_by_key(|folder| folder.components().count());
         fs::create_dir(&staged.path)?;
         while !staged.take_lock()? {
-            // Another run took the folder, in which nothing was yet, for what a killed run left.
+            // Another run took the folder, which was still empty, for one that a killed run left, and removed it.
             fs::create_dir_all(&staged.path)?;
         }
         staged.note_made()?;
         Ok(staged)
     }
 
-    /// Takes the lock of the folder; false when the folder is being taken away.
+    /// Takes the lock of the folder; false when another run is removing the folder.
     fn take_lock(&mut self) -> io::Result<bool> {
         let unheld = self.path.join(UNHELD_LOCK_FILE);
         let taken = File::create(&unheld).and_then(|lock| match lock.try_lock() {
@@ -75,20 +76,20 @@ impl StagedFolder {
         }
     }
 
-    /// Notes which folders were made for the run, for the next one in case this one is killed.
+    /// Records which folders were made for the run, so that the next run can remove them if this one is killed.
     fn note_made(&self) -> io::Result<()> {
         if self.made.is_empty() {
             return Ok(());
         }
-        // A path that is no Unicode cannot be noted. Then its folder stays.
+        // A path that is no Unicode cannot be recorded, so its folder stays.
         let paths = self.made.iter().filter_map(|folder| folder.canonicalize().ok()?.to_str().map(str::to_owned));
         fs::write(self.path.join(MADE_FILE), serde_json::to_vec(&paths.collect::<Vec<_>>())?)
     }
 
-    /// Makes another folder for the run, and those above it.
+    /// Creates another folder for the run, and missing folders above it.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// [`io::Error`] when a folder cannot be created.
     pub fn make_folder(&mut self, folder: &Path) -> io::Result<()> {
         make_folders(folder, &mut self.made)
     }
@@ -96,10 +97,10 @@ impl StagedFolder {
     /// Gives the folder its final name.
     ///
     /// # Errors
-    /// It cannot have it.
+    /// [`io::Error`] when the folder cannot be renamed, or its own files cannot be removed.
     pub fn rename_to(&mut self, path: &Path) -> io::Result<()> {
         if cfg!(windows) {
-            // There, no folder is renamed in which a file is open.
+            // Windows does not rename a folder in which a file is open.
             self.lock = None;
         }
         fs::rename(&self.path, path)?;
@@ -112,7 +113,7 @@ impl StagedFolder {
         Ok(())
     }
 
-    /// The folders that were made are to stay.
+    /// Keeps the folders that were made for the run.
     pub fn keep_parents(&mut self) {
         self.made.clear();
     }
@@ -126,7 +127,7 @@ impl Drop for StagedFolder {
             match fs::remove_dir_all(&self.path) {
                 Ok(()) => break,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-                // Nothing can be done here about a folder that does not go away in the end; the next run tries again.
+                // If the folder is still there after the last attempt, the next run tries again.
                 Err(_) => thread::sleep(pause),
             }
         }
@@ -134,14 +135,14 @@ impl Drop for StagedFolder {
     }
 }
 
-/// Removes those of these folders that are empty, from the innermost on. They stand in the order in which they were made.
+/// Removes the empty ones of these folders, the innermost first. The list has the order in which they were made.
 pub fn remove_empty(folders: &[PathBuf]) {
     for folder in folders.iter().rev() {
         let _ = fs::remove_dir(folder);
     }
 }
 
-/// Makes a folder and those above it, and notes which ones it made.
+/// Creates a folder and missing folders above it, and adds the new ones to `made`.
 fn make_folders(folder: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
     let create = |made: &mut Vec<PathBuf>| fs::create_dir(folder).map(|()| made.push(folder.to_owned()));
     match create(made) {

@@ -1,9 +1,9 @@
-//! Where the files of a run are written, and how they appear under their final names all at once or not at all.
+//! Writes the files of a run, and gives them their final names all at once or not at all.
 //!
-//! Results are staged inside the folder that they are for, the archive inside the folder of archives, so that what moves
-//! them is a rename. What the run before left in the folder of the results is withdrawn first. What fails, or is ended by a
-//! signal, is removed again, with the folders that were made for it. A process that is killed cannot do that: the next run of the
-//! place does it, and until then the manifest, which is there only beside all the files that it names, says what is whole.
+//! Results are staged inside their final folder, the archive inside the folder of archives, so that a rename moves them. The run
+//! first withdraws the results of the run before. A run that fails, or is ended by a signal, removes its files and the folders
+//! that were made for it. A killed process cannot do that: the next run in the same place does it. Until then the manifest shows
+//! what is complete, because it exists only beside all the files that it names.
 
 mod begun;
 mod earlier;
@@ -21,7 +21,7 @@ use shared::{
     engine::{Destination, Outcome},
     error::{Phase, RunError},
     manifest::{MANIFEST_FILE, OUTPUT_FOLDER, archived_output, archived_tape},
-    results::{csv::OutputFile, workbook::WORKBOOK_FILE},
+    results::{outputs::Output, workbook::WORKBOOK_FILE},
     tape::text::RawCopy,
 };
 
@@ -35,14 +35,14 @@ use self::{
     folder::{StagedFolder, remove_empty, staged_path},
 };
 
-/// What is being given its final name.
+/// What is being moved to its final name.
 enum Placing<'w> {
     Archive,
     Workbook(&'w WorkbookPlace),
     Results,
 }
 
-/// The files of a run while it is not completed. Dropping it removes them.
+/// The files of a run that is not completed. Dropping it removes them.
 pub struct Staging {
     places: Places,
     begun: Begun,
@@ -53,10 +53,10 @@ pub struct Staging {
 }
 
 impl Staging {
-    /// Makes the folders, and withdraws the results of the run before.
+    /// Creates the folders, and withdraws the results of the run before.
     ///
     /// # Errors
-    /// A folder that cannot be written, or a folder in the place of a result.
+    /// [`RunError`] when a folder cannot be written, or a folder is in the place of a result.
     pub fn new(places: Places, begun: Begun) -> Result<Self, RunError> {
         let results = staged_path(&places.staged_in, places.run_id);
         let archive = places.shown_archive.is_some().then(|| staged_path(&places.archives, places.run_id));
@@ -74,7 +74,7 @@ impl Staging {
             work.stage = Stage::Unfinished;
             Ok(())
         })?;
-        // It is waited for other runs where a signal need not wait, too.
+        // Wait for other runs outside of a step, so that a signal does not have to wait.
         let results = places.results();
         let _locked = lock_folder(&results);
         self.begun.step(|_| withdraw(&results, &self.results))?;
@@ -88,7 +88,7 @@ impl Staging {
         let places = &self.places;
         let nothing = |_, _: &Path| {};
         if self.archive.is_none() {
-            // What a run left there that was killed goes all the same.
+            // A run without an archive, too, removes what killed runs left there.
             remove_empty(&remove_abandoned(&places.archives, nothing));
             return Ok(());
         }
@@ -98,35 +98,36 @@ impl Staging {
         })
     }
 
-    /// Where a result is while it is staged.
+    /// Path of a result while it is staged.
     pub fn staged(&self, name: &str) -> PathBuf {
         self.results.join(name)
     }
 
-    /// Copies the four output files into the archive. They are files of their own: who changes one later changes only it.
+    /// Copies the output files into the archive. The copies are files of their own, so that a later change of a result does not
+    /// change the archive.
     ///
     /// # Errors
-    /// A file that cannot be copied.
+    /// [`RunError`] when a file cannot be copied.
     pub fn archive_outputs(&self, outcome: &Outcome) -> Result<(), RunError> {
         let Some(archive) = &self.archive else { return Ok(()) };
-        let copy = |file: OutputFile, size: u64| {
-            let from = self.results.join(file.file_name());
-            let copied = fs::copy(from, archive.join(archived_output(file)))?;
+        let copy = |output: &Output, size: u64| {
+            let from = self.results.join(output.file_name);
+            let copied = fs::copy(from, archive.join(archived_output(output)))?;
             if copied == size { Ok(()) } else { Err(io::Error::other(format!("{copied} of {size} bytes were copied"))) }
         };
         std::thread::scope(|scope| {
             let copy = &copy;
-            let copies = outcome.outputs.iter().map(|(file, is)| scope.spawn(move || copy(*file, is.size)));
+            let copies = outcome.outputs.iter().map(|(output, is)| scope.spawn(move || copy(output, is.size)));
             let copies: Vec<_> = copies.collect();
             copies.into_iter().try_for_each(|copy| copy.join().unwrap_or_else(|_| Err(io::Error::other("a copy was given up"))))
         })
         .map_err(|error| self.archive_not_written(&error))
     }
 
-    /// Writes the manifest, among the results and in the archive.
+    /// Writes the manifest to the staged results and the staged archive.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// [`RunError`] when the manifest cannot be written.
     pub fn write_manifest(&self, json: &[u8]) -> Result<(), RunError> {
         let written = fs::write(self.results.join(MANIFEST_FILE), json);
         written.map_err(|error| not_written(Phase::Output, &self.places.shown, &error))?;
@@ -134,10 +135,10 @@ impl Staging {
         fs::write(archive.join(MANIFEST_FILE), json).map_err(|error| self.archive_not_written(&error))
     }
 
-    /// Gives everything its final name, and the decision workbook that is staged the one that the user gave, if there is one.
+    /// Moves all files to their final names, and a staged decision workbook to the name that the user gave.
     ///
     /// # Errors
-    /// A file that cannot be put in its place; what had been there before is there again, but for an earlier workbook.
+    /// [`RunError`] when a file cannot be placed; the earlier files are then restored, except for an earlier workbook.
     pub fn publish(self, workbook: Option<&WorkbookPlace>) -> Result<(), RunError> {
         let places = &self.places;
         let (results, archive) = (places.results(), places.archive_of(places.run_id));
@@ -146,7 +147,7 @@ impl Staging {
         made.map_err(failed)?;
         let _locked = lock_folder(&results);
         let mut at = Placing::Archive;
-        // One step: who ends the run finds it in place or not begun to be.
+        // One step: a thread that ends the run finds all files in place, or none.
         let placed = self.begun.step(|work| {
             let mut place = || {
                 work.archive.as_mut().map_or(Ok(()), |staged| staged.rename_to(&archive))?;
@@ -213,7 +214,7 @@ fn in_folder(error: &io::Error, folder: &Path) -> io::Error {
     io::Error::new(error.kind(), format!("{error}, in the folder {}", folder.display()))
 }
 
-/// A file whose errors name the folder that it is for.
+/// A staged file whose errors name its final folder.
 struct StagedFile {
     file: File,
     folder: Arc<Path>,
@@ -229,7 +230,7 @@ impl StagedFile {
 impl Write for StagedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self.file.write(bytes) {
-            // Whoever writes tries these again by their kind.
+            // Pass `Interrupted` on unchanged: writers retry it by its kind.
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(in_folder(&error, &self.folder)),
             written => written,
         }
@@ -282,7 +283,7 @@ mod tests {
             fs::write(out.join(name), "old").unwrap();
         }
         let staging = staged(folder.path());
-        // It was not there when the run began.
+        // This folder did not exist when the run began.
         fs::create_dir(out.join(FACTS_FILE)).unwrap();
         let error = staging.publish(None).unwrap_err();
         assert!(error.message.starts_with("The folder out could not be written: "), "{error}");

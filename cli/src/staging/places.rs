@@ -6,38 +6,39 @@ use command::CommandContext;
 use shared::{
     facts::{EXCEPTIONS_FILE, FACTS_FILE},
     manifest::MANIFEST_FILE,
-    results::csv::OutputFile,
+    results::outputs::OUTPUTS,
 };
 use uuid::Uuid;
 
-/// The files of a run beside the archive, in the order in which they appear. The manifest comes last.
-pub const RESULT_FILES: [&str; 7] = [
-    OutputFile::PurchaseTape.file_name(),
-    OutputFile::ProjectedTape.file_name(),
-    OutputFile::RejectionReport.file_name(),
-    OutputFile::ExceptionSummary.file_name(),
-    FACTS_FILE,
-    EXCEPTIONS_FILE,
-    MANIFEST_FILE,
-];
+/// The files of a run except the archive, in the order in which they appear. The manifest comes last.
+pub const RESULT_FILES: [&str; OUTPUTS.len() + 3] = {
+    let mut names = [MANIFEST_FILE; OUTPUTS.len() + 3];
+    let mut at = 0;
+    while at < OUTPUTS.len() {
+        names[at] = OUTPUTS[at].file_name;
+        at += 1;
+    }
+    [names[at], names[at + 1]] = [FACTS_FILE, EXCEPTIONS_FILE];
+    names
+};
 
 /// Where the decision workbook of a run goes.
 #[derive(Debug, Clone)]
 pub struct WorkbookPlace {
-    /// The file, as the user knows it.
+    /// Path that the user gave, for messages.
     pub shown: PathBuf,
-    /// The file.
+    /// Path to write to.
     pub file: PathBuf,
 }
 
 /// Where the files of a run go.
 #[derive(Debug, Clone)]
 pub struct Places {
-    /// The folder of the results, as the user knows it.
+    /// The folder of the results, as messages show it.
     pub shown: PathBuf,
-    /// The folder of the archive, as the user knows it; `None` for a run that is not archived.
+    /// The folder of the archive, as messages show it; `None` for a run that is not archived.
     pub shown_archive: Option<PathBuf>,
-    /// The folder in which results are staged: one that is there again in the next run.
+    /// The folder in which results are staged. The next run uses the same one, and so finds what a killed run left.
     pub(super) staged_in: PathBuf,
     /// The folder of all archives.
     pub(super) archives: PathBuf,
@@ -47,8 +48,8 @@ pub struct Places {
 }
 
 impl Places {
-    /// With a folder of the user's, everything goes there. Without one the results go to `outputs/{run_id}` and the
-    /// archive to `archive/{run_id}`.
+    /// With `out`, all files go to that folder. Without it, the results go to `outputs/{run_id}` and the archive to
+    /// `archive/{run_id}`.
     pub fn new(out: Option<&Path>, archived: bool, run_id: Uuid, context: &CommandContext) -> Self {
         let id = run_id.to_string();
         let (shown, staged_in, archives) = match out {
@@ -65,18 +66,17 @@ impl Places {
         }
     }
 
-    /// Whether the run would overwrite this file, or take its own results for tapes the next time.
+    /// Whether this file is in the place of a result: the run would overwrite it, or the next run would read a result as a tape.
     pub fn would_overwrite(&self, file: &Path) -> bool {
         let results = self.results();
         RESULT_FILES.iter().any(|name| results.join(name).canonicalize().is_ok_and(|result| result == file))
     }
 
-    /// Whether a folder is there once the run has begun: the one that the user gave for results.
+    /// Whether the run creates this folder when it begins: the folder that the user gave for results.
     pub fn begins_in(&self, folder: &Path) -> bool {
         self.staged_in == folder
     }
 
-    /// The folder of the results.
     pub(super) fn results(&self) -> PathBuf {
         self.results_of(self.run_id)
     }

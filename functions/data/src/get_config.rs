@@ -5,8 +5,9 @@ use axum::{Json, extract::State as FromState};
 use serde::Serialize;
 use shared::{
     decimal::Decimal,
+    file_types::allowed_extensions,
     manifest::ENGINE_VERSION,
-    paths::{ALLOWED_EXTENSIONS, Area},
+    paths::Area,
     phases::pricing::IrrTarget,
     rules::{Rule, Severity, rule_set::RuleSet},
 };
@@ -35,7 +36,7 @@ pub struct ConfigObject {
     max_upload_bytes: u64,
     /// Extensions that an uploaded file may have.
     #[schema(example = json!([".csv", ".xlsx"]))]
-    allowed_extensions: &'static [&'static str],
+    allowed_extensions: Vec<&'static str>,
     /// Areas of files.
     #[schema(example = json!(["inputs", "outputs", "output_share"]))]
     areas: [&'static str; Area::ALL.len()],
@@ -117,7 +118,7 @@ pub async fn get_config(FromState(state): FromState<State>) -> Json<ConfigObject
         version: ENGINE_VERSION,
         default_irr_target: IrrTarget::DEFAULT.percent(),
         max_upload_bytes: state.max_upload_bytes,
-        allowed_extensions: ALLOWED_EXTENSIONS,
+        allowed_extensions: allowed_extensions(),
         areas: Area::ALL.map(Area::as_str),
         rule_set: RuleSetObject {
             name: id.name,

@@ -13,8 +13,9 @@ use api::{
 };
 use axum::{Json, extract::State as FromState, http::HeaderMap};
 use serde::{Deserialize, Serialize};
+use shared::file_types::content_type_of;
 use shared::paths::{Area, validate_file_extension};
-use stores::storage::{StorageBackend as _, content_type::content_type_of};
+use stores::storage::StorageBackend as _;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{

@@ -22,8 +22,9 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use multer::{Field, Multipart};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
+use shared::file_types::content_type_of;
 use shared::paths::{Area, sanitize_filename, validate_file_extension};
-use stores::storage::{ByteStream, StorageBackend as _, StorageError, content_type::content_type_of};
+use stores::storage::{ByteStream, StorageBackend as _, StorageError};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{State, place::Place};

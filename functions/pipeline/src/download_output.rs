@@ -7,7 +7,7 @@ use api::{
     problem::{ApiError, ProblemObject},
 };
 use axum::{extract::State as FromState, response::Response};
-use shared::results::csv::OutputFile;
+use shared::results::outputs::OUTPUTS;
 use stores::keys;
 
 use crate::State;
@@ -49,13 +49,13 @@ pub async fn download_output(
     PathId(run_id): PathId,
     ApiPath(names): ApiPath<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let output = OutputFile::ALL.into_iter().find(|output| output.key() == names.1).ok_or_else(unknown_key)?;
+    let output = OUTPUTS.iter().find(|output| output.key == names.1).ok_or_else(unknown_key)?;
     state.run_of(&caller, run_id).await?;
-    let key = format!("{}/{}", keys::outputs(run_id), output.file_name());
-    stored_file(&state.answers, &key, output.file_name()).await
+    let key = format!("{}/{}", keys::outputs(run_id), output.file_name);
+    stored_file(&state.answers, &key, output.file_name).await
 }
 
 fn unknown_key() -> ApiError {
-    let keys = OutputFile::ALL.map(OutputFile::key).join(", ");
+    let keys = OUTPUTS.each_ref().map(|output| output.key).join(", ");
     ApiError::Refused("unknown_output", format!("There is no output of this key. Use one of {keys}.").into())
 }

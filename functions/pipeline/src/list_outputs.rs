@@ -7,7 +7,7 @@ use api::{
 };
 use axum::{Json, extract::State as FromState};
 use serde::Serialize;
-use shared::results::csv::OutputFile;
+use shared::results::outputs::{OUTPUTS, Output};
 use stores::{keys, storage::StorageBackend as _};
 use utoipa::ToSchema;
 
@@ -48,11 +48,11 @@ pub async fn list_outputs(
     state.run_of(&caller, run_id).await?;
     let stored = state.storage.list(&keys::outputs(run_id), false).await?;
     let counted = state.runs.results(run_id).await?.map(|results| results.outputs).unwrap_or_default();
-    let object = |output: OutputFile| {
-        let path = format!("{run_id}/{}", output.file_name());
+    let object = |output: &Output| {
+        let path = format!("{run_id}/{}", output.file_name);
         let entry = stored.iter().find(|entry| entry.key.ends_with(&path))?;
-        let rows = counted.iter().find(|info| info.key == output.key()).map(|info| info.rows);
-        Some(OutputObject { key: output.key(), file: FileObject::new(path, entry.file.as_ref()?), rows })
+        let rows = counted.iter().find(|info| info.key == output.key).map(|info| info.rows);
+        Some(OutputObject { key: output.key, file: FileObject::new(path, entry.file.as_ref()?), rows })
     };
-    Ok(Json(OutputFile::ALL.into_iter().filter_map(object).collect()))
+    Ok(Json(OUTPUTS.iter().filter_map(object).collect()))
 }

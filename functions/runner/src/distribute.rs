@@ -1,5 +1,5 @@
-//! One run by several workers: a plan, its parts, and the end. The plan takes the run; whoever names the same owner goes on
-//! with it, as long as nobody else has claimed it meanwhile, however long the steps were apart.
+//! One run on several workers: plan, parts, and finish. The plan claims the run. Every later step names the same lease owner and
+//! continues the run, however long after the step before, unless another worker has claimed the run in the meantime.
 
 use std::sync::Arc;
 
@@ -21,15 +21,15 @@ use crate::{
     execute::{Assignment, Executed, Files, Looked, Stop, Waiting, Way, Worker, damaged},
 };
 
-/// A plan names at most so many parts: the answer has to fit into the state of a state machine.
+/// Largest number of parts of a plan. The answer with the parts must fit into the state of the state machine.
 const MOST_PARTS: u64 = 5_000;
 
 impl Worker {
-    /// Says how a run is to be done. A large one is claimed first, because its plan takes minutes, in which nobody else is to
-    /// take it or to give it up. One that cannot be done in parts is returned, for `execute`.
+    /// Decides how to execute a run. A large run is claimed first: its plan takes minutes, in which no other worker may claim the
+    /// run or give it up. A run that cannot be done in parts is released, for `execute`.
     ///
     /// # Errors
-    /// A store does not answer. The same call may be made again.
+    /// [`StoreError::Unavailable`] when DynamoDB or S3 does not answer. The caller may repeat the same call.
     pub(crate) async fn plan(&self, run_id: Uuid) -> Result<Next, StoreError> {
         let not_ours = Next::Done { ended: Executed::NotOurs };
         let began = self.clock.now();
@@ -38,7 +38,7 @@ impl Worker {
             Looked::Ended(ended) => return Ok(Next::Done { ended }),
         };
         let bytes = request.tapes.bytes();
-        // A run that was tried too often is given up by `execute`.
+        // `execute` gives up a run that has used up its attempts.
         if bytes < self.distribution.above_bytes || stored.attempt >= MAX_ATTEMPTS {
             return Ok(Next::Execute);
         }
@@ -50,10 +50,11 @@ impl Worker {
             Ok(assignment) => Box::pin(self.planned(&assignment, lease.owner, part_bytes)).await,
             Err(stop) => Err(stop),
         };
-        // An outage during a plan is no try of the run; what would end the next plan, too, is.
+        // An outage during the plan is not an attempt of the run, so it is never treated as the last one. A failure that would
+        // end the next plan, too, fails the run.
         let planned = planned.map_err(|stop| stop.at_try(attempt.min(MAX_ATTEMPTS - 1), &run));
         if let Ok(Some(parts)) = planned {
-            tracing::info!(%run_id, parts, "a run begins in parts");
+            tracing::info!(%run_id, parts, "a run in parts has started");
             return Ok(Next::Process { owner: lease.owner, parts: (0..parts).map(|part| PartRef { part }).collect() });
         }
         self.delete_folder(run_id, &keys::parts(run_id, lease.owner)).await;
@@ -62,15 +63,15 @@ impl Worker {
             Ok(_) | Err(Stop::Lost) => Ok(not_ours),
             Err(Stop::Storage(error)) => {
                 if let Err(second) = self.runs.return_untried(&lease).await {
-                    // What stopped the plan is the error that counts. The lease ends by itself.
-                    tracing::warn!(%run_id, error = chain(&second), "a run could not be returned after its plan failed");
+                    // Return the error that stopped the plan. The lease expires by itself.
+                    tracing::warn!(%run_id, error = chain(&second), "a run could not be released after its plan failed");
                 }
                 Err(error)
             }
             Err(stop) => {
                 let ended = self.settle(&mut run, &lease, Err(stop), None).await?;
                 if ended != Executed::NotOurs {
-                    // Also those of a plan before.
+                    // Delete the parts of earlier plans, too.
                     self.delete_parts(run_id).await;
                 }
                 Ok(Next::Done { ended })
@@ -78,7 +79,7 @@ impl Worker {
         }
     }
 
-    /// Makes the plan of a run and keeps it: how many parts it has, or nothing when one worker is to do it.
+    /// Makes the plan of a run and stores it. Returns the number of parts; `None` when one worker has to execute the run.
     async fn planned(&self, assignment: &Assignment, owner: Uuid, part_bytes: u64) -> Result<Option<usize>, Stop> {
         let failure = ReadFailure::default();
         let parts = self.parts(assignment.run_id, owner, &failure);
@@ -97,11 +98,11 @@ impl Worker {
         planned.await?.map_err(|error: RunError| failure.take().map_or(Stop::Run(error), Stop::Storage))
     }
 
-    /// Processes a part of a run; false when the run is somebody else's by now. Why a part cannot be processed is kept in its
-    /// place, for the last step, which fails the run with it.
+    /// Processes a part of a run. Returns false when this worker no longer has the run. If the part cannot be processed, the
+    /// error is stored in place of its results, and the last step fails the run with that error.
     ///
     /// # Errors
-    /// A store does not answer. The same call may be made again.
+    /// [`StoreError::Unavailable`] when DynamoDB or S3 does not answer. The caller may repeat the same call.
     pub(crate) async fn process(&self, lease: &Lease, part: usize) -> Result<bool, StoreError> {
         let Continued::Goes(waiting) = Box::pin(self.continued(lease)).await? else { return Ok(false) };
         let assignment = match self.assign(waiting.request, waiting.rules).await {
@@ -111,7 +112,7 @@ impl Worker {
                 return Ok(false);
             }
             Err(Stop::Storage(error)) => return Err(error),
-            // The plan has failed the run.
+            // The plan has failed the run already.
             Err(Stop::Run(_) | Stop::Lost) => return Ok(false),
         };
         let failure = ReadFailure::default();
@@ -132,7 +133,7 @@ impl Worker {
             Err(Stop::Lost) => Ok(false),
             Err(Stop::Storage(error)) => Err(error),
             Err(Stop::Run(error)) => {
-                tracing::warn!(run_id = %lease.run_id, part, code = ?error.code, "a part of a run was refused");
+                tracing::warn!(run_id = %lease.run_id, part, code = ?error.code, "a part of a run could not be processed");
                 let parts = self.parts(lease.run_id, lease.owner, &failure);
                 let refused = tokio::task::spawn_blocking(move || refuse(&parts, part, &error)).await;
                 match refused {
@@ -144,16 +145,16 @@ impl Worker {
         }
     }
 
-    /// Makes the results of a run out of its parts, as `execute` makes them.
+    /// Makes the results of a run from its parts, identical to those that `execute` makes.
     ///
     /// # Errors
-    /// A store does not answer. The same call may be made again.
+    /// [`StoreError::Unavailable`] when DynamoDB or S3 does not answer. The caller may repeat the same call.
     pub(crate) async fn finish(&self, lease: &Lease) -> Result<Executed, StoreError> {
         let Waiting { stored, request, mut run, rules } = match Box::pin(self.continued(lease)).await? {
             Continued::Goes(waiting) => *waiting,
             Continued::Ended(ended) => return Ok(ended),
         };
-        // The run began with its plan.
+        // The run has started with its plan, so take the time of its start from the record.
         let Began { started_at } = serde_json::from_str(stored.object().get()).map_err(|error| damaged(&error))?;
         run.start(started_at).map_err(|error| damaged(&error))?;
         let mut results = None;
@@ -171,8 +172,7 @@ impl Worker {
         Ok(ended)
     }
 
-    /// What a run is to do that this owner has; the lease is renewed, once for each step. A run of which that cannot be read any
-    /// more is failed.
+    /// Renews the lease, once per step, and reads the run if this owner still has it. A run that can no longer be read is failed.
     async fn continued(&self, lease: &Lease) -> Result<Continued, StoreError> {
         if !self.runs.report(lease, None, self.clock.now()).await? {
             return Ok(Continued::Ended(Executed::NotOurs));
@@ -187,7 +187,8 @@ impl Worker {
         }
     }
 
-    /// Deletes what the steps of a run handed on to each other. What is left is removed by the bucket's own rule for results.
+    /// Deletes the files that the steps of a run handed on to each other. If this fails, the bucket's own rule for results
+    /// removes them later.
     pub(crate) async fn delete_parts(&self, run_id: Uuid) {
         self.delete_folder(run_id, &keys::all_parts(run_id)).await;
     }
@@ -199,15 +200,15 @@ impl Worker {
     }
 }
 
-/// What a step finds of a run that was planned.
+/// What a step finds when it continues a planned run.
 enum Continued {
-    /// It goes on.
+    /// The step continues the run.
     Goes(Box<Waiting>),
-    /// There is nothing to do.
+    /// The step has nothing to do.
     Ended(Executed),
 }
 
-/// When a run began.
+/// The start of a run, from its record.
 #[derive(Deserialize)]
 struct Began {
     started_at: Timestamp,

@@ -1,4 +1,4 @@
-//! The end of a run: completed, failed, or given up.
+//! Ends a run: completes it, fails it, or gives it up.
 
 use serde_json::value::RawValue;
 use shared::{
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::execute::{Executed, Stop, Worker, damaged};
 
-/// What a completed run has.
+/// The results of a run.
 pub(crate) struct Results {
     pub(crate) summary: Summary,
     pub(crate) outputs: Vec<OutputInfo>,
@@ -26,7 +26,7 @@ pub(crate) struct Results {
 }
 
 impl Results {
-    /// Of a run of which nothing but the summary is kept.
+    /// The results of a dry run, which keeps only the summary.
     pub(crate) fn dry(summary: Summary, column_mapping: ObjectVersion) -> Self {
         Self { summary, outputs: Vec::new(), facts: None, exceptions: None, index: None, column_mapping }
     }
@@ -46,10 +46,11 @@ impl Results {
 }
 
 impl Worker {
-    /// Fails a run that cannot be seen through, unless another worker has it than `owner`.
+    /// Fails a run that cannot be finished, unless a worker other than `owner` has it.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when neither the request of the run nor
+    /// its record can be read.
     pub(crate) async fn give_up(&self, run_id: Uuid, owner: Option<Uuid>) -> Result<Executed, StoreError> {
         if !self.runs.give_up(run_id, owner, self.clock.now()).await? {
             return Ok(Executed::NotOurs);
@@ -59,10 +60,11 @@ impl Worker {
         Ok(Executed::GivenUp)
     }
 
-    /// Fails a run whose record cannot be read, unless another worker has it than `owner`.
+    /// Fails a run whose record or request cannot be read, unless a worker other than `owner` has it.
     ///
     /// # Errors
-    /// The store does not answer, or nothing of the record can be read.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when neither the request of the run nor
+    /// its record can be read.
     pub(crate) async fn fail_unreadable(
         &self,
         run_id: Uuid,
@@ -79,10 +81,11 @@ impl Worker {
         Ok(Executed::Failed)
     }
 
-    /// Ends a run as its work ended.
+    /// Ends a run according to the result of its work. `stored` has the results that were stored before a failure.
     ///
     /// # Errors
-    /// A store does not answer, or did not while the work was done: the run has not ended then.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; the error of [`Stop::Storage`] when a store failed during the
+    /// work. The run has not ended then.
     pub(crate) async fn settle(
         &self,
         run: &mut Run,
@@ -107,7 +110,7 @@ impl Worker {
         }
     }
 
-    /// Fails a run. What was stored before the failure stays readable.
+    /// Fails a run. Results that were stored before the failure stay readable.
     async fn fail(&self, run: &mut Run, lease: &Lease, error: RunError, stored: Option<Results>) -> Result<Executed, StoreError> {
         let mut failed = run.clone();
         failed.fail(error.clone(), self.clock.now()).map_err(|error| damaged(&error))?;
@@ -125,7 +128,7 @@ impl Worker {
         Ok(Executed::Failed)
     }
 
-    /// Fails a run of which the store does not take what is to be kept: another try would end the same.
+    /// Fails a run whose record or results are larger than the store accepts. Another attempt would end the same.
     async fn fail_too_large(&self, run: &mut Run, lease: &Lease, why: &StoreError) -> Result<Executed, StoreError> {
         tracing::error!(run_id = %lease.run_id, error = chain(why), "the record of a run is too large");
         let error = RunError::record_too_large(run.interrupted_phase());
@@ -138,7 +141,7 @@ impl Worker {
     }
 }
 
-/// Logs that a run failed: failures are counted by this line.
+/// Logs that a run failed. The metric filter in `template.yaml` counts failed runs by this message.
 fn note_failure(run_id: Uuid, error: &RunError) {
     tracing::info!(%run_id, code = ?error.code, phase = %error.phase, "a run failed");
 }

@@ -1,4 +1,4 @@
-//! What the worker is called with: objects that appeared, and the steps of the state machine that sees runs through.
+//! The events of the worker: notifications of new objects, and the steps of the state machine that executes runs.
 
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
@@ -10,13 +10,13 @@ use crate::{
     incoming::Arrival,
 };
 
-/// A call.
+/// An event that the worker is called with.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum Event {
-    /// A notification of S3.
+    /// A notification from S3.
     Objects {
-        /// The objects that appeared.
+        /// The new objects.
         #[serde(rename = "Records")]
         records: Vec<Record>,
     },
@@ -27,14 +27,12 @@ pub enum Event {
 /// A call for a step of the state machine.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct StepCall {
-    /// Which one.
     pub step: Step,
-    /// The run.
     pub run_id: Uuid,
-    /// Who planned it, where it is done in parts.
+    /// Lease owner that made the plan, for a run in parts.
     #[serde(default)]
     pub owner: Option<Uuid>,
-    /// Which part is meant.
+    /// Number of the part, from 0, for the step `process`.
     #[serde(default)]
     pub part: Option<usize>,
 }
@@ -45,17 +43,17 @@ pub struct StepCall {
 pub enum Step {
     /// Takes the run through all phases.
     Execute,
-    /// Says whether one worker is to execute the run or several are to process parts of it, and cuts these.
+    /// Decides whether one worker executes the run or several workers process parts of it, and cuts the parts.
     Plan,
     /// Processes a part.
     Process,
-    /// Makes the results out of the parts.
+    /// Makes the results from the parts.
     Finish,
-    /// Fails a run whose execution did not come to an end, unless another worker has it: whoever waits for it is told.
+    /// Fails a run whose execution did not end, unless another worker has it, so that clients waiting for the run get an answer.
     GiveUp,
 }
 
-/// An object that appeared, as S3 tells it.
+/// A new object, as S3 reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Record {
     s3: Notification,
@@ -77,7 +75,8 @@ struct NotifiedObject {
 }
 
 impl Record {
-    /// The object. Its key comes as in a form: a plus sign is a space. A bucket without versions counts the writes of a key.
+    /// The new object. Its key is encoded as in an HTML form: a plus sign is a space. In a bucket without versions, the sequencer
+    /// identifies the write of a key.
     fn arrival(&self) -> Arrival {
         let NotifiedObject { key, e_tag, version_id, sequencer } = &self.s3.object;
         let key = percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned();
@@ -85,71 +84,66 @@ impl Record {
     }
 }
 
-/// How a call ended.
+/// Result of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Handled {
-    /// The runs that were created.
+    /// Runs were created.
     Created {
-        /// Their ids.
+        /// Ids of the created runs.
         created: Vec<Uuid>,
     },
-    /// How the run's step ended.
+    /// A step ended.
     Step {
-        /// The run.
         run_id: Uuid,
-        /// How it ended.
+        /// Result of the step.
         ended: Executed,
     },
-    /// How the run goes on.
+    /// The plan was made.
     Planned {
-        /// The run.
         run_id: Uuid,
-        /// How.
         #[serde(flatten)]
         next: Next,
     },
     /// A part is done.
     Processed {
-        /// The run.
         run_id: Uuid,
-        /// The part.
+        /// Number of the part, from 0.
         part: usize,
     },
 }
 
-/// What comes after the plan of a run.
+/// What the state machine does after the plan of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "next", rename_all = "snake_case")]
 pub enum Next {
-    /// One worker executes it.
+    /// One worker executes the run.
     Execute,
-    /// Several process its parts; then one finishes it.
+    /// Several workers process the parts of the run, then one worker finishes it.
     Process {
-        /// Who planned it: to be named in every step.
+        /// Lease owner that made the plan. Every step names it.
         owner: Uuid,
-        /// The parts.
         parts: Vec<PartRef>,
     },
-    /// Nothing.
+    /// Nothing remains to do.
     Done {
-        /// How the run ended.
+        /// Result of the run.
         ended: Executed,
     },
 }
 
-/// A part, by its place.
+/// Reference to a part of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct PartRef {
-    /// The place.
+    /// Number of the part, from 0.
     pub part: usize,
 }
 
 impl Worker {
-    /// Does what a call asks for.
+    /// Handles an event.
     ///
     /// # Errors
-    /// A store does not answer. The same call may be made again.
+    /// [`StoreError::Unavailable`] when DynamoDB or S3 does not answer. The caller may send the same event again.
     pub async fn handle(&self, event: Event) -> Result<Handled, StoreError> {
         match event {
             Event::Objects { records } => {
@@ -163,7 +157,7 @@ impl Worker {
         }
     }
 
-    // The steps are boxed: what each of them keeps while it waits would make the call of any of them large.
+    // The futures of the steps are boxed: without that, the future of this function would be as large as the largest of them.
     async fn step(&self, call: StepCall) -> Result<Handled, StoreError> {
         let StepCall { step, run_id, owner, part } = call;
         let absent = |name: &str| StoreError::Damaged(format!("the step names no {name}"));

@@ -1,4 +1,4 @@
-//! One run, from its claim to its end.
+//! Executes one run, from its claim to its end.
 
 use std::{
     io::{self, Write},
@@ -20,7 +20,7 @@ use shared::{
     folder::PROFILE,
     manifest::{MANIFEST_FILE, Manifest, archived_output, place_of_tape},
     phases::pricing::IrrTarget,
-    results::csv::OutputFile,
+    results::outputs::OUTPUTS,
     rules::rule_set::RuleSet,
     run::{Run, RunDetails},
     tape::{options::TapeOptions, request::ReadingRequest, source::TapeSource, text::RawCopy},
@@ -43,56 +43,54 @@ use uuid::Uuid;
 
 use crate::ending::Results;
 
-/// How often a worker says that it is still there, and how far it is.
+/// Interval at which a worker reports that it is alive, and its progress.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
 
-/// Whoever executes runs.
+/// Executes runs.
 #[derive(Clone)]
 pub struct Worker {
-    /// The runs.
     pub runs: Runs,
-    /// Where tapes and results are.
+    /// Storage of tapes and results.
     pub storage: S3Storage,
-    /// The time.
     pub clock: Arc<dyn Clock>,
-    /// How the work is cut.
+    /// How the engine divides the work.
     pub tuning: Tuning,
-    /// When a run is done in parts, and how large they are.
     pub distribution: Distribution,
 }
 
-/// When a run is done in parts by several workers, and how large they are. It shows in no byte of any result.
+/// When several workers process a run in parts, and how large the parts are. The results are the same, byte for byte, with any
+/// values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Distribution {
-    /// From how many bytes on, all tapes together.
+    /// Number of bytes of all tapes together from which on a run is done in parts.
     pub above_bytes: u64,
-    /// About how many bytes a part has.
+    /// Approximate number of bytes of a part.
     pub part_bytes: u64,
 }
 
-/// How an execution ended.
+/// Result of an execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Executed {
     /// The run is completed.
     Completed,
-    /// The run has failed, and says why.
+    /// The run has failed and has an error.
     Failed,
-    /// The run has failed, because it could not be seen through.
+    /// The run has failed, because no worker could finish it.
     GivenUp,
-    /// Somebody else has the run, or it had ended before.
+    /// Another worker has the run, or it had ended before.
     NotOurs,
 }
 
 /// What a worker finds when it looks at a run.
 pub(crate) enum Looked {
-    /// It waits.
+    /// The run waits for a worker.
     Waits(Box<Waiting>),
-    /// There is nothing to do.
+    /// The worker has nothing to do.
     Ended(Executed),
 }
 
-/// A run that a worker may go on with, as it is stored and as it was created.
+/// A run that a worker may continue, as stored and as created.
 pub(crate) struct Waiting {
     pub(crate) stored: StoredRun,
     pub(crate) request: RunRequest,
@@ -100,7 +98,7 @@ pub(crate) struct Waiting {
     pub(crate) rules: RuleSet,
 }
 
-/// What a run is to do, with all that it takes.
+/// A run's work, with everything that the engine needs.
 pub(crate) struct Assignment {
     pub(crate) run_id: Uuid,
     pub(crate) tapes: Vec<TapeRef>,
@@ -111,25 +109,25 @@ pub(crate) struct Assignment {
     pub(crate) dry_run: bool,
 }
 
-/// How a run gets its results.
+/// How the results of a run are made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Way {
-    /// By this worker alone, from the tapes.
+    /// This worker makes them alone, from the tapes.
     Whole,
-    /// From parts, which were planned by this owner of the run and are all there.
+    /// This worker makes them from parts, all of which are processed.
     InParts {
-        /// Who made the plan.
+        /// Lease owner that made the plan.
         owner: Uuid,
     },
 }
 
-/// Why an execution did not come to an end of the run's.
+/// Why an execution stopped before the run was completed.
 pub(crate) enum Stop {
     /// The run fails.
     Run(RunError),
-    /// The storage did not do its part. The next try may succeed.
+    /// A store failed. The next attempt may succeed.
     Storage(StoreError),
-    /// The run is somebody else's by now.
+    /// Another worker has the run by now.
     Lost,
 }
 
@@ -145,14 +143,14 @@ impl From<StoreError> for Stop {
     }
 }
 
-/// What is stored of a run is not what was stored.
+/// The error for stored data of a run that cannot be read.
 pub(crate) fn damaged(error: &dyn std::error::Error) -> StoreError {
     StoreError::Damaged(error.to_string())
 }
 
 impl Stop {
-    /// What it is at some try of a run. What would end the next try, too, fails the run at once; and at the last try there is no
-    /// next. The run says what was in its way, which is not its tape.
+    /// Turns a failure of a store into the failure of the run, if no later attempt can succeed: the failure would recur, or
+    /// this is the last attempt. The error of the run then names the store as the cause, not the tape.
     pub(crate) fn at_try(self, attempt: u32, run: &Run) -> Self {
         match self {
             Self::Storage(error @ StoreError::TooLarge(_)) => {
@@ -164,14 +162,14 @@ impl Stop {
                 Self::Run(RunError::record_unreadable(run.interrupted_phase()))
             }
             Self::Storage(error) if attempt >= MAX_ATTEMPTS => {
-                tracing::error!(run_id = %run.run_id(), error = chain(&error), "the storage failed at the last try of a run");
+                tracing::error!(run_id = %run.run_id(), error = chain(&error), "the storage failed in the last attempt of a run");
                 Self::Run(RunError::storage(run.interrupted_phase()))
             }
             stop => stop,
         }
     }
 
-    /// What an error of the storage stops in a phase.
+    /// The stop for an error of the storage in a phase.
     fn storage(phase: Phase, what: &str, error: StorageError) -> Self {
         match error {
             StorageError::Store(error) => Self::Storage(error),
@@ -181,7 +179,7 @@ impl Stop {
 }
 
 impl Worker {
-    /// On what a process has.
+    /// A worker with the resources of the process.
     pub fn new(resources: &Resources, tuning: Tuning) -> Self {
         Self {
             runs: Runs::new(resources.table.clone(), resources.storage.clone()),
@@ -195,7 +193,7 @@ impl Worker {
     /// Claims a run and takes it through all phases.
     ///
     /// # Errors
-    /// A store does not answer. The run may be tried again then.
+    /// [`StoreError::Unavailable`] when DynamoDB or S3 does not answer. The caller may then execute the run again.
     pub async fn execute(&self, run_id: Uuid) -> Result<Executed, StoreError> {
         let began = self.clock.now();
         let Waiting { stored, request, mut run, rules } = match Box::pin(self.look(run_id, began)).await? {
@@ -208,7 +206,7 @@ impl Worker {
         run.start(began).map_err(|error| damaged(&error))?;
         let lease = Lease::of_one(run_id, Uuid::new_v4());
         let Some(attempt) = self.runs.claim(&lease, &run, began).await? else { return Ok(Executed::NotOurs) };
-        tracing::info!(%run_id, attempt, "a run begins");
+        tracing::info!(%run_id, attempt, "a run has started");
         let mut stored = None;
         let worked = match self.assign(request, rules).await {
             Ok(assignment) => Box::pin(self.work(Way::Whole, &mut run, &assignment, &lease, &mut stored)).await,
@@ -218,7 +216,7 @@ impl Worker {
         if matches!(worked, Err(Stop::Storage(_)))
             && let Err(error) = self.runs.release(&lease).await
         {
-            // What stopped the run is the error that counts. The lease ends by itself.
+            // Return the error that stopped the run. The lease expires by itself.
             tracing::warn!(%run_id, error = chain(&error), "the lease of a stopped run could not be released");
         }
         let ended = self.settle(&mut run, &lease, worked, stored).await?;
@@ -226,11 +224,12 @@ impl Worker {
         Ok(ended)
     }
 
-    /// Looks at a run that is to be worked on. One whose record cannot be read is failed: it would not be any better the next
-    /// time.
+    /// Reads a run and checks whether a worker may claim it. A run that cannot be read is failed, because the next attempt
+    /// could not read it either.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when neither the request of the run nor
+    /// its record can be read.
     pub(crate) async fn look(&self, run_id: Uuid, now: Timestamp) -> Result<Looked, StoreError> {
         match self.read(run_id).await {
             Ok(Some(waiting)) if waiting.stored.is_claimable(now) => Ok(Looked::Waits(Box::new(waiting))),
@@ -240,7 +239,7 @@ impl Worker {
         }
     }
 
-    /// A run with what it is to do.
+    /// Reads a run and its request. `None` when the run does not exist.
     pub(crate) async fn read(&self, run_id: Uuid) -> Result<Option<Waiting>, StoreError> {
         let Some(stored) = self.runs.get(run_id).await? else { return Ok(None) };
         let absent = || StoreError::Damaged("it is not said what the run is to do".to_owned());
@@ -249,11 +248,11 @@ impl Worker {
         Ok(Some(Waiting { stored, request, run, rules }))
     }
 
-    /// What a run is to do, with its tapes.
+    /// The work of a run, with the list of its tapes.
     pub(crate) async fn assign(&self, request: RunRequest, rules: RuleSet) -> Result<Assignment, Stop> {
         let irr_target = request.target().map_err(|error| damaged(&error))?;
         let tapes = self.runs.tapes(&request).await?;
-        // Of a tape that came in, only the run says that the profile of its folder has mistakes.
+        // The profile of an incoming tape is checked only here, so the run has to report a profile that is not valid.
         let (options, _) = request.reading.options().map_err(|error| {
             let message = format!("{error}. Mend the file {PROFILE} in the tape's folder, then send the tape again.");
             RunError::new(Phase::Ingest, RunErrorCode::ProfileInvalid, message)
@@ -263,7 +262,8 @@ impl Worker {
         Ok(Assignment { run_id, tapes, irr_target, rules, reading, options, dry_run })
     }
 
-    /// All phases. `stored` is what the results are as soon as they are there, also when something fails afterwards.
+    /// Takes a run through all phases. Sets `stored` to the results as soon as they are stored, so that they are known even
+    /// when a later phase fails.
     pub(crate) async fn work(
         &self,
         way: Way,
@@ -285,7 +285,7 @@ impl Worker {
                     Some(uploads) => uploads.abort().await,
                     None => None,
                 };
-                // The engine took a failure of the storage for one of the tape or of its outputs.
+                // If the storage failed, replace the error: the engine blames the tape or the outputs.
                 return Err(failure.take().or(aborted).map_or(error, Stop::Storage));
             }
         };
@@ -299,23 +299,23 @@ impl Worker {
             *stored = Some(Results::dry(summary, column_mapping));
             return Ok(());
         };
-        // Nothing appears for a run that somebody else has taken over meanwhile.
+        // Abort if another worker has taken over the run in the meantime, so that this worker's files do not appear.
         if !self.runs.report(lease, None, self.clock.now()).await? {
             uploads.abort().await;
             return Err(Stop::Lost);
         }
-        // Large files take a while to store and to copy: the worker says meanwhile, too, that it is still there.
+        // Storing and copying large files takes a while, so the worker keeps reporting in the meantime.
         let kept = self.reporting(lease, &progress, Box::pin(self.keep(run.run_id(), &outcome, uploads))).await?;
         run.finish_phase(Phase::Output);
         let version = |name: &str| {
             let found = kept.uploaded.iter().find(|file| file.name == name);
             found.map(|Uploaded { size, etag, .. }| ObjectVersion { size: *size, etag: etag.clone() })
         };
-        let outputs = outcome.outputs.iter().map(|(file, is)| OutputInfo {
-            key: file.key().to_owned(),
-            name: file.file_name().to_owned(),
+        let outputs = outcome.outputs.iter().map(|(output, is)| OutputInfo {
+            key: output.key.to_owned(),
+            name: output.file_name.to_owned(),
             size: is.size,
-            rows: outcome.summary.rows(*file),
+            rows: output.row_count(&outcome.summary),
         });
         *stored = Some(Results {
             summary,
@@ -330,7 +330,7 @@ impl Worker {
         Ok(())
     }
 
-    /// The phases from ingest to output, on threads of their own.
+    /// Runs the phases from ingest to output, outside the async threads.
     async fn judge(
         &self,
         way: Way,
@@ -352,12 +352,12 @@ impl Worker {
         Ok(judged.await??)
     }
 
-    /// What the steps of a run in parts hand on to each other.
+    /// The files that the steps of a run in parts hand on to each other.
     pub(crate) fn parts(&self, run_id: Uuid, owner: Uuid, failure: &ReadFailure) -> ObjectParts {
         ObjectParts::new(self.storage.clone(), keys::parts(run_id, owner), failure.clone())
     }
 
-    /// Does something with the engine and the tapes of a run, on threads of their own.
+    /// Does work with the engine and the tapes of a run, outside the async threads.
     pub(crate) async fn with_engine<R: Send + 'static>(
         &self,
         assignment: &Assignment,
@@ -378,7 +378,7 @@ impl Worker {
         Ok(worked.await.map_err(stopped)?)
     }
 
-    /// Does something, and says meanwhile that the worker is still there.
+    /// Does work, and reports in the meantime that the worker is alive.
     async fn reporting<T>(
         &self,
         lease: &Lease,
@@ -393,7 +393,7 @@ impl Worker {
                 done = &mut work => return done,
                 _ = ticks.tick() => {
                     let now = *progress.lock().unwrap_or_else(PoisonError::into_inner);
-                    // A report that does not get through is made up for by the next; the lease lasts for many.
+                    // The next report makes up for a failed one: the lease lasts for many reports.
                     if let Err(error) = self.runs.report(lease, now, self.clock.now()).await {
                         tracing::warn!(run_id = %lease.run_id, %error, "progress could not be reported");
                     }
@@ -402,7 +402,7 @@ impl Worker {
         }
     }
 
-    /// Makes the files appear, and notes where the pages of facts and exceptions are, and how the tapes were read.
+    /// Makes the files appear, and stores the places of the pages of facts and exceptions, and how the tapes were read.
     async fn keep(&self, run_id: Uuid, outcome: &Outcome, uploads: Uploads) -> Result<Kept, Stop> {
         let uploaded = uploads.complete().await.map_err(|(name, error)| Stop::storage(Phase::Output, &name, error))?;
         let index = StoredIndex { schema: SCHEMA, index: outcome.index.clone() };
@@ -410,7 +410,7 @@ impl Worker {
         Ok(Kept { uploaded, index, column_mapping: self.keep_mapping(run_id, outcome).await? })
     }
 
-    /// Copies what went in and what came out into the archive, with the manifest.
+    /// Copies the tapes and the outputs into the archive, then writes the manifest.
     async fn archive(&self, run: &Run, assignment: &Assignment, outcome: &Outcome) -> Result<(), Stop> {
         let folder = keys::archive(run.run_id());
         for tape in &assignment.tapes {
@@ -419,10 +419,10 @@ impl Worker {
             copied.map_err(|error| Stop::storage(Phase::Archive, &tape.source_file, error))?;
         }
         let outputs = keys::outputs(run.run_id());
-        for (file, _) in &outcome.outputs {
-            let (from, to) = (format!("{outputs}/{}", file.file_name()), format!("{folder}/{}", archived_output(*file)));
+        for (output, _) in &outcome.outputs {
+            let (from, to) = (format!("{outputs}/{}", output.file_name), format!("{folder}/{}", archived_output(output)));
             let copied = self.storage.copy(&from, &to, None).await;
-            copied.map_err(|error| Stop::storage(Phase::Archive, file.file_name(), error))?;
+            copied.map_err(|error| Stop::storage(Phase::Archive, output.file_name, error))?;
         }
         let manifest =
             Manifest { reading: assignment.reading.clone(), ..Manifest::new(run, &assignment.rules, outcome)? }.to_json()?;
@@ -435,7 +435,7 @@ impl Worker {
         self.keep_json(run_id, keys::COLUMN_MAPPING_FILE, &RunDetails::of(outcome)).await
     }
 
-    /// Stores something among the results of a run.
+    /// Stores a value as JSON among the results of a run.
     async fn keep_json(&self, run_id: Uuid, name: &str, value: &impl Serialize) -> Result<ObjectVersion, Stop> {
         let json = serde_json::to_vec(value)
             .map_err(|error| RunError::internal(Phase::Output, format!("{name} could not be put together: {error}")))?;
@@ -446,7 +446,7 @@ impl Worker {
     }
 }
 
-/// What was stored of a run besides its archive.
+/// The stored files of a run, without its archive.
 struct Kept {
     uploaded: Vec<Uploaded>,
     index: ObjectVersion,
@@ -466,7 +466,7 @@ impl Files {
     pub(crate) fn new(storage: &S3Storage, run_id: Uuid) -> Self {
         let (outputs, results) = (keys::outputs(run_id), keys::results(run_id));
         let key_of = move |name: &str| {
-            let folder = if OutputFile::ALL.iter().any(|file| file.file_name() == name) { &outputs } else { &results };
+            let folder = if OUTPUTS.iter().any(|output| output.file_name == name) { &outputs } else { &results };
             format!("{folder}/{name}")
         };
         Self(Mutex::new(Some(Uploads::new(storage.clone(), key_of))))
@@ -484,7 +484,7 @@ impl Destination for Files {
     }
 
     fn archive_tape(&self, _: &str) -> io::Result<Option<RawCopy>> {
-        // The storage copies tapes by itself.
+        // `Worker::archive` copies the tapes within the storage.
         Ok(None)
     }
 }

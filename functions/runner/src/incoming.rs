@@ -1,4 +1,4 @@
-//! A file that appeared in a folder for incoming tapes starts a run, once for each version of it.
+//! Starts a run for each file in a folder for incoming tapes, once per version of the file.
 
 use shared::{folder::FileKind, tape::request::ReadingRequest};
 use stores::{
@@ -11,23 +11,24 @@ use uuid::Uuid;
 
 use crate::execute::Worker;
 
-/// An object that appeared.
+/// A new object, from a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrival {
-    /// Its key.
     pub key: String,
-    /// Which write of that key it was: the same, however often it is told.
+    /// Identifies the write of the key. It is the same in every notification of that write.
     pub version: String,
-    /// Which content it has.
+    /// ETag of the content.
     pub etag: String,
 }
 
 impl Worker {
-    /// Creates the pending run of a file that came in, which fails when the file is no tape. `None` when there is none to create:
-    /// the object is not in such a folder, is gone or replaced by now, or its run is there already.
+    /// Creates the pending run of an incoming file. The run fails later when the file is not a tape. `None` when there is no
+    /// run to create: the object is not in a folder for incoming tapes, is gone or replaced by now, or is a text file without a
+    /// header row; its team does not exist; or its run exists already.
     ///
     /// # Errors
-    /// A store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB or S3 does not answer; [`StoreError::Damaged`] when the file or its profile
+    /// cannot be read.
     pub async fn receive(&self, arrival: &Arrival) -> Result<Option<Uuid>, StoreError> {
         let Some(sales_team_id) = incoming(&arrival.key) else { return Ok(None) };
         let run_id = run_of_object(&arrival.key, &arrival.version);
@@ -37,12 +38,12 @@ impl Worker {
             Err(_) => None,
         };
         let Some(info) = info else {
-            tracing::info!(%run_id, "a file that came in is gone or was replaced");
+            tracing::info!(%run_id, "an incoming file is gone or was replaced");
             return Ok(None);
         };
         let tape = start_run::tape(file_name(&arrival.key).to_owned(), arrival.key.clone(), &info);
         let Some(reading) = self.reading_of(&tape).await? else {
-            tracing::info!(%run_id, "a text that came in has no header row");
+            tracing::info!(%run_id, "an incoming text file has no header row");
             return Ok(None);
         };
         let terms = Terms { sales_team_id, reading, ..Terms::default() };
@@ -52,13 +53,13 @@ impl Worker {
             Created::Done => Ok(Some(run_id)),
             Created::Exists | Created::KeyUsed => Ok(None),
             Created::NoSuchTeam => {
-                tracing::warn!(%run_id, "a file came in for a team that does not exist");
+                tracing::warn!(%run_id, "the team of an incoming file does not exist");
                 Ok(None)
             }
         }
     }
 
-    /// How a tape that came in is to be read: as the profile of its folder says. `None` for a text that is no tape.
+    /// How to read an incoming tape: with the profile of its folder, if there is one. `None` for a text file that is not a tape.
     async fn reading_of(&self, tape: &TapeRef) -> Result<Option<ReadingRequest>, StoreError> {
         let failed = |error: FindError| match error {
             FindError::Storage(StorageError::Store(error)) => error,
@@ -66,13 +67,13 @@ impl Worker {
         };
         let profile = folder_profile(&self.storage, std::slice::from_ref(tape)).await.map_err(failed)?;
         let reading = ReadingRequest { profile, ..ReadingRequest::default() };
-        // Under a profile with mistakes any text starts a run, which says so.
+        // If the profile is not valid, any text file starts a run, and the run reports the profile.
         if FileKind::of(&tape.source_file) == FileKind::Text
             && let Ok((options, _)) = reading.options()
         {
             match has_header(&self.storage, tape, &options).await {
                 Ok(true) => {}
-                // It is no tape, gone, or replaced, which is an arrival of its own.
+                // The file is not a tape, is gone, or was replaced. A replacement has its own notification.
                 Ok(false) | Err(FindError::Storage(StorageError::NotFound | StorageError::Changed)) => return Ok(None),
                 Err(error) => return Err(failed(error)),
             }

@@ -1,4 +1,4 @@
-//! The worker: takes a pending run through all phases. What it writes appears when the run is completed, and not before.
+//! The worker, which takes a pending run through all phases. Its results appear when the run is completed, and not before.
 
 mod distribute;
 mod ending;

@@ -1,4 +1,4 @@
-//! The Lambda of the worker.
+//! The Lambda function of the worker.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use runner::{

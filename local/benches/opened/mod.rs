@@ -12,19 +12,19 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
-/// Stores that are open.
+/// Open stores in a temporary folder.
 pub struct Opened {
-    /// What requests are answered on.
+    /// The runtime that answers requests.
     pub runtime: Runtime,
-    /// The stores, and what goes with them.
+    /// The stores, tokens, clock and limits that the endpoints use.
     pub resources: Resources,
-    /// The user: an analyst.
+    /// The only user, an analyst.
     pub user: User,
     _folder: TempDir,
 }
 
 impl Opened {
-    /// Opens new ones.
+    /// Creates empty stores with one user.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let (runtime, folder) = (Runtime::new().unwrap(), tempfile::tempdir().unwrap());
         let options = Options {

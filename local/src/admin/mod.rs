@@ -27,14 +27,15 @@ use crate::{
     store_failure,
 };
 
-/// Does what an administrator asks for.
+/// Executes an admin command and prints its result.
 ///
 /// # Errors
-/// The stores cannot be reached, or something is wrong with what was asked for.
+/// [`CommandError::Usage`] when the data folder, the user or the team does not exist, or a password is missing or invalid;
+/// [`CommandError::Failed`] when the stores do not answer or the change is not allowed.
 pub fn admin(args: &AdminArgs, context: &CommandContext, out: &mut dyn Write) -> Result<(), CommandError> {
     let runtime = runtime()?;
     runtime.block_on(async {
-        // What is only looked up or changed must be there. A new folder for it would hide that another one was meant.
+        // Commands that only read or change data need an existing folder. A new, empty folder would hide a wrong `--data-dir`.
         let makes = matches!(args.command, AdminCommand::CreateUser(_) | AdminCommand::CreateTeam { .. });
         let place = Place::open(args.data_dir.as_deref(), makes, context).await?;
         let (ask_password, types_passwords) = (context.ask_password, context.types_passwords);
@@ -51,17 +52,18 @@ pub fn admin(args: &AdminArgs, context: &CommandContext, out: &mut dyn Write) ->
     })
 }
 
-/// Where users and teams are.
+/// The table that holds users and teams.
 struct Place {
     table: Table,
-    /// How people call it.
+    /// Name of the folder or the table, for messages.
     name: String,
-    /// Kept open as long as the table is used.
+    /// Keeps the data folder locked while the table is in use; `None` for a deployed stack.
     _stores: Option<EmbeddedStores>,
 }
 
 impl Place {
-    /// The folder that was named; else the deployed stack that the environment names; else the folder that `serve` uses.
+    /// Opens the folder of `--data-dir`; without it, the deployed stack that `TABLE_NAME` names; without both, the default folder
+    /// of `serve`.
     async fn open(folder: Option<&Path>, makes: bool, context: &CommandContext) -> Result<Self, CommandError> {
         let deployed = (context.variable)("TABLE_NAME").filter(|name| !name.trim().is_empty());
         match (folder, deployed) {
@@ -86,22 +88,22 @@ impl Place {
     }
 }
 
-/// Where an administrator's commands are done.
+/// Executes the admin commands.
 struct Desk {
     place: Place,
     clock: Arc<dyn Clock>,
     ask_password: fn(&str) -> std::io::Result<shared::auth::secret::Secret>,
-    /// Whether somebody types passwords, who may mistype one.
+    /// Whether passwords are typed. The command then asks for each one twice, to catch typing errors.
     types_passwords: bool,
 }
 
-/// A list for programs.
+/// Formats a list as JSON.
 fn json(list: &impl Serialize) -> Result<String, CommandError> {
     let json = serde_json::to_string_pretty(list);
     json.map(|json| json + "\n").map_err(|error| CommandError::Failed(format!("The list cannot be shown: {error}.")))
 }
 
-/// How many teams are looked at at once.
+/// Teams or users read at a time.
 const PAGE: u64 = 1000;
 
 impl Desk {
@@ -131,7 +133,6 @@ impl Desk {
         Ok(text)
     }
 
-    /// All teams.
     async fn all_teams(&self) -> Result<Vec<SalesTeam>, CommandError> {
         let mut all = Vec::new();
         loop {
@@ -143,7 +144,7 @@ impl Desk {
         }
     }
 
-    /// The team of a name or an id.
+    /// Finds a team by its name or id.
     async fn team(&self, called: &str) -> Result<SalesTeam, CommandError> {
         let id: Option<Uuid> = called.parse().ok();
         let wanted = folded(called);

@@ -1,4 +1,4 @@
-//! The commands for users.
+//! The admin commands for users.
 
 use command::{
     Format,
@@ -24,9 +24,9 @@ use crate::{
 
 use super::{Desk, PAGE, json};
 
-/// How often a user is tried to be changed whom somebody else changes at the same time.
+/// Attempts to change a user while other processes change the same user.
 const TRIES: usize = 5;
-/// How often somebody may type two passwords that differ.
+/// Attempts to type the same password twice.
 const TRIES_TO_TYPE: usize = 3;
 
 impl Desk {
@@ -34,7 +34,7 @@ impl Desk {
         Users::new(self.place.table.clone())
     }
 
-    /// Asks for a password, twice where it is typed, and gives its hash.
+    /// Asks for a password, twice when it is typed. Returns its hash.
     async fn new_password(&self, username: &str) -> Result<String, CommandError> {
         let mut question = format!("Password for {username}: ");
         for _ in 0..TRIES_TO_TYPE {
@@ -78,7 +78,7 @@ impl Desk {
         }
     }
 
-    /// The user of a name.
+    /// Finds a user by username.
     async fn found(&self, username: &str) -> Result<User, CommandError> {
         let found = self.users().by_username(username).await.map_err(|error| store_failure(&error))?;
         found.ok_or_else(|| {
@@ -103,7 +103,7 @@ impl Desk {
         Err(refusal(Written::Outdated))
     }
 
-    /// All users of a kind.
+    /// Reads all users that match the filter.
     async fn all_users(&self, filter: UserFilter) -> Result<Vec<User>, CommandError> {
         let (mut users, mut after) = (Vec::<User>::new(), None);
         loop {
@@ -117,8 +117,8 @@ impl Desk {
         }
     }
 
-    /// Changes a user by the rules of the API. There, administrators cannot take the role or the account from themselves; here,
-    /// it cannot be taken from the last one.
+    /// Changes a user by the rules of the API, with one difference. The API keeps administrators from taking the role or the
+    /// account from themselves; this command keeps both from being taken from the last administrator.
     pub(super) async fn update_user(&self, args: &UpdateUserArgs) -> Result<String, CommandError> {
         let team = match &args.team {
             Some(called) => Some(Some(self.team(called).await?.id)),
@@ -151,7 +151,7 @@ impl Desk {
         Err(refusal(Written::Outdated))
     }
 
-    /// An administrator who is left when this one is none any more.
+    /// Finds another administrator, who remains when `but` is no administrator any more.
     async fn another_administrator(&self, but: &User) -> Result<User, CommandError> {
         let admins = self.all_users(UserFilter { role: Some(Role::Admin), sales_team_id: None }).await?;
         admins.into_iter().find(|user| user.id != but.id && user.is_administrator()).ok_or_else(|| {
@@ -185,7 +185,7 @@ async fn hashed(password: Secret) -> Result<String, CommandError> {
     hashed.map_err(|error| CommandError::Failed(format!("The password cannot be kept: {error}.")))
 }
 
-/// What a user is, in a few words.
+/// Role of a user, and whether the user is inactive, for messages.
 fn state(user: &User) -> String {
     let active = if user.is_active { "" } else { ", not active" };
     format!("{}{active}", user.role)

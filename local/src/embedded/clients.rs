@@ -1,4 +1,4 @@
-//! The SDK's clients on stores in this process.
+//! Clients of the AWS SDK for the stores in this process.
 
 use std::sync::Arc;
 
@@ -19,14 +19,13 @@ use uuid::Uuid;
 
 use super::{Credentials, EmbeddedStores, s3};
 
-/// The name of the table.
 pub const TABLE: &str = "loan-engine";
-/// Signatures name a region, and it is this one everywhere.
+/// Region in all signatures, which must name one.
 pub const REGION_NAME: &str = "us-east-1";
 const REGION: Region = Region::from_static(REGION_NAME);
 
 impl Credentials {
-    /// New ones, which nobody can guess.
+    /// Generates random credentials.
     pub fn random() -> Self {
         let [access_key, secret_key] = [(); 2].map(|()| Uuid::new_v4().simple().to_string());
         Self { access_key, secret_key }
@@ -38,7 +37,7 @@ impl Credentials {
 }
 
 impl EmbeddedStores {
-    /// A client of the table's database.
+    /// A client of DynamoDB.
     pub fn dynamodb_client(&self) -> aws_sdk_dynamodb::Client {
         let config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
@@ -49,7 +48,7 @@ impl EmbeddedStores {
         aws_sdk_dynamodb::Client::from_conf(config.build())
     }
 
-    /// A client of the bucket. Presigned URLs begin with `address`, under which [`s3::Bucket::router`] is served.
+    /// A client of the bucket. Presigned URLs begin with `address`, the URL at which [`s3::Bucket::router`] is served.
     pub fn s3_client(&self, address: &str) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
@@ -64,10 +63,10 @@ impl EmbeddedStores {
         aws_sdk_s3::Client::from_conf(config.build())
     }
 
-    /// The table, which is made if it is not there.
+    /// The table. Creates it when it is missing or incomplete.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// [`StoreError`] when the table cannot be created, completed or removed.
     pub async fn table(&self) -> Result<Table, StoreError> {
         let (dynamodb, unfinished) = (self.dynamodb.clone(), |error| StoreError::Damaged(format!("the table: {error}")));
         let looked = tokio::task::spawn_blocking(move || dynamodb.finish_or_remove(TABLE)).await;
@@ -77,10 +76,11 @@ impl EmbeddedStores {
         Ok(table)
     }
 
-    /// What a process on these stores has. Every answer is streamed: nothing limits one here. The table is made if it is not there.
+    /// The resources of a process on these stores. Creates the table when it is missing. Answers have no size limit, because this
+    /// process streams them.
     ///
     /// # Errors
-    /// The table cannot be made.
+    /// [`StoreError`] when the table cannot be created, completed or removed.
     pub async fn resources(
         &self,
         address: &str,

@@ -1,4 +1,4 @@
-//! DynamoDB in this process: the operations that the product uses, on a database of dynoxide.
+//! DynamoDB in this process: the operations that the product uses, on a dynoxide database.
 
 use std::{path::Path, sync::Arc};
 
@@ -27,7 +27,7 @@ use tokio::sync::Notify;
 
 use super::{EmbeddedError, presence::Presence};
 
-/// A table database. Clones are the same one.
+/// A database of tables. Clones share it.
 #[derive(Clone)]
 pub struct DynamoDb {
     database: Database,
@@ -35,7 +35,7 @@ pub struct DynamoDb {
     presence: Presence,
 }
 
-/// The operations that write nothing.
+/// Operations that write nothing.
 const READING: [&str; 6] = ["GetItem", "Query", "Scan", "BatchGetItem", "TransactGetItems", "DescribeTable"];
 
 impl std::fmt::Debug for DynamoDb {
@@ -52,7 +52,7 @@ impl DynamoDb {
             None => Database::memory(),
         };
         let failed = |error: DynoxideError| {
-            // What the library says of a file that is none of its own is a hint for those who build it.
+            // The library's text about a file that is no database is a hint for developers: replace it.
             let text = error.to_string();
             let damaged = text.contains("not a valid SQLite database");
             EmbeddedError::Database { what: "table", reason: if damaged { "file is not a database".to_owned() } else { text } }
@@ -65,14 +65,14 @@ impl DynamoDb {
         self.database.clone()
     }
 
-    /// Waits until a transaction has been written, as every new run is: what the table's stream tells on AWS. One that was
+    /// Waits until a transaction has been written, as every new run is. On AWS, the table's stream reports this. A transaction
     /// written since the last call counts, too.
     pub async fn something_transacted(&self) {
         self.transacted.notified().await;
     }
 
-    /// Sees to it that a table is whole or not there. The library makes one step by step, and then the product has the
-    /// lifetimes of items switched on: whoever is killed meanwhile leaves a table that passes for whole, and is not.
+    /// Makes sure that a table is complete or absent. The library creates a table step by step, and then the product enables the
+    /// lifetimes of items: a process that is killed meanwhile leaves a table that looks complete, but is not.
     pub(super) fn finish_or_remove(&self, table: &str) -> Result<(), DynoxideError> {
         let (database, table_name) = (&self.database, table.to_owned());
         match database.describe_time_to_live(DescribeTimeToLiveRequest { table_name: table_name.clone() }) {
@@ -80,31 +80,31 @@ impl DynamoDb {
             Ok(described) if described.time_to_live_description.attribute_name.is_some() => return Ok(()),
             _ => {}
         }
-        // Nothing is written to a table before it is whole. One with items is, but for the lifetimes.
+        // The product writes no item before the table is complete. So a table with items lacks at most the lifetimes.
         let scan = ScanRequest { table_name: table_name.clone(), limit: Some(1), ..ScanRequest::default() };
         if database.scan(scan).is_ok_and(|scanned| scanned.count > 0) {
             let lifetimes = TimeToLiveSpecification { attribute_name: EXPIRES_AT.to_owned(), enabled: true };
             let update = UpdateTimeToLiveRequest { table_name, time_to_live_specification: lifetimes };
             return database.update_time_to_live(update).map(drop);
         }
-        tracing::warn!("the making of the table was broken off, and begins again");
+        tracing::warn!("an incomplete table is removed and created again");
         database.delete_table(DeleteTableRequest { table_name }).map(drop)
     }
 
-    /// Removes items whose time is over. It takes as long as the table is large.
+    /// Removes expired items. Returns their number. The time it takes grows with the table.
     ///
     /// # Errors
-    /// The database cannot be written.
+    /// [`DynoxideError`] when the database cannot be read or written.
     pub fn sweep_expired(&self) -> Result<usize, DynoxideError> {
         self.database.sweep_ttl()
     }
 
-    /// Answers one request: the status and the JSON.
+    /// Answers one request with an HTTP status and JSON.
     fn answer(&self, operation: &str, body: &[u8]) -> (u16, String) {
         let answered = if READING.contains(&operation) {
             self.dispatch(operation, body)
         } else {
-            // Asked before, so that nothing is written in vain, and again, so that nothing is acknowledged that is gone.
+            // Check before, so that nothing is written in vain, and after, so that no lost write is acknowledged.
             self.present().and_then(|()| self.dispatch(operation, body)).and_then(|json| self.present().map(|()| json))
         };
         match answered {
@@ -120,7 +120,7 @@ impl DynamoDb {
 
     fn present(&self) -> Result<(), DynoxideError> {
         self.presence.check().map_err(|error| {
-            tracing::error!(%error, "the table refuses to write");
+            tracing::error!(%error, "the table refused a write");
             DynoxideError::InternalServerError(error.to_string())
         })
     }
@@ -146,13 +146,13 @@ impl DynamoDb {
     }
 }
 
-/// Reads a request, has it done, and writes the answer.
+/// Parses a request, executes it and serializes the answer.
 fn call<I: DeserializeOwned, O: Serialize>(
     body: &[u8],
     operation: impl FnOnce(I) -> Result<O, DynoxideError>,
 ) -> Result<String, DynoxideError> {
     let request = serde_json::from_slice(body).map_err(|error| {
-        // The library marks what it found wrong with a request by a word in front.
+        // The library's text begins with a word that names the kind of mistake.
         let text = error.to_string();
         let text = text.split(" at line ").next().unwrap_or(&text);
         match text.strip_prefix("SERIALIZATION:") {
@@ -214,7 +214,7 @@ mod tests {
         EmbeddedStores::open(folder, options).unwrap()
     }
 
-    /// A table that was left like this is whole after the next start.
+    /// Stops with the table in the state that `statements` leave, with or without an item in it, and starts again.
     async fn left_with(statements: &str, write: bool) -> (TempDir, EmbeddedStores, Table) {
         let folder = tempfile::tempdir().unwrap();
         let table = open(folder.path()).table().await.unwrap();

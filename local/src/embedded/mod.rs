@@ -1,5 +1,5 @@
-//! DynamoDB and S3 in this process, kept in a folder. The product reaches them through the clients of the AWS SDK, as it
-//! reaches AWS, but without sockets.
+//! DynamoDB and S3 in this process, stored in a folder. The product uses them through the clients of the AWS SDK, as it uses AWS,
+//! but without sockets.
 
 pub mod clients;
 pub mod dynamodb;
@@ -18,22 +18,22 @@ use shared::clock::Clock;
 
 use self::{dynamodb::DynamoDb, presence::Presence, s3::Bucket};
 
-/// How the stores are opened.
+/// Options of [`EmbeddedStores::open`].
 pub struct Options {
-    /// Whether what was acknowledged survives a loss of power. Without it nothing is waited for, as tests like it, and the
-    /// table is in memory.
+    /// Whether acknowledged writes survive a loss of power. If false, writes do not wait for the disk and the table is in memory,
+    /// which makes tests faster.
     pub durable: bool,
-    /// The name of the bucket.
+    /// Name of the bucket.
     pub bucket: String,
-    /// What requests to S3 are signed with.
+    /// Key pair that signs requests to S3.
     pub credentials: Credentials,
-    /// Objects below this prefix are told of when they appear.
+    /// The bucket reports objects that appear below this prefix to the worker.
     pub watched_prefix: String,
-    /// Where the time of objects comes from.
+    /// Source of the times at which objects are stored.
     pub clock: Arc<dyn Clock>,
 }
 
-/// What requests are signed with.
+/// A key pair that signs requests.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     /// The public part.
@@ -45,32 +45,31 @@ pub struct Credentials {
 /// Why the stores cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
-    /// The folder.
+    /// The folder cannot be used.
     #[error("The data folder {} cannot be used: {source}. Choose another one with --data-dir.", folder.display())]
     Folder {
-        /// The folder.
         folder: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// Somebody else works in it.
+    /// Another process uses the folder.
     #[error("The data folder {} is in use by another loan-engine. Stop that one, or choose another folder.", .0.display())]
     InUse(PathBuf),
-    /// One of the databases in it.
+    /// One of the databases in the folder cannot be opened.
     #[error(
         "The {what} in the data folder cannot be opened: {}. If the disk has room and the folder may be written, bring the \
          folder back from a backup, or choose another one.",
         .reason.trim_end_matches('.')
     )]
     Database {
-        /// Which.
+        /// Which one: `table` or `bucket`.
         what: &'static str,
-        /// What is wrong with it.
+        /// Error of the database or of the operating system.
         reason: String,
     },
 }
 
-/// The stores of a folder. Clones are the same stores.
+/// The stores of a folder. Clones share them.
 #[derive(Clone)]
 pub struct EmbeddedStores {
     /// The table.
@@ -81,10 +80,11 @@ pub struct EmbeddedStores {
 }
 
 impl EmbeddedStores {
-    /// Opens the stores of a folder, which is made if it is not there.
+    /// Opens the stores of a folder, and creates the folder when it is missing.
     ///
     /// # Errors
-    /// The folder cannot be used, or is in use.
+    /// [`EmbeddedError::Folder`] when the folder cannot be used, [`EmbeddedError::InUse`] when another process uses it, and
+    /// [`EmbeddedError::Database`] when a database in it cannot be opened.
     pub fn open(folder: &Path, options: Options) -> Result<Self, EmbeddedError> {
         let unusable = |source| EmbeddedError::Folder { folder: folder.to_owned(), source };
         private::folder(folder).map_err(unusable)?;
@@ -96,7 +96,7 @@ impl EmbeddedStores {
         }
         let table = options.durable.then_some(folder.join("table.sqlite"));
         for database in table.iter().chain([&folder.join("bucket.sqlite")]) {
-            // What a database writes beside it is as private as it is, but for what is there already.
+            // SQLite creates its side files with the database's mode; existing ones keep theirs, so restrict those, too.
             private::file(database).map_err(unusable)?;
             for beside in ["sqlite-wal", "sqlite-shm"] {
                 private::keep(&database.with_extension(beside)).map_err(unusable)?;

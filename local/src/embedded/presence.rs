@@ -1,5 +1,5 @@
-//! Whether the files of a store are still where the store opened them. A moved or deleted file still takes writes, and they are
-//! lost.
+//! Checks whether the files of a store are still where the store opened them. A moved or deleted file still accepts writes, but
+//! the writes are lost.
 
 use std::{
     fs, io,
@@ -7,15 +7,15 @@ use std::{
     sync::Arc,
 };
 
-/// The files and folders that a store was opened on. Clones are the same ones.
+/// The files and folders that a store was opened on. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Presence(Arc<[(PathBuf, Identity)]>);
 
 impl Presence {
-    /// Of what is there now.
+    /// Records which files and folders the paths lead to now.
     ///
     /// # Errors
-    /// One of them is not there.
+    /// [`io::Error`] when one of them does not exist.
     pub fn of(paths: impl IntoIterator<Item = PathBuf>) -> io::Result<Self> {
         paths.into_iter().map(|path| identity(&path).map(|identity| (path, identity))).collect::<io::Result<_>>().map(Self)
     }
@@ -34,7 +34,7 @@ impl Presence {
     }
 }
 
-/// What tells a file from another one of its name: the device and the number on it.
+/// Device and inode number, which distinguish a file from another file with the same path.
 #[cfg(unix)]
 type Identity = (u64, u64);
 
@@ -45,7 +45,7 @@ fn identity(path: &Path) -> io::Result<Identity> {
     Ok((metadata.dev(), metadata.ino()))
 }
 
-/// Where files have no numbers, that there is one has to do.
+/// Without inode numbers, the check only sees whether a file exists.
 #[cfg(not(unix))]
 type Identity = ();
 
@@ -70,7 +70,7 @@ mod tests {
         presence.check().unwrap();
         fs::rename(&data, &moved).unwrap();
         assert_eq!(presence.check().unwrap_err().kind(), io::ErrorKind::NotFound);
-        // A copy is another one.
+        // A copy is another file.
         fs::create_dir(&data).unwrap();
         fs::write(&file, "").unwrap();
         presence.check().unwrap_err();

@@ -1,5 +1,5 @@
-//! Files and folders that are their owner's alone: loans and hashes of passwords are nobody else's business on a machine that
-//! several people use.
+//! Files and folders that only their owner can use. They hold loans and password hashes, which other users of the machine must
+//! not see.
 
 use std::{
     fs::{self, File},
@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-/// Makes a folder that its owner alone may enter. One that is there stays as it is: what is private in it is so by itself.
+/// Creates a folder that only its owner can enter. An existing folder keeps its mode, because private files in it have their own.
 pub fn folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -16,7 +16,7 @@ pub fn folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// Makes an empty file that its owner alone may read, or makes one that is there so.
+/// Creates an empty file that only its owner can read, or restricts an existing file to its owner.
 pub fn file(file: &Path) -> io::Result<()> {
     let mut options = File::options();
     options.create(true).append(true);
@@ -26,8 +26,8 @@ pub fn file(file: &Path) -> io::Result<()> {
     keep(file)
 }
 
-/// Takes a file or a folder, if it is there, away from everybody but its owner: a copy of it may have been made for everybody to
-/// read. Where that is not possible, because another user owns it or the file system knows no owners, it is told.
+/// Restricts a file or a folder, if it exists, to its owner, because a copy may be readable by all users. Logs a warning when
+/// that is not possible, because another user owns it or the file system knows no owners.
 #[cfg(unix)]
 pub fn keep(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
@@ -41,7 +41,7 @@ pub fn keep(path: &Path) -> io::Result<()> {
     }
     match fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700)) {
         Err(error) if [io::ErrorKind::PermissionDenied, io::ErrorKind::Unsupported].contains(&error.kind()) => {
-            tracing::warn!(path = %path.display(), %error, "others can read what is in the data folder");
+            tracing::warn!(path = %path.display(), %error, "other users can read files of the data folder");
             Ok(())
         }
         kept => kept,

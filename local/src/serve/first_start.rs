@@ -1,4 +1,4 @@
-//! The first start: somebody must be able to log in.
+//! The first start creates an administrator. Without one, no user could log in.
 
 use command::error::CommandError;
 use shared::auth::{
@@ -14,14 +14,15 @@ use uuid::Uuid;
 
 use crate::store_failure;
 
-/// The name of the first administrator.
+/// Username of the first administrator.
 const USERNAME: &str = "admin";
 const PASSWORD_VARIABLE: &str = "LOAN_ENGINE_ADMIN_PASSWORD";
 
-/// Makes an administrator if there is none, with a given password or a new one; what is to be said of it.
+/// Creates an administrator when there is none, with the given password or a random one. Returns the sentence to print, if any.
 ///
 /// # Errors
-/// The given password cannot be one, or the table does not answer.
+/// [`CommandError::Usage`] when the given password breaks the rules for passwords; [`CommandError::Failed`] when the table does
+/// not answer, or another user has the username or the email address.
 pub async fn make_admin(resources: &Resources, given: Option<String>) -> Result<Option<String>, CommandError> {
     let users = Users::new(resources.table.clone());
     let admins = UserFilter { role: Some(Role::Admin), sales_team_id: None };
@@ -30,8 +31,8 @@ pub async fn make_admin(resources: &Resources, given: Option<String>) -> Result<
     if !there.is_empty() {
         if given.is_some() {
             tracing::warn!(
-                "{PASSWORD_VARIABLE} is ignored, because there is an administrator already: \
-                 `loan-engine admin set-password {USERNAME}` changes the password while no serve runs"
+                "{PASSWORD_VARIABLE} is ignored, because an administrator exists: \
+                 stop serve and run `loan-engine admin set-password {USERNAME}` to change the password"
             );
         }
         return Ok(None);

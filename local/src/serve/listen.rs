@@ -1,4 +1,4 @@
-//! A port, and the server on it.
+//! Listening on a port, and the HTTP server on it.
 
 use std::{
     convert::Infallible,
@@ -27,15 +27,17 @@ use tower::ServiceExt as _;
 
 use super::{patient::Patient, stopping::Begun};
 
-/// How long requests may take to finish after the process was told to stop.
+/// Time that requests have to finish after the process got a signal to stop.
 const LAST_REQUESTS: Duration = Duration::from_secs(60);
-/// How long a client may take for the head of a request, from the connection or the last answer on, and for the next piece of a body.
+/// Time that a client has for the head of a request, counted from the connection or the last answer, and for each next piece of a
+/// body.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Listens on a port of an address of this machine; port 0 picks a free one. `option` is the option that sets the port.
+/// Listens on a port of this machine; port 0 picks a free one. `option` is the command-line option that sets the port, for the
+/// error message.
 ///
 /// # Errors
-/// The port is in use, or may not be used, or this machine has no such address.
+/// [`CommandError::Failed`] when the port is in use, the user may not listen on it, or this machine has no such IP address.
 pub async fn on(host: IpAddr, port: u16, option: &str) -> Result<(TcpListener, SocketAddr), CommandError> {
     let listener = async {
         let listener = TcpListener::bind((host, port)).await?;
@@ -58,7 +60,7 @@ pub async fn on(host: IpAddr, port: u16, option: &str) -> Result<(TcpListener, S
     })
 }
 
-/// Serves until the process is told to stop, and all requests are answered.
+/// Serves until the process gets a signal to stop, then waits at most `LAST_REQUESTS` until all requests are answered.
 pub async fn serve(listener: TcpListener, router: Router, mut begun: Begun) {
     let connections = GracefulShutdown::new();
     loop {
@@ -68,36 +70,36 @@ pub async fn serve(listener: TcpListener, router: Router, mut begun: Begun) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                // Small answers leave at once. Without that they would be slower, and nothing else.
+                // Send small answers at once. set_nodelay only reduces latency, so a failure is ignored.
                 let _ = stream.set_nodelay(true);
                 let connection = connections.watch(connection(stream, peer, router.clone()));
                 tokio::spawn(async move {
-                    // A client may go away at any moment, or be too slow.
+                    // Log this at debug only: a client may disconnect at any moment, or be too slow.
                     if let Err(error) = connection.await {
-                        tracing::debug!(error = chain(&error), "a connection broke off");
+                        tracing::debug!(error = chain(&error), "a connection failed");
                     }
                 });
             }
             Err(error) if is_of_the_client(&error) => {}
-            // There are too many connections, as it seems: some end, and the next one is taken.
+            // Most likely there are too many connections. Wait until some have ended, then accept the next one.
             Err(error) => {
-                tracing::warn!(error = chain(&error), "a connection could not be taken");
+                tracing::warn!(error = chain(&error), "a connection could not be accepted");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
     }
     drop(listener);
     if tokio::time::timeout(LAST_REQUESTS, connections.shutdown()).await.is_err() {
-        tracing::warn!("requests were broken off that did not come to an end");
+        tracing::warn!("requests did not finish in time and were cut off");
     }
 }
 
-/// Whether a client had gone before its connection was taken.
+/// Whether the client disconnected before the server accepted its connection.
 fn is_of_the_client(error: &io::Error) -> bool {
     [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset, io::ErrorKind::ConnectionRefused].contains(&error.kind())
 }
 
-/// The requests of a connection, one after the other.
+/// Serves the requests of a connection, one after the other.
 fn connection<S>(
     stream: S,
     peer: SocketAddr,
@@ -112,8 +114,8 @@ where
         router.clone().oneshot(request)
     });
     let mut protocol = http1::Builder::new();
-    // A client that closes its sending side after its request still reads: the answer goes out, and then the connection ends. A
-    // client that has gone altogether looks the same until something is written to it.
+    // A client that closes its sending side after its request still reads: send the answer, then end the connection. A client
+    // that has disconnected looks the same until the server writes to it.
     protocol.timer(TokioTimer::new()).header_read_timeout(PATIENCE).half_close(true);
     protocol.serve_connection(TokioIo::new(stream), service)
 }
@@ -127,7 +129,7 @@ mod tests {
 
     use super::*;
 
-    /// What comes back when a client sends something and then says nothing more. Time passes when nothing else happens.
+    /// The answer to a client that sends `sent` and then stays silent. The paused clock advances when nothing else happens.
     async fn answer(sent: &str) -> String {
         let (mut client, stream) = tokio::io::duplex(1024);
         let read_all = |body: axum::body::Bytes| async move { (StatusCode::OK, body) };
@@ -136,7 +138,7 @@ mod tests {
         client.write_all(sent.as_bytes()).await.unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
-        // It ends with an error, or without one when it was idle.
+        // The connection ends with an error, or without one when it was idle.
         let _ = served.await.unwrap();
         answer
     }
@@ -148,13 +150,13 @@ mod tests {
         }
         let head = "POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 3\r\n\r\n";
         assert!(answer(&format!("{head}ab")).await.starts_with("HTTP/1.1 400 "));
-        // Half a body is no body, also of a client that says that no more comes.
+        // The server rejects an incomplete body, even when the client closes its sending side.
         assert!(answer_to_half_closed(&format!("{head}ab")).await.starts_with("HTTP/1.1 400 "));
-        // A connection is kept for the next request, and not for ever.
+        // The server keeps a connection for the next request, but not forever.
         let whole = answer(&format!("{head}abc")).await;
         assert!(whole.starts_with("HTTP/1.1 200 ") && whole.ends_with("\r\n\r\nabc"), "{whole}");
     }
-    /// What comes back when a client sends something and closes its sending side, before the answer is ready.
+    /// The answer to a client that sends `sent` and closes its sending side before the answer is ready.
     async fn answer_to_half_closed(sent: &str) -> String {
         let (mut client, stream) = tokio::io::duplex(1024);
         let slowly = |body: axum::body::Bytes| async move {
@@ -181,7 +183,7 @@ mod tests {
             let begun = tokio::time::Instant::now();
             let answer = answer_to_half_closed(sent).await;
             assert!(answer.contains(" 200 OK\r\n") && answer.ends_with(&format!("\r\n\r\n{body}")), "{sent}: {answer}");
-            // The connection ends with the answer: nothing more can come.
+            // The connection ends with the answer, because no further request can come.
             assert_eq!(begun.elapsed(), Duration::from_secs(20), "{sent}");
         }
         for nothing in ["", "GET / HT"] {

@@ -29,7 +29,7 @@ use crate::{
 
 use self::{stopping::Stopping, work::Workshop};
 
-/// Every function's routes, as one.
+/// The routes of all functions in one API.
 pub fn api(resources: &Resources) -> Api {
     health::api(health::State::new(resources))
         .and(auth::api(auth::State::new(resources)))
@@ -38,29 +38,31 @@ pub fn api(resources: &Resources) -> Api {
         .and(files::api(files::State::new(resources)))
 }
 
-/// Serves until the process is told to stop.
+/// Serves until the process gets a signal to stop.
 ///
 /// # Errors
-/// The port, the folder or the environment cannot be used.
+/// [`CommandError::Usage`] when an environment variable has an invalid value; [`CommandError::Failed`] when the port or the
+/// folder cannot be used, or a second signal stops the process before all work is finished.
 pub fn serve(args: &ServeArgs, context: &CommandContext, out: &mut dyn Write) -> Result<(), CommandError> {
     let config = config(context)?;
     telemetry::init(&config.log_level);
     let runtime = runtime()?;
     let served = runtime.block_on(run(args, context, out, config));
-    // Whoever was told to stop at once does not wait for an engine that is at work.
+    // After a second signal the process does not wait for an engine that is still computing.
     runtime.shutdown_background();
     served
 }
 
-/// What everything asynchronous runs on.
+/// Creates the runtime for all asynchronous work.
 ///
 /// # Errors
-/// The system gives no threads.
+/// [`CommandError::Failed`] when the system cannot start the threads.
 pub fn runtime() -> Result<Runtime, CommandError> {
     Runtime::new().map_err(|error| CommandError::Failed(format!("The threads cannot be started: {error}.")))
 }
 
-/// What the environment says. The names of the stores are given here; a secret that is not given is kept in the folder.
+/// Reads the configuration from the environment. The names of the stores are fixed. Without `JWT_SECRET`, the secret in the data
+/// folder signs tokens.
 fn config(context: &CommandContext) -> Result<Config, CommandError> {
     let config = Config::from_lookup(|name| match name {
         "TABLE_NAME" => Some(TABLE.to_owned()),
@@ -72,17 +74,17 @@ fn config(context: &CommandContext) -> Result<Config, CommandError> {
     config.map_err(|error| CommandError::Usage(error.to_string()))
 }
 
-/// What is said when others than this machine can reach the port.
+/// Printed when other machines can reach the port.
 const WITHOUT_TLS: &str = "Warning: this port has no TLS, and everybody on the network can read passwords, tokens and loans on their \
                            way. Put a proxy with TLS in front of it, and name its origin in PUBLIC_URL: without PUBLIC_URL, signed URLs \
                            begin with the address of --host, which other machines may not reach.\n";
 
-/// What is said of an address to listen on.
+/// The warning for an IP address to listen on; `None` for loopback.
 fn warning_for(host: IpAddr) -> Option<&'static str> {
     (!host.to_canonical().is_loopback()).then_some(WITHOUT_TLS)
 }
 
-/// Stands for a secret until the folder of secrets is open.
+/// Placeholder for the secret until the data folder is open.
 const TO_BE_KEPT: &str = "the secret that is kept in the data folder";
 
 fn given_secret(context: &CommandContext) -> Option<String> {
@@ -101,7 +103,7 @@ async fn run(args: &ServeArgs, context: &CommandContext, out: &mut dyn Write, co
     let resources = stores.resources(&url, tokens, config.environment, context.clock.clone()).await;
     let mut resources = resources.map_err(|error| store_failure(&error))?;
     resources.url_origin = Some(url_origin);
-    // The folder is locked: nobody else writes to its table.
+    // This process has locked the folder, so no other process writes to its table, and users may be cached.
     resources.table.known_users = Some(Arc::default());
     if let Some(sentence) = first_start::make_admin(&resources, (context.variable)("LOAN_ENGINE_ADMIN_PASSWORD")).await? {
         print(out, format!("{sentence}\n").as_bytes())?;

@@ -1,4 +1,4 @@
-//! The body of a request, which is not waited for without end.
+//! A request body with a time limit for each piece.
 
 use std::{
     io,
@@ -10,16 +10,16 @@ use std::{
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
-/// A body that breaks off when its next piece takes too long. How long it is, is known as before: S3 looks at that.
+/// A body that fails when its next piece takes too long. It reports the length of the inner body, because S3 checks it.
 pub struct Patient<B> {
     body: B,
     patience: Duration,
-    /// Until when a piece is waited for, while one is.
+    /// Deadline of the piece that is waited for, if any.
     until: Option<Pin<Box<Sleep>>>,
 }
 
 impl<B> Patient<B> {
-    /// Each piece may take this long from when it is asked for.
+    /// `patience` is the time limit for each piece, counted from when the reader asks for it.
     pub fn new(body: B, patience: Duration) -> Self {
         Self { body, patience, until: None }
     }
@@ -58,7 +58,7 @@ mod tests {
 
     use super::*;
 
-    /// What comes of a body of three pieces, each of which takes so many seconds.
+    /// Reads a body of three pieces, each of which takes `seconds`. Returns the length of the body in bytes.
     async fn read(seconds: u64) -> Result<usize, Box<dyn std::error::Error + Send + Sync>> {
         let pieces = stream::unfold(0, move |at| async move {
             tokio::time::sleep(Duration::from_secs(seconds)).await;

@@ -1,4 +1,4 @@
-//! Being told to stop: what runs is finished, unless it is said a second time.
+//! Stopping on a signal: the process finishes its work under way, unless a second signal comes.
 
 use command::error::CommandError;
 use tokio::{
@@ -6,48 +6,49 @@ use tokio::{
     task::{JoinError, JoinSet},
 };
 
-/// Whether the process was told to stop.
+/// Receives the signals to stop, and announces the first one to all parts of the process.
 pub struct Stopping {
     told: watch::Sender<bool>,
     signals: Signals,
 }
 
-/// Ends when the process is told to stop.
+/// Shows a part of the process whether stopping has begun.
 pub struct Begun(watch::Receiver<bool>);
 
 impl Begun {
-    /// Waits for it.
+    /// Waits until stopping begins.
     pub async fn wait(&mut self) {
-        // The sender lives as long as the process serves: without one there is nothing left to serve.
+        // The sender lives as long as the process serves. When the sender is gone, there is nothing left to serve.
         let _ = self.0.wait_for(|told| *told).await;
     }
 
-    /// Whether it has come.
+    /// Whether stopping has begun.
     pub fn is_now(&self) -> bool {
         *self.0.borrow()
     }
 }
 
 impl Stopping {
-    /// When the process gets a signal to end, or to be interrupted.
+    /// Waits for signals that end or interrupt the process: SIGTERM and SIGINT.
     ///
     /// # Errors
-    /// The system does not tell of signals.
+    /// [`CommandError::Failed`] when the system does not deliver signals.
     pub fn on_signals() -> Result<Self, CommandError> {
         let signals = Signals::new();
         let signals = signals.map_err(|error| CommandError::Failed(format!("Signals cannot be received: {error}.")))?;
         Ok(Self { told: watch::Sender::new(false), signals })
     }
 
-    /// What tells a part of the process.
+    /// A handle for one part of the process.
     pub fn begun(&self) -> Begun {
         Begun(self.told.subscribe())
     }
 
-    /// Waits for a signal, and then until all parts of the process have finished what they do.
+    /// Waits for a signal, then until all parts of the process have finished their work.
     ///
     /// # Errors
-    /// A part ended without being told to, or there was a second signal before all had finished.
+    /// [`CommandError::Failed`] when a part panics or ends before the first signal, or a second signal comes before all parts
+    /// have finished.
     pub async fn wait_for(&mut self, mut parts: JoinSet<()>) -> Result<(), CommandError> {
         let all = parts.len();
         loop {
@@ -61,7 +62,7 @@ impl Stopping {
                         let sentence = "Stopped before everything was finished. The next start takes up unfinished runs.";
                         return Err(CommandError::Failed(sentence.to_owned()));
                     }
-                    tracing::info!(parts = all, "stopping: what runs is finished first");
+                    tracing::info!(parts = all, "stopping after work under way is finished");
                 }
             }
         }

@@ -1,6 +1,6 @@
-//! What AWS removes by itself when its time is over: expired items of the table, the lists of the tapes of runs that have ended or
-//! never came into being, and answers that lie in the bucket because they were too large for a Lambda. `serve` streams every
-//! answer; such files come from functions that use the stores of the folder.
+//! Removes expired data, as AWS does by itself: expired items of the table, tape lists of runs that have ended or were never
+//! created, and answers in the bucket that were too large for a Lambda. `serve` streams every answer; stored answers come from
+//! functions that use the stores of the folder.
 
 use std::time::Duration;
 
@@ -17,15 +17,15 @@ use uuid::Uuid;
 
 use crate::embedded::dynamodb::DynamoDb;
 
-/// How often is looked for it.
+/// Time between two sweeps.
 const EVERY: Duration = Duration::from_secs(60 * 60);
-/// How long an answer stays, as on AWS: far longer than its address is good.
+/// Lifetime of a stored answer, as on AWS: far longer than its presigned URL is valid.
 const ANSWER_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
-/// How long a list of tapes stays, at least. One whose run waits longer stays until the run has ended.
+/// Minimum lifetime of a tape list. The list of a run that waits longer stays until the run has ended.
 const TAPE_LIST_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
-/// Removes it, over and over.
+/// Removes expired data at the start, and then every hour.
 pub async fn sweep(dynamodb: DynamoDb, resources: Resources) {
     let mut ticks = tokio::time::interval(EVERY);
     loop {
@@ -37,27 +37,27 @@ pub async fn sweep(dynamodb: DynamoDb, resources: Resources) {
             Err(error) => tracing::warn!(%error, "expired items could not be removed"),
         }
         match forget_answers(&resources.storage, resources.clock.now()).await {
-            Ok(removed) => tracing::debug!(removed, "answers of yesterday were removed"),
-            Err(error) => tracing::warn!(error = chain(&error), "answers of yesterday could not be removed"),
+            Ok(removed) => tracing::debug!(removed, "expired answers were removed"),
+            Err(error) => tracing::warn!(error = chain(&error), "expired answers could not be removed"),
         }
         let runs = Runs::new(resources.table.clone(), resources.storage.clone());
         match forget_tape_lists(&runs, &resources.storage, resources.clock.now()).await {
-            Ok(removed) => tracing::debug!(removed, "lists of tapes of ended runs were removed"),
-            Err(error) => tracing::warn!(error = chain(&error), "lists of tapes could not be removed"),
+            Ok(removed) => tracing::debug!(removed, "tape lists of ended runs were removed"),
+            Err(error) => tracing::warn!(error = chain(&error), "tape lists could not be removed"),
         }
     }
 }
 
-/// Removes answers that are older than a day; how many there were.
+/// Removes stored answers that are older than a day. Returns their number.
 ///
 /// # Errors
-/// The storage fails. What it did not remove is removed the next time.
+/// [`StorageError`] when the storage cannot list or delete. The next sweep removes the remaining answers.
 pub async fn forget_answers(storage: &dyn StorageBackend, now: Timestamp) -> Result<usize, StorageError> {
     let (mut removed, mut failed) = (0, None);
     for answer in storage.list(keys::ANSWERS, true).await? {
         let old = |stored: Timestamp| now.duration_since(stored) > ANSWER_LIFETIME;
         if answer.file.is_some_and(|file| old(file.last_modified)) {
-            // One that cannot be removed does not keep the others.
+            // A failure must not keep the other answers in the bucket.
             match storage.delete(&answer.key).await {
                 Ok(()) => removed += 1,
                 Err(error) => failed = Some(error),
@@ -67,10 +67,12 @@ pub async fn forget_answers(storage: &dyn StorageBackend, now: Timestamp) -> Res
     failed.map_or(Ok(removed), Err)
 }
 
-/// Removes lists of tapes that are older than a day and that no run needs: it has ended, or there is none. How many there were.
+/// Removes tape lists that are older than a day and that no run needs, because the run has ended or does not exist. Returns their
+/// number.
 ///
 /// # Errors
-/// A store fails. What it did not remove is removed the next time.
+/// [`StorageError`] when the table does not answer, or the storage cannot list or delete. The next sweep removes the remaining
+/// lists.
 pub async fn forget_tape_lists(runs: &Runs, storage: &dyn StorageBackend, now: Timestamp) -> Result<usize, StorageError> {
     let mut removed = 0;
     for list in storage.list(keys::REQUESTS, true).await? {

@@ -1,4 +1,4 @@
-//! The worker of this process: makes runs of tapes that come in, and executes runs that wait, as the Lambda does.
+//! The worker of this process. Like the runner Lambda, it creates runs for incoming tapes and executes waiting runs.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -20,14 +20,14 @@ use crate::embedded::{EmbeddedStores, dynamodb::DynamoDb, s3::Bucket};
 
 use super::stopping::Begun;
 
-/// How many runs are executed at once: each uses all cores, and a short one is not to wait for a long one.
+/// Runs executed at once. One run uses all cores; the second one keeps a short run from waiting for a long one.
 const AT_ONCE: usize = 2;
-/// How often is looked for work that nothing told of: leases that have run out, stores that failed.
+/// Time between two looks for work that comes without a notification: expired leases, and work after a store failed.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// How many of what waits are looked at.
+/// Incoming tapes or waiting runs read at a time.
 const LOOKED_AT: u32 = 100;
 
-/// Where runs are executed.
+/// Executes runs on the stores of this process.
 pub struct Workshop {
     worker: Worker,
     bucket: Bucket,
@@ -36,7 +36,6 @@ pub struct Workshop {
 }
 
 impl Workshop {
-    /// On the stores of this process.
     pub fn new(resources: &Resources, stores: &EmbeddedStores, tuning: Tuning) -> Self {
         Self {
             worker: Worker::new(resources, tuning),
@@ -46,19 +45,20 @@ impl Workshop {
         }
     }
 
-    /// Frees the runs of workers of before. Nobody else works on these stores, so that none of them can be alive.
+    /// Frees the runs that earlier workers left unfinished. This process has locked the stores, so none of those workers is
+    /// alive.
     ///
     /// # Errors
-    /// The table does not answer.
+    /// [`StoreError`] when the table does not answer.
     pub async fn take_over(&self) -> Result<(), StoreError> {
         let freed = self.worker.runs.free_all().await?;
         if freed > 0 {
-            tracing::warn!(runs = freed, "runs were left unfinished, and are taken up again");
+            tracing::warn!(runs = freed, "unfinished runs were freed and are executed again");
         }
         Ok(())
     }
 
-    /// Works until the process is told to stop, and finishes what it has begun.
+    /// Executes runs until the process gets a signal to stop, then finishes the runs that it has begun.
     pub async fn work(self, mut begun: Begun) {
         let mut executing = JoinSet::new();
         let mut runs: HashMap<Id, Uuid> = HashMap::new();
@@ -81,34 +81,34 @@ impl Workshop {
         while executing.join_next().await.is_some() {}
     }
 
-    /// Makes runs of what appeared in the bucket.
+    /// Creates runs for the tapes that appeared in the bucket.
     async fn receive(&self) {
         let appeared = match self.bucket.appeared(LOOKED_AT).await {
             Ok(appeared) => appeared,
-            Err(error) => return tracing::error!(%error, "it cannot be read which files came in"),
+            Err(error) => return tracing::error!(%error, "cannot list incoming tapes"),
         };
         for object in appeared {
-            // The number of what appeared is kept with it: told again after a crash, it is the same.
+            // The index stores the number of a notification, so that a notification repeated after a crash has the same version.
             let arrival = Arrival { key: object.key, version: object.id.to_string(), etag: object.etag };
             match self.worker.receive(&arrival).await {
                 Ok(None) => {}
-                Ok(Some(run_id)) => tracing::info!(%run_id, "a file came in"),
+                Ok(Some(run_id)) => tracing::info!(%run_id, "an incoming tape started a run"),
                 Err(error @ StoreError::Unavailable(_)) => {
-                    return tracing::warn!(error = chain(&error), "a file that came in has to wait");
+                    return tracing::warn!(error = chain(&error), "an incoming tape waits for the stores");
                 }
-                Err(error) => tracing::error!(error = chain(&error), "a file that came in starts no run"),
+                Err(error) => tracing::error!(error = chain(&error), "an incoming tape starts no run"),
             }
             if let Err(error) = self.bucket.acknowledge(object.id).await {
-                return tracing::error!(%error, "it cannot be noted which files came in");
+                return tracing::error!(%error, "cannot acknowledge an incoming tape");
             }
         }
     }
 
-    /// Begins runs that wait, the oldest first.
+    /// Begins to execute waiting runs, the oldest first.
     async fn begin_more(&self, executing: &mut JoinSet<()>, runs: &mut HashMap<Id, Uuid>) {
         let waiting = match self.worker.runs.waiting(self.clock.now(), LOOKED_AT.into()).await {
             Ok(waiting) => waiting,
-            Err(error) => return tracing::error!(error = chain(&error), "it cannot be read which runs wait"),
+            Err(error) => return tracing::error!(error = chain(&error), "cannot list waiting runs"),
         };
         let begun: Vec<Uuid> = runs.values().copied().collect();
         let new = waiting.into_iter().filter(|run| !begun.contains(&run.run_id));
@@ -120,7 +120,7 @@ impl Workshop {
     }
 }
 
-/// Executes a run. One that did not come to its end keeps its place for a while, so that it is not tried again at once.
+/// Executes a run. A run that did not end keeps its place for [`LOOK_EVERY`], so that the worker does not retry it at once.
 async fn execute(worker: Worker, run: RunState) {
     let run_id = run.run_id;
     let executed = match start_clean(&worker.storage, &run).await {
@@ -130,13 +130,13 @@ async fn execute(worker: Worker, run: RunState) {
     match executed {
         Ok(Executed::Completed | Executed::Failed | Executed::GivenUp) => return,
         Ok(Executed::NotOurs) => {}
-        Err(error) => tracing::error!(%run_id, error = chain(&error), "a run could not be finished, and is tried again"),
+        Err(error) => tracing::error!(%run_id, error = chain(&error), "a run could not be finished and will be retried"),
     }
     tokio::time::sleep(LOOK_EVERY).await;
 }
 
-/// Removes the files that a try before has left, which nobody else works on: when the run is given up, or fails this time,
-/// there are no outputs of a part of it.
+/// Removes the files that an earlier attempt left, so that a run that is given up or fails this time leaves no partial outputs.
+/// No other worker uses these files.
 async fn start_clean(storage: &S3Storage, run: &RunState) -> Result<(), StoreError> {
     if run.attempt == 0 {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Who somebody is and what they may do.
+//! Authentication and permissions of users.
 
 pub mod password;
 pub mod permission;

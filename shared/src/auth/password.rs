@@ -1,4 +1,5 @@
-//! Passwords: Argon2id with the parameters that OWASP recommends, and the same work whether a user exists or not.
+//! Passwords: Argon2id with the parameters that OWASP recommends. Checking a password takes the same work whether a user exists
+//! or not.
 
 use argon2::{
     Algorithm, Argon2, Params, Version,
@@ -6,7 +7,7 @@ use argon2::{
 };
 use unicode_normalization::UnicodeNormalization as _;
 
-/// How many characters a password may have.
+/// Number of characters that a password may have.
 pub const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=128;
 
 /// Memory in KiB, passes and lanes.
@@ -14,8 +15,8 @@ const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// Stands for the hash of a user who is not there: it costs what a real one costs, and fits no password, because nobody
-/// knows one that hashes to nothing but zeros.
+/// Placeholder for the hash of an unknown user. Checking it costs the same as checking a real hash, and no password is known to
+/// fit it, because the hash is all zeros.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Why a password could not be hashed.
@@ -28,15 +29,16 @@ fn argon2() -> Result<Argon2<'static>, HashError> {
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
-/// A password in Unicode form NFC: keyboards differ in how they write an accented letter, and the user sees no difference.
+/// A password in Unicode form NFC. Keyboards differ in how they encode an accented letter, and users do not see the difference.
 pub fn composed(password: &str) -> String {
     password.nfc().collect()
 }
 
-/// Hashes a password with a salt of its own. It takes tens of milliseconds on purpose: call it off async threads.
+/// Hashes a password with a new random salt, in PHC form. This takes tens of milliseconds on purpose, so call it outside async
+/// threads.
 ///
 /// # Errors
-/// The machine gives no random numbers.
+/// [`HashError`] when the machine has no random numbers.
 pub fn hash(password: &str) -> Result<String, HashError> {
     argon2()?
         .hash_password(composed(password).as_bytes())
@@ -44,7 +46,8 @@ pub fn hash(password: &str) -> Result<String, HashError> {
         .map_err(|error| HashError(error.to_string()))
 }
 
-/// Whether a password is the one of a hash. Without a hash it does the same work and says no.
+/// Whether a password fits a hash. Without a hash, the function does the same work and returns false. This takes tens of
+/// milliseconds on purpose, so call it outside async threads.
 pub fn verify(password: &str, hash: Option<&str>) -> bool {
     let Ok(parsed) = PasswordHash::new(hash.unwrap_or(NOBODY)) else { return false };
     let fits = argon2().is_ok_and(|argon2| argon2.verify_password(composed(password).as_bytes(), &parsed).is_ok());
@@ -71,7 +74,7 @@ mod tests {
             assert!(verify(typed, Some(&hash(set).unwrap())), "{set:?} {typed:?}");
         }
         assert!(!verify("pret a payer", Some(&hash(composed).unwrap())));
-        // Letters that only look alike are others: NFKC would make an f and an i of a ligature.
+        // Letters that only look alike are different: NFKC would turn the ligature into the letters f, f and i.
         assert!(!verify("office hours", Some(&hash("o\u{fb03}ce hours").unwrap())));
     }
 

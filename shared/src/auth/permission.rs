@@ -1,4 +1,4 @@
-//! Roles, and the one table of what each may do.
+//! Roles, and the table of permissions of each role.
 
 use std::fmt;
 
@@ -20,10 +20,9 @@ pub enum Role {
 }
 
 impl Role {
-    /// Every role.
     pub const ALL: [Self; 3] = [Self::Admin, Self::Analyst, Self::SalesTeam];
 
-    /// The word for it.
+    /// The word for the role in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Admin => "admin",
@@ -32,7 +31,7 @@ impl Role {
         }
     }
 
-    /// The role of that word.
+    /// The role with this word; `None` when there is none.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.as_str() == word)
     }
@@ -44,45 +43,45 @@ impl fmt::Display for Role {
     }
 }
 
-/// Something that not everybody may do.
+/// An action that needs permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Permission {
     /// See and change users.
     ManageUsers,
-    /// Make sales teams.
+    /// Create sales teams.
     ManageTeams,
     /// See the names of sales teams.
     ReadTeams,
-    /// See how the engine is set up.
+    /// See the configuration of the engine.
     ReadConfig,
     /// Start runs.
     StartRuns,
-    /// Start a run with a rule set of one's own, or for a team that one names.
+    /// Choose the rule set of a run, its sales team, or how its tapes are read.
     ChooseTerms,
-    /// See runs and all that came out of them.
+    /// See runs and their results.
     ReadRuns,
-    /// See and fetch files.
+    /// List and download files.
     ReadFiles,
-    /// Put, make and delete files in inputs and in the shared outputs.
+    /// Upload, create and delete files in inputs and in the shared outputs.
     WriteFiles,
-    /// Put, make and delete files among the outputs of runs.
+    /// Upload, create and delete files in the outputs of runs.
     WriteOutputs,
 }
 
-/// How far a role may go.
+/// Extent of a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
-    /// Anywhere.
+    /// The permission holds for everything.
     All,
-    /// Among what belongs to the user's own team.
+    /// The permission holds for what belongs to the user's own team.
     OwnTeam,
-    /// Nowhere.
+    /// The role does not have the permission.
     Nothing,
 }
 
 use Grant::{All, Nothing, OwnTeam};
 
-/// What each role may do: admin, analyst, sales team.
+/// Extent of each permission for the roles admin, analyst and sales team, in this order.
 const TABLE: [(Permission, [Grant; 3]); 10] = [
     (Permission::ManageUsers, [All, Nothing, Nothing]),
     (Permission::ManageTeams, [All, Nothing, Nothing]),
@@ -96,7 +95,7 @@ const TABLE: [(Permission, [Grant; 3]); 10] = [
     (Permission::WriteOutputs, [All, Nothing, Nothing]),
 ];
 
-/// How far a role may go with something.
+/// Extent of a permission for a role.
 pub fn grant(role: Role, permission: Permission) -> Grant {
     let row = TABLE.iter().find(|(of, _)| *of == permission);
     row.map_or(Nothing, |(_, grants)| grants[role as usize])

@@ -1,21 +1,21 @@
-//! Texts that nobody may see.
+//! Secrets: texts that must appear in no log and no message.
 
 use std::fmt;
 
-/// The least number of bytes of a token secret: as many as its hash has.
+/// Smallest number of bytes of a token secret: the size of its hash.
 pub const MIN_SECRET_BYTES: usize = 32;
 
-/// A text that appears in no log and in no message.
+/// A secret text. Its debug form does not show the text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Keeps a text secret.
+    /// Makes a secret of a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself, for whoever computes with it.
+    /// The text itself, for code that computes with it.
     pub fn expose(&self) -> &str {
         &self.0
     }

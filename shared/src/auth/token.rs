@@ -1,4 +1,4 @@
-//! Access tokens: JSON Web Tokens signed with HMAC-SHA-256, and with nothing else.
+//! Access tokens: JSON Web Tokens, signed only with HMAC-SHA-256.
 
 use std::sync::Once;
 
@@ -17,41 +17,41 @@ use crate::auth::secret::Secret;
 
 use super::{permission::Role, user::User};
 
-/// Who issues the tokens, and whose tokens are taken.
+/// Issuer of the tokens. Only tokens of this issuer are accepted.
 pub const ISSUER: &str = "loan-engine";
-/// How far clocks of different machines may be apart, in seconds.
+/// Largest accepted difference between the clocks of different machines, in seconds.
 const LEEWAY_SECONDS: i64 = 30;
 
-/// What a token says: this and nothing else. One that is meant for somebody else, or for a later time, says more.
+/// Claims of a token. A token with other claims is rejected, because they may limit it to another audience or a later time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claims {
-    /// The user's id.
+    /// Id of the user.
     pub sub: Uuid,
-    /// The user's name when the token was issued.
+    /// Username when the token was issued.
     pub username: String,
-    /// The user's role when the token was issued. What counts is the stored one.
+    /// Role when the token was issued. The stored role decides what the user may do.
     pub role: Role,
-    /// When it was issued, in seconds since 1970.
+    /// Time of issue, in seconds since 1970.
     pub iat: i64,
-    /// When it ends, in seconds since 1970.
+    /// Time of expiry, in seconds since 1970.
     pub exp: i64,
-    /// Who issued it.
+    /// Issuer: [`ISSUER`].
     pub iss: String,
-    /// Its own id.
+    /// Id of the token.
     pub jti: Uuid,
 }
 
-/// Why a token is not taken. Nothing more is told to whoever brings it.
+/// Why a token is rejected or cannot be issued. The client gets no further details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Its time is over.
+    /// The token has expired.
     #[error("the token has expired")]
     Expired,
-    /// It is not a token of ours.
+    /// The token is not signed with this secret, or its claims are not valid.
     #[error("the token is not valid")]
     Invalid,
-    /// It could not be signed.
+    /// The token could not be signed.
     #[error("the token could not be signed")]
     NotSigned,
 }
@@ -65,7 +65,7 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// With a secret and a lifetime.
+    /// Signs tokens with a secret. They expire after `minutes`.
     pub fn new(secret: &Secret, minutes: u32) -> Self {
         install_hmac();
         let secret = secret.expose().as_bytes();
@@ -76,7 +76,7 @@ impl Tokens {
         }
     }
 
-    /// How long a token lives, in seconds.
+    /// Lifetime of a token, in seconds.
     pub fn lifetime_seconds(&self) -> i64 {
         self.lifetime.as_secs()
     }
@@ -84,10 +84,10 @@ impl Tokens {
     /// Issues a token for a user.
     ///
     /// # Errors
-    /// It could not be signed.
+    /// [`TokenError::NotSigned`] when the token could not be signed.
     pub fn issue(&self, user: &User, now: Timestamp) -> Result<String, TokenError> {
-        // Tokens of before the user's last change are void, and seconds are all that a token counts in: one that is
-        // issued in the very second of the change says that it is from the next.
+        // Tokens from before the user's last change are invalid, and tokens count time in seconds. So a token that is issued in
+        // the same second as the change is dated to the next second.
         let iat = now.as_second().max(user.tokens_valid_from);
         let claims = Claims {
             sub: user.id,
@@ -101,15 +101,16 @@ impl Tokens {
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).map_err(|_| TokenError::NotSigned)
     }
 
-    /// What a token says, if it is one of ours and its time is not over.
+    /// Checks a token. Returns its claims.
     ///
     /// # Errors
-    /// Any other token.
+    /// [`TokenError::Expired`] when the token has expired. [`TokenError::Invalid`] for a token that was not signed with this
+    /// secret, has other claims or another issuer, or is dated to the future.
     pub fn check(&self, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
-        // The library looks at the machine's clock. Times are compared here, with the clock that everything else uses.
+        // The library uses the machine's clock. Compare times here, with the clock that the rest of the product uses.
         validation.validate_exp = false;
         validation.validate_aud = false;
         let decoded = jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation);
@@ -125,8 +126,8 @@ impl Tokens {
     }
 }
 
-/// HMAC-SHA-256 for the token library, by the library that TLS uses: its own two choices bring elliptic curves and RSA
-/// into every function, for algorithms that are never taken.
+/// Installs HMAC-SHA-256 from the library that TLS uses. The two implementations that the token library offers bring elliptic
+/// curves and RSA into every function, for algorithms that are never accepted.
 fn install_hmac() {
     static PROVIDER: CryptoProvider = CryptoProvider {
         signer_factory: |algorithm, key| match algorithm {
@@ -140,7 +141,7 @@ fn install_hmac() {
         key_utils: KeyUtils::new_unimplemented(),
     };
     static INSTALLED: Once = Once::new();
-    // Whoever installed one before us in this process has taken the same one.
+    // An error means that this process has installed a provider before, which can only be the same one.
     INSTALLED.call_once(|| {
         let _ = PROVIDER.install_default();
     });
@@ -199,7 +200,7 @@ mod tests {
         User::example("ana")
     }
 
-    /// A token with a header and claims of any kind, signed with our secret.
+    /// A token with any header and claims, signed with the real secret.
     fn forged(header: &Value, claims: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let message = format!("{}.{}", part(header), part(claims));

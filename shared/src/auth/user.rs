@@ -9,46 +9,44 @@ use crate::clock::moment;
 
 use super::permission::Role;
 
-/// Somebody who may log in, as they are stored.
+/// A user, as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
-    /// The id.
     pub id: Uuid,
-    /// The address, as it was given.
+    /// Email address, as it was given.
     pub email: String,
-    /// The name to log in with, as it was given.
+    /// Name to log in with, as it was given.
     pub username: String,
-    /// The name for people.
+    /// Name for people.
     pub full_name: Option<String>,
-    /// The role.
     pub role: Role,
-    /// The team of a member of a sales team.
+    /// Sales team of the user; always set for the role `sales_team`.
     pub sales_team_id: Option<Uuid>,
-    /// Whether they may log in.
+    /// Whether the user may log in.
     pub is_active: bool,
-    /// When they were registered.
+    /// Time of registration.
     #[serde(with = "moment")]
     pub created_at: Timestamp,
-    /// The Argon2id hash of the password, in PHC form.
+    /// Argon2id hash of the password, in PHC form.
     pub password_hash: String,
-    /// Tokens issued before this second are void.
+    /// Tokens issued before this time are invalid, in seconds since 1970.
     pub tokens_valid_from: i64,
-    /// Counts the changes, so that two at once do not undo each other.
+    /// Number of changes, so that concurrent changes do not overwrite each other.
     pub revision: u64,
 }
 
 impl User {
-    /// Makes every token of up to `now` void for good, and those of an earlier call in the same second, too.
+    /// Invalidates permanently every token issued up to `now`, also those issued after an earlier call in the same second.
     pub fn void_tokens(&mut self, now: Timestamp) {
         self.tokens_valid_from = self.tokens_valid_from.max(now.as_second()) + 1;
     }
 
-    /// Whether they may do what administrators may.
+    /// Whether the user is an active administrator.
     pub fn is_administrator(&self) -> bool {
         self.is_active && self.role == Role::Admin
     }
 
-    /// Somebody with that name, for tests.
+    /// A user with this username, for tests.
     #[cfg(any(test, feature = "test-support"))]
     pub fn example(username: &str) -> Self {
         Self {
@@ -67,30 +65,29 @@ impl User {
     }
 }
 
-/// What is to change of a user. What is `None` stays as it is.
+/// A change of a user. A field that is `None` stays as it is.
 #[derive(Debug, Clone, Default)]
 pub struct UserChange {
-    /// The address.
+    /// Email address.
     pub email: Option<String>,
-    /// The name to log in with.
+    /// Name to log in with.
     pub username: Option<String>,
-    /// The name for people; `Some(None)` takes it away.
+    /// Name for people; `Some(None)` removes it.
     pub full_name: Option<Option<String>>,
-    /// The role.
     pub role: Option<Role>,
-    /// The team; `Some(None)` takes it away.
+    /// Sales team; `Some(None)` removes it.
     pub sales_team_id: Option<Option<Uuid>>,
-    /// Whether they may log in. Without it, earlier tokens are void for good.
+    /// Whether the user may log in. `Some(false)` invalidates all earlier tokens permanently.
     pub is_active: Option<bool>,
-    /// The hash of a new password. Earlier tokens are void for good.
+    /// Hash of a new password. It invalidates all earlier tokens permanently.
     pub password_hash: Option<String>,
 }
 
 impl UserChange {
-    /// The user as it will be.
+    /// Applies the change to a user. Returns the changed user.
     ///
     /// # Errors
-    /// A member of a sales team would have no team.
+    /// [`NameError`] when a member of a sales team would have no team.
     pub fn apply(&self, old: &User, now: Timestamp) -> Result<User, NameError> {
         let mut new = User {
             email: self.email.as_ref().unwrap_or(&old.email).clone(),
@@ -162,17 +159,17 @@ pub struct SalesTeam {
     pub name: String,
 }
 
-/// Whose runs, results and files a caller may reach.
+/// The runs, results and files that a caller may access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// Everybody's.
+    /// Those of all teams and of none.
     All,
     /// Those of one team.
     Team(Uuid),
 }
 
 impl Scope {
-    /// Whether something that belongs to a team, or to none, may be reached.
+    /// Whether the scope includes something that belongs to `team`, or to no team.
     pub fn covers(self, team: Option<Uuid>) -> bool {
         match self {
             Self::All => true,
@@ -180,7 +177,7 @@ impl Scope {
         }
     }
 
-    /// The team, where there is only one.
+    /// The team of a scope of one team.
     pub fn team(self) -> Option<Uuid> {
         match self {
             Self::All => None,
@@ -189,22 +186,23 @@ impl Scope {
     }
 }
 
-/// The longest username, and the shortest.
+/// Number of characters that a username may have.
 pub const USERNAME_LENGTH: std::ops::RangeInclusive<usize> = 3..=50;
-/// The longest full name and the longest name of a team, in characters.
+/// Largest number of characters of a full name and of the name of a team.
 pub const MAX_NAME_CHARACTERS: usize = 200;
-/// The longest address, in bytes.
+/// Largest number of bytes of an email address.
 const MAX_EMAIL_BYTES: usize = 254;
 
-/// Why a text is not a name or an address: one sentence for whoever wrote it.
+/// Why a text is refused as a name, a password or an email address, or a user as a member of a sales team. It is one sentence for
+/// the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NameError(String);
 
-/// Checks that a member of a sales team has one.
+/// Checks that a member of a sales team has a team.
 ///
 /// # Errors
-/// The role `sales_team` without a team.
+/// [`NameError`] for the role `sales_team` without a team.
 pub fn check_team(role: Role, team: Option<Uuid>) -> Result<(), NameError> {
     let sentence = || "A user with the role sales_team needs a team.".to_owned();
     if role == Role::SalesTeam && team.is_none() { Err(NameError(sentence())) } else { Ok(()) }
@@ -213,27 +211,27 @@ pub fn check_team(role: Role, team: Option<Uuid>) -> Result<(), NameError> {
 /// Checks a username: 3 to 50 ASCII letters, digits and underscores.
 ///
 /// # Errors
-/// Any other text.
+/// [`NameError`] for any other text.
 pub fn check_username(text: &str) -> Result<(), NameError> {
     let good = USERNAME_LENGTH.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let sentence = || "A username has 3 to 50 characters: letters A to Z, digits and underscores.".to_owned();
     if good { Ok(()) } else { Err(NameError(sentence())) }
 }
 
-/// Checks a password: 8 to 128 characters in Unicode form NFC, in which it is hashed.
+/// Checks a password: 8 to 128 characters other than NUL, counted in Unicode form NFC, which is the form that is hashed.
 ///
 /// # Errors
-/// Any other text.
+/// [`NameError`] for any other text.
 pub fn check_password(text: &str) -> Result<(), NameError> {
     let length = super::password::composed(text).chars().count();
     let good = super::password::PASSWORD_LENGTH.contains(&length) && !text.contains('\0');
     if good { Ok(()) } else { Err(NameError("A password has 8 to 128 characters.".to_owned())) }
 }
 
-/// Checks an address: one `@` with a name before it and a domain after it, no white space, at most 254 bytes.
+/// Checks an email address: one `@` with a name before it and a domain after it, no white space, at most 254 bytes.
 ///
 /// # Errors
-/// Any other text.
+/// [`NameError`] for any other text.
 pub fn check_email(text: &str) -> Result<(), NameError> {
     let sound = |local: &str, domain: &str| {
         let label = |label: &str| {
@@ -266,20 +264,21 @@ fn in_local_part(c: char) -> bool {
 /// Checks a name for people, of a user or of a team: 1 to 200 characters, no control characters, not only white space.
 ///
 /// # Errors
-/// Any other text.
+/// [`NameError`] for any other text.
 pub fn check_name(text: &str) -> Result<(), NameError> {
     let count = text.chars().count();
     let good = (1..=MAX_NAME_CHARACTERS).contains(&count) && !text.trim().is_empty() && !text.chars().any(char::is_control);
     if good { Ok(()) } else { Err(NameError("A name has 1 to 200 characters and no control characters.".to_owned())) }
 }
 
-/// The form of a username, an address or the name of a team in which two of them are the same.
+/// The form in which usernames, email addresses and names of teams are compared: without white space at the ends, in Unicode form
+/// NFKC and in lower case.
 pub fn folded(text: &str) -> String {
     use unicode_normalization::UnicodeNormalization as _;
     text.trim().nfkc().collect::<String>().to_lowercase()
 }
 
-/// The user who is made when a data folder is new.
+/// Username and email address of the user that is created with a new data folder.
 pub const FIRST_ADMIN: (&str, &str) = ("admin", "admin@localhost");
 
 #[cfg(test)]
@@ -303,7 +302,7 @@ mod tests {
         assert!(check_password(&"é".repeat(7)).is_err());
         assert!(check_password(&"é".repeat(129)).is_err());
         assert!(check_password("with\0zero").is_err());
-        // An accent of its own is no character more.
+        // A separate accent does not count as a character.
         assert!(check_password(&"e\u{301}".repeat(7)).is_err());
         assert_eq!(check_password(&"e\u{301}".repeat(128)), Ok(()));
     }

@@ -1,4 +1,4 @@
-//! Putting results together: files, row groups and sums, from judged blocks that come in any order and are appended in theirs.
+//! Puts results together: files, row groups and sums. Judged blocks come in any order and are appended in tape order.
 
 use std::{
     io::{self, Write},
@@ -23,7 +23,7 @@ use crate::{
         pages::EncodedColumn,
     },
     results::{
-        csv::{LoanRows, OutputFile},
+        outputs::{LoanRows, OUTPUTS},
         summary::SummaryBuilder,
     },
     tape::{
@@ -35,17 +35,15 @@ use crate::{
 
 use super::{Destination, Job, Outcome, Progress, block::JudgedBlock, turnstile::Turnstile};
 
-/// The results of a run as they come together.
+/// The results of a run while they are put together.
 pub struct Assembly<'r> {
     job: &'r Job<'r>,
-    /// The names of the tapes.
     names: Vec<String>,
     total_bytes: u64,
     results: Turnstile<Results>,
     facts: Turnstile<GroupFile>,
     exceptions: Turnstile<GroupFile>,
     schemas: Schemas,
-    /// Buffers of rows that have been written, to be filled again.
     spare: Spare,
 }
 
@@ -61,22 +59,21 @@ impl Schemas {
     }
 }
 
-/// What is appended in the order of the tapes.
+/// Results that are appended in tape order.
 struct Results {
     summary: SummaryBuilder,
-    /// For each tape, how many loans it had.
+    /// Number of loans of each tape.
     loans: Vec<u64>,
     notices: Notices,
-    /// The notices on each tape as a whole, of the tapes of which no block has been appended yet.
+    /// Notices about tapes as a whole, for the tapes of which no block has been appended yet.
     tapes: Peekable<Enumerate<vec::IntoIter<Vec<Notice>>>>,
     sink: Option<Sink>,
 }
 
-/// The output files, and the rows of row groups that are not full yet.
+/// The output files, and the rows of row groups that are not yet full.
 struct Sink {
-    purchase: HashedFile,
-    projected: HashedFile,
-    rejection: HashedFile,
+    /// In the order of [`OUTPUTS`].
+    outputs: Vec<HashedFile>,
     facts: GroupCollector<FactColumns>,
     exceptions: GroupCollector<ExceptionColumns>,
     next_facts: u64,
@@ -90,7 +87,7 @@ struct GroupFile {
     index: ResultsIndex,
 }
 
-/// A file whose hash is taken while it is written.
+/// A file that is hashed while it is written.
 struct HashedFile {
     out: Box<dyn Write + Send>,
     hash: Option<Sha256>,
@@ -103,7 +100,7 @@ impl HashedFile {
         Ok(Self { out, hash: destination.keeps_records().then(Sha256::new), size: 0 })
     }
 
-    /// Ends the file and says what it is, where that was asked for.
+    /// Flushes the file. Returns its fingerprint, when the destination keeps records.
     fn finish(mut self) -> io::Result<Option<Fingerprint>> {
         self.out.flush()?;
         Ok(self.hash.map(|hash| Fingerprint::new(self.size, hash)))
@@ -127,15 +124,14 @@ impl Write for HashedFile {
 
 impl Sink {
     fn new(destination: &dyn Destination) -> Result<Self, RunError> {
-        let open = |file: OutputFile| {
-            let mut out = HashedFile::create(destination, file.file_name())?;
-            out.write_all(&file.header()).map_err(|error| not_written(file.file_name(), &error))?;
-            Ok(out)
-        };
+        let mut outputs = Vec::with_capacity(OUTPUTS.len());
+        for output in &OUTPUTS {
+            let mut out = HashedFile::create(destination, output.file_name)?;
+            out.write_all(&output.header()).map_err(|error| not_written(output.file_name, &error))?;
+            outputs.push(out);
+        }
         Ok(Self {
-            purchase: open(OutputFile::PurchaseTape)?,
-            projected: open(OutputFile::ProjectedTape)?,
-            rejection: open(OutputFile::RejectionReport)?,
+            outputs,
             facts: GroupCollector::default(),
             exceptions: GroupCollector::default(),
             next_facts: 0,
@@ -144,21 +140,16 @@ impl Sink {
     }
 
     fn write(&mut self, rows: &LoanRows) -> Result<(), RunError> {
-        let files = [
-            (OutputFile::PurchaseTape, &mut self.purchase, &rows.purchase),
-            (OutputFile::ProjectedTape, &mut self.projected, &rows.projected),
-            (OutputFile::RejectionReport, &mut self.rejection, &rows.rejection),
-        ];
-        for (file, out, bytes) in files {
+        for ((output, out), bytes) in OUTPUTS.iter().zip(&mut self.outputs).zip(rows.each()) {
             if !bytes.is_empty() {
-                out.write_all(bytes).map_err(|error| not_written(file.file_name(), &error))?;
+                out.write_all(bytes).map_err(|error| not_written(output.file_name, &error))?;
             }
         }
         Ok(())
     }
 }
 
-/// A row group that is to be encoded, with its place among the row groups of its file.
+/// A row group to encode. The ticket is its place among the row groups of its file.
 struct Group<C> {
     ticket: u64,
     parts: Vec<Part<C>>,
@@ -179,7 +170,10 @@ fn not_encoded(file_name: &str, error: parquet::errors::ParquetError) -> RunErro
 }
 
 impl<'r> Assembly<'r> {
-    /// Opens the files of a job. `tapes` are the names of the tapes, with what is to be said of each as a whole.
+    /// Opens the files of a job. `tapes` lists the name of each tape and the notices about it as a whole.
+    ///
+    /// # Errors
+    /// [`RunErrorCode::OutputFailed`] when a file cannot be created or written.
     pub fn new(job: &'r Job<'r>, tapes: Vec<(String, Vec<Notice>)>) -> Result<Self, RunError> {
         let (names, notices): (Vec<String>, Vec<Vec<Notice>>) = tapes.into_iter().unzip();
         let sink = job.destination.map(Sink::new).transpose()?;
@@ -219,18 +213,21 @@ impl<'r> Assembly<'r> {
         Ok(())
     }
 
-    /// The names of the tapes.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// Room for the rows of a block.
+    /// An empty or used buffer for the rows of a block.
     pub fn room(&self) -> LoanRows {
         self.spare.take()
     }
 
-    /// Appends a block when it is its turn, and encodes the row groups that are full with it. `bytes` says how much of the
-    /// tapes has been read. `None` when the run has failed elsewhere.
+    /// Waits for the block's turn, appends it, and encodes the row groups that it completes. `bytes` is the number of bytes of
+    /// the tapes read so far. `None` when the run has failed elsewhere.
+    ///
+    /// # Errors
+    /// [`RunErrorCode::OutputFailed`] when a file cannot be written. [`RunErrorCode::Internal`] when a row group cannot be
+    /// encoded.
     pub fn append(&self, ticket: u64, judged: JudgedBlock, bytes: &AtomicU64) -> Result<Option<()>, RunError> {
         let Some(groups) = self.results.pass(ticket, |results| results.append(judged, self, bytes)) else { return Ok(None) };
         let (facts, exceptions) = groups?;
@@ -239,7 +236,7 @@ impl<'r> Assembly<'r> {
         Ok(Some(()))
     }
 
-    /// Sends everyone home who waits for a turn.
+    /// Ends the waiting of all workers, because the run has failed.
     pub fn close(&self) {
         self.results.close();
         self.facts.close();
@@ -276,7 +273,12 @@ impl<'r> Assembly<'r> {
         Ok(())
     }
 
-    /// Ends the files, once all blocks are appended. `inputs` are what the tapes were, `mappings` how they were read.
+    /// Ends the files, once all blocks are appended. `inputs` are the names and fingerprints of the files read, `mappings` how
+    /// the tapes were read.
+    ///
+    /// # Errors
+    /// [`RunErrorCode::NoDataRows`] when a tape has no loan. [`RunErrorCode::OutputFailed`] when a file cannot be written.
+    /// [`RunErrorCode::Internal`] when a row group cannot be encoded or a worker has panicked.
     pub fn finish(self, inputs: Vec<(String, Fingerprint)>, mappings: Vec<TapeMapping>) -> Result<Outcome, RunError> {
         let lost = || RunError::internal(Phase::Output, "A worker of the engine stopped. Please report this run.");
         let (summary, last, loans, notices) = self
@@ -297,19 +299,11 @@ impl<'r> Assembly<'r> {
         let exceptions = self.exceptions.into_state().ok_or_else(lost)?;
         let index = ResultsIndex { facts: facts.index.facts.clone(), exceptions: exceptions.index.exceptions.clone() };
         let (mut outputs, mut stored) = (Vec::new(), Vec::new());
-        if let (Some(sink), Some(destination)) = (self.results.into_state().ok_or_else(lost)?.sink, self.job.destination) {
-            let summary_file = OutputFile::ExceptionSummary;
-            let mut summary_out = HashedFile::create(destination, summary_file.file_name())?;
-            let written = summary_out.write_all(&summary.exception_summary_csv());
-            written.map_err(|error| not_written(summary_file.file_name(), &error))?;
-            for (file, out) in [
-                (OutputFile::PurchaseTape, sink.purchase),
-                (OutputFile::ProjectedTape, sink.projected),
-                (OutputFile::RejectionReport, sink.rejection),
-                (summary_file, summary_out),
-            ] {
-                let fingerprint = out.finish().map_err(|error| not_written(file.file_name(), &error))?;
-                outputs.extend(fingerprint.map(|fingerprint| (file, fingerprint)));
+        if let Some(sink) = self.results.into_state().ok_or_else(lost)?.sink {
+            for (output, mut out) in OUTPUTS.iter().zip(sink.outputs) {
+                let written = out.write_all(&output.summary_rows(&summary)).and_then(|()| out.finish());
+                let fingerprint = written.map_err(|error| not_written(output.file_name, &error))?;
+                outputs.extend(fingerprint.map(|fingerprint| (output, fingerprint)));
             }
             for (file_name, file) in [(FACTS_FILE, facts), (EXCEPTIONS_FILE, exceptions)] {
                 if let Some(writer) = file.writer {
@@ -322,15 +316,18 @@ impl<'r> Assembly<'r> {
     }
 }
 
-/// That every tape had loans.
+/// Checks that every tape has at least one loan. `loans` is the number of loans of each tape.
+///
+/// # Errors
+/// [`RunErrorCode::NoDataRows`] for the first tape without one.
 pub fn check_loans(loans: &[u64], mappings: &[TapeMapping]) -> Result<(), RunError> {
     let Some((_, mapping)) = loans.iter().zip(mappings).find(|(loans, _)| **loans == 0) else { return Ok(()) };
     let message = "There is a header, but no loan below it. Send the tape again with a row per loan.";
     Err(RunError::ingest(RunErrorCode::NoDataRows, &mapping.source_file, Some(mapping.header_line), message))
 }
 
-/// Buffers of rows that have been written, to be filled again: one for each worker at most, because whoever brings buffers of
-/// its own takes none from here.
+/// Used row buffers, kept for reuse. At most one is kept for each worker: in the last step of a run in parts, blocks bring their
+/// own buffers and take none from here.
 struct Spare {
     rows: Mutex<Vec<LoanRows>>,
     most: usize,
@@ -357,7 +354,7 @@ impl Spare {
 type Groups = (Vec<Group<FactColumns>>, Vec<Group<ExceptionColumns>>);
 
 impl Results {
-    /// Appends a block; gives the row groups that are now full.
+    /// Appends a block. Returns the row groups that are now full.
     fn append(&mut self, judged: JudgedBlock, assembly: &Assembly<'_>, bytes: &AtomicU64) -> Result<Groups, RunError> {
         self.summary.merge(&judged.summary);
         self.loans[judged.tape] += judged.summary.total_loans();

@@ -10,8 +10,8 @@ use crate::{
     error::RunError,
     facts::columns::{ExceptionColumns, FactColumns},
     loan::{Field, Loan, Malformed, NUMBERS, NumberCell, OrdinaryLoan, STANDARD_WORDS, Unit, UnreadPeriod, WORDS, WordCell},
-    phases::{buy_at_once, judge, pricing::IrrTarget, validate::FirstUse},
-    results::{csv::LoanRows, summary::SummaryBuilder},
+    phases::{buy_at_once, judge, pricing::Pricing, validate::FirstUse},
+    results::{outputs::LoanRows, summary::SummaryBuilder},
     rules::{canonical_word, rule_set::RuleSet},
     tape::{
         Tape,
@@ -34,48 +34,49 @@ use super::{
     standard::StandardFields,
 };
 
-/// How a tape's rows become loans.
+/// Reads the rows of one tape as loans.
 #[derive(Debug)]
 pub struct RowReader<'t> {
     header: &'t Header,
-    /// The name of the tape, as the run calls it.
+    /// Name of the tape in the messages of the run.
     name: &'t str,
-    /// Whether messages name the tape, because the run has several.
+    /// Whether messages name the tape: only when the run has several.
     names_tape: bool,
-    /// What parts fields.
     pub delimiter: u8,
-    /// How many fields a row has.
+    /// Number of fields in a row.
     pub width: usize,
-    /// What rows look like otherwise.
+    /// How far rows may deviate from `width`, and whether they are wrapped in quotation marks.
     pub layout: RowLayout,
-    /// Which records are loans.
+    /// Decides which records are loans.
     pub rules: RowRules,
     units: [ColumnUnit; NUMBERS],
     flag_contradictions: bool,
-    /// What makes the numbers ordinary.
+    /// For each number, which values the quick path takes.
     ordinary: [number::Ordinary; NUMBERS],
-    /// Where the loan number stands, past all cells where there is none, and likewise the numbers and the words.
+    /// Column of the loan number; `usize::MAX`, which is past all cells, when the tape has none. `numbers` and `words` give their
+    /// columns in the same way.
     pub loan_number: usize,
     numbers: [usize; NUMBERS],
     words: [usize; WORDS],
-    /// Where the number of units stands, if the tape has it.
+    /// Column of the number of units, if the tape has one.
     number_of_units: Option<usize>,
-    /// What a profile makes of the cells.
+    /// Translates cells as the profile says; `None` when cells are read as they are.
     translation: Option<Translation>,
-    /// For each word, whether only the words of the profile count.
+    /// For each word, whether only the words of the profile count and not the built-in ones.
     own_words: [bool; WORDS],
-    /// The column that says which period a row is of, where the rows of the latest count.
+    /// Column of a row's period; `Some` when only the row of a loan's latest period counts.
     pub period: Option<PeriodColumn>,
-    /// The rows that give way to a later one, among those that are read.
+    /// Records, among those read here, that a later row of the same loan supersedes.
     pub superseded: RecordSet,
     /// The standard fields that the tape has.
     standard: StandardFields,
-    /// The columns that are only kept: where they stand, and how they begin as members of a JSON object.
+    /// Columns that are stored without being judged: position, and the start of the JSON member, which is the quoted name and a
+    /// colon.
     kept: Vec<(usize, String)>,
 }
 
 impl<'t> RowReader<'t> {
-    /// Reads the rows of a tape.
+    /// A reader for the only tape of a run. See [`Self::among`] for several.
     pub fn new(tape: &'t Tape<'_>, rules: &RuleSet, options: &TapeOptions) -> Self {
         let header = tape.header();
         let place = |field: Field| header.position(field).unwrap_or(usize::MAX);
@@ -105,17 +106,17 @@ impl<'t> RowReader<'t> {
         }
     }
 
-    /// Why the run cannot go on when another header stands below the first.
+    /// The error that ends the run when the tape has another header below the first.
     pub fn second_header(&self, line: u64, row: &str) -> RunError {
         second_header(self.name, self.header.line, line, row)
     }
 
-    /// Whether a record of several lines holds one that looks like a row of its own, because a quotation mark stands where none
-    /// belongs: about as many fields as a row has, numbers among them, and about a row besides it. What else is wrong with that row
-    /// does not matter.
+    /// Whether a record of several lines contains a line that looks like a row of its own, because of a stray quotation mark.
+    /// Such a line has about as many fields as a row, at least three of them numbers, and the rest of the record has about a
+    /// row's fields too. Other faults of that line do not matter.
     pub fn holds_rows(&self, record: &str) -> bool {
         const NUMBERS_OF_A_ROW: usize = 3;
-        // The lines in a workbook's cell were typed there.
+        // A line break in a workbook's cell was typed there and is no sign of a stray quotation mark.
         if self.layout.any_width || memchr2(b'\n', b'\r', record.as_bytes()).is_none() {
             return false;
         }
@@ -134,59 +135,57 @@ impl<'t> RowReader<'t> {
         })
     }
 
-    /// Reads the rows of one of so many tapes: messages name the tape where there are several.
+    /// Sets the number of tapes in the run: with more than one, messages name the tape.
     pub fn among(self, tapes: usize) -> Self {
         Self { names_tape: tapes > 1, ..self }
     }
 
-    /// The name of the tape, where messages give it.
+    /// Name of the tape for messages; `None` in a run of one tape.
     fn told_name(&self) -> Option<&'t str> {
         self.names_tape.then_some(self.name)
     }
 }
 
-/// What judging a block gives.
+/// Results of one block.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct JudgedBlock {
-    /// Which tape of the run the block is from.
+    /// Index of the block's tape among the tapes of the run.
     pub tape: usize,
     /// Rows of the output files.
     pub rows: LoanRows,
-    /// The loans.
+    /// One fact for each loan; empty when facts are not stored.
     pub facts: FactColumns,
-    /// Their exceptions.
+    /// Exceptions of the loans; empty when facts are not stored.
     pub exceptions: ExceptionColumns,
     /// Counts and sums.
     pub summary: SummaryBuilder,
-    /// What happened that is no fault of a loan.
+    /// Events that are not the fault of a loan.
     pub notices: BlockNotices,
 }
 
-/// The words that a worker has met, for each word of a loan, then for each standard field that holds words.
+/// A worker's caches of looked-up words: one for each word of a loan, then one for each standard field that holds words.
 pub type WordMemos = [WordMemo; WORDS + STANDARD_WORDS];
 
-/// What applies to all loans of a run.
+/// Context of judging, which is the same for all loans of a run.
 #[derive(Debug, Clone, Copy)]
-pub struct Terms<'r> {
-    /// The rules.
+pub struct JudgingContext<'r> {
     pub rules: &'r RuleSet,
-    /// The target that prices follow from.
-    pub irr_target: &'r IrrTarget,
-    /// Whether the rows of the output files are wanted.
+    pub pricing: &'r Pricing,
+    /// Whether to write the rows of the output files.
     pub list_rows: bool,
-    /// Whether facts and exceptions are wanted.
+    /// Whether to store facts and exceptions.
     pub store_facts: bool,
 }
 
-/// Judges the loans of a block, in order. `repeats` are the rows whose loan number was used before, in order, with the
-/// place of its first use.
-#[expect(clippy::too_many_arguments, reason = "what a worker has at hand, and nothing that belongs together")]
+/// Judges the loans of a block, in order. `repeats` lists the rows whose loan number was used before, in order, each with the
+/// place of the first use.
+#[expect(clippy::too_many_arguments, reason = "the arguments are independent, so that no struct would group them")]
 pub fn judge_block(
     block: &RecordBlock,
     text: &str,
     cut: &CutBlock,
     (tape, reader): (usize, &RowReader<'_>),
-    terms: Terms<'_>,
+    context: JudgingContext<'_>,
     repeats: &[(u32, FirstUse)],
     mut rows: LoanRows,
     memos: &mut WordMemos,
@@ -195,7 +194,7 @@ pub fn judge_block(
     let mut judged = JudgedBlock { tape, rows, notices: cut.notices.clone(), ..JudgedBlock::default() };
     judged.facts.tape = tape as u32;
     judged.exceptions.tape = tape as u32;
-    if terms.store_facts {
+    if context.store_facts {
         judged.facts.reserve(cut.rows());
         judged.facts.begin_standard(reader.standard.fields(), cut.rows());
     }
@@ -209,7 +208,7 @@ pub fn judge_block(
         let line = if matches!(row.content, Content::Wrapped) { unwrap_line(raw) } else { None };
         let translated;
         let mut fields = Vec::new();
-        // Made once and not changed: the loop keeps the cells of a plain row in registers.
+        // Bound once and never changed, so that the loop keeps the cells of a plain row in registers.
         let cells = match row.content {
             Content::Malformed(_) => Cells::None,
             Content::Plain(plain) if reader.translation.is_none() => Cells::Plain { text, spans: cut.spans(plain) },
@@ -221,7 +220,7 @@ pub fn judge_block(
                 match &reader.translation {
                     None => Cells::Split(&fields),
                     Some(translation) => {
-                        if terms.store_facts {
+                        if context.store_facts {
                             push_kept(&mut judged.facts, &Cells::Split(&fields), reader, &mut kept);
                         }
                         translated = translation.apply(fields.iter().map(|cell| cell.as_ref()));
@@ -230,20 +229,20 @@ pub fn judge_block(
                 }
             }
         };
-        if terms.store_facts && reader.translation.is_none() {
+        if context.store_facts && reader.translation.is_none() {
             push_kept(&mut judged.facts, &cells, reader, &mut kept);
         }
-        reader.standard.read(&cells, record.line, memos, &mut judged, terms.store_facts);
+        reader.standard.read(&cells, record.line, memos, &mut judged, context.store_facts);
         let read = QuickRead::new(&cells, reader, memos);
         if first_use.is_none()
             && let Some(loan) = read.ordinary(record.line, row.is_plain, &cells, reader)
-            && let Some(price) = buy_at_once(&loan, terms.rules, terms.irr_target)
+            && let Some(price) = buy_at_once(&loan, context.rules, context.pricing)
             && judged.summary.add_bought(&loan, price)
         {
-            if terms.list_rows {
+            if context.list_rows {
                 judged.rows.push_bought(&loan, cells.numbers_side_by_side(reader, &mut numbers), price);
             }
-            if terms.store_facts {
+            if context.store_facts {
                 judged.facts.push_bought(&loan, price);
             }
             continue;
@@ -258,21 +257,21 @@ pub fn judge_block(
                 read_units(&mut loan, &cells, reader, &mut judged.notices);
             }
         }
-        judge_in_full(&mut judged, &loan, first_use, terms);
+        judge_in_full(&mut judged, &loan, first_use, context);
     }
     judged
 }
 
-/// Takes a loan through the phases one after the other. Apart from the loop over all loans, most of which never come here, so
-/// that the loop stays small.
+/// Takes a loan through the phases one after the other. It is not inlined, because most loans never need it and the loop over all
+/// loans stays small without it.
 #[inline(never)]
-fn judge_in_full(judged: &mut JudgedBlock, loan: &Loan<'_>, first_use: Option<&FirstUse>, terms: Terms<'_>) {
-    let decided = judge(loan, first_use, terms.rules, terms.irr_target);
+fn judge_in_full(judged: &mut JudgedBlock, loan: &Loan<'_>, first_use: Option<&FirstUse>, context: JudgingContext<'_>) {
+    let decided = judge(loan, first_use, context.rules, context.pricing);
     judged.summary.add(&decided);
-    if terms.list_rows {
+    if context.list_rows {
         judged.rows.push(&decided);
     }
-    if terms.store_facts {
+    if context.store_facts {
         judged.facts.push(&decided);
         judged.exceptions.push(&decided);
     }
@@ -281,16 +280,16 @@ fn judge_in_full(judged: &mut JudgedBlock, loan: &Loan<'_>, first_use: Option<&F
 /// The cells of one row.
 #[derive(Clone, Copy)]
 pub(super) enum Cells<'c> {
-    /// Of a row that cannot be read.
+    /// The row cannot be read.
     None,
-    /// Stretches of the text of the block.
+    /// Ranges of the block's text.
     Plain { text: &'c str, spans: Spans<'c> },
-    /// Of a row with quoted fields.
+    /// Cells that were split off one by one: of a quoted, a wrapped or a translated row.
     Split(&'c [Cow<'c, str>]),
 }
 
 impl<'c> Cells<'c> {
-    /// Where a cell stands, and in which text.
+    /// The text that holds a cell and the cell's bytes in it; `None` when the row has no such cell.
     #[inline]
     pub(super) fn place(&self, at: usize) -> Option<(&'c str, Range<usize>)> {
         match *self {
@@ -313,8 +312,9 @@ impl<'c> Cells<'c> {
         }
     }
 
-    /// The cells of an ordinary loan's numbers as outputs show them, from the amount to the credit score and those of price
-    /// and value: the piece of the tape in which they stand, or put together in `scratch`.
+    /// The cells of an ordinary loan's numbers as outputs show them, with commas between them: first those from the amount to the
+    /// credit score, then those of price and value. They are slices of the tape where its columns are in the same order;
+    /// otherwise they are put together in `scratch`.
     #[inline]
     fn numbers_side_by_side<'s>(&self, reader: &RowReader<'_>, scratch: &'s mut Vec<u8>) -> [&'s [u8]; 2]
     where
@@ -340,8 +340,8 @@ impl<'c> Cells<'c> {
         [head, tail]
     }
 
-    /// The stretch of the tape in which cells stand that are neighbours there, where it reads as an output shows it: with
-    /// one comma between them.
+    /// The slice of the tape that holds these cells; `None` unless they are neighbours there with commas between them, as in an
+    /// output.
     #[inline]
     fn piece(&self, places: &[usize]) -> Option<&'c [u8]> {
         let Self::Plain { text, spans } = *self else { return None };
@@ -353,18 +353,18 @@ impl<'c> Cells<'c> {
     }
 }
 
-/// What can be read of a row without a closer look.
+/// What the quick path reads of a row.
 struct QuickRead {
-    /// The numbers that are ordinary, in millionths.
+    /// The ordinary numbers, in millionths; [`Self::NO_NUMBER`] for the others.
     micros: [i64; NUMBERS],
-    /// The words that are known.
+    /// The known words, as places in their vocabularies; [`Self::NO_WORD`] for the others.
     codes: [u8; WORDS],
 }
 
 impl QuickRead {
-    /// Stands for a number that is not ordinary: no plain number is so small.
+    /// Marks a number that is not ordinary. No plain number is that small.
     const NO_NUMBER: i64 = i64::MIN;
-    /// Stands for a word that is not known.
+    /// Marks a word that is not known.
     const NO_WORD: u8 = u8::MAX;
 
     #[inline]
@@ -387,7 +387,7 @@ impl QuickRead {
         read
     }
 
-    /// The loan, where it is ordinary.
+    /// The loan in its short form; `None` when it is not ordinary.
     #[inline]
     fn ordinary<'c>(&self, line: u64, is_plain: bool, cells: &Cells<'c>, reader: &RowReader<'_>) -> Option<OrdinaryLoan<'c>> {
         let Self { micros, codes } = *self;
@@ -403,7 +403,7 @@ impl QuickRead {
         if ordinary { Some(OrdinaryLoan { line, seller_loan_number, micros, codes }) } else { None }
     }
 
-    /// Fills in the loan, with a closer look at what is not ordinary.
+    /// Fills in the loan. Cells that are not ordinary are read in full.
     #[inline(never)]
     fn fill<'c>(&self, loan: &mut Loan<'c>, cells: &Cells<'c>, reader: &'c RowReader<'_>) {
         let cell = |at: usize| cells.get(at).unwrap_or("");
@@ -435,7 +435,7 @@ impl QuickRead {
     }
 }
 
-/// How many units a cell says, and whether there may be more: `5`, `5 units`, `5+`, `5 or more`, `>4`, `5-10`.
+/// The number of units that a cell gives, and whether there may be more: `5`, `5 units`, `5+`, `5 or more`, `>4`, `5-10`.
 fn number_of_units(cell: &str) -> Option<(Decimal, bool)> {
     let cell = cell.to_ascii_lowercase();
     let cell = cell.strip_suffix("units").or_else(|| cell.strip_suffix("unit")).unwrap_or(&cell).trim_end();
@@ -452,7 +452,8 @@ fn number_of_units(cell: &str) -> Option<(Decimal, bool)> {
     }
 }
 
-/// Makes a single-family house, or two to four units, what the number of units says.
+/// Corrects the property type by the number of units. A single-family house or a house of two to four units becomes one of many
+/// units from five units on; a single-family house with two to four units becomes a house of two to four units.
 fn read_units<'c>(loan: &mut Loan<'c>, cells: &Cells<'c>, reader: &RowReader<'_>, notices: &mut BlockNotices) {
     const PROPERTY_TYPE: usize = 0;
     let Some(written) = reader.number_of_units.and_then(|at| cells.get(at)) else { return };
@@ -475,7 +476,7 @@ fn read_units<'c>(loan: &mut Loan<'c>, cells: &Cells<'c>, reader: &RowReader<'_>
     notices.tally(NoticeCode::UnitsMakeType, None, loan.line, &format!("{} with {} units", shown(), trimmed(written)));
 }
 
-/// Appends the cells that are only kept as one JSON object.
+/// Appends the cells of columns that are only kept, as one JSON object.
 fn push_kept(facts: &mut FactColumns, cells: &Cells<'_>, reader: &RowReader<'_>, scratch: &mut String) {
     if cells.len() == 0 || (reader.kept.is_empty() && cells.len() <= reader.width) {
         return;
@@ -489,7 +490,8 @@ fn push_kept(facts: &mut FactColumns, cells: &Cells<'_>, reader: &RowReader<'_>,
     for (at, name) in &reader.kept {
         member(name, cells.get(*at).unwrap_or(""));
     }
-    // A worksheet may have a cell in its last column, thousands behind the header: the empty ones before it say nothing.
+    // A worksheet may have a cell in its last column, thousands of columns past the header. The empty cells before it are left
+    // out.
     for at in reader.width..cells.len() {
         if let Some(cell) = cells.get(at).filter(|cell| !cell.is_empty()) {
             member(&(json_text(&reader.header.extra_name(at)) + ":"), cell);

@@ -1,4 +1,4 @@
-//! Cutting the records of a block into fields, and hashing their loan numbers.
+//! Cuts the records of a block into fields, and hashes their loan numbers.
 
 use std::{borrow::Cow, ops::Range};
 
@@ -23,61 +23,59 @@ use super::{
 /// A block whose records have been cut into fields.
 #[derive(Debug, Default)]
 pub struct CutBlock {
-    /// The rows.
     pub rows: Vec<Row>,
-    /// Where the delimiters of plain records stand, for all of them: for each record first one in front of it, which may
-    /// not be there, and last its end.
+    /// Positions of the delimiters in all plain records. For each record the first entry is the position before its start, where
+    /// no delimiter needs to be, and the last is its end.
     delimiters: Vec<u32>,
-    /// The loan numbers, hashed, each with the place of its row.
+    /// The hashed loan numbers, each with the index of its row.
     pub keys: Vec<(u32, NumberKey)>,
-    /// What is to be said of records that are no rows, and of rows that lack something.
+    /// Notices about records that are not rows, and about rows that lack something.
     pub notices: BlockNotices,
-    /// Why the run cannot go on: the first reason in the block.
+    /// The first error in the block that ends the run.
     pub failure: Option<RunError>,
 }
 
-/// What a record is, beyond its place in the text.
+/// A record that counts as a row.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
-    /// Its place among the records of the block.
+    /// Index of the record in the block.
     pub record: u32,
-    /// What is in it.
     pub content: Content,
-    /// Whether the row is a loan at a glance. The loan number of such a row reads as it is written.
+    /// Whether the row is plainly a loan. The loan number of such a row reads as it is written.
     pub is_plain: bool,
 }
 
-/// What is in a record.
+/// Content of a record.
 #[derive(Debug, Clone, Copy)]
 pub enum Content {
     /// Fields without quotation marks.
     Plain(PlainFields),
-    /// Fields of which some may be quoted.
+    /// Fields, some of which may be quoted.
     Quoted,
     /// One quoted field that holds the whole line.
     Wrapped,
-    /// What cannot be read.
+    /// The record cannot be read.
     Malformed(MalformedReason),
 }
 
-/// Where the delimiters of a plain record are noted.
+/// The entries of the block's list of delimiters that belong to a plain record.
 #[derive(Debug, Clone, Copy)]
 pub struct PlainFields {
     first: u32,
     fields: u32,
 }
 
-/// The fields of a plain record, as stretches of the text of their block.
+/// The fields of a plain record, as byte ranges of the block's text.
 #[derive(Debug, Clone, Copy)]
 pub struct Spans<'c>(&'c [u32]);
 
 impl Spans<'_> {
-    /// How many fields there are.
+    /// Number of fields.
     pub fn count(&self) -> usize {
         self.0.len() - 1
     }
 
-    /// Where a field stands.
+    /// Byte range of a field; `None` when the record has no such field.
     #[inline]
     pub fn get(&self, at: usize) -> Option<Range<usize>> {
         let start = self.0.get(at)?.wrapping_add(1) as usize;
@@ -86,7 +84,7 @@ impl Spans<'_> {
 }
 
 impl CutBlock {
-    /// Cuts the records of a block into fields, leaves out those that are no loans, and hashes the loan numbers.
+    /// Cuts the records of a block into fields, leaves out records that are not loans, and hashes the loan numbers.
     pub fn cut(&mut self, block: &RecordBlock, text: &str, reader: &RowReader<'_>, hasher: &NumberHasher) {
         self.rows.clear();
         self.delimiters.clear();
@@ -119,7 +117,7 @@ impl CutBlock {
         }
     }
 
-    /// Cuts a record that is one quoted field by the line in it; false when it is not.
+    /// Cuts a record that is one quoted field along the line inside it. Returns false for any other record.
     fn cut_wrapped(&mut self, found: &Found<'_, '_>) -> bool {
         let Some(line) = unwrap_line(found.raw) else { return false };
         let (shape, mut fields) = (shape_of(&line, found.reader.delimiter), Vec::with_capacity(found.reader.width));
@@ -162,7 +160,7 @@ impl CutBlock {
         }
     }
 
-    /// Takes in a record that is no loan at a glance; false when its fields are not needed.
+    /// Adds a record that is not plainly a loan. Returns false when its fields are not needed.
     fn cut_closely(&mut self, found: &Found<'_, '_>, content: Content, cells: &[Cow<'_, str>]) -> bool {
         let Found { record, raw, reader, .. } = found;
         match reader.rules.kind(cells, record.line, record.ended) {
@@ -202,7 +200,7 @@ impl CutBlock {
         true
     }
 
-    /// Takes in a loan at a glance.
+    /// Adds a record that is plainly a loan.
     #[inline]
     fn push_plain_loan(&mut self, found: &Found<'_, '_>, content: Content, key: NumberKey) {
         self.keys.push((self.rows.len() as u32, key));
@@ -215,19 +213,19 @@ impl CutBlock {
         self.rows.push(Row { record: found.at, content, is_plain: false });
     }
 
-    /// The fields of a plain record.
+    /// Byte ranges of the fields of a plain record.
     #[inline]
     pub fn spans(&self, plain: PlainFields) -> Spans<'_> {
         let first = plain.first as usize;
         Spans(&self.delimiters[first..=first + plain.fields as usize])
     }
 
-    /// How many rows the block has.
+    /// Number of rows in the block.
     pub fn rows(&self) -> usize {
         self.rows.len()
     }
 
-    /// The line of a row.
+    /// Line on which a row starts.
     pub fn line(&self, block: &RecordBlock, row: u32) -> u64 {
         block.records[self.rows[row as usize].record as usize].line
     }
@@ -239,11 +237,11 @@ struct Found<'b, 't> {
     raw: &'b str,
     reader: &'b RowReader<'t>,
     hasher: &'b NumberHasher,
-    /// Its place among the records of the block.
+    /// Index of the record in the block.
     at: u32,
 }
 
-/// Appends where a byte stands, counted from `base`: sixteen bytes at a time.
+/// Appends the positions of a byte, counted from `base`. Compares sixteen bytes at a time.
 #[inline]
 fn push_positions(bytes: &[u8], byte: u8, base: u32, out: &mut Vec<u32>) {
     let wanted = u8x16::splat(byte);

@@ -1,20 +1,20 @@
-//! What several workers take from, one at a time.
+//! A source of work that several workers take from, one at a time.
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::RunError;
 
-/// A source of work. A failure empties it: whoever came next would read on behind what failed, and what happens to them there
-/// might be told for the reason.
+/// A source of work that workers share. After a failure the feed yields nothing more. Otherwise another worker could read past
+/// the fault and report a consequence instead of the cause.
 pub struct Feed<T>(Mutex<(T, bool)>);
 
 impl<T> Feed<T> {
-    /// One that gives what is taken from `source`.
+    /// A feed that yields what `take` takes from `source`.
     pub fn new(source: T) -> Self {
         Self(Mutex::new((source, false)))
     }
 
-    /// Takes the next of it; `None` when there is nothing left, or somebody failed before.
+    /// Takes the next piece of work; `None` when the source is empty, or after a failure of any worker.
     ///
     /// # Errors
     /// Those of `take`.
@@ -24,14 +24,14 @@ impl<T> Feed<T> {
         if *failed {
             return Ok(None);
         }
-        // Also when it panics.
+        // Set before the call, so that a panic in `take` counts as a failure too.
         *failed = true;
         let taken = take(source);
         *failed = taken.is_err();
         taken
     }
 
-    /// What is left of the source.
+    /// The source, with the work that is left.
     pub fn into_source(self) -> T {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner).0
     }

@@ -1,4 +1,4 @@
-//! Taking tapes in: block after block, each with the loan numbers in it that were used before.
+//! Reads tapes block by block, and finds in each block the loan numbers that were used before.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,29 +19,30 @@ use super::{
     turnstile::Turnstile,
 };
 
-/// How many loan numbers are looked up together.
+/// Number of loan numbers that are looked up together.
 const WARMED_AT_ONCE: usize = 64;
 
 /// A row whose loan number was used before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repeat {
-    /// Its place among the rows.
+    /// Index of the row: in its block, or in its part where a plan keeps the repeat.
     pub row: u64,
-    /// The tape of the first use, among those of the run.
+    /// Index of the tape with the first use, among the tapes of the run.
     pub tape: usize,
-    /// The line of the first use.
+    /// Line of the first use.
     pub line: u64,
 }
 
 impl Repeat {
-    /// The repeat as rows are judged by it. `names` are the tapes of the run.
+    /// The first use, in the form that judging takes. `names` are the names of the run's tapes. The tape is named only when the
+    /// run has several.
     pub fn first_use(&self, names: &[String]) -> FirstUse {
         let source_file = if names.len() > 1 { names.get(self.tape).cloned() } else { None };
         FirstUse { source_file, line: self.line }
     }
 }
 
-/// The tapes of a run while they are read.
+/// The tapes of a run while workers read them.
 pub struct Intake<'r, 't> {
     job: &'r Job<'r>,
     tapes: &'t [Tape<'r>],
@@ -53,27 +54,27 @@ pub struct Intake<'r, 't> {
     bytes: AtomicU64,
 }
 
-/// Where the next block comes from.
+/// The source of the next block.
 struct Reading<'t> {
     tape: usize,
     reader: Option<TapeReader<'t>>,
     next_block: u64,
     inputs: Vec<(String, Fingerprint)>,
-    /// Bytes of the tapes that are done.
+    /// Size in bytes of the files that have been read to their end.
     read: u64,
 }
 
-/// Which loan numbers have been used.
+/// The loan numbers used so far.
 struct Uses {
     numbers: LoanNumbers,
-    /// Whether the table has its size: that is estimated from the first block.
+    /// Whether the table has its size, which is estimated from the first block.
     sized: bool,
-    /// For each tape, how many lines the tapes before it had: a place in the run is such a base plus a line.
+    /// For each tape, the number of lines in the tapes before it. A place in the run is this base plus a line.
     bases: Vec<u64>,
 }
 
 impl<'r, 't> Intake<'r, 't> {
-    /// Begins with the first of these tapes.
+    /// An intake that starts at the first of these tapes.
     pub fn new(job: &'r Job<'r>, tapes: &'t [Tape<'r>], readers: &'t [RowReader<'t>]) -> Self {
         Self {
             job,
@@ -87,7 +88,10 @@ impl<'r, 't> Intake<'r, 't> {
         }
     }
 
-    /// Reads the next block; its ticket and its tape.
+    /// Reads the next block. Returns its ticket and the index of its tape; `None` after the last block, and after a failure.
+    ///
+    /// # Errors
+    /// The error of a tape that cannot be read. `OutputFailed` when the archived copy cannot be created or written.
     pub fn next_block(&self, block: &mut RecordBlock) -> Result<Option<(u64, usize)>, RunError> {
         self.feed.next(|feed| self.read(feed, block))
     }
@@ -111,7 +115,7 @@ impl<'r, 't> Intake<'r, 't> {
                 return Ok(Some((ticket, feed.tape)));
             }
             feed.inputs.extend(reader.finish()?.map(|fingerprint| (tape.source().name().to_owned(), fingerprint)));
-            // A file is read when its last tape is.
+            // A file counts as read once its last tape is: a workbook may be several tapes.
             if self.tapes.get(feed.tape + 1).is_none_or(Tape::is_first) {
                 feed.read += tape.source().size();
             }
@@ -121,15 +125,21 @@ impl<'r, 't> Intake<'r, 't> {
         Ok(None)
     }
 
-    /// Cuts a block into fields; its text.
+    /// Cuts a block into fields. Returns its text.
+    ///
+    /// # Errors
+    /// `TapeChanged` when the block is not UTF-8.
     pub fn cut<'b>(&self, tape: usize, block: &'b RecordBlock, cut: &mut CutBlock) -> Result<&'b str, RunError> {
         let text = block_text(block, self.tapes[tape].source())?;
         cut.cut(block, text, &self.readers[tape], &self.hasher);
         Ok(text)
     }
 
-    /// Notes, when it is the block's turn, the loan numbers in it, and does what else needs the order of the tapes with the
-    /// rows whose number was used before. `None` when the run has failed before it. When it fails here, no later block passes.
+    /// Waits for the block's turn, notes its loan numbers, and calls `then` with the rows whose number was used before. `then`
+    /// runs in tape order. `None` when the run has already failed.
+    ///
+    /// # Errors
+    /// Those of `then`. After an error no later block passes.
     pub fn pass<R>(
         &self,
         ticket: u64,
@@ -141,24 +151,24 @@ impl<'r, 't> Intake<'r, 't> {
         self.numbers.pass_or_close(ticket, |uses| then(uses.note(tape, block, cut, self.total_bytes)))
     }
 
-    /// How many bytes of the tapes have been read.
+    /// Number of bytes of the tapes that have been read.
     pub fn bytes(&self) -> &AtomicU64 {
         &self.bytes
     }
 
-    /// Sends everyone home who waits for a turn.
+    /// Ends the waiting of all workers, because the run has failed.
     pub fn close(&self) {
         self.numbers.close();
     }
 
-    /// What the tapes were, once all of them have been read.
+    /// Name and fingerprint of each file, once all tapes have been read.
     pub fn finish(self) -> Vec<(String, Fingerprint)> {
         self.feed.into_source().inputs
     }
 }
 
 impl Uses {
-    /// Notes the loan numbers of a block; the rows whose number was used before. `total_bytes` is what all tapes have.
+    /// Notes the loan numbers of a block. Returns the rows whose number was used before. `total_bytes` is the size of all tapes.
     fn note(&mut self, tape: usize, block: &RecordBlock, cut: &CutBlock, total_bytes: u64) -> Vec<Repeat> {
         if !self.sized {
             self.sized = true;
@@ -170,7 +180,7 @@ impl Uses {
         for keys in cut.keys.chunks(WARMED_AT_ONCE) {
             self.numbers.warm(keys);
             for (row, key) in keys {
-                // Past four billion lines the place is not known any more, but a repeated number still is.
+                // Past four billion lines the place of the first use is lost, but a repeated number is still found.
                 let place = u32::try_from(base + cut.line(block, *row)).unwrap_or(u32::MAX);
                 if let Some(first) = self.numbers.first_use(*key, place) {
                     let first_tape = self.bases[..=tape].partition_point(|base| *base < u64::from(first)).saturating_sub(1);
@@ -179,7 +189,7 @@ impl Uses {
                 }
             }
         }
-        // Blocks come in order: what the next tape starts from is where the last block of this one ends.
+        // Blocks come in order, so the next tape starts where the last block of this one ends.
         if let Some(last) = block.records.last() {
             self.bases[tape + 1..].fill(base + last.line);
         }

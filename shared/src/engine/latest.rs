@@ -1,7 +1,8 @@
-//! Which rows of a run's tapes give way to a row of a later period of the same loan, for tapes with a row for every loan and period.
+//! Finds the rows that a row of a later period of the same loan supersedes, for tapes with a row for every loan and period.
 //!
-//! Found out before any row is judged, in two passes over the tapes: the first finds the latest period of each loan, at most 32
-//! bytes a loan, which are given back before the rows are judged; the second marks the rows of earlier ones, one bit a row.
+//! This takes two passes over the tapes before any row is judged. The first pass finds the latest period of each loan. It takes
+//! at most 32 bytes a loan, which are freed before the rows are judged. The second pass marks the rows of earlier periods, one
+//! bit a row.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -24,19 +25,19 @@ use super::{
     loan_numbers::{LoanNumbers, NumberHasher},
 };
 
-/// The column that says which period a row is of, and how it is read.
+/// The column with the period of a row, and how it is read.
 #[derive(Debug)]
 pub struct PeriodColumn {
-    /// Where it stands.
+    /// Index of the column.
     pub at: usize,
-    /// What it is called in messages.
+    /// Name of the column in messages.
     pub name: String,
-    /// Order in which the column writes dates; `None`: neither `keep` nor the profile gives one.
+    /// Order in which the column writes dates; `None` when neither `keep` nor the profile gives one.
     dates: Option<DateOrder>,
 }
 
 impl PeriodColumn {
-    /// That of a tape, where the rows of the latest period count.
+    /// The period column of a tape; `None` unless the options keep only the rows of the latest period.
     pub fn of(header: &Header, options: &TapeOptions) -> Option<Self> {
         let latest = options.latest.as_ref()?;
         let places = latest.period.places(header.columns[..header.width()].iter().map(|column| column.header.as_str()));
@@ -44,20 +45,20 @@ impl PeriodColumn {
         Some(Self { at, name: header.columns[at].name.clone(), dates: latest.dates.or(options.dates) })
     }
 
-    /// The period that a cell says, by its first day or one in it.
+    /// The period in a cell, as its first day or another day in it; `None` when the cell has no date.
     pub fn read(&self, cell: &str) -> Option<Date> {
         parse_date(&cell::content(cell), self.dates.unwrap_or_default())
     }
 }
 
-/// A set of records of a tape, by their order below the header.
+/// A set of records of a tape or of a part, by their order: below the header, or in the part.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordSet {
     bits: Vec<u64>,
 }
 
 impl RecordSet {
-    /// Whether a record is among them.
+    /// Whether the set has a record.
     #[inline]
     pub fn contains(&self, record: u64) -> bool {
         let word = usize::try_from(record / 64).ok().and_then(|at| self.bits.get(at));
@@ -73,16 +74,17 @@ impl RecordSet {
         self.bits[at] |= 1 << (record % 64);
     }
 
-    /// Whether it has none.
+    /// Whether the set has no records.
     pub fn is_empty(&self) -> bool {
         self.bits.is_empty()
     }
 }
 
-/// Tells each reader which rows of its tape give way to a later one, on whichever tape of the run that is.
+/// Sets the superseded rows of each reader. The later row may be on any tape of the run.
 ///
 /// # Errors
-/// A tape cannot be read, or does not say in which order it writes dates.
+/// [`RunErrorCode::ProfileInvalid`] when a period has its day in front and neither `keep` nor the profile gives the order of
+/// dates. The error of a tape that cannot be read.
 pub fn find_superseded(tapes: &[Tape<'_>], readers: &mut [RowReader<'_>], block_bytes: usize) -> Result<(), RunError> {
     let mut latest = Latest::new();
     for (tape, reader) in tapes.iter().zip(&*readers) {
@@ -100,7 +102,7 @@ pub fn find_superseded(tapes: &[Tape<'_>], readers: &mut [RowReader<'_>], block_
     Ok(())
 }
 
-/// Does something with the loan number, the period and the place of every loan that says both.
+/// Calls `then` with the loan number, the period and the record of every loan that gives both.
 fn each_period(
     tape: &Tape<'_>,
     reader: &RowReader<'_>,
@@ -115,7 +117,7 @@ fn each_period(
         for (record, at) in block.records.iter().zip(block.first..) {
             let Record { start, end, line, ended, .. } = *record;
             if reader.holds_rows(&text[start as usize..end as usize]) {
-                // A row that cannot be read has no say.
+                // A row that cannot be read has no period.
                 continue;
             }
             with_fields(text, record, reader.delimiter, reader.layout.unwraps, |cells| {
@@ -143,13 +145,13 @@ fn each_period(
     Err(RunError::ingest(RunErrorCode::ProfileInvalid, tape.name(), Some(line), message))
 }
 
-/// How many loans there is room for at first.
+/// Number of loans for which room is made at first.
 const FIRST_LOANS: usize = 1_024;
 
 /// The latest period of every loan so far.
 struct Latest {
     hasher: NumberHasher,
-    /// For each loan, its place in `periods`.
+    /// For each loan, its index in `periods`.
     numbers: LoanNumbers,
     periods: Vec<Date>,
 }
@@ -168,7 +170,7 @@ impl Latest {
             }
             None => {
                 if self.periods.len() == self.periods.capacity() {
-                    // A quarter more, not twice as many: the old ones are there until the new ones are.
+                    // Grow by a quarter instead of doubling, because old and new room exist at the same time.
                     self.periods.reserve_exact((self.periods.len() / 4).max(FIRST_LOANS));
                 }
                 self.periods.push(period);
@@ -178,7 +180,7 @@ impl Latest {
 
     /// The latest period of a loan.
     fn of(&mut self, number: &str) -> Option<Date> {
-        // Every loan has been added, so that this adds none.
+        // The first pass added every loan, so this lookup adds none.
         let loan = self.numbers.first_use(self.hasher.key(number), u32::MAX)?;
         self.periods.get(loan as usize).copied()
     }

@@ -1,8 +1,8 @@
-//! Finding repeated loan numbers in bounded memory: 16 bytes an entry, at most 24 bytes a loan with the free room.
+//! Finds repeated loan numbers in bounded memory: 16 bytes an entry, at most 24 bytes a loan with the free room.
 //!
-//! A number is kept as 96 bits of a keyed hash (SipHash-1-3 under a key drawn anew for every run), so that no seller can
-//! choose numbers that collide. For ten million loans the chance that any two different numbers are taken for one is below
-//! 10^-15. The other 32 bits say where the number was used first.
+//! The table keeps 96 bits of a keyed hash of each number: SipHash-1-3 under a key drawn anew for every run, so that no seller
+//! can choose numbers that collide. For ten million loans the chance that any two different numbers are taken for one is below
+//! 10^-15. The other 32 bits are the place of the first use.
 
 use std::hash::Hasher;
 
@@ -15,9 +15,9 @@ pub struct NumberHasher(SipHasher13);
 /// A loan number, hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NumberKey {
-    /// Which shard it belongs to.
+    /// Shard of the number.
     shard: u8,
-    /// What is compared, in the high 96 bits; never zero.
+    /// The compared bits, which are the high 96; never zero.
     key: u128,
 }
 
@@ -26,30 +26,30 @@ const PLACE_BITS: u32 = 32;
 impl NumberHasher {
     /// A hasher with a key drawn from the system's randomness.
     pub fn random() -> Self {
-        // The standard library's own seed for hash maps: no other source of randomness is needed here.
+        // The standard library's seed for hash maps is random enough here, so no other source of randomness is needed.
         let seed = || std::hash::BuildHasher::build_hasher(&std::collections::hash_map::RandomState::new()).finish();
         Self(SipHasher13::new_with_keys(seed(), seed()))
     }
 
-    /// Hashes a loan number.
     #[inline]
     pub fn key(&self, number: &str) -> NumberKey {
         let hash = self.0.hash(number.as_bytes());
         let key = (u128::from(hash.h2) << 64 | u128::from(hash.h1)) & !u128::from(u32::MAX);
-        // The shard comes from bits that the key does not hold. An all-zero key would mean an empty slot.
+        // Take the shard from bits that are not in the key. Avoid an all-zero key, which would mean an empty slot.
         NumberKey { shard: hash.h1 as u8, key: key | u128::from(key == 0) << PLACE_BITS }
     }
 }
 
-/// The shards among which the numbers are spread, so that growing moves only a small part at a time: one for each byte.
+/// Number of shards, one for each value of a byte. The numbers are spread over shards so that growing moves only a small part at
+/// a time.
 const SHARDS: usize = 1 << u8::BITS;
 const FIRST_SLOTS: usize = 16;
-/// The most loans for which room is made beforehand.
+/// Largest number of loans for which room is made beforehand.
 const MOST_EXPECTED: u64 = 1 << 24;
-/// Shards smaller than this double: all of them together are then below 16 MiB.
+/// Shards with fewer slots than this double when they grow. All shards together then take less than 16 MiB.
 const DOUBLING_SLOTS: usize = 2_048;
 
-/// All loan numbers of a run so far, each with the place of its first use.
+/// The loan numbers of a run so far, each with the place of its first use.
 #[derive(Debug)]
 pub struct LoanNumbers {
     shards: Vec<Shard>,
@@ -57,22 +57,23 @@ pub struct LoanNumbers {
 
 #[derive(Debug)]
 struct Shard {
-    /// Entries, or zero; linear probing.
+    /// Entries; zero is an empty slot. Collisions are resolved by linear probing.
     slots: Vec<u128>,
     used: usize,
 }
 
 impl LoanNumbers {
-    /// Room for about `expected` numbers, without growing; more may come.
+    /// A table that takes about `expected` numbers without growing. It grows when more come.
     pub fn with_room(expected: u64) -> Self {
-        // Four fifths full, if the estimate holds. A tape whose beginning promises more loans than anyone sells gets no more.
+        // The table is four fifths full if the estimate holds. The limit keeps a misleading start of a tape from reserving room
+        // for more loans than any seller has.
         let slots = usize::try_from(expected.min(MOST_EXPECTED)).unwrap_or(0) / SHARDS * 5 / 4;
         let shard = || Shard { slots: vec![0; if slots < FIRST_SLOTS { 0 } else { slots }], used: 0 };
         Self { shards: (0..SHARDS).map(|_| shard()).collect() }
     }
 
-    /// Brings the entries of these numbers into the cache, all at once: taken one after the other, each would wait for
-    /// memory. Changes nothing.
+    /// Brings the entries of these numbers into the processor's cache, all at once. Lookups one after the other would each wait
+    /// for memory. Changes nothing in the table.
     #[inline]
     pub fn warm(&self, keys: &[(u32, NumberKey)]) {
         let entry = |key: &NumberKey| {
@@ -82,7 +83,7 @@ impl LoanNumbers {
         std::hint::black_box(keys.iter().fold(0, |sum, (_, key)| sum ^ entry(key)));
     }
 
-    /// Notes the use of a number at a place; the place of its first use, when this is not it.
+    /// Notes the use of a number at a place. Returns the place of the first use; `None` when this is the first.
     #[inline]
     pub fn first_use(&mut self, key: NumberKey, place: u32) -> Option<u32> {
         self.shards[usize::from(key.shard)].first_use(key.key | u128::from(place))
@@ -91,7 +92,7 @@ impl LoanNumbers {
 
 impl Shard {
     fn first_use(&mut self, entry: u128) -> Option<u32> {
-        // At most 85 % full, and once it is large growing by a fifth: between 19 and 23 bytes for each loan.
+        // A shard is at most 85 % full, and a large one grows by a fifth: between 19 and 23 bytes for each loan.
         if self.used * 20 >= self.slots.len() * 17 {
             self.grow();
         }
@@ -125,7 +126,7 @@ impl Shard {
     }
 }
 
-/// Where an entry would like to stand among `size` slots: its high bits, scaled without a division.
+/// Preferred slot of an entry among `size` slots: its high bits, scaled without a division.
 fn place_in(entry: u128, size: usize) -> usize {
     (((entry >> 64) * size as u128) >> 64) as usize
 }

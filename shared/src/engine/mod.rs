@@ -1,11 +1,11 @@
-//! The engine: feeds blocks of rows through the phases on all cores, in tape order.
+//! The engine: takes blocks of rows through the phases on all cores, and keeps tape order.
 //!
-//! Each worker takes the next block and goes with it through two turnstiles: where repeated loan numbers are found, and
-//! where results are appended. What lies between, reading cells, judging, writing rows, needs no order and runs beside the
-//! other workers' blocks. Row groups of facts are encoded by the worker whose block completes them.
+//! Each worker takes the next block and passes two turnstiles with it: one where repeated loan numbers are found, one where
+//! results are appended. The work between them (reading cells, judging, writing rows) needs no order and runs in parallel with
+//! the blocks of the other workers. The worker whose block completes a row group of facts encodes that row group.
 //!
-//! What comes before the first turnstile is [`intake`], what comes behind the second is [`assembly`]. In [`distribute`] they
-//! are further apart: in different processes, with files between them.
+//! [`intake`] is the part before the first turnstile, [`assembly`] the part after the second. In [`distribute`] the two run in
+//! different processes, with files between them.
 
 pub mod assembly;
 pub mod block;
@@ -28,8 +28,11 @@ use std::{
 use crate::{
     error::{Phase, RunError},
     facts::index::ResultsIndex,
-    phases::{pricing::IrrTarget, validate::FirstUse},
-    results::{csv::OutputFile, summary::SummaryBuilder},
+    phases::{
+        pricing::{IrrTarget, Pricing},
+        validate::FirstUse,
+    },
+    results::{outputs::Output, summary::SummaryBuilder},
     rules::rule_set::RuleSet,
     tape::{
         Tape, TapeMapping,
@@ -44,48 +47,54 @@ use crate::{
 
 use self::{
     assembly::Assembly,
-    block::{RowReader, Terms, WordMemos, judge_block},
+    block::{JudgingContext, RowReader, WordMemos, judge_block},
     cut::CutBlock,
     intake::Intake,
 };
 
-/// Where the results of a run go.
+/// Receives the result files of a run.
 pub trait Destination: Sync {
     /// Opens a result file for writing, from its beginning.
     fn create(&self, file_name: &str) -> io::Result<Box<dyn Write + Send>>;
-    /// Whether the run is put on record: facts, exceptions, and the hashes of all that is read and written. Without it
-    /// only the four output files come out.
+    /// Whether the run keeps records: facts, exceptions, and the hashes of all files read and written. Without them the run
+    /// writes only the four output files.
     fn keeps_records(&self) -> bool {
         true
     }
-    /// Opens the archived copy of a tape, which is written while the tape is read; `None` when it is archived otherwise.
+    /// Opens the archived copy of a tape, which is written while the tape is read; `None` when the tape is archived in another
+    /// way or not at all.
     fn archive_tape(&self, source_file: &str) -> io::Result<Option<RawCopy>>;
 }
 
-/// What a run works with.
+/// Input of a run.
 pub struct Job<'r> {
-    /// The tapes, in the order in which their loans come.
+    /// The tapes, in the order of their loans in the results.
     pub tapes: &'r [Box<dyn TapeSource>],
-    /// How the tapes are read, beyond what they say themselves.
+    /// How the tapes are read, beyond what can be found out from them.
     pub options: &'r TapeOptions,
-    /// The rules.
     pub rules: &'r RuleSet,
-    /// The target that prices follow from.
+    /// The IRR target, from which spreads and prices follow.
     pub irr_target: IrrTarget,
-    /// Where the results go; `None` for a dry run.
+    /// Receives the result files; `None` for a dry run.
     pub destination: Option<&'r dyn Destination>,
-    /// Told now and then how far the run is.
+    /// Called with the progress of the run, after each block.
     pub progress: &'r (dyn Fn(Progress) + Sync),
-    /// How the work is cut.
+    /// Threads and block size.
     pub tuning: Tuning,
 }
 
-/// How the work is cut. It shows in no byte of any result.
+impl Job<'_> {
+    fn pricing(&self) -> Pricing {
+        Pricing::new(self.rules, self.irr_target)
+    }
+}
+
+/// Threads and block size. They change no byte of any result.
 #[derive(Debug, Clone, Copy)]
 pub struct Tuning {
-    /// How many threads work.
+    /// Number of worker threads.
     pub threads: usize,
-    /// About how many bytes of a tape a block has.
+    /// Approximate size of a block, in bytes of the tape.
     pub block_bytes: usize,
 }
 
@@ -96,53 +105,54 @@ impl Default for Tuning {
     }
 }
 
-/// How far a run is.
+/// Progress of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Loans whose results are written.
+    /// Number of loans whose results are written.
     pub loans: u64,
-    /// Bytes of the tapes that have been read.
+    /// Number of bytes of the tapes that have been read.
     pub bytes: u64,
-    /// Bytes that the tapes have in all.
+    /// Size of all tapes in bytes.
     pub total_bytes: u64,
 }
 
-/// What a run gives besides its files.
+/// Result of a run, besides its files.
 #[derive(Debug)]
 pub struct Outcome {
     /// Counts, sums and findings.
     pub summary: SummaryBuilder,
     /// How each tape was read.
     pub mappings: Vec<TapeMapping>,
-    /// The files of the tapes, and what they were.
+    /// Name and fingerprint of each file read; empty when the destination keeps no records.
     pub inputs: Vec<(String, Fingerprint)>,
-    /// The four output files; empty for a dry run.
-    pub outputs: Vec<(OutputFile, Fingerprint)>,
-    /// The stored facts and exceptions; empty for a dry run.
+    /// Fingerprints of the four output files; empty for a dry run, and when the destination keeps no records.
+    pub outputs: Vec<(&'static Output, Fingerprint)>,
+    /// Name and fingerprint of the stored facts and exceptions; empty for a dry run, and when the destination keeps no records.
     pub stored: Vec<(&'static str, Fingerprint)>,
-    /// Where each page of them is.
+    /// The page index of facts and exceptions.
     pub index: ResultsIndex,
-    /// What happened that is no fault of a loan.
+    /// Events that are not the fault of a loan.
     pub notices: Notices,
 }
 
 /// Runs the phases from ingest to output on all tapes of a job.
 ///
 /// # Errors
-/// A tape that cannot be used, or a result that cannot be written. What was written until then is the destination's to
-/// drop.
+/// The error of a tape that cannot be used. `OutputFailed` when a result or the archived copy of a tape cannot be written.
+/// `Internal` when the engine itself fails. The destination must discard what was written before the error.
 pub fn run(job: &Job<'_>) -> Result<Outcome, RunError> {
     let tapes = open_tapes(job)?;
     let named = tapes.iter().map(|tape| (tape.name().to_owned(), tape.notices().to_vec()));
     let assembly = Assembly::new(job, named.collect())?;
     let readers = readers(job, &tapes)?;
-    let terms = Terms {
+    let pricing = job.pricing();
+    let context = JudgingContext {
         rules: job.rules,
-        irr_target: &job.irr_target,
+        pricing: &pricing,
         list_rows: job.destination.is_some(),
         store_facts: job.destination.is_some_and(|destination| destination.keeps_records()),
     };
-    let crew = Crew { terms, readers: &readers, intake: Intake::new(job, &tapes, &readers), assembly };
+    let crew = Crew { context, readers: &readers, intake: Intake::new(job, &tapes, &readers), assembly };
     work_together(&crew, job.tuning.threads)?;
     crew.assembly.finish(crew.intake.finish(), tapes.iter().map(Tape::mapping).collect())
 }
@@ -150,7 +160,7 @@ pub fn run(job: &Job<'_>) -> Result<Outcome, RunError> {
 /// Opens the tapes of a job, in their order.
 ///
 /// # Errors
-/// A tape that cannot be used, or headers that take too much together.
+/// The error of a tape that cannot be used. `HeaderTooLarge` when the headers of all tapes together are too large.
 fn open_tapes<'j>(job: &Job<'j>) -> Result<Vec<Tape<'j>>, RunError> {
     let mut headers = HeaderBudget::default();
     let mut opened = Vec::with_capacity(job.tapes.len());
@@ -163,10 +173,10 @@ fn open_tapes<'j>(job: &Job<'j>) -> Result<Vec<Tape<'j>>, RunError> {
     Ok(opened)
 }
 
-/// How the rows of the tapes of a job are read.
+/// The row readers of a job's tapes. With a period column this reads all tapes twice, to find the latest rows.
 ///
 /// # Errors
-/// A tape that has to be read whole first cannot be read.
+/// Those of [`latest::find_superseded`].
 fn readers<'t>(job: &Job<'_>, tapes: &'t [Tape<'_>]) -> Result<Vec<RowReader<'t>>, RunError> {
     let reader = |tape: &'t Tape<'_>| RowReader::new(tape, job.rules, job.options).among(tapes.len());
     let mut readers: Vec<_> = tapes.iter().map(reader).collect();
@@ -176,14 +186,14 @@ fn readers<'t>(job: &Job<'_>, tapes: &'t [Tape<'_>]) -> Result<Vec<RowReader<'t>
 
 /// The workers of a run and what they share.
 struct Crew<'r, 't> {
-    terms: Terms<'r>,
+    context: JudgingContext<'r>,
     readers: &'t [RowReader<'t>],
     intake: Intake<'r, 't>,
     assembly: Assembly<'r>,
 }
 
 impl Workers for Crew<'_, '_> {
-    /// Block after block until there are none, or the run has failed.
+    /// Judges block after block until there are none left or the run has failed.
     fn work(&self) -> Result<(), RunError> {
         let (mut block, mut cut, mut memos) = (RecordBlock::default(), CutBlock::default(), WordMemos::default());
         while let Some((ticket, tape)) = self.intake.next_block(&mut block)? {
@@ -200,7 +210,7 @@ impl Workers for Crew<'_, '_> {
             };
             let repeats = repeats?;
             let (reader, room) = (&self.readers[tape], self.assembly.room());
-            let judged = judge_block(&block, text, &cut, (tape, reader), self.terms, &repeats, room, &mut memos);
+            let judged = judge_block(&block, text, &cut, (tape, reader), self.context, &repeats, room, &mut memos);
             if self.assembly.append(ticket, judged, self.intake.bytes())?.is_none() {
                 return Ok(());
             }
@@ -214,15 +224,15 @@ impl Workers for Crew<'_, '_> {
     }
 }
 
-/// Workers that share their work.
+/// Workers that share one piece of work.
 trait Workers: Sync {
-    /// What one of them does, until there is nothing left to do.
+    /// The work of one worker, until nothing is left to do.
     fn work(&self) -> Result<(), RunError>;
-    /// Sends everyone home.
+    /// Ends the waiting of all workers, because the run has failed.
     fn close(&self);
 }
 
-/// Lets so many workers work. The first failure of one ends the work of all.
+/// Runs `threads` workers. The first failure of a worker ends the work of all.
 fn work_together(workers: &impl Workers, threads: usize) -> Result<(), RunError> {
     let failure = Mutex::new(None);
     let fail = |error| {
@@ -245,7 +255,7 @@ fn work_together(workers: &impl Workers, threads: usize) -> Result<(), RunError>
     failure.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
 }
 
-/// Tells the others when a worker panics, so that nobody waits for it.
+/// Fails the run when a worker panics, so that the other workers do not wait for it.
 struct Alarm<'f>(&'f dyn Fn(RunError));
 
 impl Drop for Alarm<'_> {

@@ -1,4 +1,4 @@
-//! The standard fields of a row: read where the tape has them, and kept with the facts.
+//! The standard fields of a row: read when the tape has them, and stored with the facts.
 
 use crate::{
     loan::{Field, Unit, WORDS},
@@ -20,19 +20,19 @@ pub(super) struct StandardFields {
     columns: Vec<StandardPlace>,
 }
 
-/// Where a standard field stands, and how it is read.
+/// The column of a standard field, and how it is read.
 #[derive(Debug)]
 struct StandardPlace {
     at: usize,
     reader: StandardReader,
-    /// The words of a field that holds words, and the place of its memo.
+    /// For a field that holds words: its vocabulary, and the index of its memo in [`WordMemos`].
     words: Option<(&'static Vocabulary, usize)>,
-    /// Whether only the words of the profile count.
+    /// Whether only the words of the profile count and not the built-in ones.
     own_words: bool,
 }
 
 impl StandardFields {
-    /// Those of a tape.
+    /// The standard fields of a tape.
     pub fn new(header: &Header, flag_contradictions: bool, dates: DateOrder, options: &TapeOptions) -> Self {
         let worded = Field::STANDARD.into_iter().filter(|field| field.info().unit == Unit::Word);
         let memos: Vec<(Field, usize)> = worded.zip(WORDS..).collect();
@@ -48,13 +48,12 @@ impl StandardFields {
         Self { columns: Field::STANDARD.into_iter().filter_map(place).collect() }
     }
 
-    /// The fields.
     pub fn fields(&self) -> impl Iterator<Item = Field> {
         self.columns.iter().map(|column| column.reader.field)
     }
 
-    /// Reads the standard fields of a row into the next fact, where facts are stored. A malformed row has none. A notice counts each
-    /// cell that cannot be read.
+    /// Reads the standard fields of a row, and with `store` writes them into the next fact. A malformed row has none. A notice
+    /// counts each cell that cannot be read.
     #[inline]
     pub fn read(&self, cells: &Cells<'_>, line: u64, memos: &mut WordMemos, judged: &mut JudgedBlock, store: bool) {
         for (nth, column) in self.columns.iter().enumerate() {
@@ -71,7 +70,7 @@ impl StandardFields {
 }
 
 impl StandardPlace {
-    /// What the cell of a row says, and the cell.
+    /// The value of a row's cell, and the cell as written.
     fn read<'c>(&self, cells: &Cells<'c>, memos: &mut WordMemos) -> (StandardCell, &'c str) {
         let Some((text, span)) = cells.place(self.at) else { return (StandardCell::Missing, "") };
         let written = &text[span.clone()];

@@ -1,4 +1,4 @@
-//! Runs over tapes with standard fields: what is read back is what the tapes say, however the work is cut.
+//! Runs over tapes with standard fields: the stored values are those of the tapes, however the work is cut.
 
 use std::{
     collections::BTreeMap,
@@ -80,7 +80,7 @@ impl PartStore for Folder {
     }
 }
 
-/// What a run over these tapes gives: the outcome and the facts.
+/// Runs the engine over these tapes. Returns the outcome and the facts file.
 fn run_tapes(
     tapes: &[(&str, &str)],
     options: &TapeOptions,
@@ -106,7 +106,7 @@ fn rows(outcome: &Outcome, facts: Vec<u8>) -> Vec<FactRow> {
     reader.page(&outcome.index, &FactFilter::default(), 0, usize::MAX).unwrap()
 }
 
-/// What of a loan's JSON is about its standard fields.
+/// The part of a loan's JSON that holds its standard fields.
 fn standard_json(row: &FactRow) -> String {
     let json = serde_json::to_string(row).unwrap();
     let (_, behind) = json.split_once("\"appraisal_value\":").unwrap();
@@ -142,7 +142,7 @@ fn each_kind_is_stored_and_read_back() {
         ]
     );
     assert!(rows.iter().all(|row| row.disposition == crate::phases::disposition::Disposition::ToPurchase), "nothing is rejected");
-    // One notice a column, in the order of the fields, none of them for what could be read.
+    // One notice for each column, in the order of the fields, and none for a column that could be read.
     let told: Vec<&str> = outcome.notices.kept().iter().map(|notice| notice.message.as_str()).collect();
     let unread = "Values of property_state that could not be read and were kept as written: 1; the first is `Cali`.";
     assert!(told.contains(&unread), "{told:?}");
@@ -219,7 +219,7 @@ fn a_column_of_dates_with_the_day_first_is_left_as_it_is_written() {
           with date = \"DMY\" reads the day first."
         ]
     );
-    // Where somebody says the order, it holds for all dates.
+    // An order given in the options holds for all dates.
     let options = TapeOptions { dates: Some(DateOrder::Dmy), ..TapeOptions::default() };
     let (outcome, facts) = run_tapes(&[("t.csv", &tape)], &options, ONE, run);
     let shown: Vec<String> = rows(&outcome, facts).iter().map(standard_json).collect();

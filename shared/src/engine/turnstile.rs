@@ -1,8 +1,8 @@
-//! Doing something in order that was prepared out of order.
+//! Puts work back in order that workers prepared out of order.
 
 use std::sync::{Condvar, Mutex, MutexGuard};
 
-/// Lets workers in one at a time, in the order of their tickets, to a state that they share.
+/// Gives workers access to a shared state, one at a time and in the order of their tickets.
 #[derive(Debug)]
 pub struct Turnstile<T> {
     inner: Mutex<Inner<T>>,
@@ -17,18 +17,19 @@ struct Inner<T> {
 }
 
 impl<T> Turnstile<T> {
-    /// A turnstile that waits for ticket 0.
+    /// A turnstile whose first ticket is 0.
     pub fn new(state: T) -> Self {
         Self { inner: Mutex::new(Inner { next: 0, closed: false, state }), moved: Condvar::new() }
     }
 
-    /// Waits until it is this ticket's turn, works on the state, and lets the next ticket in. `None` when the turnstile has
-    /// been closed.
+    /// Waits for the ticket's turn, calls `work` with the state, and admits the next ticket. `None` when the turnstile is closed,
+    /// or when a worker has panicked inside.
     pub fn pass<R>(&self, ticket: u64, work: impl FnOnce(&mut T) -> R) -> Option<R> {
         self.pass_and(ticket, work, |_| true)
     }
 
-    /// The same for work that may fail. A failure closes the turnstile, so that the first failure in the order of the tickets counts.
+    /// Like [`Self::pass`], for work that may fail. A failure closes the turnstile, so that the first failure in ticket order
+    /// counts.
     pub fn pass_or_close<R, E>(&self, ticket: u64, work: impl FnOnce(&mut T) -> Result<R, E>) -> Option<Result<R, E>> {
         self.pass_and(ticket, work, Result::is_ok)
     }
@@ -49,12 +50,13 @@ impl<T> Turnstile<T> {
         Some(result)
     }
 
-    /// Works on the state out of turn: before the first ticket, or after the last.
+    /// Calls `work` with the state out of turn: before the first ticket, or after the last. `None` when a worker has panicked
+    /// inside.
     pub fn visit<R>(&self, work: impl FnOnce(&mut T) -> R) -> Option<R> {
         self.lock().map(|mut inner| work(&mut inner.state))
     }
 
-    /// Sends everyone away, now and later: the work has failed.
+    /// Closes the turnstile, because the work has failed: workers that wait, and all that come later, get `None`.
     pub fn close(&self) {
         if let Some(mut inner) = self.lock() {
             inner.closed = true;
@@ -62,7 +64,7 @@ impl<T> Turnstile<T> {
         self.moved.notify_all();
     }
 
-    /// The state, once all workers are done; `None` when one of them panicked inside.
+    /// The state, once all workers are done; `None` when a worker has panicked inside.
     pub fn into_state(self) -> Option<T> {
         self.inner.into_inner().ok().map(|inner| inner.state)
     }

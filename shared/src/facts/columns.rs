@@ -1,4 +1,4 @@
-//! Rows in memory, column by column, as blocks hand them to the writers.
+//! Facts and exceptions of a block in memory, column by column.
 
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ use super::{
     standard::StandardColumn,
 };
 
-/// Texts, one after the other.
+/// A column with a text in every row: all texts one after the other in one buffer.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct TextColumn {
     #[serde(with = "super::stored_bytes")]
@@ -29,7 +29,6 @@ pub struct TextColumn {
 }
 
 impl TextColumn {
-    /// Appends a text.
     #[inline]
     pub fn push(&mut self, text: &str) {
         self.bytes.extend_from_slice(text.as_bytes());
@@ -44,13 +43,13 @@ impl TextColumn {
         &self.bytes[start..self.ends[row] as usize]
     }
 
-    /// How many bytes the texts of a range of rows have.
+    /// Number of bytes of the texts in a range of rows.
     pub fn bytes(&self, rows: &Range<usize>) -> usize {
         let end = |row: usize| if row == 0 { 0 } else { self.ends[row - 1] as usize };
         end(rows.end) - end(rows.start)
     }
 
-    /// Appends to the last text, in place of its last byte.
+    /// Replaces the last byte of the last text with `text`.
     fn replace_last_byte(&mut self, text: &str) {
         self.bytes.pop();
         self.bytes.extend_from_slice(text.as_bytes());
@@ -59,18 +58,18 @@ impl TextColumn {
         }
     }
 
-    /// How many texts there are.
+    /// Number of texts.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there are none.
+    /// Whether the column has no texts.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 }
 
-/// Texts of which most rows have none.
+/// A column of texts in which most rows have none.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct SparseText {
     rows: Vec<u32>,
@@ -83,7 +82,8 @@ impl SparseText {
         self.texts.push(text);
     }
 
-    /// Adds members to the JSON object of the last row, which is made where there is none.
+    /// Adds members to the JSON object of `row`, which must not come before an earlier row. Creates the object if the row has
+    /// none.
     pub fn add_members(&mut self, row: u32, members: &[String]) {
         if members.is_empty() {
             return;
@@ -101,7 +101,7 @@ impl SparseText {
         self.places(rows).map(|at| (self.rows[at] as usize, self.texts.get(at)))
     }
 
-    /// How many bytes the texts of a range of rows have.
+    /// Number of bytes of the texts in a range of rows.
     pub fn bytes(&self, rows: &Range<usize>) -> usize {
         self.texts.bytes(&self.places(rows))
     }
@@ -112,17 +112,17 @@ impl SparseText {
     }
 }
 
-/// Numbers in the scale of their column, of which some rows have none.
+/// A column of numbers in the scale of the column, in which some rows have none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NumberColumn {
-    /// A value for each row; zero where there is none.
+    /// A value for each row; zero for a row without a number.
     pub values: Vec<i64>,
-    /// The rows that have none, in order.
+    /// The rows without a number, in order.
     pub nulls: Vec<u32>,
 }
 
 impl NumberColumn {
-    /// Which of these rows have no number, in order.
+    /// Those of the given rows that have no number, in order.
     pub fn nulls(&self, rows: &Range<usize>) -> impl Iterator<Item = usize> {
         let from = self.nulls.partition_point(|row| (*row as usize) < rows.start);
         let end = rows.end;
@@ -139,13 +139,13 @@ impl NumberColumn {
     }
 }
 
-/// Words of a vocabulary.
+/// A column of words of a vocabulary.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct WordColumn {
-    /// For each row the place of a canonical word, or one of the two marks.
+    /// For each row the place of a canonical word in its vocabulary, [`WordColumn::MISSING`] or [`WordColumn::OTHER`].
     #[serde(with = "super::stored_bytes")]
     pub codes: Vec<u8>,
-    /// The words of the rows marked [`WordColumn::OTHER`], in order.
+    /// Words of the rows marked [`WordColumn::OTHER`], in order.
     pub others: TextColumn,
 }
 
@@ -155,12 +155,12 @@ impl WordColumn {
     /// Marks a row whose word is in no vocabulary.
     pub const OTHER: u8 = 255;
 
-    /// How many of these rows have a word that is in no vocabulary.
+    /// Number of these rows with a word that is in no vocabulary.
     pub fn count_others(&self, rows: Range<usize>) -> usize {
         if self.others.is_empty() { 0 } else { self.codes[rows].iter().filter(|code| **code == Self::OTHER).count() }
     }
 
-    /// How many bytes the words of a range of rows have that are in no vocabulary.
+    /// Number of bytes of the words in a range of rows that are in no vocabulary.
     fn bytes(&self, rows: &Range<usize>) -> usize {
         let first = self.count_others(0..rows.start);
         self.others.bytes(&(first..first + self.count_others(rows.clone())))
@@ -186,37 +186,36 @@ impl WordColumn {
 /// Facts: the loans of one block.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct FactColumns {
-    /// Which tape of the run they are from.
+    /// Index of the block's tape among the tapes of the run.
     pub tape: u32,
-    /// The line of each loan.
+    /// Line of each loan.
     pub lines: Vec<i64>,
-    /// Loan numbers, as shown.
+    /// Loan numbers, as outputs show them.
     pub loan_numbers: TextColumn,
-    /// The numbers, each in its type of [`NUMBER_TYPES`]; rounded half to even where they do not fit it exactly.
+    /// Numbers, each in its type of [`NUMBER_TYPES`]. A number that does not fit exactly is rounded half to even.
     pub numbers: [NumberColumn; NUMBERS],
-    /// The words.
     pub words: [WordColumn; WORDS],
-    /// The standard fields that the tape has, each with its column.
+    /// Columns of the standard fields that the tape has.
     pub standard: Vec<StandardColumn>,
-    /// The dispositions, as their place in `Disposition::ALL`.
+    /// Dispositions, as their place in `Disposition::ALL`.
     #[serde(with = "super::stored_bytes")]
     pub dispositions: Vec<u8>,
     /// Spreads, in ten-thousandths.
     pub pricing_spread: NumberColumn,
     /// Prices, in ten-thousandths.
     pub final_price: NumberColumn,
-    /// Why projected loans are held back.
+    /// Reasons why projected loans are held.
     pub projection_reason: SparseText,
     /// Cells that could not be read, as they were written: a JSON object by field.
     pub as_written: SparseText,
     /// Numbers that the columns do not hold exactly: a JSON object by field.
     pub exact_values: SparseText,
-    /// The columns of the tape that are only kept: a JSON object by name.
+    /// Cells of the tape's columns that are only kept: a JSON object by name.
     pub source_columns: SparseText,
 }
 
 impl FactColumns {
-    /// Makes room for so many loans.
+    /// Makes room for `rows` loans.
     pub fn reserve(&mut self, rows: usize) {
         self.lines.reserve(rows);
         self.loan_numbers.ends.reserve(rows);
@@ -230,7 +229,7 @@ impl FactColumns {
         self.dispositions.reserve(rows);
     }
 
-    /// Appends a loan. Its kept columns and standard fields, if the tape has any, have been appended already.
+    /// Appends a loan. Its kept columns and standard fields, if the tape has any, must have been added before.
     #[inline]
     pub fn push(&mut self, decided: &Decided<'_, '_>) {
         let loan = decided.loan;
@@ -298,12 +297,12 @@ impl FactColumns {
         }
     }
 
-    /// Notes the kept columns of the loan that is appended next: a JSON object.
+    /// Adds the kept columns of the loan that is appended next, as a JSON object.
     pub fn push_source_columns(&mut self, object: &str) {
         self.source_columns.push(row_number(self.lines.len()), object);
     }
 
-    /// Notes the cells of numbers that could not be read, in the order of [`Field::NUMERIC`].
+    /// Adds the number cells that could not be read. `cells` are in the order of [`Field::NUMERIC`].
     #[cold]
     fn push_as_written<'t>(&mut self, row: u32, cells: impl Iterator<Item = Option<&'t str>>) {
         let members = Field::NUMERIC.into_iter().zip(cells);
@@ -311,7 +310,7 @@ impl FactColumns {
         self.as_written.add_members(row, &members.collect::<Vec<_>>());
     }
 
-    /// Notes the numbers that their columns do not hold exactly. `numbers` are in the order of [`Field::NUMERIC`].
+    /// Adds the numbers that their columns do not hold exactly. `numbers` are in the order of [`Field::NUMERIC`].
     #[cold]
     fn push_exact_values(&mut self, row: u32, numbers: impl Iterator<Item = Option<Decimal>>, price: Option<Price>) {
         let numbers = Field::NUMERIC.into_iter().map(Field::name).zip(numbers).zip(NUMBER_TYPES);
@@ -325,55 +324,54 @@ impl FactColumns {
         self.exact_values.add_members(row, &members.collect::<Vec<_>>());
     }
 
-    /// How many bytes of text a range of loans has.
+    /// Number of bytes of text in a range of loans.
     pub fn text_bytes(&self, rows: &Range<usize>) -> usize {
         let sparse = [&self.projection_reason, &self.as_written, &self.exact_values, &self.source_columns];
         let words: usize = self.words.iter().map(|column| column.bytes(rows)).sum();
         self.loan_numbers.bytes(rows) + words + sparse.map(|column| column.bytes(rows)).iter().sum::<usize>()
     }
 
-    /// The row that is appended next.
+    /// Index of the row that is appended next.
     pub fn next_row(&self) -> u32 {
         row_number(self.lines.len())
     }
 
-    /// How many loans there are.
+    /// Number of loans.
     pub fn len(&self) -> usize {
         self.lines.len()
     }
 
-    /// Whether there are none.
+    /// Whether the block has no loans.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 }
 
-/// Exceptions: those of the loans of one block.
+/// Exceptions of the loans of one block.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct ExceptionColumns {
-    /// Which tape of the run they are from.
+    /// Index of the block's tape among the tapes of the run.
     pub tape: u32,
-    /// The line of each exception's loan.
+    /// Line of each exception's loan.
     pub lines: Vec<i64>,
-    /// The numbers of their loans, as shown.
+    /// Numbers of their loans, as outputs show them.
     pub loan_numbers: TextColumn,
-    /// The kinds, as their place in `ExceptionType::ALL`.
+    /// Kinds, as their place in `ExceptionType::ALL`.
     #[serde(with = "super::stored_bytes")]
     pub types: Vec<u8>,
-    /// The severities: 0 hard, 1 soft.
+    /// Severities: 0 hard, 1 soft.
     #[serde(with = "super::stored_bytes")]
     pub severities: Vec<u8>,
-    /// The messages.
     pub messages: TextColumn,
-    /// The fields, several with commas.
+    /// The fields of each exception, with commas between several.
     pub fields: TextColumn,
-    /// What the loans have.
+    /// Values of the loans.
     pub actuals: TextColumn,
-    /// What good loans have.
+    /// Values that a loan needs to pass.
     pub limits: TextColumn,
-    /// How far the values are from passing, rounded half to even where they do not fit exactly.
+    /// Distances of the values from passing. A distance that does not fit exactly is rounded half to even.
     pub excesses: NumberColumn,
-    /// How far they are from passing, as exact decimals, where that does not fit.
+    /// Exact distances, as decimal text, of those that do not fit exactly.
     pub exact_excesses: SparseText,
 }
 
@@ -400,18 +398,18 @@ impl ExceptionColumns {
         }
     }
 
-    /// How many bytes of text a range of exceptions has.
+    /// Number of bytes of text in a range of exceptions.
     pub fn text_bytes(&self, rows: &Range<usize>) -> usize {
         let texts = [&self.loan_numbers, &self.messages, &self.fields, &self.actuals, &self.limits];
         texts.map(|column| column.bytes(rows)).iter().sum::<usize>() + self.exact_excesses.bytes(rows)
     }
 
-    /// How many exceptions there are.
+    /// Number of exceptions.
     pub fn len(&self) -> usize {
         self.lines.len()
     }
 
-    /// Whether there are none.
+    /// Whether the block has no exceptions.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
@@ -437,33 +435,36 @@ mod tests {
     use super::*;
     use crate::{
         loan::{Loan, NumberCell},
-        phases::{judge, pricing::IrrTarget},
+        phases::{
+            judge,
+            pricing::{IrrTarget, Pricing},
+        },
         rules::rule_set::RuleSet,
         tape::{number::read_cell, units::ColumnUnit},
     };
 
-    /// The facts of loans, each with one of these cells in a field and nothing else.
+    /// Facts of loans that have nothing but one of these cells in `field`.
     fn facts_of(field: Field, cells: &[&str]) -> FactColumns {
         let (rules, mut columns) = (RuleSet::built_in(), FactColumns::default());
         let at = Field::NUMERIC.into_iter().position(|other| other == field).unwrap();
         for cell in cells {
             let mut loan = Loan::empty(2);
-            // As no tape may write it: a note rate of so many digits is none.
+            // Set directly, because reading a tape rejects a note rate of so many digits.
             let reading = Reading::Value(cell.parse().unwrap());
             loan.numbers[at] = NumberCell { reading, written: cell, plain: false };
-            columns.push(&judge(&loan, None, &rules, &IrrTarget::DEFAULT));
+            columns.push(&judge(&loan, None, &rules, &Pricing::new(&rules, IrrTarget::DEFAULT)));
         }
         columns
     }
 
     #[test]
     fn a_number_that_its_column_does_not_hold_stands_in_exact_values() {
-        // No rate is so large that its column would not hold it.
+        // The column of the note rate holds every rate that a tape may have.
         for (at, field) in Field::NUMERIC.into_iter().enumerate().filter(|(_, field)| *field != Field::NoteRate) {
             let stored = NUMBER_TYPES[at];
             let (scale, whole) = (usize::from(stored.scale), usize::from(stored.precision - stored.scale));
-            // The largest number, the same below zero, one digit too many before the point and behind it, and one that fits only
-            // until it is rounded.
+            // The largest number, the same below zero, one digit too many before the point, two with one digit too many after it,
+            // and one that no longer fits once it is rounded.
             let largest = format!("{}.{}", "9".repeat(whole), "9".repeat(scale));
             let cells = [
                 largest.clone(),
@@ -484,7 +485,7 @@ mod tests {
         }
     }
 
-    /// A loan that has these numbers, all of them millionths, and words that pass.
+    /// A loan with these numbers, all of them whole millionths, and words that pass; in its full and its short form.
     fn ordinary<'t>(texts: [&'t str; NUMBERS]) -> (Loan<'t>, OrdinaryLoan<'t>) {
         let micros = texts.map(|text| text.parse::<Decimal>().unwrap().micros().unwrap());
         let mut loan = Loan { seller_loan_number: Some("L-1".into()), ..Loan::empty(7) };
@@ -500,11 +501,11 @@ mod tests {
             ("250000.01", "6.123456", "720", "312500"),
             ("250000.015", "6.5", "720.12345", "999999999999.999999"),
             ("250000.025", "999.999999", "720.5", "0.000001"),
-            // With such a rate the price has more digits than its column.
+            // At this rate the price has more digits than its column.
             ("250000", "60000", "720", "312500"),
         ] {
             let (loan, short_loan) = ordinary([amount, rate, "80", "35", score, "312500", appraisal]);
-            let decided = judge(&loan, None, &rules, &IrrTarget::DEFAULT);
+            let decided = judge(&loan, None, &rules, &Pricing::new(&rules, IrrTarget::DEFAULT));
             assert_eq!(decided.disposition, Disposition::ToPurchase, "{:?}", decided.exceptions);
             let (mut long, mut short) = (FactColumns::default(), FactColumns::default());
             long.push(&decided);
@@ -529,7 +530,7 @@ mod tests {
         for (at, cell) in [(2, "80.000001"), (2, "80.0000015"), (0, "5000000000.5"), (0, "50000000000")] {
             let (mut loan, _) = ordinary(["250000", "6.5", "80", "35", "720", "312500", "312500"]);
             loan.numbers[at] = read_cell(Field::NUMERIC[at], cell, ColumnUnit::Percent, true);
-            columns.push(&judge(&loan, None, &rules, &IrrTarget::DEFAULT));
+            columns.push(&judge(&loan, None, &rules, &Pricing::new(&rules, IrrTarget::DEFAULT)));
         }
         assert_eq!(columns.excesses.values, [1, 2, 0, 0]);
         assert_eq!(columns.excesses.nulls, [2, 3]);

@@ -1,8 +1,8 @@
-//! The decimals of the Parquet files: one table of how many digits each kind of number has.
+//! The decimal types of the Parquet files: one table with the number of digits of each kind of number.
 //!
-//! Tools multiply them, and a product has as many decimals as both factors together, in a limited number of digits: DuckDB
-//! keeps to 18 unless it is told otherwise. So a column has no more decimals than its numbers need. What does not fit stands
-//! exactly in a column of its own.
+//! Tools multiply columns, and a product has as many decimals as both factors together, within a limited number of digits: 18 in
+//! DuckDB, unless another width is set. So a column has no more decimals than its numbers need. A separate column holds the exact
+//! value of each number that does not fit.
 
 use crate::{
     decimal::{Decimal, MICRO},
@@ -12,15 +12,16 @@ use crate::{
 /// A type of decimals: DECIMAL(precision, scale).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecimalType {
-    /// How many digits a value has at most.
+    /// Largest number of digits of a value.
     pub precision: u8,
-    /// How many of them are decimals: at most six.
+    /// Number of decimals among these digits: at most six.
     pub scale: u8,
-    /// The least magnitude that has too many digits.
+    /// The smallest magnitude that has too many digits.
     too_large: u64,
-    /// How many millionths the last decimal is.
+    /// Number of millionths in one unit of the last decimal.
     unit: i64,
-    /// The same as a power of two and an odd number: the exponent of the one, and the inverse of the other in 64 bits.
+    /// `unit` as a power of two times an odd number: the exponent of the power of two, and the inverse of the odd number modulo
+    /// 2^64.
     twos: u32,
     inverse: i64,
 }
@@ -29,11 +30,12 @@ pub struct DecimalType {
 pub const MONEY: DecimalType = DecimalType::new(14, 2);
 /// Percentages.
 pub const PERCENT: DecimalType = DecimalType::new(9, 6);
-/// Credit scores. A score is a whole number of three digits, or an average of some; a mistyped one of five digits still fits.
+/// Credit scores. A score is a whole number of three digits, or an average of several; a mistyped score of five digits still
+/// fits.
 pub const SCORE: DecimalType = DecimalType::new(9, 4);
 /// Spreads and prices, which are rounded to four decimals.
 pub const PRICE: DecimalType = DecimalType::new(9, 4);
-/// How far a value is from passing: dollars, percentages and scores in one column.
+/// Distance of a value from passing: dollars, percentages and scores in one column.
 pub const EXCESS: DecimalType = DecimalType::new(15, 6);
 
 /// The types of the numbers of a loan, in the order of [`Field::NUMERIC`].
@@ -52,7 +54,7 @@ impl DecimalType {
         let unit = 10_i64.pow((MICRO - scale) as u32);
         let twos = unit.trailing_zeros();
         let odd = unit >> twos;
-        // An odd number is its own inverse in three bits, and each step doubles the bits.
+        // An odd number is its own inverse modulo 2^3, and each step doubles the number of bits.
         let (mut inverse, mut bits) = (odd, 3);
         while bits < u64::BITS {
             inverse = inverse.wrapping_mul(2_i64.wrapping_sub(odd.wrapping_mul(inverse)));
@@ -61,7 +63,7 @@ impl DecimalType {
         Self { precision, scale, too_large: 10_u64.pow(precision as u32), unit, twos, inverse }
     }
 
-    /// The type of the numbers of a field that are in this unit.
+    /// The type for the numbers of a field with this unit.
     pub const fn of(unit: Unit) -> Self {
         match unit {
             Unit::Money => MONEY,
@@ -70,7 +72,7 @@ impl DecimalType {
         }
     }
 
-    /// Whether a value fits 32 bits, and is stored in so many.
+    /// Whether values are stored in 32 bits; the others are stored in 64.
     pub const fn is_narrow(self) -> bool {
         self.precision <= 9
     }
@@ -81,27 +83,27 @@ impl DecimalType {
         mantissa.unsigned_abs() < self.too_large
     }
 
-    /// The mantissa of a number of millionths; `None` where it does not fit exactly.
+    /// The mantissa of a number of millionths; `None` when the number does not fit exactly.
     #[inline]
     pub const fn exact_micros(self, micros: i64) -> Option<i64> {
-        // This divides a multiple of the unit. Of anything else it makes a number that does not lead back. A division would take
-        // several times as long, and every loan has seven numbers.
+        // This divides exactly if the number is a multiple of the unit. Otherwise multiplying back does not give the number. A
+        // division instruction would take several times as long, and every loan has seven numbers.
         let mantissa = (micros >> self.twos).wrapping_mul(self.inverse);
         if self.fits(mantissa) & (mantissa.wrapping_mul(self.unit) == micros) { Some(mantissa) } else { None }
     }
 
-    /// The mantissa of a value; `None` where it does not fit exactly.
+    /// The mantissa of a value; `None` when the value does not fit exactly.
     #[inline]
     pub fn exact(self, value: Decimal) -> Option<i64> {
         value.micros().and_then(|micros| self.exact_micros(micros))
     }
 
-    /// The mantissa of a value, rounded half to even; `None` where it has too many digits before the point.
+    /// The mantissa of a value, rounded half to even; `None` when the rounded value has too many digits before the point.
     pub fn rounded(self, value: Decimal) -> Option<i64> {
         self.exact(value.round_half_even(self.scale))
     }
 
-    /// The value of a mantissa.
+    /// The decimal value of a mantissa.
     pub fn value(self, mantissa: i64) -> Option<Decimal> {
         Decimal::new(mantissa.into(), self.scale)
     }

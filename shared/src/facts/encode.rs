@@ -1,6 +1,6 @@
-//! Row groups: from columns in memory to a Parquet file.
+//! Encodes row groups, from columns in memory to a Parquet file.
 //!
-//! A row group is encoded by whichever worker completes it, and appended in order.
+//! The worker that completes a row group encodes it. Row groups are appended in order.
 
 use std::{collections::HashMap, io::Write, ops::Range, sync::Arc};
 
@@ -33,22 +33,22 @@ use super::{
     schema::{EXCEPTION_SCHEMA, FACT_SCHEMA, FileColumn},
 };
 
-/// A run of rows of one block.
+/// Consecutive rows of one block.
 #[derive(Debug)]
 pub struct Part<C> {
-    /// The block's columns.
+    /// Columns of the block.
     pub columns: Arc<C>,
-    /// The rows of it.
+    /// Rows of the block that belong to the part.
     pub rows: Range<usize>,
 }
 
-/// Blocks of columns that are cut into row groups of a fixed size.
+/// The columns of a block, which are cut into row groups.
 pub trait Rows: Sized {
-    /// How many rows a row group holds.
+    /// Largest number of rows in a row group.
     const PER_GROUP: usize;
-    /// How many rows there are.
+    /// Number of rows.
     fn rows(&self) -> usize;
-    /// How many bytes of text a range of rows has.
+    /// Number of bytes of text in a range of rows.
     fn text_bytes(&self, rows: &Range<usize>) -> usize;
     /// Encodes a row group. `tapes` are the names of the run's tapes.
     fn encode(parts: &[Part<Self>], schema: &FileSchema, tapes: &[String]) -> Result<Vec<EncodedColumn>>;
@@ -69,7 +69,7 @@ impl<C> Default for GroupCollector<C> {
 }
 
 impl<C: Rows> GroupCollector<C> {
-    /// Adds a block; gives the row groups that are now full.
+    /// Adds a block. Returns the row groups that are now full.
     pub fn add(&mut self, columns: C) -> Vec<Vec<Part<C>>> {
         let columns = Arc::new(columns);
         let (mut full, mut at) = (Vec::new(), 0);
@@ -91,13 +91,14 @@ impl<C: Rows> GroupCollector<C> {
         full
     }
 
-    /// The last, incomplete row group.
+    /// The last, incomplete row group; `None` when no row is left.
     pub fn finish(self) -> Option<Vec<Part<C>>> {
         (self.rows > 0).then_some(self.parts)
     }
 }
 
-/// The least number up to `most` whose measure is at least `wanted`, where the measure of `most` is and measures only grow.
+/// The smallest number up to `most` whose measure is at least `wanted`. Measures must never decrease, and that of `most` must be
+/// at least `wanted`.
 fn first_at_least(most: usize, measure: impl Fn(usize) -> usize, wanted: usize) -> usize {
     let (mut below, mut enough) = (0, most);
     while enough - below > 1 {
@@ -107,7 +108,7 @@ fn first_at_least(most: usize, measure: impl Fn(usize) -> usize, wanted: usize) 
     enough
 }
 
-/// The schema of a file and how it is written.
+/// Schema of a file, and its writer properties.
 #[derive(Debug)]
 pub struct FileSchema {
     root: Arc<Type>,
@@ -153,12 +154,11 @@ impl FileSchema {
         found.cloned().ok_or_else(|| ParquetError::General(format!("no column {name}")))
     }
 
-    /// Starts a file.
     pub fn start<W: Write + Send>(&self, out: W) -> Result<SerializedFileWriter<W>> {
         SerializedFileWriter::new(out, self.root.clone(), self.properties.clone())
     }
 
-    /// A column of numbers that hardly ever repeat. A block without the column has a number in none of its rows.
+    /// Encodes a column of numbers that hardly ever repeat. In a block without the column, no row has a number.
     fn amounts<'c, C>(
         &self,
         name: &str,
@@ -186,7 +186,8 @@ impl FileSchema {
         self.integers(name, &values, Some(&levels))
     }
 
-    /// A column of numbers that repeat: rates, ratios, scores, prices. Where they turn out not to, they are amounts.
+    /// Encodes a column of numbers that repeat: rates, ratios, scores, prices. A column of too many different numbers is encoded
+    /// as amounts.
     fn numbers<'c, C>(
         &self,
         name: &str,
@@ -249,7 +250,7 @@ impl FileSchema {
         sparse_column(self.column(name)?, first, &present)
     }
 
-    /// A column of few different texts that come as texts.
+    /// Encodes a column of few different texts, given as texts.
     fn repeated<'c, C>(&self, name: &str, parts: &'c [Part<C>], of: impl Fn(&'c C) -> &'c TextColumn) -> Result<EncodedColumn> {
         let mut dictionary = Dictionary::default();
         let rows = parts.iter().flat_map(|part| {
@@ -260,7 +261,7 @@ impl FileSchema {
         self.coded(name, &dictionary.texts, &codes)
     }
 
-    /// A column of texts that come as codes of a table. The dictionary lists those that occur, in order of appearance.
+    /// Encodes a column of texts, given as codes of a table. The dictionary lists the texts that occur, in order of appearance.
     fn table_codes<'c, C>(
         &self,
         name: &str,
@@ -310,7 +311,7 @@ impl FileSchema {
         self.coded(name, &dictionary.texts, &codes)
     }
 
-    /// The column of a standard field.
+    /// Encodes the column of a standard field.
     fn standard(&self, field: Field, parts: &[Part<FactColumns>]) -> Result<EncodedColumn> {
         if parts.iter().all(|part| part.columns.standard(field).is_none()) {
             return null_column(self.column(field.name())?, parts.iter().map(|part| part.rows.len()).sum());
@@ -373,15 +374,16 @@ fn written<T: DataType>(
     writer.close()
 }
 
-/// Different numbers in order of appearance, found by open addressing: a third of the time of a hash map of the library.
+/// Different numbers in order of appearance, found by open addressing. This takes a third of the time of the standard library's
+/// hash map.
 struct NumberDictionary {
     numbers: Vec<i64>,
-    /// One more than the place in `numbers`, or zero.
+    /// Index in `numbers` plus one; zero is an empty slot.
     slots: Vec<u32>,
 }
 
 impl NumberDictionary {
-    /// Past so many different numbers their places are no shorter than the numbers themselves.
+    /// Largest number of different numbers. With more, the codes are no shorter than the numbers.
     const MOST: usize = 1 << 13;
     const SLOTS: usize = Self::MOST * 4;
 
@@ -408,7 +410,7 @@ impl NumberDictionary {
         }
     }
 
-    /// Adds a number, unless the dictionary is full; then it is given up anyway.
+    /// Adds a number, unless the dictionary is full. A full dictionary is discarded, so its codes do not matter.
     fn insert(&mut self, at: usize, number: i64) -> u32 {
         if !self.is_full() {
             self.numbers.push(number);
@@ -519,7 +521,7 @@ mod tests {
 
     use super::*;
 
-    /// Rows of which only the bytes of text are known.
+    /// Rows that have nothing but a number of bytes of text.
     struct Texts(Vec<usize>);
 
     impl Rows for Texts {
@@ -538,7 +540,7 @@ mod tests {
         }
     }
 
-    /// How many rows each row group has.
+    /// The number of rows of each row group.
     fn groups(texts: &[usize], block: usize) -> Vec<usize> {
         let mut collector = GroupCollector::default();
         let mut groups: Vec<_> = texts.chunks(block).flat_map(|rows| collector.add(Texts(rows.to_vec()))).collect();

@@ -1,5 +1,5 @@
-//! The page index of a run: for each row group how many rows it has and of which kinds, so that any page of any filter is
-//! found without reading what comes before it.
+//! The page index of a run: for each row group, the number of rows of each kind. With it, any page of any filter is found without
+//! reading the rows before it.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,35 +13,34 @@ use super::{
 /// The page index of a run's facts and exceptions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResultsIndex {
-    /// For each row group of the facts, how many loans have each disposition, in the order of `Disposition::ALL`.
+    /// For each row group of the facts, the number of loans with each disposition, in the order of `Disposition::ALL`.
     pub facts: Vec<[u32; Disposition::ALL.len()]>,
-    /// For each row group of the exceptions, how many there are of each kind and severity that occurs.
+    /// For each row group of the exceptions, the number of exceptions of each kind and severity that occurs.
     pub exceptions: Vec<Vec<ExceptionCount>>,
 }
 
 /// The index as it is stored with the results.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredIndex {
-    /// Number of the schema of facts and exceptions: [`super::SCHEMA`] of the version that stored them; 0 for versions without one.
+    /// Version of the schema of facts and exceptions: [`super::SCHEMA`] of the engine that stored them; 0 for engines without
+    /// one.
     #[serde(default)]
     pub schema: u32,
-    /// The index.
     #[serde(flatten)]
     pub index: ResultsIndex,
 }
 
-/// How many exceptions of one kind and severity a row group holds. The kind gives the category and the criterion.
+/// Number of exceptions of one kind and severity in a row group. The kind determines the category and the criterion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExceptionCount {
-    /// The kind, as its place in `ExceptionType::ALL`.
+    /// Kind, as its place in `ExceptionType::ALL`.
     pub exception_type: u8,
-    /// The severity: 0 hard, 1 soft.
+    /// Severity: 0 hard, 1 soft.
     pub severity: u8,
-    /// How many.
     pub count: u32,
 }
 
-/// Counts a row group of the facts.
+/// Counts the facts of a row group by disposition.
 pub fn count_facts(parts: &[Part<FactColumns>]) -> [u32; Disposition::ALL.len()] {
     let mut counts = [0; Disposition::ALL.len()];
     for code in parts.iter().flat_map(|part| &part.columns.dispositions[part.rows.clone()]) {
@@ -50,7 +49,7 @@ pub fn count_facts(parts: &[Part<FactColumns>]) -> [u32; Disposition::ALL.len()]
     counts
 }
 
-/// Counts a row group of the exceptions.
+/// Counts the exceptions of a row group by kind and severity.
 pub fn count_exceptions(parts: &[Part<ExceptionColumns>]) -> Vec<ExceptionCount> {
     let mut counts = [[0_u32; SEVERITIES.len()]; ExceptionType::COUNT];
     for part in parts {

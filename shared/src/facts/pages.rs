@@ -1,9 +1,8 @@
-//! Encoding columns of text as Parquet pages.
+//! Encodes columns of text as Parquet pages.
 //!
-//! The Parquet library takes text as one reference-counted value for each cell and hashes each: about 35 ns. What comes
-//! here is already coded (a vocabulary word, a disposition) or lies in one buffer, so that pages can be written at a few
-//! nanoseconds a cell; `cargo bench -p shared --bench facts` has the comparison. Framing, headers and footer are the
-//! library's.
+//! The Parquet library takes each cell of text as a reference-counted value and hashes it, which takes about 35 ns. The texts
+//! here are already coded (a vocabulary word, a disposition) or are in one buffer, so that writing a cell takes a few
+//! nanoseconds; `cargo bench -p shared --bench facts` compares the two. The library writes framing, headers and footer.
 
 use bytes::Bytes;
 use parquet::{
@@ -24,22 +23,22 @@ use parquet::{
 
 use super::ROWS_PER_PAGE;
 
-/// The level of compression: the fastest that still pays.
+/// Level of compression: the fastest that is still worth its time.
 pub const ZSTD_LEVEL: i32 = 1;
 
-/// A page of texts ends with the text that reaches so many bytes, however few its rows: a whole page is unpacked to read a
-/// row of it, and a tape may have hundreds of columns that are only kept.
+/// A page of texts ends with the text that reaches this number of bytes, however few rows it has. Reading one row unpacks a whole
+/// page, and a tape may have hundreds of columns that are only kept.
 const BYTES_PER_PAGE: usize = 64 * 1024;
 
 /// One encoded column of a row group.
 pub struct EncodedColumn {
-    /// Its pages.
+    /// Pages of the column.
     pub bytes: Bytes,
-    /// What the file's footer says of it.
+    /// Entry of the column for the file's footer.
     pub close: ColumnCloseResult,
 }
 
-/// Marks a row without a value.
+/// Code of a row without a value.
 pub const NULL: u32 = u32::MAX;
 
 /// Writes the pages of one column.
@@ -124,7 +123,7 @@ impl ChunkWriter {
     }
 }
 
-/// Encodes a column of few different texts. `codes` are places in `dictionary`, or [`NULL`] in a column that is optional.
+/// Encodes a column of few different texts. `codes` are indices in `dictionary`, or [`NULL`] in an optional column.
 pub fn dictionary_column(column: ColumnDescPtr, dictionary: &[&[u8]], codes: &[u32]) -> Result<EncodedColumn> {
     let mut entries = Vec::new();
     for text in dictionary {
@@ -133,14 +132,15 @@ pub fn dictionary_column(column: ColumnDescPtr, dictionary: &[&[u8]], codes: &[u
     coded_column(column, &entries, dictionary.len(), codes, None)
 }
 
-/// Encodes an optional column of few different numbers, in the same way: in 32 bits each or in 64, as the column says.
+/// Encodes an optional column of few different numbers in the same way, with 32 or 64 bits each, depending on the column's type.
+/// `nulls` is the number of rows without a value.
 pub fn number_dictionary_column(column: ColumnDescPtr, dictionary: &[i64], codes: &[u32], nulls: u64) -> Result<EncodedColumn> {
     let (least, most) = (dictionary.iter().min().copied(), dictionary.iter().max().copied());
     let (entries, statistics): (Vec<u8>, _) = if column.physical_type() == PhysicalType::INT32 {
         let narrow =
             |number: i64| i32::try_from(number).map_err(|_| ParquetError::General("a number has too many digits".to_owned()));
         let (least, most) = (least.map(narrow).transpose()?, most.map(narrow).transpose()?);
-        // Whatever lies between those two fits as well.
+        // The smallest and the largest number fit, so every number between them fits.
         let entries = dictionary.iter().flat_map(|number| (*number as i32).to_le_bytes()).collect();
         (entries, Statistics::int32(least, most, None, Some(nulls), false))
     } else {
@@ -150,7 +150,7 @@ pub fn number_dictionary_column(column: ColumnDescPtr, dictionary: &[i64], codes
     coded_column(column, &entries, dictionary.len(), codes, Some(statistics))
 }
 
-/// Bit-packed places in a dictionary hardly shrink any further, so these pages are not compressed.
+/// Writes a dictionary and its codes. Compression hardly shrinks bit-packed codes, so these pages are not compressed.
 fn coded_column(
     column: ColumnDescPtr,
     entries: &[u8],
@@ -177,8 +177,8 @@ fn coded_column(
     chunk.finish(column, vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY], statistics)
 }
 
-/// Encodes an optional column without a value in any of its `rows`: one page, however many there are, because it takes no time to
-/// read.
+/// Encodes an optional column without a value in any of its `rows`. It is one page for any number of rows, because reading it
+/// takes no time.
 pub fn null_column(column: ColumnDescPtr, rows: usize) -> Result<EncodedColumn> {
     let statistics = match column.physical_type() {
         PhysicalType::INT32 => Some(Statistics::int32(None, None, None, Some(rows as u64), false)),
@@ -211,7 +211,7 @@ pub fn text_column<'t>(column: ColumnDescPtr, texts: impl Iterator<Item = &'t [u
     chunk.finish(column, vec![Encoding::PLAIN, Encoding::RLE], None)
 }
 
-/// Encodes an optional column of texts of which most of the `rows` have none. `present` are those that are there, in order.
+/// Encodes an optional column of texts in which most of the `rows` have none. `present` are the texts with their rows, in order.
 pub fn sparse_column(column: ColumnDescPtr, rows: usize, mut present: &[(usize, &[u8])]) -> Result<EncodedColumn> {
     let mut chunk = ChunkWriter::new(true)?;
     let mut body = Vec::new();
@@ -240,9 +240,9 @@ pub fn sparse_column(column: ColumnDescPtr, rows: usize, mut present: &[(usize, 
     chunk.finish(column, vec![Encoding::PLAIN, Encoding::RLE], None)
 }
 
-/// How files and columns of whole numbers are written: page sizes, and no statistics but those that page-wise reading needs.
-/// Lines only ever grow, and amounts hardly ever repeat: differences take less room than a dictionary, and no time for
-/// compression.
+/// Writer properties of files and columns of whole numbers: page sizes, and only the statistics that reading by pages needs.
+/// Values are stored as differences: line numbers only grow and amounts hardly ever repeat, so differences take less room than a
+/// dictionary, and no time for compression.
 pub fn properties() -> WriterProperties {
     WriterProperties::builder()
         .set_created_by("loan-engine".to_owned())
@@ -255,7 +255,7 @@ pub fn properties() -> WriterProperties {
         .build()
 }
 
-/// The compression of the columns that are worth it.
+/// Compression of the columns for which it is worth its time.
 pub fn zstd_level() -> Result<Compression> {
     Ok(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
 }
@@ -267,7 +267,7 @@ fn push_plain(out: &mut Vec<u8>, text: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Definition levels, with their length in front: 1 for a value, 0 for none.
+/// Definition levels, preceded by their length: 1 for a row with a value, 0 for a row without.
 fn push_levels(out: &mut Vec<u8>, present: impl Iterator<Item = bool>, rows: usize, values: usize) {
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
@@ -280,7 +280,7 @@ fn push_levels(out: &mut Vec<u8>, present: impl Iterator<Item = bool>, rows: usi
     out[start..start + 4].copy_from_slice(&length.to_le_bytes());
 }
 
-/// The hybrid of runs and bit-packing: one run where all values are the same, else all of them packed.
+/// Parquet's hybrid encoding: one run when all values are the same, otherwise all values bit-packed.
 fn push_hybrid(out: &mut Vec<u8>, values: &[u32], width: u32) {
     match values.split_first() {
         None => {}

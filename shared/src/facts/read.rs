@@ -1,8 +1,7 @@
-//! Reading pages of facts and exceptions.
+//! Reads pages of facts and exceptions.
 //!
-//! A page costs the same wherever it starts: the index of the run says in which row group that is, and the locations of
-//! the file's pages which of their bytes to read. Columns other than those that a filter looks at are read only where rows
-//! have been found.
+//! A page costs the same wherever it starts: the run's index gives the row group, and the page locations in the file give the
+//! bytes to read. Columns that the filter does not look at are read only where rows have been found.
 
 mod file;
 mod group;
@@ -33,62 +32,60 @@ pub use self::{
     source::RangeReader,
 };
 
-/// Why results could not be read.
+/// An error while reading results.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The storage did not give the file, or a part of it.
+    /// The storage did not return the file, or a part of it.
     #[error("{file} could not be read: {source}")]
     Unavailable {
-        /// The name of the file.
+        /// Name of the file.
         file: &'static str,
-        /// What the storage said.
+        /// Error of the storage.
         source: io::Error,
     },
-    /// The file is not as it was written, or is another one.
+    /// The file is not as it was written, or is another file.
     #[error("{file} is damaged: {what}")]
     Damaged {
-        /// The name of the file.
+        /// Name of the file.
         file: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         what: String,
     },
 }
 
-/// Which facts are wanted. What is `None` does not matter.
+/// Filter for facts. A field that is `None` lets everything through.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FactFilter {
-    /// The disposition.
     pub disposition: Option<Disposition>,
-    /// The loan number, to the letter.
+    /// Loan number, compared exactly.
     pub seller_loan_number: Option<String>,
 }
 
-/// Which exceptions are wanted. What is `None` does not matter, and a text that nothing has matches nothing.
+/// Filter for exceptions. A field that is `None` lets everything through; an unknown name lets nothing through.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExceptionFilter {
-    /// The name of the kind.
+    /// Name of the kind.
     pub exception_type: Option<String>,
-    /// The severity.
     pub severity: Option<Severity>,
-    /// The category of the kind.
+    /// Category of the kind.
     pub exception_category: Option<String>,
-    /// The criterion of the kind.
+    /// Criterion of the kind.
     pub rejection_criteria: Option<String>,
-    /// The loan number, to the letter.
+    /// Loan number, compared exactly.
     pub seller_loan_number: Option<String>,
 }
 
 impl FactFilter {
-    /// How many facts of a run the filter lets through, where the index alone knows it: not if it asks for a loan number,
-    /// unless the rest rules everything out.
+    /// Number of facts of a run that the filter lets through, if the index alone gives it. `None` when the filter has a loan
+    /// number, unless the other fields let nothing through.
     pub fn count(&self, index: &ResultsIndex) -> Option<u64> {
         count(self, index)
     }
 }
 
 impl ExceptionFilter {
-    /// How many exceptions of a run the filter lets through, where the index alone knows it: not if it asks for a loan
-    /// number, unless the rest rules everything out.
+    /// Number of exceptions of a run that the filter lets through, if the index alone gives it. `None` when the filter has a loan
+    /// number, unless the other fields let nothing through.
     pub fn count(&self, index: &ResultsIndex) -> Option<u64> {
         count(self, index)
     }
@@ -112,19 +109,19 @@ fn exception_type(count: &ExceptionCount) -> Option<ExceptionType> {
     ExceptionType::ALL.get(usize::from(count.exception_type)).copied()
 }
 
-/// What the index and a filter say together of a row group.
+/// A filter, and what it needs of the index to search a row group.
 trait Filter {
-    /// What the index counts in a row group.
+    /// Counts of the index for a row group.
     type Counts;
-    /// The row groups of the index.
+    /// Counts of all row groups in the index.
     fn groups(index: &ResultsIndex) -> &[Self::Counts];
-    /// How many rows a row group has.
+    /// Number of rows of a row group.
     fn rows(counts: &Self::Counts) -> u64;
-    /// How many of them the filter lets through, not asking for the loan number.
+    /// Number of rows of a row group that the filter lets through, without regard to the loan number.
     fn matching(&self, counts: &Self::Counts) -> u64;
-    /// What is to be asked of the rows themselves, the cheapest first.
+    /// Conditions to check on the rows themselves, the cheapest first.
     fn conditions(&self, counts: &Self::Counts) -> Vec<Condition>;
-    /// The loan number that is asked for.
+    /// The loan number of the filter.
     fn number(&self) -> Option<&str>;
 }
 
@@ -193,7 +190,7 @@ impl Filter for ExceptionFilter {
 }
 
 fn condition(schema: &[FileColumn], column: &str, texts: Vec<&str>) -> Condition {
-    // The column is one of the schema: a place past its end would be noticed as a column that the file lacks.
+    // The column is always one of the schema. A place past its end would be reported as a column that the file lacks.
     let column = schema.iter().position(|(name, ..)| *name == column).unwrap_or(schema.len());
     Condition { column, texts: texts.into_iter().map(str::to_owned).collect() }
 }
@@ -203,16 +200,17 @@ fn count<F: Filter>(filter: &F, index: &ResultsIndex) -> Option<u64> {
     (filter.number().is_none() || matching == 0).then_some(matching)
 }
 
-/// Reads pages of the facts of one run. It may be kept as long as the run, and shared.
+/// Reads pages of the facts of one run. A reader may be kept as long as the run exists, and shared between threads.
 pub struct FactsReader<R> {
     file: ResultsFile<R>,
 }
 
 impl<R: RangeReader> FactsReader<R> {
-    /// Reads the footer of the facts and the locations of its pages.
+    /// Reads the footer of the facts file and the locations of its pages.
     ///
     /// # Errors
-    /// The file cannot be had, is damaged, or is another one.
+    /// [`ReadError::Unavailable`] when the storage does not return the file. [`ReadError::Damaged`] when the file is damaged or
+    /// has other columns.
     pub fn open(reader: R) -> Result<Self, ReadError> {
         Ok(Self { file: ResultsFile::open(reader, FACTS_FILE, &FACT_SCHEMA)? })
     }
@@ -220,22 +218,24 @@ impl<R: RangeReader> FactsReader<R> {
     /// At most `limit` of the facts that the filter lets through, in tape order, after the first `skip` of them.
     ///
     /// # Errors
-    /// The file cannot be had, is damaged, or is not the one that the index is of.
+    /// [`ReadError::Unavailable`] when the storage does not return the file. [`ReadError::Damaged`] when the file is damaged or
+    /// does not belong to the index.
     pub fn page(&self, index: &ResultsIndex, filter: &FactFilter, skip: u64, limit: usize) -> Result<Vec<FactRow>, ReadError> {
         page(&self.file, index, filter, (skip, limit), FactRow::all)
     }
 }
 
-/// Reads pages of the exceptions of one run. It may be kept as long as the run, and shared.
+/// Reads pages of the exceptions of one run. A reader may be kept as long as the run exists, and shared between threads.
 pub struct ExceptionsReader<R> {
     file: ResultsFile<R>,
 }
 
 impl<R: RangeReader> ExceptionsReader<R> {
-    /// Reads the footer of the exceptions and the locations of its pages.
+    /// Reads the footer of the exceptions file and the locations of its pages.
     ///
     /// # Errors
-    /// The file cannot be had, is damaged, or is another one.
+    /// [`ReadError::Unavailable`] when the storage does not return the file. [`ReadError::Damaged`] when the file is damaged or
+    /// has other columns.
     pub fn open(reader: R) -> Result<Self, ReadError> {
         Ok(Self { file: ResultsFile::open(reader, EXCEPTIONS_FILE, &EXCEPTION_SCHEMA)? })
     }
@@ -243,7 +243,8 @@ impl<R: RangeReader> ExceptionsReader<R> {
     /// At most `limit` of the exceptions that the filter lets through, in tape order, after the first `skip` of them.
     ///
     /// # Errors
-    /// The file cannot be had, is damaged, or is not the one that the index is of.
+    /// [`ReadError::Unavailable`] when the storage does not return the file. [`ReadError::Damaged`] when the file is damaged or
+    /// does not belong to the index.
     pub fn page(
         &self,
         index: &ResultsIndex,
@@ -255,8 +256,8 @@ impl<R: RangeReader> ExceptionsReader<R> {
     }
 }
 
-/// Reads a page. Row groups before it are passed over by their counts alone; those that hold it are searched, and read where
-/// something was found.
+/// Reads a page. Row groups before the page are skipped by their counts alone. Row groups that hold the page are searched, and
+/// read where rows were found.
 fn page<R: RangeReader, F: Filter, T>(
     file: &ResultsFile<R>,
     index: &ResultsIndex,
@@ -268,7 +269,7 @@ fn page<R: RangeReader, F: Filter, T>(
     if !groups.iter().map(F::rows).eq(file.groups().iter().map(|group| group.rows as u64)) {
         return Err(file.damaged("its row groups are not those of the run's index"));
     }
-    // Whether exactly as many rows are there as the index counts.
+    // Without a loan number, the number of rows must be exactly that of the index.
     let counted = filter.number().is_none();
     let mut page = Vec::new();
     for (counts, group) in groups.iter().zip(file.groups()) {

@@ -1,4 +1,4 @@
-//! Which columns the Parquet files have, and of which types.
+//! Columns and types of the Parquet files.
 
 use parquet::basic::{LogicalType, Type as PhysicalType};
 
@@ -9,27 +9,27 @@ use crate::{
 
 use super::decimals::{DecimalType, EXCESS, PRICE};
 
-/// A column of a file: name, kind, whether a value may be missing.
+/// A column of a file: its name, its kind, and whether a value may be missing.
 pub type FileColumn = (&'static str, Kind, bool);
 
-/// The columns in front of the fields.
+/// The columns before the fields.
 const BEFORE: [FileColumn; 2] = [("source_file", Kind::Text, false), ("line", Kind::Integer, false)];
-/// The columns behind the fields.
+/// The columns after the fields.
 const BEHIND: [FileColumn; 7] = [
     ("disposition", Kind::Text, false),
     ("projection_reason", Kind::Text, true),
     ("pricing_spread", Kind::Decimal(PRICE), true),
     ("final_price", Kind::Decimal(PRICE), true),
-    // What the tape says beyond the columns above, each a JSON object: unreadable cells, numbers with more digits, columns that
-    // are only kept. The type is that of texts, because not every tool reads the type of JSON as text.
+    // Values that do not fit the columns above, each a JSON object: unreadable cells, numbers with more digits, columns that are
+    // only kept. Their type is text and not JSON, because not every tool reads JSON columns as text.
     ("as_written", Kind::Text, true),
     ("exact_values", Kind::Text, true),
     ("source_columns", Kind::Text, true),
 ];
-/// How many columns the facts have.
+/// Number of columns of the facts.
 const FACT_COLUMNS: usize = BEFORE.len() + FIELDS + BEHIND.len();
 
-/// The columns of the facts, in order. Those of the fields follow from the table of fields.
+/// The columns of the facts, in order. The columns of the fields follow from the table of fields.
 pub static FACT_SCHEMA: [FileColumn; FACT_COLUMNS] = {
     let mut columns = [BEFORE[0]; FACT_COLUMNS];
     let mut at = 0;
@@ -38,7 +38,7 @@ pub static FACT_SCHEMA: [FileColumn; FACT_COLUMNS] = {
             BEFORE[at]
         } else if at < BEFORE.len() + FIELDS {
             let info = Field::ALL[at - BEFORE.len()].info();
-            // Every loan shows a number, be it `UNKNOWN`.
+            // Only the loan number is never missing: a loan without one has `UNKNOWN`.
             (info.name, Kind::of(info.kind, info.unit), !matches!(info.kind, FieldKind::Text))
         } else {
             BEHIND[at - BEFORE.len() - FIELDS]
@@ -62,27 +62,27 @@ pub const EXCEPTION_SCHEMA: [FileColumn; 13] = [
     ("actual", Kind::Text, false),
     ("limit", Kind::Text, false),
     ("excess", Kind::Decimal(EXCESS), true),
-    // The excess as a text, where it does not fit exactly.
+    // The exact excess as text, when it does not fit the column `excess` exactly.
     ("exact_excess", Kind::Text, true),
 ];
 
-/// What a column of a file holds.
+/// Kind of values in a column of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// UTF-8 text.
     Text,
-    /// A whole number of 64 bits.
+    /// A 64-bit whole number.
     Integer,
-    /// A whole number of 32 bits.
+    /// A 32-bit whole number.
     Whole,
-    /// A calendar date: its days since 1970-01-01.
+    /// A calendar date, stored as days since 1970-01-01.
     Date,
     /// A decimal.
     Decimal(DecimalType),
 }
 
 impl Kind {
-    /// What the column of a field holds.
+    /// Kind of values in the column of a field.
     pub const fn of(kind: FieldKind, unit: Unit) -> Self {
         match (kind, unit) {
             (FieldKind::Text | FieldKind::Word(_), _) | (_, Unit::Text | Unit::Word) => Self::Text,
@@ -92,7 +92,7 @@ impl Kind {
         }
     }
 
-    /// How its values are stored.
+    /// Physical Parquet type.
     pub const fn physical(self) -> PhysicalType {
         match self {
             Self::Text => PhysicalType::BYTE_ARRAY,
@@ -102,7 +102,7 @@ impl Kind {
         }
     }
 
-    /// What its values mean.
+    /// Logical Parquet type; `None` for whole numbers.
     pub fn logical(self) -> Option<LogicalType> {
         let (precision, scale) = self.digits();
         match self {
@@ -113,7 +113,7 @@ impl Kind {
         }
     }
 
-    /// Precision and scale as a schema gives them; -1 for what is no decimal.
+    /// Precision and scale as a Parquet schema gives them; -1 for a type that is not a decimal.
     pub fn digits(self) -> (i32, i32) {
         match self {
             Self::Decimal(DecimalType { precision, scale, .. }) => (precision.into(), scale.into()),

@@ -1,4 +1,4 @@
-//! Standard fields in the facts: a column for each that a tape has, whatever it holds as whole numbers.
+//! Standard fields in the facts: one column for each field that a tape has. Every column holds whole numbers.
 
 use jiff::{Span, civil::Date};
 use serde::{Deserialize, Serialize};
@@ -15,33 +15,33 @@ use super::{
     decimals::DecimalType,
 };
 
-/// What dates are counted from.
+/// Dates are stored as days from this date.
 const EPOCH: Date = Date::constant(1970, 1, 1);
 
 /// The column of a standard field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StandardColumn {
-    /// The field.
     pub field: Field,
-    /// Decimals in the scale of the column, whole numbers, days since 1970-01-01, or places of words in their vocabulary.
+    /// Depending on the field: decimals in the scale of the column, whole numbers, days since 1970-01-01, or places of words in
+    /// their vocabulary.
     pub values: NumberColumn,
 }
 
 impl FactColumns {
-    /// Gives the block a column for each of these standard fields, which its tape has, with room for so many rows.
+    /// Gives the block a column for each standard field of its tape, with room for `rows` rows.
     pub fn begin_standard(&mut self, fields: impl Iterator<Item = Field>, rows: usize) {
         let column =
             |field| StandardColumn { field, values: NumberColumn { values: Vec::with_capacity(rows), nulls: Vec::new() } };
         self.standard = fields.map(column).collect();
     }
 
-    /// The column of a standard field; `None` where the tape does not have the field.
+    /// The column of a standard field; `None` when the tape does not have the field.
     pub fn standard(&self, field: Field) -> Option<&NumberColumn> {
         self.standard.iter().find(|column| column.field == field).map(|column| &column.values)
     }
 
-    /// Notes what the loan that is appended next has in one of the standard fields, by the place of its column. `written` is its
-    /// cell.
+    /// Adds the value of a standard field for the loan that is appended next. `at` is the index of the field's column, `written`
+    /// the cell as written.
     #[inline]
     pub fn push_standard(&mut self, at: usize, cell: StandardCell, written: &str) {
         let row = self.next_row();
@@ -73,12 +73,12 @@ fn exact_member(field: Field, value: Decimal) -> String {
     format!("\"{field}\":{value}")
 }
 
-/// The days from 1970-01-01 to a date.
+/// Number of days from 1970-01-01 to a date.
 fn days_of(date: Date) -> Option<i64> {
     Some(date.since(EPOCH).ok()?.get_days().into())
 }
 
-/// The date of so many days since 1970-01-01; `None` when there is no such date.
+/// The date that is `days` days after 1970-01-01; `None` when there is no such date.
 pub fn date_of(days: i64) -> Option<Date> {
     EPOCH.checked_add(Span::new().try_days(days).ok()?).ok()
 }

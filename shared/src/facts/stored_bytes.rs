@@ -1,15 +1,13 @@
-//! Bytes in one piece, for serializers that would otherwise take them one by one.
+//! Serializes bytes in one piece. Serde would otherwise serialize them one by one.
 
 use std::fmt;
 
 use serde::{Deserializer, Serializer, de};
 
-/// Writes bytes.
 pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_bytes(bytes)
 }
 
-/// Reads bytes.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     deserializer.deserialize_byte_buf(Bytes)
 }

@@ -1,4 +1,4 @@
-//! Disposition: buy, hold or turn down.
+//! Disposition: buy, hold or reject.
 
 use serde::Serialize;
 
@@ -12,24 +12,23 @@ use super::{
     pricing::{Price, Priced},
 };
 
-/// What is done with a loan.
+/// The decision on a loan: buy, hold or reject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Disposition {
-    /// It is bought.
+    /// Buy the loan.
     ToPurchase,
-    /// It is kept for later.
+    /// Hold the loan for later.
     Projected,
-    /// It is turned down.
+    /// Reject the loan.
     Rejected,
 }
 
 impl Disposition {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::ToPurchase, Self::Projected, Self::Rejected];
 
-    /// The word for it.
+    /// The word in output files and JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ToPurchase => "to_purchase",
@@ -38,29 +37,27 @@ impl Disposition {
         }
     }
 
-    /// The disposition of that word.
+    /// Inverse of [`Self::as_str`]; `None` for any other word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|disposition| disposition.as_str() == word)
     }
 }
 
-/// A loan and all that was found about it.
+/// A loan with its exceptions, price and disposition.
 #[derive(Debug)]
 pub struct Decided<'l, 't> {
-    /// The loan.
     pub loan: &'l Loan<'t>,
-    /// What it failed, in the order of reports.
+    /// Validations and rules that the loan failed, in the order of reports.
     pub exceptions: Vec<Exception>,
-    /// Its price; `None` when it may not be bought.
+    /// `None` when the loan is not eligible, or its note rate gives no price.
     pub price: Option<Price>,
-    /// What is done with it.
     pub disposition: Disposition,
-    /// Why it is held back, of a projected loan.
+    /// Why a projected loan is held back; `None` for any other loan.
     pub projection_reason: Option<String>,
 }
 
-/// Decides on a loan. Whatever is not eligible is rejected; what is eligible is bought, unless it has no price or a policy
-/// of the rule set holds it back.
+/// Decides on a loan. An ineligible loan is rejected. An eligible loan is bought, unless it has no price or a policy of the rule
+/// set holds it back.
 #[inline]
 pub fn decide<'l, 't>(priced: Priced<'l, 't>, projection: &Projection) -> Decided<'l, 't> {
     let Priced { loan, exceptions, eligible, price } = priced;
@@ -73,7 +70,7 @@ pub fn decide<'l, 't>(priced: Priced<'l, 't>, projection: &Projection) -> Decide
     Decided { loan, exceptions, price, disposition, projection_reason }
 }
 
-/// Why an eligible loan is held back, with every reason there is.
+/// All reasons to hold back an eligible loan, as one text; `None` when there is no reason.
 fn reason_to_wait(loan: &Loan<'_>, exceptions: &[Exception], price: Option<Price>, projection: &Projection) -> Option<String> {
     let Some(price) = price else {
         let rate = loan.number(Field::NoteRate).written;

@@ -1,4 +1,4 @@
-//! Eligibility: every rule on every loan that could be read.
+//! Eligibility: checks every rule on every loan that passed validation.
 
 use crate::{
     loan::Loan,
@@ -7,7 +7,7 @@ use crate::{
 
 use super::{Exception, validate::Validated};
 
-/// A loan that has met the rules.
+/// A loan after the eligibility phase.
 #[derive(Debug)]
 pub struct Assessed<'l, 't> {
     pub(super) loan: &'l Loan<'t>,
@@ -16,24 +16,23 @@ pub struct Assessed<'l, 't> {
 }
 
 impl<'l, 't> Assessed<'l, 't> {
-    /// The loan.
     pub fn loan(&self) -> &'l Loan<'t> {
         self.loan
     }
 
-    /// What it failed, in the order of reports.
+    /// Validations and rules that the loan failed, in the order of reports.
     pub fn exceptions(&self) -> &[Exception] {
         &self.exceptions
     }
 
-    /// Whether it may be bought: validated, and no hard rule failed.
+    /// Whether the loan may be bought: it passed validation and failed no hard rule.
     pub fn is_eligible(&self) -> bool {
         self.eligible
     }
 }
 
-/// Checks every rule; there is no stop at the first failure. A loan that failed validation skips the rules: what could
-/// not be read cannot be judged.
+/// Checks every rule, and does not stop at the first failure. A loan that failed validation skips the rules, because a rule
+/// cannot judge a value that could not be read.
 #[inline]
 pub fn assess<'l, 't>(validated: Validated<'l, 't>, rules: &RuleSet) -> Assessed<'l, 't> {
     let Validated { loan, mut exceptions } = validated;

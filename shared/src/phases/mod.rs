@@ -1,6 +1,6 @@
-//! The phases that judge one loan. Each is a function from the type that the phase before it gives, so that no other
-//! order can be written: [`Loan`](crate::loan::Loan) → [`Validated`](validate::Validated) →
-//! [`Assessed`](eligibility::Assessed) → [`Priced`](pricing::Priced) → [`Decided`](disposition::Decided).
+//! The phases that judge one loan. Each phase takes the type that the phase before it returns, so that any other order does not
+//! compile: [`Loan`](crate::loan::Loan) → [`Validated`](validate::Validated) → [`Assessed`](eligibility::Assessed) →
+//! [`Priced`](pricing::Priced) → [`Decided`](disposition::Decided).
 
 pub mod at_once;
 pub mod disposition;
@@ -14,29 +14,24 @@ use crate::{
 };
 
 pub use self::at_once::buy_at_once;
-use self::{disposition::Decided, pricing::IrrTarget, validate::FirstUse};
+use self::{disposition::Decided, pricing::Pricing, validate::FirstUse};
 
-/// A rule that a loan failed: never an error of the program.
+/// A validation or rule that a loan failed. An exception is a finding about the loan, never an error of the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exception {
-    /// What was failed.
     pub exception_type: ExceptionType,
-    /// Whether it turns the loan down.
+    /// Whether the exception rejects the loan.
     pub severity: Severity,
-    /// Why.
+    /// Why the loan failed.
     pub evidence: Evidence,
 }
 
-/// Takes one loan through all phases that judge it. `first_use` is where its number was used before.
+/// Takes one loan through all phases. `first_use` is where the run used the loan number first; `None` if this loan is the first
+/// use.
 #[inline]
-pub fn judge<'l, 't>(
-    loan: &'l Loan<'t>,
-    first_use: Option<&FirstUse>,
-    rules: &RuleSet,
-    irr_target: &IrrTarget,
-) -> Decided<'l, 't> {
+pub fn judge<'l, 't>(loan: &'l Loan<'t>, first_use: Option<&FirstUse>, rules: &RuleSet, pricing: &Pricing) -> Decided<'l, 't> {
     let validated = validate::validate(loan, first_use);
     let assessed = eligibility::assess(validated, rules);
-    let priced = pricing::price(assessed, irr_target);
+    let priced = pricing::price(assessed, pricing);
     disposition::decide(priced, rules.projection())
 }

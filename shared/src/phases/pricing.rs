@@ -5,28 +5,32 @@ use crate::{
     loan::{Field, Loan},
 };
 
+use crate::rules::rule_set::RuleSet;
+
 use super::{Exception, eligibility::Assessed};
 
-/// Why a text is not an IRR target.
+/// Error for a text or a number that is not an IRR target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("irr_target must be a percentage above 0 and at most 30, such as 8.05")]
 pub struct IrrTargetError;
 
-/// The return that a purchase must bring, in percent: above 0 and at most 30.
+/// The internal rate of return that a purchase must bring, in percent: above 0 and at most 30.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IrrTarget(Decimal);
 
 impl IrrTarget {
-    /// What applies when nothing else is said: 8.05 %.
+    /// The target of a run that does not name one: 8.05 %.
     pub const DEFAULT: Self = Self(Decimal::from_micros(8_050_000));
 
-    /// A target of so many percent.
+    /// A target in percent.
+    ///
+    /// # Errors
+    /// [`IrrTargetError`] when `percent` is not above 0 and at most 30.
     pub fn new(percent: Decimal) -> Result<Self, IrrTargetError> {
         let allowed = percent.is_positive() && percent <= Decimal::from_integer(30);
         if allowed { Ok(Self(percent)) } else { Err(IrrTargetError) }
     }
 
-    /// The target in percent.
     pub fn percent(self) -> Decimal {
         self.0
     }
@@ -39,7 +43,7 @@ impl std::str::FromStr for IrrTarget {
     }
 }
 
-/// A number of ten-thousandths: what prices and spreads are rounded to.
+/// A whole number of ten-thousandths, to which prices and spreads are rounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TenThousandths(pub i64);
 
@@ -56,16 +60,16 @@ impl TenThousandths {
     }
 }
 
-/// What a loan is worth to us.
+/// The price of a loan, and the spread from which the price follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Price {
-    /// Note rate less IRR target, in percent.
+    /// Note rate minus IRR target, in percent.
     pub pricing_spread: TenThousandths,
     /// In percent of the balance.
     pub final_price: TenThousandths,
 }
 
-/// A loan that has been priced, where it may be bought.
+/// A loan after the pricing phase. Only an eligible loan has a price.
 #[derive(Debug)]
 pub struct Priced<'l, 't> {
     pub(super) loan: &'l Loan<'t>,
@@ -75,43 +79,68 @@ pub struct Priced<'l, 't> {
 }
 
 impl<'l, 't> Priced<'l, 't> {
-    /// The loan.
     pub fn loan(&self) -> &'l Loan<'t> {
         self.loan
     }
 
-    /// Its price; `None` when it may not be bought, or its note rate gives no price.
+    /// `None` when the loan is not eligible, or its note rate gives no price.
     pub fn price(&self) -> Option<Price> {
         self.price
     }
 }
 
-/// Prices an eligible loan: `pricing_spread = note_rate − irr_target`, `final_price = 100 + 2.5 × pricing_spread`, both
-/// exact, then rounded half to even to four decimals.
+/// Pricing of the loans of a run: the method and the target.
+#[derive(Debug, Clone)]
+pub struct Pricing {
+    method: Method,
+}
+
+#[derive(Debug, Clone)]
+enum Method {
+    /// `pricing_spread = note_rate − irr_target`, `final_price = 100 + 2.5 × pricing_spread`, both exact, then rounded half to
+    /// even to four decimals.
+    Linear { irr_target: IrrTarget },
+}
+
+impl Pricing {
+    /// The pricing of a rule set at a target. All rule sets have the same method.
+    pub fn new(_rules: &RuleSet, irr_target: IrrTarget) -> Self {
+        Self { method: Method::Linear { irr_target } }
+    }
+
+    /// The price of a loan with this note rate; `None` when the rate is too large for a price.
+    #[inline]
+    pub fn price(&self, note_rate: Decimal) -> Option<Price> {
+        match self.method {
+            Method::Linear { irr_target } => linear(note_rate, irr_target),
+        }
+    }
+}
+
+/// Prices a loan, if it is eligible.
 #[inline]
-pub fn price<'l, 't>(assessed: Assessed<'l, 't>, irr_target: &IrrTarget) -> Priced<'l, 't> {
+pub fn price<'l, 't>(assessed: Assessed<'l, 't>, pricing: &Pricing) -> Priced<'l, 't> {
     let Assessed { loan, exceptions, eligible } = assessed;
     let rate = if eligible { loan.number(Field::NoteRate).value() } else { None };
-    let price = rate.and_then(|rate| price_of(rate, *irr_target));
+    let price = rate.and_then(|rate| pricing.price(rate));
     Priced { loan, exceptions, eligible, price }
 }
 
-/// The price of a loan with this note rate; `None` when it is too large for a price.
 #[inline]
-pub fn price_of(note_rate: Decimal, irr_target: IrrTarget) -> Option<Price> {
+fn linear(note_rate: Decimal, irr_target: IrrTarget) -> Option<Price> {
     if let (Some(rate), Some(target)) = (note_rate.micros(), irr_target.0.micros()) {
-        // In whole millionths, and for the price in ten-millionths: 100 % are 10^9 of them.
+        // The spread is in whole millionths and the price in whole ten-millionths: 100 % is 10^9 ten-millionths.
         if let Some(spread) = rate.checked_sub(target)
             && let Some(price) = spread.checked_mul(25).and_then(|part| part.checked_add(1_000_000_000))
         {
             return Some(Price { pricing_spread: half_even(spread, 100), final_price: half_even(price, 1_000) });
         }
     }
-    price_slowly(note_rate, irr_target)
+    linear_slowly(note_rate, irr_target)
 }
 
 #[cold]
-fn price_slowly(note_rate: Decimal, irr_target: IrrTarget) -> Option<Price> {
+fn linear_slowly(note_rate: Decimal, irr_target: IrrTarget) -> Option<Price> {
     let spread = note_rate.checked_sub(irr_target.0)?;
     let price = spread.times_tenths(25)?.checked_add(Decimal::HUNDRED)?;
     Some(Price { pricing_spread: TenThousandths::rounded(spread)?, final_price: TenThousandths::rounded(price)? })
@@ -130,7 +159,7 @@ mod tests {
     use super::*;
 
     fn price(rate: &str, target: &str) -> (String, String) {
-        let price = price_of(rate.parse().unwrap(), target.parse().unwrap()).unwrap();
+        let price = linear(rate.parse().unwrap(), target.parse().unwrap()).unwrap();
         (price.pricing_spread.decimal().with_min_decimals(4), price.final_price.decimal().with_min_decimals(4))
     }
 
@@ -165,14 +194,14 @@ mod tests {
 
     #[test]
     fn a_rate_too_large_for_a_price_has_none() {
-        assert_eq!(price_of("1e25".parse().unwrap(), IrrTarget::DEFAULT), None);
+        assert_eq!(linear("1e25".parse().unwrap(), IrrTarget::DEFAULT), None);
     }
 
     proptest! {
         #[test]
         fn the_fast_way_agrees_with_the_slow_one(rate in -100_000_000_i64..100_000_000, target in 1_i64..30_000_000) {
             let (rate, target) = (Decimal::from_micros(rate), IrrTarget::new(Decimal::from_micros(target)).unwrap());
-            prop_assert_eq!(price_of(rate, target), price_slowly(rate, target));
+            prop_assert_eq!(linear(rate, target), linear_slowly(rate, target));
         }
     }
 }

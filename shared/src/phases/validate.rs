@@ -1,4 +1,4 @@
-//! Validate: required fields, readable values, loan numbers used once.
+//! Validation: required fields are present, values are readable, each loan number is used once in a run.
 
 use std::borrow::Cow;
 
@@ -14,13 +14,13 @@ use super::Exception;
 /// Where a loan number was used for the first time in a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FirstUse {
-    /// The tape, where the run has several.
+    /// The tape; `None` when the run has only one.
     pub source_file: Option<String>,
-    /// The line in it.
+    /// Line in the tape.
     pub line: u64,
 }
 
-/// A line as messages give it: with the tape that it is in, where the run has several.
+/// A line as shown in messages: with its tape when the run has several.
 fn place(line: u64, source_file: Option<&str>) -> String {
     match source_file {
         None => line.to_string(),
@@ -28,7 +28,7 @@ fn place(line: u64, source_file: Option<&str>) -> String {
     }
 }
 
-/// A loan that has been validated.
+/// A loan after the validation phase.
 #[derive(Debug)]
 pub struct Validated<'l, 't> {
     pub(super) loan: &'l Loan<'t>,
@@ -36,23 +36,22 @@ pub struct Validated<'l, 't> {
 }
 
 impl<'l, 't> Validated<'l, 't> {
-    /// The loan.
     pub fn loan(&self) -> &'l Loan<'t> {
         self.loan
     }
 
-    /// What it failed, in the order of reports.
+    /// Validations that the loan failed, in the order of reports.
     pub fn exceptions(&self) -> &[Exception] {
         &self.exceptions
     }
 
-    /// Whether it failed.
+    /// Whether the loan failed any validation.
     pub fn failed(&self) -> bool {
         !self.exceptions.is_empty()
     }
 }
 
-/// Validates a loan. All failures are reported; a required cell that cannot be read is not also missing.
+/// Validates a loan and reports all failures. A required cell that cannot be read is not reported as missing as well.
 #[inline]
 pub fn validate<'l, 't>(loan: &'l Loan<'t>, first_use: Option<&FirstUse>) -> Validated<'l, 't> {
     let sound = first_use.is_none()
@@ -113,7 +112,7 @@ fn failures(loan: &Loan<'_>, first_use: Option<&FirstUse>) -> Vec<Exception> {
     exceptions
 }
 
-/// The required fields that say nothing, or zero.
+/// Required fields that are missing or zero.
 fn missing_fields(loan: &Loan<'_>) -> impl Iterator<Item = Field> {
     let is_missing = |field: &Field| match field.info().kind {
         FieldKind::Text => loan.seller_loan_number.is_none(),
@@ -128,7 +127,7 @@ fn missing_fields(loan: &Loan<'_>) -> impl Iterator<Item = Field> {
     Field::CANONICAL.into_iter().filter(|field| field.info().required).filter(is_missing)
 }
 
-/// The evidence of a loan number that a spreadsheet wrote in its own way: it may be that of another loan.
+/// Evidence for a loan number whose digits a spreadsheet has cut: the number may now be the number of another loan.
 fn cut_number(loan: &Loan<'_>) -> Evidence {
     let (field, written) = (Field::SellerLoanNumber, loan.shown_number());
     let message = format!(
@@ -140,7 +139,7 @@ fn cut_number(loan: &Loan<'_>) -> Evidence {
     Evidence { field: field.name().into(), actual: written.to_owned().into(), limit, excess: None, message }
 }
 
-/// The evidence of a row that does not say which period it is of: a later one of its loan may count instead.
+/// Evidence for a row whose period cannot be read: a row of a later period of the same loan may count instead.
 fn unread_period(UnreadPeriod { column, written }: &UnreadPeriod<'_>) -> Evidence {
     let shown = if written.is_empty() { MISSING } else { excerpt(written) };
     let message =
@@ -204,7 +203,7 @@ fn unreadable(field: Field, cell: &NumberCell<'_>, why: Unreadable) -> Evidence 
     Evidence { field: field.name().into(), actual: cell.written.to_owned().into(), limit: limit.into(), excess: None, message }
 }
 
-/// A hundred times the number that a cell writes.
+/// A hundred times the number in a cell, or the text of the cell if there is no such number.
 fn hundredfold(cell: &NumberCell<'_>) -> String {
     let number: Option<Decimal> = cell.written.parse().ok();
     number.and_then(Decimal::times_hundred).map_or_else(|| cell.written.to_owned(), |number| number.to_string())

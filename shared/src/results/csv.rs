@@ -1,13 +1,10 @@
-//! The four output files as CSV, written so that a spreadsheet shows them and runs none of them.
+//! Cells and rows of CSV files, written so that a spreadsheet shows them as text and never runs a cell as a formula.
 
 use std::sync::LazyLock;
 
-use memchr::{memchr, memchr3};
-use serde::{Deserialize, Serialize};
-
 use crate::{
     decimal::Decimal,
-    loan::{Field, Loan, MANY_UNITS, NumberCell, OrdinaryLoan, Reading, WORDS, WordCell},
+    loan::{Loan, MANY_UNITS, NumberCell, OrdinaryLoan, Reading, WORDS, WordCell},
     phases::{
         Exception,
         disposition::{Decided, Disposition},
@@ -16,65 +13,12 @@ use crate::{
     rules::canonical_word,
     tape::aliases::Aliases,
 };
-
-/// One of the four output files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum OutputFile {
-    /// The loans that are bought.
-    PurchaseTape,
-    /// The loans that are kept for later.
-    ProjectedTape,
-    /// The loans that are turned down, a row for each exception.
-    RejectionReport,
-    /// How often each exception was found.
-    ExceptionSummary,
-}
-
-impl OutputFile {
-    /// All four.
-    pub const ALL: [Self; 4] = [Self::PurchaseTape, Self::ProjectedTape, Self::RejectionReport, Self::ExceptionSummary];
-
-    /// The stable key.
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::PurchaseTape => "purchase_tape",
-            Self::ProjectedTape => "projected_tape",
-            Self::RejectionReport => "rejection_report",
-            Self::ExceptionSummary => "exception_summary",
-        }
-    }
-
-    /// The file name.
-    pub const fn file_name(self) -> &'static str {
-        match self {
-            Self::PurchaseTape => "purchase_tape.csv",
-            Self::ProjectedTape => "projected_tape.csv",
-            Self::RejectionReport => "rejection_report.csv",
-            Self::ExceptionSummary => "exception_summary.csv",
-        }
-    }
-
-    /// The header row.
-    pub fn header(self) -> Vec<u8> {
-        let loan = || Field::CANONICAL.iter().map(|f| f.name()).chain(["disposition", "pricing_spread", "final_price"]);
-        let columns: Vec<&str> = match self {
-            Self::PurchaseTape => loan().collect(),
-            Self::ProjectedTape => loan().chain(["projection_reason"]).collect(),
-            Self::RejectionReport => loan().chain(["exception_type", "severity", "message", "rejection_criteria"]).collect(),
-            Self::ExceptionSummary => {
-                vec!["exception_type", "exception_category", "severity", "count", "rejection_criteria", "sample_message"]
-            }
-        };
-        let mut header = columns.join(",").into_bytes();
-        header.push(b'\n');
-        header
-    }
-}
+use memchr::{memchr, memchr3};
 
 /// Appends a text as one CSV cell.
 ///
-/// Text that a spreadsheet would run as a formula gets an apostrophe in front, which spreadsheets take for "this is text".
-/// A negative number is no formula.
+/// Text that a spreadsheet would run as a formula gets an apostrophe in front, which marks it as text in spreadsheets. A signed
+/// number is not a formula.
 #[inline]
 pub fn push_text(out: &mut Vec<u8>, text: &str) {
     if is_plain(text) {
@@ -88,11 +32,11 @@ pub fn push_text(out: &mut Vec<u8>, text: &str) {
 #[inline]
 fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
-    // To the end of the cell, whatever it holds: stopping early would cost more than it saves.
+    // The loop always reads the whole cell: stopping early would cost more than it saves.
     bytes.iter().fold(true, |plain, b| plain & PLAIN[usize::from(*b)]) && !matches!(bytes.first(), Some(b'+' | b'-'))
 }
 
-/// Bytes that need no care anywhere in a cell; `+` and `-` need it in front only.
+/// Bytes that need neither quotes nor an apostrophe anywhere in a cell. `+` and `-` are special only as the first byte.
 static PLAIN: [bool; 256] = {
     let mut plain = [true; 256];
     let care = b",\"\n\r\t=@";
@@ -151,10 +95,10 @@ pub fn push_loan(out: &mut Vec<u8>, decided: &Decided<'_, '_>) {
 
 const TO_PURCHASE: &[u8] = b",to_purchase,";
 
-/// Appends spread and price.
+/// Appends spread and price, separated by a comma.
 #[inline]
 fn push_price(out: &mut Vec<u8>, price: Price) {
-    // Written from behind into one piece.
+    // Both numbers are written from the end backwards into one buffer.
     let mut room = [0; 2 * TEN_THOUSANDTHS_ROOM + 1];
     let at = write_ten_thousandths(&mut room, price.final_price) - 1;
     room[at] = b',';
@@ -177,7 +121,7 @@ fn push_canonical(out: &mut Vec<u8>, loan: &Loan<'_>) {
     push_numbers(out, &loan.numbers[5..]);
 }
 
-/// The cells of the words, for each combination of them, with a comma on either side: one piece to copy instead of seven.
+/// Cells of the words for each combination of words, with a comma on either side, so that one copy replaces seven.
 struct WordCells {
     cells: Vec<Vec<u8>>,
     sizes: [usize; WORDS],
@@ -218,10 +162,10 @@ fn push_number(out: &mut Vec<u8>, cell: &NumberCell<'_>) {
     }
 }
 
-/// The most bytes that a price or a spread takes.
+/// Maximum number of bytes of a price or a spread.
 const TEN_THOUSANDTHS_ROOM: usize = 21;
 
-/// Writes a price or a spread with its four decimals at the end of `room`; where it begins.
+/// Writes a price or a spread with four decimals at the end of `room`. Returns the index of its first byte.
 #[inline]
 fn write_ten_thousandths(room: &mut [u8], value: TenThousandths) -> usize {
     let magnitude = value.0.unsigned_abs();
@@ -263,72 +207,45 @@ fn pair(number: u64) -> [u8; 2] {
     PAIRS[number as usize % 100]
 }
 
-/// The rows of one block for the three files that list loans.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct LoanRows {
-    /// Rows of the purchase tape.
-    #[serde(with = "crate::facts::stored_bytes")]
-    pub purchase: Vec<u8>,
-    /// Rows of the projected tape.
-    #[serde(with = "crate::facts::stored_bytes")]
-    pub projected: Vec<u8>,
-    /// Rows of the rejection report.
-    #[serde(with = "crate::facts::stored_bytes")]
-    pub rejection: Vec<u8>,
+/// Appends the row of a loan to the purchase tape.
+pub(super) fn push_purchase(out: &mut Vec<u8>, decided: &Decided<'_, '_>) {
+    push_loan(out, decided);
+    out.push(b'\n');
 }
 
-impl LoanRows {
-    /// Appends a loan to the file that it belongs to.
-    pub fn push(&mut self, decided: &Decided<'_, '_>) {
-        match decided.disposition {
-            Disposition::ToPurchase => {
-                push_loan(&mut self.purchase, decided);
-                self.purchase.push(b'\n');
-            }
-            Disposition::Projected => push_projected(&mut self.projected, decided),
-            Disposition::Rejected => {
-                let start = self.rejection.len();
-                push_loan(&mut self.rejection, decided);
-                let cells = start..self.rejection.len();
-                for (at, exception) in decided.exceptions.iter().enumerate() {
-                    if at > 0 {
-                        self.rejection.extend_from_within(cells.clone());
-                    }
-                    push_exception(&mut self.rejection, exception);
-                }
-            }
-        }
-    }
-
-    /// Appends an ordinary loan to the purchase tape. `numbers` are the cells of its numbers, from the amount to the credit
-    /// score and those of price and value, as they stand in the tape, with commas between them.
-    #[inline]
-    pub fn push_bought(&mut self, loan: &OrdinaryLoan<'_>, numbers: [&[u8]; 2], price: Price) {
-        let out = &mut self.purchase;
-        push_text(out, loan.seller_loan_number);
-        out.push(b',');
-        out.extend_from_slice(numbers[0]);
-        out.extend_from_slice(WordCells::of(&loan.codes));
-        out.extend_from_slice(numbers[1]);
-        out.extend_from_slice(TO_PURCHASE);
-        push_price(out, price);
-        out.push(b'\n');
-    }
-
-    /// Forgets the rows, keeps the memory.
-    pub fn clear(&mut self) {
-        self.purchase.clear();
-        self.projected.clear();
-        self.rejection.clear();
-    }
+/// Appends the row of an ordinary loan to the purchase tape. `numbers` are the cells of its numbers as written in the tape,
+/// separated by commas: first loan amount to credit score, then purchase price and appraisal value.
+#[inline]
+pub(super) fn push_bought(out: &mut Vec<u8>, loan: &OrdinaryLoan<'_>, numbers: [&[u8]; 2], price: Price) {
+    push_text(out, loan.seller_loan_number);
+    out.push(b',');
+    out.extend_from_slice(numbers[0]);
+    out.extend_from_slice(WordCells::of(&loan.codes));
+    out.extend_from_slice(numbers[1]);
+    out.extend_from_slice(TO_PURCHASE);
+    push_price(out, price);
+    out.push(b'\n');
 }
 
-/// Appends the row of a loan that is held back, which ends with the reason.
-fn push_projected(out: &mut Vec<u8>, decided: &Decided<'_, '_>) {
+/// Appends the row of a projected loan, which ends with the reason.
+pub(super) fn push_projected(out: &mut Vec<u8>, decided: &Decided<'_, '_>) {
     push_loan(out, decided);
     out.push(b',');
     push_text(out, decided.projection_reason.as_deref().unwrap_or_default());
     out.push(b'\n');
+}
+
+/// Appends the rows of a rejected loan, one for each exception.
+pub(super) fn push_rejection(out: &mut Vec<u8>, decided: &Decided<'_, '_>) {
+    let start = out.len();
+    push_loan(out, decided);
+    let cells = start..out.len();
+    for (at, exception) in decided.exceptions.iter().enumerate() {
+        if at > 0 {
+            out.extend_from_within(cells.clone());
+        }
+        push_exception(out, exception);
+    }
 }
 
 fn push_exception(out: &mut Vec<u8>, exception: &Exception) {
@@ -349,7 +266,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::rules::ExceptionType;
+    use crate::{loan::Field, rules::ExceptionType};
 
     fn cell(text: &str) -> String {
         let mut out = Vec::new();
@@ -407,7 +324,7 @@ mod tests {
 
     #[test]
     fn the_columns_are_written_in_the_order_of_the_header() {
-        // What `push_canonical` takes for granted: the number, five numbers, the words, two numbers.
+        // `push_canonical` assumes this order: the loan number, five numbers, the words, two numbers.
         assert_eq!(Field::CANONICAL[1..6], Field::NUMERIC[..5]);
         assert_eq!(Field::CANONICAL[6..9], Field::WORDED);
         assert_eq!(Field::CANONICAL[9..], Field::NUMERIC[5..]);

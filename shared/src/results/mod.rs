@@ -1,5 +1,6 @@
-//! What a run gives: output files and a summary.
+//! Results of a run: output files, a summary and workbooks.
 
 pub mod csv;
+pub mod outputs;
 pub mod summary;
 pub mod workbook;

@@ -15,24 +15,24 @@ use crate::{
     tape::aliases::Aliases,
 };
 
-use super::csv::{OutputFile, push_text};
+use super::csv::push_text;
 
-/// The places, among a loan's numbers, of those whose average is given: note rate, LTV, DTI, credit score.
+/// Indexes, among a loan's numbers, of the averaged numbers: note rate, LTV, DTI, credit score.
 const AVERAGED_AT: [usize; 4] = [1, 2, 3, 4];
-/// The place of the balance.
+/// Index of the balance, which is the loan amount.
 const BALANCE_AT: usize = 0;
 
 /// Sums over a group of loans.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Group {
     count: u64,
-    /// Of loans whose numbers are all whole millionths, as nearly all are: sums in 128 bits.
+    /// The sums in 128 bits cover the loans whose numbers are all whole millionths, as nearly all numbers are.
     balance: i128,
     weighted: [i128; 4],
     absent: [i128; 4],
     priced: i128,
     unpriced: i128,
-    /// Of all others.
+    /// The sums of all other loans.
     wide: Option<Box<WideGroup>>,
 }
 
@@ -45,7 +45,7 @@ struct WideGroup {
     price_weights: ExactSum,
 }
 
-/// The terms of the sums of a group, in order.
+/// Terms of the sums of a [`WideGroup`], in the order in which they are stored.
 type Terms = [Vec<(u8, Vec<u8>)>; 11];
 
 impl Serialize for WideGroup {
@@ -65,13 +65,13 @@ impl<'de> Deserialize<'de> for WideGroup {
     }
 }
 
-/// What one loan adds to the groups that it is in.
+/// Contribution of one loan to each of its groups.
 enum Share {
     Narrow {
         balance: i64,
         weighted: [i128; 4],
         priced: i128,
-        /// What the balance does not weigh, where something is missing: the averaged numbers, the price.
+        /// Set when a value is missing: the balances to leave out of the weights, for each averaged number and for the price.
         absent: Option<([i64; 4], i64)>,
     },
     Wide {
@@ -79,11 +79,12 @@ enum Share {
         values: [Option<Decimal>; 4],
         price: Option<Decimal>,
     },
-    /// No readable balance: it only counts.
+    /// The loan has no readable balance and is only counted.
     None,
 }
 
-/// Balances and values up to these many millionths are narrow: a thousand million of their products fit 128 bits.
+/// Balances and values below these numbers of millionths go to the sums in 128 bits, which a thousand million of their products
+/// fit.
 const NARROW_BALANCE: u64 = 1 << 50;
 const NARROW_VALUE: u64 = 1 << 47;
 
@@ -93,12 +94,12 @@ impl Share {
         Self::narrow(loan, price).unwrap_or_else(|| Self::wide(loan, price))
     }
 
-    /// What an ordinary loan adds; `None` when it is too large for narrow sums.
+    /// Contribution of an ordinary loan; `None` when its numbers are too large for narrow sums.
     #[inline]
     fn ordinary(loan: &OrdinaryLoan<'_>, price: Price) -> Option<Self> {
         let balance = loan.micros[BALANCE_AT];
         let values = AVERAGED_AT.map(|at| loan.micros[at]);
-        // A negative number has its high bits set, too.
+        // A negative number has its high bits set, so that it counts as too large.
         let bits = values.iter().fold(price.final_price.0, |bits, value| bits | value) as u64;
         if balance as u64 >= NARROW_BALANCE || bits >= NARROW_VALUE {
             return None;
@@ -204,7 +205,7 @@ impl Group {
         self.sum(self.balance, MICRO, |wide| &wide.balance)
     }
 
-    /// The average of the number at `at`, weighted by balance over the loans that have it.
+    /// Average of the number at `at` in [`AVERAGED_AT`], weighted by balance over the loans that have the number.
     fn average(&self, at: usize) -> Option<Ratio> {
         let weighted = self.sum(self.weighted[at], 2 * MICRO, |wide| &wide.weighted[at]);
         weighted.ratio(&self.sum(self.balance - self.absent[at], MICRO, |wide| &wide.weights[at]), 4)
@@ -215,7 +216,7 @@ impl Group {
         priced.ratio(&self.sum(self.balance - self.unpriced, MICRO, |wide| &wide.price_weights), 4)
     }
 
-    /// What the loans cost at their prices: the exact sum of amount × price / 100, rounded half to even to whole cents.
+    /// Cost of the loans at their prices: the exact sum of amount × price / 100, rounded half to even to whole cents.
     fn dollars_to_pay(&self) -> Option<Ratio> {
         let mut hundred = ExactSum::default();
         hundred.add_decimal(Decimal::HUNDRED);
@@ -229,21 +230,22 @@ impl Group {
     }
 }
 
-/// How the loans are cut into groups by one field.
+/// Division of the loans into groups by one field.
 struct Cut {
     field: Field,
     place: Place,
 }
 
-/// Where a strat's field stands in a loan.
+/// Where a loan holds the field of a strat.
 enum Place {
-    /// Among the numbers; the lower bounds of all groups but the first, in millionths, and the group of so many millionths.
+    /// Index among the numbers, lower bounds of all groups but the first, in millionths, and the function from millionths to the
+    /// group.
     Number(usize, &'static [i64], fn(i64) -> usize),
-    /// Among the words.
+    /// Index among the words.
     Word(usize),
 }
 
-/// Bounds given in half units, as millionths.
+/// Converts bounds from half units to millionths.
 const fn halves<const N: usize>(mut bounds: [i64; N]) -> [i64; N] {
     let mut at = 0;
     while at < N {
@@ -253,7 +255,7 @@ const fn halves<const N: usize>(mut bounds: [i64; N]) -> [i64; N] {
     bounds
 }
 
-/// Bounds given in whole units, as millionths.
+/// Converts bounds from whole units to millionths.
 const fn wholes<const N: usize>(bounds: [i64; N]) -> [i64; N] {
     let mut halved = halves(bounds);
     let mut at = 0;
@@ -270,8 +272,8 @@ const RATE_BOUNDS: [i64; 12] = halves([6, 8, 10, 11, 12, 13, 14, 15, 16, 18, 20,
 const AMOUNT_BOUNDS: [i64; 10] =
     wholes([50_000, 100_000, 200_000, 300_000, 400_000, 500_000, 750_000, 1_000_000, 2_000_000, 5_000_000]);
 
-/// The unit of which all bounds are multiples, and how many of them a number of units has reached: the group without a
-/// search. Numbers past the last bound are in the last group.
+/// A table that gives the group without a search: for each number of units, the number of bounds that it has reached. All bounds
+/// are multiples of `unit`. Numbers past the last bound are in the last group.
 const fn steps<const N: usize, const STEPS: usize>(bounds: &[i64; N], unit: i64) -> [u8; STEPS] {
     let mut steps = [0; STEPS];
     let mut at = 0;
@@ -298,7 +300,7 @@ static SCORE_STEPS: [u8; 41] = steps(&SCORE_BOUNDS, SCORE_UNIT);
 static RATE_STEPS: [u8; 31] = steps(&RATE_BOUNDS, RATE_UNIT);
 static AMOUNT_STEPS: [u8; 101] = steps(&AMOUNT_BOUNDS, AMOUNT_UNIT);
 
-/// The group of a number. The unit is known where this is inlined, so that dividing by it is a multiplication.
+/// The group of a number. Inlining makes the unit a constant, so that the compiler turns the division into a multiplication.
 #[inline(always)]
 fn step<const STEPS: usize>(micros: i64, unit: i64, steps: &[u8; STEPS]) -> usize {
     let units = usize::try_from(micros / unit).unwrap_or(0);
@@ -325,7 +327,7 @@ fn amount_group(micros: i64) -> usize {
     step(micros, AMOUNT_UNIT, &AMOUNT_STEPS)
 }
 
-/// The group of an ordinary loan in each strat, in order.
+/// The group of an ordinary loan in each strat, in the order of [`CUTS`].
 #[inline]
 fn groups_of(loan: &OrdinaryLoan<'_>) -> [usize; CUTS.len()] {
     let [amount, rate, ltv, _, score, ..] = loan.micros;
@@ -333,7 +335,7 @@ fn groups_of(loan: &OrdinaryLoan<'_>) -> [usize; CUTS.len()] {
     [ltv_group(ltv), score_group(score), rate_group(rate), amount_group(amount), property, occupancy, purpose]
 }
 
-/// The strats, in order.
+/// The strats, in the order of the summary.
 static CUTS: [Cut; 7] = [
     Cut { field: Field::LtvRatio, place: Place::Number(2, &LTV_BOUNDS, ltv_group) },
     Cut { field: Field::CreditScore, place: Place::Number(4, &SCORE_BOUNDS, score_group) },
@@ -344,19 +346,19 @@ static CUTS: [Cut; 7] = [
     Cut { field: Field::LoanPurpose, place: Place::Word(2) },
 ];
 
-/// Which strats are counted together. Two or three in one table cost one addition for each loan instead of two or three;
-/// each strat is summed out of its table at the end. The last table has the dispositions as one more dimension.
+/// Strats that share a table. With two or three strats in one table, each loan costs one addition instead of two or three; each
+/// strat is summed from its table at the end. The last table has the dispositions as one more dimension.
 const TABLES: [&[usize]; 3] = [&[0, 2], &[1, 3], &[4, 5, 6]];
-/// The table that the dispositions are in.
+/// Index of the table with the dispositions.
 const DISPOSITIONS_IN: usize = 2;
 
-/// Groups by several strats at once.
+/// Groups for each combination of the groups of several strats.
 #[derive(Debug, Clone)]
 struct CrossTable {
     groups: Vec<Group>,
-    /// The strats, each with the number of its groups, "missing" included.
+    /// Each strat with the number of its groups, including "missing".
     dimensions: Vec<(usize, usize)>,
-    /// For each strat, how far apart its groups lie; zero for one that is not in the table.
+    /// For each strat, the distance between its groups; zero for a strat that is not in the table.
     strides: [usize; CUTS.len()],
 }
 
@@ -372,13 +374,13 @@ impl CrossTable {
         Self { groups: vec![Group::default(); cells * layers], dimensions, strides }
     }
 
-    /// The cell, in the first layer, of an ordinary loan that is in these groups.
+    /// The cell, in the first layer, of an ordinary loan with these groups.
     #[inline]
     fn bought_cell(&mut self, groups: &[usize; CUTS.len()], cuts: &[usize]) -> &mut Group {
         &mut self.groups[cuts.iter().map(|cut| groups[*cut] * self.strides[*cut]).sum::<usize>()]
     }
 
-    /// The cell of a loan; `layer` counts slowest.
+    /// The cell of a loan. `layer` is the outermost dimension.
     #[inline]
     fn cell(&mut self, loan: &Loan<'_>, layer: usize) -> &mut Group {
         let step = |cell: usize, (cut, size): &(usize, usize)| cell * size + CUTS[*cut].group_of(loan, size - 1);
@@ -394,7 +396,7 @@ impl CrossTable {
         }
     }
 
-    /// The groups of one strat, summed over everything else.
+    /// The groups of one strat, summed over all other dimensions; `None` when the strat is not in this table.
     fn strat(&self, cut: usize) -> Option<Vec<Group>> {
         let at = self.dimensions.iter().position(|(of, _)| *of == cut)?;
         let size = self.dimensions[at].1;
@@ -406,7 +408,7 @@ impl CrossTable {
         Some(strat)
     }
 
-    /// The groups of the layers.
+    /// One group for each layer, summed over its cells.
     fn layers(&self, layers: usize) -> Vec<Group> {
         let size = self.groups.len() / layers;
         let sum = |cells: &[Group]| {
@@ -419,7 +421,7 @@ impl CrossTable {
 }
 
 impl Cut {
-    /// How many groups there are besides "missing": ranges, or the words of the vocabulary and "other".
+    /// Number of groups without "missing": the ranges, or the words of the vocabulary and "other".
     fn groups(&self) -> usize {
         match self.place {
             Place::Word(at) => Aliases::built_in().vocabularies()[at].canonical().len() + 1,
@@ -464,7 +466,7 @@ impl Cut {
     }
 }
 
-/// What was found for one kind of exception.
+/// Counts and first message of one kind of exception.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Findings {
     count: u64,
@@ -473,11 +475,11 @@ struct Findings {
     sample: Option<String>,
 }
 
-/// The running summary of a run, or of a part of it.
+/// The summary in progress of a run, or of a part of it.
 #[derive(Debug, Clone)]
 pub struct SummaryBuilder {
     counts: [u64; Disposition::ALL.len()],
-    /// Exceptions of loans that are turned down: the rows of the rejection report.
+    /// Number of exceptions of rejected loans, which is the number of rows of the rejection report.
     reported: u64,
     tables: [CrossTable; TABLES.len()],
     findings: [Findings; ExceptionType::COUNT],
@@ -495,7 +497,7 @@ impl Default for SummaryBuilder {
     }
 }
 
-/// A part's summary as it is handed on: of the tables only the groups that have a loan, each with its place.
+/// The stored form of a part's summary. Of the tables it has only the groups with loans, each with its index.
 #[derive(Serialize, Deserialize)]
 struct Handed {
     counts: [u64; Disposition::ALL.len()],
@@ -548,7 +550,7 @@ impl SummaryBuilder {
         for exception in &decided.exceptions {
             let findings = &mut self.findings[exception.exception_type as usize];
             findings.count += 1;
-            // The exceptions of a loan are in the order of their kinds, so that equal ones stand together.
+            // The exceptions of a loan are in the order of their kinds, so that exceptions of one kind are neighbours.
             findings.loans += u64::from(last != Some(exception.exception_type));
             last = Some(exception.exception_type);
             findings.severity = Some(exception.severity);
@@ -558,20 +560,21 @@ impl SummaryBuilder {
         }
     }
 
-    /// Adds an ordinary loan that is bought; `false`, and nothing is added, when its numbers are too large for this way.
+    /// Adds an ordinary loan that is bought. Returns `false` and adds nothing when its numbers are too large for narrow sums.
     #[inline]
     pub fn add_bought(&mut self, loan: &OrdinaryLoan<'_>, price: Price) -> bool {
         let Some(share) = Share::ordinary(loan, price) else { return false };
         self.counts[Disposition::ToPurchase as usize] += 1;
         let groups = groups_of(loan);
-        // Loans that are bought are in the first layer.
+        // Bought loans are in the first layer.
         for (table, cuts) in self.tables.iter_mut().zip(TABLES) {
             table.bought_cell(&groups, cuts).add(&share);
         }
         true
     }
 
-    /// Adds what follows this part.
+    /// Adds the summary of the next part. Parts are merged in tape order, because the sample message is that of the first
+    /// exception.
     pub fn merge(&mut self, next: &Self) {
         for (ours, theirs) in self.counts.iter_mut().zip(next.counts) {
             *ours += theirs;
@@ -590,27 +593,25 @@ impl SummaryBuilder {
         }
     }
 
-    /// How many loans there are.
     pub fn total_loans(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// How many loans have a disposition.
+    /// Number of loans with a disposition.
     pub fn count(&self, disposition: Disposition) -> u64 {
         self.counts[disposition as usize]
     }
 
-    /// How many data rows an output file has.
-    pub fn rows(&self, file: OutputFile) -> u64 {
-        match file {
-            OutputFile::PurchaseTape => self.count(Disposition::ToPurchase),
-            OutputFile::ProjectedTape => self.count(Disposition::Projected),
-            OutputFile::RejectionReport => self.reported,
-            OutputFile::ExceptionSummary => self.findings.iter().filter(|findings| findings.count > 0).count() as u64,
-        }
+    /// Number of rows of the rejection report.
+    pub fn reported(&self) -> u64 {
+        self.reported
     }
 
-    /// How many exceptions there are.
+    /// Number of kinds of exceptions that were found.
+    pub fn exception_kinds(&self) -> u64 {
+        self.findings.iter().filter(|findings| findings.count > 0).count() as u64
+    }
+
     pub fn exceptions_count(&self) -> u64 {
         self.findings.iter().map(|findings| findings.count).sum()
     }
@@ -619,16 +620,16 @@ impl SummaryBuilder {
         self.tables[DISPOSITIONS_IN].layers(Disposition::ALL.len())
     }
 
-    /// The exact sum of the readable loan amounts.
+    /// The exact sum of the readable loan amounts, in dollars.
     pub fn total_balance(&self) -> ExactSum {
         let mut total = ExactSum::default();
         self.by_disposition().iter().for_each(|group| total.merge(&group.balance()));
         total
     }
 
-    /// The rows of the exception summary, with its header.
-    pub fn exception_summary_csv(&self) -> Vec<u8> {
-        let mut out = OutputFile::ExceptionSummary.header();
+    /// The rows of the exception summary, as CSV.
+    pub fn exception_summary_rows(&self) -> Vec<u8> {
+        let mut out = Vec::new();
         for finding in self.finish().exceptions {
             let count = finding.count.to_string();
             let texts = [finding.exception_type.name(), finding.exception_category, finding.severity.as_str(), &count];
@@ -720,17 +721,14 @@ fn bucket(label: String, group: &Group, total_balance: &ExactSum) -> Bucket {
 /// The finished summary of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
-    /// How many loans there are.
     pub total_loans: u64,
     /// The exact sum of the readable loan amounts, in dollars.
     pub total_balance: ExactSum,
-    /// How many exceptions there are.
     pub exceptions_count: u64,
-    /// Counts of loans and exceptions.
     pub eligibility_checks: EligibilityChecks,
-    /// By disposition.
+    /// Totals of the loans of each disposition.
     pub dispositions: Dispositions,
-    /// By value of one field after the other.
+    /// Totals of the loans of each group, for one field after the other.
     pub strats: Vec<Strat>,
     /// Kinds of exceptions, most frequent first.
     #[serde(skip)]
@@ -740,28 +738,27 @@ pub struct Summary {
 /// Counts of loans and exceptions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EligibilityChecks {
-    /// All loans.
     pub total_loans: u64,
-    /// Loans that no hard rule turned down.
+    /// Loans that are not rejected.
     pub eligible: u64,
-    /// Loans that are turned down.
     pub rejected: u64,
     /// Eligible loans that are held back.
     pub projected: u64,
-    /// Exceptions by kind.
+    /// Number of exceptions by kind.
     pub exceptions_by_type: BTreeMap<&'static str, u64>,
-    /// Exceptions by severity.
+    /// Number of exceptions by severity.
     pub exceptions_by_severity: BTreeMap<&'static str, u64>,
-    /// Exceptions by category.
+    /// Number of exceptions by category.
     pub exceptions_by_category: BTreeMap<&'static str, u64>,
 }
 
-/// Count, balance and averages of a group of loans; averages are weighted by balance over present values, to 4 decimals.
+/// Count, balance and averages of a group of loans. An average is weighted by balance over the loans that have the value, and has
+/// 4 decimals.
 #[derive(Debug, Clone, Serialize)]
 pub struct Averages {
-    /// How many loans.
+    /// Number of loans.
     pub count: u64,
-    /// Their balance in dollars.
+    /// Balance in dollars.
     pub balance: ExactSum,
     /// Weighted average coupon: the note rate, in percent.
     pub wac: Option<Ratio>,
@@ -776,31 +773,28 @@ pub struct Averages {
 /// The loans of each disposition.
 #[derive(Debug, Clone, Serialize)]
 pub struct Dispositions {
-    /// The loans that are bought.
     pub to_purchase: DispositionSummary,
-    /// The loans that are kept for later.
+    /// Eligible loans that are held for later.
     pub projected: DispositionSummary,
-    /// The loans that are turned down.
     pub rejected: DispositionSummary,
 }
 
 /// The loans of one disposition.
 #[derive(Debug, Clone, Serialize)]
 pub struct DispositionSummary {
-    /// Count, balance and averages.
     #[serde(flatten)]
     pub totals: Averages,
     /// Weighted average price, in percent of the balance.
     pub wa_price: Option<Ratio>,
-    /// What the loans cost, in dollars and whole cents: the exact sum of amount × price / 100, rounded half to even. `None`
-    /// for loans that are not bought.
+    /// Cost of the loans in dollars and whole cents: the exact sum of amount × price / 100, rounded half to even. `None` for
+    /// loans that are not bought.
     pub dollars_to_pay: Option<Ratio>,
 }
 
-/// The loans cut into groups by one field.
+/// The loans divided into groups by one field.
 #[derive(Debug, Clone, Serialize)]
 pub struct Strat {
-    /// The field.
+    /// Name of the field.
     pub by: &'static str,
     /// The groups: half-open ranges or words, then "missing".
     pub buckets: Vec<Bucket>,
@@ -809,13 +803,13 @@ pub struct Strat {
 /// One group of a strat.
 #[derive(Debug, Clone, Serialize)]
 pub struct Bucket {
-    /// What the loans have in common.
+    /// Range or word that the loans have in common.
     pub label: String,
-    /// How many loans.
+    /// Number of loans.
     pub count: u64,
-    /// Their balance in dollars.
+    /// Balance in dollars.
     pub balance: ExactSum,
-    /// Their part of the run's balance, 0 to 1.
+    /// Share of the run's balance, from 0 to 1.
     pub share: Option<Ratio>,
     /// Weighted average coupon: the note rate, in percent.
     pub wac: Option<Ratio>,
@@ -830,19 +824,16 @@ pub struct Bucket {
 /// How often one kind of exception was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExceptionFinding {
-    /// The kind.
     pub exception_type: ExceptionType,
-    /// Its category.
     pub exception_category: &'static str,
-    /// Its severity in this run.
+    /// Severity in this run.
     pub severity: Severity,
-    /// How many exceptions.
+    /// Number of exceptions.
     pub count: u64,
-    /// How many loans have one or more.
+    /// Number of loans with one or more of them.
     pub loans: u64,
-    /// The criterion.
     pub rejection_criteria: &'static str,
-    /// The message of the first one, in tape order.
+    /// Message of the first exception in tape order.
     pub sample_message: String,
 }
 

@@ -1,4 +1,4 @@
-//! What passes every rule at once: most loans fail nothing, and a few comparisons of whole numbers tell so.
+//! A fast check for loans that pass every rule: most loans fail none, and a few comparisons of whole numbers confirm it.
 
 use crate::{
     decimal::Decimal,
@@ -7,26 +7,27 @@ use crate::{
 
 use super::{Bound, Check, Rule};
 
-/// The ranges and words that pass every rule of a rule set.
+/// Ranges and words that pass every rule of a rule set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clearance {
-    /// The least millionths that pass, for each number of a loan.
+    /// Lowest value that passes, in millionths, for each number of a loan.
     least: [i64; NUMBERS],
-    /// The most millionths that pass.
+    /// Highest value that passes, in millionths, for each number of a loan.
     most: [i64; NUMBERS],
-    /// The words that pass, for each word of a loan: one bit for each place.
+    /// Words that pass, for each word of a loan: one bit for each canonical word.
     words: [u64; WORDS],
 }
 
 impl Clearance {
-    /// What passes all of these rules.
+    /// Ranges and words that pass all of these rules.
     pub fn new(rules: &[Rule]) -> Self {
         let mut clearance = Self { least: [i64::MIN; NUMBERS], most: [i64::MAX; NUMBERS], words: [u64::MAX; WORDS] };
         for rule in rules {
             match &rule.check {
                 Check::Number { at, min, max } => {
                     let (least, most) = (&mut clearance.least[*at], &mut clearance.most[*at]);
-                    // A limit that is no number of millionths clears nothing: its rule is asked for every loan.
+                    // A limit that is not a whole number of millionths clears no loan: every loan is checked against the rules
+                    // one by one.
                     *least = (*least).max(min.as_ref().map_or(i64::MIN, |min| inclusive(min, 1).unwrap_or(i64::MAX)));
                     *most = (*most).min(max.as_ref().map_or(i64::MAX, |max| inclusive(max, -1).unwrap_or(i64::MIN)));
                 }
@@ -36,7 +37,7 @@ impl Clearance {
         clearance
     }
 
-    /// Whether an ordinary loan passes every rule. `false` only means that the rules have to be asked.
+    /// Whether an ordinary loan passes every rule. `false` only means that the rules must be checked one by one.
     #[inline]
     pub fn passes(&self, loan: &OrdinaryLoan<'_>) -> bool {
         let numbers = (0..NUMBERS)
@@ -45,7 +46,7 @@ impl Clearance {
     }
 }
 
-/// The first value inside a bound, in millionths.
+/// The outermost value inside a bound, in millionths; `None` for a bound that is not a whole number of millionths.
 fn inclusive(bound: &Bound, inwards: i64) -> Option<i64> {
     let micros = Decimal::micros(&bound.value)?;
     if bound.inclusive { Some(micros) } else { micros.checked_add(inwards) }

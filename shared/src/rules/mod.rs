@@ -1,4 +1,4 @@
-//! The rules: what makes a loan one that we buy, as one table, with limits that a rule set may replace.
+//! The rules that a loan must pass to be bought. The rules are one table, and a rule set may replace their limits.
 
 pub mod clearance;
 pub mod rule_set;
@@ -17,18 +17,18 @@ use crate::{
     },
 };
 
-/// Whether an exception turns a loan down.
+/// Whether an exception rejects its loan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// It does.
+    /// The exception rejects the loan.
     Hard,
-    /// It does not.
+    /// The exception is reported, and the loan stays eligible.
     Soft,
 }
 
 impl Severity {
-    /// The word for it.
+    /// The word in rule sets, output files and JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Hard => "hard",
@@ -36,71 +36,35 @@ impl Severity {
         }
     }
 
-    /// The severity of that word.
+    /// Inverse of [`Self::as_str`]; `None` for any other word.
     pub fn from_word(word: &str) -> Option<Self> {
         [Self::Hard, Self::Soft].into_iter().find(|severity| severity.as_str() == word)
     }
 }
 
-/// A kind of exception: what a loan can fail. In the order of reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum ExceptionType {
-    /// Required fields say nothing.
-    MissingField,
-    /// A cell cannot be read.
-    InvalidValue,
-    /// The loan number was used before in the run.
-    DuplicateLoan,
-    /// The row cannot be read.
-    MalformedRow,
-    /// The loan amount is outside its range.
-    LoanAmountRange,
-    /// LTV is not above zero and at most the maximum.
-    LtvRatio,
-    /// DTI is missing or outside its range.
-    DtiRatio,
-    /// The credit score is outside its range.
-    CreditScore,
-    /// The property type is not in the list.
-    PropertyType,
-    /// The occupancy status is not in the list.
-    OccupancyStatus,
-    /// The loan purpose is not in the list.
-    LoanPurpose,
-    /// There is no purchase price above zero.
-    MissingPurchasePrice,
-    /// There is no appraisal value above zero.
-    MissingAppraisal,
-    /// The note rate is outside its range.
-    NoteRateRange,
-}
-
-/// What the product knows about a kind of exception.
+/// Properties of a kind of exception.
 #[derive(Debug)]
 pub struct Kind {
-    /// The stable name.
+    /// Stable name, such as `ltv_ratio`.
     pub name: &'static str,
-    /// The severity, unless the rule set gives another.
+    /// Default severity. A rule set may replace the severity of a rule, but not of a validation failure.
     pub severity: Severity,
-    /// The group that reports sort it into.
+    /// Category in reports, such as `credit`.
     pub category: &'static str,
-    /// The stable name of the criterion that rejects.
+    /// Stable name of the rejection criterion, such as `notebook.ltv_exceeds_maximum`.
     pub rejection_criteria: &'static str,
-    /// What a good loan is like, for the kinds that are rules.
+    /// The rule; `None` for a validation failure.
     pub rule: Option<RuleSpec>,
 }
 
-/// A rule, as a sentence about a good loan: this field lies here.
+/// A rule: a field, and the range or list that must contain the field's value.
 #[derive(Debug)]
 pub struct RuleSpec {
-    /// The field that it looks at.
     pub field: Field,
-    /// Where its value must lie.
     pub requires: Requirement,
 }
 
-/// Where the value of a rule's field must lie. `min` and `max` come from the rule set.
+/// The range or list that must contain the value of a rule's field. `min` and `max` come from the rule set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requirement {
     /// `min <= value <= max`.
@@ -116,37 +80,16 @@ pub enum Requirement {
 }
 
 impl ExceptionType {
-    /// How many kinds there are.
-    pub const COUNT: usize = TABLE.len();
-    /// All kinds, in the order of reports.
-    pub const ALL: [Self; Self::COUNT] = [
-        Self::MissingField,
-        Self::InvalidValue,
-        Self::DuplicateLoan,
-        Self::MalformedRow,
-        Self::LoanAmountRange,
-        Self::LtvRatio,
-        Self::DtiRatio,
-        Self::CreditScore,
-        Self::PropertyType,
-        Self::OccupancyStatus,
-        Self::LoanPurpose,
-        Self::MissingPurchasePrice,
-        Self::MissingAppraisal,
-        Self::NoteRateRange,
-    ];
-
-    /// What the product knows about it.
+    /// The entry of this kind in the table.
     pub const fn kind(self) -> &'static Kind {
         &TABLE[self as usize]
     }
 
-    /// The stable name.
     pub const fn name(self) -> &'static str {
         self.kind().name
     }
 
-    /// The kind of that name.
+    /// The kind with this stable name; `None` for any other text.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
@@ -173,47 +116,68 @@ const fn rule(
     Kind { name, severity, category, rejection_criteria, rule: Some(RuleSpec { field, requires }) }
 }
 
-/// Everything a loan can fail, in the order of reports: first what makes it unreadable, then the rules.
-#[rustfmt::skip]
-static TABLE: [Kind; 14] = {
-    use Field::*;
-    use Requirement::*;
-    use Severity::*;
-    [
-        validation("missing_field",  "notebook.missing_required_fields"),
-        validation("invalid_value",  "notebook.invalid_value"),
-        validation("duplicate_loan", "notebook.duplicate_loan_number"),
-        validation("malformed_row",  "notebook.malformed_row"),
-        //   exception_type          field            a good loan's is  severity category      rejection_criteria
-        rule("loan_amount_range",      LoanAmount,      MinToMax,       Hard, "credit",       "notebook.loan_amount_out_of_range"),
-        rule("ltv_ratio",              LtvRatio,        AboveZeroToMax, Hard, "credit",       "notebook.ltv_exceeds_maximum"),
-        rule("dti_ratio",              DtiRatio,        ZeroToMax,      Hard, "credit",       "notebook.dti_exceeds_maximum"),
-        rule("credit_score",           CreditScore,     MinToMax,       Hard, "credit",       "notebook.credit_score_below_minimum"),
-        rule("property_type",          PropertyType,    Listed,         Hard, "collateral",   "notebook.ineligible_property_type"),
-        rule("occupancy_status",       OccupancyStatus, Listed,         Hard, "collateral",   "notebook.ineligible_occupancy"),
-        rule("loan_purpose",           LoanPurpose,     Listed,         Hard, "compliance",   "notebook.ineligible_loan_purpose"),
-        rule("missing_purchase_price", PurchasePrice,   AboveZero,      Soft, "data_quality", "notebook.purchase_price_mismatch"),
-        rule("missing_appraisal",      AppraisalValue,  AboveZero,      Soft, "data_quality", "notebook.appraisal_missing"),
-        rule("note_rate_range",        NoteRate,        MinToMax,       Soft, "pricing",      "notebook.note_rate_out_of_range"),
-    ]
-};
+/// Generates the kinds of exceptions and their table from one list, so that each kind is the index of its entry.
+macro_rules! exception_table {
+    ($($kind:ident = $entry:expr;)+) => {
+        /// A kind of exception: a validation or a rule that a loan can fail. The order is the order of reports.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum ExceptionType {
+            $($kind,)+
+        }
 
-/// What a rule says of a loan.
+        impl ExceptionType {
+            /// All kinds, in the order of reports.
+            pub const ALL: [Self; TABLE.len()] = [$(Self::$kind),+];
+            /// Number of kinds.
+            pub const COUNT: usize = TABLE.len();
+        }
+
+        static TABLE: [Kind; [$(stringify!($kind)),+].len()] = {
+            use Field::*;
+            use Requirement::*;
+            use Severity::*;
+            [$($entry),+]
+        };
+    };
+}
+
+// All validations and rules, in the order of reports: validations first, then rules.
+#[rustfmt::skip]
+exception_table! {
+    // ExceptionType         exception_type            rejection_criteria
+    MissingField = validation("missing_field",         "notebook.missing_required_fields");
+    InvalidValue = validation("invalid_value",         "notebook.invalid_value");
+    DuplicateLoan = validation("duplicate_loan",       "notebook.duplicate_loan_number");
+    MalformedRow = validation("malformed_row",         "notebook.malformed_row");
+    // ExceptionType         exception_type            field            requirement       severity category      rejection_criteria
+    LoanAmountRange = rule("loan_amount_range",        LoanAmount,      MinToMax,       Hard, "credit",       "notebook.loan_amount_out_of_range");
+    LtvRatio = rule("ltv_ratio",                       LtvRatio,        AboveZeroToMax, Hard, "credit",       "notebook.ltv_exceeds_maximum");
+    DtiRatio = rule("dti_ratio",                       DtiRatio,        ZeroToMax,      Hard, "credit",       "notebook.dti_exceeds_maximum");
+    CreditScore = rule("credit_score",                 CreditScore,     MinToMax,       Hard, "credit",       "notebook.credit_score_below_minimum");
+    PropertyType = rule("property_type",               PropertyType,    Listed,         Hard, "collateral",   "notebook.ineligible_property_type");
+    OccupancyStatus = rule("occupancy_status",         OccupancyStatus, Listed,         Hard, "collateral",   "notebook.ineligible_occupancy");
+    LoanPurpose = rule("loan_purpose",                 LoanPurpose,     Listed,         Hard, "compliance",   "notebook.ineligible_loan_purpose");
+    MissingPurchasePrice = rule("missing_purchase_price", PurchasePrice, AboveZero,     Soft, "data_quality", "notebook.purchase_price_mismatch");
+    MissingAppraisal = rule("missing_appraisal",       AppraisalValue,  AboveZero,      Soft, "data_quality", "notebook.appraisal_missing");
+    NoteRateRange = rule("note_rate_range",            NoteRate,        MinToMax,       Soft, "pricing",      "notebook.note_rate_out_of_range");
+}
+
+/// Result of one rule for one loan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The loan is good in this respect.
+    /// The loan passes the rule.
     Pass,
-    /// It is not, and this is why.
+    /// The loan fails the rule.
     Fail(Evidence),
 }
 
 impl Verdict {
-    /// Whether the loan is good in this respect.
     pub fn passes(&self) -> bool {
         *self == Self::Pass
     }
 
-    /// Why it is not.
+    /// Why the loan fails; `None` when it passes.
     pub fn evidence(&self) -> Option<&Evidence> {
         match self {
             Self::Pass => None,
@@ -222,34 +186,36 @@ impl Verdict {
     }
 }
 
-/// Why a loan failed: enough for its seller to check and to mend it.
+/// Why a loan failed, in enough detail for the seller to check and fix the loan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// The canonical field, or several with commas between them.
+    /// The canonical field, or several separated by commas. It is empty for a malformed row, and the tape's column for an
+    /// unreadable period.
     pub field: Cow<'static, str>,
-    /// What the loan has, as text.
+    /// The value of the loan, as text.
     pub actual: Cow<'static, str>,
-    /// What a good loan has, as text.
+    /// The accepted values, as text, such as `<= 97.0`.
     pub limit: Arc<str>,
-    /// How far the value is from passing, in the unit of the field.
+    /// Distance of the value from the bound that it misses, in the unit of the field; `None` when there is no distance, such as
+    /// for a word or a missing value.
     pub excess: Option<Decimal>,
-    /// One sentence for the seller.
+    /// Explanation for the seller.
     pub message: String,
 }
 
-/// What stands for a value that is not there.
+/// Text for a missing value, such as in [`Evidence::actual`].
 pub const MISSING: &str = "missing";
 
-/// A rule with its limits: ready to judge.
+/// A rule with the limits of a rule set, ready to check loans.
 #[derive(Debug, Clone)]
 pub struct Rule {
     exception_type: ExceptionType,
     field: Field,
     severity: Severity,
     check: Check,
-    /// What a good loan has, as evidence gives it.
+    /// All accepted values, as shown in evidence.
     limit: Arc<str>,
-    /// The same as the end of a sentence: `it must be from 620 to 850`.
+    /// The accepted values as the end of a sentence: `it must be from 620 to 850`.
     wanted: String,
 }
 
@@ -262,37 +228,35 @@ enum Check {
 /// One end of a range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bound {
-    /// The limit.
     pub value: Decimal,
-    /// Whether the limit itself passes.
+    /// Whether the value of the bound itself passes.
     pub inclusive: bool,
-    /// The limit as evidence gives it: `<= 97.0`.
+    /// The bound as shown in evidence: `<= 97.0`.
     pub text: Arc<str>,
 }
 
-/// The words that pass.
+/// Words that pass a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WordList {
-    /// One bit for each canonical word.
+    /// One bit for each canonical word of the vocabulary.
     known: u64,
-    /// Words that are in no vocabulary, folded.
+    /// Words outside the vocabulary, folded.
     others: Vec<String>,
-    /// All of them, as shown to people.
+    /// All words, as shown in evidence and messages.
     text: String,
 }
 
 impl Rule {
-    /// The kind of exception that a loan gets that fails.
+    /// Kind of the exception of a loan that fails the rule.
     pub fn exception_type(&self) -> ExceptionType {
         self.exception_type
     }
 
-    /// Whether failing turns the loan down.
+    /// Whether a loan that fails the rule is rejected.
     pub fn severity(&self) -> Severity {
         self.severity
     }
 
-    /// The field that it looks at.
     pub fn field(&self) -> Field {
         self.field
     }
@@ -309,18 +273,18 @@ impl Rule {
         Self { exception_type, field, severity, check, limit: limit.into(), wanted }
     }
 
-    /// What a good loan has, as text: `> 0 and <= 97.0`.
+    /// All accepted values, as text: `> 0 and <= 97.0`.
     pub fn limit(&self) -> &str {
         &self.limit
     }
 
-    /// Judges a loan.
+    /// Checks a loan, and collects the evidence if the loan fails.
     #[inline]
     pub fn check(&self, loan: &Loan<'_>) -> Verdict {
         if self.passes(loan) { Verdict::Pass } else { Verdict::Fail(self.evidence(loan)) }
     }
 
-    /// Whether a loan is good in this respect.
+    /// Whether a loan passes. Unlike [`Self::check`], it collects no evidence.
     #[inline]
     pub fn passes(&self, loan: &Loan<'_>) -> bool {
         match &self.check {
@@ -356,7 +320,7 @@ impl Rule {
                     WordCell::Other(written) if is_date_cell(written) => {
                         (written.to_owned().into(), quoted(written) + ", a date that a spreadsheet made of what was typed,")
                     }
-                    // Only a profile makes one of our own words unknown.
+                    // Only a profile can make a word of the built-in vocabulary unknown.
                     WordCell::Other(written) if Aliases::built_in().vocabularies()[*at].exact_code(written).is_some() => {
                         (written.to_owned().into(), quoted(written) + ", which the profile does not list for its column,")
                     }
@@ -415,7 +379,7 @@ impl Rule {
 }
 
 impl Check {
-    /// What a good loan has, as the end of a sentence.
+    /// The accepted values as the end of a sentence.
     fn wanted(&self, field: Field) -> String {
         let show = |bound: &Bound| field.show(bound.value);
         match self {
@@ -433,18 +397,18 @@ impl Check {
     }
 }
 
-/// About how long a message is.
+/// Capacity reserved for a message, in bytes: about the usual length.
 const MESSAGE_ROOM: usize = 96;
 
-/// The pieces of a sentence, in one piece. A run may write millions of sentences: `format!` takes several times as long.
+/// Joins the pieces of a sentence. A run may write millions of sentences, and `format!` takes several times as long.
 pub(crate) fn concat(pieces: &[&str]) -> String {
     let mut sentence = String::with_capacity(pieces.iter().map(|piece| piece.len()).sum());
     pieces.iter().for_each(|piece| sentence.push_str(piece));
     sentence
 }
 
-/// Words of a list in the one order and spelling for all lists that mean the same: those of the vocabulary in its order, then
-/// the others, folded.
+/// Puts the words of a list into one canonical order and spelling, so that lists with the same meaning are equal: first the words
+/// of the vocabulary, in its order, then all other words, folded and sorted.
 fn canonical_list(at: usize, words: &[String]) -> Vec<String> {
     let WordList { known, others, .. } = WordList::new(at, words);
     let canonical = Aliases::built_in().vocabularies()[at].canonical().iter().enumerate();
@@ -470,25 +434,25 @@ impl WordList {
     }
 }
 
-/// How much of a list of words a message shows, in characters: a rule set may list thousands.
+/// Maximum number of characters of a word list in a message: a rule set may list thousands of words.
 const MAX_LIST_CHARACTERS: usize = 1_000;
 
-/// How much of a cell or a row a message shows, in characters.
+/// Maximum number of characters of a cell or a row in a message.
 pub const SHOWN_CHARACTERS: usize = 200;
 
-/// The beginning of a text, as messages show it.
+/// The first [`SHOWN_CHARACTERS`] characters of a text, for a message.
 pub fn excerpt(text: &str) -> &str {
     text.char_indices().nth(SHOWN_CHARACTERS).map_or(text, |(end, _)| &text[..end])
 }
 
-/// The canonical word of that place in the vocabulary of a worded field.
+/// The canonical word at index `code` in the vocabulary of the worded field at index `at`; empty when there is none.
 pub fn canonical_word(at: usize, code: u8) -> &'static str {
     let vocabulary = &Aliases::built_in().vocabularies()[at];
     vocabulary.canonical().get(usize::from(code)).map_or("", String::as_str)
 }
 
-/// Appends how far a value is from passing, as in `(by 0.80)`: percentages without their sign, since it is a difference of
-/// points.
+/// Appends the distance of a value from its bound, as in `(by 0.80)`. A distance of percentages has no percent sign, because it
+/// is in percentage points.
 fn push_distance(out: &mut String, field: Field, excess: Decimal) {
     match field.info().unit {
         Unit::Percent => excess.push_plain(out, 2),
@@ -496,7 +460,7 @@ fn push_distance(out: &mut String, field: Field, excess: Decimal) {
     }
 }
 
-/// The place of a worded or numbered field among a loan's words or numbers.
+/// Index of a worded or numbered field among a loan's words or numbers; 0 for other fields.
 fn place(field: Field) -> usize {
     match field.info().kind {
         FieldKind::Number(at) | FieldKind::Word(at) => at,
@@ -520,7 +484,7 @@ mod tests {
 
     #[test]
     fn kinds_keep_their_places() {
-        // Page indexes of earlier runs hold the places: a new kind goes to the end, and none goes away.
+        // Page indexes of earlier runs store the index of a kind: add a new kind at the end, and remove none.
         let names = ExceptionType::ALL.map(ExceptionType::name);
         let stored = [
             "missing_field",

@@ -1,4 +1,4 @@
-//! Rule sets: the limits, severities and policies of the rules, as a TOML file.
+//! Rule sets: limits, severities and policies of the rules, read from a TOML file.
 
 use std::{ops::Range, sync::LazyLock};
 
@@ -16,15 +16,15 @@ use crate::{
 
 use super::{Bound, Check, ExceptionType, Requirement, Rule, Severity, WordList, canonical_list, clearance::Clearance, place};
 
-/// The largest rule set, in bytes.
+/// Maximum size of a rule set, in bytes.
 pub const MAX_RULE_SET_BYTES: u64 = 64 * 1024;
 const BUILT_IN: &str = include_str!("built_in.toml");
-/// The name of a rule set that has none, and comes from no file that it could be called after.
+/// Name of a rule set that gives itself no name and has no file name to use.
 const UNNAMED: &str = "unnamed";
-/// The version of a rule set that gives itself none.
+/// Version of a rule set that gives itself no version.
 const UNVERSIONED: &str = "unversioned";
 
-/// Everything that a rule set decides, ready to judge loans.
+/// A rule set, ready to judge loans.
 #[derive(Debug, Clone)]
 pub struct RuleSet {
     settings: Settings,
@@ -34,7 +34,7 @@ pub struct RuleSet {
     source: Option<String>,
 }
 
-/// What a rule set decides, and what it is called.
+/// Decisions, name and version of a rule set, from which the rules are made.
 #[derive(Debug, Clone)]
 struct Settings {
     name: String,
@@ -52,21 +52,21 @@ enum Limit {
         min: Option<Decimal>,
         max: Option<Decimal>,
     },
-    /// In the one order and spelling that [`canonical_list`] gives.
+    /// In the order and spelling of [`canonical_list`].
     Words(Vec<String>),
 }
 
-/// A rule set as it was brought: the text of a file, and what the rule set is called if it does not say so itself.
+/// A rule set as supplied: the text of a file, and the name to use if the text gives none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleSetFile {
-    /// The name of the file without its extension.
+    /// File name without its extension.
     pub name: String,
-    /// The text of the file.
+    /// Text of the file.
     pub toml: String,
 }
 
 impl RuleSetFile {
-    /// A file of this path, whose folders are separated by `/`.
+    /// Takes the name from the last part of a path whose folders are separated by `/`.
     pub fn new(path: &str, toml: String) -> Self {
         let file = path.rsplit('/').next().unwrap_or(path);
         let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem).trim();
@@ -76,40 +76,41 @@ impl RuleSetFile {
     /// Reads the rule set.
     ///
     /// # Errors
-    /// What [`RuleSet::from_toml`] refuses.
+    /// [`RuleSetError`] as for [`RuleSet::named`].
     pub fn rules(&self) -> Result<RuleSet, RuleSetError> {
         RuleSet::named(&self.toml, &self.name)
     }
 }
 
-/// When an eligible loan is projected instead of bought.
+/// Policy by which an eligible loan is projected instead of bought.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Projection {
-    /// The least pricing spread that is bought, in percent.
+    /// Lowest pricing spread of a loan that is bought, in percent.
     pub minimum_spread: Option<Decimal>,
-    /// The least price that is bought.
+    /// Lowest price of a loan that is bought, in percent of the balance.
     pub minimum_price: Option<Decimal>,
-    /// Whether any soft exception holds a loan back.
+    /// Whether a loan with any soft exception is projected.
     pub hold_on_soft_exceptions: bool,
 }
 
 impl Projection {
-    /// Whether there is any policy at all.
+    /// Whether the policy projects no loan, because no part of it is set.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.minimum_spread.is_none() && self.minimum_price.is_none() && !self.hold_on_soft_exceptions
     }
 }
 
-/// What a run records of its rule set.
+/// Identity of a rule set, as recorded by a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RuleSetId {
-    /// The name that it gives itself, or else that of its file.
+    /// Name that the rule set gives itself, or else the name of its file.
     pub name: String,
-    /// The version that it gives itself, or else `unversioned`.
+    /// Version that the rule set gives itself, or else `unversioned`.
     pub version: String,
-    /// SHA-256 of all bounds, lists, severities, switches and policies. It covers what they mean: how a number or a word is
-    /// written, comments and the order of keys and words do not matter, and neither do name and version.
+    /// SHA-256 of all bounds, lists, severities, switches and policies, in hexadecimal. The hash covers their meaning: the
+    /// spelling of numbers and words, comments, and the order of keys and words do not change it, and neither do name and
+    /// version.
     pub hash: String,
 }
 
@@ -119,31 +120,31 @@ pub struct RuleSetId {
 pub struct RuleSetError {
     /// The 1-based line of the file.
     pub line: usize,
-    /// What is wrong there, and what would be right.
+    /// What is wrong on the line, and what to write instead.
     pub message: String,
 }
 
 type Parsed<T> = Result<T, (Range<usize>, String)>;
 
 impl RuleSet {
-    /// The rule set that the product ships.
+    /// The rule set that ships with the product.
     pub fn built_in() -> Self {
         Self::new(Settings::built_in().clone(), None)
     }
 
-    /// Reads a rule set; what it leaves out keeps the built-in value. One that gives itself no name is `unnamed`.
+    /// Reads a rule set. A key that the text leaves out keeps its built-in value. A rule set without a name is called `unnamed`.
     ///
     /// # Errors
-    /// A text that is no TOML; a key that is unknown; a value that its key does not take, with its line.
+    /// [`RuleSetError`], with the line, when the text is not TOML, a key is unknown, or a key does not take its value.
     pub fn from_toml(text: &str) -> Result<Self, RuleSetError> {
         Self::named(text, UNNAMED)
     }
 
-    /// Reads a rule set; what it leaves out keeps the built-in value. One that gives itself no name gets this one, and so does
-    /// a changed copy of the built-in rule set that still has its name.
+    /// Reads a rule set. A key that the text leaves out keeps its built-in value. A rule set without a name gets `name`, and so
+    /// does a changed copy of the built-in rule set that still has the built-in name.
     ///
     /// # Errors
-    /// A text that is no TOML; a key that is unknown; a value that its key does not take, with its line.
+    /// [`RuleSetError`], with the line, when the text is not TOML, a key is unknown, or a key does not take its value.
     pub fn named(text: &str, name: &str) -> Result<Self, RuleSetError> {
         let built_in = Self::built_in();
         let RuleSetId { name: reserved, hash, .. } = built_in.id();
@@ -173,37 +174,36 @@ impl RuleSet {
         Self { clearance: Clearance::new(&rules), settings, rules, hash, source }
     }
 
-    /// The rules that are switched on, in the order of reports.
+    /// The enabled rules, in the order of reports.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
 
-    /// What passes all of them at once.
+    /// Ranges and words that pass all enabled rules.
     pub fn clearance(&self) -> &Clearance {
         &self.clearance
     }
 
-    /// The rule of a kind, where it is switched on.
+    /// The rule of a kind; `None` when the kind is not a rule or the rule is disabled.
     pub fn rule(&self, exception_type: ExceptionType) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.exception_type == exception_type)
     }
 
-    /// When an eligible loan is projected instead of bought.
     pub fn projection(&self) -> &Projection {
         &self.settings.projection
     }
 
-    /// Whether small values in a column of percentages are taken as they stand.
+    /// Whether a small value in a column of percentages is read as written, such as 0.53 as 0.53 %.
     pub fn accepts_small_percentages(&self) -> bool {
         self.settings.accept_small_percentages
     }
 
-    /// What a run records of it.
+    /// Name, version and hash, as recorded by a run.
     pub fn id(&self) -> RuleSetId {
         RuleSetId { name: self.settings.name.clone(), version: self.settings.version.clone(), hash: self.hash.clone() }
     }
 
-    /// The file that it was read from; `None` for the built-in one.
+    /// Text of the file from which the rule set was read; `None` for the built-in rule set.
     pub fn source(&self) -> Option<&str> {
         self.source.as_deref()
     }
@@ -220,7 +220,7 @@ impl Settings {
         &SETTINGS
     }
 
-    /// No limits at all: what the built-in file fills.
+    /// Settings without limits. The built-in file fills them in.
     fn blank() -> Self {
         Self {
             name: String::new(),
@@ -349,7 +349,7 @@ impl Settings {
         Check::Number { at, min, max }
     }
 
-    /// All decisions in one fixed form, for the hash. Name and version decide nothing.
+    /// All decisions in one fixed form, for the hash. Name and version are left out, because they decide nothing.
     fn canonical_text(&self) -> String {
         use std::fmt::Write as _;
         let mut text = String::new();
@@ -374,8 +374,8 @@ impl Settings {
     }
 }
 
-/// A bound as exceptions show it. Bounds that mean the same are shown alike, however they are written: without zeros at the
-/// end, but for the built-in percentages, which have a decimal (`97.0`).
+/// A bound as shown in exceptions. The text depends on the value and not on its spelling in the file: it has no zeros at the end,
+/// except that the built-in percentages keep one decimal (`97.0`).
 fn shown(field: Field, value: Decimal) -> String {
     let is_of = |limit: &Limit| matches!(limit, Limit::Range { min, max } if [*min, *max].contains(&Some(value)));
     let mut built_in = Settings::built_in().limits.iter();
@@ -423,8 +423,8 @@ fn list(value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<Vec<String>> {
     }
 }
 
-/// A bound of a field. A bound of percentages that can only be meant as a fraction is a mistake: with it, no loan or every
-/// loan would pass.
+/// Reads a bound of a field. A bound of percentages that can only be meant as a fraction, such as 0.80 for 80 %, is an error:
+/// with it, no loan or every loan would pass.
 fn bound(value: &Spanned<DeValue<'_>>, name: &str, field: Field) -> Parsed<Decimal> {
     let percent = number(value, name)?;
     let hundredfold = percent.times_hundred().filter(|_| {

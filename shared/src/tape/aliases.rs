@@ -1,4 +1,4 @@
-//! The alias table: what sellers write for the canonical columns and words. All of it is in `aliases.toml`.
+//! The alias table: spellings that sellers use for fields and words. All of them are in `aliases.toml`.
 
 use std::{collections::HashMap, ops::Range, sync::LazyLock};
 
@@ -9,7 +9,7 @@ use crate::loan::{Field, FieldKind, Unit, WORDS};
 use super::{cell::content, window::Window};
 
 const ALIASES: &str = include_str!("aliases.toml");
-/// No header that means something is longer, in bytes, whatever stands around it.
+/// The longest header that is looked up, in bytes. No longer one has a meaning, even with other characters around it.
 const LONGEST_HEADER: usize = 400;
 
 /// The aliases of headers and words, ready for look-up.
@@ -20,16 +20,16 @@ pub struct Aliases {
     standard_words: Vec<(Field, Vocabulary)>,
 }
 
-/// How sure a header is to mean a field. The lowest wins.
+/// How sure a header is to mean a field. The lowest rank wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rank {
-    /// It names what is for sale now: `Current UPB`.
+    /// A name of what is for sale now: `Current UPB`.
     Sold = 1,
-    /// It names the field plainly: `Loan Amount`.
+    /// A plain name of the field: `Loan Amount`.
     Plain = 2,
-    /// It names what was at origination: `Original Balance`.
+    /// A name of the value at origination: `Original Balance`.
     Past = 3,
-    /// It may mean something else: `Coupon`.
+    /// A name that may mean something else: `Coupon`.
     Weak = 4,
 }
 
@@ -55,9 +55,7 @@ impl<'de> Deserialize<'de> for Rank {
 /// A field that a header may mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
-    /// The field.
     pub field: Field,
-    /// How sure that is.
     pub rank: Rank,
 }
 
@@ -70,7 +68,7 @@ pub struct Vocabulary {
 
 type Lists = Vec<(String, Vec<String>)>;
 
-/// The lists of texts that a table holds.
+/// The lists of texts in a table.
 fn lists(table: &toml::Table, name: &str) -> Result<Lists, String> {
     let section = table.get(name).and_then(|value| value.as_table()).ok_or_else(|| format!("no table {name}"))?;
     let text = |value: &toml::Value| value.as_str().map(str::to_owned).ok_or_else(|| format!("{name}: not a text"));
@@ -100,7 +98,7 @@ impl Aliases {
         let mut found: HashMap<String, Vec<Claim>> = HashMap::new();
         let mut claim = |spelling: &str, field: Field, rank: Rank| {
             let claims = found.entry(fold_header(spelling)).or_default();
-            // A standard field may be the second choice of a canonical one, and nothing else.
+            // A spelling may belong to one canonical and to one standard field, and to no others.
             if claims.iter().any(|claim| claim.field.is_canonical() == field.is_canonical()) {
                 return Err(format!("headers: `{spelling}` stands twice"));
             }
@@ -122,7 +120,7 @@ impl Aliases {
         Ok(Self { headers: found, words: [property?, occupancy?, purpose?], standard_words })
     }
 
-    /// The fields that a header may mean, the canonical one first; none for a header that means nothing here.
+    /// The fields that a header may mean, the canonical one first; empty for a header without a meaning.
     pub fn claims(&self, header: &str) -> &[Claim] {
         if header.len() > LONGEST_HEADER {
             return &[];
@@ -131,7 +129,7 @@ impl Aliases {
         if let Some(claims) = self.headers.get(&folded) {
             return claims;
         }
-        // What stands in parentheses may be a unit, or the short name of what stands around it.
+        // The text in parentheses may be a unit, or the short name of the text around them.
         let Some((outside, inside)) = parenthesized(header) else { return &[] };
         let Some(claims) = self.headers.get(&fold_header(&outside)) else { return &[] };
         let short = self.headers.get(&fold_header(&inside));
@@ -140,7 +138,7 @@ impl Aliases {
         if is_unit(&inside) || names_the_same { claims } else { &[] }
     }
 
-    /// The canonical field that a header means, where it means one.
+    /// The canonical field that a header means, if there is one.
     pub fn header(&self, header: &str) -> Option<Field> {
         self.claims(header).first().map(|claim| claim.field).filter(|field| field.is_canonical())
     }
@@ -160,14 +158,14 @@ impl Aliases {
     }
 }
 
-/// How many words a vocabulary may have.
+/// The largest number of words in a vocabulary.
 const MOST_WORDS: u8 = 64;
 
 impl Vocabulary {
     fn read(table: &toml::Table, field: Field) -> Result<Self, String> {
         let mut vocabulary = Self::default();
         for (word, spellings) in lists(table, field.name())? {
-            // Lists of words are sets of 64 bits.
+            // A list of words is a set of 64 bits.
             let code = vocabulary.canonical.len();
             let code = u8::try_from(code).ok().filter(|code| *code < MOST_WORDS).ok_or(format!("{field}: too many words"))?;
             for spelling in spellings.iter().chain([&word]) {
@@ -180,26 +178,26 @@ impl Vocabulary {
         Ok(vocabulary)
     }
 
-    /// The place of the canonical word that a cell means; what stands around its content does not matter.
+    /// The index of the canonical word that a cell means, regardless of what surrounds its content.
     pub fn code(&self, written: &str) -> Option<u8> {
         let word = content(written);
         let found = self.aliases.get(&fold_word(&word)).copied();
         found.or_else(|| self.aliases.get(&fold_word(&split_camel_case(&word)?)).copied())
     }
 
-    /// The place of the canonical word that a cell is, to the letter.
+    /// The index of the canonical word that a cell equals to the letter.
     pub fn exact_code(&self, written: &str) -> Option<u8> {
         let at = self.canonical.iter().position(|word| word == written)?;
         u8::try_from(at).ok()
     }
 
-    /// The canonical words by their place.
+    /// The canonical words, by index.
     pub fn canonical(&self) -> &[String] {
         &self.canonical
     }
 }
 
-/// Remembers the words that were looked up last: a column says the same few things on every row.
+/// Caches the last look-ups of words: a column has the same few words on every row.
 #[derive(Debug, Clone)]
 pub struct WordMemo {
     slots: [Remembered; WordMemo::SLOTS],
@@ -207,9 +205,9 @@ pub struct WordMemo {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Remembered {
-    /// The cell as it stands in the tape: its last sixteen bytes and its first eight, which together are all of it.
+    /// The cell as written in the tape: its last sixteen bytes and its first eight, which together are all of it.
     written: [u64; 3],
-    /// Its length; nothing is remembered of longer cells. No cell that is remembered is empty.
+    /// Length of the cell in bytes; 0 in an unused slot. Cells longer than [`WordMemo::LONGEST`] and empty ones are not cached.
     length: usize,
     code: Option<u8>,
 }
@@ -224,7 +222,7 @@ impl WordMemo {
     const SLOTS: usize = 64;
     const LONGEST: usize = 24;
 
-    /// The place of the canonical word that the cell at `span` of a text means; outer spaces do not matter.
+    /// The index of the canonical word that the cell at `span` of a text means; outer spaces do not matter.
     #[inline(always)]
     pub fn code(&mut self, vocabulary: &Vocabulary, text: &str, span: Range<usize>) -> Option<u8> {
         let window = Window::new(text.as_bytes(), &span);
@@ -254,7 +252,7 @@ impl WordMemo {
     }
 }
 
-/// One spelling for all ways to write a header that differ in case, spaces and the like only.
+/// Folds a header: ways to write it that differ only in case, spaces and the like give one spelling.
 pub fn fold_header(header: &str) -> String {
     let text = content(header);
     let text = text.trim_end_matches(|c: char| matches!(c, '*' | ':') || c.is_whitespace());
@@ -265,21 +263,21 @@ pub fn fold_header(header: &str) -> String {
     text.chars().filter(significant).flat_map(char::to_lowercase).collect()
 }
 
-/// A header without what stands in its parentheses, and that.
+/// A header without its first parentheses, and the text in them.
 fn parenthesized(header: &str) -> Option<(String, String)> {
     let (before, rest) = header.split_once('(')?;
     let (inside, behind) = rest.split_once(')')?;
     Some((format!("{before} {behind}"), inside.to_owned()))
 }
 
-/// Whether what stands in the parentheses of a header only says in what its numbers are, or which codes it has. A scale such as
-/// `(000)` says something else.
+/// Whether the text in the parentheses of a header only gives the unit of its numbers, or its codes. A scale such as `(000)` is
+/// more than a unit.
 fn is_unit(inside: &str) -> bool {
     let folded: String = inside.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect();
     matches!(folded.as_str(), "%" | "$" | "usd" | "us$" | "pct" | "percent" | "dollars" | "months" | "p/s/i")
 }
 
-/// One spelling for all ways to write a word that differ in case, spaces or what joins words only.
+/// Folds a word: ways to write it that differ only in case, spaces or the characters between words give one spelling.
 pub fn fold_word(word: &str) -> String {
     let chars: Vec<char> = word.chars().flat_map(char::to_lowercase).collect();
     let mut folded = String::with_capacity(word.len());
@@ -296,8 +294,7 @@ pub fn fold_word(word: &str) -> String {
     words.join(" ")
 }
 
-/// `SFDetached` as `SF Detached`: with a space where a new word begins. `None` where none does, and where the letters alternate so
-/// that no word can be meant.
+/// `SFDetached` as `SF Detached`: with a space where a new word begins. `None` when no new word begins.
 fn split_camel_case(word: &str) -> Option<String> {
     let chars: Vec<char> = word.chars().collect();
     let mut split = String::with_capacity(word.len() + 4);
@@ -422,7 +419,7 @@ mod tests {
             ["purchase", "PURCHASE", "c/o", "C/O", "", "a word of more than thirty-two letters in all", "heloc", "R/T Refi"]
                 .map(str::to_owned)
                 .into();
-        // Words that differ in one letter, wherever it stands.
+        // Words that differ in one letter at any position.
         for word in ["cash_out_refinance", "rate_term_refinance", "purchase", "a_rather_long_word_of_24"] {
             words.extend((0..word.len()).map(|at| format!("{}x{}", &word[..at], &word[at + 1..])));
             words.push(word.to_owned());

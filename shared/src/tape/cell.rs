@@ -1,4 +1,4 @@
-//! What of a cell is its content: without white space around it, invisible characters, and what spreadsheets put around text.
+//! The content of a cell: the cell without white space around it, invisible characters, and what spreadsheets put around text.
 
 use std::borrow::Cow;
 
@@ -8,12 +8,12 @@ fn is_invisible(c: char) -> bool {
         '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{ad}' | '\u{180e}')
 }
 
-/// What is no part of a cell at its ends.
+/// Whether a character at an end of a cell is not part of its content.
 fn is_outer(c: char) -> bool {
     c.is_whitespace() || c < ' ' || is_invisible(c)
 }
 
-/// Whether a cell is its own content, as nearly all are: ASCII that neither begins nor ends with anything that could be taken off.
+/// Whether a cell is its own content, as nearly all cells are: ASCII that neither begins nor ends with a character to remove.
 #[inline]
 pub fn is_clean(cell: &str) -> bool {
     match cell.as_bytes() {
@@ -25,8 +25,8 @@ pub fn is_clean(cell: &str) -> bool {
     }
 }
 
-/// A cell without what stands around its content, repeatedly: white space of any kind, control and invisible characters, `="…"`, one
-/// apostrophe in front (with one behind, if both are there). Invisible characters inside stay.
+/// Removes everything around the content of a cell, repeatedly: white space of any kind, control and invisible characters,
+/// `="…"`, one apostrophe in front (with one at the end, if both are there). Invisible characters inside stay.
 pub fn trimmed(cell: &str) -> &str {
     let mut rest = cell.trim_matches(is_outer);
     loop {
@@ -41,14 +41,14 @@ pub fn trimmed(cell: &str) -> &str {
     }
 }
 
-/// The content of a cell: [`trimmed`], and without invisible characters.
+/// The content of a cell: [`trimmed`], and without invisible characters inside.
 pub fn content(cell: &str) -> Cow<'_, str> {
     if is_clean(cell) {
         return Cow::Borrowed(cell);
     }
     let text = trimmed(cell);
     if text.contains(is_invisible) {
-        // Without them there may be something to take off again.
+        // Without the invisible characters, there may be something to remove at the ends again.
         let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
         Cow::Owned(trimmed(&visible).to_owned())
     } else {
@@ -56,7 +56,7 @@ pub fn content(cell: &str) -> Cow<'_, str> {
     }
 }
 
-/// Words that tapes write where there is nothing, in lower case.
+/// Words that tapes write for a missing value, in lower case.
 const MISSING_WORDS: [&str; 17] = [
     "na",
     "n/a",
@@ -77,12 +77,12 @@ const MISSING_WORDS: [&str; 17] = [
     "#nv",
 ];
 
-/// Whether the content of a cell says "nothing here": it is empty, a word that tapes write for it, or an error of a spreadsheet, in
+/// Whether the content of a cell means "no value": it is empty, a word that tapes write for it, or an error of a spreadsheet, in
 /// any case.
 pub fn is_missing(content: &str) -> bool {
     match content.as_bytes() {
         [] => true,
-        // No word for it begins so.
+        // No such word begins with a digit.
         [b'0'..=b'9', ..] => false,
         [b'#', rest @ ..] => is_spreadsheet_error(rest) || is_missing_word(content),
         [b'e' | b'E', ..] => is_calc_error(content),
@@ -94,7 +94,7 @@ fn is_missing_word(content: &str) -> bool {
     content.len() <= 14 && MISSING_WORDS.iter().any(|word| word.eq_ignore_ascii_case(content))
 }
 
-/// `#DIV/0!`, `#NAME?`, or a number that its column is too narrow for: `####`. The `#` in front is left out.
+/// `#DIV/0!`, `#NAME?`, or `####` for a number that is too long for its column. `rest` lacks the `#` in front.
 fn is_spreadsheet_error(rest: &[u8]) -> bool {
     match rest {
         [name @ .., b'!' | b'?'] => name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'/'),
@@ -102,22 +102,22 @@ fn is_spreadsheet_error(rest: &[u8]) -> bool {
     }
 }
 
-/// `Err:502`.
+/// An error of LibreOffice Calc: `Err:502`.
 fn is_calc_error(content: &str) -> bool {
     let number = content.get(..4).filter(|start| start.eq_ignore_ascii_case("err:")).and_then(|_| content.get(4..));
     number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// Whether a cell says "nothing here", whatever stands around its content.
+/// Whether a cell means "no value", regardless of what surrounds its content.
 #[inline]
 pub fn says_nothing(cell: &str) -> bool {
     let begins_with_digit = cell.as_bytes().first().is_some_and(u8::is_ascii_digit);
     !begins_with_digit && is_missing(&content(cell))
 }
 
-/// Whether the content of a cell is a number as a spreadsheet writes it when it has cut its digits: `1.00234E+11`.
+/// Whether the content of a cell is a number whose digits a spreadsheet has cut: `1.00234E+11`.
 pub fn has_cut_digits(content: &str) -> bool {
-    // As few loan numbers begin and end.
+    // Quick test: such a number begins and ends with a digit.
     if !matches!(content.as_bytes(), [b'0'..=b'9', .., b'0'..=b'9']) {
         return false;
     }
@@ -128,14 +128,14 @@ pub fn has_cut_digits(content: &str) -> bool {
     digits(whole) && digits(fraction) && exponent.is_some_and(|exponent| matches!(exponent.len(), 2 | 3) && digits(exponent))
 }
 
-/// Whether the content of a cell is a whole number with a point and zeros behind it, as a float column writes it: `100234.0`.
+/// Whether the content of a cell is a whole number with a point and zeros after it, as a float column writes it: `100234.0`.
 pub fn is_whole_with_point(content: &str) -> bool {
     let Some((whole, zeros)) = content.split_once('.') else { return false };
     !whole.is_empty() && whole.bytes().all(|b| b.is_ascii_digit()) && !zeros.is_empty() && zeros.bytes().all(|b| b == b'0')
 }
 
-/// Whether the content of a cell is a date as a spreadsheet makes one of what was typed: as a workbook's cell of a date reads, or as
-/// a spreadsheet writes it into a CSV file (`2-Apr` where somebody typed `2-4`).
+/// Whether the content of a cell is a date that a spreadsheet may have made of other input: written as a date cell of a workbook
+/// reads, or as a spreadsheet writes it into a CSV file (`2-Apr` where a user typed `2-4`).
 pub fn is_date_cell(content: &str) -> bool {
     const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     if let Some((first, second)) = content.split_once('-') {

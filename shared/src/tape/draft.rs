@@ -1,4 +1,4 @@
-//! Drafts of profiles: a tape as it was read, written down as a profile that reads it in the same way.
+//! Drafts of profiles: writes a profile that reads a tape in the same way as it was read.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,8 @@ use super::{
     profile::{DATE_ORDERS, ENCODINGS},
 };
 
-/// Drafts a profile that reads a tape as the inspection shows it, for a user to complete. `options` are what the tape was read with.
+/// Drafts a profile that reads a tape as the inspection shows it. The user completes the draft. `options` are those of the
+/// inspection.
 pub fn draft_profile(inspection: &Inspection, options: &TapeOptions, name: &str) -> String {
     let mut draft = format!("name = {}\nversion = \"draft\"\n", quoted(name));
     file_section(&mut draft, inspection, options);
@@ -52,7 +53,7 @@ pub fn draft_profile(inspection: &Inspection, options: &TapeOptions, name: &str)
     draft
 }
 
-/// How the file is read.
+/// Writes the section `[file]`: how the file is read.
 fn file_section(draft: &mut String, inspection: &Inspection, options: &TapeOptions) {
     let Some(mapping) = &inspection.mapping else { return };
     draft.push_str("\n[file]\n");
@@ -80,7 +81,7 @@ fn file_section(draft: &mut String, inspection: &Inspection, options: &TapeOptio
     }
 }
 
-/// What a profile says of a column that has a field.
+/// The entries of a profile for a column that has a field.
 fn entries(column: &Column, inspection: &Inspection, told: Option<&FieldColumn>) -> Vec<String> {
     let no_header = inspection.mapping.as_ref().is_some_and(|mapping| mapping.header_line == 0);
     let same = |other: &&InspectedColumn| {
@@ -111,7 +112,7 @@ fn word_of<T: PartialEq>(table: &[(&'static str, T)], value: T) -> Option<&'stat
     table.iter().find(|(_, of)| *of == value).map(|(word, _)| *word)
 }
 
-/// A text of TOML. What JSON writes of a text, TOML reads, but for one control character.
+/// A TOML string. TOML reads every string that JSON writes, except for the control character U+007F.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007F")
 }

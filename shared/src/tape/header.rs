@@ -1,4 +1,4 @@
-//! Finding the header row, and what each column means.
+//! Finds the header row, and maps each column to a field.
 
 use std::{
     borrow::Cow,
@@ -21,20 +21,21 @@ use super::{
     units::ColumnUnit,
 };
 
-/// The header is one of this many first rows.
+/// The header is among this many first rows.
 pub const HEADER_ROWS: u64 = 20;
 /// The most columns that a tape may have.
 pub const MAX_COLUMNS: usize = 4_096;
 /// The longest name of a column, in characters.
 pub const MAX_HEADER_CHARACTERS: usize = 300;
-/// How much of a longer one the error shows, in characters.
+/// Number of characters of an overlong name that an error shows.
 const SHOWN_CHARACTERS: usize = 60;
-/// How many headers, and how much of a row, an error shows.
+/// Number of headers, and of characters of a row, that an error shows.
 const SHOWN_HEADERS: usize = 12;
 const SHOWN_ROW_CHARACTERS: usize = 200;
-/// How many bytes the columns of all tapes of a run may take: all of them are in memory, and in the column mapping of the run.
+/// Number of bytes that the columns of all tapes of a run may take: all of them are in memory, and in the column mapping of the
+/// run.
 const MAX_HEADERS_BYTES: usize = 32 * 1024 * 1024;
-/// Names that the product gives to a loan's own fields, which a column of the tape may not take over.
+/// Names that the product gives to a loan's own fields. A column of the tape cannot have one of these names.
 const PRODUCT_FIELDS: [&str; 12] = [
     "disposition",
     "projection_reason",
@@ -50,25 +51,25 @@ const PRODUCT_FIELDS: [&str; 12] = [
     "source_columns",
 ];
 
-/// One column of a tape and what it was taken for.
+/// One column of a tape and the field to which it is mapped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
-    /// Its place, from 1; `None` for a constant of the profile, which no column has.
+    /// The position of the column, from 1; `None` for a constant of the profile, which has no column.
     pub position: Option<usize>,
     /// The header as it is written.
     pub header: String,
-    /// The field that it means; `None` for a column that is only kept.
+    /// The field of the column; `None` for a column that is only kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<Field>,
-    /// The name under which its cells appear in a loan's data.
+    /// The name of the column in a loan's data.
     pub name: String,
-    /// How sure the header is to mean the field, where an alias says so.
+    /// How sure the header is to mean the field, if an alias decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rank: Option<Rank>,
-    /// What its numbers mean, for a column of percentages.
+    /// The unit of a column of percentages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<ColumnUnit>,
-    /// Why it was taken for the field.
+    /// Why the column was mapped to the field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
 }
@@ -76,26 +77,26 @@ pub struct Column {
 /// The columns of a tape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// The physical line, or the sheet row, of the header; 0 for a tape without one.
+    /// The physical line, or the sheet row, of the header, from 1; 0 for a tape without a header.
     pub line: u64,
     /// All columns, in tape order.
     pub columns: Vec<Column>,
-    /// Where each field stands, in the order of [`Field::ALL`].
+    /// The index of each field's column, in the order of [`Field::ALL`].
     pub position: [Option<usize>; FIELDS],
 }
 
 impl Header {
-    /// Where a field stands.
+    /// The index of a field's column.
     pub fn position(&self, field: Field) -> Option<usize> {
         self.position[field as usize]
     }
 
-    /// How many columns the tape has: those of constants come behind them.
+    /// Number of columns of the tape itself. The columns of constants follow them.
     pub fn width(&self) -> usize {
         self.columns.iter().take_while(|column| column.position.is_some()).count()
     }
 
-    /// The unit of the numbers of a field.
+    /// The unit of the numbers of a field; percent where none is known.
     pub fn unit(&self, field: Field) -> ColumnUnit {
         let column = self.position(field).and_then(|at| self.columns.get(at));
         column.and_then(|column| column.unit).unwrap_or(ColumnUnit::Percent)
@@ -106,7 +107,7 @@ impl Header {
         Field::NUMERIC.map(|field| self.unit(field))
     }
 
-    /// The name of a cell beyond the header: one that no column has.
+    /// A name for a cell beyond the header, which no column has.
     pub fn extra_name(&self, at: usize) -> String {
         let mut name = unnamed_column(at);
         while self.columns.iter().any(|column| column.name == name) {
@@ -115,14 +116,14 @@ impl Header {
         name
     }
 
-    /// Records the unit that was found for a column of percentages.
+    /// Records the unit detected for a column of percentages.
     pub fn set_unit(&mut self, field: Field, unit: ColumnUnit) {
         if let Some(column) = self.position(field).and_then(|at| self.columns.get_mut(at)) {
             column.unit = Some(unit);
         }
     }
 
-    /// Takes a field from its column, which is only kept from now on.
+    /// Unmaps a field: from now on its column is only kept.
     pub fn unmap(&mut self, field: Field) {
         let Some(at) = self.position[field as usize].take() else { return };
         let mut names = Names::of(self.columns.iter().filter(|column| column.field.is_none()).map(|column| column.name.clone()));
@@ -132,7 +133,7 @@ impl Header {
         }
     }
 
-    /// The percentage columns that the tape has.
+    /// The fields of percentages that the tape has, with the indexes of their columns.
     pub fn percentages(&self) -> impl Iterator<Item = (Field, usize)> {
         let percentages = Field::ALL.into_iter().filter(|field| field.info().zones.is_some());
         percentages.filter_map(|field| self.position(field).map(|at| (field, at)))
@@ -143,13 +144,13 @@ impl Header {
         Field::CANONICAL.into_iter().filter(|field| field.info().required && self.position(*field).is_none()).collect()
     }
 
-    /// The header of these columns, each of which was taken for what it is before.
+    /// A header of columns that are mapped already.
     pub fn of_columns(line: u64, columns: Vec<Column>) -> Self {
         let position = Field::ALL.map(|field| columns.iter().position(|column| column.field == Some(field)));
         Self { line, columns, position }
     }
 
-    /// The header that a row is, given what its columns mean.
+    /// Builds the header from a row and the meanings of its columns.
     fn new(row: &[Cow<'_, str>], line: u64, meanings: &Meanings, options: &TapeOptions) -> Self {
         let mut names = Names::default();
         let columns = row.iter().zip(&meanings.columns).enumerate().map(|(at, (header, meaning))| {
@@ -175,7 +176,7 @@ impl Header {
     }
 }
 
-/// Whether a header has no more columns, and no longer names of them, than a tape may have. Otherwise what is too large.
+/// Checks the number of columns and the lengths of their names. The error says what is too large.
 fn check_size(row: &[Cow<'_, str>]) -> Result<(), String> {
     if row.len() > MAX_COLUMNS {
         let found = row.len();
@@ -197,7 +198,7 @@ fn check_size(row: &[Cow<'_, str>]) -> Result<(), String> {
     }
 }
 
-/// Why a run cannot go on when another header stands below that of a tape, or the tape has one although it is said to have none.
+/// The error for another header below that of a tape, or for a header in a tape whose profile says that there is none.
 pub fn second_header(source_file: &str, header_line: u64, line: u64, row: &str) -> RunError {
     let row = shortened(row.trim(), SHOWN_ROW_CHARACTERS);
     let message = match header_line {
@@ -212,7 +213,7 @@ pub fn second_header(source_file: &str, header_line: u64, line: u64, row: &str) 
     RunError::ingest(RunErrorCode::SecondHeader, source_file, Some(line), message)
 }
 
-/// Sees to it that the columns of all tapes of a run are not too many to be kept.
+/// Limits the memory that the columns of all tapes of a run take.
 #[derive(Debug, Default)]
 pub struct HeaderBudget {
     bytes: usize,
@@ -222,7 +223,7 @@ impl HeaderBudget {
     /// Adds the header of one more tape.
     ///
     /// # Errors
-    /// [`RunErrorCode::HeaderTooLarge`] when the headers of the run take more than their bound.
+    /// [`RunErrorCode::HeaderTooLarge`] when the headers of the run take more than their limit.
     pub fn add(&mut self, header: &Header, source_file: &str) -> Result<(), RunError> {
         let bytes = |column: &Column| size_of::<Column>() + column.header.len() + column.name.len();
         self.bytes += header.columns.iter().map(bytes).sum::<usize>();
@@ -238,21 +239,21 @@ impl HeaderBudget {
     }
 }
 
-/// The names of the columns that are only kept.
+/// Names the columns that are only kept.
 #[derive(Default)]
 struct Names {
     taken: HashSet<String>,
-    /// How often each was asked for, so that finding a free one stays quick in a header of thousands of equal cells.
+    /// Number of requests for each name, so that finding a free one stays quick in a header of thousands of equal cells.
     asked: HashMap<String, usize>,
 }
 
 impl Names {
-    /// Those that are free beside some that are taken.
+    /// Starts with the names that are taken already.
     fn of(taken: impl Iterator<Item = String>) -> Self {
         Self { taken: taken.collect(), asked: HashMap::new() }
     }
 
-    /// A name for a column: its header, unless that is empty, the product's own, or taken.
+    /// A name for a column: its header, unless the header is empty, a name of the product, or taken.
     fn take(&mut self, header: &str, at: usize) -> String {
         let plain = if header.is_empty() { unnamed_column(at) } else { header.to_owned() };
         let own = PRODUCT_FIELDS.iter().chain(Field::ALL.map(Field::name).iter()).any(|name| name.eq_ignore_ascii_case(&plain));
@@ -268,40 +269,42 @@ impl Names {
     }
 }
 
-/// The name of a column without a header: its place, from 1.
+/// The name of a column without a header, by its position from 1.
 fn unnamed_column(at: usize) -> String {
     format!("column_{}", at + 1)
 }
 
-/// A row that may be the header, and what was made of it.
+/// A row that may be the header.
 #[derive(Debug, Clone)]
 struct Candidate {
     line: u64,
-    /// How many canonical fields it names.
+    /// Number of canonical fields that the row names.
     named: usize,
     missing: Vec<Field>,
-    /// Why the columns that the options name do not fit it.
+    /// Why the columns that the options name do not fit the row.
     misfit: Option<String>,
-    /// Its cells, as they are shown.
+    /// The cells of the row, as errors show them.
     cells: Vec<String>,
 }
 
-/// Looks for the header among the first rows of a tape.
+/// Searches the first rows of a tape for the header.
 #[derive(Debug, Default)]
 pub struct HeaderSearch {
-    /// The row that named the most canonical fields so far, for the error.
+    /// The row with the most canonical fields so far, for the error.
     best: Option<Candidate>,
-    /// The row before, for a header that takes two.
+    /// The row before, for a header of two rows.
     above: Option<(u64, Vec<String>)>,
-    /// The first header that two rows make.
+    /// The first header that two rows form together.
     joined: Option<(u64, Vec<String>)>,
 }
 
 impl HeaderSearch {
-    /// Looks at one more row; the header, when this is it.
+    /// Tests one more row; returns the header when the row is it.
     ///
     /// # Errors
-    /// The row is the header, and says two things.
+    /// When the row is the header: [`RunErrorCode::HeaderTooLarge`]; [`RunErrorCode::DuplicateColumns`] when two columns, or a
+    /// column and a constant, mean one field; [`RunErrorCode::ProfileHeaderAbsent`] when the columns that the options name do not
+    /// fit the tape.
     pub fn look(&mut self, row: &[Cow<'_, str>], line: u64, tape: &Reading<'_>) -> Result<Option<FoundHeader>, RunError> {
         match &tape.options.header {
             HeaderPlace::Found => {}
@@ -330,7 +333,7 @@ impl HeaderSearch {
         Ok(None)
     }
 
-    /// Looks at a row where the options say which rows are the header.
+    /// Tests a row where the options say which rows are the header.
     fn look_where_told(
         &mut self,
         row: &[Cow<'_, str>],
@@ -358,38 +361,38 @@ impl HeaderSearch {
         Ok(None)
     }
 
-    /// The header that two rows make together, when no single row was it.
+    /// The header that two rows form together, when no single row was it.
     ///
     /// # Errors
-    /// They say two things.
+    /// Those of [`Self::look`].
     pub fn joined(&mut self, tape: &Reading<'_>) -> Result<Option<FoundHeader>, RunError> {
         let Some((line, cells)) = self.joined.take() else { return Ok(None) };
         tape.header_of(&cells, line).map(Some)
     }
 
-    /// The row that names the most fields, as the header of a tape that is only looked at.
+    /// The row that names the most fields, as the header of a tape that is only inspected.
     ///
     /// # Errors
-    /// The row cannot be read as a header at all.
+    /// [`RunErrorCode::HeaderTooLarge`] when the row has too many columns, or too long a name of one.
     pub fn best_header(&mut self, tape: &Reading<'_>) -> Result<Option<FoundHeader>, RunError> {
         let Some(best) = self.best.as_ref().filter(|best| tape.options.lenient && best.named > 0) else { return Ok(None) };
         tape.header_of(&best.cells, best.line).map(Some)
     }
 
-    /// Whether there was a row to look at.
+    /// Whether a row has been a candidate.
     pub fn has_rows(&self) -> bool {
         self.best.is_some()
     }
 
-    /// How many canonical fields the best row named.
+    /// Number of canonical fields that the best row named.
     pub fn best_score(&self) -> usize {
         self.best.as_ref().map_or(0, |best| best.named)
     }
 
-    /// Why no row was the header.
+    /// The error that says why no row was the header.
     pub fn failure(self, source_file: &str) -> RunError {
         match self.best {
-            // One recognized word is as likely to be a coincidence in a title as a header.
+            // One recognised word is as likely to be a coincidence in a title as a header.
             Some(Candidate { misfit: Some(message), line, named: 2.., .. }) => {
                 RunError::ingest(RunErrorCode::ProfileHeaderAbsent, source_file, Some(line), message)
             }
@@ -421,7 +424,7 @@ impl HeaderSearch {
 }
 
 impl Candidate {
-    /// The headers that mean nothing here, as the end of a message.
+    /// The headers without a meaning, as the end of a message.
     fn unknown_headers(&self) -> String {
         let unknown = self.cells.iter().filter(|cell| !cell.is_empty() && Aliases::built_in().claims(cell).is_empty());
         let shown: Vec<String> =
@@ -438,7 +441,7 @@ impl Candidate {
     }
 }
 
-/// The cells of a row as an error shows them, and as two rows are joined.
+/// The cells of a row as errors show them, and as two rows are joined.
 fn shown_cells(row: &[Cow<'_, str>]) -> Vec<String> {
     row.iter().map(|cell| shortened(cell.trim(), MAX_HEADER_CHARACTERS + 1).into_owned()).collect()
 }
@@ -447,27 +450,26 @@ fn borrowed(cells: &[String]) -> Vec<Cow<'_, str>> {
     cells.iter().map(|cell| Cow::Borrowed(cell.as_str())).collect()
 }
 
-/// The cells of two rows, the upper ones first.
+/// Joins the cells of two rows column by column, those of the upper row first.
 fn join(upper: &[String], lower: &[String]) -> Vec<String> {
     let cell = |row: &[String], at: usize| row.get(at).cloned().unwrap_or_default();
     (0..upper.len().max(lower.len())).map(|at| format!("{} {}", cell(upper, at), cell(lower, at)).trim().to_owned()).collect()
 }
 
-/// A header, and what is to be said of how its columns were read.
+/// A header and the notices about its columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundHeader {
-    /// The header.
     pub header: Header,
-    /// Notices, in the order of the columns.
+    /// Notices, in the order of the fields.
     pub notices: Vec<Notice>,
 }
 
-/// How the header of a tape is read.
+/// What the search for a header needs to know about a tape.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading<'o> {
-    /// The name of the tape.
+    /// Name of the tape.
     pub source_file: &'o str,
-    /// What a profile says, and who started the run.
+    /// Options of the profile and of the user who started the run.
     pub options: &'o TapeOptions,
 }
 
@@ -479,13 +481,13 @@ impl Reading<'_> {
         Field::CANONICAL.into_iter().filter(|field| field.info().required && !has(field)).collect()
     }
 
-    /// The header that these cells are, given that they name the required fields.
+    /// Reads cells as the header, given that they name the required fields.
     fn header_of(&self, cells: &[String], line: u64) -> Result<FoundHeader, RunError> {
         let row = borrowed(cells);
         self.header(&row, line, &Meanings::of(&row, self.options))
     }
 
-    /// The header that a row is, given that it names the required fields.
+    /// Reads a row as the header, given that it names the required fields.
     fn header(&self, row: &[Cow<'_, str>], line: u64, meanings: &Meanings) -> Result<FoundHeader, RunError> {
         let failed = |code, message| RunError::ingest(code, self.source_file, Some(line), message);
         check_size(row).map_err(|message| failed(RunErrorCode::HeaderTooLarge, message))?;
@@ -497,7 +499,7 @@ impl Reading<'_> {
         Ok(FoundHeader { header: Header::new(row, line, meanings, self.options), notices: notices.collect() })
     }
 
-    /// The header of a tape without one, whose rows have so many cells.
+    /// The header of a tape without a header row, whose rows have `width` cells.
     fn headerless(&self, width: usize) -> Result<FoundHeader, RunError> {
         let row = vec![Cow::Borrowed(""); width];
         let meanings = Meanings::of(&row, self.options);
@@ -587,7 +589,7 @@ mod tests {
         ] {
             assert_eq!(header.position(field), at, "{field}");
         }
-        // What has no standard field is only kept.
+        // A column without a standard field is only kept.
         assert_eq!((header.columns[5].field, header.columns[9].field), (None, None));
         assert_eq!(notices.iter().filter(|notice| notice.code == NoticeCode::TwoClaims).count(), 4, "{notices:?}");
         assert_eq!(notices[0].message, "loan_amount was read from \"Current UPB\"; \"Original Balance\" was not taken for it.");

@@ -1,4 +1,4 @@
-//! What a tape is and how it would be read: its header, each column with samples, what is missing, what a run would say.
+//! Inspection of a tape: its header, each column with samples, the missing fields, and what a run would report.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -28,14 +28,14 @@ use super::{
     with_fields,
 };
 
-/// How many rows are looked at.
+/// Number of loans that an inspection reads.
 const ROWS: u64 = 10_000;
-/// How many samples of a column are shown, and how much of each, in characters.
+/// Number of samples of a column that are shown, and of characters of each.
 const SAMPLES: usize = 5;
 const SAMPLE_CHARACTERS: usize = 40;
-/// How many words of a column that are not known are shown.
+/// Number of unknown words of a column that are shown.
 const WORDS: usize = 10;
-/// How many headers are named for a field that no column has.
+/// Number of headers that are named for a missing field.
 const CLOSEST: usize = 3;
 const BLOCK_BYTES: usize = 256 * 1024;
 
@@ -143,7 +143,7 @@ pub struct MissingField {
     pub closest: Vec<String>,
 }
 
-/// Whether an error says that a file is no tape at all.
+/// Whether an error means that a file is not a tape at all.
 fn is_no_tape(code: RunErrorCode) -> bool {
     use RunErrorCode::{
         CorruptWorkbook, DecompressionBomb, EmptyTape, NotATape, PasswordProtected, TapeChanged, Undecodable, UnreadableTape,
@@ -166,7 +166,7 @@ fn is_no_tape(code: RunErrorCode) -> bool {
 /// Inspects a tape.
 ///
 /// # Errors
-/// The file is no tape.
+/// The error of [`Tape::open_all`] when the file is not a tape at all. Other errors are in [`Inspection::error`].
 pub fn inspect(source: &dyn TapeSource, options: &TapeOptions) -> Result<Inspection, RunError> {
     let (opened, mut error) = match Tape::open_all(source, options) {
         Ok(tapes) => (tapes, None),
@@ -209,14 +209,14 @@ pub fn inspect(source: &dyn TapeSource, options: &TapeOptions) -> Result<Inspect
     })
 }
 
-/// What is to be said of the worksheets that a run reads as tapes of their own, beside the one that is looked at.
+/// A notice about the worksheets that a run reads as tapes of their own, besides the one that is inspected.
 fn other_tapes<'t>(source: &dyn TapeSource, others: impl Iterator<Item = Tape<'t>>) -> Option<Notice> {
     let names: Vec<String> = others.map(|tape| tape.name().to_owned()).collect();
     let message = format!("A run reads other worksheets, too, each as a tape of its own: {}.", names.join(", "));
     (!names.is_empty()).then(|| Notice::of_tape(NoticeCode::SheetsLeftOut, message, source.name(), 0))
 }
 
-/// Looks at the first rows of a tape.
+/// Inspects the first rows of a tape.
 struct Looker<'t, 's> {
     tape: &'t Tape<'s>,
     rules: RowRules,
@@ -262,7 +262,7 @@ impl<'t, 's> Looker<'t, 's> {
         Ok(())
     }
 
-    /// Looks at one row; whether it is another header.
+    /// Inspects one row; returns whether the row is another header.
     fn row(&mut self, cells: &[Cow<'_, str>], line: u64, ended: bool) -> bool {
         match self.rules.kind(cells, line, ended) {
             RowKind::Blank | RowKind::Misfit(_) => return false,
@@ -283,7 +283,7 @@ impl<'t, 's> Looker<'t, 's> {
     }
 }
 
-/// A column while its cells are looked at.
+/// A column during an inspection.
 struct ColumnLook {
     column: Column,
     reader: CellReader,
@@ -318,7 +318,7 @@ impl ColumnLook {
         Self { column, reader, samples: Vec::new(), values: 0, readable: 0, unknown: HashMap::new() }
     }
 
-    /// Looks at a cell as it is written, and as a profile makes it.
+    /// Adds a cell: `written` as in the tape, and `cell` after the profile's translation.
     fn observe(&mut self, written: &str, cell: &str) {
         if is_missing(&content(written)) {
             return;
@@ -346,7 +346,7 @@ impl ColumnLook {
 }
 
 impl CellReader {
-    /// What a cell reads as; `None` when it cannot be read.
+    /// The value that the engine reads from a cell; `None` when it cannot read the cell.
     fn read(&self, cell: &str, unit: super::units::ColumnUnit) -> Option<String> {
         match self {
             Self::Kept => Some(shortened(trimmed(cell), SAMPLE_CHARACTERS).into_owned()),
@@ -371,7 +371,7 @@ impl CellReader {
     }
 }
 
-/// The headers without a meaning that share a word with the name of a field, or with what people call it.
+/// The headers without a meaning that share a word with the name or the label of a field.
 fn closest(field: Field, columns: &[Column]) -> Vec<String> {
     let words = |text: &str| -> Vec<String> {
         let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2);

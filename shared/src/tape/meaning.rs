@@ -1,4 +1,4 @@
-//! What the columns of a tape mean: which column fills which field, where several could.
+//! Maps the columns of a tape to fields, and decides where several columns match one field.
 
 use std::borrow::Cow;
 
@@ -10,36 +10,35 @@ use super::{
     options::{ColumnPlace, FieldColumn, Origin, TapeOptions},
 };
 
-/// What a column was taken for.
+/// The field to which a column is mapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meaning {
-    /// The field.
     pub field: Field,
-    /// How sure the header is to mean it; `None` where no alias was needed.
+    /// How sure the header is to mean the field; `None` where no alias was needed.
     pub rank: Option<Rank>,
-    /// Why it was taken for it.
+    /// Why the column was mapped to the field.
     pub origin: Origin,
 }
 
-/// What the columns of a row mean, if it is the header.
+/// What the columns of a row mean, if the row is the header.
 #[derive(Debug, Default)]
 pub struct Meanings {
-    /// For each column, what it was taken for.
+    /// The meaning of each column; `None` for a column that is only kept.
     pub columns: Vec<Option<Meaning>>,
-    /// What is to be said of that.
+    /// The notices about the mapping.
     pub notices: Vec<(NoticeCode, String)>,
-    /// For each field, the column that has it.
+    /// The column of each field.
     filled: [Option<usize>; FIELDS],
-    /// Two columns that claim one canonical field with the same rank.
+    /// Two columns that match one canonical field with the same rank.
     tie: Option<(Field, usize, usize)>,
-    /// For each column, whether the options have it only kept.
+    /// For each column, whether the options say that it is only kept.
     ignored: Vec<bool>,
-    /// Why the options do not fit the row: a column that it lacks, or has twice.
+    /// Why the options do not fit the row, such as a column that the row lacks, or has twice.
     pub misfit: Option<String>,
 }
 
 impl Meanings {
-    /// What the columns of a row mean.
+    /// Maps the columns of a row.
     pub fn of(row: &[Cow<'_, str>], options: &TapeOptions) -> Self {
         let folded: Vec<String> = options.ignored.iter().map(|header| fold_header(header)).collect();
         let ignored = row.iter().map(|header| !folded.is_empty() && folded.contains(&fold_header(header))).collect();
@@ -68,17 +67,17 @@ impl Meanings {
         meanings
     }
 
-    /// Whether a column has a field.
+    /// Whether a column matches the field.
     pub fn of_field(&self, field: Field) -> bool {
         self.filled[field as usize].is_some() || self.tie.is_some_and(|(tied, ..)| tied == field)
     }
 
-    /// How many canonical fields the row names.
+    /// Number of canonical fields that the row names.
     pub fn named(&self) -> usize {
         Field::CANONICAL.into_iter().filter(|field| self.of_field(*field)).count()
     }
 
-    /// Why the row cannot be read as a header, if so.
+    /// Why the row cannot be read as a header; `None` when it can.
     pub fn fault(&self, row: &[Cow<'_, str>], options: &TapeOptions) -> Option<(RunErrorCode, String)> {
         if let Some(message) = &self.misfit {
             return Some((RunErrorCode::ProfileHeaderAbsent, message.clone()));
@@ -109,7 +108,7 @@ impl Meanings {
         })
     }
 
-    /// Gives a column to a field because the options say so.
+    /// Maps a column to a field as the options require.
     fn place(&mut self, row: &[Cow<'_, str>], column: &FieldColumn) {
         let field = column.field;
         let at = self.find(row, &column.place, field.name());
@@ -134,7 +133,7 @@ impl Meanings {
         }
     }
 
-    /// Where the one column stands from which the options say that something is to be read.
+    /// The index of the one column that the options name. Notes a misfit when there is no such column, or more than one.
     fn find(&mut self, row: &[Cow<'_, str>], place: &ColumnPlace, what: &str) -> Option<usize> {
         let places = place.places(row.iter().map(|cell| cell.as_ref()));
         let message = match places[..] {
@@ -164,7 +163,7 @@ impl Meanings {
         places.first().copied()
     }
 
-    /// Gives a field to the column that claims it with the highest rank.
+    /// Maps a field to the column that matches it with the highest rank.
     fn decide(&mut self, field: Field, claims: &[(usize, Field, Rank)], row: &[Cow<'_, str>]) {
         let free = |at: &usize| self.columns[*at].is_none();
         let of_field: Vec<(usize, Rank)> =
@@ -197,7 +196,7 @@ impl Meanings {
     }
 }
 
-/// Whether a header names a rate before fees, beside which a coupon is the rate after them.
+/// Whether a header names a rate before fees. A coupon in the same tape is then the rate after fees.
 fn names_a_gross_rate(header: &str) -> bool {
     let folded = fold_header(header);
     ["gross", "wac", "weightedaveragecoupon"].iter().any(|word| folded.contains(word))

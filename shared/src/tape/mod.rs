@@ -1,4 +1,4 @@
-//! Ingest: from the bytes of a tape to its rows.
+//! Ingest: turns the bytes of a tape into rows.
 
 pub mod aliases;
 pub mod cell;
@@ -48,19 +48,19 @@ use self::{
 
 /// The delimiters that a CSV tape may use.
 const DELIMITERS: [u8; 7] = [b',', b';', b'\t', b'|', b'^', b'~', 1];
-/// How much of a file tells what it is.
+/// Number of bytes at the start of a file that are enough to recognise its format.
 const SNIFFED_BYTES: usize = 512;
-/// How much of a tape is read at a time to find its header.
+/// Number of bytes of a tape that the search for its header reads at a time.
 const HEAD_BYTES: usize = 128 * 1024;
-/// The delimiter in which the rows of a workbook are handed on as text.
+/// The delimiter of the text into which the rows of a workbook are converted.
 const WORKBOOK_DELIMITER: u8 = b',';
 
-/// A tape whose header has been found: a file, or one worksheet of it.
+/// A tape whose header has been found: a file, or one worksheet of a workbook.
 pub struct Tape<'s> {
     source: &'s dyn TapeSource,
-    /// What the run calls it.
+    /// Name of the tape in the run: the file name, or `file[sheet]` where each worksheet is a tape.
     name: String,
-    /// Whether it is the first or only tape of its file.
+    /// Whether the tape is the first or only one of its file.
     is_first: bool,
     file: FileLayout,
     header: Header,
@@ -74,54 +74,50 @@ enum FileLayout {
     Workbook { workbook: Arc<Workbook>, sheet: usize, name: String },
 }
 
-/// How a tape was read: part of the run record.
+/// How a tape was read. Part of the run record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TapeMapping {
-    /// The tape.
+    /// Name of the tape.
     pub source_file: String,
-    /// The file that it is in: the tape itself, unless each worksheet is a tape.
+    /// Name of the file that holds the tape: the same name, unless each worksheet is a tape.
     #[serde(skip)]
     pub file: String,
-    /// `csv` or `xlsx`.
+    /// `csv`, `xlsx`, `xls`, `xlsb` or `ods`.
     pub format: &'static str,
-    /// The delimiter, of a CSV tape.
+    /// `None` for a workbook.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<char>,
-    /// The encoding, of a CSV tape.
+    /// `None` for a workbook.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<Encoding>,
-    /// The worksheet, of a workbook.
+    /// Name of the worksheet; `None` for a CSV tape.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sheet: Option<String>,
-    /// The line, or the sheet row, of the header; 0 for a tape without one.
+    /// The line, or the sheet row, of the header, from 1; 0 for a tape without a header.
     pub header_line: u64,
-    /// The columns and what they were taken for.
+    /// The columns, each with the field to which it is mapped.
     pub columns: Vec<Column>,
 }
 
-/// What [`Tape::open_all`] found out about a tape. The plan of a run in parts keeps it for the workers.
+/// What [`Tape::open_all`] detected in a tape. The plan of a run in parts keeps it for the workers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownTape {
-    /// What parts its fields.
     pub delimiter: char,
-    /// The line of its header.
+    /// The line of the header, from 1; 0 for a tape without a header.
     pub header_line: u64,
-    /// Its columns.
     pub columns: Vec<Column>,
-    /// What its rows look like.
     pub rows: RowLayout,
-    /// In which order its dates are written.
     pub dates: DateOrder,
-    /// What is to be said of it.
     pub notices: Vec<Notice>,
 }
 
 impl<'s> Tape<'s> {
-    /// Finds out how a tape is written, where its header is, what its columns mean and in which unit its percentages are. A file
-    /// is one tape, or each of its worksheets is where the options say so.
+    /// Detects the format of a file, finds its header, maps its columns to fields and detects the unit of each column of
+    /// percentages. A file is one tape, unless the options make each worksheet of a workbook a tape.
     ///
     /// # Errors
-    /// The tape cannot be used: the error says why, and what to do.
+    /// A [`RunError`] of the phase ingest that says why the tape cannot be used and how to fix it, such as
+    /// [`RunErrorCode::EmptyTape`], [`RunErrorCode::NotATape`], [`RunErrorCode::NoHeader`] or [`RunErrorCode::MissingColumns`].
     pub fn open_all(source: &'s dyn TapeSource, options: &TapeOptions) -> Result<Vec<Self>, RunError> {
         if source.size() == 0 {
             let message = "The tape is empty. Send it again, with a header row and a row per loan.";
@@ -141,7 +137,7 @@ impl<'s> Tape<'s> {
                 return error;
             }
             let name = source.name().to_ascii_lowercase();
-            // Only now: the title above a header may begin as other text does.
+            // Test this only when no header was found: the title above a header may begin like JSON or a web page.
             if let Some(kind) = not_a_tape::by_text(&head, &name) {
                 return not_a_tape::error(source.name(), kind);
             }
@@ -186,27 +182,24 @@ impl<'s> Tape<'s> {
         Ok(chosen.into_iter().enumerate().map(tape).collect())
     }
 
-    /// The tape's columns.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// The name of the tape.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether it is the first or only tape of its file.
+    /// Whether the tape is the first or only one of its file.
     pub fn is_first(&self) -> bool {
         self.is_first
     }
 
-    /// Where its bytes are.
     pub fn source(&self) -> &dyn TapeSource {
         self.source
     }
 
-    /// The delimiter in which the text of the tape's rows is handed on.
+    /// The delimiter of the text in the blocks of [`Self::read`]: that of the CSV file, or a comma for a workbook.
     pub fn delimiter(&self) -> u8 {
         match self.file {
             FileLayout::Csv { delimiter, .. } => delimiter,
@@ -214,22 +207,20 @@ impl<'s> Tape<'s> {
         }
     }
 
-    /// What the tape's rows look like.
     pub fn rows(&self) -> RowLayout {
         self.rows
     }
 
-    /// In which order the tape's dates are written.
     pub fn dates(&self) -> DateOrder {
         self.dates
     }
 
-    /// What is to be said of how the tape is read.
+    /// The notices about the tape as a whole, found when it was opened.
     pub fn notices(&self) -> &[Notice] {
         &self.notices
     }
 
-    /// How the tape is read. The encoding is certain once the tape has been read to its end.
+    /// How the tape is read. The encoding is final only once the tape has been read to its end.
     pub fn mapping(&self) -> TapeMapping {
         let (format, delimiter, encoding, sheet) = match &self.file {
             FileLayout::Csv { delimiter, encoding } => ("csv", Some(char::from(*delimiter)), Some(encoding.get()), None),
@@ -250,7 +241,7 @@ impl<'s> Tape<'s> {
         }
     }
 
-    /// What the plan of a run in parts keeps of the tape.
+    /// What the plan of a run in parts stores about the tape. [`Self::known`] reads it.
     pub fn knowledge(&self) -> KnownTape {
         KnownTape {
             delimiter: char::from(self.delimiter()),
@@ -262,7 +253,8 @@ impl<'s> Tape<'s> {
         }
     }
 
-    /// A tape that was opened before: what was found out then holds. Its bytes are UTF-8. `None` when no tape is like that.
+    /// Restores a tape from what [`Self::knowledge`] stored, without detecting anything again. The bytes of the tape are UTF-8.
+    /// `None` when the stored delimiter does not fit in one byte.
     pub fn known(source: &'s dyn TapeSource, known: &KnownTape) -> Option<Self> {
         let delimiter = u8::try_from(known.delimiter).ok()?;
         Some(Self {
@@ -277,14 +269,14 @@ impl<'s> Tape<'s> {
         })
     }
 
-    /// Whether reading can begin at any record: the bytes of the tape are its text. The encoding is certain once the tape has
-    /// been read to its end.
+    /// Whether reading can start at any record: the bytes of the tape are its text, because they are UTF-8. The encoding is final
+    /// only once the tape has been read to its end.
     pub fn can_be_split(&self) -> bool {
         matches!(&self.file, FileLayout::Csv { encoding, .. } if encoding.get() == Encoding::Utf8)
     }
 
-    /// Starts reading the rows that begin at these places of a tape that can be split, in blocks of about `block_bytes`. The
-    /// first place is the beginning of the record that stands on `line`.
+    /// Starts reading the rows that begin within the byte range `places` of a tape that can be split, in blocks of about
+    /// `block_bytes`. `places.start` is the first byte of the record on `line`.
     pub fn read_within(&self, block_bytes: usize, places: Range<u64>, line: u64) -> Result<TapeReader<'_>, RunError> {
         let FileLayout::Csv { delimiter, encoding } = &self.file else {
             return Err(RunError::internal(Phase::Ingest, "A workbook cannot be read in parts. Please report this run."));
@@ -294,8 +286,9 @@ impl<'s> Tape<'s> {
         Ok(TapeReader { rows, records: 0, header_line: self.header.line, source: self.source })
     }
 
-    /// Starts reading the rows below the header, in blocks of about `block_bytes`. `fingerprint` asks for the hash of the raw bytes,
-    /// `copy` receives them.
+    /// Starts reading the rows below the header, in blocks of about `block_bytes`. With `fingerprint`, [`TapeReader::finish`]
+    /// returns the hash of the raw bytes; `copy` receives the raw bytes. A workbook provides both only with `fingerprint`, and
+    /// only for its first tape.
     pub fn read<'t>(&'t self, block_bytes: usize, fingerprint: bool, copy: Option<RawCopy>) -> Result<TapeReader<'t>, RunError> {
         let rows = match &self.file {
             FileLayout::Csv { delimiter, encoding } => {
@@ -303,7 +296,7 @@ impl<'s> Tape<'s> {
                 Rows::Csv(Box::new(RecordReader::new(text, *delimiter)))
             }
             FileLayout::Workbook { workbook, sheet, .. } => Rows::Workbook {
-                // A workbook is not read from front to back, so its bytes are read once more.
+                // The rows of a workbook are not read from front to back, so its raw bytes need a pass of their own.
                 fingerprint: if self.is_first && fingerprint { Some(text::fingerprint_of(self.source, copy)?) } else { None },
                 stream: open_sheet(self.source, workbook, *sheet)?,
                 row: SheetRow::default(),
@@ -318,7 +311,7 @@ impl<'s> Tape<'s> {
 /// Reads the rows of a tape, block by block.
 pub struct TapeReader<'t> {
     rows: Rows<'t>,
-    /// How many records have been read.
+    /// Number of records read so far.
     records: u64,
     header_line: u64,
     source: &'t dyn TapeSource,
@@ -330,7 +323,7 @@ enum Rows<'t> {
 }
 
 impl TapeReader<'_> {
-    /// Fills the block with the next rows; `false` at the end of the tape.
+    /// Fills the block with the next rows; returns `false` at the end of the tape.
     pub fn next_block(&mut self, block: &mut RecordBlock) -> Result<bool, RunError> {
         let read = self.read(block)?;
         block.first = self.records;
@@ -368,7 +361,7 @@ impl TapeReader<'_> {
         }
     }
 
-    /// What the tape was, once its end has been reached; `None` when that was not asked for.
+    /// The fingerprint of the raw bytes, once the end of the tape has been reached; `None` when none was requested.
     pub fn finish(&mut self) -> Result<Option<Fingerprint>, RunError> {
         match &mut self.rows {
             Rows::Csv(reader) => reader.text().finish(),
@@ -376,7 +369,7 @@ impl TapeReader<'_> {
         }
     }
 
-    /// How many raw bytes have been read so far; for a workbook only known as all of them.
+    /// Number of raw bytes read so far. For a workbook always the size of the file, because the progress inside it is unknown.
     pub fn offset(&mut self) -> u64 {
         match &mut self.rows {
             Rows::Csv(reader) => reader.text().offset(),
@@ -386,6 +379,9 @@ impl TapeReader<'_> {
 }
 
 /// The text of a block as a string.
+///
+/// # Errors
+/// [`RunErrorCode::TapeChanged`] when the text is not UTF-8: it was when the encoding was decided, so the tape has changed since.
 pub fn block_text<'b>(block: &'b RecordBlock, source: &dyn TapeSource) -> Result<&'b str, RunError> {
     std::str::from_utf8(&block.text).map_err(|_| {
         let message = "The tape changed its encoding while it was read. Wait until it is complete, then run again.";
@@ -393,7 +389,8 @@ pub fn block_text<'b>(block: &'b RecordBlock, source: &dyn TapeSource) -> Result
     })
 }
 
-/// Does something with the fields of a record that is not malformed.
+/// Calls `then` with the fields of a record, unless the record is malformed. With `unwraps`, a record that is one quoted field is
+/// split as the line inside it.
 pub(crate) fn with_fields(text: &str, record: &Record, delimiter: u8, unwraps: bool, then: impl FnOnce(&[Cow<'_, str>])) {
     if matches!(record.shape, Shape::Malformed(_)) {
         return;
@@ -416,11 +413,11 @@ pub(crate) fn with_fields(text: &str, record: &Record, delimiter: u8, unwraps: b
 struct CsvHeader {
     delimiter: u8,
     found: FoundHeader,
-    /// Whether its line is one quoted field.
+    /// Whether the line of the header is one quoted field.
     unwraps: bool,
 }
 
-/// Tries each delimiter on the head of the tape. The one with which a header is found is right; of several, the one with which it
+/// Tries each delimiter on the head of the tape. The delimiter that yields a header is right; of several, the one whose header
 /// names the most fields.
 fn find_csv_header(source: &dyn TapeSource, encoding: &EncodingChoice, options: &TapeOptions) -> Result<CsvHeader, RunError> {
     let mut best: Option<HeaderSearch> = None;
@@ -461,13 +458,13 @@ fn find_csv_header(source: &dyn TapeSource, encoding: &EncodingChoice, options: 
     Err(best.unwrap_or_default().failure(source.name()))
 }
 
-/// Looks for the header in the head of a tape, with one delimiter.
+/// Searches the head of a tape for the header, with one delimiter.
 struct HeadReader<'r> {
     search: HeaderSearch,
     source: &'r dyn TapeSource,
     delimiter: u8,
     options: &'r TapeOptions,
-    /// Whether there was anything.
+    /// Whether the tape has a record that is not blank.
     holds_text: bool,
 }
 
@@ -476,7 +473,7 @@ impl HeadReader<'_> {
         let text = TextReader::new(self.source, encoding, HEAD_BYTES, false, None)?;
         let (mut reader, mut block) = (RecordReader::new(text, self.delimiter), RecordBlock::default());
         let mut in_head = true;
-        // Rows are counted, with blank ones: the lines inside a row are not rows.
+        // The limit counts rows, blank rows included; the lines inside a quoted field are not rows.
         let mut lines_inside = 0;
         while in_head && reader.next_block(&mut block)? {
             self.holds_text = true;
@@ -497,7 +494,7 @@ impl HeadReader<'_> {
         Ok(joined.map(|found| CsvHeader { delimiter: self.delimiter, found, unwraps: false }))
     }
 
-    /// Looks at a record as it is and, where it is one quoted field, at the line in it.
+    /// Tests a record as it is and, where the record is one quoted field, the line inside it.
     fn look_at(&mut self, text: &str, record: &Record) -> Result<Option<CsvHeader>, RunError> {
         let Self { search, source, delimiter, options, .. } = self;
         let reading = Reading { source_file: source.name(), options };
@@ -521,7 +518,7 @@ impl HeadReader<'_> {
     }
 }
 
-/// Writes a sheet row as a record of text, every cell quoted that needs it.
+/// Appends a sheet row as a record of text; quotes the cells that need it.
 fn push_row(block: &mut RecordBlock, row: &SheetRow) {
     let start = block.text.len();
     let needs_quotes = |text: &str| {

@@ -1,10 +1,10 @@
-//! Telling files that are no tapes from tapes: whoever sent one is told what it is, and what a tape is.
+//! Recognises files that are not tapes. The error says what the file is and what a tape is.
 
 use std::borrow::Cow;
 
 use crate::error::{RunError, RunErrorCode};
 
-/// How files begin that are no text and no workbook, with what they are.
+/// First bytes of files that are neither text nor a workbook, with the kind of file.
 const FIRST_BYTES: [(&[u8], &str); 14] = [
     (b"%PDF", "a PDF document"),
     (b"{\\rtf", "an RTF document"),
@@ -22,7 +22,7 @@ const FIRST_BYTES: [(&[u8], &str); 14] = [
     (b"MM\0*", "a picture"),
 ];
 
-/// How texts begin that are no tapes, in lower case and without white space, with what they are.
+/// First characters of texts that are not tapes, in lower case and without white space, with the kind of file.
 const FIRST_TEXT: [(&str, &str); 9] = [
     ("{\"", "a JSON file"),
     ("{}", "a JSON file"),
@@ -35,7 +35,7 @@ const FIRST_TEXT: [(&str, &str); 9] = [
     ("<?xml", "an XML file"),
 ];
 
-/// The extensions of text files that are no tapes unless they have a header row, with what they are.
+/// Extensions of text files that are tapes only with a header row, with the kind of file.
 const OTHER_EXTENSIONS: [(&str, &str); 5] = [
     (".json", "a JSON file"),
     (".xml", "an XML file"),
@@ -44,16 +44,16 @@ const OTHER_EXTENSIONS: [(&str, &str); 5] = [
     (".toml", "a settings file (TOML)"),
 ];
 
-/// What parts of a ZIP say that it is, if it is no workbook.
+/// Parts that identify a ZIP as something other than a workbook, with the kind of file.
 const ZIP_PARTS: [(&str, &str); 2] =
     [("word/document.xml", "a Word document"), ("ppt/presentation.xml", "a PowerPoint presentation")];
 
-/// What a file is, by its first bytes, if no tape begins so.
+/// The kind of a file by its first bytes; `None` when a tape may begin with them.
 pub fn by_first_bytes(head: &[u8]) -> Option<&'static str> {
     FIRST_BYTES.iter().find(|(first, _)| head.starts_with(first)).map(|(_, kind)| *kind)
 }
 
-/// What a text without a header row is, by its beginning and its name in lower case, if it is something known.
+/// The kind of a text without a header row, by its beginning and its name in lower case; `None` when it is not known.
 pub fn by_text(head: &[u8], name: &str) -> Option<&'static str> {
     let text = String::from_utf8_lossy(head);
     let text = text.trim_start_matches('\u{feff}').chars().filter(|c| !c.is_whitespace());
@@ -63,7 +63,7 @@ pub fn by_text(head: &[u8], name: &str) -> Option<&'static str> {
     begins.or_else(named).map(|(_, kind)| *kind)
 }
 
-/// What a ZIP is, by the names of its parts, if it is no workbook.
+/// The kind of a ZIP by the names of its parts; `None` when it may be a workbook.
 pub fn by_zip_parts(names: &[Cow<'_, str>]) -> Option<&'static str> {
     if let Some((_, kind)) = ZIP_PARTS.iter().find(|(part, _)| names.iter().any(|name| name == part)) {
         return Some(kind);
@@ -78,7 +78,7 @@ pub fn by_zip_parts(names: &[Cow<'_, str>]) -> Option<&'static str> {
     (!names.iter().any(of_workbook)).then_some("a ZIP archive")
 }
 
-/// The error of a file that is no tape.
+/// The error for a file that is not a tape.
 pub fn error(source_file: &str, kind: &str) -> RunError {
     let message = format!(
         "The file is {kind}, not a tape. A tape is a CSV file or an Excel workbook (.xlsx) with a header row and a row per loan: \

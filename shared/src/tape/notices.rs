@@ -1,4 +1,4 @@
-//! Notices: what happened to a tape that is no fault of a loan, so that nothing vanishes without a word.
+//! Notices: events of a tape that are not the fault of a loan. They make sure that nothing is dropped silently.
 
 use std::collections::BTreeMap;
 
@@ -10,103 +10,101 @@ use crate::{
     loan::Field,
 };
 
-/// The longest text of a notice, in characters.
+/// The longest message of a notice, in characters.
 const MAX_MESSAGE_CHARACTERS: usize = 300;
-/// How many notices are kept of one kind and tape, and in all. All are counted.
+/// Number of notices kept per kind and tape, and per run. Notices beyond these limits are only counted.
 const KEPT_PER_CODE: usize = 200;
 const KEPT: usize = 1_000;
-/// How much of a cell a notice shows, in characters.
+/// Number of characters of a cell that a notice shows.
 const SHOWN_CHARACTERS: usize = 60;
 
-/// What a notice is about.
+/// The kind of a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeCode {
-    /// Several columns claim one field.
+    /// Several columns match one field.
     TwoClaims,
     /// Cells of a standard field could not be read.
     ValuesNotRead,
-    /// A property of two units or more is no single-family house.
+    /// The number of units decided the property type: a property of two units or more is not a single-family house.
     UnitsMakeType,
     /// Loan numbers have a decimal point.
     DecimalLoanNumbers,
     /// Every line is one quoted field.
     WholeLinesQuoted,
-    /// The header stands again below itself.
+    /// The header is repeated below itself.
     HeaderAgain,
-    /// A row is no loan.
+    /// A row is not a loan.
     NotALoan,
-    /// Rows gave way to a later one of the same loan.
+    /// Rows were superseded by a later row of the same loan.
     SupersededRows,
     /// Rows end before the last columns.
     ShortRows,
-    /// Rows are hidden in the sheet, and were read.
+    /// Hidden rows of a sheet were read.
     HiddenRows,
     /// A hidden sheet was read.
     HiddenSheetRead,
     /// Worksheets were left out.
     SheetsLeftOut,
-    /// A workbook is in another format than Excel's of today.
+    /// A workbook is in a format other than `.xlsx`.
     OtherWorkbookFormat,
     /// A file of the folder was not read.
     FileNotRead,
-    /// A weak name was not taken for its field.
+    /// A column with a weak name was not mapped to the field.
     ColumnNotRead,
 }
 
-/// Something that happened to a tape.
+/// One event of a tape.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// What it is about.
     pub code: NoticeCode,
-    /// One sentence for people.
+    /// One sentence for people, of at most 300 characters.
     pub message: String,
-    /// The tape.
+    /// Name of the tape.
     pub source_file: String,
-    /// The line, or the sheet row, where there is one.
+    /// The line, or the sheet row, from 1; `None` for a notice about a whole tape or file.
     pub line: Option<u64>,
 }
 
 impl Notice {
-    /// A notice on a line of a tape. Long texts are cut.
+    /// A notice about a line of a tape; line 0 means the whole tape. A message of more than 300 characters is cut.
     pub fn of_tape(code: NoticeCode, message: impl AsRef<str>, source_file: &str, line: u64) -> Self {
         let message = shortened(message.as_ref(), MAX_MESSAGE_CHARACTERS).into_owned();
         Self { code, message, source_file: source_file.to_owned(), line: (line > 0).then_some(line) }
     }
 }
 
-/// Something that happens to many cells of a column: how often, and where for the first time.
+/// An event of many cells or rows that becomes a single notice: how often it occurred, and where first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
-    /// What it is about.
     pub code: NoticeCode,
-    /// The column, where there are several.
+    /// The field whose column has the event; `None` for an event that has no column of its own.
     pub field: Option<Field>,
-    /// How often.
+    /// Number of occurrences.
     pub count: u64,
-    /// Where for the first time.
+    /// The line of the first occurrence.
     pub line: u64,
-    /// The cell there.
+    /// The cell of the first occurrence.
     pub text: String,
 }
 
 /// The notices of one block of a tape.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockNotices {
-    /// The first of each kind, in the order of the tape: code, line, message.
+    /// The first notices of each kind, in the order of the tape: code, line, message.
     kept: Vec<(NoticeCode, u64, String)>,
-    /// How many there were of each kind.
+    /// Number of notices of each kind.
     counts: Vec<(NoticeCode, u64)>,
-    /// Counts of what one notice a column sums up.
+    /// Events that become one notice per column.
     tallies: Vec<Tally>,
-    /// How many records are no loans.
+    /// Number of records that are not loans.
     pub ignored: u64,
-    /// How many rows gave way to a later one of the same loan.
+    /// Number of rows superseded by a later row of the same loan.
     pub superseded: u64,
 }
 
 impl BlockNotices {
-    /// Adds a notice on a line.
+    /// Adds a notice about a line.
     pub fn add(&mut self, code: NoticeCode, line: u64, message: impl FnOnce() -> String) {
         let at = match self.counts.iter().position(|(of, _)| *of == code) {
             Some(at) => at,
@@ -122,24 +120,24 @@ impl BlockNotices {
         }
     }
 
-    /// Adds a notice on a record that is no loan.
+    /// Adds a notice about a record that is not a loan, and counts the record.
     pub fn ignore(&mut self, code: NoticeCode, line: u64, message: impl FnOnce() -> String) {
         self.ignored += 1;
         self.add(code, line, message);
     }
 
-    /// Counts a row that gives way to a later one of the same loan.
+    /// Counts a row that is superseded by a later row of the same loan.
     pub fn supersede(&mut self, line: u64) {
         self.superseded += 1;
         self.tally(NoticeCode::SupersededRows, None, line, "");
     }
 
-    /// Counts a cell of which one notice a column tells.
+    /// Counts one occurrence of an event that becomes one notice per column.
     pub fn tally(&mut self, code: NoticeCode, field: Option<Field>, line: u64, text: &str) {
         self.tally_many(code, field, line, text, 1);
     }
 
-    /// Counts so many of something at once.
+    /// Counts `count` occurrences at once.
     pub fn tally_many(&mut self, code: NoticeCode, field: Option<Field>, line: u64, text: &str, count: u64) {
         match self.tallies.iter_mut().find(|tally| tally.code == code && tally.field == field) {
             Some(tally) => tally.count += count,
@@ -152,7 +150,7 @@ impl BlockNotices {
 }
 
 impl Tally {
-    /// What it says, of all that it has counted.
+    /// The message about all counted occurrences.
     fn message(&self) -> String {
         let Self { count, text, .. } = self;
         let field = self.field.map_or_else(String::new, |field| field.to_string());
@@ -175,24 +173,24 @@ impl Tally {
     }
 }
 
-/// The notices of a run: the first of each kind and tape, and how many there were.
+/// The notices of a run: the first of each kind and tape, and the number of each kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notices {
     kept: Vec<Notice>,
     counts: BTreeMap<NoticeCode, u64>,
-    /// How many were kept of each kind, of the tape that came last.
+    /// Number of notices kept of each kind for the current tape.
     of_tape: BTreeMap<NoticeCode, usize>,
-    /// Counts of the tape that came last, which become notices when it ends.
+    /// Tallies of the current tape, which become notices when the tape ends.
     tallies: Vec<Tally>,
     tape: String,
-    /// How many records of all tapes are no loans.
+    /// Number of records in all tapes that are not loans.
     pub ignored_rows: u64,
-    /// How many rows of all tapes gave way to a later one of the same loan.
+    /// Number of rows in all tapes that are superseded by a later row of the same loan.
     pub superseded_rows: u64,
 }
 
 impl Notices {
-    /// Begins with the files that were left out.
+    /// Starts with the files that were left out: a notice for each name, and the number of all of them.
     pub fn of_left_out(LeftOut { names, count }: &LeftOut) -> Self {
         let mut notices = Self::default();
         for file in names {
@@ -208,7 +206,7 @@ impl Notices {
         notices
     }
 
-    /// Begins the notices of a tape, with what is to be said of it as a whole. Tapes come in their order.
+    /// Starts a tape with the notices about it as a whole. Call it in the order of the tapes.
     pub fn begin_tape(&mut self, source_file: &str, notices: Vec<Notice>) {
         self.finish();
         source_file.clone_into(&mut self.tape);
@@ -216,7 +214,7 @@ impl Notices {
         notices.into_iter().for_each(|notice| self.count_and_keep(notice));
     }
 
-    /// Adds those of a block. The blocks of a tape come in its order.
+    /// Adds the notices of a block. Call it in the order of the blocks.
     pub fn add_block(&mut self, block: BlockNotices) {
         self.ignored_rows += block.ignored;
         self.superseded_rows += block.superseded;
@@ -234,7 +232,7 @@ impl Notices {
         }
     }
 
-    /// Ends the last tape.
+    /// Ends the current tape: its tallies become notices.
     pub fn finish(&mut self) {
         let mut tallies = std::mem::take(&mut self.tallies);
         tallies.sort_by_key(|tally| (tally.line, tally.code, tally.field));
@@ -248,7 +246,7 @@ impl Notices {
         self.keep(notice);
     }
 
-    /// Keeps a notice that is counted, as long as there is room.
+    /// Keeps a notice that is counted already, unless a limit is reached.
     fn keep(&mut self, notice: Notice) {
         let of_code = self.of_tape.entry(notice.code).or_default();
         if *of_code < KEPT_PER_CODE && self.kept.len() < KEPT {
@@ -257,12 +255,11 @@ impl Notices {
         }
     }
 
-    /// The notices that were kept.
     pub fn kept(&self) -> &[Notice] {
         &self.kept
     }
 
-    /// How many there were of each kind.
+    /// Number of notices of each kind, including those that are not kept.
     pub fn counts(&self) -> &BTreeMap<NoticeCode, u64> {
         &self.counts
     }

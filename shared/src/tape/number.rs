@@ -1,4 +1,4 @@
-//! Reading the cells of numbers: money signs, thousands commas, percent signs, words for "not available", sentinels.
+//! Reads the cells of numbers: money signs, thousands commas, percent signs, words for "not available", sentinels.
 
 use std::{borrow::Cow, ops::Range};
 
@@ -13,17 +13,16 @@ use super::{
     window::Window,
 };
 
-/// How many significant digits a number with a point keeps: what a spreadsheet keeps of them.
+/// Number of significant digits that a number with a point keeps: as many as a spreadsheet keeps.
 const SIGNIFICANT_DIGITS: usize = 15;
-/// The largest note rate that is one, in percent.
+/// The largest note rate that is accepted, in percent.
 pub const LARGEST_NOTE_RATE: i64 = 30;
 
 /// A number as a cell writes it, before sentinels and units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WrittenNumber {
-    /// The number.
     pub value: Decimal,
-    /// Whether a percent sign says that it is a percentage.
+    /// Whether the cell has a percent sign.
     pub says_percent: bool,
 }
 
@@ -51,7 +50,7 @@ fn read_unplain(field: Field, text: &str, unit: ColumnUnit, flag_contradictions:
     NumberCell { reading, written: trimmed(text), plain: text.is_empty() }
 }
 
-/// What a number means in its column: sentinels, the unit of the column, and what no rate can be.
+/// Reads a number by its column: sentinels, the unit of the column, and rates that a note cannot have.
 fn in_unit(field: Field, number: WrittenNumber, unit: ColumnUnit, flag_contradictions: bool) -> Reading {
     let info = field.info();
     let WrittenNumber { value, says_percent } = number;
@@ -83,10 +82,10 @@ fn in_unit(field: Field, number: WrittenNumber, unit: ColumnUnit, flag_contradic
     Reading::Value(percent)
 }
 
-/// The number that the content of a cell writes, in a column of this unit; `None` when it says "nothing here".
+/// Parses the content of a cell in a column of this unit; `None` when the cell says that there is no value.
 ///
 /// # Errors
-/// It writes no number that the column can hold.
+/// [`Unreadable`] says why the content is not a number that the column can hold.
 pub fn parse_number(content: &str, unit: Unit) -> Result<Option<WrittenNumber>, Unreadable> {
     if is_missing(content) {
         return Ok(None);
@@ -95,7 +94,7 @@ pub fn parse_number(content: &str, unit: Unit) -> Result<Option<WrittenNumber>, 
     let mut says_percent = body.len() < content.len();
     let outside = body.strip_prefix('$').map(str::trim_start);
     if outside == Some("-") {
-        // A format for accounts shows zero so.
+        // Accounting formats show zero as `$-`.
         return Ok(Some(WrittenNumber { value: Decimal::ZERO, says_percent }));
     }
     let inside = outside.unwrap_or(body).strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
@@ -105,7 +104,7 @@ pub fn parse_number(content: &str, unit: Unit) -> Result<Option<WrittenNumber>, 
         says_percent |= percent.is_some();
         body = percent.unwrap_or(inside).trim();
     }
-    // One sign and one money sign may stand in front, in either order; parentheses are a sign of their own.
+    // One sign and one money sign may come first, in either order; parentheses count as the sign.
     let (mut sign, mut money) = (parenthesized.then_some('-'), parenthesized && outside.is_some());
     loop {
         match body.chars().next() {
@@ -123,7 +122,7 @@ pub fn parse_number(content: &str, unit: Unit) -> Result<Option<WrittenNumber>, 
     Ok(Some(WrittenNumber { value: if sign == Some('-') { -value } else { value }, says_percent }))
 }
 
-/// The number that digits write, with thousands commas where there may be some.
+/// Parses digits. Thousands commas are allowed in amounts of money.
 fn parse_digits(body: &str, unit: Unit) -> Result<Decimal, Unreadable> {
     let digits = match body.contains(',') {
         true if unit == Unit::Money => Cow::Owned(without_thousands(body)?),
@@ -143,7 +142,8 @@ fn parse_digits(body: &str, unit: Unit) -> Result<Decimal, Unreadable> {
     })
 }
 
-/// A number with a point and more significant digits than a spreadsheet keeps, rounded to those, half up; `None` for all others.
+/// Rounds a number with a point and more significant digits than a spreadsheet keeps to that many, half up; `None` for all
+/// others.
 fn rounded(digits: &str) -> Option<String> {
     let (mantissa, exponent) = digits.find(['e', 'E']).map_or((digits, ""), |at| digits.split_at(at));
     let (whole, fraction) = mantissa.split_once('.')?;
@@ -172,8 +172,8 @@ fn rounded(digits: &str) -> Option<String> {
     Some(format!("{}.{}{exponent}", text(&all[..point]), text(&all[point..])))
 }
 
-/// Removes thousands commas, where they stand in their places: `1,234,567.89`. Anything else (`1,23`, `1.234,56`) could
-/// mean two things, so it is not a number.
+/// Removes thousands commas that separate groups of three digits: `1,234,567.89`. Any other text with commas (`1,23`, `1.234,56`)
+/// could mean two things, so it is not a number.
 fn without_thousands(text: &str) -> Result<String, Unreadable> {
     let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
     let digits = |group: &str| group.bytes().all(|b| b.is_ascii_digit());
@@ -190,21 +190,21 @@ fn without_thousands(text: &str) -> Result<String, Unreadable> {
     Ok(plain)
 }
 
-/// What makes a plain number of a column ordinary: one that neither a sentinel nor the unit of its column changes.
+/// Tests whether a plain number of a column is ordinary: neither a sentinel nor the unit of the column changes it.
 #[derive(Debug, Clone, Copy)]
 pub struct Ordinary {
-    /// The value that means "missing"; no plain number has the one that stands for none.
+    /// The value that means "missing", in millionths; `i64::MIN`, which no plain number has, when the field has none.
     sentinel: i64,
-    /// Values above zero up to here contradict the column.
+    /// Values above zero up to this one contradict the column, in millionths.
     contradicts: i64,
-    /// The least and the largest value that is one.
+    /// The smallest and the largest valid value, in millionths.
     within: (i64, i64),
-    /// Whether the column holds fractions, of which none is ordinary.
+    /// Whether the column holds fractions, none of which is ordinary.
     fractions: bool,
 }
 
 impl Ordinary {
-    /// What is ordinary in a column of this field.
+    /// The test for a column of this field.
     pub fn new(field: Field, unit: ColumnUnit, flag_contradictions: bool) -> Self {
         let info = field.info();
         let micros = |value: Option<Decimal>| value.and_then(|value| value.micros());
@@ -221,7 +221,7 @@ impl Ordinary {
         }
     }
 
-    /// The millionths of the cell that stands at `span` of a text, when it is plain and ordinary.
+    /// The value of the cell at `span` of a text, in millionths, when the cell is plain and ordinary.
     #[inline]
     pub fn micros(&self, text: &[u8], span: Range<usize>) -> Option<i64> {
         let micros = plain_micros_at(text, span)?;
@@ -231,19 +231,19 @@ impl Ordinary {
     }
 }
 
-/// [`plain_micros`] of the cell that stands at `span` of a longer text. Cells without a sign are read in words of eight
-/// bytes, which is faster than going digit by digit.
+/// [`plain_micros`] of the cell at `span` of a longer text. Reads cells without a sign in words of eight bytes, which is faster
+/// than digit by digit.
 #[inline(always)]
 fn plain_micros_at(text: &[u8], span: Range<usize>) -> Option<i64> {
     let window = Window::new(text, &span);
     let length = window.length();
     let word = window.last(ZEROS);
-    // Where the point stands, as the high bit of its byte.
+    // Mark the point by the high bit of its byte.
     let other = word ^ DOTS;
     let dots = other.wrapping_sub(ONES) & !other & HIGHS;
     let (mut values, mut decimals, mut point, mut unit) = (word ^ ZEROS, 0, 0, 100_000_000);
     if dots != 0 {
-        // What stands before the point moves over it, and a zero comes in front.
+        // Move the digits before the point over it, and put a zero in front.
         let up_to_point = dots ^ dots.wrapping_sub(1);
         values = (((word << 8) & up_to_point) | (word & !up_to_point) | u64::from(b'0')) ^ ZEROS;
         decimals = dots.leading_zeros() as usize / 8;
@@ -272,12 +272,12 @@ const ZEROS: u64 = 0x3030_3030_3030_3030;
 const DOTS: u64 = 0x2e2e_2e2e_2e2e_2e2e;
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
-/// Carries the value of every byte above nine into its high bit.
+/// Added to a word, carries every byte value above nine into the high bit of the byte.
 const NOT_DIGITS: u64 = 0x7676_7676_7676_7676;
 const MOST_WHOLE_DIGITS: usize = 12;
 const POWERS: [i64; 7] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
 
-/// The number that eight digits write, the first one in the lowest byte: pairs, then fours, then all.
+/// The number that eight digits write, the first digit in the lowest byte: combines pairs, then fours, then all.
 #[inline]
 fn eight_digits(digits: u64) -> u64 {
     let pairs = (digits.wrapping_mul(1 + (10 << 8)) >> 8) & 0x00ff_00ff_00ff_00ff;
@@ -285,8 +285,8 @@ fn eight_digits(digits: u64) -> u64 {
     fours.wrapping_mul(1 + (10_000 << 32)) >> 32
 }
 
-/// Millionths of a number in its plainest form, `-?digits[.digits]` without superfluous zeros in front, at most twelve
-/// digits before the point and six behind it; `None` for everything else, which takes the slower way.
+/// Millionths of a number in its plainest form, `-?digits[.digits]` without superfluous zeros in front, at most twelve digits
+/// before the point and six after it; `None` for everything else, which [`parse_number`] reads more slowly.
 fn plain_micros(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),

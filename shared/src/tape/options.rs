@@ -1,4 +1,4 @@
-//! How the tapes of a run are to be read, beyond what the tapes say themselves.
+//! Options for reading the tapes of a run, beyond what the tapes show themselves.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,45 +6,42 @@ use crate::{decimal::Decimal, folder::LeftOut, loan::Field};
 
 use super::{aliases::fold_header, standard::DateOrder, text::Encoding, units::ColumnUnit};
 
-/// What a profile and the person who starts a run say of the tapes. What is left out is found out.
+/// Options of the profile and of the user who starts a run. The engine detects what the options leave out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TapeOptions {
-    /// Where the header is.
     pub header: HeaderPlace,
-    /// What parts fields.
     pub delimiter: Option<u8>,
-    /// How the text is encoded.
     pub encoding: Option<Encoding>,
-    /// In which order dates are written; `None` when the tape tells.
+    /// The order of dates. `None`: month first, and a column with a day in the month's place is left as it is written.
     pub dates: Option<DateOrder>,
-    /// The name of the worksheet that is read, or [`ALL_SHEETS`].
+    /// Name of the worksheet that is read, or [`ALL_SHEETS`].
     pub sheet: Option<String>,
-    /// Where the fields are.
+    /// The columns of fields.
     pub columns: Vec<FieldColumn>,
-    /// Fields that no column has, each with the cell that all loans have.
+    /// Fields without a column, each with the cell that all loans get.
     pub constants: Vec<(Field, String)>,
     /// Headers of columns that are only kept.
     pub ignored: Vec<String>,
-    /// How numbers are written, where it is not as in `1,234.56`.
+    /// How numbers are written; `None` for `1,234.56`.
     pub numbers: Option<NumberStyle>,
-    /// Which rows count, of a tape with a row for every loan and period.
+    /// Which rows count in a tape with a row for every loan and period.
     pub latest: Option<LatestRows>,
-    /// Whether a tape that no run could use is opened all the same, as far as it can be, to be looked at.
+    /// Whether a tape that a run would reject is opened as far as possible, for an inspection.
     pub lenient: bool,
-    /// Files beside the tapes, in their folder, that are none.
+    /// Files in the folder of the tapes that are not tapes.
     pub left_out: LeftOut,
 }
 
 impl TapeOptions {
-    /// Whether only the words that are given for a field count in its column.
+    /// Whether only the words that the options give for a field count in its column.
     pub fn has_words(&self, field: Field) -> bool {
         self.columns.iter().any(|column| column.field == field && column.words.is_some())
     }
 
-    /// These with columns that somebody names for fields, which beat what a profile says.
+    /// Adds columns that the user maps to fields. They override those of the profile.
     ///
     /// # Errors
-    /// A field is named twice.
+    /// A message when a field is mapped twice.
     pub fn with_map(mut self, map: &[(Field, String)]) -> Result<Self, String> {
         for (at, (field, header)) in map.iter().enumerate() {
             if map[..at].iter().any(|(before, _)| before == field) {
@@ -68,57 +65,55 @@ impl TapeOptions {
 /// Sheet name that makes each worksheet a tape of its own.
 pub const ALL_SHEETS: &str = "all";
 
-/// Where the header of a tape is.
+/// The place of the header in a tape.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum HeaderPlace {
-    /// It is looked for among the first rows.
+    /// The engine searches the first rows.
     #[default]
     Found,
-    /// The tape has none: its columns are known by their positions.
+    /// The tape has no header: its columns are known by their positions.
     Nowhere,
-    /// On one row, or joined of two.
+    /// The header is on the row, or joined from the two rows, with these numbers.
     Rows(Vec<u64>),
 }
 
 /// How numbers are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NumberStyle {
-    /// What parts the whole from the decimals.
+    /// The mark between the whole number and the decimals.
     pub decimal: char,
-    /// What stands between thousands.
+    /// The mark between thousands.
     pub thousands: char,
 }
 
-/// Where one field is.
+/// The column of a field, and how its cells are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldColumn {
-    /// The field.
     pub field: Field,
-    /// The column.
     pub place: ColumnPlace,
-    /// The unit of its numbers.
+    /// The unit of a column of percentages; `None` when the engine detects it.
     pub unit: Option<ColumnUnit>,
-    /// What its numbers are multiplied by, before the unit counts.
+    /// Factor by which the numbers are multiplied, before the unit counts.
     pub times: Option<Decimal>,
-    /// Cells that say nothing, besides those that always do.
+    /// Cells that mean "no value", besides those that always do.
     pub missing: Vec<String>,
-    /// Words of the column, each with what it means, instead of those that are known.
+    /// Words of the column, each with its meaning. They replace the known words.
     pub words: Option<Vec<(String, String)>>,
-    /// Who says so.
+    /// Who maps the column: the profile or the user.
     pub origin: Origin,
 }
 
 /// A column of a tape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ColumnPlace {
-    /// By its header: the first of these that the tape has.
+    /// By its header: the first of these headers that the tape has.
     Headers(Vec<String>),
     /// By its position, from 1.
     Position(usize),
 }
 
 impl ColumnPlace {
-    /// Where the column stands in a row of headers: several places when the row has the header more than once.
+    /// The indexes of the column in a row of headers: several when the row has the header more than once.
     pub fn places<'h>(&self, headers: impl Iterator<Item = &'h str> + Clone) -> Vec<usize> {
         match self {
             Self::Position(position) => position.checked_sub(1).filter(|at| *at < headers.count()).into_iter().collect(),
@@ -134,27 +129,27 @@ impl ColumnPlace {
     }
 }
 
-/// Of each loan, the rows of its latest period count, and the others give way to them.
+/// Of each loan, the rows of its latest period count, and supersede the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LatestRows {
-    /// The column that says which period a row is of.
+    /// The column with the period of each row.
     pub period: ColumnPlace,
-    /// How it writes dates; `None` when as the tape's other dates.
+    /// The order of the dates in that column; `None` for the order of the tape's other dates.
     pub dates: Option<DateOrder>,
 }
 
-/// Why a column was taken for a field.
+/// Why a column was mapped to a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
-    /// Its header is known to mean the field.
+    /// The header is known to mean the field.
     Alias,
-    /// The profile names its header.
+    /// The profile names the header.
     Profile,
-    /// The person who started the run named its header.
+    /// The user who started the run named the header.
     Map,
-    /// The profile gives its position.
+    /// The profile gives the position.
     Position,
-    /// No column has the field: the profile gives what all loans have.
+    /// No column has the field: the profile gives a value for all loans.
     Constant,
 }

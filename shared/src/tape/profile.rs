@@ -1,4 +1,4 @@
-//! Profiles: how one seller's tapes are read, as a TOML file, for what no table of aliases can know.
+//! Profiles: TOML files that say how one seller's tapes are read, for what no table of aliases can know.
 
 use std::{collections::HashSet, fmt, ops::Range};
 
@@ -23,18 +23,18 @@ use super::{
     units::ColumnUnit,
 };
 
-/// What a profile calls the ways to write a date.
+/// Names of the date orders in a profile.
 pub(super) const DATE_ORDERS: [(&str, DateOrder); 3] =
     [("MDY", DateOrder::Mdy), ("DMY", DateOrder::Dmy), ("MMYYYY", DateOrder::MonthYear)];
 
-/// What a profile calls encodings.
+/// Names of the encodings in a profile.
 pub(super) const ENCODINGS: [(&str, Encoding); 4] = [
     ("utf-8", Encoding::Utf8),
     ("utf-16le", Encoding::Utf16Le),
     ("utf-16be", Encoding::Utf16Be),
     ("windows-1252", Encoding::Windows1252),
 ];
-/// The version of a profile that does not say which one it is.
+/// The version of a profile that gives none.
 const UNVERSIONED: &str = "unversioned";
 /// The largest profile, in bytes.
 pub const MAX_PROFILE_BYTES: u64 = 64 * 1024;
@@ -49,22 +49,20 @@ pub const PRESETS: [(&str, &str); 3] = [
 /// A profile, ready to read tapes with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// What it is called, which version it is, and its hash.
+    /// Name, version and hash of the profile.
     pub id: ProfileId,
-    /// The text that it was read from.
+    /// The text of the profile.
     pub toml: String,
-    /// What it says.
+    /// What the profile says about tapes.
     pub options: TapeOptions,
 }
 
-/// What a run records of its profile.
+/// What a run records about its profile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileId {
-    /// What it is called.
     pub name: String,
-    /// Which version it is.
     pub version: String,
-    /// SHA-256 of its text, in lower-case hexadecimal.
+    /// SHA-256 of the text, in lower-case hexadecimal.
     pub hash: String,
 }
 
@@ -74,7 +72,7 @@ impl ProfileId {
         Self { name, version, hash }
     }
 
-    /// That of a text that cannot be read as a profile.
+    /// The id of a text that cannot be read as a profile.
     pub fn unread(called: &str, toml: &str) -> Self {
         Self::new(called.to_owned(), UNVERSIONED.to_owned(), toml)
     }
@@ -101,10 +99,10 @@ impl fmt::Display for ProfileMistakes {
 }
 
 impl Profile {
-    /// Reads a profile. One without a name is called `called`.
+    /// Reads a profile. `called` is the name of a profile that gives none.
     ///
     /// # Errors
-    /// All of its mistakes, with their lines.
+    /// [`ProfileMistakes`]: all mistakes of the profile, with their lines.
     pub fn parse(toml: &str, called: &str) -> Result<Self, ProfileMistakes> {
         let mut reader = ProfileReader { text: toml, mistakes: Vec::new(), options: TapeOptions::default() };
         if toml.len() as u64 > MAX_PROFILE_BYTES {
@@ -141,7 +139,7 @@ impl Profile {
         Ok(Self { id: ProfileId::new(name, version, toml), toml: toml.to_owned(), options })
     }
 
-    /// The profile that the product ships under a name.
+    /// The shipped profile of this name.
     pub fn preset(name: &str) -> Option<Self> {
         let (name, toml) = PRESETS.into_iter().find(|(of, _)| *of == name)?;
         Self::parse(toml, name).ok()
@@ -207,7 +205,7 @@ impl ProfileReader<'_> {
         number
     }
 
-    /// A word of a few that are known.
+    /// A value that must be one of the words in `known`.
     fn one_of<T: Copy>(&mut self, value: &Value<'_>, name: &str, known: &[(&str, T)]) -> Option<T> {
         let found = match value.get_ref() {
             DeValue::String(word) => known.iter().find(|(of, _)| of == word).map(|(_, value)| *value),
@@ -245,7 +243,7 @@ impl ProfileReader<'_> {
                     self.options.numbers = Some(NumberStyle { decimal, thousands });
                 }
             }
-            // Whatever a workbook calls it, also nothing.
+            // A workbook may give a sheet any name, including the empty one.
             "sheet" => match value.get_ref() {
                 DeValue::String(text) => self.options.sheet = Some(text.to_string()),
                 _ => self.mistake(value.span(), "`sheet` must be the name of a worksheet in quotation marks".to_owned()),
@@ -355,7 +353,7 @@ impl ProfileReader<'_> {
         let mut words = Vec::new();
         for (key, value) in table {
             let Some(word) = self.text(value, key.get_ref()) else { continue };
-            // A word that the built-in rules do not know is one that a rule set may list.
+            // A canonical field takes words that the built-in rules do not know, because a rule set may list them.
             let known = vocabulary.code(&word).is_some() || !matches!(field.info().kind, FieldKind::Standard(_));
             let code = fold_word(key.get_ref());
             if words.iter().any(|(other, _): &(String, String)| fold_word(other) == code) {
@@ -389,15 +387,15 @@ impl ProfileReader<'_> {
         let (unit, kind) = (field.info().unit, field.info().kind);
         let is_value = match unit {
             Unit::Money | Unit::Percent | Unit::Ratio | Unit::Count | Unit::Months => {
-                // As the cell of a column of percentages that has others in percent.
+                // Read the constant like a cell of a column whose other cells are percentages.
                 match read_cell(field, &text, ColumnUnit::Percent, true).reading {
                     Reading::Value(value) => value.is_positive() || (!field.is_canonical() && value.is_zero()),
                     Reading::Missing | Reading::Unreadable(_) => false,
                 }
             }
-            // In which order the tape writes dates may stand further below.
+            // Accept every order of dates: the order of the tape may be given further below.
             Unit::Date => DATE_ORDERS.iter().any(|(_, order)| parse_date(&text, *order).is_some()),
-            // A rule set may know words of its own for the fields that it judges.
+            // A canonical field takes words that the built-in rules do not know, because a rule set may list them.
             Unit::Word | Unit::Text => {
                 let words = Aliases::built_in().vocabulary(field);
                 !matches!(kind, FieldKind::Standard(_)) || words.is_none_or(|words| words.code(&text).is_some())
@@ -454,7 +452,7 @@ impl ProfileReader<'_> {
         }
     }
 
-    /// What is wrong between the entries: a column that two fields use, a field that has a column and a constant.
+    /// Finds mistakes between the entries, such as a column that two fields use, or a field with a column and a constant.
     fn check_columns(&mut self, table: &Spanned<DeTable<'_>>) {
         let span_of = |field: Field, section: &str| span_of_key(table, section, field.name());
         let mut used = HashSet::new();
@@ -489,12 +487,12 @@ impl ProfileReader<'_> {
     }
 }
 
-/// Whether a text may part fields: one character that stands in no name and no number.
+/// Whether a text can be a delimiter: one character that names and numbers do not contain.
 fn is_delimiter(text: &str) -> bool {
     matches!(text.as_bytes(), [byte] if !byte.is_ascii_alphanumeric() && !b"\"\r\n.".contains(byte))
 }
 
-/// What a value of a unit is, for a mistake.
+/// What a value of this unit must be, for a mistake.
 fn wanted_of(unit: Unit) -> &'static str {
     match unit {
         Unit::Percent => "it must be a number in percent, such as 80 for 80 %, that such a field can have",
@@ -504,7 +502,7 @@ fn wanted_of(unit: Unit) -> &'static str {
     }
 }
 
-/// Where a key of a section stands.
+/// The span of a key of a section; that of the first line when the key is not found.
 fn span_of_key(table: &Spanned<DeTable<'_>>, section: &str, name: &str) -> Range<usize> {
     let Some(DeValue::Table(entries)) = table.get_ref().get(section).map(Spanned::get_ref) else { return 0..0 };
     entries.iter().find(|(key, _)| key.get_ref().as_ref() == name).map_or(0..0, |(key, _)| key.span())

@@ -1,4 +1,4 @@
-//! What whoever starts a run says of how its tapes are to be read: kept with the run, so that it can be repeated.
+//! The user's request on how to read the tapes of a run. The run keeps the request, so that the run can be repeated.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,30 +9,28 @@ use super::{
     profile::{Profile, ProfileId, ProfileMistakes},
 };
 
-/// What was asked for. Nothing of it is in most runs.
+/// The profile, columns and worksheet that a user asks for. Most runs ask for none of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadingRequest {
-    /// The profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<ProfileFile>,
     /// Fields with the headers of their columns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub map: Vec<(Field, String)>,
-    /// The name of the worksheet.
+    /// Name of the worksheet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sheet: Option<String>,
 }
 
-/// A profile as it was brought: the text of a file, and what it is called if it does not say so itself.
+/// A profile as it was submitted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileFile {
-    /// The name of the file without its extension, or of the preset.
+    /// Name of the file without its extension, or of the preset: the name of a profile that gives none.
     pub called: String,
-    /// The text.
     pub toml: String,
 }
 
-/// Why a request cannot be followed.
+/// Why a request is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadingError {
     /// The profile has mistakes.
@@ -44,20 +42,20 @@ pub enum ReadingError {
 }
 
 impl ReadingRequest {
-    /// Whether nothing was asked for.
+    /// Whether the request asks for nothing.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The profile, read.
+    /// Reads the profile.
     ///
     /// # Errors
-    /// It has mistakes.
+    /// [`ProfileMistakes`] when the profile has mistakes.
     pub fn profile(&self) -> Result<Option<Profile>, ProfileMistakes> {
         self.profile.as_ref().map(|file| Profile::parse(&file.toml, &file.called)).transpose()
     }
 
-    /// What a run records of its profile, whether the profile can be read or not.
+    /// What a run records about its profile, whether or not the profile can be read.
     pub fn profile_id(&self) -> Option<ProfileId> {
         let file = self.profile.as_ref()?;
         Some(
@@ -65,10 +63,10 @@ impl ReadingRequest {
         )
     }
 
-    /// What it says of the tapes, and what a run records of its profile.
+    /// The options that the request asks for, and what a run records about its profile.
     ///
     /// # Errors
-    /// The profile has mistakes, or a field is mapped twice.
+    /// [`ReadingError::Profile`] when the profile has mistakes; [`ReadingError::Map`] when a field is mapped twice.
     pub fn options(&self) -> Result<(TapeOptions, Option<ProfileId>), ReadingError> {
         let (options, id) = match self.profile()? {
             Some(profile) => (profile.options, Some(profile.id)),

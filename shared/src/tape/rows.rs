@@ -1,4 +1,4 @@
-//! Which records of a tape are loans, and which are something else: the header once more, totals, marks, what does not fit.
+//! Tells the loans of a tape from its other records: repeated headers, totals, end marks, and records that do not fit.
 
 use std::{borrow::Cow, collections::HashSet};
 
@@ -13,25 +13,25 @@ use super::{
     number::parse_number,
 };
 
-/// What the rows of a tape look like beside its header: found out once, over its first rows.
+/// The layout of the rows of a tape in comparison with its header, detected once in its first rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowLayout {
-    /// How many fields more than the header rows may have, all of them empty.
+    /// Number of fields that rows may have beyond the header, all of them empty.
     pub more: usize,
-    /// How many fields fewer than the header rows may have, because so many of its last cells are empty.
+    /// Number of fields that rows may lack, because that many of the last cells of the header are empty.
     pub fewer: usize,
     /// Whether records that are one quoted field hold a whole line.
     pub unwraps: bool,
-    /// The line of a row of units below the header, or 0.
+    /// The line of a row of units below the header; 0 when there is none.
     pub unit_line: u64,
-    /// Whether rows may have any number of cells, as in a workbook, where notes stand beside the table and empty cells are left out.
+    /// Whether rows may have any number of cells, as in a workbook, which has notes next to the table and omits empty cells.
     pub any_width: bool,
 }
 
-/// How many columns a record names that is a header.
+/// Number of columns that a record must name to be a header.
 const NAMES_OF_A_HEADER: usize = 3;
 
-/// What nearly all loan numbers are made of.
+/// The bytes that nearly all loan numbers consist of.
 const PLAIN: [bool; 256] = {
     let (mut plain, mut byte) = ([false; 256], 0);
     while byte < 256 {
@@ -41,44 +41,42 @@ const PLAIN: [bool; 256] = {
     plain
 };
 
-/// What a record is.
+/// The kind of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowKind {
     /// Every cell is empty.
     Blank,
-    /// A loan.
     Loan,
-    /// A loan whose last cells are not there.
+    /// A loan whose last cells are missing.
     ShortLoan,
-    /// The header, once more.
+    /// The header again.
     HeaderAgain,
     /// Another header.
     SecondHeader,
-    /// No loan.
+    /// Not a loan, such as a total.
     NotALoan,
-    /// What has another number of fields than the header.
+    /// A record whose number of fields does not fit the header.
     Misfit(MalformedReason),
 }
 
-/// How the records of a tape are told apart.
+/// The rules that decide the kind of a record.
 #[derive(Debug)]
 pub struct RowRules {
     layout: RowLayout,
     /// The cells of the header, folded.
     header: Vec<String>,
-    /// What each column means.
+    /// The field of each column.
     fields: Vec<Option<Field>>,
     loan_number: Option<usize>,
     loan_amount: Option<usize>,
     rate: Option<usize>,
-    /// Where the canonical numbers stand.
+    /// The canonical number fields and the indexes of their columns.
     numbers: Vec<(Field, usize)>,
-    /// The fewest fields that a row needs.
+    /// The smallest number of fields that a row needs.
     needed: usize,
 }
 
 impl RowRules {
-    /// Those of a tape.
     pub fn new(header: &Header, layout: RowLayout) -> Self {
         let place = |field: Field| header.position(field).filter(|at| *at < header.width());
         let fields: Vec<Option<Field>> = header.columns[..header.width()].iter().map(|column| column.field).collect();
@@ -96,8 +94,8 @@ impl RowRules {
         }
     }
 
-    /// Whether a row of as many cells as the header is a loan, seen at a glance. Of nearly all loans the loan number ends in a digit
-    /// and the amount, or else another number, begins with one: nothing else that a tape has for a row does.
+    /// Quick test whether a row with as many cells as the header is a loan. In nearly all loans the loan number ends in a digit
+    /// and the amount, or else another number, begins with one. No other row of a tape has both.
     #[inline]
     pub fn is_plainly_a_loan<'c>(&self, cell: impl Fn(usize) -> &'c str) -> bool {
         let (Some(number), Some(amount)) = (self.loan_number, self.loan_amount) else { return false };
@@ -106,7 +104,8 @@ impl RowRules {
             let all_plain = text.as_bytes().iter().fold(true, |all, b| all & PLAIN[usize::from(*b)]);
             first.is_ascii_alphanumeric() & last.is_ascii_digit() & all_plain
         };
-        // Marks of the first and the last record, whatever stands around them.
+        // Exclude the first letters of the marks for the first and the last record (`HDR`, `TRL`, `EOF`), and characters around
+        // such marks.
         let no_mark = |text: &str| match text.as_bytes().first() {
             Some(b'h' | b'H' | b't' | b'T' | b'e' | b'E') => false,
             Some(first) => first.is_ascii_alphanumeric(),
@@ -123,7 +122,7 @@ impl RowRules {
             && (number == 0 || no_mark(cell(0)))
     }
 
-    /// What a record is. `ended` says whether a line end follows it.
+    /// The kind of a record. `ended` says whether a line end follows it.
     pub fn kind(&self, cells: &[Cow<'_, str>], line: u64, ended: bool) -> RowKind {
         let contents: Vec<Cow<'_, str>> = cells.iter().map(|cell| content(cell)).collect();
         if contents.iter().all(|cell| cell.is_empty()) {
@@ -142,7 +141,7 @@ impl RowRules {
         self.width_kind(cells, ended)
     }
 
-    /// Whether a record has the number of fields that a row of the tape has.
+    /// The kind of a record by its number of fields.
     fn width_kind(&self, cells: &[Cow<'_, str>], ended: bool) -> RowKind {
         let (width, found) = (self.header.len(), cells.len());
         let misfit = || {
@@ -162,7 +161,7 @@ impl RowRules {
         if ended && self.may_end_after(found) { RowKind::ShortLoan } else { misfit() }
     }
 
-    /// Whether a row of these cells may be read, whatever the layout of the tape turns out to be.
+    /// Whether a row of these cells can be read, under any layout that the survey may find.
     pub fn may_be_read(&self, cells: &[Cow<'_, str>]) -> bool {
         let (width, found) = (self.header.len(), cells.len());
         let unnamed = self.header.iter().rev().take_while(|name| name.is_empty()).count();
@@ -172,7 +171,8 @@ impl RowRules {
         }
     }
 
-    /// Whether a row that ends after so many fields has all that it needs. A number in its last field may have been cut.
+    /// Whether a row that ends after `found` fields has all that it needs. A number in the last field may be truncated, so such a
+    /// row does not count, unless only columns that are just kept follow.
     fn may_end_after(&self, found: usize) -> bool {
         const CUT: [Field; 5] = [Field::LoanAmount, Field::NoteRate, Field::LtvRatio, Field::DtiRatio, Field::CreditScore];
         let only_kept_behind = self.fields[found..].iter().all(Option::is_none);
@@ -188,7 +188,7 @@ impl RowRules {
             return true;
         }
         let words_of = |at: usize| Aliases::built_in().vocabulary(self.fields.get(at).copied().flatten()?);
-        // At a glance: names have letters, and are no word of their column. Looking a name up is dear.
+        // Quick test: a name has letters, and is not a word of its column. Looking a name up is expensive.
         let may_be_a_name = |at: usize, cell: &str| {
             cell.chars().any(char::is_alphabetic) && words_of(at).is_none_or(|words| words.exact_code(cell).is_none())
         };
@@ -199,13 +199,13 @@ impl RowRules {
         let named = names.filter_map(|(at, cell)| {
             let field = meaning(cell)?;
             let word = words_of(at).and_then(|words| words.code(cell));
-            // `ID` is a state as well.
+            // `ID` is also a state (Idaho).
             (word.is_none() && fold_header(cell) != "id").then_some(field)
         });
         named.collect::<HashSet<_>>().len() >= NAMES_OF_A_HEADER
     }
 
-    /// Whether a record that names no columns is no loan either.
+    /// Whether a record that does not name columns is not a loan either.
     fn is_no_loan(&self, cells: &[Cow<'_, str>]) -> bool {
         let number = self.loan_number.and_then(|at| cells.get(at)).map_or("", |cell| cell.as_ref());
         let no_number = is_missing(number);
@@ -227,13 +227,13 @@ impl RowRules {
             || (no_number && !self.has_a_number(cells))
     }
 
-    /// Whether nothing is said of a property, as beside `Total UPB`.
+    /// Whether the row has no property type, as in a total row such as `Total UPB`.
     fn has_no_property(&self, cells: &[Cow<'_, str>]) -> bool {
         let at = self.fields.iter().position(|field| *field == Some(Field::PropertyType));
         at.and_then(|at| cells.get(at)).is_none_or(|cell| is_missing(cell))
     }
 
-    /// Whether a canonical column of numbers has one.
+    /// Whether a canonical number column has a number.
     fn has_a_number(&self, cells: &[Cow<'_, str>]) -> bool {
         self.numbers.iter().any(|(field, at)| {
             let cell = cells.get(*at).map_or("", |cell| cell.as_ref());
@@ -242,20 +242,20 @@ impl RowRules {
     }
 }
 
-/// As nearly all loan numbers do, and no name of their column.
+/// Whether a cell ends in a digit, as nearly all loan numbers do and no name of their column does.
 fn ends_in_a_digit(cell: &str) -> bool {
     cell.as_bytes().last().is_some_and(u8::is_ascii_digit)
 }
 
-/// No cell that says what its row is, is longer, in bytes.
+/// The longest cell that can name a total or an end mark, in bytes.
 const LONGEST_MARK: usize = 200;
-/// Words for a line that sums up others, which may stand behind a name, before a colon, or before how many loans there are.
+/// Words for a total. They may follow a name, or precede a colon or a number of loans.
 const TOTALS: [&str; 10] =
     ["total", "totals", "subtotal", "subtotals", "sub total", "sub totals", "average", "averages", "weighted avg", "wtd avg"];
-/// Words for such a line that stand alone or before a colon.
+/// Words for a total that count only alone or before a colon.
 const STATISTICS: [&str; 10] = ["sum", "avg", "wavg", "mean", "median", "min", "minimum", "max", "maximum", "count"];
 
-/// Whether a cell may have one of the words for a total, seen at a glance: a word in it begins as one of them.
+/// Quick test whether a cell may have a word for a total: a word in the cell begins like one.
 fn may_sum_up(cell: &str) -> bool {
     const BEGINNINGS: [[u8; 2]; 10] = [*b"to", *b"su", *b"av", *b"wa", *b"wt", *b"we", *b"me", *b"mi", *b"ma", *b"co"];
     let mut inside = false;
@@ -266,7 +266,7 @@ fn may_sum_up(cell: &str) -> bool {
         })
 }
 
-/// Whether a cell says that its row sums up others.
+/// Whether a cell says that its row is a total of others.
 fn is_total(cell: &str) -> bool {
     if !may_sum_up(cell) {
         return false;
@@ -290,7 +290,7 @@ fn is_total(cell: &str) -> bool {
     TOTALS.iter().any(|total| ends(&text, total) || ends(&whole, total)) || (!before_colon && TOTALS.iter().any(counts))
 }
 
-/// `3 loans`, `(1,234 loans)`.
+/// Whether a text is a number of loans: `3 loans`, `(1,234 loans)`.
 fn is_count_of_loans(text: &str) -> bool {
     let text = text.trim().trim_start_matches('(').trim_end_matches(')').trim();
     let count = text.strip_suffix("loans").or_else(|| text.strip_suffix("loan")).map(str::trim_end);
@@ -306,7 +306,7 @@ fn names_a_total(cell: &str) -> bool {
     cell.to_lowercase().split(|c: char| !c.is_alphanumeric() && c != '-').any(word)
 }
 
-/// Whether a record is how many rows a database gave, whatever its commas made of it: `(1,234 rows affected)`.
+/// Whether a record is the row count of a database, in however many cells its commas split it: `(1,234 rows affected)`.
 fn is_row_count(cells: &[Cow<'_, str>]) -> bool {
     if !cells.first().is_some_and(|first| first.starts_with('(')) {
         return false;
@@ -327,7 +327,7 @@ fn is_end_mark(cell: &str) -> bool {
     matches!(letters.as_str(), "eof" | "endoffile" | "end" | "endofreport" | "endofdata")
 }
 
-/// Whether the cells of a row are all units, as below a header that leaves them to a row of their own.
+/// Whether the cells of a row are all units, as in a tape that has a row of units below its header.
 pub fn is_unit_row(cells: &[Cow<'_, str>]) -> bool {
     const UNITS: [&str; 22] = [
         "$",
@@ -355,7 +355,7 @@ pub fn is_unit_row(cells: &[Cow<'_, str>]) -> bool {
     ];
     let strip = |cell: &str| {
         let cell = cell.trim_matches(['[', ']', ' ']).to_lowercase();
-        // A type may say how long its values are: `char(10)`, `decimal(14,2)`.
+        // A type may give the length of its values: `char(10)`, `decimal(14,2)`.
         let length = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit() || matches!(b, b',' | b' '));
         let cell = match cell.strip_suffix(')').and_then(|cell| cell.split_once('(')) {
             Some((kind, rest)) if !kind.is_empty() && length(rest) => kind.trim().to_owned(),
@@ -367,42 +367,42 @@ pub fn is_unit_row(cells: &[Cow<'_, str>]) -> bool {
     filled.peek().is_some() && filled.all(|cell| UNITS.contains(&strip(&cell).as_str()))
 }
 
-/// Finds the layout of the rows of a tape.
+/// Detects the layout of the rows of a tape.
 #[derive(Debug, Default)]
 pub struct WidthSurvey {
     rows: usize,
-    /// How many rows had so many fields, those behind the header all empty or not.
+    /// By number of fields, and whether those beyond the header are all empty: the number of rows, and the line of the first.
     counts: std::collections::BTreeMap<(usize, bool), (usize, u64)>,
 }
 
-/// How many rows tell what the rows of a tape look like.
+/// Number of rows that decide the layout of a tape.
 pub const SURVEYED_ROWS: usize = 1_000;
 
-/// Most rows of a tape have another number of fields than the header, all of them the same one.
+/// Most rows of a tape have the same number of fields, which is not that of the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowsDoNotFit {
-    /// How many fields they have.
+    /// Number of fields of these rows.
     pub found: usize,
-    /// How many do.
+    /// Number of these rows.
     pub misfits: usize,
-    /// Of so many.
+    /// Number of all rows in the survey.
     pub rows: usize,
-    /// The line of the first.
+    /// Line of the first of these rows.
     pub line: u64,
 }
 
 impl WidthSurvey {
-    /// Whether a row has been looked at.
+    /// Whether the survey has a row.
     pub fn has_rows(&self) -> bool {
         self.rows > 0
     }
 
-    /// Whether more rows do not matter.
+    /// Whether further rows cannot change the layout.
     pub fn is_decided(&self) -> bool {
         self.rows >= SURVEYED_ROWS
     }
 
-    /// Looks at one more row.
+    /// Adds one row.
     pub fn observe(&mut self, cells: &[Cow<'_, str>], width: usize, line: u64) {
         if self.is_decided() {
             return;
@@ -416,7 +416,7 @@ impl WidthSurvey {
     /// Completes the layout.
     ///
     /// # Errors
-    /// Most rows do not fit the header, in the same way.
+    /// [`RowsDoNotFit`] when most rows do not fit the header, in the same way.
     pub fn decide(&self, header: &Header, layout: &mut RowLayout) -> Result<(), RowsDoNotFit> {
         let width = header.width();
         let trailing = header.columns[..width].iter().rev().take_while(|column| column.header.is_empty()).count();
@@ -553,7 +553,7 @@ mod tests {
         assert_eq!(rules.kind(&row("1,250000,6.5,80,720,SFR,312500,Cook,"), 7, true), RowKind::Loan);
         assert_eq!(rules.kind(&row("1,250000,6.5,80,720,SFR,312500,Cook,x"), 7, true), misfit(9));
         assert_eq!(rules.kind(&row("1,250000,6.5,80,720,SFR"), 7, false), misfit(6), "it ends without a line end");
-        // The score may have been cut, unless all behind it are only kept.
+        // The score may be truncated, unless all columns after it are only kept.
         let score_last = header("Loan Number,Loan Amount,Note Rate,LTV,Property Type,FICO,Appraised Value");
         let rules = RowRules::new(&score_last, RowLayout::default());
         assert!(matches!(rules.kind(&row("1,250000,6.5,80,SFR,72"), 7, true), RowKind::Misfit(_)));

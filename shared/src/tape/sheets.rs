@@ -1,4 +1,4 @@
-//! Which worksheet of a workbook is the tape.
+//! Chooses the worksheet of a workbook that is the tape.
 
 use std::borrow::Cow;
 
@@ -16,18 +16,16 @@ use super::{
     workbook_error,
 };
 
-/// How many sheets a message names.
+/// Number of sheets that a message names.
 const NAMED_SHEETS: usize = 10;
 
-/// A worksheet that is a tape, and what was found out about it.
+/// A worksheet that is a tape, and the survey of its rows.
 pub struct ChosenSheet {
-    /// Its place among the worksheets.
+    /// Index of the sheet among the worksheets.
     pub sheet: usize,
-    /// Its name.
     pub name: String,
-    /// What the run calls the tape.
+    /// Name of the tape in the run.
     pub source_file: String,
-    /// Its header and rows.
     pub surveyed: Surveyed,
 }
 
@@ -35,16 +33,19 @@ pub struct ChosenSheet {
 struct Candidate {
     sheet: usize,
     source_file: String,
-    /// What was found out about it; an error when it cannot be read as a tape.
+    /// The survey of the sheet; an error when the sheet cannot be read as a tape.
     surveyed: Result<Surveyed, RunError>,
     has_loans: bool,
 }
 
-/// Chooses the worksheet that is read: the one that is named, or the one visible sheet that has a header and a loan, or, where no
-/// visible one has, the one hidden sheet; all of these where the options want each to be a tape.
+/// Chooses the worksheet that is read. The options may name it. Otherwise it is the one visible sheet that has a header and a
+/// loan, or, where no visible sheet has both, the one hidden sheet that has. Sheets with a header and no loan come last, visible
+/// ones first. Where the options make each worksheet a tape, all sheets of the first of these kinds are read.
 ///
 /// # Errors
-/// No sheet has a header, or several have loans; the one that is chosen cannot be read as a tape.
+/// [`RunErrorCode::SheetNotFound`] when the named sheet does not exist; [`RunErrorCode::SeveralSheets`] when several sheets
+/// qualify; the error of the header search when no sheet has a header; the error of the chosen sheet when it cannot be read as a
+/// tape.
 pub fn choose(source: &dyn TapeSource, workbook: &Workbook, options: &TapeOptions) -> Result<Vec<ChosenSheet>, RunError> {
     let sheets = workbook.sheets();
     let failed = |code, message| RunError::ingest(code, source.name(), None, message);
@@ -106,7 +107,7 @@ pub fn choose(source: &dyn TapeSource, workbook: &Workbook, options: &TapeOption
     Ok(chosen)
 }
 
-/// What is to be said of a workbook as a whole: the worksheets that are left out, and its format.
+/// The notices about a workbook as a whole: the worksheets that are left out, and the format.
 fn notices_of_file(source_file: &str, workbook: &Workbook, left_out: &[usize]) -> Vec<Notice> {
     let mut notices = Vec::new();
     if !left_out.is_empty() {
@@ -123,7 +124,7 @@ fn notices_of_file(source_file: &str, workbook: &Workbook, left_out: &[usize]) -
     notices
 }
 
-/// Looks at the first rows of a worksheet: for its header, and what stands below.
+/// Searches the first rows of a worksheet for its header and surveys the rows below. Returns the search when there is no header.
 fn look(
     source: &dyn TapeSource,
     workbook: &Workbook,
@@ -158,7 +159,7 @@ fn look(
     };
     let header_line = found.header.line;
     let mut survey = Survey::new(&source_file, found, RowLayout { any_width: true, ..RowLayout::default() }, options);
-    // A header of two rows was found at the end: the rows below it are read once more.
+    // The search finds a header of two rows only at its end, so the rows below the header are read again.
     let mut rows = open_sheet(source, workbook, sheet)?;
     while !survey.is_decided() && rows.next_row(&mut row).map_err(|error| workbook_error(source, error))? {
         if row.line > header_line {
@@ -170,10 +171,10 @@ fn look(
     Ok(Ok(Candidate { sheet, source_file, surveyed, has_loans }))
 }
 
-/// That the columns with a meaning have a value where they have a formula: a workbook that was never calculated has none.
+/// Checks that formulas in mapped columns have a value: a workbook that was never calculated has none.
 ///
 /// # Errors
-/// [`RunErrorCode::FormulasNotCalculated`], with the address of the cell.
+/// [`RunErrorCode::FormulasNotCalculated`], whose message names the cell.
 pub fn check_formulas(source: &dyn TapeSource, row: &SheetRow, mapped: &[bool]) -> Result<(), RunError> {
     let first = row.uncalculated().iter().find(|column| mapped.get(**column).copied().unwrap_or(false));
     let Some(column) = first else { return Ok(()) };

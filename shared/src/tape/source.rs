@@ -1,4 +1,4 @@
-//! Where a tape comes from: a file here, an object elsewhere.
+//! Where the bytes of a tape come from: a local file, memory, or an object store.
 
 use std::{
     fs::File,
@@ -8,7 +8,7 @@ use std::{
 
 use super::workbook::ReadSeek;
 
-/// The bytes of one tape. Every `open` starts at the beginning of the same content.
+/// The bytes of one tape. All readers of a source read the same content.
 pub trait TapeSource: Send + Sync {
     /// The name under which the tape appears in results, in the archive and in errors.
     fn name(&self) -> &str;
@@ -20,7 +20,7 @@ pub trait TapeSource: Send + Sync {
     fn open_seekable(&self) -> io::Result<Box<dyn ReadSeek>>;
 }
 
-/// A tape that is a file.
+/// A tape in a local file.
 #[derive(Debug)]
 pub struct FileSource {
     name: String,
@@ -35,7 +35,6 @@ impl FileSource {
         Ok(Self { name, path, size })
     }
 
-    /// Where the file is.
     pub fn path(&self) -> &std::path::Path {
         &self.path
     }
@@ -61,7 +60,7 @@ impl TapeSource for FileSource {
     }
 }
 
-/// A tape that is held in memory.
+/// A tape in memory.
 #[derive(Debug, Clone)]
 pub struct MemorySource {
     name: String,
@@ -69,7 +68,6 @@ pub struct MemorySource {
 }
 
 impl MemorySource {
-    /// A tape of these bytes.
     pub fn new(name: impl Into<String>, bytes: impl Into<std::sync::Arc<[u8]>>) -> Self {
         Self { name: name.into(), bytes: bytes.into() }
     }

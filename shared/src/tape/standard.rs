@@ -1,6 +1,6 @@
-//! Reading the cells of standard fields: amounts, percentages, whole numbers, dates and words, each as the unit of its field says.
+//! Reads the cells of standard fields: amounts, percentages, whole numbers, dates and words, each by the unit of its field.
 //!
-//! What cannot be read rejects no loan: the cell is kept as it is written.
+//! An unreadable cell does not reject the loan: the cell is kept as it is written.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -17,24 +17,23 @@ use super::{
     units::ColumnUnit,
 };
 
-/// The years that six digits may mean. Others are a month in front of a year: `122006` is no month of 1220.
+/// The years accepted in dates without separators. Any other number is a month in front of a year: `122006` is not a month of
+/// 1220.
 const YEARS: std::ops::RangeInclusive<i16> = 1900..=2199;
 /// Words for the first and the second lien, folded.
 const LIENS: [(i32, [&str; 5]); 2] =
     [(1, ["first", "1st", "senior", "first lien", "1st lien"]), (2, ["second", "2nd", "junior", "second lien", "2nd lien"])];
 
-/// What the cell of a standard field says.
+/// The reading of a cell of a standard field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StandardCell {
-    /// Nothing.
+    /// The cell says that there is no value, or is empty.
     Missing,
-    /// A value of the field.
     Value(StandardValue),
-    /// Something that is no value of the field.
+    /// The cell holds something that is not a value of the field.
     Unreadable,
 }
 
-/// A value of a standard field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StandardValue {
     /// Dollars, percent, or a ratio.
@@ -43,21 +42,21 @@ pub enum StandardValue {
     Whole(i32),
     /// A calendar date.
     Date(Date),
-    /// A canonical word: its place in the vocabulary of the field.
+    /// A canonical word, as its index in the vocabulary of the field.
     Word(u8),
 }
 
-/// In which order a column writes the parts of its dates. Year-first dates are read in any order.
+/// The order of the parts of a date in a column. Year-first dates are read with any order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DateOrder {
     /// `1/31/2024`, and six digits are `202401`.
     #[default]
     #[serde(rename = "MDY")]
     Mdy,
-    /// `31/1/2024`.
+    /// `31/1/2024`, and six digits are `202401`.
     #[serde(rename = "DMY")]
     Dmy,
-    /// Six digits are `012024`, of which a spreadsheet may have taken the first zero.
+    /// Six digits are `012024`; a spreadsheet may have removed the leading zero.
     #[serde(rename = "MMYYYY")]
     MonthYear,
 }
@@ -65,18 +64,16 @@ pub enum DateOrder {
 /// How the cells of one standard field are read.
 #[derive(Debug, Clone, Copy)]
 pub struct StandardReader {
-    /// The field.
     pub field: Field,
-    /// What the numbers of a column of percentages mean.
+    /// The unit of a column of percentages.
     pub unit: ColumnUnit,
-    /// Whether a small percentage in a column of percentages contradicts the column.
+    /// Whether a small number in a column of percentages is unreadable, because it looks like a fraction.
     pub flag_contradictions: bool,
-    /// How the column writes dates.
     pub dates: DateOrder,
 }
 
 impl StandardReader {
-    /// What a cell says, whatever stands around its content.
+    /// Reads a cell, regardless of white space and the like around its content.
     pub fn read(&self, cell: &str) -> StandardCell {
         match self.field.info().unit {
             Unit::Money | Unit::Percent | Unit::Ratio => match self.number(cell) {
@@ -93,8 +90,8 @@ impl StandardReader {
         }
     }
 
-    /// What a cell of words says, given the place of the word that it means. A word is looked up before the words for "nothing
-    /// here": `None` is a kind of documentation.
+    /// The reading of a cell of words, given the index of the word that it means. The vocabulary has precedence over the words
+    /// for "no value", because `None` is a kind of documentation.
     pub fn word(cell: &str, code: Option<u8>) -> StandardCell {
         match code {
             Some(code) => StandardCell::Value(StandardValue::Word(code)),
@@ -128,19 +125,19 @@ fn missing_or_unreadable(cell: &str) -> StandardCell {
     if is_missing(&content(cell)) { StandardCell::Missing } else { StandardCell::Unreadable }
 }
 
-/// A value without decimals, where it is one: `360.0`, too.
+/// The value as a whole number, if it has no decimals; `360.0` has none.
 fn whole_number(value: Decimal) -> Option<i32> {
     let micros = value.micros().filter(|micros| micros % 1_000_000 == 0)?;
     i32::try_from(micros / 1_000_000).ok()
 }
 
-/// The lien that a word means.
+/// The lien position that a word means.
 fn lien(content: &str) -> Option<i32> {
     let folded = fold_word(content);
     LIENS.iter().find(|(_, words)| words.contains(&folded.as_str())).map(|(position, _)| *position)
 }
 
-/// The date that the content of a cell writes: `2024-01-31` and `1/31/2024`, both with a time behind or without, `202401` and
+/// Parses the content of a cell as a date: `2024-01-31` or `1/31/2024`, with or without a time after it, or `202401` or
 /// `01/2024`, which mean the first of the month.
 pub fn parse_date(content: &str, order: DateOrder) -> Option<Date> {
     let text = without_time(content)?;
@@ -162,7 +159,7 @@ pub fn parse_date(content: &str, order: DateOrder) -> Option<Date> {
             _ => None,
         };
     }
-    // A column of floats writes a point and zeros behind.
+    // A column of floats appends a point and zeros: `202401.0`.
     let digits = if is_whole_with_point(text) { text.split_once('.')?.0 } else { text };
     let split = match (digits.len(), order) {
         (5 | 6, DateOrder::MonthYear) => digits.len() - 4,
@@ -174,7 +171,7 @@ pub fn parse_date(content: &str, order: DateOrder) -> Option<Date> {
     civil(four_digits(year).filter(|year| YEARS.contains(year))?, short_number(month)?, 1)
 }
 
-/// A date without the time of day behind it. `None` when something else stands there.
+/// The date without the time of day after it. `None` when something other than a time follows the date.
 fn without_time(content: &str) -> Option<&str> {
     let Some((date, time)) = content.split_once(['T', ' ']) else { return Some(content) };
     let is_time =
@@ -183,7 +180,7 @@ fn without_time(content: &str) -> Option<&str> {
     (begins_so && time.contains(':') && time.chars().all(is_time)).then_some(date)
 }
 
-/// Whether the content of a cell is a date whose day stands before its month: `31/1/2024`.
+/// Whether the content of a cell is a date whose day comes before its month: `31/1/2024`.
 pub fn has_day_first(content: &str) -> bool {
     let parts: Vec<&str> = without_time(content).unwrap_or_default().split('/').collect();
     let [first, second, year] = parts[..] else { return false };
@@ -205,7 +202,7 @@ fn four_digits(text: &str) -> Option<i16> {
     if text.len() == 4 && is_digits(text) { text.parse().ok() } else { None }
 }
 
-/// A month or a day.
+/// A month or a day, of one or two digits.
 fn short_number(text: &str) -> Option<i8> {
     if text.len() <= 2 && is_digits(text) { text.parse().ok() } else { None }
 }
@@ -237,7 +234,7 @@ mod tests {
         StandardCell::Value(StandardValue::Date(date(year, month, day)))
     }
 
-    /// The word that a cell means.
+    /// The canonical word that a cell means.
     fn word(field: Field, cell: &str) -> Option<&'static str> {
         match read(field, cell) {
             StandardCell::Value(StandardValue::Word(code)) => {

@@ -1,5 +1,5 @@
-//! A first look over the rows of a tape: what they look like, in which units their percentages are, which doubtful columns are what
-//! their names may say.
+//! Surveys the first rows of a tape: detects their layout and the units of their percentages, and tests whether columns with weak
+//! names hold what the names suggest.
 
 use std::borrow::Cow;
 
@@ -21,12 +21,12 @@ use super::{
     units::{MixedUnits, UnitDetector},
 };
 
-/// How many values tell whether a doubtful column is what its name may say, and in which order a column writes dates.
+/// Number of values that decide whether a column with a weak name holds its field, and in which order a column writes dates.
 const DECIDING_VALUES: u32 = 1_000;
-/// How much of a row an error shows, in characters.
+/// Number of characters of a row that an error shows.
 const SHOWN_CHARACTERS: usize = 120;
 
-/// What the first rows of a tape tell.
+/// Collects what the first rows of a tape show.
 pub struct Survey<'h> {
     source_file: &'h str,
     header: Header,
@@ -40,13 +40,13 @@ pub struct Survey<'h> {
     translation: Option<Translation>,
     /// Whether the row below the header has been seen.
     begun: bool,
-    /// The first row with another number of fields than the header, for an error.
+    /// The first row whose number of fields differs from the header's, for an error.
     misfit: Option<String>,
-    /// Whether the tape is only looked at: then nothing fails.
+    /// Whether the tape is only inspected: then nothing fails.
     lenient: bool,
 }
 
-/// A column whose name may mean something else.
+/// A column with a weak name, which may mean something else.
 struct Weak {
     field: Field,
     at: usize,
@@ -54,27 +54,24 @@ struct Weak {
     readable: u32,
 }
 
-/// A column of dates of which nobody has said in which order it writes them.
+/// A column of dates whose order is not given in the options.
 struct DateColumn {
     field: Field,
     at: usize,
     values: u32,
-    /// The first date whose day stands before its month, and its line.
+    /// The line and text of the first date whose day comes before its month.
     day_first: Option<(u64, String)>,
 }
 
-/// What was found out about a tape.
+/// The result of a survey.
 pub struct Surveyed {
-    /// Its header.
     pub header: Header,
-    /// What its rows look like.
     pub layout: RowLayout,
-    /// What is to be said of it.
     pub notices: Vec<Notice>,
 }
 
 impl<'h> Survey<'h> {
-    /// A survey of the rows below a header. `options` are what somebody says of it.
+    /// Starts a survey of the rows below a header.
     pub fn new(source_file: &'h str, found: FoundHeader, layout: RowLayout, options: &TapeOptions) -> Self {
         let FoundHeader { header, notices } = found;
         let detector = |(field, at): (Field, usize)| (field, at, UnitDetector::new(field));
@@ -107,7 +104,7 @@ impl<'h> Survey<'h> {
         self.widths.has_rows()
     }
 
-    /// Whether more rows do not matter.
+    /// Whether further rows cannot change the result.
     pub fn is_decided(&self) -> bool {
         self.widths.is_decided()
             && self.units.iter().all(|(.., detector)| detector.is_decided())
@@ -115,7 +112,7 @@ impl<'h> Survey<'h> {
             && self.dates.iter().all(DateColumn::is_decided)
     }
 
-    /// Looks at one more row below the header.
+    /// Adds a row below the header.
     pub fn observe(&mut self, cells: &[Cow<'_, str>], line: u64) {
         let cell = |at: usize| cells.get(at).map_or("", |cell| cell.as_ref());
         let is_plain = cells.len() == self.header.width() && self.begun && self.rules.is_plainly_a_loan(cell);
@@ -136,7 +133,7 @@ impl<'h> Survey<'h> {
             self.misfit = Some(shortened(&row, SHOWN_CHARACTERS).into_owned());
         }
         if !self.layout.any_width && !self.rules.may_be_read(cells) {
-            // Its cells may stand in other columns than theirs.
+            // The cells of this row may be in the wrong columns.
             return;
         }
         let translated = self.translation.as_ref().map(|translation| translation.apply(cells.iter().map(|cell| cell.as_ref())));
@@ -153,11 +150,11 @@ impl<'h> Survey<'h> {
         }
     }
 
-    /// What the rows told.
+    /// Decides layout, units and columns by the rows added.
     ///
     /// # Errors
-    /// The rows do not fit the header; a column holds as many fractions as percentages; a required column is not what its name may
-    /// say.
+    /// [`RunErrorCode::RowsDoNotFit`] when most rows do not fit the header; [`RunErrorCode::MixedUnits`] when a column holds as
+    /// many fractions as percentages; [`RunErrorCode::MissingColumns`] when a required column is not what its weak name suggests.
     pub fn finish(mut self) -> Result<Surveyed, RunError> {
         let failed = |code, line, message| RunError::ingest(code, self.source_file, line, message);
         let decided = self.widths.decide(&self.header, &mut self.layout);
@@ -195,7 +192,7 @@ impl<'h> Survey<'h> {
         Ok(Surveyed { header: self.header, layout: self.layout, notices: self.notices })
     }
 
-    /// Lets go of a column whose values are not those of the field that its name may mean.
+    /// Unmaps a column with a weak name when fewer than half of its values can be read as its field.
     fn decide_weak(&mut self, weak: &Weak) -> Result<(), RunError> {
         if 2 * weak.readable >= weak.values {
             return Ok(());
@@ -214,7 +211,7 @@ impl<'h> Survey<'h> {
         Ok(())
     }
 
-    /// Lets go of a column of dates one of which has its day in the month's place: the others could be read as other days.
+    /// Unmaps a column of dates when one of them has its day in the month's place: the others could be read as other days.
     fn decide_dates(&mut self, dates: &DateColumn) {
         let (field, Some((line, date))) = (dates.field, &dates.day_first) else { return };
         let message = format!(

@@ -1,8 +1,8 @@
-//! The text of a tape: whatever its encoding, what comes out is UTF-8.
+//! The text of a tape, converted from any supported encoding to UTF-8.
 //!
-//! A byte order mark decides. Without one, zeros tell UTF-16 (see [`utf16_by_zeros`]). Other text is UTF-8 if all of it is, and
-//! Windows-1252 otherwise. As long as only ASCII has been seen the two agree, so the rest of the tape is looked at only when
-//! the first other byte turns up.
+//! A byte order mark decides the encoding. Without one, zeros reveal UTF-16 (see [`utf16_by_zeros`]). Other text is UTF-8 if all
+//! of it is, and Windows-1252 otherwise. The two agree on ASCII, so the rest of the tape is read ahead only when the first other
+//! byte appears.
 
 use std::{io::Read, sync::Mutex};
 
@@ -17,25 +17,25 @@ use super::source::TapeSource;
 /// How the text of a tape is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Encoding {
-    /// UTF-8, of which ASCII is a part.
+    /// UTF-8, which includes ASCII.
     #[serde(rename = "utf-8")]
     Utf8,
-    /// UTF-16, low byte first, by its byte order mark or its zeros.
+    /// UTF-16, low byte first, recognised by its byte order mark or its zeros.
     #[serde(rename = "utf-16le")]
     Utf16Le,
-    /// UTF-16, high byte first, by its byte order mark or its zeros.
+    /// UTF-16, high byte first, recognised by its byte order mark or its zeros.
     #[serde(rename = "utf-16be")]
     Utf16Be,
-    /// What is not UTF-8 and has no mark.
+    /// Windows-1252: any text without a mark that is not UTF-8.
     #[serde(rename = "windows-1252")]
     Windows1252,
 }
 
-/// How much is looked at a time when the rest of a tape decides its encoding.
+/// Number of bytes read at a time when the rest of a tape decides its encoding.
 const CHUNK: usize = 256 * 1024;
-/// How much of a tape without a mark tells whether it is UTF-16.
+/// Number of bytes of a tape without a mark that decide whether it is UTF-16.
 const SAMPLE_BYTES: usize = 4 * 1024;
-/// UTF-16 without a mark has at least so many characters: fewer prove nothing.
+/// UTF-16 without a mark needs at least this many characters: fewer prove nothing.
 const SAMPLE_CHARACTERS: usize = 4;
 
 /// The encoding of one tape, decided once for all its readers.
@@ -43,12 +43,12 @@ const SAMPLE_CHARACTERS: usize = 4;
 pub struct EncodingChoice(Mutex<Option<Encoding>>);
 
 impl EncodingChoice {
-    /// The encoding as far as it is known; text of which only ASCII has been seen is UTF-8.
+    /// The encoding as far as it is decided: UTF-8 while only ASCII has been read.
     pub fn get(&self) -> Encoding {
         self.0.lock().ok().and_then(|choice| *choice).unwrap_or(Encoding::Utf8)
     }
 
-    /// The encoding, as it is known before anything is read.
+    /// An encoding that is decided before anything is read.
     pub fn known(encoding: Encoding) -> Self {
         Self(Mutex::new(Some(encoding)))
     }
@@ -67,7 +67,7 @@ enum Mode {
     Start,
     /// Only ASCII so far.
     Ascii,
-    /// All of the rest is known to be UTF-8; or a mark said so, and `verify` checks it.
+    /// The rest is UTF-8. Without `verify` this is known; with `verify` a mark says so, and the reader checks it.
     Utf8 {
         verify: bool,
     },
@@ -82,31 +82,31 @@ pub struct TextReader<'s> {
     copy: Option<RawCopy>,
     hash: Option<Sha256>,
     offset: u64,
-    /// How many bytes the byte order mark takes.
+    /// Length of the byte order mark, in bytes.
     mark: u64,
     mode: Mode,
     chunk_bytes: usize,
-    /// What was read last, where it has to be decoded.
+    /// The last chunk, if it has to be decoded.
     encoded: Vec<u8>,
-    /// The bytes of a character that the last chunk cut, in UTF-8 that is still to be verified.
+    /// The first bytes of a character that the end of the last chunk cut, in UTF-8 that is still to be verified.
     cut: Vec<u8>,
     ended: bool,
 }
 
-/// Where a copy of a tape's raw bytes goes while they are read.
+/// Receives a copy of a tape's raw bytes while they are read.
 pub type RawCopy = Box<dyn std::io::Write + Send>;
 
-/// What the raw bytes of a tape were.
+/// Size and hash of the raw bytes of a tape.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
-    /// How many bytes.
+    /// Number of bytes.
     pub size: u64,
-    /// Their SHA-256 in lower-case hexadecimal.
+    /// SHA-256 of the bytes, in lower-case hexadecimal.
     pub sha256: String,
 }
 
 impl Fingerprint {
-    /// From a finished hash.
+    /// The fingerprint of `size` bytes with this hash.
     pub fn new(size: u64, hash: Sha256) -> Self {
         use std::fmt::Write as _;
         let mut sha256 = String::with_capacity(64);
@@ -119,8 +119,8 @@ impl Fingerprint {
 }
 
 impl<'s> TextReader<'s> {
-    /// Starts reading, `chunk_bytes` at a time. `fingerprint` asks for the hash of all bytes; `copy` receives them as
-    /// they are.
+    /// Starts reading, `chunk_bytes` at a time. With `fingerprint`, [`Self::finish`] returns the hash of all raw bytes; `copy`
+    /// receives the raw bytes.
     pub fn new(
         source: &'s dyn TapeSource,
         choice: &'s EncodingChoice,
@@ -139,7 +139,7 @@ impl<'s> TextReader<'s> {
             offset: 0,
             mark: 0,
             mode: Mode::Start,
-            // A byte order mark is read in one piece.
+            // The first chunk must hold a whole byte order mark.
             chunk_bytes: chunk_bytes.max(4),
             encoded: Vec::new(),
             cut: Vec::new(),
@@ -147,7 +147,7 @@ impl<'s> TextReader<'s> {
         })
     }
 
-    /// Goes on reading at `offset` a tape that is known to be UTF-8 as a whole, where a character begins.
+    /// Starts reading at `offset`, where a character begins, in a tape that is known to be UTF-8 as a whole.
     pub fn resume(
         source: &'s dyn TapeSource,
         choice: &'s EncodingChoice,
@@ -171,12 +171,12 @@ impl<'s> TextReader<'s> {
         })
     }
 
-    /// Appends more text to `out`; `false` at the end of the tape.
+    /// Appends more text to `out`; returns `false` at the end of the tape.
     pub fn read_more(&mut self, out: &mut Vec<u8>) -> Result<bool, RunError> {
         if self.ended {
             return Ok(false);
         }
-        // Nearly every tape needs no decoding: its bytes are read to where they stay.
+        // Nearly every tape needs no decoding, so its bytes are read straight into `out`.
         let from = out.len();
         let filled = self.read_chunk(out)?;
         let start = self.offset - filled as u64;
@@ -223,7 +223,7 @@ impl<'s> TextReader<'s> {
         Ok(!self.ended)
     }
 
-    /// Ends the copy and says what was read, once the end has been reached; `None` when no fingerprint was asked for.
+    /// Flushes the copy and returns the fingerprint, once the end has been reached; `None` when no fingerprint was requested.
     pub fn finish(&mut self) -> Result<Option<Fingerprint>, RunError> {
         if let Some(copy) = &mut self.copy {
             copy.flush().map_err(|error| not_archived(&error))?;
@@ -231,17 +231,17 @@ impl<'s> TextReader<'s> {
         Ok(self.hash.take().map(|hash| Fingerprint::new(self.offset, hash)))
     }
 
-    /// How many raw bytes have been read.
+    /// Number of raw bytes read so far.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// How many raw bytes stand before the text: those of a byte order mark.
+    /// Number of raw bytes before the text: those of a byte order mark.
     pub fn mark(&self) -> u64 {
         self.mark
     }
 
-    /// Appends the next raw bytes to `out`; how many there were, none at the end.
+    /// Appends the next raw bytes to `out`; returns their number, 0 at the end.
     fn read_chunk(&mut self, out: &mut Vec<u8>) -> Result<usize, RunError> {
         let from = out.len();
         out.reserve(self.chunk_bytes);
@@ -260,7 +260,7 @@ impl<'s> TextReader<'s> {
         Ok(filled)
     }
 
-    /// Looks for a byte order mark, or the zeros of UTF-16; returns how many bytes the mark takes.
+    /// Looks for a byte order mark, or the zeros of UTF-16; returns the length of the mark in bytes.
     fn start(&mut self, head: &[u8]) -> Result<usize, RunError> {
         let unreadable = |error| RunError::unreadable(self.source.name(), &error);
         let (encoding, mark) = match head {
@@ -269,7 +269,7 @@ impl<'s> TextReader<'s> {
             [0xfe, 0xff, ..] => (Some(Encoding::Utf16Be), 2),
             _ => (self.utf16_without_mark(head).map_err(unreadable)?, 0),
         };
-        // What somebody has said of the tape counts where no mark says otherwise.
+        // Without a mark and without such zeros, UTF-16 counts if it has been chosen already, for example by a profile.
         let told = || Some(self.choice.get()).filter(|told| matches!(told, Encoding::Utf16Le | Encoding::Utf16Be));
         let Some(encoding) = encoding.or_else(told) else {
             self.mode = Mode::Ascii;
@@ -282,8 +282,7 @@ impl<'s> TextReader<'s> {
         Ok(mark)
     }
 
-    /// Whether a tape that begins so, without a mark, is UTF-16. All readers of a tape look at the same bytes of it, however
-    /// small their chunks are.
+    /// Whether a tape without a mark is UTF-16. All readers of a tape test the same bytes of it, however small their chunks are.
     fn utf16_without_mark(&self, head: &[u8]) -> std::io::Result<Option<Encoding>> {
         let sample_bytes = self.source.size().min(SAMPLE_BYTES as u64);
         if let Some(sample) = head.get(..sample_bytes as usize) {
@@ -312,7 +311,7 @@ impl<'s> TextReader<'s> {
     }
 }
 
-/// Reads a whole tape for its fingerprint alone; `copy` receives the bytes.
+/// Reads a whole tape only for its fingerprint; `copy` receives the bytes.
 pub fn fingerprint_of(source: &dyn TapeSource, copy: Option<RawCopy>) -> Result<Fingerprint, RunError> {
     let choice = EncodingChoice::default();
     let mut reader = TextReader::new(source, &choice, CHUNK, true, copy)?;
@@ -336,7 +335,7 @@ fn mode_of(encoding: Encoding) -> Mode {
     }
 }
 
-/// Appends the decoded bytes; `false` when they are malformed.
+/// Appends the decoded bytes; returns `false` when they are malformed.
 fn decode(decoder: &mut Decoder, mut bytes: &[u8], last: bool, out: &mut Vec<u8>) -> bool {
     loop {
         let start = out.len();
@@ -353,10 +352,10 @@ fn decode(decoder: &mut Decoder, mut bytes: &[u8], last: bool, out: &mut Vec<u8>
     }
 }
 
-/// Whether the beginning of a tape is UTF-16, in which order: in a tape most characters are ASCII, and in UTF-16 each of these
-/// has a zero as its high byte. So more than half of the bytes at even or at odd places are zeros, and not an eighth as many
-/// of the others. The zeros at the end are left out: they pad tapes of any encoding, as do zeros between records, which stand
-/// at even and at odd places alike.
+/// Whether the beginning of a tape is UTF-16, and in which byte order. In a tape most characters are ASCII, and in UTF-16 each of
+/// these has a zero as its high byte. So more than half of the bytes at even or at odd offsets are zeros, and less than an eighth
+/// as many of the others. The zeros at the end do not count: they pad tapes of any encoding. Zeros between records pad too, but
+/// are at even and at odd offsets alike.
 fn utf16_by_zeros(sample: &[u8]) -> Option<Encoding> {
     let text = sample.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     // The last zero may be the high byte of the last character.
@@ -372,7 +371,8 @@ fn utf16_by_zeros(sample: &[u8]) -> Option<Encoding> {
     }
 }
 
-/// Whether all that follows `offset` is UTF-8. Everything before it is ASCII.
+/// The encoding of a tape by what follows `offset`: UTF-8 if all of it is, Windows-1252 otherwise. Everything before `offset` is
+/// ASCII.
 fn encoding_of_rest(source: &dyn TapeSource, offset: u64) -> std::io::Result<Encoding> {
     let mut raw = source.open_at(offset)?;
     let mut buffer = vec![0; CHUNK];
@@ -444,7 +444,7 @@ mod tests {
         for tape in ["loan\n", "größe,10 €\n1,2\n", &long, &mixed] {
             for (encoding, bytes) in utf16(tape) {
                 assert_eq!(text(&bytes).unwrap(), (tape.to_owned(), encoding), "{tape:.20}");
-                // Small chunks decide nothing else.
+                // Small chunks give the same result.
                 let (source, choice) = (MemorySource::new("t.csv", &bytes[..]), EncodingChoice::default());
                 let mut reader = TextReader::new(&source, &choice, 1, false, None).unwrap();
                 let mut out = Vec::new();
@@ -480,7 +480,7 @@ mod tests {
     #[test]
     fn anything_else_is_windows_1252_from_its_first_byte() {
         assert_eq!(text(b"gr\xf6\xdfe \x80").unwrap(), ("größe €".into(), Encoding::Windows1252));
-        // Valid UTF-8 first, and far behind it a byte that is not: one file has one encoding.
+        // Valid UTF-8 first, and an invalid byte far after it: one file has one encoding.
         let mut bytes = "é".as_bytes().to_vec();
         bytes.extend(std::iter::repeat_n(b'x', 3 * CHUNK));
         bytes.push(0xe9);

@@ -1,4 +1,4 @@
-//! Cells as a profile says they are to be read: its words, its numbers, its words for nothing, its constants.
+//! Translates cells by a profile: its words, its numbers, its words for a missing value, its constants.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ use super::{
 #[derive(Debug)]
 pub struct Translation {
     columns: Vec<TranslatedColumn>,
-    /// Cells that no column has, behind those of the tape.
+    /// The cells of constants, which follow those of the tape.
     constants: Vec<String>,
     width: usize,
 }
@@ -35,9 +35,10 @@ struct TranslatedColumn {
 }
 
 impl Translation {
-    /// That of a tape; `None` when its cells are read as they are.
+    /// The translation for a tape; `None` when its cells are read as they are.
     ///
-    /// The numbers of a workbook are numbers, in whichever style it shows them: `is_workbook`.
+    /// With `is_workbook`, the number style does not apply: a workbook stores plain numbers, regardless of the style in which it
+    /// shows them.
     pub fn new(header: &Header, options: &TapeOptions, is_workbook: bool) -> Option<Self> {
         let told = |field: Field| options.columns.iter().find(|column| column.field == field);
         let column = |field: Field| TranslatedColumn::new(header, field, told(field), options.numbers.filter(|_| !is_workbook));
@@ -47,7 +48,7 @@ impl Translation {
         (!nothing).then(|| Self { columns, constants, width: header.width() })
     }
 
-    /// The cells of a row, translated, with the constants behind them.
+    /// The translated cells of a row, followed by the constants.
     pub fn apply<'c>(&self, cells: impl Iterator<Item = &'c str>) -> Vec<Cow<'c, str>> {
         let mut cells: Vec<Cow<'c, str>> = cells.take(self.width).map(Cow::Borrowed).collect();
         cells.resize(self.width, Cow::Borrowed(""));
@@ -84,7 +85,7 @@ impl TranslatedColumn {
         })
     }
 
-    /// What a cell reads as; `None` when it stays as it is.
+    /// The translated cell; `None` when the cell stays as it is.
     fn translate(&self, cell: &str) -> Option<String> {
         let written = content(cell);
         let restyled = self.style.and_then(|style| in_plain_style(&written, style));
@@ -100,8 +101,8 @@ impl TranslatedColumn {
         }
         if let Some(words) = &self.words {
             let word = words.iter().find(|(code, _)| *code == folded).map(|(_, word)| word.clone());
-            // A word that the profile does not list means nothing, also where it is one of ours: the space behind it, which is no part
-            // of its content, keeps it from being known to the letter.
+            // A word that the profile does not list has no meaning, even if it is a canonical word. The space after it, which is
+            // not part of its content, prevents a match to the letter.
             return word.or_else(|| Some(written.into_owned() + " "));
         }
         let multiplied = self.times.zip(number).and_then(|(times, number)| {
@@ -112,15 +113,16 @@ impl TranslatedColumn {
     }
 }
 
-/// A number that is written with other marks, with those of `1,234.56`: each mark stands for the other one, so that what is written in
-/// the usual way is as unreadable here as the other way is elsewhere. Marks count between digits alone.
+/// Rewrites a number from `style` to the style of `1,234.56`: the marks of `style` become `.` and `,`. A number in the usual
+/// style therefore becomes as unreadable as other styles are without a profile. A thousands mark counts only between digits.
+/// `None` when nothing changes.
 fn in_plain_style(text: &str, style: NumberStyle) -> Option<String> {
     let chars: Vec<char> = text.chars().collect();
     let is_digit = |at: usize| chars.get(at).is_some_and(char::is_ascii_digit);
     let exchanged = chars.iter().enumerate().map(|(at, c)| match c {
         c if *c == style.decimal => '.',
         c if *c == style.thousands && at > 0 && is_digit(at - 1) && is_digit(at + 1) => ',',
-        // A mark that the style does not have parts nothing.
+        // A mark that the style does not have separates nothing.
         '.' | ',' => '\'',
         c => *c,
     });
@@ -128,13 +130,13 @@ fn in_plain_style(text: &str, style: NumberStyle) -> Option<String> {
     (exchanged != text).then_some(exchanged)
 }
 
-/// The canonical spelling of a word; the word itself where a field has no such word.
+/// The canonical spelling of a word; the word itself when the field has no such word.
 fn canonical(field: Field, word: &str) -> String {
     let known = Aliases::built_in().vocabulary(field).and_then(|words| words.canonical().get(usize::from(words.code(word)?)));
     known.map_or_else(|| word.to_owned(), String::clone)
 }
 
-/// The unit in which the numbers of a column are written: anything but money has no thousands commas.
+/// The unit by which the numbers of a column are parsed: only money has thousands commas.
 fn number_unit(unit: Unit) -> Unit {
     match unit {
         Unit::Text | Unit::Word | Unit::Date => Unit::Count,
@@ -147,7 +149,7 @@ mod tests {
     use super::*;
     use crate::tape::profile::Profile;
 
-    /// What the cells of the columns become under a profile, with the constants behind them.
+    /// The cells of the columns after translation by a profile, followed by the constants.
     fn translated(profile: &str, fields: &[Field], cells: &[&str]) -> Vec<String> {
         let options = Profile::parse(profile, "test").unwrap().options;
         let columns = fields.iter().enumerate().map(|(at, field)| crate::tape::header::Column {
@@ -181,7 +183,7 @@ mod tests {
             let expected: Vec<&str> = expected.into_iter().chain(["purchase", "35"]).collect();
             assert_eq!(translated(profile, &fields, &cells), expected, "{cells:?}");
         }
-        // A row that ends early has its constants in their places all the same.
+        // A row that ends early still has its constants in their places.
         assert_eq!(translated(profile, &fields, &["1"]), ["1000", "", "purchase", "35"]);
     }
 
@@ -203,7 +205,7 @@ mod tests {
             ("decimal = \",\"", ["1.234.567,89", "6,875"], ["1,234,567.89", "6.875"]),
             ("decimal = \",\"\nthousands = \" \"", ["$ 1 234,5", "(6,5 %)"], ["$ 1,234.5", "(6.5 %)"]),
             ("thousands = \"'\"\ndecimal = \".\"", ["1'234.5", "6.5"], ["1,234.5", "6.5"]),
-            // What is written in the usual way is refused where the cell is read.
+            // A number in the usual style becomes unreadable, so it is rejected where the cell is read.
             ("decimal = \",\"", ["60,000.00", "6.875"], ["60.000,00", "6,875"]),
             ("decimal = \",\"", ["1,234,567", "80.5"], ["1.234.567", "80,5"]),
         ] {

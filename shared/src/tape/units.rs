@@ -7,17 +7,17 @@ use crate::loan::{Field, Unit, Zones};
 use super::{cell::content, number::parse_number};
 use crate::decimal::Decimal;
 
-/// What the numbers of a percentage column mean.
+/// The unit of the numbers in a column of percentages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ColumnUnit {
-    /// 80 means 80 %. Also the unit of columns that are no percentages, and of those that say nothing.
+    /// 80 means 80 %. Also the unit of columns that do not hold percentages, and of those whose cells do not decide.
     Percent,
     /// 0.8 means 80 %.
     Fraction,
 }
 
-/// How many values that say something decide.
+/// Number of deciding values after which the unit no longer changes.
 pub const DECIDING_VALUES: u32 = 1_000;
 
 /// Counts the values of a column that can only be fractions and those that can only be percentages.
@@ -29,7 +29,7 @@ pub struct UnitDetector {
     percentages: Zone,
 }
 
-/// How many values there are of one kind, and where the first stands.
+/// Number of values of one kind, and the line of the first.
 #[derive(Debug, Clone, Copy, Default)]
 struct Zone {
     count: u32,
@@ -48,14 +48,14 @@ impl Zone {
 /// A column holds as many fractions as percentages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MixedUnits {
-    /// Where the first fraction stands.
+    /// Line of the first fraction.
     pub fraction_line: u64,
-    /// Where the first percentage stands.
+    /// Line of the first percentage.
     pub percent_line: u64,
 }
 
 impl UnitDetector {
-    /// A detector for a column; one that holds no percentage is decided from the start.
+    /// A detector for a column. A column that does not hold percentages is decided from the start.
     pub fn new(field: Field) -> Self {
         let info = field.info();
         Self { zones: info.zones, sentinel: info.sentinel, fractions: Zone::default(), percentages: Zone::default() }
@@ -66,8 +66,8 @@ impl UnitDetector {
         self.zones.is_none() || self.fractions.count + self.percentages.count >= DECIDING_VALUES
     }
 
-    /// Looks at one more cell. What has a percent sign speaks for itself alone; what lies between the zones, zeros, missing and
-    /// unreadable cells say nothing.
+    /// Adds one cell. A percent sign gives the unit of its own cell only, so such a cell does not count. Values between the
+    /// zones, values of zero or less, missing and unreadable cells do not count either.
     pub fn observe(&mut self, text: &str, line: u64) {
         let (false, Some(zones)) = (self.is_decided(), self.zones) else { return };
         let Ok(Some(written)) = parse_number(&content(text), Unit::Percent) else { return };
@@ -81,10 +81,10 @@ impl UnitDetector {
         }
     }
 
-    /// The unit that the cells so far speak for: percent, when none says anything.
+    /// The unit of most deciding cells so far; percent when there are none.
     ///
     /// # Errors
-    /// As many say one as the other.
+    /// [`MixedUnits`] when as many cells are fractions as percentages.
     pub fn unit(&self) -> Result<ColumnUnit, MixedUnits> {
         let (fractions, percentages) = (self.fractions, self.percentages);
         match fractions.count.cmp(&percentages.count) {

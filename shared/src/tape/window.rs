@@ -13,8 +13,8 @@ const TOP: [u64; 9] = {
     top
 };
 
-/// The last sixteen bytes of a cell, low byte first, so that its last byte is the highest of the second word. What stands
-/// before a shorter cell is still in them.
+/// The last sixteen bytes of a cell as two words, low byte first, so that the last byte of the cell is the highest of the second
+/// word. The words of a shorter cell still contain the bytes before it.
 #[derive(Debug, Clone, Copy)]
 pub struct Window {
     before: u64,
@@ -23,7 +23,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// The window on the cell that stands at `span` of a text.
+    /// The window on the cell at `span` of a text.
     #[inline]
     pub fn new(text: &[u8], span: &Range<usize>) -> Self {
         let length = span.end.wrapping_sub(span.start);
@@ -46,20 +46,20 @@ impl Window {
         Self::of(&bytes, length)
     }
 
-    /// How many bytes the cell has.
+    /// Length of the cell in bytes.
     #[inline]
     pub fn length(&self) -> usize {
         self.length
     }
 
-    /// The last eight bytes of the cell, with those of `filler` where it is shorter.
+    /// The last eight bytes of the cell; a shorter cell is filled up with the bytes of `filler`.
     #[inline]
     pub fn last(&self, filler: u64) -> u64 {
         let keep = TOP[self.length.min(8)];
         self.last & keep | filler & !keep
     }
 
-    /// The eight bytes before those, with those of `filler` where the cell is shorter.
+    /// The eight bytes before [`Self::last`]; a shorter cell is filled up with the bytes of `filler`.
     #[inline]
     pub fn before(&self, filler: u64) -> u64 {
         let keep = TOP[self.length.saturating_sub(8).min(8)];

@@ -1,4 +1,5 @@
-//! What of a run is in objects, because an item could not hold it: the list of its tapes, and how they were read.
+//! The parts of a run that are objects, because they may be larger than an item: the list of its tapes, and how the tapes were
+//! read.
 
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -11,11 +12,11 @@ use crate::{
 use super::{KeptTapes, ObjectVersion, RunRequest, Runs, StoredRun, TapeList, TapeRef, stored::NO_DETAILS};
 
 impl Runs {
-    /// The `run` object of the API with its details: column mapping and notices. They are null when the results of the run were
-    /// removed, or are damaged.
+    /// The `run` object of the API with its details: column mapping and notices. The details are null when the results of the run
+    /// were removed or are damaged.
     ///
     /// # Errors
-    /// A store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB or S3 does not answer.
     pub async fn whole(&self, run: &StoredRun) -> Result<Box<RawValue>, StoreError> {
         match self.details(run).await {
             Ok(details) => run.with_details(&details),
@@ -27,7 +28,7 @@ impl Runs {
         }
     }
 
-    /// How the tapes of a run were read, and what is to be said of that.
+    /// The details of a run: how its tapes were read, and the notices about them.
     async fn details(&self, run: &StoredRun) -> Result<Box<RawValue>, StoreError> {
         let here = || run.details.clone();
         if !run.status.is_final() || run.details.get() != NO_DETAILS {
@@ -39,7 +40,7 @@ impl Runs {
         RawValue::from_string(json).map_err(|error| StoreError::Damaged(error.to_string()))
     }
 
-    /// Writes the list of a run's tapes.
+    /// Writes the list of a run's tapes as an object, unless the list is one already.
     pub(super) async fn keep_tapes(&self, id: Uuid, tapes: &TapeList) -> Result<TapeList, StoreError> {
         let TapeList::Here(list) = tapes else { return Ok(tapes.clone()) };
         let json = serde_json::to_vec(list).map_err(|error| StoreError::Damaged(error.to_string()))?;
@@ -48,10 +49,10 @@ impl Runs {
         Ok(TapeList::Kept(KeptTapes { bytes: tapes.bytes(), list: ObjectVersion { size: info.size, etag: info.etag } }))
     }
 
-    /// The tapes of a run, in the order in which their loans come.
+    /// Reads the list of a run's tapes, in the order of their loans in the results.
     ///
     /// # Errors
-    /// A store does not answer; [`StoreError::Damaged`] when their list is gone or is another one.
+    /// [`StoreError::Unavailable`] when S3 does not answer; [`StoreError::Damaged`] when the list is missing or was replaced.
     pub async fn tapes(&self, request: &RunRequest) -> Result<Vec<TapeRef>, StoreError> {
         match &request.tapes {
             TapeList::Here(tapes) => Ok(tapes.clone()),
@@ -62,7 +63,7 @@ impl Runs {
         }
     }
 
-    /// The text of a version of an object.
+    /// Reads one version of an object as text.
     async fn object(&self, key: &str, version: &ObjectVersion) -> Result<String, StoreError> {
         let failed = |error| of_object(key, error);
         let download = self.storage.get(key, None, Some(&version.etag)).await.map_err(failed)?;
@@ -71,7 +72,8 @@ impl Runs {
     }
 }
 
-/// What an error of an object that a run needs means: one that is gone, or was replaced, does not come back.
+/// Translates an error of an object that a run needs. An object that is missing or was replaced counts as damaged, because it
+/// does not come back.
 fn of_object(what: &str, error: StorageError) -> StoreError {
     match error {
         StorageError::Store(error) => error,

@@ -1,4 +1,4 @@
-//! What of a run is stored: what it is to do, how it stands, what its results are.
+//! The stored forms of a run: its request, its state, its results.
 
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize, Serializer};
@@ -18,57 +18,55 @@ use crate::{
     table::{Item, document_of, item_of, json_of, number_of},
 };
 
-/// The attribute that says how a run stands.
+/// Attribute with the status of a run.
 pub(super) const STATUS: &str = "status";
-/// The attribute that says until when a worker keeps a run, in milliseconds.
+/// Attribute with the time at which the lease of a run expires, in milliseconds since 1970.
 pub(super) const LEASE_UNTIL: &str = "lease_until";
-/// The attribute that counts the workers that have taken a run.
+/// Attribute with the number of attempts of a run.
 pub(super) const ATTEMPT: &str = "attempt";
-/// The attributes of a run's progress while it works: loans, bytes, and how many bytes there are.
+/// Attributes with the progress of a running run: loans done, bytes done, bytes in total.
 pub(super) const PROGRESS: [&str; 3] = ["loans_done", "bytes_done", "bytes_in_all"];
 
-/// What a run is to do.
+/// The request of a run: what the run has to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRequest {
-    /// The run.
     pub run_id: Uuid,
-    /// When it was created.
     #[serde(with = "moment")]
     pub created_at: Timestamp,
-    /// The team whose run it is.
+    /// Sales team that the run belongs to; `None` for a run of no team.
     pub sales_team_id: Option<Uuid>,
-    /// The user who asked for it; nobody, when a tape that came in did.
+    /// User who started the run; `None` for a run that an incoming tape started.
     pub created_by: Option<Uuid>,
-    /// The IRR target in percent.
+    /// IRR target in percent, as decimal text.
     pub irr_target: String,
-    /// The purchase date, if it was given.
+    /// Purchase date, if the request has one.
     pub pdate: Option<Date>,
-    /// The tapes, in the order in which their loans come.
+    /// The tapes, in the order of their loans in the results.
     pub tapes: TapeList,
-    /// The rule set; the built-in one without it.
+    /// The rule set; `None` for the built-in one.
     pub rule_set: Option<RuleSetFile>,
-    /// How the tapes are to be read, beyond what they say themselves.
+    /// How to read the tapes, beyond what the tapes themselves say.
     #[serde(default, skip_serializing_if = "ReadingRequest::is_empty")]
     pub reading: ReadingRequest,
     /// The other files in the folder of the tapes.
     #[serde(default, skip_serializing_if = "LeftOut::is_empty")]
     pub left_out: LeftOut,
-    /// Whether nothing but the run and its summary is kept.
+    /// Whether to keep only the run and its summary.
     pub dry_run: bool,
 }
 
-/// The tapes of a run. A thousand of them, with long paths, are more than an item holds: its list is an object of its own.
+/// The tapes of a run. A thousand tapes with long paths exceed the size of an item, so their list is an object of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum TapeList {
-    /// The tapes themselves: of a run that is not stored yet, or was stored by an earlier version.
+    /// The tapes themselves, in a run that is not stored yet or that an earlier version stored.
     Here(Vec<TapeRef>),
-    /// Which object lists them.
+    /// The object that lists the tapes.
     Kept(KeptTapes),
 }
 
 impl TapeList {
-    /// How many bytes the tapes have in all.
+    /// Number of bytes of all tapes together.
     pub fn bytes(&self) -> u64 {
         match self {
             Self::Here(tapes) => tapes.iter().map(|tape| tape.size).sum(),
@@ -77,52 +75,52 @@ impl TapeList {
     }
 }
 
-/// A list of tapes that is an object.
+/// Reference to a list of tapes that is an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptTapes {
-    /// How many bytes the tapes have in all.
+    /// Number of bytes of all tapes together.
     pub bytes: u64,
-    /// Which version of the object it is.
+    /// Version of the object that has the list.
     pub list: ObjectVersion,
 }
 
-/// A tape in the storage.
+/// One version of a tape in the storage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TapeRef {
-    /// Where it is.
+    /// Key of the object.
     pub key: String,
-    /// What it is called in results, in the archive and in errors.
+    /// Name of the tape in results, in the archive and in errors.
     pub source_file: String,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Which content of that name it is.
+    /// ETag of the content.
     pub etag: String,
 }
 
-/// A stored request that cannot be done.
+/// Why a stored request is not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
-    /// Its target.
+    /// The IRR target is not valid.
     #[error(transparent)]
     IrrTarget(#[from] IrrTargetError),
-    /// Its rules.
+    /// The rule set is not valid.
     #[error(transparent)]
     RuleSet(#[from] RuleSetError),
 }
 
 impl RunRequest {
-    /// The rules.
+    /// The rules of the run.
     ///
     /// # Errors
-    /// They were sound when the run was created, and are not any more.
+    /// [`RequestError::RuleSet`] when the rule set, which was valid when the run was created, is no longer valid.
     pub fn rules(&self) -> Result<RuleSet, RequestError> {
         Ok(self.rule_set.as_ref().map_or_else(|| Ok(RuleSet::built_in()), RuleSetFile::rules)?)
     }
 
-    /// The run, pending.
+    /// The run, in status pending.
     ///
     /// # Errors
-    /// What it is to do was sound when it was created, and is not any more.
+    /// [`RequestError`] when the request, which was valid when the run was created, is no longer valid.
     pub fn run(&self) -> Result<Run, RequestError> {
         let origin = NewRun {
             run_id: self.run_id,
@@ -138,29 +136,30 @@ impl RunRequest {
         Ok(run)
     }
 
-    /// The target, read.
+    /// The IRR target, parsed.
     ///
     /// # Errors
-    /// It was sound when the run was created, and is not any more.
+    /// [`RequestError::IrrTarget`] when the target, which was valid when the run was created, is no longer valid.
     pub fn target(&self) -> Result<IrrTarget, RequestError> {
         Ok(self.irr_target.parse()?)
     }
 }
 
-/// What the results of a completed run are.
+/// The results of an ended run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunResults {
     /// The summary, as the API shows it.
     pub summary: Box<RawValue>,
-    /// The output files; none of a dry run.
+    /// The output files; empty for a dry run.
     pub outputs: Vec<OutputInfo>,
-    /// Which version of the facts it is, and of the exceptions; none of a dry run.
+    /// Version of the facts; `None` for a dry run.
     pub facts: Option<ObjectVersion>,
-    /// Which version of the exceptions it is.
+    /// Version of the exceptions; `None` for a dry run.
     pub exceptions: Option<ObjectVersion>,
-    /// Where the pages of both are; none of a dry run.
+    /// Version of the index with the places of the pages of both; `None` for a dry run.
     pub index: Option<ObjectVersion>,
-    /// How the tapes were read; none in what an earlier version stored, which is part of the run there.
+    /// Version of the column mapping, which says how the tapes were read. `None` in results of earlier versions, which stored it
+    /// in the record of the run.
     #[serde(default)]
     pub column_mapping: Option<ObjectVersion>,
 }
@@ -168,63 +167,60 @@ pub struct RunResults {
 /// An output file of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputInfo {
-    /// Which one it is.
+    /// Key of the output in the API.
     pub key: String,
-    /// Its file name.
+    /// File name.
     pub name: String,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// How many data rows it has.
+    /// Number of data rows.
     pub rows: u64,
 }
 
 /// One version of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectVersion {
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Which content it has.
+    /// ETag of the content.
     pub etag: String,
 }
 
-/// A run as it is stored: the members that decide something, and the whole object as it was written, so that its exact
-/// numbers go to clients without a detour over binary ones.
+/// A run as stored: the members that the code needs, and the whole JSON object as it was written, so that its exact numbers reach
+/// clients without conversion to binary floating point.
 #[derive(Debug, Clone)]
 pub struct StoredRun {
-    /// The id.
     pub run_id: Uuid,
-    /// How it stands.
     pub status: RunStatus,
-    /// The team whose run it is.
+    /// Sales team that the run belongs to; `None` for a run of no team.
     pub sales_team_id: Option<Uuid>,
-    /// When it was created.
     pub created_at: Timestamp,
-    /// How many loans it has.
+    /// Number of loans.
     pub total_loans: u64,
-    /// The exact sum of their amounts, as a JSON number.
+    /// Exact sum of the loan amounts, as a JSON number.
     pub total_balance: Box<RawValue>,
-    /// How many exceptions there are.
+    /// Number of exceptions.
     pub exceptions_count: u64,
-    /// The folder of its output files; none of a dry run.
+    /// Folder of the output files; `None` for a dry run.
     pub output_dir: Option<String>,
-    /// How many workers have taken it.
+    /// Number of attempts so far.
     pub attempt: u32,
-    /// Until when its worker keeps it.
+    /// Time at which the lease expires; `None` when the run has no lease.
     pub lease_until: Option<Timestamp>,
     object: Box<RawValue>,
-    /// The details that the item holds: empty ones, unless an earlier version wrote them.
+    /// The details in the item; empty, unless an earlier version wrote them.
     pub(super) details: Box<RawValue>,
 }
 
-/// Where the details begin in the `run` object: they are its last members. Inside of strings the quotes would be escaped, so that
-/// this can only be a member.
+/// Beginning of the details in the `run` object. The details are its last members. Quotes inside strings are escaped, so this
+/// text can only be a member.
 const DETAILS: &str = r#","column_mapping":"#;
 /// The details as lists show them.
 const DETAILS_LEFT_OUT: &str = r#","column_mapping":null,"notices":null}"#;
-/// The details that an earlier version did not store, and the members that it did not.
+/// Details and members that earlier versions did not store.
 const NO_NOTICES: &str = r#","notices":[]"#;
 const NO_COUNTS: &str = r#","profile":null,"ignored_rows":0,"superseded_rows":0,"notice_counts":{}"#;
-/// The details of a run that has none in its item.
+/// The details of a run without details in its item.
 pub(super) const NO_DETAILS: &str = r#"{"column_mapping":[],"notices":[]}"#;
 
 impl Serialize for StoredRun {
@@ -234,7 +230,7 @@ impl Serialize for StoredRun {
     }
 }
 
-/// The members of the run object that decide something.
+/// The members of the `run` object that the code needs.
 #[derive(Deserialize)]
 struct Members {
     run_id: Uuid,
@@ -247,15 +243,16 @@ struct Members {
     output_dir: Option<String>,
 }
 
-/// How long a time is that has three decimals, as nearly all have.
+/// Length of a time with three decimals. Nearly all stored times have them.
 const RFC3339_LENGTH: usize = "2026-11-29T09:58:01.300Z".len();
 
-/// The members of the run object that are times.
+/// The members of the `run` object that are times.
 const TIMES: [&str; 3] = ["started_at", "completed_at", "created_at"];
 
-/// The object with a time written as all times are: runs that were stored before all of them had three decimals are shown so, too.
+/// The object with the time of a member rewritten to three decimals. Earlier versions stored times with other numbers of
+/// decimals.
 fn with_decimals(json: String, name: &str) -> String {
-    // As above: this can only be the member.
+    // As with `DETAILS`, this text can only be the member.
     let member = format!("\"{name}\":\"");
     let Some(start) = json.find(&member).map(|at| at + member.len()) else { return json };
     let Some(length) = json[start..].find('"') else { return json };
@@ -274,8 +271,8 @@ impl StoredRun {
         let damaged = |error: serde_json::Error| StoreError::Damaged(error.to_string());
         let members: Members = serde_json::from_str(&json).map_err(damaged)?;
         let progress: [Option<u64>; 3] = PROGRESS.map(|name| number_of(item, name));
-        // The text is kept as it is, because its numbers have more digits than any number type of JSON libraries. Inside of
-        // strings the quotes would be escaped, so that this can only be the member.
+        // Edit the text instead of parsing it, because its numbers have more digits than any number type of JSON libraries. As
+        // with `DETAILS`, the text `"progress":null` can only be the member.
         let json = match progress {
             [Some(loans), Some(bytes), Some(total_bytes)] => {
                 let progress = format!(r#""progress":{{"loans":{loans},"bytes":{bytes},"total_bytes":{total_bytes}}}"#);
@@ -307,24 +304,24 @@ impl StoredRun {
         })
     }
 
-    /// A run that has just been created: as it would be read.
+    /// A run that has just been created, in the form in which it would be read.
     ///
     /// # Errors
-    /// It cannot be written as JSON.
+    /// [`StoreError::Damaged`] when the run cannot be written as JSON.
     pub fn created(run: &Run) -> Result<Self, StoreError> {
         Self::read(&item_of(&keys::run(run.run_id()), &RunRecord(run))?)
     }
 
-    /// The `run` object of the API, whose details are null: as lists show it.
+    /// The `run` object of the API with null details, as lists show it.
     pub fn object(&self) -> &RawValue {
         &self.object
     }
 
-    /// The same with its details.
+    /// The `run` object of the API with its details.
     pub(super) fn with_details(&self, details: &RawValue) -> Result<Box<RawValue>, StoreError> {
         let (object, details) = (self.object.get(), details.get());
         let before = object.strip_suffix(DETAILS_LEFT_OUT).unwrap_or(object);
-        // An earlier version stored the column mapping alone.
+        // Earlier versions stored the column mapping without notices.
         let whole = match details.strip_prefix('{') {
             Some(members) => format!("{before},{members}"),
             None => format!("{before}{DETAILS}{details}{NO_NOTICES}}}"),
@@ -332,7 +329,7 @@ impl StoredRun {
         RawValue::from_string(whole).map_err(|error| StoreError::Damaged(error.to_string()))
     }
 
-    /// Whether a worker may take it now.
+    /// Whether a worker may claim the run now.
     pub fn is_claimable(&self, now: Timestamp) -> bool {
         is_claimable(self.status, self.lease_until, now)
     }
@@ -350,21 +347,19 @@ fn lease_until(item: &Item) -> Option<Timestamp> {
     number_of(item, LEASE_UNTIL).and_then(|until| Timestamp::from_millisecond(until).ok())
 }
 
-/// How a run stands, by the attributes of its item alone: whatever its document says, a worker is to find it.
+/// The state of a run, from the attributes of its item alone, so that a worker finds the run even when its document is damaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunState {
-    /// The run.
     pub run_id: Uuid,
-    /// How it stands.
     pub status: RunStatus,
-    /// How many workers have taken it.
+    /// Number of attempts so far.
     pub attempt: u32,
-    /// Until when its worker keeps it.
+    /// Time at which the lease expires; `None` when the run has no lease.
     pub lease_until: Option<Timestamp>,
 }
 
 impl RunState {
-    /// That of an item; `None` of an item that is no run.
+    /// The state in an item; `None` when the item is not a run.
     pub(super) fn read(item: &Item) -> Option<Self> {
         let word = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
         Some(Self {
@@ -375,13 +370,13 @@ impl RunState {
         })
     }
 
-    /// Whether a worker may take the run now.
+    /// Whether a worker may claim the run now.
     pub fn is_claimable(&self, now: Timestamp) -> bool {
         is_claimable(self.status, self.lease_until, now)
     }
 }
 
-/// What a run was created with, as its record says.
+/// What a run was created with, from its record.
 #[derive(Deserialize)]
 struct Origin {
     run_id: Uuid,
@@ -401,7 +396,7 @@ struct RuleSetRecord {
     hash: String,
 }
 
-/// The run of an item as it was created, by its record alone: what it is to do cannot be read.
+/// The run as it was created, from its record alone, for a run whose request cannot be read.
 pub(super) fn run_of_record(item: &Item) -> Result<Run, StoreError> {
     let damaged = |error: &dyn std::error::Error| StoreError::Damaged(error.to_string());
     let origin: Origin = document_of(item)?;

@@ -1,5 +1,5 @@
-//! What was read of objects, kept for the next who reads the same: pages of one run lie close together, and each request to
-//! the storage costs more than all the rest of an answer.
+//! Cache of blocks of objects. Pages of one run lie close together, and a request to the storage costs more than everything
+//! else in an answer.
 
 use std::{
     collections::BTreeMap,
@@ -15,16 +15,16 @@ use bytes::{Bytes, BytesMut};
 use quick_cache::{OptionsBuilder, Weighter, sync::Cache};
 use shared::facts::read::RangeReader;
 
-/// How many bytes of an object are kept or dropped as one: about a page of a column.
+/// Size of a block, the unit of the cache, in bytes. It is about a page of a column.
 const BLOCK: u64 = 64 * 1024;
 
-/// Blocks that lie closer together than this are read as one, with those between them: a row group is read with a request
-/// or two and then known, where each of its columns would take one of its own.
+/// Largest gap between blocks, in bytes, that is read along with them in one request. So one or two requests read a whole row
+/// group, instead of one request for each of its columns.
 const GAP: u64 = 512 * 1024;
-/// How many bytes are read as one at most.
+/// Largest number of bytes of one request.
 const RUN: u64 = 8 * 1024 * 1024;
 
-/// A block of an object: the object, and the block's place in it.
+/// A block of an object: the number of the object, and the position of the block in it.
 type Place = (u64, u64);
 
 #[derive(Clone)]
@@ -36,7 +36,7 @@ impl Weighter<Place, Bytes> for Size {
     }
 }
 
-/// Blocks of objects, up to a number of bytes. Those that are asked for again stay longer.
+/// Cache of blocks of objects, up to a number of bytes. Blocks that are read again stay longer.
 #[derive(Clone)]
 pub struct BlockCache {
     blocks: Arc<Cache<Place, Bytes, Size>>,
@@ -44,25 +44,25 @@ pub struct BlockCache {
 }
 
 impl BlockCache {
-    /// Room for so many bytes.
+    /// A cache with a capacity in bytes.
     pub fn new(bytes: u64) -> Self {
         let items = usize::try_from(bytes / BLOCK).unwrap_or(usize::MAX).max(1);
         let options = OptionsBuilder::new().weight_capacity(bytes).estimated_items_capacity(items).build();
         let blocks = match options {
             Ok(options) => Cache::with_options(options, Size, Default::default(), Default::default()),
-            // Only options that lack a capacity are refused.
+            // Options are refused only without a capacity, so this branch does not occur.
             Err(_) => Cache::with_weighter(items, bytes, Size),
         };
         Self { blocks: Arc::new(blocks), objects: Arc::default() }
     }
 
-    /// An object, read through this cache. It must never change.
+    /// A reader that reads an object through this cache. The object must never change.
     pub fn reader<R: RangeReader>(&self, reader: R) -> CachedReader<R> {
         CachedReader { reader, object: self.objects.fetch_add(1, Ordering::Relaxed), cache: self.clone() }
     }
 }
 
-/// An object that is read through a cache.
+/// Reads an object through a cache.
 pub struct CachedReader<R> {
     reader: R,
     object: u64,
@@ -70,7 +70,7 @@ pub struct CachedReader<R> {
 }
 
 impl<R: RangeReader> CachedReader<R> {
-    /// The blocks that ranges lie in.
+    /// The blocks that contain the ranges. Reads those that are not in the cache.
     fn blocks(&self, ranges: &[Range<u64>]) -> io::Result<BTreeMap<u64, Bytes>> {
         let (mut blocks, mut missing) = (BTreeMap::new(), Vec::<Range<u64>>::new());
         let size = self.reader.size()?;
@@ -92,7 +92,7 @@ impl<R: RangeReader> CachedReader<R> {
         let read = if missing.is_empty() { Vec::new() } else { self.reader.read(&missing)? };
         for (range, bytes) in missing.iter().zip(read) {
             for (place, block) in (range.start / BLOCK..).zip(bytes.chunks(BLOCK as usize)) {
-                // A copy, because a part would keep all that was read with it.
+                // Copy, because a slice would keep all bytes of the request in memory.
                 let block = Bytes::copy_from_slice(block);
                 self.cache.blocks.insert((self.object, place), block.clone());
                 blocks.insert(place, block);
@@ -134,13 +134,13 @@ impl<R: RangeReader> RangeReader for CachedReader<R> {
 }
 
 #[cfg(test)]
-#[expect(clippy::single_range_in_vec_init, reason = "a reader takes many ranges, and one")]
+#[expect(clippy::single_range_in_vec_init, reason = "a reader takes a slice of ranges, which may hold only one")]
 mod tests {
     use std::sync::Mutex;
 
     use super::*;
 
-    /// Notes what is read.
+    /// Records the ranges that are read.
     struct Noting(Bytes, Mutex<Vec<Range<u64>>>);
 
     impl RangeReader for &Noting {
@@ -198,7 +198,7 @@ mod tests {
         let reader = BlockCache::new(1 << 21).reader(&object);
         reader.read(&[0..1, far..far + 1]).unwrap();
         assert_eq!(*object.1.lock().unwrap(), [0..BLOCK, far..far + BLOCK]);
-        // What lies between is known after it has been read for others.
+        // Blocks of a gap are in the cache after they have been read along with others.
         let reader = BlockCache::new(1 << 21).reader(&object);
         reader.read(&[0..1, far - BLOCK..far]).unwrap();
         reader.read(&[BLOCK..far]).unwrap();

@@ -1,4 +1,4 @@
-//! Files in a folder of this machine, by the same rules as files in a bucket.
+//! Files in a folder of this machine, with the same rules as files in a bucket.
 
 use std::{
     fs::{self, File},
@@ -13,26 +13,23 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
-use shared::{paths::safe_join, tape::text::Fingerprint};
+use shared::{file_types::content_type_of, paths::safe_join, tape::text::Fingerprint};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::StoreError;
 
-use super::{
-    ByteStream, Download, Entry, FileInfo, Found, InTheWay, SignedUrl, StorageBackend, StorageError, Stored,
-    content_type::content_type_of,
-};
+use super::{ByteStream, Download, Entry, FileInfo, Found, InTheWay, SignedUrl, StorageBackend, StorageError, Stored};
 
-/// Where files are written before they appear. No key begins so: see [`safe_join`].
+/// Folder for files that are still being written. No key begins with `~`: see [`safe_join`].
 const UNFINISHED: &str = "~unfinished";
-/// How much is read or written at once.
+/// Number of bytes that are read at once.
 const CHUNK: usize = 256 * 1024;
-/// How many chunks wait to be written.
+/// Number of chunks that may wait to be written.
 const WAITING: usize = 4;
 
-/// A folder. Unlike in a bucket, a folder in it stays when its last file goes, and a file and a folder cannot have one
-/// name.
+/// Storage in a folder. Unlike in a bucket, a subfolder remains when its last file is deleted, and a file and a folder cannot
+/// have the same name.
 #[derive(Debug, Clone)]
 pub struct LocalStorage {
     root: PathBuf,
@@ -48,19 +45,20 @@ fn failed(error: io::Error) -> StorageError {
 }
 
 impl LocalStorage {
-    /// A folder, which is made with its first file.
+    /// Storage in this folder, which is created with the first file.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
-    /// Where a key is. Keys have been checked; this makes sure that none leads out of the folder, whatever was forgotten.
+    /// The path of a key. Callers have checked keys already; this second check ensures that no key leads out of the folder,
+    /// even if a caller forgot its check.
     fn path(&self, key: &str) -> Result<PathBuf, StorageError> {
         let refused = |error| StorageError::Store(StoreError::Refused(error));
         let safe = safe_join("", &[key]).map_err(|error| refused(Box::new(error)))?;
         Ok(self.root.join(safe))
     }
 
-    /// Does something off the async threads.
+    /// Does work outside the async threads.
     async fn blocking<T: Send + 'static>(
         work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
@@ -68,7 +66,7 @@ impl LocalStorage {
         done.map_err(|error| StorageError::Store(StoreError::Unavailable(Box::new(error))))?
     }
 
-    /// A file that is not there yet, for what will be at `path`.
+    /// Creates a file that [`Unfinished::place`] moves to its path later.
     fn unfinished(&self) -> Result<Unfinished, StorageError> {
         let folder = self.root.join(UNFINISHED);
         fs::create_dir_all(&folder).map_err(failed)?;
@@ -77,7 +75,7 @@ impl LocalStorage {
     }
 }
 
-/// A file that is being written. It goes away unless it is placed.
+/// A file that is being written. It is deleted when it is dropped without being placed.
 struct Unfinished {
     file: File,
     path: PathBuf,
@@ -95,12 +93,12 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        // It is not there any more when it was placed.
+        // Fails after the file was placed, because then it is no longer here.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// What is known of a file; `None` of a folder, and of what is not there.
+/// Metadata of a file. `None` for a folder, and for a path that does not exist.
 fn info(path: &Path) -> Result<Option<FileInfo>, StorageError> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
@@ -119,7 +117,7 @@ fn info(path: &Path) -> Result<Option<FileInfo>, StorageError> {
     }))
 }
 
-/// The entries of a folder, and of those in it; none of a folder that is not there.
+/// Adds the entries of a folder and, with `recursive`, of its subfolders. A folder that does not exist has no entries.
 fn walk(folder: &Path, key: &str, recursive: bool, entries: &mut Vec<Entry>) -> Result<(), StorageError> {
     let read = match fs::read_dir(folder) {
         Ok(read) => read,
@@ -176,7 +174,7 @@ impl StorageBackend for LocalStorage {
 
     async fn put(&self, key: &str, mut body: ByteStream, _: &str, limit: u64) -> Result<Stored, StorageError> {
         let (storage, path) = (self.clone(), self.path(key)?);
-        // `None` says that the body came to its end: a sender that is dropped before did not.
+        // `None` marks the end of the body. A sender that is dropped before means that the body broke off.
         let (sender, mut receiver) = mpsc::channel::<Option<Bytes>>(WAITING);
         let writing = tokio::spawn(Self::blocking(move || {
             let mut unfinished = storage.unfinished()?;

@@ -1,7 +1,6 @@
-//! Where files are kept, named by keys such as `inputs/teams/7/tape.csv`.
+//! Storage of files under keys such as `inputs/teams/7/tape.csv`.
 
 pub mod block_cache;
-pub mod content_type;
 #[cfg(any(test, feature = "test-support"))]
 pub mod local;
 pub mod parts;
@@ -24,83 +23,79 @@ use jiff::Timestamp;
 
 use crate::StoreError;
 
-/// The bytes of a file on their way in or out.
+/// The bytes of a file that is uploaded or downloaded.
 pub type ByteStream = BoxStream<'static, Result<Bytes, StorageError>>;
 
-/// Why the storage did not do what it was asked for.
+/// Why the storage did not execute a request.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// There is no such file.
+    /// The file does not exist.
     #[error("there is no such file")]
     NotFound,
-    /// The file is not the one that was meant.
+    /// The content of the file is not the expected version.
     #[error("the file has changed")]
     Changed,
-    /// There is more than may be stored.
+    /// The file is larger than allowed.
     #[error("the file has more than {limit} bytes")]
     TooLarge {
-        /// How many bytes it may have.
+        /// Largest number of bytes that the file may have.
         limit: u64,
     },
-    /// Whoever sends the file stopped, or what they sent cannot be read.
+    /// The sender of the file stopped before its end, or sent data that cannot be read.
     #[error("the file ended before it was complete")]
     Broken,
-    /// A file is where a folder is to be, or the other way round.
+    /// A file has the name that a folder needs, or a folder has the name that a file needs.
     #[error("{}", match .0 {
         InTheWay::File => "a file has the name that a folder of this path is to have; choose another path, or delete the file",
         InTheWay::Folder => "a folder has this name; choose another name, or a file in the folder",
     })]
     InTheWay(InTheWay),
-    /// The folder has something in it.
+    /// The folder is not empty.
     #[error("the folder is not empty")]
     NotEmpty,
-    /// This kind of storage cannot do it.
+    /// This kind of storage has no signed URLs.
     #[error("this storage has no addresses of its own")]
     Unsupported,
-    /// The storage failed.
+    /// The store behind the storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// What is where something else is to be.
+/// What has the name that something else needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InTheWay {
-    /// A file.
     File,
-    /// A folder.
     Folder,
 }
 
-/// What is known of a file without reading it.
+/// Metadata of a file, known without reading its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileInfo {
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Which content it has.
+    /// ETag of the content.
     pub etag: String,
-    /// When it was stored.
+    /// Time at which the file was stored.
     pub last_modified: Timestamp,
-    /// Its content type.
+    /// Content type, where the storage returns it.
     pub content_type: Option<String>,
 }
 
-/// Something in a folder.
+/// A file or a folder in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its key, without a slash at the end.
+    /// Key, without a slash at the end.
     pub key: String,
-    /// The file; `None` of a folder.
+    /// Metadata of the file; `None` for a folder.
     pub file: Option<FileInfo>,
 }
 
-/// What there is under a key.
+/// What exists under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// A file.
     File(FileInfo),
-    /// A folder, and whether something is in it.
     Folder {
-        /// Whether nothing is in it.
+        /// Whether the folder is empty.
         empty: bool,
     },
 }
@@ -108,46 +103,48 @@ pub enum Found {
 /// A file that was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Its SHA-256 in lower-case hexadecimal.
+    /// SHA-256 of the content, in lower-case hexadecimal.
     pub sha256: String,
-    /// Which content it has.
+    /// ETag of the content.
     pub etag: String,
 }
 
-/// A file that is read.
+/// A file that is being read.
 pub struct Download {
-    /// What is known of it.
+    /// Metadata of the file.
     pub info: FileInfo,
-    /// Its bytes, or those of the range that was asked for.
+    /// Bytes of the file, or of the requested range.
     pub body: ByteStream,
 }
 
-/// An address under which a file can be fetched or put, without logging in, for a while.
+/// A URL that downloads or uploads a file without a token, for a limited time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedUrl {
-    /// The address.
     pub url: String,
-    /// Headers that must come with the request.
+    /// Headers that the client must send with the request.
     pub headers: Vec<(String, String)>,
 }
 
-/// A storage of files. Keys have gone through [`shared::paths`]; a folder is what its files have in front, or was made.
+/// A storage of files. Callers check keys with the functions of [`shared::paths`] first. A folder exists when a key begins with
+/// it, or when it was created.
 #[async_trait]
 pub trait StorageBackend: Send + Sync {
-    /// What there is under a key.
+    /// Looks up what exists under a key: a file, a folder, or nothing.
     async fn find(&self, key: &str) -> Result<Option<Found>, StorageError>;
 
-    /// What is known of a file.
+    /// Metadata of a file. `None` when the file does not exist.
     async fn info(&self, key: &str) -> Result<Option<FileInfo>, StorageError>;
 
-    /// What is in a folder, by key; with `recursive` also what is in the folders in it. A folder that is not there is empty.
+    /// Lists the entries of a folder, sorted by key; with `recursive`, also those of its subfolders. A folder that does not exist
+    /// has no entries.
     async fn list(&self, folder: &str, recursive: bool) -> Result<Vec<Entry>, StorageError>;
 
-    /// Makes sure that a file may lie under a key: that no folder has the key, and no file the key of one of the folders above it,
-    /// below the area, which is the first part of the key. A bucket would take both. Between this look and the writing somebody
-    /// else may write: then the one that came later stays hidden behind the other in lists until one of them is deleted.
+    /// Checks that a file may have a key: no folder has the key, and no file has the key of one of the folders above it, below
+    /// the area, which is the first part of the key. A bucket itself would accept both. Another client may write between this
+    /// check and the write of the file. Then the later of the two is hidden behind the earlier one in lists, until one of them
+    /// is deleted.
     async fn check_free(&self, key: &str) -> Result<(), StorageError> {
         self.check_folders(key).await?;
         match self.find(key).await? {
@@ -156,7 +153,7 @@ pub trait StorageBackend: Send + Sync {
         }
     }
 
-    /// Makes sure that none of the folders above a key, below the area, is a file.
+    /// Checks that none of the folders above a key, below the area, is a file.
     async fn check_folders(&self, key: &str) -> Result<(), StorageError> {
         let slashes = key.char_indices().filter(|(_, c)| *c == '/').skip(1);
         let looks = slashes.map(|(at, _)| self.info(&key[..at]));
@@ -164,35 +161,35 @@ pub trait StorageBackend: Send + Sync {
         if found.iter().any(Option::is_some) { Err(StorageError::InTheWay(InTheWay::File)) } else { Ok(()) }
     }
 
-    /// Stores a file of at most `limit` bytes, in place of what is there. It appears whole or not at all.
+    /// Stores a file of at most `limit` bytes and replaces an existing one. The file appears whole or not at all.
     async fn put(&self, key: &str, body: ByteStream, content_type: &str, limit: u64) -> Result<Stored, StorageError>;
 
-    /// Reads a file or a range of it; only if it is the one with a tag, where one is given.
+    /// Reads a file or a range of its bytes. With `etag`, fails as [`StorageError::Changed`] when the file has another version.
     async fn get(&self, key: &str, range: Option<Range<u64>>, etag: Option<&str>) -> Result<Download, StorageError>;
 
-    /// Deletes a file. Nothing is wrong when it is not there.
+    /// Deletes a file. A file that does not exist is not an error.
     async fn delete(&self, key: &str) -> Result<(), StorageError>;
 
-    /// Deletes an empty folder.
+    /// Deletes an empty folder. Fails as [`StorageError::NotEmpty`] when the folder is not empty.
     async fn delete_folder(&self, key: &str) -> Result<(), StorageError>;
 
-    /// Makes a folder; false when it is there.
+    /// Creates a folder. Returns false when the folder exists already.
     async fn make_folder(&self, key: &str) -> Result<bool, StorageError>;
 
-    /// Copies a file; only if it is the one with a tag, where one is given.
+    /// Copies a file. With `etag`, fails as [`StorageError::Changed`] when the file has another version.
     async fn copy(&self, from: &str, to: &str, etag: Option<&str>) -> Result<(), StorageError>;
 
-    /// An address to fetch a file from, under a name of its own.
+    /// Signs a URL to download a file. `disposition` is the `Content-Disposition` of the answer, with the name for the download.
     async fn url_to_get(&self, key: &str, seconds: u64, disposition: &str) -> Result<SignedUrl, StorageError>;
 
-    /// An address to put a file to.
+    /// Signs a URL to upload a file.
     async fn url_to_put(&self, key: &str, seconds: u64, content_type: &str) -> Result<SignedUrl, StorageError>;
 }
 
-/// The whole body of a small file.
+/// Reads the whole body of a small file.
 ///
 /// # Errors
-/// The body breaks off, or has more than `limit` bytes.
+/// [`StorageError::TooLarge`] when the body has more than `limit` bytes; the error of the body when it breaks off.
 pub async fn collect(mut body: ByteStream, limit: usize) -> Result<Vec<u8>, StorageError> {
     use futures_util::StreamExt as _;
     let mut bytes = Vec::new();
@@ -205,7 +202,8 @@ pub async fn collect(mut body: ByteStream, limit: usize) -> Result<Vec<u8>, Stor
     Ok(bytes)
 }
 
-/// The next `left` bytes of a file, in chunks of at most `chunk` bytes, read off the async threads as they are taken.
+/// The next `left` bytes of a file, in chunks of at most `chunk` bytes. Each chunk is read outside the async threads when the
+/// consumer asks for it.
 pub fn chunks_of(file: File, left: u64, chunk: usize) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync {
     stream::try_unfold((file, left), move |(mut file, left)| async move {
         if left == 0 {

@@ -1,4 +1,4 @@
-//! What the steps of a run in parts hand on to each other, in the storage.
+//! The files that the steps of a run in parts hand on to each other, in the storage.
 
 use std::{
     io::{self, Read, Write},
@@ -17,7 +17,7 @@ use super::{
     tape::{ObjectTape, ReadFailure},
 };
 
-/// A folder of parts. It is used off the async threads.
+/// A folder of such files. It is used outside the async threads.
 pub struct ObjectParts {
     storage: S3Storage,
     folder: String,
@@ -26,7 +26,7 @@ pub struct ObjectParts {
 }
 
 impl ObjectParts {
-    /// A folder, used with the help of the present runtime. `failure` learns what the storage fails with.
+    /// A folder that is used with the current Tokio runtime. `failure` receives errors of the storage.
     pub fn new(storage: S3Storage, folder: String, failure: ReadFailure) -> Self {
         Self { storage, folder, failure, runtime: Handle::current() }
     }
@@ -54,7 +54,7 @@ impl PartStore for ObjectParts {
     }
 }
 
-/// A file that is written, in the parts of an upload once it is larger than one of them.
+/// A file that is being written. It becomes a multipart upload when it is larger than one part.
 struct PartWriter {
     storage: S3Storage,
     key: String,
@@ -110,7 +110,7 @@ impl Write for PartWriter {
 }
 
 impl Drop for PartWriter {
-    /// A file that was not flushed does not appear, and leaves nothing.
+    /// Aborts the upload of a file that was not flushed, so that neither the file nor any of its parts remain.
     fn drop(&mut self) {
         if let Some(upload) = self.upload.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
             self.runtime.spawn(upload.abort());

@@ -1,4 +1,4 @@
-//! Reading facts and exceptions out of the storage, a few ranges at a time, as their readers ask for them.
+//! Reads facts and exceptions from the storage, only the ranges that their readers ask for.
 
 use std::{io, ops::Range};
 
@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use super::{StorageBackend as _, StorageError, collect, s3::S3Storage};
 
-/// One version of an object. It is used off the async threads.
+/// One version of an object. It is used outside the async threads.
 pub struct ObjectReader {
     storage: S3Storage,
     key: String,
@@ -19,7 +19,7 @@ pub struct ObjectReader {
 }
 
 impl ObjectReader {
-    /// A version of an object, to be read with the help of the present runtime.
+    /// A version of an object that is read with the current Tokio runtime.
     pub fn new(storage: S3Storage, key: String, size: u64, etag: String) -> Self {
         Self { storage, key, size, etag, runtime: Handle::current() }
     }
@@ -31,7 +31,7 @@ impl ObjectReader {
     }
 }
 
-/// An error of the storage as one of reading.
+/// An error of the storage as an I/O error.
 pub(super) fn io_error(error: StorageError) -> io::Error {
     let kind = match &error {
         StorageError::NotFound => io::ErrorKind::NotFound,

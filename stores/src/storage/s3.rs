@@ -1,4 +1,4 @@
-//! Files in a bucket of S3. A folder that was made is an empty object whose key ends in a slash.
+//! Files in an S3 bucket. A created folder is an empty object whose key ends with a slash.
 
 use std::{ops::Range, time::Duration};
 
@@ -22,23 +22,22 @@ use super::{
     ByteStream, Download, Entry, FileInfo, Found, InTheWay, SignedUrl, StorageBackend, StorageError, Stored, collect, stream_of,
 };
 
-/// How large the parts are that a large file is stored in.
+/// Size of the parts of a multipart upload, in bytes.
 pub const PART_BYTES: usize = 8 * 1024 * 1024;
-/// The largest object that is copied by one request.
+/// Largest object that one request can copy, in bytes.
 const MAX_COPY: u64 = 5 * 1024 * 1024 * 1024;
-/// How large the parts are that a larger object is copied in.
+/// Size of the parts in which a larger object is copied, in bytes.
 const COPIED_PART: u64 = 1024 * 1024 * 1024;
 
-/// A bucket.
+/// Storage in an S3 bucket.
 #[derive(Clone)]
 pub struct S3Storage {
-    /// The client.
     pub client: Client,
-    /// The bucket's name.
+    /// Name of the bucket.
     pub bucket: String,
 }
 
-/// What an error of S3 means.
+/// Translates an error of S3.
 fn meaning<E>(error: SdkError<E>) -> StorageError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -47,8 +46,8 @@ where
     match code {
         Some("NoSuchKey" | "NotFound") => StorageError::NotFound,
         Some("PreconditionFailed" | "ConditionalRequestConflict") => StorageError::Changed,
-        // The client tries again by itself. An upload that is gone may have been completed by a try whose answer was lost:
-        // nobody can tell, and doing all of it again helps.
+        // The SDK retries by itself, so a missing upload may have been completed by an attempt whose answer was lost. The code
+        // cannot find out, but a retry of the whole upload helps.
         Some("NoSuchUpload") => StorageError::Store(StoreError::Unavailable(Box::new(error))),
         _ => StorageError::Store(failed(error)),
     }
@@ -58,7 +57,7 @@ fn unbuilt(error: impl std::error::Error + Send + Sync + 'static) -> StorageErro
     StorageError::Store(StoreError::Refused(Box::new(error)))
 }
 
-/// A tag without its quotes.
+/// An ETag without its quotes.
 fn bare(etag: Option<&str>) -> String {
     etag.unwrap_or_default().trim_matches('"').to_owned()
 }
@@ -76,14 +75,15 @@ fn size(bytes: Option<i64>) -> u64 {
     bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0)
 }
 
-/// What stays as it is in the source of a copy.
+/// Characters that are percent-encoded in the source of a copy.
 const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 impl S3Storage {
-    /// Whether the bucket takes and gives bytes: an object of its own is written and read back. All who try it write the same.
+    /// Checks that the bucket accepts and returns objects: writes an object of the check and reads it back. All checks write the
+    /// same object, so that concurrent checks do not disturb each other.
     ///
     /// # Errors
-    /// It does not, or gives something else.
+    /// [`StorageError::Store`] when S3 does not answer; [`StorageError::Changed`] when it returns other bytes.
     pub async fn try_out(&self) -> Result<(), StorageError> {
         let byte = Bytes::from_static(b"1");
         self.put_bytes(keys::TRIED_OUT, byte.clone(), "text/plain").await?;
@@ -91,10 +91,10 @@ impl S3Storage {
         if read == byte { Ok(()) } else { Err(StorageError::Changed) }
     }
 
-    /// Stores a file of bytes that are all there.
+    /// Stores a file whose bytes are all in memory.
     ///
     /// # Errors
-    /// The storage fails.
+    /// [`StorageError::Store`] when S3 does not answer.
     pub async fn put_bytes(&self, key: &str, bytes: Bytes, content_type: &str) -> Result<FileInfo, StorageError> {
         let size = bytes.len() as u64;
         let put = self.client.put_object().bucket(&self.bucket).key(key).content_type(content_type).body(bytes.into());
@@ -103,10 +103,10 @@ impl S3Storage {
         Ok(FileInfo { size, etag, last_modified: Timestamp::UNIX_EPOCH, content_type: Some(content_type.to_owned()) })
     }
 
-    /// Begins a file in parts.
+    /// Begins a multipart upload.
     ///
     /// # Errors
-    /// The storage fails.
+    /// [`StorageError::Store`] when S3 does not answer.
     pub async fn begin(&self, key: &str, content_type: &str) -> Result<Multipart, StorageError> {
         let create = self.client.create_multipart_upload().bucket(&self.bucket).key(key).content_type(content_type);
         let created = create.send().await.map_err(meaning)?;
@@ -141,7 +141,7 @@ impl S3Storage {
         format!("{}/{}", self.bucket, utf8_percent_encode(key, KEY))
     }
 
-    /// Whether anything lies below a prefix that ends in a slash, and whether more does than the mark of the folder.
+    /// Whether any object lies below a prefix that ends with a slash, and whether any lies there besides the folder's own object.
     async fn below(&self, prefix: &str) -> Result<(bool, bool), StorageError> {
         let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).max_keys(2);
         let listed = list.send().await.map_err(meaning)?;
@@ -150,7 +150,7 @@ impl S3Storage {
     }
 }
 
-/// A file that is stored in parts. It appears when it is completed.
+/// A multipart upload. The file appears when the upload is completed.
 pub struct Multipart {
     storage: S3Storage,
     key: String,
@@ -169,21 +169,21 @@ impl Multipart {
     /// Stores the next part.
     ///
     /// # Errors
-    /// The storage fails, or there are too many parts.
+    /// [`StorageError::TooLarge`] when the upload has 10,000 parts already; [`StorageError::Store`] when S3 does not answer.
     pub async fn add(&mut self, bytes: Bytes) -> Result<(), StorageError> {
         let number = self.next_number()?;
         let S3Storage { client, bucket } = &self.storage;
         let part = client.upload_part().bucket(bucket).key(&self.key).upload_id(&self.id).part_number(number);
-        // The bytes travel over TLS, or do not leave the process: signing them, too, would cost as much as hashing the tape.
+        // Do not sign the bytes: they travel over TLS or stay within the process, and signing costs as much as hashing the tape.
         let part = part.body(bytes.into()).customize().disable_payload_signing().send().await.map_err(meaning)?;
         self.parts.push(CompletedPart::builder().part_number(number).set_e_tag(part.e_tag).build());
         Ok(())
     }
 
-    /// Makes the file appear; its tag.
+    /// Makes the file appear and returns its ETag.
     ///
     /// # Errors
-    /// The storage fails. Nothing is left then.
+    /// [`StorageError::Store`] when S3 does not answer. The upload is aborted then, so that no parts remain.
     pub async fn complete(self) -> Result<String, StorageError> {
         let S3Storage { client, bucket } = &self.storage;
         let parts = CompletedMultipartUpload::builder().set_parts(Some(self.parts.clone())).build();
@@ -197,17 +197,17 @@ impl Multipart {
         }
     }
 
-    /// Gives the file up. What cannot be removed now is removed by the bucket's own rule for old uploads.
+    /// Aborts the upload. If this fails, the bucket's own rule for old uploads removes the parts later.
     pub async fn abort(self) {
         let S3Storage { client, bucket } = &self.storage;
         let abort = client.abort_multipart_upload().bucket(bucket).key(&self.key).upload_id(&self.id);
         if let Err(error) = abort.send().await {
-            tracing::warn!(error = %aws_sdk_s3::error::DisplayErrorContext(&error), "an upload could not be given up");
+            tracing::warn!(error = %aws_sdk_s3::error::DisplayErrorContext(&error), "an upload could not be aborted");
         }
     }
 }
 
-/// Takes from a stream until there is a part's worth, or all of it.
+/// Reads the next part from a stream. The second value says whether the stream has ended.
 async fn next_part(body: &mut ByteStream, rest: &mut BytesMut) -> Result<(Bytes, bool), StorageError> {
     while rest.len() < PART_BYTES {
         match body.next().await {
@@ -218,14 +218,14 @@ async fn next_part(body: &mut ByteStream, rest: &mut BytesMut) -> Result<(Bytes,
     Ok((rest.split_to(PART_BYTES).freeze(), false))
 }
 
-/// A run of a hundred million loans leaves thousands of files, and each takes a round trip.
+/// Number of concurrent deletions. A run of a hundred million loans leaves thousands of files, and each takes a round trip.
 const DELETIONS_AT_ONCE: usize = 32;
 
 impl S3Storage {
-    /// Deletes all files in a folder and in those below it.
+    /// Deletes all files in a folder and in its subfolders.
     ///
     /// # Errors
-    /// The storage fails. Some may be gone then.
+    /// [`StorageError::Store`] when S3 does not answer. Some files may be deleted then.
     pub async fn delete_below(&self, folder: &str) -> Result<(), StorageError> {
         let files = self.list(folder, true).await?.into_iter().filter(|entry| entry.file.is_some());
         let deletions = stream::iter(files.map(|entry| async move { self.delete(&entry.key).await }));
@@ -344,7 +344,7 @@ impl StorageBackend for S3Storage {
     }
 
     async fn get(&self, key: &str, range: Option<Range<u64>>, etag: Option<&str>) -> Result<Download, StorageError> {
-        // No range of an empty file can be asked for.
+        // A request to S3 cannot name an empty range, such as that of an empty file.
         if range.as_ref().is_some_and(Range::is_empty) {
             let info = self.info(key).await?.ok_or(StorageError::NotFound)?;
             return Ok(Download { info, body: stream_of(Bytes::new()) });
@@ -384,7 +384,7 @@ impl StorageBackend for S3Storage {
                 let put = self.client.put_object().bucket(&self.bucket).key(folder_prefix(key)).if_none_match("*");
                 match put.content_type("application/x-directory").body(Bytes::new().into()).send().await.map_err(meaning) {
                     Ok(_) => Ok(true),
-                    // Somebody else made it in the meantime.
+                    // Another request created the folder in the meantime.
                     Err(StorageError::Changed) => Ok(false),
                     Err(error) => Err(error),
                 }
@@ -424,7 +424,7 @@ fn folder_prefix(folder: &str) -> String {
     if folder.is_empty() { String::new() } else { format!("{folder}/") }
 }
 
-/// The folders between a prefix and a key.
+/// The folders between a prefix and a key, as entries.
 fn folders_between<'k>(prefix: &'k str, key: &'k str) -> impl Iterator<Item = Entry> + 'k {
     let slashes = key.char_indices().filter(move |(at, c)| *c == '/' && *at >= prefix.len());
     slashes.map(move |(at, _)| Entry { key: key[..at].to_owned(), file: None })

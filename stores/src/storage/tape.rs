@@ -1,4 +1,4 @@
-//! A tape in the storage: read ahead while it is judged.
+//! A tape in the storage. It is read ahead while the engine judges its loans.
 
 use std::{
     io::{self, Read, Seek, SeekFrom},
@@ -21,23 +21,22 @@ use super::{
     s3::S3Storage,
 };
 
-/// How much is asked for at once.
+/// Number of bytes of one request.
 const AHEAD_BYTES: u64 = 8 * 1024 * 1024;
-/// How many such pieces wait to be read.
+/// Number of such pieces that may wait to be read.
 const AHEAD: usize = 2;
 
-/// What the storage failed with while tapes were read. Whoever reads a tape learns only that it cannot be read, and would
-/// take that for the tape's own fault.
+/// The error of the storage while tapes were read. The engine sees only that a tape cannot be read, and would blame the tape.
 #[derive(Debug, Clone, Default)]
 pub struct ReadFailure(Arc<Mutex<Option<StoreError>>>);
 
 impl ReadFailure {
-    /// The failure, if there was one.
+    /// Takes the error, if there was one.
     pub fn take(&self) -> Option<StoreError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Notes an error, if the storage is to blame for it; what the reader is told.
+    /// Keeps an error if the storage caused it. Returns the I/O error for the reader.
     pub(super) fn note(&self, error: StorageError) -> io::Error {
         match error {
             StorageError::Store(error) => {
@@ -50,7 +49,7 @@ impl ReadFailure {
     }
 }
 
-/// One version of a tape in the storage. It is used off the async threads.
+/// One version of a tape in the storage. It is used outside the async threads.
 pub struct ObjectTape {
     storage: S3Storage,
     tape: TapeRef,
@@ -59,7 +58,7 @@ pub struct ObjectTape {
 }
 
 impl ObjectTape {
-    /// A tape, to be read with the help of the present runtime. `failure` learns what the storage fails with.
+    /// A tape that is read with the current Tokio runtime. `failure` receives errors of the storage.
     pub fn new(storage: S3Storage, tape: TapeRef, failure: ReadFailure) -> Self {
         Self { storage, tape, failure, runtime: Handle::current() }
     }
@@ -80,7 +79,7 @@ impl TapeSource for ObjectTape {
         let (storage, TapeRef { key, size, etag, .. }) = (self.storage.clone(), self.tape.clone());
         self.runtime.spawn(async move {
             let mut start = offset.min(size);
-            // Also of an empty tape, or of one that was cut, a piece is asked for: its version is to be the one meant.
+            // Request a piece of an empty or shortened tape, too, to check that the tape has the expected version.
             loop {
                 let range = start..(start + AHEAD_BYTES).min(size);
                 let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
@@ -105,7 +104,7 @@ impl TapeSource for ObjectTape {
     }
 }
 
-/// A tape that is read from one place on.
+/// Reads a tape from an offset to its end.
 struct Ahead {
     receiver: mpsc::Receiver<io::Result<Bytes>>,
     piece: Bytes,
@@ -125,7 +124,7 @@ impl Read for Ahead {
     }
 }
 
-/// A tape that is read in any order, a megabyte at a time.
+/// Reads a tape in any order, a megabyte at a time.
 struct Anywhere {
     reader: ObjectReader,
     failure: ReadFailure,
@@ -135,7 +134,7 @@ struct Anywhere {
     place: Range<u64>,
 }
 
-/// How much is read at once in any order.
+/// Number of bytes that a read in any order requests at once.
 const PIECE_BYTES: u64 = 1024 * 1024;
 
 impl Read for Anywhere {

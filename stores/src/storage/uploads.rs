@@ -1,4 +1,4 @@
-//! Files that a run writes: stored in parts while the run works, and made to appear together when it has succeeded.
+//! The files that a run writes. They are uploaded in parts while the run works, and appear when it has succeeded.
 
 use std::{
     io::{self, Write},
@@ -6,31 +6,31 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use shared::file_types::content_type_of;
 use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
 
 use crate::StoreError;
 
 use super::{
     StorageError,
-    content_type::content_type_of,
     range_reader::io_error,
     s3::{Multipart, PART_BYTES, S3Storage},
 };
 
-/// What a file is once all of it was written: an object in parts, or bytes that are few enough for one.
+/// A file of which all bytes are written, but which has not appeared yet: a multipart upload, or the bytes of a small file.
 enum Whole {
     InParts(Multipart, u64),
     Small(Bytes),
 }
 
-/// A file whose bytes are on their way.
+/// A file that is being uploaded.
 struct Upload {
     name: String,
     key: String,
     stored: JoinHandle<Result<Option<Whole>, StorageError>>,
 }
 
-/// The files of a run, in a folder. They are written off the async threads.
+/// The files that a run writes. Their writers are used outside the async threads.
 pub struct Uploads {
     storage: S3Storage,
     folder_of: Box<dyn Fn(&str) -> String + Send + Sync>,
@@ -38,21 +38,19 @@ pub struct Uploads {
     begun: Mutex<Vec<Upload>>,
 }
 
-/// A file that appeared.
+/// A file that has appeared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Uploaded {
-    /// Its name.
     pub name: String,
-    /// Its key.
     pub key: String,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Which content it has.
+    /// ETag of the content.
     pub etag: String,
 }
 
 impl Uploads {
-    /// Files whose keys `key_of` gives by their names.
+    /// Files whose keys `key_of` derives from their names.
     pub fn new(storage: S3Storage, key_of: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
         Self { storage, folder_of: Box::new(key_of), runtime: Handle::current(), begun: Mutex::new(Vec::new()) }
     }
@@ -71,7 +69,8 @@ impl Uploads {
     /// Makes all files appear.
     ///
     /// # Errors
-    /// One of them could not be stored. None of those that are stored in parts is left then.
+    /// The name of a file that could not be stored, and its [`StorageError`]. Multipart uploads that are not completed by then
+    /// are aborted.
     pub async fn complete(self) -> Result<Vec<Uploaded>, (String, StorageError)> {
         let mut whole = Vec::new();
         let mut failure = None;
@@ -104,7 +103,7 @@ impl Uploads {
         failure.map_or(Ok(uploaded), Err)
     }
 
-    /// Gives all files up. What the storage failed with before, if it did.
+    /// Aborts all files. Returns the error with which the storage had failed before, if it had.
     pub async fn abort(self) -> Option<StoreError> {
         let mut failure = None;
         for upload in self.begun.into_inner().unwrap_or_else(PoisonError::into_inner) {
@@ -118,10 +117,10 @@ impl Uploads {
     }
 }
 
-/// What a writer is told of the failure of its upload.
+/// The error of an upload, for its writer.
 type Failure = Arc<Mutex<Option<io::Error>>>;
 
-/// Stores what comes, part by part. `None` when the writer went away before it was done.
+/// Stores the pieces of a file as they arrive. `None` when the writer was dropped before the end of the file.
 async fn store(
     storage: S3Storage,
     key: String,
@@ -175,7 +174,7 @@ enum Piece {
     Last(Bytes),
 }
 
-/// A file that is written. Flushing it says that it is whole.
+/// Writer of a file. A flush marks the file as whole.
 struct ObjectWriter {
     sender: Option<mpsc::Sender<Piece>>,
     part: BytesMut,

@@ -1,30 +1,32 @@
-//! The origin that signed URLs of `serve` begin with: the one under which the client reaches it.
+//! The origin of signed URLs of `serve`: the origin under which the client reaches `serve`.
 //!
-//! A signature of `serve` is made and checked for the address that it listens on, whatever the client called (see
-//! `local/src/serve/http.rs`). So the origin of a URL says where the client finds the bucket, and means nothing to the signature.
+//! `serve` makes and checks a signature for the address that it listens on, regardless of the host that the client called (see
+//! `local/src/serve/http.rs`). The origin of a URL therefore says where the client finds the bucket, and does not affect the
+//! signature.
 
 use http::{HeaderMap, header};
 
 /// The names of this machine's loopback address.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// Where clients reach `serve`.
+/// The origins under which clients reach `serve`.
 #[derive(Debug, Clone)]
 pub struct UrlOrigin {
-    /// The origin that URLs are signed for: the address that is listened on.
+    /// Origin that URLs are signed for: the address that `serve` listens on.
     listening: String,
-    /// The origin that the configuration names: `PUBLIC_URL`.
+    /// Origin from the configuration: `PUBLIC_URL`.
     public: Option<String>,
 }
 
 impl UrlOrigin {
-    /// For a process that listens on an origin such as `http://127.0.0.1:8000`.
+    /// The origins of a process that listens on an origin such as `http://127.0.0.1:8000`.
     pub fn new(listening: String, public: Option<String>) -> Self {
         Self { listening, public }
     }
 
-    /// A signed URL, for the client that sent these headers: with the origin of `PUBLIC_URL`; without it with the client's `Host`
-    /// where that is a name of the loopback address, so that a forwarded port works; otherwise as it was signed.
+    /// A signed URL, rewritten for the client that sent these headers. The URL has the origin `PUBLIC_URL`, where it is
+    /// configured. Otherwise it has the client's `Host`, if that is a name of the loopback address, so that a forwarded port
+    /// works. Otherwise it stays as signed.
     pub fn for_client(&self, signed: String, headers: &HeaderMap) -> String {
         let Some(rest) = signed.strip_prefix(&self.listening) else { return signed };
         match (&self.public, loopback_host(headers)) {
@@ -35,7 +37,7 @@ impl UrlOrigin {
     }
 }
 
-/// The host that a client called, if there is one and it is this machine's own.
+/// The host that a client called, if the request has exactly one `Host` and it is a name of the loopback address.
 fn loopback_host(headers: &HeaderMap) -> Option<&str> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (host, another) = (hosts.next()?.to_str().ok()?, hosts.next());

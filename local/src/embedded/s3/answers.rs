@@ -1,4 +1,4 @@
-//! The operations of S3 that the product uses, answered by a bucket.
+//! The operations of S3 that the product uses, on a bucket.
 
 use s3s::{
     S3, S3Request, S3Response, S3Result,

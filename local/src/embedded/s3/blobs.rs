@@ -21,24 +21,23 @@ use uuid::Uuid;
 
 use crate::embedded::private;
 
-/// A content, and a part of an object that was uploaded in parts.
+/// The content of an object, or of one part of an object that was uploaded in parts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blob {
-    /// The name of its file.
+    /// Name of the file.
     pub id: Uuid,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
 /// A content that was written.
 pub struct Written {
-    /// The content.
     pub blob: Blob,
-    /// Its tag: the same content has the same one, whoever writes it and whenever.
+    /// Tag of the content. Equal contents have equal tags, independent of writer and time.
     pub tag: String,
 }
 
-/// The folder of all contents.
+/// The folder that holds all contents.
 #[derive(Clone)]
 pub struct Blobs {
     folder: PathBuf,
@@ -46,7 +45,8 @@ pub struct Blobs {
     good: Arc<Mutex<HashMap<Uuid, Stamp>>>,
 }
 
-/// When a file was changed last, and how long it is: a content with the stamp that it had when it was found good is still good.
+/// Time of the last change, and size in bytes, of a file. A content that was found good is still good while its stamp is the
+/// same.
 type Stamp = (SystemTime, u64);
 
 fn stamp(file: &File) -> io::Result<Stamp> {
@@ -54,30 +54,31 @@ fn stamp(file: &File) -> io::Result<Stamp> {
     Ok((metadata.modified()?, metadata.len()))
 }
 
-/// Of how many contents it is kept that they were found good. Those of the rest are looked at again.
+/// Number of contents remembered as good. At this number all are forgotten, and checked again when they are read.
 const MAX_GOOD: usize = 65_536;
 
-/// Contents that follow each other, or a range of them, opened, and found to be what was stored.
+/// Open files of consecutive contents, or of a range of them, that were found to be what was stored. Each file has the number of
+/// bytes to read from it.
 pub struct Opened(Vec<(File, u64)>);
 
-/// Why contents are not opened.
+/// Why contents cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// They are not what was stored.
+    /// The contents are not what was stored.
     #[error("the content is not what was stored")]
     Changed,
-    /// They cannot be read.
+    /// A file is missing or cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// How much is read or handed on at once.
+/// Bytes read or passed on at once.
 const CHUNK: usize = 256 * 1024;
-/// How many chunks wait to be written.
+/// Chunks that may wait to be written.
 const WAITING: usize = 16;
 
 impl Blobs {
-    /// In a folder, which is made if it is not there.
+    /// Opens the folder of contents, and creates it when it is missing.
     pub fn open(folder: &Path, durable: bool) -> io::Result<Self> {
         private::folder(folder)?;
         private::keep(folder)?;
@@ -100,11 +101,11 @@ impl Blobs {
         self.folder.join(id.simple().to_string())
     }
 
-    /// Writes a content from a stream, off the async threads. With `md5`, it must have that MD5.
+    /// Writes a content from a stream, off the async threads. With `md5`, the content must have that MD5.
     ///
     /// # Errors
-    /// The stream breaks off, is longer than `limit`, has another MD5 (`InvalidData`), or the disk is full. Nothing is left
-    /// then.
+    /// `Other` when the stream fails, `FileTooLarge` when it is longer than `limit` bytes, `InvalidData` when it has another MD5,
+    /// and the error of the operating system when the disk is full. No file remains after an error.
     pub async fn write<E: std::fmt::Display>(
         &self,
         mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
@@ -118,10 +119,10 @@ impl Blobs {
             let unfinished = Unfinished(Some(blobs.path(id)));
             let mut file = File::create_new(blobs.path(id))?;
             let (mut hash, mut size) = (Hasher::new(), 0);
-            // MD5 takes several times as long as all the rest of writing: only for those who ask for it.
+            // MD5 takes several times as long as all the rest of writing, so compute it only on request.
             let mut sum = md5.as_ref().map(|_| Md5::new());
             while let Some(bytes) = receiver.blocking_recv() {
-                // An empty chunk says that the stream came to its end: one that is dropped did not.
+                // An empty chunk marks the end of the stream. A stream that is dropped earlier sends none.
                 if bytes.is_empty() {
                     if sum.map(|sum| sum.finalize().to_vec()) != md5 {
                         return Err(io::Error::new(io::ErrorKind::InvalidData, "the content has another MD5"));
@@ -162,7 +163,7 @@ impl Blobs {
         Ok(written)
     }
 
-    /// Another name for the same content: what is never changed can be shared.
+    /// Creates another name for the same content. Contents never change, so their files can be shared.
     pub fn link(&self, blob: &Blob) -> io::Result<Blob> {
         let linked = Blob { id: Uuid::new_v4(), size: blob.size };
         fs::hard_link(self.path(blob.id), self.path(linked.id))?;
@@ -173,13 +174,13 @@ impl Blobs {
         Ok(linked)
     }
 
-    /// Opens a range of the contents of an object with a tag, at once, so that they may be deleted meanwhile. What is opened is
-    /// what was stored: the contents are hashed again when all of them are asked for, and when a file of the range has changed
-    /// since it was written or found good, or was not looked at since the start. So nothing of a changed content gets out, also
-    /// where it is read piece by piece.
+    /// Opens a range of the contents of an object with the tag `etag`. It opens all files at once, so that the contents may be
+    /// deleted meanwhile. The contents are hashed again when the whole object is asked for, when a file of the range has changed
+    /// since it was written or found good, and when a file of the range was not checked since the start. So no byte of a changed
+    /// content gets out, even when a client reads it range by range.
     ///
     /// # Errors
-    /// [`OpenError::Changed`] when the contents do not fit the tag.
+    /// [`OpenError::Changed`] when the contents do not fit the tag, [`OpenError::Io`] when a file is missing or cannot be read.
     pub fn open_checked(&self, contents: &[Blob], etag: &str, range: Range<u64>) -> Result<Opened, OpenError> {
         let all = range == (0..contents.iter().map(|blob| blob.size).sum());
         let (mut files, mut all_good) = (Vec::new(), !all);
@@ -195,7 +196,7 @@ impl Blobs {
         Ok(Opened(files))
     }
 
-    /// Hashes contents and compares them with their tag.
+    /// Hashes the contents of an object and compares them with its tag.
     fn check(&self, contents: &[Blob], etag: &str) -> Result<(), OpenError> {
         let (mut tags, mut stamps) = (Vec::with_capacity(contents.len()), Vec::with_capacity(contents.len()));
         for blob in contents {
@@ -205,7 +206,8 @@ impl Blobs {
             hash.update_reader(file)?;
             tags.push(tag(&hash, 1));
         }
-        // What was put in one piece has the tag of its content. What was uploaded in parts, be it in one, has that of their tags.
+        // An object stored in one request has the tag of its content. An object uploaded in parts, even in a single part, has a
+        // tag made of the tags of its parts.
         let in_one_piece = matches!(&tags[..], [only] if only == etag);
         if !in_one_piece && tag_of_parts(tags.iter().map(String::as_str)) != etag {
             return Err(OpenError::Changed);
@@ -216,7 +218,7 @@ impl Blobs {
         Ok(())
     }
 
-    /// Deletes contents that nothing refers to any more. One that stays is an orphan, which the next start removes.
+    /// Deletes unused contents. A file that cannot be deleted is an orphan, which the next start removes.
     pub fn remove(&self, contents: &[Blob]) {
         for blob in contents {
             let _ = fs::remove_file(self.path(blob.id));
@@ -224,7 +226,7 @@ impl Blobs {
         }
     }
 
-    /// Deletes everything that is not referred to: what a crash left.
+    /// Deletes all contents but `kept`: the orphans that a crash left.
     pub fn remove_all_but(&self, kept: &HashSet<Uuid>) -> io::Result<()> {
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
@@ -236,21 +238,21 @@ impl Blobs {
         Ok(())
     }
 
-    /// Makes the names of new contents survive a loss of power, before the index refers to them.
+    /// Makes the names of new contents survive a loss of power. Call it before the index refers to them.
     pub fn sync(&self) -> io::Result<()> {
         if self.durable { File::open(&self.folder)?.sync_all() } else { Ok(()) }
     }
 }
 
-/// The tag of what was hashed, of so many parts. It ends like that of an upload in parts, even where there is one part,
-/// because tools take a tag without such an end for an MD5.
+/// The tag of hashed data with this number of parts. It ends with that number, as the tag of an upload in parts does on S3, even
+/// for one part, because tools take a tag without such an end for an MD5.
 pub fn tag(hash: &Hasher, parts: usize) -> String {
     let mut bytes = [0; 16];
     hash.finalize_xof().fill(&mut bytes);
     format!("{:032x}-{parts}", u128::from_be_bytes(bytes))
 }
 
-/// The tag of what is uploaded in parts with these tags.
+/// The tag of an object whose parts have these tags.
 pub fn tag_of_parts<'t>(tags: impl ExactSizeIterator<Item = &'t str>) -> String {
     let (mut hash, parts) = (Hasher::new(), tags.len());
     for tag in tags {
@@ -260,7 +262,7 @@ pub fn tag_of_parts<'t>(tags: impl ExactSizeIterator<Item = &'t str>) -> String 
 }
 
 impl Opened {
-    /// Reads all of it.
+    /// Reads everything into memory.
     pub fn read(self) -> io::Result<Bytes> {
         let mut bytes = Vec::with_capacity(self.0.iter().map(|(_, length)| usize::try_from(*length).unwrap_or(0)).sum());
         for (file, length) in self.0 {
@@ -271,13 +273,13 @@ impl Opened {
         Ok(bytes.into())
     }
 
-    /// Reads it chunk by chunk.
+    /// Reads everything chunk by chunk.
     pub fn stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + use<> {
         stream::iter(self.0).map(Ok::<_, io::Error>).map_ok(|(file, left)| chunks_of(file, left, CHUNK)).try_flatten()
     }
 }
 
-/// Which parts of which files a range is.
+/// The files that a range covers, each with the range of its bytes.
 fn parts(contents: &[Blob], range: Range<u64>) -> impl Iterator<Item = (Uuid, Range<u64>)> {
     let mut start = 0;
     contents.iter().filter_map(move |blob| {
@@ -288,7 +290,7 @@ fn parts(contents: &[Blob], range: Range<u64>) -> impl Iterator<Item = (Uuid, Ra
     })
 }
 
-/// A file that goes away unless it is finished.
+/// An unfinished file, which is deleted on drop; `None` once it is finished.
 struct Unfinished(Option<PathBuf>);
 
 impl Drop for Unfinished {

@@ -1,4 +1,4 @@
-//! The index of a bucket: which objects there are, which uploads are under way, and what appeared.
+//! The index of a bucket: its objects, the uploads under way, and the notifications of objects that appeared.
 
 use std::{collections::HashSet, path::Path, time::Duration};
 
@@ -21,76 +21,72 @@ const SCHEMA: &str = "
     );
 ";
 
-/// The index. It is used by one at a time.
+/// The index. Only one thread uses it at a time.
 pub struct Index {
     connection: Connection,
 }
 
-/// An object.
 #[derive(Debug, Clone)]
 pub struct Object {
-    /// Its key.
     pub key: String,
-    /// Its content, in order.
+    /// Contents of the object, in order.
     pub blobs: Vec<Blob>,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// The tag of its content, without quotes.
+    /// Tag of the content, without quotes.
     pub etag: String,
-    /// The headers that it was stored with, as JSON.
+    /// Headers that the object was stored with, as JSON.
     pub described: String,
-    /// When it was stored, in milliseconds since 1970.
+    /// Time at which the object was stored, in milliseconds since 1970.
     pub modified: i64,
 }
 
-/// An object that appeared, to be told of.
+/// A notification that an object appeared. It stays until the worker acknowledges it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Appeared {
-    /// Counts what appeared.
+    /// Number of the notification. Numbers ascend and are never used again.
     pub id: i64,
-    /// The object's key.
+    /// Key of the object.
     pub key: String,
-    /// Its size in bytes.
+    /// Size of the object in bytes.
     pub size: u64,
-    /// The tag of its content, without quotes.
+    /// Tag of the content, without quotes.
     pub etag: String,
 }
 
-/// What must hold of the object that is replaced.
+/// Condition on the object that a write replaces.
 #[derive(Debug, Clone, Default)]
 pub struct Precondition {
-    /// There is none.
+    /// No object has this key.
     pub absent: bool,
-    /// It has this tag.
+    /// The object has this tag.
     pub etag: Option<String>,
 }
 
-/// How the writing of an object ended.
+/// Result of writing an object.
 #[derive(Debug)]
 pub enum Replaced {
-    /// It is written; these contents are not referred to any more.
+    /// The object is written; these contents are unused now.
     Done(Vec<Blob>),
     /// The condition does not hold.
     Refused,
-    /// A part was sent once more meanwhile: the object would be of contents that are gone.
+    /// A part was uploaded again meanwhile, so the object would refer to contents that are gone.
     PartsChanged,
 }
 
 /// An upload in parts.
 pub struct Upload {
-    /// The key of the object that is to be.
+    /// Key of the object that is being uploaded.
     pub key: String,
-    /// The headers of it, as JSON.
+    /// Headers of the object, as JSON.
     pub described: String,
 }
 
 /// A part of an upload.
 pub struct Part {
-    /// Its number, from 1.
+    /// Number of the part, from 1.
     pub number: i32,
-    /// Its content.
     pub blob: Blob,
-    /// The tag of it.
     pub tag: String,
 }
 
@@ -113,7 +109,7 @@ fn object(row: &Row<'_>) -> rusqlite::Result<Object> {
     })
 }
 
-/// Removes the parts of an upload; their contents.
+/// Removes the parts of an upload. Returns their contents.
 fn parts_removed(transaction: &Transaction<'_>, id: &str) -> rusqlite::Result<Vec<Blob>> {
     let mut contents = Vec::new();
     let mut delete = transaction.prepare("DELETE FROM parts WHERE upload = ? RETURNING blob")?;
@@ -126,19 +122,19 @@ fn parts_removed(transaction: &Transaction<'_>, id: &str) -> rusqlite::Result<Ve
 const OBJECT: &str = "key, blobs, size, etag, described, modified";
 
 impl Index {
-    /// Opens the index in a file.
+    /// Opens the index in a file, and removes the uploads that were under way.
     pub fn open(file: &Path, durable: bool) -> rusqlite::Result<Self> {
         let connection = Connection::open(file)?;
         connection.busy_timeout(Duration::from_secs(10))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "OFF" })?;
-        // Nobody else works in the folder: whoever sent these is gone.
+        // This process has locked the folder, so the clients of these uploads are gone.
         connection.execute_batch("DROP TABLE IF EXISTS uploads; DROP TABLE IF EXISTS parts;")?;
         connection.execute_batch(SCHEMA)?;
         Ok(Self { connection })
     }
 
-    /// Every content that is referred to.
+    /// The contents in use.
     pub fn blobs(&self) -> rusqlite::Result<HashSet<Uuid>> {
         let mut kept = HashSet::new();
         let mut objects = self.connection.prepare("SELECT blobs FROM objects")?;
@@ -152,7 +148,7 @@ impl Index {
         Ok(kept)
     }
 
-    /// An object.
+    /// Finds an object by its key.
     pub fn get(&mut self, key: &str) -> rusqlite::Result<Option<Object>> {
         let mut select = self.connection.prepare_cached(&format!("SELECT {OBJECT} FROM objects WHERE key = ?"))?;
         select.query_row([key], object).optional()
@@ -160,7 +156,7 @@ impl Index {
 
     /// Objects with a prefix whose keys are greater than `after`, in the order of their bytes.
     pub fn list(&mut self, prefix: &str, after: &str, limit: usize) -> rusqlite::Result<Vec<Object>> {
-        // Keys are compared byte by byte, so that those with a prefix stand together, from the prefix itself on.
+        // SQLite compares keys byte by byte, so that keys with a prefix follow each other, beginning with the prefix itself.
         let mut select = self.connection.prepare_cached(&format!(
             "SELECT {OBJECT} FROM objects WHERE key >= ?1 AND key > ?2 AND key < ?3 ORDER BY key LIMIT ?4"
         ))?;
@@ -169,7 +165,7 @@ impl Index {
         select.query_map(params![prefix, after, end, limit], object)?.collect()
     }
 
-    /// Writes an object, and tells that it appeared if somebody watches.
+    /// Writes an object, and with `watched` a notification that it appeared.
     pub fn put(&mut self, new: &Object, condition: &Precondition, watched: bool) -> rusqlite::Result<Replaced> {
         let transaction = self.connection.transaction()?;
         let replaced = put(&transaction, new, condition, watched)?;
@@ -177,7 +173,7 @@ impl Index {
         Ok(replaced)
     }
 
-    /// Deletes an object and gives its contents.
+    /// Deletes an object. Returns its contents.
     pub fn delete(&mut self, key: &str) -> rusqlite::Result<Vec<Blob>> {
         let mut delete = self.connection.prepare_cached("DELETE FROM objects WHERE key = ? RETURNING blobs")?;
         let blobs = delete.query_row([key], |row| row.get::<_, String>(0)).optional()?;
@@ -190,13 +186,13 @@ impl Index {
         self.connection.execute(insert, params![id, upload.key, upload.described]).map(drop)
     }
 
-    /// An upload.
+    /// Finds an upload by its id.
     pub fn upload(&mut self, id: &str) -> rusqlite::Result<Option<Upload>> {
         let mut select = self.connection.prepare_cached("SELECT key, described FROM uploads WHERE id = ?")?;
         select.query_row([id], |row| Ok(Upload { key: row.get(0)?, described: row.get(1)? })).optional()
     }
 
-    /// Adds a part to an upload and gives what it replaces; `None` when there is no such upload.
+    /// Adds a part to an upload. Returns the contents that it replaces; `None` when there is no such upload.
     pub fn add_part(&mut self, id: &str, part: &Part) -> rusqlite::Result<Option<Vec<Blob>>> {
         let transaction = self.connection.transaction()?;
         let there = transaction.query_row("SELECT 1 FROM uploads WHERE id = ?", [id], |_| Ok(())).optional()?;
@@ -223,7 +219,7 @@ impl Index {
         select.query_map([id], part)?.collect()
     }
 
-    /// Makes an object of an upload, of which it takes all or some parts; `None` when the upload is not there any more.
+    /// Creates an object from all or some parts of an upload; `None` when the upload does not exist any more.
     pub fn complete(
         &mut self,
         id: &str,
@@ -250,7 +246,7 @@ impl Index {
         }))
     }
 
-    /// Gives an upload up, and gives its contents; `None` when there is no such upload.
+    /// Aborts an upload. Returns its contents; `None` when there is no such upload.
     pub fn abort(&mut self, id: &str) -> rusqlite::Result<Option<Vec<Blob>>> {
         let transaction = self.connection.transaction()?;
         if transaction.execute("DELETE FROM uploads WHERE id = ?", [id])? == 0 {
@@ -261,14 +257,14 @@ impl Index {
         Ok(Some(contents))
     }
 
-    /// What appeared and was not acknowledged.
+    /// Notifications that are not acknowledged, the oldest first, at most `limit`.
     pub fn appeared(&mut self, limit: u32) -> rusqlite::Result<Vec<Appeared>> {
         let mut select = self.connection.prepare_cached("SELECT id, key, size, etag FROM appeared ORDER BY id LIMIT ?")?;
         let appeared = |row: &Row<'_>| Ok(Appeared { id: row.get(0)?, key: row.get(1)?, size: row.get(2)?, etag: row.get(3)? });
         select.query_map([limit], appeared)?.collect()
     }
 
-    /// Forgets what appeared.
+    /// Removes a notification.
     pub fn acknowledge(&mut self, id: i64) -> rusqlite::Result<()> {
         self.connection.execute("DELETE FROM appeared WHERE id = ?", [id]).map(drop)
     }
@@ -339,7 +335,7 @@ mod tests {
         assert_eq!(index.add_part("u", &part(1, &again)).unwrap().unwrap(), std::slice::from_ref(&first));
         let mut complete = |blob: &Blob| index.complete("u", &object(&[blob]), &Precondition::default(), false).unwrap();
         assert!(matches!(complete(&first), Some(Replaced::PartsChanged)));
-        // The upload is still there; what it does not take is freed.
+        // The upload still exists; parts that the object does not use are freed.
         let Some(Replaced::Done(freed)) = complete(&again) else { panic!("the upload is gone") };
         assert_eq!(freed, [left]);
         assert_eq!(index.get("k").unwrap().unwrap().blobs, [again]);

@@ -38,7 +38,7 @@ use self::{blobs::Blobs, index::Index};
 
 pub use self::index::Appeared;
 
-/// A bucket. Clones are the same one.
+/// A bucket. Clones share it.
 #[derive(Clone)]
 pub struct Bucket {
     inner: Arc<Inner>,
@@ -49,7 +49,7 @@ struct Inner {
     name: String,
     index: Mutex<Index>,
     blobs: Blobs,
-    /// Where the index and the contents were opened.
+    /// Detects that the index or the folder of contents was moved, deleted or replaced.
     presence: Presence,
     watched_prefix: String,
     appeared: Notify,
@@ -77,12 +77,11 @@ impl Bucket {
         Ok(Self { inner: Arc::new(inner), credentials: options.credentials })
     }
 
-    /// Its name.
     pub fn name(&self) -> &str {
         &self.inner.name
     }
 
-    /// What requests to it are signed with.
+    /// Key pair that signs requests to the bucket.
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
     }
@@ -95,14 +94,14 @@ impl Bucket {
         builder.build()
     }
 
-    /// Answers requests over HTTP, signed ones alone: presigned URLs lead here. It belongs under the bucket's path, which
-    /// stays in the address, because it is signed.
+    /// Answers signed requests over HTTP; presigned URLs lead here. The router must get URLs with the bucket's path, because the
+    /// signature covers the path.
     pub fn router(&self) -> Router {
         let service = self.service();
         Router::new().fallback(move |request: Request| {
             let service = service.clone();
             async move {
-                // Its body would be read into memory before anybody asks who sends it.
+                // Reject a browser's upload: its body would be read into memory before the signature is checked.
                 if is_form(&request) {
                     return Response::builder().status(405).header(header::ALLOW, "GET, HEAD, PUT, DELETE").body(Body::empty());
                 }
@@ -119,31 +118,32 @@ impl Bucket {
         })
     }
 
-    /// Objects below the watched prefix that appeared and were not acknowledged, the oldest first.
+    /// Notifications of objects below the watched prefix that are not acknowledged, the oldest first, at most `limit`.
     ///
     /// # Errors
-    /// The index cannot be read.
+    /// `InternalError` when the index cannot be read.
     pub async fn appeared(&self, limit: u32) -> S3Result<Vec<Appeared>> {
         self.with_index(move |index| index.appeared(limit)).await
     }
 
-    /// What appeared has been dealt with.
+    /// Acknowledges a notification, which removes it.
     ///
     /// # Errors
-    /// The index cannot be written.
+    /// `InternalError` when the index cannot be written, `ServiceUnavailable` when the data folder was moved, deleted or
+    /// replaced.
     pub async fn acknowledge(&self, id: i64) -> S3Result<()> {
         self.change_index(move |index| index.acknowledge(id)).await
     }
 
-    /// Waits until something appears.
+    /// Waits until an object appears below the watched prefix.
     pub async fn something_appeared(&self) {
         self.inner.appeared.notified().await;
     }
 
-    /// Makes sure that the data folder is where it was: nothing that is written elsewhere is acknowledged.
+    /// Checks that the data folder is where it was, so that no lost write is acknowledged.
     fn present(&self) -> S3Result<()> {
         self.inner.presence.check().map_err(|error| {
-            tracing::error!(%error, "the bucket refuses to write");
+            tracing::error!(%error, "the bucket refused a write");
             s3_error!(error, ServiceUnavailable)
         })
     }
@@ -153,13 +153,13 @@ impl Bucket {
         &self,
         work: impl FnOnce(&mut Index) -> rusqlite::Result<T> + Send + 'static,
     ) -> S3Result<T> {
-        // Asked before, so that nothing is written in vain, and again, so that nothing is acknowledged that is gone.
+        // Check before, so that nothing is written in vain, and after, so that no lost write is acknowledged.
         self.present()?;
         let done = self.with_index(work).await?;
         self.present().map(|()| done)
     }
 
-    /// Works with the index, off the async threads.
+    /// Uses the index, off the async threads.
     async fn with_index<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Index) -> rusqlite::Result<T> + Send + 'static,
@@ -169,13 +169,13 @@ impl Bucket {
     }
 }
 
-/// Whether a request is a form of a browser, which S3 takes with a signed policy in it. None are made for this bucket.
+/// Whether a request is an upload from a browser's form. S3 accepts one with a signed policy; the product creates no policies.
 fn is_form(request: &Request) -> bool {
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     request.method() == http::Method::POST && kind.trim_start().to_ascii_lowercase().starts_with("multipart/")
 }
 
-/// Does something off the async threads.
+/// Executes `work` off the async threads.
 async fn blocking<T: Send + 'static, E: std::error::Error + Send + Sync + 'static>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> S3Result<T> {
@@ -186,13 +186,13 @@ async fn blocking<T: Send + 'static, E: std::error::Error + Send + Sync + 'stati
     }
 }
 
-/// What a client gets to know of a failure is that there was one. Why, as that the disk is full, is for the log.
+/// Logs a failure, and hides its cause from the client: a cause such as a full disk is for the log.
 fn failed(error: impl std::error::Error + Send + Sync + 'static) -> S3Error {
     tracing::error!(error = chain(&error), "the bucket in the data folder failed");
     s3_error!(error, InternalError)
 }
 
-/// What the SDK sends its requests to S3 through.
+/// Connects the SDK to the bucket without a socket.
 #[derive(Clone)]
 pub struct Connector(S3Service);
 
@@ -222,12 +222,12 @@ impl HttpConnector for Connector {
             let request = request.try_into_http1x().map_err(|error| failed(error.into()))?;
             let head = request.method() == http::Method::HEAD;
             let mut request = request.map(s3s::Body::http_body);
-            // The host is signed. On the way through a socket it would have become a header.
+            // The signature covers the host. On the way through a socket the host would have become a header.
             if let Some(host) = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
                 request.headers_mut().entry(header::HOST).or_insert(host);
             }
             let answer = service.call(request).await.map_err(|error| failed(error.into()))?;
-            // An answer to HEAD has no body on the wire, and the SDK takes one for the description of an error.
+            // An answer to HEAD has no body on the wire, and the SDK would take a body for the description of an error.
             let answer =
                 answer.map(
                     |body| {

@@ -14,11 +14,11 @@ use super::{
     objects::{Described, byte_range, check_key, precondition},
 };
 
-/// The least size of a part that is not the last.
+/// Minimum size in bytes of every part but the last.
 const MIN_PART: u64 = 5 * 1024 * 1024;
 
 impl Bucket {
-    /// Begins an upload; its id.
+    /// Begins an upload. Returns its id.
     pub async fn begin_upload(&self, input: CreateMultipartUploadInput) -> S3Result<String> {
         self.expect(&input.bucket)?;
         check_key(&input.key)?;
@@ -33,14 +33,14 @@ impl Bucket {
         Ok(id)
     }
 
-    /// Takes a part; its tag.
+    /// Stores a part. Returns its tag.
     pub async fn take_part(&self, input: UploadPartInput) -> S3Result<String> {
         self.upload(&input.bucket, &input.key, &input.upload_id).await?;
         let written = self.write_content(input.body, input.content_md5.as_deref()).await?;
         self.add_part(input.upload_id, input.part_number, written).await
     }
 
-    /// Takes a part of another object as a part; its tag.
+    /// Copies a range of another object as a part. Returns the part's tag.
     pub async fn take_part_of(&self, input: UploadPartCopyInput) -> S3Result<String> {
         self.upload(&input.bucket, &input.key, &input.upload_id).await?;
         let source = self.source(&input.copy_source, input.copy_source_if_match).await?;
@@ -73,7 +73,7 @@ impl Bucket {
         }
     }
 
-    /// An upload to a key.
+    /// Finds an upload to this key by its id.
     pub async fn upload(&self, bucket: &str, key: &str, id: &str) -> S3Result<Upload> {
         self.expect(bucket)?;
         let id = id.to_owned();
@@ -81,7 +81,7 @@ impl Bucket {
         upload.filter(|upload| upload.key == key).ok_or_else(|| s3_error!(NoSuchUpload))
     }
 
-    /// Makes an object of the parts of an upload; its tag.
+    /// Creates an object from the parts of an upload. Returns the object's tag.
     pub async fn complete_upload(&self, input: CompleteMultipartUploadInput) -> S3Result<String> {
         let upload = self.upload(&input.bucket, &input.key, &input.upload_id).await?;
         let condition = precondition(input.if_match, input.if_none_match)?;
@@ -134,7 +134,7 @@ impl Bucket {
         }
     }
 
-    /// Gives an upload up.
+    /// Aborts an upload and deletes its parts.
     pub async fn abort_upload(&self, bucket: &str, key: &str, id: String) -> S3Result<()> {
         self.upload(bucket, key, &id).await?;
         let contents = self.change_index(move |index| index.abort(&id)).await?.ok_or_else(|| s3_error!(NoSuchUpload))?;

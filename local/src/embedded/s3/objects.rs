@@ -19,37 +19,35 @@ use super::{
     index::{Object, Precondition, Replaced},
 };
 
-/// The largest object that may be sent in one request, and the largest part.
+/// Maximum size in bytes of an object that is sent in one request, and of a part.
 pub const MAX_PUT: u64 = 5 * 1024 * 1024 * 1024;
-/// The longest key in bytes.
+/// Maximum length of a key in bytes.
 const MAX_KEY: usize = 1024;
-/// The largest content that is read into memory instead of being streamed.
+/// Maximum size in bytes of a content that is read into memory instead of being streamed.
 const SMALL: u64 = 1024 * 1024;
 
 /// The headers that an object is stored with.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Described {
-    /// The content type.
     pub content_type: Option<String>,
-    /// The content disposition.
     pub content_disposition: Option<String>,
-    /// The user's own.
+    /// The user-defined headers, `x-amz-meta-*`.
     pub metadata: BTreeMap<String, String>,
 }
 
 impl Described {
-    /// As the index keeps it.
+    /// The JSON that the index stores.
     pub fn json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// As it was kept.
+    /// Reads the headers of an object from the index's JSON.
     pub fn of(object: &Object) -> Self {
         serde_json::from_str(&object.described).unwrap_or_default()
     }
 }
 
-/// What must hold of the object that is replaced.
+/// The condition on the object that a write replaces. `NotImplemented` for conditions that the product does not use.
 pub fn precondition(if_match: Option<ETagCondition>, if_none_match: Option<ETagCondition>) -> S3Result<Precondition> {
     let etag = match if_match {
         None => None,
@@ -64,22 +62,22 @@ pub fn precondition(if_match: Option<ETagCondition>, if_none_match: Option<ETagC
 }
 
 impl Bucket {
-    /// Makes sure that a request is for this bucket.
+    /// Checks that a request is for this bucket.
     pub fn expect(&self, bucket: &str) -> S3Result<()> {
         if bucket == self.inner.name { Ok(()) } else { Err(s3_error!(NoSuchBucket)) }
     }
 
-    /// The present moment, in milliseconds since 1970.
+    /// The current time, in milliseconds since 1970.
     pub fn now(&self) -> i64 {
         self.inner.clock.now().as_millisecond()
     }
 
-    /// Whether somebody wants to know that an object appears.
+    /// Whether the bucket reports to the worker that this object appears.
     pub fn is_watched(&self, key: &str) -> bool {
         key.starts_with(&self.inner.watched_prefix)
     }
 
-    /// Writes a content.
+    /// Stores a content. `md5` is the expected MD5 in base64.
     pub async fn write_content(&self, body: Option<StreamingBlob>, md5: Option<&str>) -> S3Result<Written> {
         use base64::Engine as _;
         self.present()?;
@@ -95,13 +93,13 @@ impl Bucket {
         })
     }
 
-    /// Deletes contents that nothing refers to any more.
+    /// Deletes unused contents.
     pub async fn remove(&self, contents: Vec<Blob>) {
         let blobs = self.inner.blobs.clone();
         let _ = tokio::task::spawn_blocking(move || blobs.remove(&contents)).await;
     }
 
-    /// Puts an object into the index, and deletes what it replaces.
+    /// Puts an object into the index, and deletes the contents that it replaces.
     pub async fn place(&self, new: Object, condition: Precondition) -> S3Result<()> {
         let watched = self.is_watched(&new.key);
         let (inner, contents) = (self.inner.clone(), new.blobs.clone());
@@ -121,7 +119,7 @@ impl Bucket {
                 self.remove(contents).await;
                 Err(s3_error!(PreconditionFailed))
             }
-            // The index may refer to the contents, in a folder that may come back.
+            // Keep the contents: the folder may come back, and its index may refer to them.
             Err(error) if *error.code() == S3ErrorCode::ServiceUnavailable => Err(error),
             Err(error) => {
                 self.remove(contents).await;
@@ -130,7 +128,7 @@ impl Bucket {
         }
     }
 
-    /// Writes an object; its tag.
+    /// Stores an object. Returns its tag.
     pub async fn put(&self, input: PutObjectInput) -> S3Result<String> {
         self.expect(&input.bucket)?;
         check_key(&input.key)?;
@@ -150,7 +148,7 @@ impl Bucket {
         Ok(etag)
     }
 
-    /// An object.
+    /// Finds an object by its key.
     pub async fn find(&self, bucket: &str, key: &str) -> S3Result<Object> {
         self.expect(bucket)?;
         let key = key.to_owned();
@@ -174,7 +172,7 @@ impl Bucket {
             if let Some(body) = self.open_content(&object, range.clone()).await? {
                 break (object, range, body);
             }
-            // The object was replaced after it was looked up, and its content is gone: there is another one by now.
+            // The object was replaced after the lookup, and its content was deleted. Look up the new object.
             missed = Some(object.blobs);
         };
         let partial = range != (0..object.size) || input.range.is_some();
@@ -194,7 +192,8 @@ impl Bucket {
         })
     }
 
-    /// Opens a range of the content of an object; `None` when it is gone. A content that is not what was stored is refused.
+    /// Opens a range of the content of an object; `None` when the content is gone. `ServiceUnavailable` when the content is not
+    /// what was stored.
     pub async fn open_content(&self, object: &Object, range: Range<u64>) -> S3Result<Option<StreamingBlob>> {
         let (inner, contents, etag) = (self.inner.clone(), object.blobs.clone(), object.etag.clone());
         let small = range.end - range.start <= SMALL;
@@ -212,7 +211,7 @@ impl Bucket {
         })
     }
 
-    /// Lists objects with a prefix; with a delimiter, those below a common prefix as that one alone.
+    /// Lists objects with a prefix. With a delimiter, a common prefix is listed in place of the objects below it.
     pub async fn list(&self, input: ListObjectsV2Input) -> S3Result<ListObjectsV2Output> {
         use base64::Engine as _;
         self.expect(&input.bucket)?;
@@ -245,7 +244,7 @@ impl Bucket {
                     Some(object.key[..end].to_owned())
                 });
                 match below {
-                    // Everything below a common prefix is passed over.
+                    // Skip everything below the common prefix.
                     Some(common) => {
                         after = format!("{common}{}", char::MAX);
                         prefixes.push(common);
@@ -282,7 +281,7 @@ impl Bucket {
         })
     }
 
-    /// The object that a copy is made of, if it is the one that is meant.
+    /// Finds the object to copy, and checks that it has the tag that `if_match` names.
     pub async fn source(&self, source: &CopySource, if_match: Option<ETagCondition>) -> S3Result<Object> {
         let CopySource::Bucket { bucket, key, .. } = source else { return Err(s3_error!(NotImplemented)) };
         let object = self.find(bucket, key).await?;
@@ -290,14 +289,14 @@ impl Bucket {
         Ok(object)
     }
 
-    /// Deletes an object. Nothing is wrong when it is not there.
+    /// Deletes an object. Deleting a missing object is no error.
     pub async fn delete(&self, key: String) -> S3Result<()> {
         let contents = self.change_index(move |index| index.delete(&key)).await?;
         self.remove(contents).await;
         Ok(())
     }
 
-    /// Other names for the contents of an object.
+    /// Creates other names for the contents of an object.
     pub async fn links(&self, contents: Vec<Blob>) -> S3Result<Vec<Blob>> {
         let inner = self.inner.clone();
         let linking = move || {
@@ -317,12 +316,12 @@ impl Bucket {
     }
 }
 
-/// Refuses keys that S3 does not take.
+/// Rejects keys that S3 does not accept.
 pub fn check_key(key: &str) -> S3Result<()> {
     if key.is_empty() || key.len() > MAX_KEY { Err(s3_error!(KeyTooLongError)) } else { Ok(()) }
 }
 
-/// Milliseconds since 1970 as the protocol has them.
+/// Converts milliseconds since 1970 into a timestamp of the protocol.
 pub fn timestamp(millis: i64) -> Timestamp {
     Timestamp::from(std::time::SystemTime::UNIX_EPOCH + Duration::from_millis(millis.unsigned_abs()))
 }
@@ -334,7 +333,7 @@ fn is(condition: &ETagCondition, object: &Object) -> bool {
     }
 }
 
-/// Whether an object is the one that is wanted.
+/// Checks the conditions of a request against an object: `PreconditionFailed` or `NotModified` when one does not hold.
 pub fn check_conditions(object: &Object, if_match: Option<ETagCondition>, if_none_match: Option<ETagCondition>) -> S3Result<()> {
     if if_match.is_some_and(|condition| !is(&condition, object)) {
         return Err(s3_error!(PreconditionFailed));
@@ -345,7 +344,7 @@ pub fn check_conditions(object: &Object, if_match: Option<ETagCondition>, if_non
     Ok(())
 }
 
-/// The bytes that a range is of an object of so many bytes.
+/// The bytes that a requested range covers in an object of `size` bytes.
 pub fn byte_range(range: Option<ByteRange>, size: u64) -> S3Result<Range<u64>> {
     match range {
         None => Ok(0..size),

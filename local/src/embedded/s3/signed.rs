@@ -1,4 +1,4 @@
-//! What a signature has to cover.
+//! Checks that a request is signed, and that the signature covers every header that S3 obeys.
 
 use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use percent_encoding::percent_decode_str;
@@ -8,9 +8,9 @@ use s3s::{
     s3_error,
 };
 
-/// Takes the product's own tokens from a request to a signed URL. Clients that follow a redirect of the API may send their token
-/// along, and it signs nothing here: the signature of the URL alone decides. S3 itself refuses a request with both. Any other
-/// `Authorization` stays, and [`AllThatCounts`] refuses it.
+/// Removes the product's own tokens from a request to a signed URL. A client that follows a redirect of the API may send its
+/// token along. The token signs nothing here: only the signature of the URL counts. S3 itself rejects a request with both. Any
+/// other `Authorization` stays, and [`AllThatCounts`] rejects it.
 pub fn without_token<B>(mut request: Request<B>) -> Request<B> {
     let tokens = |headers: &HeaderMap| headers.get_all(header::AUTHORIZATION).iter().all(is_token);
     if signed_address(request.uri()).is_some() && tokens(request.headers()) {
@@ -25,8 +25,8 @@ fn is_token(authorization: &HeaderValue) -> bool {
     scheme.eq_ignore_ascii_case(b"Bearer")
 }
 
-/// Lets signed requests alone through, and of these only such whose signature covers every header that S3 obeys, as S3 itself
-/// does. Otherwise whoever holds an address to put one file to could make it a copy of any other (`x-amz-copy-source`).
+/// Accepts only signed requests whose signature covers every header that S3 obeys, as S3 itself does. Otherwise the holder of a
+/// URL for uploading one file could turn it into a copy of any other file (`x-amz-copy-source`).
 pub struct AllThatCounts;
 
 #[async_trait::async_trait]
@@ -35,7 +35,7 @@ impl S3Access for AllThatCounts {
         if request.credentials().is_none() {
             return Err(s3_error!(AccessDenied, "Signature is required"));
         }
-        // The signature of an address would be one of a header, too, for other headers and another time.
+        // Otherwise the signature of a URL would also count as that of a header, with other headers and another time.
         if signed_address(request.uri()).is_some() && request.headers().contains_key(header::AUTHORIZATION) {
             return Err(s3_error!(InvalidArgument, "Only one way to sign a request is allowed: an address or a header"));
         }
@@ -46,15 +46,15 @@ impl S3Access for AllThatCounts {
     }
 }
 
-/// A header that S3 obeys and the signature does not cover. Where it cannot be told what a signature covers, it covers nothing.
+/// A header that S3 obeys and the signature does not cover. A signature whose list of headers cannot be read covers nothing.
 fn unsigned<'h>(uri: &Uri, headers: &'h HeaderMap) -> Option<&'h str> {
     let signed = signed(uri, headers).unwrap_or_default();
     let signed: Vec<&str> = signed.split(';').collect();
     headers.keys().map(http::HeaderName::as_str).find(|name| name.starts_with("x-amz-") && !signed.contains(name))
 }
 
-/// The names of the signed headers, with semicolons between them: of a signature in the address, or of one in a header that is
-/// written as clients write it.
+/// The names of the signed headers, separated by semicolons, from the signature in the URL, or from an `Authorization` header in
+/// the form that clients use.
 fn signed(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     if let Some(pairs) = signed_address(uri) {
         return pairs.into_iter().find(|(name, _)| name == "X-Amz-SignedHeaders").map(|(_, names)| names);
@@ -65,7 +65,7 @@ fn signed(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     if more.is_some() { None } else { list.split([',', ' ']).next().map(str::to_owned) }
 }
 
-/// What is in the query of an address that has something of a signature.
+/// The query parameters of a URL that has any parameter of a signature (`x-amz-…`).
 fn signed_address(uri: &Uri) -> Option<Vec<(String, String)>> {
     let pairs = uri.query()?.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let pairs: Vec<_> = pairs.map(|(name, value)| (decoded(name), decoded(value))).collect();

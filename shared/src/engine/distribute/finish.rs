@@ -1,4 +1,4 @@
-//! The end of a run in parts.
+//! The last step of a run in parts.
 
 use std::{
     io::Read,
@@ -14,11 +14,12 @@ use super::{
     part_file, unusable,
 };
 
-/// Puts the results together from what the parts gave.
+/// Puts the results together from the results of all parts.
 ///
 /// # Errors
-/// A part was refused, is missing or damaged, or a result cannot be written. What was written until then is the
-/// destination's to drop.
+/// The error with which a part was refused. `StorageFailed` when a part is missing or damaged, or the plan is damaged.
+/// `OutputFailed` when a result cannot be written. `NoDataRows` when a tape has no loan. `Internal` when the job has other tapes
+/// than the plan. The destination must discard what was written before the error.
 pub fn finish(job: &Job<'_>, plan: &Plan, store: &dyn PartStore) -> Result<Outcome, RunError> {
     plan.check(job)?;
     let tapes = plan.tapes.iter().zip(job.tapes).map(|(tape, source)| {
@@ -47,17 +48,17 @@ struct Crew<'r> {
     assembly: Assembly<'r>,
 }
 
-/// Where the next block comes from.
+/// The source of the next block.
 struct Reading {
     part: usize,
     file: Option<Box<dyn Read + Send>>,
-    /// How many blocks of this part have been read.
+    /// Number of blocks of this part that have been read.
     blocks: u64,
     next_block: u64,
 }
 
 impl Crew<'_> {
-    /// Reads the next block: its ticket, its part, and itself, still packed.
+    /// Reads the next block. Returns its ticket, its part, and the packed block.
     fn next_block(&self) -> Result<Option<(u64, usize, Vec<u8>)>, RunError> {
         self.feed.next(|feed| self.read(feed))
     }

@@ -1,7 +1,8 @@
-//! What a part gave, as a file: a frame for each block, and one at the end that says how many there were.
+//! The results of a part as a file: a frame for each block, and a last frame with the number of blocks and rows.
 //!
-//! A frame is a byte that says what it holds, its length, and as many bytes: a Zstandard frame with a checksum. So a block is
-//! written as soon as it is judged, read without the others, and never taken for whole when it is not.
+//! A frame is one byte for its kind, four bytes for its length (little-endian), and a Zstandard frame of that length with a
+//! checksum. So each block is written as soon as it is judged and read without the others, and an incomplete block is never taken
+//! for a whole one.
 
 use std::io::{self, Read, Write};
 
@@ -11,8 +12,8 @@ use crate::error::{Phase, RunError};
 
 use super::{PartStore, part_file};
 
-/// What a frame holds. The upper half of the byte changes whenever a block is kept in another way, such as a number in another
-/// scale: a frame of another version of the engine is refused instead of misread.
+/// Kind of a frame. The upper half of the byte changes whenever the stored form of a block changes, such as the scale of a
+/// number, so that a frame of another version of the engine is refused instead of misread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
@@ -20,18 +21,17 @@ pub enum Kind {
     Block = 0x20,
     /// The end of the part.
     End = 0x21,
-    /// Why there is nothing else.
+    /// The error because of which the part has no results.
     Refused = 0x22,
 }
 
-/// Which part it was, and how much there is of it.
+/// The part that ends, and its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
-    /// The part.
     pub part: usize,
-    /// How many blocks.
+    /// Number of blocks.
     pub blocks: u64,
-    /// How many rows.
+    /// Number of rows.
     pub rows: u64,
 }
 
@@ -39,10 +39,10 @@ impl Kind {
     const ALL: [Self; 3] = [Self::Block, Self::End, Self::Refused];
 }
 
-/// The fastest: a part is read once, soon, and deleted.
+/// The fastest compression level, because a part is read once, soon, and then deleted.
 const LEVEL: i32 = 1;
 
-/// Bytes in a Zstandard frame with a checksum.
+/// Compresses bytes into a Zstandard frame with a checksum.
 fn packed(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = zstd::stream::Encoder::new(Vec::with_capacity(bytes.len() / 2), LEVEL)?;
     encoder.include_checksum(true)?;
@@ -50,12 +50,12 @@ fn packed(bytes: &[u8]) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// A value in compact form.
+/// Packs a value: postcard, compressed.
 pub fn pack(value: &impl Serialize) -> io::Result<Vec<u8>> {
     packed(&postcard::to_allocvec(value).map_err(io::Error::other)?)
 }
 
-/// A value that was packed.
+/// Unpacks a value of [`pack`].
 pub fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
     postcard::from_bytes(&zstd::stream::decode_all(bytes)?).map_err(io::Error::other)
 }
@@ -67,7 +67,7 @@ pub fn write(out: &mut dyn Write, kind: Kind, packed: &[u8]) -> io::Result<()> {
     out.write_all(packed)
 }
 
-/// Reads the next frame.
+/// Reads the next frame. Returns its kind and its packed content.
 pub fn read(file: &mut dyn Read) -> io::Result<(Kind, Vec<u8>)> {
     let mut head = [0; 5];
     file.read_exact(&mut head)?;
@@ -75,17 +75,17 @@ pub fn read(file: &mut dyn Read) -> io::Result<(Kind, Vec<u8>)> {
     let kind = Kind::ALL.into_iter().find(|known| *known as u8 == kind).ok_or(io::ErrorKind::InvalidData)?;
     let length = u32::from_le_bytes(length);
     let mut packed = Vec::new();
-    // No more than what is there takes room, whatever a damaged length says.
+    // The buffer grows with the bytes that are there, so a damaged length cannot reserve memory.
     if file.take(u64::from(length)).read_to_end(&mut packed)? < length as usize {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok((kind, packed))
 }
 
-/// Keeps, in place of what a part gives, why it gives nothing: then the last step fails the run with it.
+/// Stores an error in place of the results of a part. The last step then fails the run with this error.
 ///
 /// # Errors
-/// It cannot be written.
+/// `OutputFailed` when the file cannot be written.
 pub fn refuse(store: &dyn PartStore, part: usize, why: &RunError) -> Result<(), RunError> {
     let name = part_file(part);
     let kept = serde_json::to_vec(why).map_err(io::Error::other).and_then(|json| packed(&json)).and_then(|packed| {
@@ -96,7 +96,7 @@ pub fn refuse(store: &dyn PartStore, part: usize, why: &RunError) -> Result<(), 
     kept.map_err(|error| RunError::output(Phase::Output, &name, &error))
 }
 
-/// Why a part was refused.
+/// Unpacks the error of a refused part.
 pub fn refusal(packed: &[u8]) -> io::Result<RunError> {
     Ok(serde_json::from_slice(&zstd::stream::decode_all(packed)?)?)
 }

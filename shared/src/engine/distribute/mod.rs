@@ -1,12 +1,13 @@
-//! A run in parts: planned once, processed part by part wherever there is room, finished into what one worker gives.
+//! A run in parts: planned once, processed part by part in any process, and finished into the same files that one worker writes.
 //!
-//! 1. [`plan`](plan()) reads the tapes once, as one worker would, but judges nothing. It decides everything for which a whole
-//!    tape has to be seen: encoding, header, units, hashes, repeated loan numbers, and whether the tapes can be used at all. It
-//!    cuts parts at the beginnings of records.
-//! 2. [`process`](process()) judges the rows of one part and keeps, block by block, what a worker would append to the results.
-//! 3. [`finish`](finish()) appends the blocks of all parts in order, to the very files that one worker writes.
+//! 1. [`plan`](plan()) reads the tapes once, as one worker would, but judges nothing. It decides everything that depends on a
+//!    whole tape: encoding, header, units, hashes, repeated loan numbers, superseded rows, and whether the tapes can be used at
+//!    all. It cuts parts at the beginnings of records.
+//! 2. [`process`](process()) judges the rows of one part and stores, block by block, what a worker would append to the results.
+//! 3. [`finish`](finish()) appends the blocks of all parts in order. The files are the same, byte for byte, as those of one
+//!    worker.
 //!
-//! Parts are independent: any process may take any of them, at any time after the plan, and again.
+//! Parts are independent: any process may take any part at any time after the plan, and take it again.
 
 mod finish;
 mod frames;
@@ -29,8 +30,8 @@ use super::{Job, Outcome, Workers, run, work_together};
 
 pub use self::{finish::finish, frames::refuse, plan::plan, process::process};
 
-/// Where a run in parts keeps what its steps hand on to each other. A file appears whole, when it is flushed, in place of the
-/// one that had its name.
+/// Stores the files that the steps of a run in parts hand on to each other. A file appears whole when it is flushed, and replaces
+/// an earlier file of the same name.
 pub trait PartStore: Sync {
     /// Opens a file for writing.
     fn create(&self, name: &str) -> io::Result<Box<dyn Write + Send>>;
@@ -38,75 +39,75 @@ pub trait PartStore: Sync {
     fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send>>;
 }
 
-/// What a plan comes to.
+/// Result of planning.
 #[derive(Debug)]
 pub enum Planned {
-    /// A tape cannot be split: it is a workbook, or its bytes are not UTF-8. One worker takes the run.
+    /// A tape cannot be split, because it is a workbook or its bytes are not UTF-8. One worker executes the run.
     Whole,
-    /// The parts.
+    /// The run is cut into parts.
     Parts(Plan),
 }
 
 /// How a run is cut into parts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// The tapes, in the order in which their loans come.
+    /// The tapes, in the order of their loans in the results.
     pub tapes: Vec<PlannedTape>,
     /// The parts, in order.
     pub parts: Vec<Part>,
-    /// What the tapes were, where that is asked for.
+    /// Name and fingerprint of each file; empty when the destination keeps no records.
     pub inputs: Vec<(String, Fingerprint)>,
-    /// Whether the rows of the output files are wanted.
+    /// Whether to write the rows of the output files.
     pub list_rows: bool,
-    /// Whether facts and exceptions are wanted.
+    /// Whether to store facts and exceptions.
     pub store_facts: bool,
 }
 
-/// How a tape is read: what was found out about it, so that nobody has to look again.
+/// A tape of the plan, with what the plan found out about it, so that later steps need not find it out again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedTape {
-    /// Its name.
+    /// Name of the tape.
     pub source_file: String,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// What was found out about it.
+    /// Encoding, header, units and notices of the tape.
     pub known: KnownTape,
 }
 
-/// A part: the records that begin in a stretch of a tape.
+/// A part: the records that begin in a range of bytes of a tape.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
-    /// The tape, among those of the plan.
+    /// Index of the tape in the plan.
     pub tape: usize,
-    /// Where its first record begins, in bytes.
+    /// Byte at which the first record begins.
     pub start: u64,
-    /// Where the first record of the next part begins, or the tape ends.
+    /// Byte at which the first record of the next part begins, or the tape ends.
     pub end: u64,
-    /// The line of its first record.
+    /// Line of the first record.
     pub line: u64,
-    /// How many rows it has.
+    /// Number of rows.
     pub rows: u64,
-    /// How many of them use a loan number that was used before. Which ones, stands in a file of its own.
+    /// Number of rows that use a loan number that was used before. A separate file lists them.
     pub repeats: u64,
-    /// Whether some of its rows give way to a later one of their loan. Which ones, stands in a file of its own.
+    /// Whether a later row of the same loan supersedes some of the rows. A separate file lists them.
     #[serde(default)]
     pub supersedes: bool,
 }
 
-/// The file that holds the plan, as JSON.
+/// Name of the file that holds the plan, as JSON.
 pub const PLAN_FILE: &str = "plan.json";
 
-/// The file that says which rows of a part repeat a loan number.
+/// Name of the file that lists the rows of a part that repeat a loan number.
 fn repeats_file(part: usize) -> String {
     format!("repeats-{part:05}")
 }
 
-/// The file that says which rows of a part give way to a later one of their loan.
+/// Name of the file that lists the superseded rows of a part.
 fn superseded_file(part: usize) -> String {
     format!("superseded-{part:05}")
 }
 
-/// The file of what a part gave.
+/// Name of the file with the results of a part.
 fn part_file(part: usize) -> String {
     format!("part-{part:05}")
 }
@@ -115,7 +116,7 @@ impl Plan {
     /// Reads the plan of a run.
     ///
     /// # Errors
-    /// It is not there, or damaged.
+    /// [`RunErrorCode::StorageFailed`] when the plan is missing or damaged.
     pub fn load(store: &dyn PartStore) -> Result<Self, RunError> {
         let mut json = Vec::new();
         let read = store.open(PLAN_FILE).and_then(|mut file| file.read_to_end(&mut json));
@@ -123,17 +124,17 @@ impl Plan {
         serde_json::from_slice(&json).map_err(|error| unusable("The plan", &error))
     }
 
-    /// Keeps the plan for the steps that follow.
+    /// Stores the plan for the later steps.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// [`RunErrorCode::OutputFailed`] when the plan cannot be written. [`RunErrorCode::Internal`] when it cannot be serialized.
     pub fn keep(&self, store: &dyn PartStore) -> Result<(), RunError> {
         let json = serde_json::to_vec(self)
             .map_err(|error| RunError::internal(Phase::Output, format!("The plan could not be put together: {error}")))?;
         keep(store, PLAN_FILE, &json).map_err(|error| RunError::output(Phase::Output, PLAN_FILE, &error))
     }
 
-    /// That a job has the tapes that were planned.
+    /// Checks that a job has the planned tapes: the same names and sizes in the same order.
     fn check(&self, job: &Job<'_>) -> Result<(), RunError> {
         let planned = self.tapes.iter().map(|tape| (tape.source_file.as_str(), tape.size));
         if job.tapes.iter().map(|source| (source.name(), source.size())).eq(planned) {
@@ -151,17 +152,17 @@ fn keep(store: &dyn PartStore, name: &str, bytes: &[u8]) -> io::Result<()> {
     file.flush()
 }
 
-/// The error of something that an earlier step kept and that is not there as it was.
+/// The error for a file of an earlier step that is missing or damaged.
 fn unusable(what: &str, why: &dyn std::fmt::Display) -> RunError {
     let message = format!("{what} of the run is missing or damaged: {why}. The tape is not at fault. Start the run again.");
     RunError::new(Phase::Output, RunErrorCode::StorageFailed, message)
 }
 
-/// Takes a job through all three steps in this process, several parts at a time, each by one thread. The results are those of
-/// [`run`](super::run()), and so are the errors.
+/// Takes a job through all three steps in this process, several parts at a time, each on one thread. Results and errors are those
+/// of [`run`](super::run()).
 ///
 /// # Errors
-/// A tape that cannot be used, a result that cannot be written, or a part that is not there as it was kept.
+/// Those of [`run`](super::run()), and [`RunErrorCode::StorageFailed`] when a stored part is missing or damaged.
 pub fn run_in_parts(job: &Job<'_>, part_bytes: u64, store: &dyn PartStore) -> Result<Outcome, RunError> {
     let Planned::Parts(plan) = plan(job, part_bytes, store)? else { return run(job) };
     let crew = PartCrew {
@@ -174,7 +175,7 @@ pub fn run_in_parts(job: &Job<'_>, part_bytes: u64, store: &dyn PartStore) -> Re
     finish(job, &plan, store)
 }
 
-/// Workers that take one part after the other.
+/// Workers that process one part after the other.
 struct PartCrew<'r> {
     job: Job<'r>,
     plan: &'r Plan,

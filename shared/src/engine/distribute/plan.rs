@@ -1,4 +1,4 @@
-//! The plan of a run in parts.
+//! The first step of a run in parts.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -17,10 +17,12 @@ use super::{
     Part, PartStore, Plan, Planned, PlannedTape, frames, keep, repeats_file, superseded_file,
 };
 
-/// Reads all tapes of a job once and cuts them into parts of about `part_bytes`. The plan itself is not kept.
+/// Reads all tapes of a job once and cuts them into parts of about `part_bytes` bytes. Stores the lists of repeats and superseded
+/// rows, but not the plan itself.
 ///
 /// # Errors
-/// A tape that cannot be used: the error is the one with which one worker would end.
+/// The error of a tape that cannot be used, which is also the error of a run by one worker. `OutputFailed` when a list cannot be
+/// stored.
 pub fn plan(job: &Job<'_>, part_bytes: u64, store: &dyn PartStore) -> Result<Planned, RunError> {
     let tapes = open_tapes(job)?;
     if !tapes.iter().all(Tape::can_be_split) {
@@ -40,7 +42,7 @@ pub fn plan(job: &Job<'_>, part_bytes: u64, store: &dyn PartStore) -> Result<Pla
     };
     let crew = Crew { intake: Intake::new(job, &tapes, &readers), cutter: Mutex::new(cutter) };
     work_together(&crew, job.tuning.threads)?;
-    // Only now the encoding is certain: a tape may end in bytes that are no UTF-8.
+    // The encoding is certain only after reading: a tape may end in bytes that are not UTF-8.
     if !tapes.iter().all(Tape::can_be_split) {
         return Ok(Planned::Whole);
     }
@@ -62,7 +64,7 @@ pub fn plan(job: &Job<'_>, part_bytes: u64, store: &dyn PartStore) -> Result<Pla
     }))
 }
 
-/// Workers that read, and judge nothing.
+/// Workers that read without judging.
 struct Crew<'r, 't> {
     intake: Intake<'r, 't>,
     cutter: Mutex<Cutter<'t, 't>>,
@@ -94,21 +96,21 @@ impl Workers for Crew<'_, '_> {
     }
 }
 
-/// Cuts parts while blocks come in order.
+/// Cuts parts from blocks that come in tape order.
 struct Cutter<'r, 't> {
     readers: &'r [RowReader<'t>],
     part_bytes: u64,
-    /// The sizes of the tapes.
+    /// Sizes of the tapes in bytes.
     sizes: Vec<u64>,
     store: &'r dyn PartStore,
-    /// The parts; the last one still grows.
+    /// The parts. The last one still grows.
     parts: Vec<Part>,
-    /// The repeats of the last part.
+    /// Repeats of the last part.
     repeats: Vec<Repeat>,
-    /// The rows of the last part that give way to a later one, and how many records it has.
+    /// Superseded rows of the last part, and its number of records.
     superseded: RecordSet,
     records: u64,
-    /// For each tape, how many loans it has.
+    /// Number of loans of each tape.
     loans: Vec<u64>,
 }
 
@@ -129,7 +131,7 @@ impl Cutter<'_, '_> {
                 self.superseded.insert(self.records);
             }
             self.records += 1;
-            // A record that is no loan is no row.
+            // A record that is not a loan is not a row.
             let Some((row, _)) = rows.next_if(|(_, row)| row.record == at) else { continue };
             let Some(part) = self.parts.last_mut() else { continue };
             if let Some(repeat) = repeats.next_if(|repeat| repeat.row == row) {
@@ -141,7 +143,7 @@ impl Cutter<'_, '_> {
         Ok(())
     }
 
-    /// Ends the last part where the next one begins: on a tape, at a byte of it.
+    /// Ends the last part where the next one begins, given as tape and byte. `None` ends it with the tape.
     fn end_part(&mut self, next: Option<(usize, u64)>) -> Result<(), RunError> {
         let Some((at, part)) = self.parts.iter_mut().enumerate().next_back() else { return Ok(()) };
         if let Some((_, place)) = next.filter(|(tape, _)| *tape == part.tape) {
@@ -160,7 +162,7 @@ impl Cutter<'_, '_> {
     }
 }
 
-/// Writes what a part is to know.
+/// Writes a list that a part needs.
 fn keep_packed(store: &dyn PartStore, name: &str, what: &impl Serialize) -> Result<(), RunError> {
     let kept = frames::pack(what).and_then(|packed| keep(store, name, &packed));
     kept.map_err(|error| RunError::output(Phase::Output, name, &error))

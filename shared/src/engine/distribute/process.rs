@@ -7,14 +7,14 @@ use serde::de::DeserializeOwned;
 use crate::{
     error::{Phase, RunError},
     phases::validate::FirstUse,
-    results::csv::LoanRows,
+    results::outputs::LoanRows,
     tape::{Tape, TapeReader, block_text, records::RecordBlock},
 };
 
 use super::{
     super::{
         Job, Workers,
-        block::{RowReader, Terms, WordMemos, judge_block},
+        block::{JudgingContext, RowReader, WordMemos, judge_block},
         cut::CutBlock,
         feed::Feed,
         intake::Repeat,
@@ -28,10 +28,12 @@ use super::{
     part_file, repeats_file, superseded_file, unusable,
 };
 
-/// Judges the rows of one part and keeps what they give. Doing it again gives the same.
+/// Judges the rows of one part and stores the results. Processing a part again stores the same results.
 ///
 /// # Errors
-/// The plan is not that of the job or has no such part, the tape cannot be read, or something cannot be kept.
+/// The error of a tape that cannot be read. `OutputFailed` when the results cannot be stored. `StorageFailed` when a list that
+/// the plan keeps for the part is missing or damaged. `Internal` when the job has other tapes than the plan, the plan has no such
+/// part, or the part has another number of rows than planned.
 pub fn process(job: &Job<'_>, plan: &Plan, part: usize, store: &dyn PartStore) -> Result<(), RunError> {
     plan.check(job)?;
     let none = || RunError::internal(Phase::Ingest, format!("The plan has no part {part}."));
@@ -69,7 +71,7 @@ pub fn process(job: &Job<'_>, plan: &Plan, part: usize, store: &dyn PartStore) -
     ended.map_err(not_kept)
 }
 
-/// Which rows of a part use a loan number that was used before.
+/// The rows of a part that use a loan number that was used before.
 fn repeats_of(planned: &Part, part: usize, store: &dyn PartStore) -> Result<Vec<Repeat>, RunError> {
     if planned.repeats == 0 {
         return Ok(Vec::new());
@@ -83,7 +85,7 @@ fn repeats_of(planned: &Part, part: usize, store: &dyn PartStore) -> Result<Vec<
     }
 }
 
-/// Which rows of a part give way to a later one of their loan.
+/// The rows of a part that a later row of the same loan supersedes.
 fn superseded_of(planned: &Part, part: usize, store: &dyn PartStore) -> Result<RecordSet, RunError> {
     if !planned.supersedes {
         return Ok(RecordSet::default());
@@ -92,7 +94,7 @@ fn superseded_of(planned: &Part, part: usize, store: &dyn PartStore) -> Result<R
     load(store, &superseded_file(part)).map_err(|error| unusable(&what, &error))
 }
 
-/// Reads what the plan has kept for a part.
+/// Reads a list that the plan keeps for a part.
 fn load<T: DeserializeOwned>(store: &dyn PartStore, name: &str) -> io::Result<T> {
     let mut packed = Vec::new();
     store.open(name)?.read_to_end(&mut packed)?;
@@ -112,23 +114,22 @@ struct Crew<'r, 't> {
     kept: Turnstile<Kept>,
 }
 
-/// How far the rows of the part have been given their repeats.
+/// Position in the rows of the part, and in their repeats.
 struct Rows {
-    /// The next row.
     next: u64,
     repeats: Vec<Repeat>,
-    /// How many of the repeats were given.
+    /// Number of repeats that have been handed out.
     used: usize,
 }
 
-/// What has been kept.
+/// The results that have been stored.
 struct Kept {
     file: Box<dyn Write + Send>,
     blocks: u64,
 }
 
 impl Rows {
-    /// The repeats among the next `rows` rows, counted from the first of these.
+    /// Takes the repeats of the next `rows` rows. Their row numbers count from the first of these rows.
     fn take(&mut self, rows: usize) -> Vec<Repeat> {
         let (first, end) = (self.next, self.next + rows as u64);
         self.next = end;
@@ -154,9 +155,10 @@ impl Workers for Crew<'_, '_> {
         let (mut block, mut cut, mut memos) = (RecordBlock::default(), CutBlock::default(), WordMemos::default());
         let mut room = LoanRows::default();
         let Part { tape, .. } = *self.part;
-        let terms = Terms {
+        let pricing = self.job.pricing();
+        let context = JudgingContext {
             rules: self.job.rules,
-            irr_target: &self.job.irr_target,
+            pricing: &pricing,
             list_rows: self.plan.list_rows,
             store_facts: self.plan.store_facts,
         };
@@ -166,7 +168,7 @@ impl Workers for Crew<'_, '_> {
             let Some(repeats) = self.rows.pass(ticket, |rows| rows.take(cut.rows())) else { return Ok(()) };
             let first_use = |repeat: &Repeat| (repeat.row as u32, repeat.first_use(&self.names));
             let repeats: Vec<(u32, FirstUse)> = repeats.iter().map(first_use).collect();
-            let judged = judge_block(&block, text, &cut, (tape, &self.reader), terms, &repeats, room, &mut memos);
+            let judged = judge_block(&block, text, &cut, (tape, &self.reader), context, &repeats, room, &mut memos);
             let packed = frames::pack(&judged);
             room = judged.rows;
             let kept = self.kept.pass(ticket, |kept| {

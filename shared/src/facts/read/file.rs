@@ -1,4 +1,4 @@
-//! A Parquet file of results: its footer, and where its pages are.
+//! A Parquet file of results: its footer and the locations of its pages.
 
 use std::{
     io,
@@ -21,7 +21,7 @@ use super::{
     values::varint,
 };
 
-/// How much of the end of a file is read at first: the footer and the page locations of a million loans.
+/// Number of bytes at the end of a file that are read first: enough for the footer and the page locations of a million loans.
 const TAIL: u64 = 256 * 1024;
 
 /// A file of results whose footer has been read.
@@ -32,12 +32,12 @@ pub struct ResultsFile<R> {
     groups: Vec<RowGroup>,
 }
 
-/// Where the pages of a row group are.
+/// A row group and the locations of its pages.
 #[derive(Debug)]
 pub struct RowGroup {
-    /// How many rows the row groups before have.
+    /// Number of rows in the row groups before it.
     pub first_row: u64,
-    /// How many rows it has.
+    /// Number of rows in the row group.
     pub rows: usize,
     chunks: Vec<Chunk>,
 }
@@ -45,36 +45,40 @@ pub struct RowGroup {
 /// A column of a row group.
 #[derive(Debug, Clone, Copy)]
 pub struct Column<'f> {
-    /// What it holds.
+    /// Name and type of the column.
     pub schema: &'f ColumnDescPtr,
-    /// Where its pages are.
+    /// Locations of the column's pages.
     pub chunk: &'f Chunk,
 }
 
-/// Where the pages of a column of a row group are.
+/// Locations of the pages of a column in a row group.
 #[derive(Debug)]
 pub struct Chunk {
-    /// Whether the pages are compressed, by Zstandard.
+    /// Whether the pages are compressed with Zstandard.
     pub compressed: bool,
-    /// How many bytes all of the pages have, unpacked.
+    /// Size of all pages in bytes, unpacked.
     pub unpacked: usize,
-    /// The dictionary.
+    /// Bytes of the dictionary page in the file, if there is one.
     pub dictionary: Option<Range<u64>>,
-    /// The pages of values, which cover all rows.
+    /// The data pages. Together they cover all rows.
     pub pages: Vec<PageLocation>,
 }
 
-/// Where a page is.
+/// Location of a page.
 #[derive(Debug)]
 pub struct PageLocation {
-    /// Its bytes in the file.
+    /// Bytes of the page in the file.
     pub bytes: Range<u64>,
-    /// Its rows in the row group.
+    /// Rows of the page in the row group.
     pub rows: Range<usize>,
 }
 
 impl<R: RangeReader> ResultsFile<R> {
-    /// Reads the footer of a file and the locations of its pages, and makes sure that it has the given columns.
+    /// Reads the footer of a file and the locations of its pages, and checks that it has the given columns.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] when the storage does not return the file. [`ReadError::Damaged`] when the file is damaged or
+    /// has other columns.
     pub fn open(reader: R, name: &'static str, schema: &[FileColumn]) -> Result<Self, ReadError> {
         let mut file = Self { reader, name, columns: Vec::new(), groups: Vec::new() };
         let size = file.reader.size().map_err(|error| file.unavailable(error))?;
@@ -112,7 +116,7 @@ impl<R: RangeReader> ResultsFile<R> {
 
     fn footer(&self, tail: Range<u64>, read: &Parts) -> Result<ParquetMetaData, ReadError> {
         let decoder = self.guarded(|| ParquetMetaDataPushDecoder::try_new(tail.end))?;
-        // Where the pages are is decoded here: the library reserves memory for as many as a damaged file claims to have.
+        // Page locations are decoded here and not by the library, which reserves memory for as many as a damaged file claims.
         let mut decoder = decoder.with_page_index_policy(PageIndexPolicy::Skip);
         if let Some(bytes) = read.get(&tail) {
             self.guarded(|| decoder.push_range(tail, bytes))?;
@@ -130,7 +134,6 @@ impl<R: RangeReader> ResultsFile<R> {
         }
     }
 
-    /// The row groups.
     pub fn groups(&self) -> &[RowGroup] {
         &self.groups
     }
@@ -140,7 +143,6 @@ impl<R: RangeReader> ResultsFile<R> {
         Some(Column { schema: self.columns.get(at)?, chunk: group.chunks.get(at)? })
     }
 
-    /// All columns of a row group.
     pub fn columns<'f>(&'f self, group: &'f RowGroup) -> impl Iterator<Item = Column<'f>> {
         self.columns.iter().zip(&group.chunks).map(|(schema, chunk)| Column { schema, chunk })
     }
@@ -150,17 +152,18 @@ impl<R: RangeReader> ResultsFile<R> {
         Parts::read(&self.reader, ranges).map_err(|error| self.unavailable(error))
     }
 
-    /// What to say of a file that cannot be had.
+    /// The error for a file that the storage does not return.
     pub fn unavailable(&self, source: io::Error) -> ReadError {
         ReadError::Unavailable { file: self.name, source }
     }
 
-    /// What to say of a file that is not as it was written.
+    /// The error for a file that is not as it was written.
     pub fn damaged(&self, what: impl Into<String>) -> ReadError {
         ReadError::Damaged { file: self.name, what: what.into() }
     }
 
-    /// Calls the Parquet library, which believes some of what a file says and panics when that is untrue.
+    /// Calls the Parquet library, and turns its errors and panics into [`ReadError::Damaged`]. The library trusts some claims of
+    /// a file and panics when they are wrong.
     pub fn guarded<T>(&self, call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ReadError> {
         match catch_unwind(AssertUnwindSafe(call)) {
             Ok(result) => result.map_err(|error| self.damaged(error.to_string())),
@@ -169,8 +172,8 @@ impl<R: RangeReader> ResultsFile<R> {
     }
 }
 
-/// Whether a column of a file is the one that the product's schema has in its place. Digits count, too: a number in another
-/// scale would be read as another number.
+/// Whether a column of a file is the one that the product's schema has at its place. Digits are compared too, because a number in
+/// another scale would be read as another number.
 fn is_as(column: &ColumnDescPtr, (name, kind, optional): &FileColumn) -> bool {
     let levels = (column.max_def_level(), column.max_rep_level());
     let digits = (column.type_precision(), column.type_scale());
@@ -182,7 +185,7 @@ fn is_as(column: &ColumnDescPtr, (name, kind, optional): &FileColumn) -> bool {
 }
 
 impl Chunk {
-    /// Reads where the pages of a column are; `None` when it cannot be so.
+    /// Reads the locations of a column's pages; `None` when they are impossible.
     fn locate(column: &ColumnChunkMetaData, locations: &[u8], rows: usize, size: u64) -> Option<Self> {
         let compressed = match column.compression() {
             Compression::ZSTD(_) => true,
@@ -213,18 +216,18 @@ impl Chunk {
         Some(Self { compressed, unpacked, dictionary, pages })
     }
 
-    /// All bytes of the column.
+    /// All bytes of the column in the file, dictionary included.
     pub fn bytes(&self) -> Range<u64> {
         let pages = self.pages.first().zip(self.pages.last()).map_or(0..0, |(first, last)| first.bytes.start..last.bytes.end);
         self.dictionary.as_ref().map_or(pages.start, |dictionary| dictionary.start)..pages.end
     }
 
-    /// The place of the page that holds a row.
+    /// Index of the page that holds a row.
     pub fn page_of(&self, row: usize) -> usize {
         self.pages.partition_point(|page| page.rows.end <= row)
     }
 
-    /// The pages that hold some ascending rows, each with those rows.
+    /// The pages that hold the given ascending rows, each with its rows.
     pub fn pages_of<'a>(&'a self, mut rows: &'a [usize]) -> impl Iterator<Item = (&'a PageLocation, &'a [usize])> {
         std::iter::from_fn(move || {
             let page = self.pages.get(self.page_of(*rows.first()?))?;
@@ -235,8 +238,8 @@ impl Chunk {
     }
 }
 
-/// Reads an offset index: a Thrift structure whose first field is a list of structures of three numbers, where a page
-/// starts, how long it is and which row is its first. `None` when it is not that.
+/// Reads an offset index: a Thrift structure whose first field is a list of structures of three numbers, which are the start of a
+/// page, its length and its first row. `None` for other bytes, or when `give` returns `None`.
 fn read_locations(mut bytes: &[u8], mut give: impl FnMut(i64, i64, i64) -> Option<()>) -> Option<()> {
     const LIST: u8 = 0x19;
     const OF_STRUCTURES: u8 = 0x0c;
@@ -262,7 +265,7 @@ fn read_locations(mut bytes: &[u8], mut give: impl FnMut(i64, i64, i64) -> Optio
     Some(())
 }
 
-/// A range of the file, of which a footer gives the start and the length: never an empty one.
+/// The range of the file with a start and a length from its footer; `None` when it is empty or impossible.
 fn range(start: i64, length: i64) -> Option<Range<u64>> {
     let (start, length) = (u64::try_from(start).ok()?, u64::try_from(length).ok()?);
     Some(start..start.checked_add(length)?).filter(|range| !range.is_empty())
@@ -290,7 +293,7 @@ mod tests {
         schema::{EXCEPTION_SCHEMA, FACT_SCHEMA},
     };
 
-    /// A file of one row with these columns, as the Parquet library writes it.
+    /// A file of one row with the columns of a schema, as the Parquet library writes it.
     fn file(schema: &[FileColumn], without_locations: bool) -> Bytes {
         let column = |(name, kind, optional): &FileColumn| {
             let (precision, scale) = kind.digits();
@@ -365,7 +368,7 @@ mod tests {
 
     #[test]
     fn numbers_of_another_type_are_never_read() {
-        // As results were once written, and with one decimal more or less in one column.
+        // First as results were once written, then with one decimal less, one digit less or another width in one column.
         let of = |stored: Option<(PhysicalType, i32, i32)>, at: usize| {
             let column = |(place, (name, kind, optional)): (usize, &FileColumn)| {
                 let changed = matches!(kind, Kind::Decimal(_)) && (place == at || at == FACT_SCHEMA.len());
@@ -408,7 +411,7 @@ mod tests {
         let list = |pages: &[u8]| [&[0x19], pages].concat();
         let read = |bytes: &[u8]| read_locations(bytes, |_, _, _| Some(()));
         assert_eq!(read(&list(&[0x1c, 0x16, 2, 0x15, 4, 0x16, 6, 0])), Some(()));
-        // A list of more than there is, of something else, and of a structure with another field.
+        // A list longer than its content, twice; a list of something else; a structure with another field.
         for bytes in
             [&[0x2c, 0x16, 2, 0x15, 4, 0x16, 6, 0][..], &[0xfc, 0xff, 0xff, 0xff, 0xff, 0x0f], &[0x15, 2], &[0x1c, 0x15, 2]]
         {

@@ -1,4 +1,4 @@
-//! One row group: finding rows in it, and reading its columns at the rows that were found.
+//! Finds rows in a row group, and reads its columns at these rows.
 
 use std::{cell::RefCell, iter::Peekable, ops::Range, sync::Arc, vec};
 
@@ -22,25 +22,24 @@ use super::{
     values::{ValuePage, Wanted, dictionary_texts},
 };
 
-/// A demand on a row: that its column has one of these texts.
+/// A condition on a row: its column has one of these texts.
 #[derive(Debug)]
 pub struct Condition {
-    /// The place of the column in the schema. It is one of texts, and not optional.
+    /// Index of the column in the schema. The column must hold texts and must not be optional.
     pub column: usize,
-    /// The texts.
     pub texts: Vec<String>,
 }
 
-/// Rows of a row group that are wanted.
+/// Rows that were found in a row group.
 #[derive(Debug, Default)]
 pub struct Selected {
-    /// Their places in the row group, ascending.
+    /// Indices of the rows in the row group, ascending.
     pub rows: Vec<usize>,
-    /// How many rows before them were skipped.
+    /// Number of matching rows before them that were skipped.
     pub skipped: u64,
 }
 
-/// A row group, and what has been read of it.
+/// A row group, and the parts of it that have been read.
 pub struct Group<'f, R> {
     file: &'f ResultsFile<R>,
     group: &'f RowGroup,
@@ -48,7 +47,7 @@ pub struct Group<'f, R> {
 }
 
 thread_local! {
-    /// What unpacks the pages: it is made anew for no page, because making it takes as long as unpacking some.
+    /// Unpacks pages. It is reused, because making one takes as long as unpacking several pages.
     static ZSTD: RefCell<Decompressor<'static>> = RefCell::new(Decompressor::default());
 }
 
@@ -58,8 +57,8 @@ impl<'f, R: RangeReader> Group<'f, R> {
         Self { file, group, parts: Parts::default() }
     }
 
-    /// Finds the rows that meet all conditions: at most `limit`, after the first `skip`. The conditions come in the order
-    /// in which they are cheap to check.
+    /// Finds the rows that meet all conditions: at most `limit`, after the first `skip`. The conditions must be in order of their
+    /// cost, the cheapest first.
     pub fn select(&mut self, conditions: Vec<Condition>, skip: u64, limit: usize) -> Result<Selected, ReadError> {
         if conditions.is_empty() {
             let start = usize::try_from(skip).unwrap_or(usize::MAX).min(self.group.rows);
@@ -94,7 +93,7 @@ impl<'f, R: RangeReader> Group<'f, R> {
         Ok(selected)
     }
 
-    /// Reads all columns at some ascending rows.
+    /// Reads all columns at the given ascending rows.
     pub fn read<'r>(mut self, rows: &'r [usize]) -> Result<Columns<'f, 'r, R>, ReadError> {
         let mut ranges = Vec::new();
         for column in self.file.columns(self.group) {
@@ -106,7 +105,7 @@ impl<'f, R: RangeReader> Group<'f, R> {
         Ok(Columns { group: self, rows })
     }
 
-    /// What to say when a column is not as it was written.
+    /// The error for a column that is not as it was written.
     fn damaged(&self, column: Column<'_>, what: &str) -> ReadError {
         self.file.damaged(format!("in the column {}, {what}", column.schema.name()))
     }
@@ -115,7 +114,7 @@ impl<'f, R: RangeReader> Group<'f, R> {
     fn dictionary(&self, column: Column<'_>) -> Result<Option<Bytes>, ReadError> {
         let Some(location) = &column.chunk.dictionary else { return Ok(None) };
         match self.page(column, location)? {
-            // The latter is the old name of the same in dictionaries.
+            // `PLAIN_DICTIONARY` is the old name of `PLAIN` in dictionary pages.
             Page::DictionaryPage { buf, encoding: Encoding::PLAIN | Encoding::PLAIN_DICTIONARY, .. } => {
                 self.unpacked(column, buf).map(Some)
             }
@@ -123,7 +122,7 @@ impl<'f, R: RangeReader> Group<'f, R> {
         }
     }
 
-    /// The values of a page, and how they are encoded.
+    /// The unpacked values of a page, and their encoding.
     fn values(&self, column: Column<'_>, location: &PageLocation) -> Result<(Bytes, Encoding), ReadError> {
         match self.page(column, &location.bytes)? {
             Page::DataPage { buf, num_values, encoding, .. } if num_values as usize == location.rows.len() => {
@@ -133,7 +132,7 @@ impl<'f, R: RangeReader> Group<'f, R> {
         }
     }
 
-    /// A page as it stands in the file: for the library, its bytes are a column of one page that is not compressed.
+    /// A page as the file stores it, still compressed. The library reads its bytes as an uncompressed column of one page.
     fn page(&self, column: Column<'_>, location: &Range<u64>) -> Result<Page, ReadError> {
         let bytes = self.parts.get(location).ok_or_else(|| self.damaged(column, "a page is out of place"))?;
         let page = self.file.guarded(|| {
@@ -148,7 +147,7 @@ impl<'f, R: RangeReader> Group<'f, R> {
         if !column.chunk.compressed {
             return Ok(bytes);
         }
-        // A damaged size must not take all memory.
+        // A damaged size must not reserve all memory.
         let mut unpacked = Vec::new();
         let size = get_frame_content_size(&bytes).ok().flatten().and_then(|size| usize::try_from(size).ok());
         let size = size.filter(|size| *size <= column.chunk.unpacked && unpacked.try_reserve_exact(*size).is_ok());
@@ -164,9 +163,9 @@ struct Scan<'g, R> {
     group: &'g Group<'g, R>,
     column: Column<'g>,
     wanted: Wanted,
-    /// Of each text of the dictionary, whether it is wanted.
+    /// For each text of the dictionary, whether it is wanted.
     wanted_codes: Vec<bool>,
-    /// The page that was searched last, and the rows that were found there.
+    /// The page that was searched last, and the rows found in it.
     page: Option<usize>,
     found: Vec<usize>,
 }
@@ -192,7 +191,7 @@ impl<'g, R: RangeReader> Scan<'g, R> {
         found.map_err(|damage| self.group.damaged(self.column, damage))
     }
 
-    /// Whether a row meets the condition. Rows are asked for in ascending order.
+    /// Whether a row meets the condition. Rows must be asked for in ascending order.
     fn has(&mut self, row: usize) -> Result<bool, ReadError> {
         let page = self.column.chunk.page_of(row);
         if self.page != Some(page) {
@@ -202,20 +201,20 @@ impl<'g, R: RangeReader> Scan<'g, R> {
     }
 }
 
-/// All columns of a row group at some of its rows.
+/// The columns of a row group at some of its rows.
 pub struct Columns<'f, 'r, R> {
     group: Group<'f, R>,
     rows: &'r [usize],
 }
 
 impl<R: RangeReader> Columns<'_, '_, R> {
-    /// Makes something of each row, given its place in the file.
+    /// Calls `row` for each row with its index in the file, and collects the results.
     pub fn rows<T>(&self, mut row: impl FnMut(u64) -> Option<T>) -> Result<Vec<T>, ReadError> {
         let rows = self.rows.iter().map(|at| row(self.group.group.first_row + *at as u64)).collect::<Option<_>>();
         rows.ok_or_else(|| self.group.file.damaged("the values of a row make no sense"))
     }
 
-    /// The texts of a column, one for each row.
+    /// The texts of a column, one for each row; `None` for a row without one.
     pub fn texts(&self, name: &str) -> Result<Vec<Option<String>>, ReadError> {
         let column = self.column(name, &[PhysicalType::BYTE_ARRAY])?;
         let dictionary = self.group.dictionary(column)?.unwrap_or_default();
@@ -231,7 +230,7 @@ impl<R: RangeReader> Columns<'_, '_, R> {
         Ok(texts)
     }
 
-    /// The numbers of a column, one for each row.
+    /// The numbers of a column, one for each row; `None` for a row without one.
     pub fn integers(&self, name: &str) -> Result<Vec<Option<i64>>, ReadError> {
         let column = self.column(name, &[PhysicalType::INT32, PhysicalType::INT64])?;
         let narrow = column.schema.physical_type() == PhysicalType::INT32;
@@ -262,7 +261,7 @@ impl<R: RangeReader> Columns<'_, '_, R> {
         Ok(integers)
     }
 
-    /// Appends the numbers at ascending rows of a page of differences, as the library writes and reads them.
+    /// Appends the numbers at ascending rows of a page of differences. The library decodes such pages.
     fn deltas<T: DataType<T: Into<i64>>>(
         &self,
         column: Column<'_>,

@@ -1,4 +1,4 @@
-//! Facts and exceptions as the API shows them.
+//! Facts and exceptions as the API returns them.
 
 use std::{fmt, marker::PhantomData, vec};
 
@@ -24,90 +24,90 @@ use crate::{
 
 use super::{ReadError, group::Columns, source::RangeReader};
 
-/// One loan with its disposition. Serializes as one flat object.
+/// A loan with its disposition. It serializes as one flat object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FactRow {
-    /// The seller's number, `UNKNOWN` when it is missing.
+    /// Seller's number; `UNKNOWN` when it is missing.
     pub seller_loan_number: String,
-    /// The numbers, in the order of [`Field::NUMERIC`], in the unit of their fields.
+    /// Numbers, in the order of [`Field::NUMERIC`] and in the unit of their fields.
     pub numbers: [StoredNumber; NUMBERS],
-    /// The vocabulary words, in the order of [`Field::WORDED`]: canonical, or as written where they have no alias.
+    /// Vocabulary words, in the order of [`Field::WORDED`]: canonical, or as written for a word without an alias.
     pub words: [Option<String>; WORDS],
-    /// The standard fields of which the loan's tape says something, in the order of [`Field::STANDARD`].
+    /// Standard fields that have a value for the loan, in the order of [`Field::STANDARD`].
     pub standard: Vec<(Field, StoredValue)>,
-    /// The columns of the tape that are only kept: names and cells, in tape order.
+    /// Columns of the tape that are only kept: names and cells, in tape order.
     pub source_columns: Vec<(String, String)>,
-    /// What is done with the loan.
+    /// Decision on the loan.
     pub disposition: Disposition,
-    /// Why it is held back, of a projected loan.
+    /// Reason why a projected loan is held; `None` for other loans.
     pub projection_reason: Option<String>,
-    /// Note rate less target, in percent.
+    /// Note rate minus IRR target, in percent; `None` for a loan without a price.
     pub pricing_spread: Option<Decimal>,
-    /// The price, in percent of the balance.
+    /// Price in percent of the balance; `None` for a loan without a price.
     pub final_price: Option<Decimal>,
-    /// The tape that the loan is from.
+    /// Name of the loan's tape.
     pub source_file: String,
-    /// The line, or the sheet row, on which it starts.
+    /// Line, or row of the worksheet, on which the loan starts.
     pub line: u64,
 }
 
-/// The cell of a number, as it was read.
+/// Cell of a number, as it was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum StoredNumber {
-    /// It says nothing: null.
+    /// The cell says nothing. Serializes as null.
     Missing,
-    /// An exact JSON number.
+    /// A number. Serializes as an exact JSON number.
     Value(Decimal),
-    /// It could not be read: a text, as it was written.
+    /// The cell could not be read. Serializes as its text, as written.
     Unreadable(String),
 }
 
-/// The cell of a standard field, as it was read.
+/// Cell of a standard field, as it was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum StoredValue {
-    /// Dollars, percent, or a ratio: an exact JSON number.
+    /// Dollars, percent or a ratio. Serializes as an exact JSON number.
     Number(Decimal),
-    /// A count, or a number of months.
+    /// A count or a number of months.
     Whole(i64),
-    /// A date: `2024-01-31`.
+    /// A date. Serializes as `2024-01-31`.
     Date(Date),
     /// A canonical word.
     Word(String),
-    /// It could not be read: a text, as it was written.
+    /// The cell could not be read. Serializes as its text, as written.
     Unreadable(String),
 }
 
-/// One rule that a loan failed.
+/// A rule that a loan failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExceptionRow {
-    /// The place of the exception among those of the run, from 0.
+    /// Index of the exception among the exceptions of the run, from 0.
     #[serde(skip)]
     pub ordinal: u64,
-    /// The seller's number of the loan, `UNKNOWN` when it is missing.
+    /// Seller's number of the loan; `UNKNOWN` when it is missing.
     pub seller_loan_number: String,
-    /// What was failed.
+    /// Stable name of the kind of exception.
     pub exception_type: String,
-    /// The group that reports sort it into.
+    /// Group of the kind in reports.
     pub exception_category: String,
-    /// Whether it turns the loan down.
+    /// Whether the exception rejects the loan.
     pub severity: Severity,
     /// One sentence for the seller.
     pub message: String,
-    /// The stable name of the criterion that rejects.
+    /// Stable name of the failed criterion.
     pub rejection_criteria: String,
-    /// The canonical field, or several with commas between them.
+    /// Canonical field, or several with commas between them.
     pub field: String,
-    /// What the loan has, as text.
+    /// Value of the loan, as text.
     pub actual: String,
-    /// What a good loan has, as text.
+    /// Value that the loan needs to pass, as text.
     pub limit: String,
-    /// How far the value is from passing, in the unit of the field.
+    /// Distance of the value from passing, in the unit of the field; `None` when there is no such distance.
     pub excess: Option<Decimal>,
-    /// The tape that the loan is from.
+    /// Name of the loan's tape.
     pub source_file: String,
-    /// The line, or the sheet row, on which it starts.
+    /// Line, or row of the worksheet, on which the loan starts.
     pub line: u64,
 }
 
@@ -139,7 +139,7 @@ impl Serialize for FactRow {
 }
 
 impl FactRow {
-    /// The facts that some rows of the file are.
+    /// Builds the facts from rows of the file.
     pub(super) fn all<R: RangeReader>(columns: &Columns<'_, '_, R>) -> Result<Vec<Self>, ReadError> {
         let texts = |column| columns.texts(column).map(Vec::into_iter);
         let decimals = |column, stored| columns.integers(column).map(|values| decimals(values, stored));
@@ -197,12 +197,13 @@ impl FactRow {
         })
     }
 
-    /// What the tape says of a standard field; `None` when it says nothing.
+    /// Value of a standard field; `None` when the tape gives none.
     pub fn standard(&self, field: Field) -> Option<&StoredValue> {
         self.standard.iter().find(|(of, _)| *of == field).map(|(_, value)| value)
     }
 
-    /// Puts what a column does not hold in its place; `None` when the field has no such place.
+    /// Replaces the value of a field by one that its column does not hold. `None` when the field holds neither a number nor a
+    /// standard value.
     fn set(&mut self, field: &str, number: StoredNumber, value: StoredValue) -> Option<()> {
         let field = Field::from_name(field)?;
         match field.info().kind {
@@ -217,12 +218,12 @@ impl FactRow {
     }
 }
 
-/// The columns of the standard fields at some rows.
+/// Columns of the standard fields at some rows.
 struct StandardCells {
     columns: Vec<(Field, CellColumn)>,
 }
 
-/// The cells of a column.
+/// Cells of a column.
 enum CellColumn {
     Words(vec::IntoIter<Option<String>>),
     Whole(vec::IntoIter<Option<i64>>),
@@ -245,7 +246,7 @@ impl StandardCells {
         Ok(Self { columns: Field::STANDARD.into_iter().map(column).collect::<Result<_, _>>()? })
     }
 
-    /// Those of the next row that say something; `None` when a column makes no sense.
+    /// Standard fields of the next row that have a value; `None` when a column is damaged.
     fn next(&mut self) -> Option<Vec<(Field, StoredValue)>> {
         let mut cells = Vec::new();
         for (field, column) in &mut self.columns {
@@ -268,7 +269,7 @@ impl StandardCells {
 }
 
 impl ExceptionRow {
-    /// The exceptions that some rows of the file are.
+    /// Builds the exceptions from rows of the file.
     pub(super) fn all<R: RangeReader>(columns: &Columns<'_, '_, R>) -> Result<Vec<Self>, ReadError> {
         let texts = |column| columns.texts(column).map(Vec::into_iter);
         let mut loan_numbers = texts("seller_loan_number")?;
@@ -307,12 +308,12 @@ impl ExceptionRow {
     }
 }
 
-/// The values of a column of decimals. Any mantissa of 64 bits fits one.
+/// Values of a column of decimals. Every 64-bit mantissa fits a decimal.
 fn decimals(values: Vec<Option<i64>>, stored: DecimalType) -> impl Iterator<Item = Option<Decimal>> {
     values.into_iter().map(move |value| stored.value(value?))
 }
 
-/// The members of a JSON object, in order: none when there is no object, `None` when it is none.
+/// Members of a JSON object, in order. Empty when there is no text; `None` when the text is not an object.
 fn members<V: DeserializeOwned>(object: Option<String>) -> Option<Vec<(String, V)>> {
     let Some(object) = object else { return Some(Vec::new()) };
     serde_json::from_str(&object).ok().map(|Members(members)| members)

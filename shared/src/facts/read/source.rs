@@ -1,18 +1,19 @@
-//! Reading parts of a stored file.
+//! Reads parts of a stored file.
 
 use std::{fs::File, io, ops::Range};
 
 use bytes::Bytes;
 
-/// Reads parts of a stored file: of a file here, of an object elsewhere.
+/// Reads parts of a stored file, which may be a file in a file system or an object in an object store.
 ///
-/// This is not the Parquet library's `ChunkReader`, because that moves the one position of a file that threads share, and
-/// because it asks for one range after the other, each of which would be a request to an object store.
+/// The Parquet library's `ChunkReader` does not fit here for two reasons. It moves the position of a file, which threads share.
+/// And it asks for one range after the other, each of which would be a request to an object store.
 pub trait RangeReader: Send + Sync {
-    /// The size of the file in bytes.
+    /// Size of the file in bytes.
     fn size(&self) -> io::Result<u64>;
-    /// Reads ranges, each to its end. They ascend, do not touch each other and lie within the file. Whoever pays for each
-    /// request reads neighbours together: the ranges of one call lie in one row group, a few megabytes at most.
+    /// Reads ranges, each to its end. The ranges ascend, do not touch each other and are within the file. An implementation with
+    /// a cost for each request should read neighbouring ranges together: the ranges of one call are in one row group, a few
+    /// megabytes at most.
     fn read(&self, ranges: &[Range<u64>]) -> io::Result<Vec<Bytes>>;
 }
 
@@ -63,12 +64,12 @@ impl RangeReader for Bytes {
 /// Parts of a file that have been read.
 #[derive(Debug, Default)]
 pub struct Parts {
-    /// Each with its place, ascending.
+    /// Each part with its range, ascending.
     parts: Vec<(Range<u64>, Bytes)>,
 }
 
 impl Parts {
-    /// Reads ranges of a file, those that touch or overlap as one.
+    /// Reads ranges of a file. Ranges that touch or overlap are read as one.
     pub fn read(reader: &impl RangeReader, mut ranges: Vec<Range<u64>>) -> io::Result<Self> {
         ranges.sort_unstable_by_key(|range| range.start);
         ranges.dedup_by(|next, range| {
@@ -85,26 +86,26 @@ impl Parts {
         Ok(Self { parts: ranges.into_iter().zip(read).collect() })
     }
 
-    /// Adds parts, none of which are here already.
+    /// Adds parts that have not been read before.
     pub fn extend(&mut self, more: Self) {
         self.parts.extend(more.parts);
         self.parts.sort_unstable_by_key(|(range, _)| range.start);
     }
 
-    /// The bytes of a range, if they have been read.
+    /// The bytes of a range; `None` if they have not been read as one part.
     pub fn get(&self, range: &Range<u64>) -> Option<Bytes> {
         let after = self.parts.partition_point(|(part, _)| part.start <= range.start);
         let (part, bytes) = self.parts.get(after.checked_sub(1)?)?;
         (range.end <= part.end).then(|| bytes.slice(length(&(part.start..range.start))..length(&(part.start..range.end))))
     }
 
-    /// All of them, each with its place.
+    /// All parts, each with its range.
     pub fn into_parts(self) -> Vec<(Range<u64>, Bytes)> {
         self.parts
     }
 }
 
-/// How long a range is: what is read at once is far shorter than memory.
+/// Length of a range. Ranges that are read at once are far shorter than memory, so the length fits `usize`.
 fn length(range: &Range<u64>) -> usize {
     usize::try_from(range.end - range.start).unwrap_or(usize::MAX)
 }

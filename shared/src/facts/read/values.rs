@@ -1,17 +1,16 @@
-//! Values of a page at given rows, without unpacking the other rows.
+//! Reads the values of a page at given rows, without unpacking the other rows.
 //!
-//! The Parquet library unpacks a page value by value, each text as a reference-counted object, and copies a dictionary of
-//! numbers whole. But of a page of two thousand a page of results wants a hundred, and a filter only wants to know which
-//! rows hold a word: both are many times faster on the encoded bytes. What is decoded here is what the writer writes, but for
-//! differences: plain and dictionary-coded values, with one definition level at most. Nothing in here panics, whatever the
-//! bytes are.
+//! The Parquet library unpacks a page value by value, each text as a reference-counted object, and copies a whole dictionary of
+//! numbers. A page of results needs a hundred of two thousand rows, and a filter only needs the rows that hold a word. Both are
+//! many times faster on the encoded bytes. This module decodes what the writer writes, except differences: plain and
+//! dictionary-coded values, with at most one definition level. No bytes make it panic.
 
 use std::ops::Range;
 
 use memchr::memmem;
 use parquet::basic::Encoding;
 
-/// What is wrong with a page.
+/// The fault of a damaged page.
 pub type Damage = &'static str;
 
 const ENDS_EARLY: Damage = "a page ends before its last value";
@@ -20,17 +19,17 @@ const BAD_CODE: Damage = "a page has a code that its dictionary has not";
 /// A page of texts, or of whole numbers.
 #[derive(Debug)]
 pub struct ValuePage<'p> {
-    /// Definition levels, if the column is optional, then the values.
+    /// Definition levels if the column is optional, followed by the values.
     pub body: &'p [u8],
-    /// How the values are encoded.
+    /// Encoding of the values.
     pub encoding: Encoding,
     /// Whether rows may have no value.
     pub optional: bool,
-    /// How many rows the page has.
+    /// Number of rows of the page.
     pub rows: usize,
 }
 
-/// The texts of a dictionary.
+/// The texts of a dictionary, in the order of their codes.
 pub fn dictionary_texts(dictionary: &[u8]) -> Result<Vec<&[u8]>, Damage> {
     let (mut texts, mut rest) = (Vec::new(), dictionary);
     while !rest.is_empty() {
@@ -41,7 +40,7 @@ pub fn dictionary_texts(dictionary: &[u8]) -> Result<Vec<&[u8]>, Damage> {
     Ok(texts)
 }
 
-/// The first of texts that stand each after its length, and those after it.
+/// Splits off the first text, where each text follows its length. Returns the text and the rest.
 #[inline]
 fn split_text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
@@ -49,8 +48,8 @@ fn split_text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 impl<'p> ValuePage<'p> {
-    /// Appends the texts at ascending rows, `None` for a row without one. `dictionary` has the texts of the column's, if it
-    /// has one.
+    /// Appends the texts at ascending rows, `None` for a row without one. `dictionary` holds the texts of the column's
+    /// dictionary, and is empty if it has none.
     pub fn texts(
         &self,
         dictionary: &[&[u8]],
@@ -78,8 +77,8 @@ impl<'p> ValuePage<'p> {
         Ok(())
     }
 
-    /// Appends the numbers at ascending rows, `None` for a row without one. They have 4 or 8 bytes, which is the `WIDTH`.
-    /// `dictionary` has the numbers of the column's, if it has one.
+    /// Appends the numbers at ascending rows, `None` for a row without one. Each number has `WIDTH` bytes: 4 or 8. `dictionary`
+    /// holds the numbers of the column's dictionary, and is empty if it has none.
     pub fn integers<const WIDTH: usize>(
         &self,
         dictionary: &[u8],
@@ -98,14 +97,14 @@ impl<'p> ValuePage<'p> {
         Ok(())
     }
 
-    /// Hands over the rows whose text is wanted, in order, from a page of a column that is not optional. `wanted_codes`
-    /// says so of the dictionary's texts, `wanted` of texts that are not in it.
+    /// Calls `found` with the rows whose text is wanted, in order. The column must not be optional. `wanted_codes` says for each
+    /// text of the dictionary whether it is wanted; `wanted` is used for pages without a dictionary.
     pub fn find(&self, wanted_codes: &[bool], wanted: &Wanted, mut found: impl FnMut(usize)) -> Result<(), Damage> {
         if let Some(mut codes) = self.codes(self.body)? {
             return codes.find(self.rows, wanted_codes, found);
         }
-        // Most pages have none of the texts, which a search through all of the page's bytes finds out several times faster
-        // than going from text to text. What it finds may also be a part of another text.
+        // Most pages have none of the texts. A search through the bytes of the whole page finds that out several times faster
+        // than going from text to text. A match may also be a part of another text, so it is only a hint.
         if !wanted.may_be_in(self.body) {
             return Ok(());
         }
@@ -126,7 +125,7 @@ impl<'p> ValuePage<'p> {
         }
         let (levels, values) = split_text(self.body).ok_or("the definition levels of a page are longer than the page")?;
         let mut bits = Hybrid::new(levels, 1);
-        // Most pages have a value in every row: then places are rows.
+        // Most pages have a value in every row. Then the place of a value is its row.
         if self.rows > 0 && bits.reach(0)? >= self.rows && matches!(bits.run, Run::Same(1)) {
             return Ok((None, values));
         }
@@ -136,11 +135,11 @@ impl<'p> ValuePage<'p> {
     fn codes(&self, values: &'p [u8]) -> Result<Option<Hybrid<'p>>, Damage> {
         match self.encoding {
             Encoding::PLAIN => Ok(None),
-            // The latter is the old name of the same.
+            // `PLAIN_DICTIONARY` is the old name of `RLE_DICTIONARY`.
             Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => match values.split_first() {
                 Some((width, codes)) if *width <= 32 => Ok(Some(Hybrid::new(codes, u32::from(*width)))),
                 Some(_) => Err("a page has codes of more than 32 bits"),
-                // A page without any value.
+                // The page has no value.
                 None => Ok(Some(Hybrid::new(&[], 0))),
             },
             _ => Err("a page has an encoding that is never written"),
@@ -148,16 +147,16 @@ impl<'p> ValuePage<'p> {
     }
 }
 
-/// Texts that are looked for.
+/// Texts to search for.
 #[derive(Debug)]
 pub struct Wanted {
     texts: Vec<Vec<u8>>,
-    /// Finds the texts as they stand in a page: after their length.
+    /// Finders for the texts as a page stores them: each after its length.
     finders: Vec<memmem::Finder<'static>>,
 }
 
 impl Wanted {
-    /// Looks for any of these texts.
+    /// A search for any of these texts.
     pub fn new(texts: Vec<String>) -> Self {
         let texts: Vec<Vec<u8>> = texts.into_iter().map(String::into_bytes).collect();
         let finder = |text: &Vec<u8>| {
@@ -168,7 +167,7 @@ impl Wanted {
         Self { texts, finders }
     }
 
-    /// Whether this text is looked for.
+    /// Whether this text is one of them.
     pub fn has(&self, text: &[u8]) -> bool {
         self.texts.iter().any(|wanted| wanted == text)
     }
@@ -178,17 +177,17 @@ impl Wanted {
     }
 }
 
-/// Which rows of an optional column have a value, read in ascending order.
+/// Reads which rows of an optional column have a value, in ascending order.
 #[derive(Debug)]
 struct Levels<'p> {
     bits: Hybrid<'p>,
-    /// The row that is next.
+    /// The next row.
     row: usize,
-    /// How many rows before it have a value.
+    /// Number of rows before it that have a value.
     place: usize,
 }
 
-/// The place of a row's value among the values; `None` if it has none.
+/// Index of a row's value among the values; `None` if the row has none.
 fn place_of(levels: &mut Option<Levels<'_>>, row: usize) -> Result<Option<usize>, Damage> {
     match levels {
         Some(levels) => levels.place_of(row),
@@ -196,7 +195,7 @@ fn place_of(levels: &mut Option<Levels<'_>>, row: usize) -> Result<Option<usize>
     }
 }
 
-/// One of numbers of four or eight bytes that stand one after the other.
+/// The number at an index, in a sequence of numbers of `WIDTH` bytes.
 #[inline]
 fn integer_at<const WIDTH: usize>(bytes: &[u8], at: usize) -> Option<i64> {
     let from = bytes.get(at.checked_mul(WIDTH)?..)?.first_chunk::<WIDTH>()?;
@@ -207,7 +206,7 @@ fn integer_at<const WIDTH: usize>(bytes: &[u8], at: usize) -> Option<i64> {
 }
 
 impl Levels<'_> {
-    /// The place of a row's value among the values; `None` if it has none.
+    /// Index of a row's value among the values; `None` if the row has none.
     fn place_of(&mut self, row: usize) -> Result<Option<usize>, Damage> {
         while self.row < row {
             let end = self.bits.reach(self.row)?.min(row);
@@ -218,12 +217,13 @@ impl Levels<'_> {
     }
 }
 
-/// Values of a few bits each, read in ascending order of their places: runs of one value and stretches of packed values.
+/// Values of a few bits each in Parquet's hybrid encoding: runs of one value and runs of packed values. They are read in
+/// ascending order of their places.
 #[derive(Debug)]
 struct Hybrid<'p> {
     rest: &'p [u8],
     width: u32,
-    /// The places that the present run covers.
+    /// The places that the current run covers.
     start: usize,
     end: usize,
     run: Run<'p>,
@@ -240,7 +240,7 @@ impl<'p> Hybrid<'p> {
         Self { rest: bytes, width, start: 0, end: 0, run: Run::Same(0) }
     }
 
-    /// Goes on to the run that covers a place; the end of that run.
+    /// Advances to the run that covers a place. Returns the end of that run.
     fn reach(&mut self, place: usize) -> Result<usize, Damage> {
         while place >= self.end {
             let header = varint(&mut self.rest).ok_or(ENDS_EARLY)?;
@@ -271,7 +271,7 @@ impl<'p> Hybrid<'p> {
         })
     }
 
-    /// How many of the bits from `from` to `to`, all of the present run, are set.
+    /// Number of bits from `from` to `to` that are set. All of them must belong to the current run.
     fn ones(&self, from: usize, to: usize) -> usize {
         match self.run {
             Run::Same(value) => (to - from) * (value & 1) as usize,
@@ -284,7 +284,7 @@ impl<'p> Hybrid<'p> {
         }
     }
 
-    /// Hands over the places, of the first `length`, whose code is wanted. Nothing has been read yet.
+    /// Calls `found` with those of the first `length` places whose code is wanted. Nothing may have been read before.
     fn find(&mut self, length: usize, wanted: &[bool], mut found: impl FnMut(usize)) -> Result<(), Damage> {
         let mut place = 0;
         while place < length {
@@ -310,8 +310,8 @@ impl<'p> Hybrid<'p> {
     }
 }
 
-/// Hands over those of the given places whose code is wanted, from packed codes of at most eight bits: eight codes at a
-/// time, without a branch for each, since a filter may have to look at all codes of a row group.
+/// Calls `found` with those of the given places whose code is wanted, for packed codes of at most eight bits. It checks eight
+/// codes at a time without a branch for each, because a filter may have to check all codes of a row group.
 fn find_packed(
     bytes: &[u8],
     width: u32,
@@ -328,11 +328,11 @@ fn find_packed(
     let mask = u64::from(mask(width)) & 0xff;
     let mut at = 0;
     for place in places.clone().step_by(8) {
-        // Eight codes take as many bytes as a code has bits.
+        // Eight codes take as many bytes as one code has bits.
         let codes = word_at(bytes, at);
         at += width as usize;
         let mut hits = (0..8).fold(0, |hits, i| hits | verdicts[(codes >> (i * width) & mask) as usize] << i);
-        // What stands past the last place means nothing.
+        // Ignore codes past the last place.
         let beyond = (place + 8).saturating_sub(places.end);
         hits &= (0xff_u16 >> beyond) * 0x0101;
         if hits >= BAD {
@@ -350,7 +350,7 @@ fn mask(width: u32) -> u32 {
     u32::MAX.checked_shr(u32::BITS - width).unwrap_or(0)
 }
 
-/// At most 32 bits from a bit position on; zeros past the end.
+/// At most 32 bits, starting at a bit position; zeros past the end.
 #[inline]
 fn bits_at(bytes: &[u8], bit: usize, mask: u32) -> u32 {
     (word_at(bytes, bit / 8) >> (bit % 8)) as u32 & mask
@@ -366,7 +366,8 @@ fn word_at(bytes: &[u8], at: usize) -> u64 {
     }
 }
 
-/// An unsigned number of seven bits a byte, taken from the front of `bytes`.
+/// Takes an unsigned LEB128 number, with seven bits a byte, from the front of `bytes`. `None` when the bytes end early or the
+/// number is longer than ten bytes.
 pub fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
@@ -386,7 +387,8 @@ mod tests {
 
     use super::*;
 
-    /// Runs of one value and packed stretches, as a writer may mix them, of codes of `width` bits; and the codes.
+    /// Encodes codes of `width` bits as runs of one value and packed runs, mixed as a writer may mix them. Returns the bytes and
+    /// the codes.
     fn hybrid(width: u32, runs: &[(bool, Vec<u32>)]) -> (Vec<u8>, Vec<u32>) {
         let (mut bytes, mut codes) = (Vec::new(), Vec::new());
         let number = |bytes: &mut Vec<u8>, mut value: usize| {
@@ -443,7 +445,7 @@ mod tests {
             prop_assert_eq!(result, Ok(()));
             let expected: Vec<usize> = (0..length).filter(|place| wanted[codes[*place] as usize]).collect();
             prop_assert_eq!(found, expected);
-            // A dictionary of fewer texts than there are codes.
+            // The dictionary has fewer texts than there are codes.
             let largest = codes[..length].iter().max().map_or(0, |code| *code as usize);
             let result = Hybrid::new(&bytes, width).find(length, &wanted[..largest], |_| {});
             prop_assert_eq!(result.is_err(), length > 0);
@@ -473,7 +475,7 @@ mod tests {
             let mut integers = Vec::new();
             prop_assert_eq!(read(&page, &values, step, &mut integers), Ok(()));
             prop_assert!(integers.iter().eq(rows.iter().step_by(step)));
-            // Without its last byte a number is none.
+            // A number without its last byte is not read.
             if count > 0 {
                 let (dictionary, body) = if coded { (&values[..values.len() - 1], &body[..]) } else { (&[][..], &body[..body.len() - 1]) };
                 let page = ValuePage { body, encoding, optional: true, rows: rows.len() };
@@ -510,7 +512,7 @@ mod tests {
 
     #[test]
     fn a_text_within_another_is_not_found() {
-        // The second text holds the first as it stands in a page, with its length.
+        // The second text contains the first as a page stores it, with its length.
         let texts = ["ab", "x\u{2}\0\0\0ab", "ab"];
         let body: Vec<u8> =
             texts.iter().flat_map(|text| [&(text.len() as u32).to_le_bytes(), text.as_bytes()].concat()).collect();

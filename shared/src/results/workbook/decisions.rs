@@ -20,39 +20,38 @@ use super::{
     tape_order::TapeOrder,
 };
 
-/// How many exceptions are read at once.
+/// Number of exceptions read at once.
 const EXCEPTIONS: usize = 8192;
 
-/// What is stored of a run's loans.
+/// The stored results of a run.
 pub struct Stored<'r, R> {
-    /// The loans.
+    /// Loans with their decisions.
     pub facts: &'r FactsReader<R>,
-    /// What they failed.
+    /// Exceptions of the loans.
     pub exceptions: &'r ExceptionsReader<R>,
-    /// Where the pages of both are.
+    /// Places of the pages of both files.
     pub index: &'r ResultsIndex,
 }
 
-/// A kind of exception that was found.
+/// A kind of exception that the run found.
 pub struct FoundRule {
-    /// The name of the kind.
     pub name: String,
-    /// Its category.
     pub category: String,
-    /// Its severity in this run.
+    /// Severity in this run.
     pub severity: Severity,
-    /// How many exceptions there are.
+    /// Number of exceptions.
     pub exceptions: u64,
-    /// How many loans have one or more.
+    /// Number of loans with one or more of them.
     pub loans: u64,
-    /// The message of the first one, in tape order.
+    /// Message of the first exception in tape order.
     pub first_message: String,
 }
 
 /// Writes the decision workbook of a run: Summary, To purchase, Projected, Rejected, Exceptions.
 ///
 /// # Errors
-/// The results cannot be read, are not those of the run, or the workbook cannot be written.
+/// [`WorkbookError::Read`] when the results cannot be read or belong to another run, [`WorkbookError::Write`] when the output
+/// cannot be written.
 pub fn write_decisions<W: Write, R: RangeReader>(
     out: W,
     decided: &DecidedRun,
@@ -68,12 +67,12 @@ pub fn write_decisions<W: Write, R: RangeReader>(
     }
     let rules = write_exceptions(&mut workbook, run, stored)?;
     let notices = Notices::new(&tapes, limits, workbook.cut_texts());
-    // The summary comes first in the workbook, and is written last, when the rules are counted.
+    // The summary is the first sheet of the workbook, and is written last, when the exceptions of all rules are counted.
     write_summary(&mut workbook, decided, &rules, &notices)?;
     workbook.finish()
 }
 
-/// Writes the sheet of exceptions. What was found by rule, the most frequent first.
+/// Writes the sheet of exceptions. Returns the kinds of exceptions that were found, the most frequent first.
 fn write_exceptions<W: Write, R: RangeReader>(
     workbook: &mut Workbook<W>,
     run: &RunFigures,
@@ -97,13 +96,13 @@ fn write_exceptions<W: Write, R: RangeReader>(
     }
     sheet.finish()?;
     let mut rules: Vec<FoundRule> = rules.into_values().collect();
-    // Of equally frequent ones the first by name, as they are already.
+    // The sort is stable: equally frequent kinds stay in the order of their names.
     rules.sort_by_key(|rule| std::cmp::Reverse(rule.exceptions));
     Ok(rules)
 }
 
 fn count(rules: &mut BTreeMap<String, FoundRule>, row: &ExceptionRow, last: Option<&ExceptionRow>) {
-    // The exceptions of a loan are in the order of their kinds, so that equal ones are neighbours.
+    // The exceptions of a loan are in the order of their kinds, so that exceptions of one kind are neighbours.
     let same_loan_and_rule = last.is_some_and(|last| {
         (&last.exception_type, &last.source_file, last.line) == (&row.exception_type, &row.source_file, row.line)
     });

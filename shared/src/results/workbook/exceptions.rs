@@ -1,4 +1,4 @@
-//! The sheet of exceptions: the last one of a decision workbook, and the only one of an export.
+//! The sheet of exceptions: the last sheet of a decision workbook, and the only sheet of an export.
 
 use std::{io::Write, sync::LazyLock};
 
@@ -33,7 +33,7 @@ pub const EXCEPTION_COLUMNS: [&str; 15] = [
     "created_at",
 ];
 
-/// How wide they are.
+/// Widths of the columns, in characters.
 const WIDTHS: [u16; 15] = [42, 38, 20, 24, 20, 10, 60, 28, 18, 16, 24, 12, 24, 10, 24];
 
 static COLUMNS: LazyLock<Vec<SheetColumn>> =
@@ -48,7 +48,7 @@ impl<'w, W: Write> ExceptionSheet<'w, W> {
     /// Begins the sheet.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// [`WorkbookError::Write`] when the output cannot be written.
     pub fn begin(workbook: &'w mut Workbook<W>) -> Result<Self, WorkbookError> {
         Ok(Self { sheet: workbook.table("Exceptions", &COLUMNS)? })
     }
@@ -56,7 +56,7 @@ impl<'w, W: Write> ExceptionSheet<'w, W> {
     /// Appends an exception of a run.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// [`WorkbookError::Write`] when the output cannot be written.
     pub fn add(&mut self, run_id: Uuid, created_at: Timestamp, exception: &ExceptionRow) -> Result<(), WorkbookError> {
         self.sheet.row(|row| {
             row.text(CellStyle::Plain, &format!("{run_id}-{}", exception.ordinal));
@@ -87,7 +87,7 @@ impl<'w, W: Write> ExceptionSheet<'w, W> {
     /// Ends the sheet.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// [`WorkbookError::Write`] when the output cannot be written.
     pub fn finish(self) -> Result<(), WorkbookError> {
         self.sheet.finish()
     }

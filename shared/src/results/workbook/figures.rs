@@ -1,4 +1,4 @@
-//! What a workbook says of a run as a whole: read from the JSON of the run and of its summary, as the API shows them.
+//! Figures of a run as a whole, read from the JSON of the run and of its summary, in the form that the API shows.
 
 use jiff::{Timestamp, civil::Date};
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::loan::Field;
 
-/// A run and what it found. Its numbers are the digits of the JSON.
+/// A run with its summary. The numbers keep the digits of the JSON.
 pub struct DecidedRun {
     pub(super) run: RunFigures,
     pub(super) summary: SummaryFigures,
@@ -17,7 +17,7 @@ impl DecidedRun {
     /// Reads the `run` object and the summary of a run.
     ///
     /// # Errors
-    /// One of them is not as it was written.
+    /// [`serde_json::Error`] when one of them is damaged.
     pub fn read(run: &[u8], summary: &[u8]) -> serde_json::Result<Self> {
         Ok(Self { run: serde_json::from_slice(run)?, summary: serde_json::from_slice(summary)? })
     }
@@ -53,7 +53,7 @@ pub struct ColumnFigures {
 }
 
 impl ColumnFigures {
-    /// Whether rules read the column.
+    /// Whether the column holds a canonical field, which the rules read.
     pub fn is_judged(&self) -> bool {
         self.field.as_deref().and_then(Field::from_name).is_some_and(Field::is_canonical)
     }
@@ -78,22 +78,22 @@ pub struct DispositionFigures {
 /// Count, balance and averages of the loans of a disposition, or of a group of a strat.
 #[derive(Deserialize)]
 pub struct GroupFigures {
-    /// What the loans of a group have in common.
+    /// Only for a group of a strat: range or word that the loans have in common.
     #[serde(default)]
     pub label: String,
     pub count: u64,
     pub balance: Box<RawValue>,
-    /// Of a group: its part of the run's balance.
+    /// Only for a group of a strat: share of the run's balance.
     #[serde(default)]
     pub share: Option<Box<RawValue>>,
     pub wac: Option<Box<RawValue>>,
     pub wa_ltv: Option<Box<RawValue>>,
     pub wa_dti: Option<Box<RawValue>>,
     pub wa_credit_score: Option<Box<RawValue>>,
-    /// Of a disposition.
+    /// Only for a disposition.
     #[serde(default)]
     pub wa_price: Option<Box<RawValue>>,
-    /// Of the loans to purchase.
+    /// Only for the loans to purchase.
     #[serde(default)]
     pub dollars_to_pay: Option<Box<RawValue>>,
 }

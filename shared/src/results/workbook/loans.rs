@@ -1,4 +1,4 @@
-//! The sheets of loans: one for each disposition, with the exceptions of each loan beside it.
+//! The sheets of loans: one for each disposition, with the exceptions of each loan in its row.
 
 use std::{io::Write, iter::Peekable, vec};
 
@@ -22,23 +22,23 @@ use super::{
     tape_order::{TapeOrder, TapePlace},
 };
 
-/// How many loans are read at once, at most.
+/// Maximum number of loans read at once.
 const LOANS: usize = 8192;
-/// How many kept cells are read at once, about.
+/// Approximate number of kept cells read at once.
 const KEPT_CELLS: usize = 200_000;
-/// How many exceptions are read at once.
+/// Number of exceptions read at once.
 const EXCEPTIONS: usize = 4096;
 
-/// A column that the product adds to those of the loan.
+/// A column that the product adds to the columns of the loan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Added {
     Spread,
     Price,
     Dollars,
     ProjectionReason,
-    /// The messages of its hard exceptions, one a line.
+    /// Messages of the hard exceptions of the loan, one per line.
     Reasons,
-    /// The messages of its soft exceptions, one a line.
+    /// Messages of the soft exceptions of the loan, one per line.
     Conditions,
     SourceFile,
     Line,
@@ -47,12 +47,11 @@ enum Added {
 /// The sheet of a disposition.
 pub struct LoanSheet {
     disposition: Disposition,
-    /// Its name.
     pub name: &'static str,
     added: &'static [Added],
 }
 
-/// The sheets of loans, in order.
+/// The sheets of loans, in the order of the workbook.
 pub static LOAN_SHEETS: [LoanSheet; 3] = {
     use Added::{Conditions, Dollars, Line, Price, ProjectionReason, Reasons, SourceFile, Spread};
     [
@@ -71,7 +70,7 @@ pub static LOAN_SHEETS: [LoanSheet; 3] = {
 };
 
 impl Added {
-    /// Fields of a fact keep their names; what only the workbook has is called in words.
+    /// Fields of a fact keep their names. Columns that only the workbook has are named in plain words.
     fn column(self) -> SheetColumn {
         match self {
             Self::Spread => SheetColumn::new("pricing_spread", 14),
@@ -86,7 +85,7 @@ impl Added {
     }
 }
 
-/// How many columns a sheet has besides those that are only kept.
+/// Maximum number of columns of a sheet without the columns that are only kept.
 pub fn own_columns() -> usize {
     Field::CANONICAL.len() + LOAN_SHEETS.iter().map(|sheet| sheet.added.len()).max().unwrap_or(0)
 }
@@ -103,7 +102,7 @@ fn columns(sheet: &LoanSheet, kept: &[&str]) -> Vec<SheetColumn> {
     let mut columns: Vec<SheetColumn> = fields.chain(sheet.added.iter().map(|added| added.column())).collect();
     let own = columns.len();
     for name in kept {
-        // A column of the tape must not pass for one of ours.
+        // A column of the tape must not look like a column of the product.
         let taken = columns[..own].iter().any(|column| column.name.eq_ignore_ascii_case(name));
         let name = if taken { format!("source_{name}") } else { (*name).to_owned() };
         columns.push(SheetColumn::new(name, 14));
@@ -203,7 +202,7 @@ fn messages(exceptions: &[ExceptionRow], severity: Severity) -> String {
     of_severity.map(|exception| exception.message.as_str()).collect::<Vec<_>>().join("\n")
 }
 
-/// Writes the cells of the columns that no rule reads, each below the name of its column.
+/// Writes the cells of the columns that no rule reads, each in the column of its name.
 fn write_kept(row: &mut Row<'_>, loan: &FactRow, tapes: &TapeOrder<'_>, columns: usize) {
     enum Cell<'c> {
         Kept(&'c str),
@@ -234,7 +233,7 @@ fn write_standard(row: &mut Row<'_>, field: Field, value: &StoredValue) {
     }
 }
 
-/// What a loan is bought for follows from these two.
+/// Loan amount and price, from which the dollars to pay follow; `None` when one of them is missing.
 fn amount_and_price(loan: &FactRow) -> Option<(Decimal, Decimal)> {
     match (&loan.numbers[0], loan.final_price) {
         (StoredNumber::Value(amount), Some(price)) => Some((*amount, price)),
@@ -242,21 +241,21 @@ fn amount_and_price(loan: &FactRow) -> Option<(Decimal, Decimal)> {
     }
 }
 
-/// What a loan costs, in dollars and cents, rounded half to even; `None` when the product has too many digits for a decimal.
+/// Cost of a loan in dollars and cents, rounded half to even; `None` when the product has too many digits for a decimal.
 fn cost(amount: Decimal, price: Decimal) -> Option<Decimal> {
     let ((amount, scale), (price, price_scale)) = (amount.parts(), price.parts());
-    // A price is a percentage: two decimals more.
+    // A price is a percentage, so the cost has two more decimals than the product.
     Some(Decimal::new(amount.checked_mul(price)?, scale + price_scale + 2)?.round_half_even(2))
 }
 
-/// A sum of amounts times prices, which are percentages, in dollars and cents, rounded half to even.
+/// Converts a sum of amount × price, where the price is a percentage, to dollars and cents, rounded half to even.
 fn dollars(hundredths: &ExactSum) -> String {
     let mut hundred = ExactSum::default();
     hundred.add_decimal(Decimal::HUNDRED);
     hundredths.ratio(&hundred, 2).map_or_else(String::new, |dollars| dollars.to_string())
 }
 
-/// The exceptions of loans that come in tape order.
+/// Reads the exceptions of loans that are asked for in tape order.
 struct LoanExceptions<'r, R> {
     stored: &'r Stored<'r, R>,
     tapes: &'r TapeOrder<'r>,
@@ -267,13 +266,13 @@ struct LoanExceptions<'r, R> {
 
 impl<'r, R: RangeReader> LoanExceptions<'r, R> {
     fn new(stored: &'r Stored<'r, R>, tapes: &'r TapeOrder<'r>, disposition: Disposition) -> Self {
-        // A loan with a hard exception is rejected.
+        // Only rejected loans have hard exceptions.
         let severity = (disposition != Disposition::Rejected).then_some(Severity::Soft);
         let filter = ExceptionFilter { severity, ..ExceptionFilter::default() };
         Self { stored, tapes, filter, skip: 0, read: Vec::new().into_iter().peekable() }
     }
 
-    /// Puts the exceptions of the loan at a place into `found`, and passes over those of all loans before it.
+    /// Puts the exceptions of the loan at `place` into `found`, and skips the exceptions of all earlier loans.
     fn of(&mut self, place: TapePlace, found: &mut Vec<ExceptionRow>) -> Result<(), WorkbookError> {
         found.clear();
         loop {

@@ -1,7 +1,7 @@
 //! Workbooks (XLSX): the decisions of a run, and exports of exceptions.
 //!
-//! A workbook is written from front to back: each row goes as XML through the compressor to whoever takes the file. Memory does
-//! not grow with the rows, there are no temporary files, and the same input gives the same bytes.
+//! A workbook is written from front to back: each row goes as XML through the compressor to the output. Memory does not grow with
+//! the number of rows, there are no temporary files, and the same input gives the same bytes.
 
 mod decisions;
 mod exceptions;
@@ -27,13 +27,13 @@ pub use self::{
     package::{OWN_MARK, SheetLimits, Workbook},
 };
 
-/// The file name of the decision workbook.
+/// File name of the decision workbook.
 pub const WORKBOOK_FILE: &str = "decision_workbook.xlsx";
 
-/// Whether a file is a workbook as the engine wrote it. One that somebody has saved again is theirs.
+/// Whether a file is a workbook as the engine wrote it. A workbook that a user has saved again is the user's own.
 ///
 /// # Errors
-/// The file cannot be read.
+/// [`io::Error`] when the file cannot be read.
 pub fn is_own_workbook<R: Read + Seek>(file: &mut R) -> io::Result<bool> {
     let mut end = [0; OWN_MARK.len()];
     let size = file.seek(SeekFrom::End(0))?;
@@ -43,13 +43,13 @@ pub fn is_own_workbook<R: Read + Seek>(file: &mut R) -> io::Result<bool> {
     Ok(end == OWN_MARK.as_bytes())
 }
 
-/// Why there is no workbook.
+/// Why a workbook could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkbookError {
     /// The results could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// What is stored of the run, or of its summary, is not as it was written.
+    /// The stored run or its stored summary is damaged.
     #[error("the run or its summary is damaged: {0}")]
     Damaged(#[from] serde_json::Error),
     /// The file could not be written.

@@ -1,4 +1,4 @@
-//! The parts of a workbook besides its sheets, and the ZIP that all of them are in.
+//! The parts of a workbook other than its sheets, and the ZIP file of all parts.
 
 use std::io::Write;
 
@@ -15,26 +15,26 @@ use super::{
     text::push_escaped,
 };
 
-/// The level of compression: somebody waits for it. A quarter less than the first level gives, for a quarter more time; the next
-/// one would give a twelfth less, for as much again.
+/// Compression level. The level is low because a user waits for the file. The output of level 2 is a quarter smaller than that of
+/// level 1 and takes a quarter more time; level 3 would make the output a twelfth smaller for as much time again.
 const LEVEL: i64 = 2;
-/// The comment of the ZIP: by it a workbook of ours is known as long as nobody saves it again.
+/// Comment of the ZIP file. It identifies a workbook of the engine until a user saves the workbook again.
 pub const OWN_MARK: &str = "Written by Loan Engine";
-/// What every part begins with.
+/// Beginning of every part.
 pub const XML: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n";
 const MAIN: &str = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
 const PACKAGE: &str = "http://schemas.openxmlformats.org/package/2006";
 const RELATIONS: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
 const TYPES: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml";
 
-/// How large a sheet becomes before its rows go on in a further one.
+/// Size limits of a sheet. Rows beyond the limits go to a further sheet.
 #[derive(Debug, Clone, Copy)]
 pub struct SheetLimits {
-    /// How many rows it has at most, with its header.
+    /// Maximum number of rows, including the header.
     pub rows: u32,
-    /// How many columns it has at most.
+    /// Maximum number of columns.
     pub columns: usize,
-    /// How many bytes of XML it has at most, about: spreadsheets do not open a part of 4 GiB.
+    /// Approximate maximum number of bytes of XML: spreadsheets do not open a part of 4 GiB.
     pub bytes: u64,
 }
 
@@ -46,9 +46,8 @@ impl Default for SheetLimits {
 
 /// A sheet that has been written.
 pub struct WrittenSheet {
-    /// Its name.
     pub name: String,
-    /// The cells that its filter covers, `$A$1:$C$9`; none without a header.
+    /// Cells that the filter covers, such as `$A$1:$C$9`; `None` for a sheet without a header.
     pub filtered: Option<String>,
 }
 
@@ -57,19 +56,19 @@ pub struct Workbook<W: Write> {
     pub(super) zip: ZipWriter<StreamWriter<W>>,
     pub(super) limits: SheetLimits,
     pub(super) sheets: Vec<WrittenSheet>,
-    /// How many texts were longer than a cell.
+    /// Number of texts that were longer than a cell.
     pub(super) cut_texts: u64,
 }
 
 impl<W: Write> Workbook<W> {
-    /// A workbook without sheets. `created` is what its properties say: not the present time, because a workbook that is made
-    /// again has the same bytes.
+    /// Begins a workbook without sheets. `created` is the creation time in its properties. It is not the present time, so that
+    /// writing the same workbook again gives the same bytes.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// [`WorkbookError::Write`] when the output cannot be written.
     pub fn new(out: W, title: &str, created: Option<Timestamp>, limits: SheetLimits) -> Result<Self, WorkbookError> {
         let mut workbook = Self { zip: ZipWriter::new_stream(out), limits, sheets: Vec::new(), cut_texts: 0 };
-        // All parts that are not named here are sheets, of which nobody knows yet how many there will be.
+        // A part that is not named here is a sheet by default, because the number of sheets is not known yet.
         workbook.part(
             "[Content_Types].xml",
             &format!(
@@ -96,32 +95,32 @@ impl<W: Write> Workbook<W> {
         Ok(workbook)
     }
 
-    /// Begins a sheet with a header and a row for each thing.
+    /// Begins a sheet with a header and one row for each item.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// [`WorkbookError::Write`] when the output cannot be written.
     pub fn table<'w>(&'w mut self, name: &'static str, columns: &'w [SheetColumn]) -> Result<Sheet<'w, W>, WorkbookError> {
         Sheet::begin(self, name, columns, true)
     }
 
-    /// Begins a sheet whose rows are of all kinds.
+    /// Begins a sheet without a header, whose rows may be of different kinds.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// [`WorkbookError::Write`] when the output cannot be written.
     pub fn page<'w>(&'w mut self, name: &'static str, columns: &'w [SheetColumn]) -> Result<Sheet<'w, W>, WorkbookError> {
         Sheet::begin(self, name, columns, false)
     }
 
-    /// How many texts were longer than a cell so far.
+    /// Number of texts so far that were longer than a cell.
     pub fn cut_texts(&self) -> u64 {
         self.cut_texts
     }
 
-    /// Writes what holds the sheets together. Those without a header come first, all others in the order in which they were
-    /// written.
+    /// Writes the parts that connect the sheets, and ends the file. Sheets without a header come first, all other sheets follow
+    /// in the order in which they were written.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// [`WorkbookError::Write`] when the output cannot be written.
     pub fn finish(mut self) -> Result<(), WorkbookError> {
         let mut order: Vec<usize> = (0..self.sheets.len()).collect();
         order.sort_by_key(|at| self.sheets[*at].filtered.is_some());

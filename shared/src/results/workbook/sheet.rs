@@ -11,20 +11,20 @@ use super::{
     text::{column_letters, has_blanks_to_keep, is_kept_exactly, looks_like_a_formula, push_escaped, shortened},
 };
 
-/// How many bytes of rows are handed on at once.
+/// Number of bytes of rows that go to the compressor at once.
 const CHUNK: usize = 64 * 1024;
 
 /// A column of a sheet.
 #[derive(Debug, Clone)]
 pub struct SheetColumn {
-    /// What its header says.
+    /// Text of the header.
     pub name: Cow<'static, str>,
-    /// How wide it is, in characters.
+    /// Width in characters.
     pub width: u16,
 }
 
 impl SheetColumn {
-    /// A column, wide enough for its name and the arrow of the filter.
+    /// A column that is wide enough for its name, up to 40 characters of it, and for the arrow of the filter.
     pub fn new(name: impl Into<Cow<'static, str>>, width: u16) -> Self {
         let name = name.into();
         let named = u16::try_from(name.chars().take(40).count()).unwrap_or(0) + 4;
@@ -32,17 +32,17 @@ impl SheetColumn {
     }
 }
 
-/// A sheet that is being written. Rows that do not fit go on in a further sheet: `Rejected 2` follows `Rejected`.
+/// A sheet that is being written. Rows beyond the limits go to a further sheet: `Rejected 2` follows `Rejected`.
 pub struct Sheet<'w, W: Write> {
     workbook: &'w mut Workbook<W>,
     name: &'static str,
     columns: &'w [SheetColumn],
     letters: Vec<String>,
     has_header: bool,
-    /// Which of the sheets of its name it is, from 1.
+    /// Number of this sheet among the sheets of its name, from 1.
     number: u32,
     rows: u32,
-    /// How many bytes of XML have been handed on.
+    /// Number of bytes of XML of this sheet that have gone to the compressor.
     bytes: u64,
     buffer: Vec<u8>,
     digits: String,
@@ -75,7 +75,7 @@ impl<'w, W: Write> Sheet<'w, W> {
     /// Appends a row.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// [`WorkbookError::Write`] when the output cannot be written.
     pub fn row(&mut self, fill: impl FnOnce(&mut Row<'_>)) -> Result<(), WorkbookError> {
         let limits = self.workbook.limits;
         if self.rows >= limits.rows || self.bytes >= limits.bytes {
@@ -95,7 +95,7 @@ impl<'w, W: Write> Sheet<'w, W> {
     /// Ends the sheet.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// [`WorkbookError::Write`] when the output cannot be written.
     pub fn finish(mut self) -> Result<(), WorkbookError> {
         self.end_part()
     }
@@ -130,11 +130,11 @@ impl<'w, W: Write> Sheet<'w, W> {
     fn end_part(&mut self) -> Result<(), WorkbookError> {
         self.buffer.extend_from_slice(b"</sheetData>");
         let last = self.letters.last().map_or_else(|| "A".to_owned(), String::clone);
-        // All columns on one page of paper, on as many pages as the rows need.
+        // A print has all columns on the width of one page, and as many pages as the rows need.
         let paper = "<pageSetup orientation=\"landscape\" fitToHeight=\"0\"/>";
         let end = if self.has_header {
             let cells = format!("A1:{last}{}", self.rows);
-            // Loan numbers are texts on purpose: no warning that they are.
+            // Loan numbers are texts on purpose: suppress the warning of the spreadsheet.
             format!(
                 "<autoFilter ref=\"{cells}\"/>{paper}\
                  <ignoredErrors><ignoredError sqref=\"{cells}\" numberStoredAsText=\"1\"/></ignoredErrors>"
@@ -164,7 +164,8 @@ impl Row<'_> {
         self.column += 1;
     }
 
-    /// Fills the next cell with a text, or with as much of it as a cell takes. It is no formula, whatever it begins with.
+    /// Fills the next cell with a text, cut to the maximum length of a cell. The text is not a formula, even if it begins like
+    /// one.
     pub fn text(&mut self, style: CellStyle, text: &str) {
         if text.is_empty() {
             return self.skip();
@@ -186,7 +187,7 @@ impl Row<'_> {
         self.buffer.extend_from_slice(b"</t></is></c>");
     }
 
-    /// Fills the next cell with a number in plain decimals. One with more digits than a spreadsheet keeps becomes a text.
+    /// Fills the next cell with a number in plain decimals. A number with more digits than a spreadsheet keeps becomes a text.
     pub fn number(&mut self, style: CellStyle, number: &str) {
         if !is_kept_exactly(number) {
             return self.text(CellStyle::Plain, number);
@@ -210,7 +211,7 @@ impl Row<'_> {
     }
 
     fn begin_cell(&mut self, style: CellStyle) {
-        // The cells of a row are those of the sheet's columns.
+        // A row has at most one cell for each column of the sheet, so that the fallback is never used.
         let letters = self.letters.get(self.column).map_or("XFD", String::as_str);
         self.column += 1;
         push_all(self.buffer, &["<c r=\"", letters, self.row, "\""]);

@@ -1,14 +1,14 @@
-//! How cells look.
+//! Styles of cells: number formats, fonts, fills and borders.
 
-/// How a cell looks, and how its number is shown.
+/// Appearance and number format of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum CellStyle {
     /// Text as it is, or a number in full.
     Plain,
-    /// The name of a column.
+    /// Name of a column.
     Header,
-    /// Text that stays text when somebody edits it, such as a loan number with leading zeros.
+    /// Text that stays text when a user edits it, such as a loan number with leading zeros.
     Code,
     /// Dollars: `250,000.00`.
     Money,
@@ -16,22 +16,22 @@ pub enum CellStyle {
     Percent,
     /// A whole number: `740`.
     Whole,
-    /// Text that would be taken for a formula if somebody edited it.
+    /// Text that a spreadsheet would take for a formula when a user edits it.
     Quoted,
     /// Text of several lines.
     Wrapped,
-    /// What a sheet is about.
+    /// Title of a sheet.
     Title,
-    /// A part of a whole: 0.25 is shown as `25.00%`.
+    /// A share from 0 to 1: 0.25 is shown as `25.00%`.
     Share,
-    /// What a table is about.
+    /// Heading of a table.
     Heading,
-    /// How many: `1,000,000`.
+    /// A number of loans or exceptions: `1,000,000`.
     Count,
 }
 
 impl CellStyle {
-    /// This style, or the plain one where this one would hide decimals of a number: a score of 619.6 is no 620.
+    /// This style, or [`Self::Plain`] when this style would hide decimals of the number: a score of 619.6 must not look like 620.
     pub fn without_rounding(self, number: &str) -> Self {
         let most = match self {
             Self::Money => 2,
@@ -44,10 +44,10 @@ impl CellStyle {
     }
 }
 
-/// The format of percentages, which no workbook has by itself.
+/// Number format of percentages, with its id. It is not one of the built-in formats of a workbook.
 const PERCENT_FORMAT: (u32, &str) = (164, "0.00##");
 
-/// A row for each style, in order: the number format, the font, the fill, the border, and what else there is.
+/// One row for each style, in the order of [`CellStyle`]: number format, font, fill, border and further attributes.
 const STYLES: [(CellStyle, u32, u8, u8, u8, &str); 12] = [
     (CellStyle::Plain, 0, 0, 0, 0, ""),
     (CellStyle::Header, 0, 1, 2, 1, ""),
@@ -63,7 +63,7 @@ const STYLES: [(CellStyle, u32, u8, u8, u8, &str); 12] = [
     (CellStyle::Count, 3, 0, 0, 0, ""),
 ];
 
-/// The part of the workbook that says how cells look.
+/// The part of a workbook with the styles, as XML.
 pub fn styles_xml() -> String {
     let font =
         |bold: &str, size: u8| format!("<font>{bold}<sz val=\"{size}\"/><name val=\"Calibri\"/><family val=\"2\"/></font>");

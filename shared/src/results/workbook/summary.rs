@@ -1,4 +1,4 @@
-//! The first sheet: the verdict, and what the run found as a whole.
+//! The first sheet: the verdict, and the figures of the run as a whole.
 
 use std::io::Write;
 
@@ -17,14 +17,14 @@ use super::{
     tape_order::TapeOrder,
 };
 
-/// How wide the columns are.
+/// Widths of the columns, in characters.
 const WIDTHS: [u16; 9] = [34, 16, 20, 20, 12, 12, 12, 12, 12];
 
-/// What a reader of the workbook must know.
+/// Notes that a reader of the workbook must know.
 pub struct Notices(Vec<String>);
 
 impl Notices {
-    /// Those of a workbook with these columns and so many texts that were longer than a cell.
+    /// The notes of a workbook with these tapes and limits, and with `cut_texts` texts that were longer than a cell.
     pub fn new(tapes: &TapeOrder<'_>, limits: SheetLimits, cut_texts: u64) -> Self {
         let mut notices = vec![
             "Dollars to pay is the exact sum of loan amount × price / 100, rounded once to cents. The column rounds each loan, so \
@@ -50,7 +50,6 @@ impl Notices {
     }
 }
 
-/// Writes the sheet.
 pub fn write_summary<W: Write>(
     workbook: &mut Workbook<W>,
     decided: &DecidedRun,
@@ -76,7 +75,7 @@ pub fn write_summary<W: Write>(
     sheet.finish()
 }
 
-/// The run in one sentence for each disposition.
+/// The verdict on the run: one sentence for each disposition.
 fn verdict(summary: &SummaryFigures) -> String {
     let dispositions = &summary.dispositions;
     let loans = |group: &GroupFigures| {
@@ -95,7 +94,7 @@ fn verdict(summary: &SummaryFigures) -> String {
     format!("{buy} Hold {} ({}). Reject {} ({}).", loans(held), balance(held), loans(rejected), balance(rejected))
 }
 
-/// Dollars with cents, and with as many more decimals as the amount has.
+/// Dollars with cents, or with more decimals if the amount has more.
 fn money(number: &str) -> String {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     format!("{}.{fraction:0<2}", thousands(whole))
@@ -145,7 +144,7 @@ fn write_run<W: Write>(sheet: &mut Sheet<'_, W>, run: &RunFigures) -> Result<(),
     })
 }
 
-/// Writes a number, or nothing where there is none.
+/// Writes a number, or leaves the cell empty when there is none.
 fn optional(row: &mut Row<'_>, number: Option<&RawValue>) {
     match number {
         Some(number) => row.number(Percent, number.get()),

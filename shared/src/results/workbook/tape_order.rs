@@ -1,22 +1,22 @@
-//! The tapes of a run: in which order their loans come, and which of their columns no rule reads.
+//! The tapes of a run: the order of their loans, and the columns that no rule reads.
 
 use std::collections::{HashMap, hash_map::Entry};
 
 use super::figures::TapeFigures;
 
-/// A place in a run: a tape, and a line of it. Places of later loans are greater.
+/// Place of a loan in a run: index of the tape, and line in the tape. The place of a later loan is greater.
 pub type TapePlace = (usize, u64);
 
 /// The tapes of a run, in order.
 pub struct TapeOrder<'r> {
     places: HashMap<&'r str, usize>,
-    /// The columns that are only kept, of all tapes, in the order in which they are first seen.
+    /// Columns of all tapes that are only kept, in the order of their first appearance.
     pub kept: Vec<&'r str>,
     kept_places: HashMap<&'r str, usize>,
 }
 
 impl<'r> TapeOrder<'r> {
-    /// The order of some tapes.
+    /// Takes the tapes in the order of the run.
     pub fn new(tapes: &'r [TapeFigures]) -> Self {
         let places = tapes.iter().enumerate().map(|(at, tape)| (tape.source_file.as_str(), at)).collect();
         let (mut kept, mut kept_places) = (Vec::new(), HashMap::new());
@@ -29,12 +29,12 @@ impl<'r> TapeOrder<'r> {
         Self { places, kept, kept_places }
     }
 
-    /// The place of a loan; `None` when it is of no tape of the run.
+    /// The place of a loan; `None` when the run has no such tape.
     pub fn place(&self, source_file: &str, line: u64) -> Option<TapePlace> {
         Some((*self.places.get(source_file)?, line))
     }
 
-    /// The place of a column among those that are kept.
+    /// Index of a column in `kept`; `None` when the column is not kept.
     pub fn kept_place(&self, name: &str) -> Option<usize> {
         self.kept_places.get(name).copied()
     }

@@ -1,11 +1,11 @@
-//! What the cells of a workbook hold: texts as XML, and which numbers a spreadsheet keeps to the last digit.
+//! Contents of workbook cells: texts as XML, and a check for numbers that a spreadsheet keeps to the last digit.
 
-/// The longest text of a cell, in UTF-16 units.
+/// Maximum length of the text of a cell, in UTF-16 units.
 pub const MAX_CELL: usize = 32_767;
-/// How many significant digits a spreadsheet keeps of a number.
+/// Number of significant digits that a spreadsheet keeps.
 const MAX_DIGITS: usize = 15;
 
-/// As much of a text as a cell takes.
+/// A text, cut to the maximum length of a cell.
 pub fn shortened(text: &str) -> &str {
     // No character has more UTF-16 units than bytes.
     if text.len() <= MAX_CELL {
@@ -19,7 +19,7 @@ pub fn shortened(text: &str) -> &str {
     end.map_or(text, |(at, _)| &text[..at])
 }
 
-/// Whether a spreadsheet keeps a number exactly: it has at most 15 digits between its first and its last that is not zero.
+/// Whether a spreadsheet keeps a number exactly: the number has at most 15 digits from its first to its last nonzero digit.
 pub fn is_kept_exactly(number: &str) -> bool {
     if number.len() <= MAX_DIGITS {
         return true;
@@ -29,19 +29,19 @@ pub fn is_kept_exactly(number: &str) -> bool {
     significant.is_none_or(|(at, _)| at < MAX_DIGITS)
 }
 
-/// Whether a spreadsheet would take a text for a formula once somebody edits its cell.
+/// Whether a spreadsheet would take a text for a formula when a user edits the cell.
 pub fn looks_like_a_formula(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@', '\t', '\r'])
 }
 
-/// Whether a reader of XML would drop blanks of a text.
+/// Whether an XML reader would drop whitespace of a text.
 pub fn has_blanks_to_keep(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_whitespace())
         || text.ends_with(|c: char| c.is_ascii_whitespace())
         || text.contains('\n')
 }
 
-/// Appends a text as XML. Characters that XML cannot hold are written as workbooks write them: `_x0001_`.
+/// Appends a text as XML. Characters that XML cannot hold get the escape sequence of workbooks, such as `_x0001_`.
 pub fn push_escaped(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     let mut from = 0;
@@ -70,12 +70,12 @@ fn control_character(byte: u8) -> [u8; 7] {
     [b'_', b'x', b'0', b'0', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)], b'_']
 }
 
-/// Whether a text begins as an escaped character does, and would be read as one.
+/// Whether a text begins like an escape sequence, which a spreadsheet would read as one character.
 fn is_escape(bytes: &[u8]) -> bool {
     bytes.len() >= 7 && bytes[1] == b'x' && bytes[2..6].iter().all(u8::is_ascii_hexdigit) && bytes[6] == b'_'
 }
 
-/// The letters of a column, from 0: `A` to `XFD`.
+/// Letters of a column, `A` to `XFD`. Columns are counted from 0.
 pub fn column_letters(column: usize) -> String {
     let (mut letters, mut left) = (Vec::new(), column + 1);
     while left > 0 {

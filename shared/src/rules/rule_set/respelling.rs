@@ -1,4 +1,5 @@
-//! However a rule set is written, it has the same hash, judges alike and prints alike; whatever it changes shows in the hash.
+//! The spelling of a rule set changes neither its hash nor its decisions nor its printed limits. Every change of a decision
+//! changes the hash.
 
 use std::fmt::Write as _;
 
@@ -8,11 +9,14 @@ use super::{Limit, RuleSet, Settings};
 use crate::{
     decimal::Decimal,
     loan::{Field, Loan, NumberCell, WORDS, WordCell},
-    phases::{judge, pricing::IrrTarget},
+    phases::{
+        judge,
+        pricing::{IrrTarget, Pricing},
+    },
     rules::{ExceptionType, Severity, canonical_list, canonical_word, place},
 };
 
-/// Draws how something is written.
+/// Pseudo-random generator that chooses spellings.
 struct Draw(u64);
 
 impl Draw {
@@ -66,7 +70,7 @@ fn limit(draw: &mut Draw, name: &str, limit: &Limit) -> String {
     }
 }
 
-/// Settings as a TOML file, in one of the many ways to write them.
+/// Writes settings as a TOML file, in a spelling that `draw` chooses.
 fn spelled(settings: &Settings, draw: &mut Draw) -> String {
     let rules = || ExceptionType::ALL.into_iter().filter(|kind| kind.kind().rule.is_some());
     let severities = rules().map(|kind| format!("{} = \"{}\"", kind.name(), settings.severity[kind as usize].as_str()));
@@ -95,7 +99,7 @@ fn spelled(settings: &Settings, draw: &mut Draw) -> String {
 }
 
 fn micros(from: i64, to: i64) -> impl Strategy<Value = Decimal> {
-    // Every other one with all six decimals.
+    // Half of the numbers are whole, the others have up to six decimals.
     (from..to, prop_oneof![Just(0), 0..1_000_000_i64]).prop_map(|(whole, part)| Decimal::from_micros(whole * 1_000_000 + part))
 }
 
@@ -154,7 +158,7 @@ fn loan() -> impl Strategy<Value = Loan<'static>> {
     })
 }
 
-/// Settings that decide otherwise in one point; one of a fixed number of points.
+/// Settings with one decision changed: the decision with index `point`, which is below [`POINTS`].
 fn changed(settings: &Settings, point: usize) -> Settings {
     let mut settings = settings.clone();
     let more = |value: Decimal| value.checked_add(Decimal::from_micros(1)).unwrap();
@@ -190,7 +194,8 @@ fn changed(settings: &Settings, point: usize) -> Settings {
     settings
 }
 
-/// How many points [`changed`] knows: policies and units, both ends of eight limits, switch and severity of ten rules.
+/// Number of decisions that [`changed`] can change: policies and units, both ends of eight limits, switch and severity of ten
+/// rules.
 const POINTS: usize = 4 + 2 * 8 + 2 * 10;
 
 proptest! {
@@ -207,7 +212,7 @@ proptest! {
         let shown = |rules: &RuleSet| rules.rules().iter().map(|rule| rule.limit().to_owned()).collect::<Vec<_>>();
         prop_assert_eq!(shown(&first), shown(&second));
         for loan in &loans {
-            let judged = |rules| format!("{:?}", judge(loan, None, rules, &IrrTarget::DEFAULT));
+            let judged = |rules| format!("{:?}", judge(loan, None, rules, &Pricing::new(rules, IrrTarget::DEFAULT)));
             prop_assert_eq!(judged(&first), judged(&second));
         }
     }
@@ -218,7 +223,7 @@ proptest! {
         let mut hashes: Vec<String> = (0..POINTS).map(|point| hash(&changed(&settings, point))).chain([hash(&settings)]).collect();
         hashes.sort();
         hashes.dedup();
-        // Each differs from the others, too: no two points are one for the hash.
+        // The changed settings also differ from each other: no two changes give the same hash.
         prop_assert_eq!(hashes.len(), POINTS + 1);
     }
 }

@@ -84,7 +84,7 @@ fn a_percentage_that_can_only_be_a_fraction_is_a_mistake() {
             assert!(error.message.ends_with(&format!("%: write {hundredfold}")), "{field} {number}: {error}");
             assert_eq!(error.line, 4, "{field} {number}: {error}");
         }
-        // One above the bound, and no percentage at all: neither is taken for a fraction.
+        // The next value above the bound, and zero: neither is taken for a fraction.
         for number in [most.checked_add(Decimal::from_micros(1)).unwrap().to_string(), "0".to_owned()] {
             assert!(limit(&number).is_none_or(|error| error.message.contains("no loan could pass")), "{field} {number}");
         }
@@ -95,7 +95,7 @@ fn a_percentage_that_can_only_be_a_fraction_is_a_mistake() {
         "line 2: `max` of ltv_ratio: 0.80 means 0.8 %: write 80"
     );
     assert_eq!(error("[limits]\nnote_rate = { min = 5e-1 }").line, 2);
-    // Neither scores nor amounts are percentages, and a spread may be small.
+    // Scores and amounts are not percentages, and a spread may be small.
     let small = "[limits]\ncredit_score = { min = 0.5 }\nloan_amount = { min = 1 }\n[projection]\nminimum_spread = 0.25";
     assert!(RuleSet::from_toml(small).is_ok());
 }

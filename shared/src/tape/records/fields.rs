@@ -15,36 +15,35 @@ const NBSP: [u8; 2] = [0xc2, 0xa0];
 /// How quotation marks are read.
 #[derive(Debug, Clone, Copy)]
 pub struct Quoting {
-    /// What parts fields.
     pub delimiter: u8,
-    /// Whether a backslash escapes the quotation mark behind it.
+    /// Whether a backslash escapes the quotation mark after it.
     pub escapes: bool,
 }
 
 /// How a field is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
-    /// Up to the next delimiter or line end: quotation marks in it are letters.
+    /// Up to the next delimiter or line end: quotation marks inside are ordinary characters.
     Plainly,
     /// Between two quotation marks.
     Quoted {
-        /// The place of the closing mark.
+        /// Offset of the closing mark.
         closed: usize,
-        /// Behind the white space that follows it: the place of a delimiter or line end, or the end of the text.
+        /// Offset after the white space that follows the closing mark: that of a delimiter or line end, or the end of the text.
         end: usize,
         /// Number of line ends inside.
         line_ends: u64,
     },
     /// The opening mark has no closing one.
     Unclosed,
-    /// Something else follows the closing mark.
+    /// Other text follows the closing mark.
     Stray,
-    /// Only more text tells.
+    /// More text is needed to decide.
     Undecided,
 }
 
 impl Quoting {
-    /// How the field that begins at `at` is written. `ended` says that no more text follows.
+    /// How the field that begins at `at` is written. `ended` means that no more text follows.
     #[inline]
     pub fn field(self, text: &[u8], at: usize, ended: bool) -> Written {
         match text.get(at) {
@@ -56,8 +55,8 @@ impl Quoting {
         }
     }
 
-    /// Where the field that opens at `opened` closes, if nothing in it or behind it needs a closer look, as in nearly every
-    /// tape.
+    /// Offset of the closing mark in the simple case, which covers nearly every tape: no quotation mark and no line end inside
+    /// the field, and a delimiter or line end right after it.
     #[inline]
     fn simply_quoted(self, text: &[u8], opened: usize) -> Option<usize> {
         let closed = opened + 1 + memchr3(b'"', b'\n', b'\r', &text[opened + 1..])?;
@@ -72,7 +71,7 @@ impl Quoting {
             return Written::Plainly;
         }
         match self.quoted(text, opened, ended) {
-            // Behind white space a quotation mark that does not quote the whole field is a letter.
+            // After white space, a quotation mark that does not quote the whole field is an ordinary character.
             Written::Unclosed | Written::Stray if opened > at => Written::Plainly,
             written => written,
         }
@@ -93,7 +92,8 @@ impl Quoting {
         }
         let end = self.behind_white_space(text, closed + 1);
         match &text[end..] {
-            // The quotation mark may be the first half of a doubled one, the byte the first one of a no-break space.
+            // With more text, the quotation mark may turn out to be the first half of a doubled one, or the byte the first of a
+            // no-break space.
             [] | [0xc2] if !ended => Written::Undecided,
             [] | [b'\r' | b'\n', ..] => Written::Quoted { closed, end, line_ends },
             [next, ..] if *next == self.delimiter => Written::Quoted { closed, end, line_ends },
@@ -101,8 +101,8 @@ impl Quoting {
         }
     }
 
-    /// Where the field that opens at `opened` closes: the first quotation mark before `limit` that is neither doubled nor
-    /// escaped.
+    /// Offset of the closing mark of the field that opens at `opened`: the first quotation mark before `limit` that is neither
+    /// doubled nor escaped.
     fn closing(self, text: &[u8], opened: usize, limit: usize) -> Option<usize> {
         let mut at = opened + 1;
         loop {
@@ -117,7 +117,7 @@ impl Quoting {
         }
     }
 
-    /// Where the white space that begins at `at` ends. A delimiter is no white space.
+    /// Offset after the white space that begins at `at`. A tab that is the delimiter is not white space.
     #[inline]
     fn behind_white_space(self, text: &[u8], mut at: usize) -> usize {
         loop {
@@ -129,7 +129,7 @@ impl Quoting {
         }
     }
 
-    /// What stands between two quotation marks, as it was meant.
+    /// The text between two quotation marks, with doubled and escaped marks resolved.
     fn unquoted(self, inside: &str) -> Cow<'_, str> {
         if memchr(b'"', inside.as_bytes()).is_none() {
             return Cow::Borrowed(inside);
@@ -139,7 +139,7 @@ impl Quoting {
         }
         let mut text = String::with_capacity(inside.len());
         let mut at = 0;
-        // Every quotation mark is the second half of a pair, or the first half of a doubled one.
+        // Every quotation mark is either escaped by a backslash or the first of a doubled pair.
         while let Some(quote) = memchr(b'"', &inside.as_bytes()[at..]).map(|found| at + found) {
             let escaped = quote > at && inside.as_bytes()[quote - 1] == b'\\';
             text.push_str(&inside[at..if escaped { quote - 1 } else { quote }]);
@@ -151,9 +151,9 @@ impl Quoting {
     }
 }
 
-/// Cuts a well-formed record into its fields.
+/// Splits a well-formed record into its fields.
 ///
-/// `record` is the text of a record whose shape is not malformed.
+/// `record` is the text of a record whose `shape` is not [`Shape::Malformed`].
 pub fn split_fields<'t>(record: &'t str, shape: Shape, delimiter: u8, fields: &mut Vec<Cow<'t, str>>) {
     fields.clear();
     let bytes = record.as_bytes();
@@ -179,7 +179,7 @@ pub fn split_fields<'t>(record: &'t str, shape: Shape, delimiter: u8, fields: &m
 }
 
 impl Quoting {
-    /// The field of a well-formed record that begins at `at`, and where it ends.
+    /// The field that begins at `at` of a well-formed record, and the offset at which the field ends.
     #[inline]
     fn read_field(self, record: &str, at: usize) -> (Cow<'_, str>, usize) {
         let bytes = record.as_bytes();
@@ -199,7 +199,7 @@ impl Quoting {
         (Cow::Borrowed(&record[at..end]), end)
     }
 
-    /// Where a field that opens at `opened` closes and ends; `None` when its quotation marks are letters.
+    /// Where a field that opens at `opened` closes and ends; `None` when its quotation marks are ordinary characters.
     fn closed_field(self, record: &[u8], at: usize, opened: usize) -> Option<(usize, usize)> {
         if opened > at {
             return match self.any_field(record, at, true) {
@@ -207,17 +207,17 @@ impl Quoting {
                 _ => None,
             };
         }
-        // The limits have been looked at when the record was found.
+        // The limits were checked when the record was found.
         let closed = self.closing(record, opened, record.len()).unwrap_or(record.len());
         Some((closed, self.behind_white_space(record, closed + 1)))
     }
 }
 
-/// The text of a record that is exactly one quoted field, with white space around it at most: a program has put whole lines
-/// into quotation marks. Quotation marks inside are doubled, or else escaped by backslashes.
+/// The text of a record that is exactly one quoted field, apart from white space around it: some programs put whole lines into
+/// quotation marks. Quotation marks inside are doubled, or else escaped by backslashes.
 pub fn unwrap_line(record: &str) -> Option<Cow<'_, str>> {
     [false, true].into_iter().find_map(|escapes| {
-        // No byte of text is 0xff: white space around a line may be tabs.
+        // No byte of text is 0xff. With this delimiter, tabs around a line are white space.
         let quoting = Quoting { delimiter: 0xff, escapes };
         let opened = quoting.behind_white_space(record.as_bytes(), 0);
         match quoting.field(record.as_bytes(), 0, true) {

@@ -1,7 +1,7 @@
-//! Line ends: CR CR LF, CR LF, LF or CR, the longest from left to right. Each ends one line.
+//! Line ends: CR CR LF, CR LF, LF or CR, the longest match from left to right. Each ends one line.
 //!
-//! CR CR LF is what a program leaves that turns LF into CR LF in a text that has CR LF already. A CR alone comes from old
-//! Macintosh programs, and today from Excel's "CSV (Macintosh)".
+//! CR CR LF comes from programs that turn LF into CR LF in a text that has CR LF already. A CR alone comes from old Macintosh
+//! programs, and today from Excel's "CSV (Macintosh)".
 
 use std::ops::Range;
 
@@ -10,8 +10,8 @@ use memchr::{memchr, memchr_iter, memchr2_iter};
 /// Length of the longest line end.
 pub const LONGEST_LINE_END: usize = 3;
 
-/// Length of the line end at the start of `rest`, which begins with CR or LF; `None` when more text decides it. `ended` says
-/// that no more text follows.
+/// Length of the line end at the start of `rest`, which begins with CR or LF; `None` when more text is needed. `ended` means that
+/// no more text follows.
 #[inline]
 pub fn line_end_length(rest: &[u8], ended: bool) -> Option<usize> {
     match rest {
@@ -36,14 +36,15 @@ pub fn line_ends(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
 
 /// Number of line ends in a text that does not end inside a line end.
 pub fn count_line_ends(text: &[u8]) -> u64 {
-    // Most texts have no return, and one byte is counted much faster than the longest of four line ends.
+    // Most texts have no CR, and counting one byte is much faster than finding the longest of four line ends.
     match memchr(b'\r', text) {
         None => memchr_iter(b'\n', text).count() as u64,
         Some(_) => line_ends(text).count() as u64,
     }
 }
 
-/// Text up to the line end that may go on behind it: what is left holds only line ends that are certain.
+/// The text without a CR or CR CR at its end, which more text may turn into a longer line end. All line ends that remain are
+/// certain.
 pub fn without_open_line_end(text: &[u8]) -> &[u8] {
     match text {
         [rest @ .., b'\r', b'\r'] | [rest @ .., b'\r'] => rest,

@@ -1,7 +1,7 @@
-//! Cutting text into records, and records into fields, with every record's physical line.
+//! Splits text into records and records into fields, and finds the physical line of every record.
 //!
-//! A record is a line, or several where a quoted field holds line ends. A record that cannot be read is still a record, so
-//! that no row is lost: it ends with the line on which its fault shows, and reading goes on with the next line.
+//! A record is a line, or several lines where a quoted field contains line ends. A record that cannot be read is still a record,
+//! so that no row is lost: the record ends with the line on which the fault is found, and reading continues with the next line.
 
 mod fields;
 mod line_ends;
@@ -31,60 +31,58 @@ pub use self::{
 pub const MAX_FIELD_LINES: usize = 100;
 /// A quoted field holds at most this many bytes.
 pub const MAX_FIELD_BYTES: usize = 64 * 1024;
-/// A record holds at most this many bytes: past that it is malformed. It bounds what a block may grow to.
+/// A record holds at most this many bytes; a longer record is malformed. The limit bounds the size of a block.
 pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
-/// How much of a line that is too long is kept, to be shown.
+/// Number of bytes of an overlong line that are kept, to be shown.
 const KEPT_OF_TOO_LONG: usize = 4 * 1024;
-/// What may stand at the start of a record and is no part of it: U+FEFF, which programs leave where they join files, and the
-/// same three bytes once they have been read as Windows-1252 (`ï»¿`).
+/// Byte order marks at the start of a record, which are not part of it: U+FEFF, which programs leave where they join files, and
+/// the same three bytes read as Windows-1252 (`ï»¿`).
 const MARKS: [&[u8]; 2] = ["\u{feff}".as_bytes(), "ï»¿".as_bytes()];
 
-/// What a record looks like from outside.
+/// The form of a record, which decides how the record is split into fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// No quotation mark in it: every delimiter parts fields.
+    /// The record has no quotation mark: every delimiter separates fields.
     Plain,
     /// Some fields may be quoted.
     Quoted,
-    /// Some fields are quoted, and a backslash in them escapes the quotation mark behind it.
+    /// Some fields are quoted, and a backslash in them escapes the quotation mark after it.
     Escaped,
-    /// It cannot be read.
+    /// The record cannot be read.
     Malformed(MalformedReason),
 }
 
-/// Where a record stands in the text of its block.
+/// The position of a record in the text of its block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record {
-    /// Its first byte, behind byte order marks.
+    /// Offset of the first byte, after byte order marks.
     pub start: u32,
-    /// Behind its last byte, without the line end.
+    /// Offset after the last byte, without the line end.
     pub end: u32,
-    /// The physical, 1-based line on which it starts.
+    /// The physical line on which the record starts, from 1.
     pub line: u64,
-    /// What it looks like.
     pub shape: Shape,
-    /// Whether a line end follows it: the last record of a tape that was cut off has none. A record that is too long counts
-    /// as ended.
+    /// Whether a line end follows the record: the last record of a truncated tape has none. An overlong record counts as ended.
     pub ended: bool,
 }
 
-/// A stretch of a tape: whole records and their text.
+/// A part of a tape: whole records and their text.
 #[derive(Debug, Default)]
 pub struct RecordBlock {
-    /// The text, UTF-8.
+    /// The text, in UTF-8.
     pub text: Vec<u8>,
     /// The records in it, in order. Blank lines are left out.
     pub records: Vec<Record>,
-    /// How many records have been read before these.
+    /// Number of records read before this block.
     pub first: u64,
-    /// Where the text begins in the tape, in bytes, of a tape whose bytes are its text.
+    /// Offset of the text in the tape, in bytes, for a tape whose bytes are its text.
     pub offset: u64,
-    /// Rows of a sheet that it does not show: how many, and the line of the first.
+    /// Rows that the sheet hides: their number, and the line of the first.
     pub hidden: Option<(u64, u64)>,
 }
 
 impl RecordBlock {
-    /// Forgets the records, keeps the memory.
+    /// Removes the records and keeps the memory for the next block.
     pub fn clear(&mut self) {
         self.text.clear();
         self.records.clear();
@@ -99,13 +97,13 @@ pub struct RecordReader<'s> {
     text: TextReader<'s>,
     delimiter: u8,
     line: u64,
-    /// Where the next record begins in the text.
+    /// Offset of the next record in the text.
     at: u64,
-    /// Where reading ends: a record that begins there, or behind, is not read.
+    /// Offset at which reading ends: a record that begins there or later is not read.
     until: u64,
     /// The beginning of a record whose end has not been read yet.
     carry: Vec<u8>,
-    /// Set while the rest of a line that is too long is passed over.
+    /// Set while the rest of an overlong line is skipped.
     skipping: bool,
     ended: bool,
 }
@@ -116,18 +114,17 @@ impl<'s> RecordReader<'s> {
         Self { text, delimiter, line: 1, at: 0, until: u64::MAX, carry: Vec::new(), skipping: false, ended: false }
     }
 
-    /// Reads the records that begin at these places of a tape whose bytes are its text. The first place is the beginning of
-    /// the record that stands on `line`. A record may end behind the last place.
+    /// Reads the records that begin within the byte range `places` of a tape whose bytes are its text. `places.start` is the
+    /// first byte of the record on `line`. The last record may end after `places.end`.
     pub fn within(text: TextReader<'s>, delimiter: u8, places: Range<u64>, line: u64) -> Self {
         Self { line, at: places.start, until: places.end, ..Self::new(text, delimiter) }
     }
 
-    /// The text reader underneath.
     pub fn text(&mut self) -> &mut TextReader<'s> {
         &mut self.text
     }
 
-    /// Fills the block with the next records; `false` when there are none left.
+    /// Fills the block with the next records; returns `false` when there are none left.
     pub fn next_block(&mut self, block: &mut RecordBlock) -> Result<bool, RunError> {
         block.clear();
         while block.records.is_empty() {
@@ -143,7 +140,7 @@ impl<'s> RecordReader<'s> {
         Ok(true)
     }
 
-    /// Finds the records of the block and keeps what follows the last whole one.
+    /// Finds the records of the block and keeps the text after the last whole record for the next block.
     fn cut(&mut self, block: &mut RecordBlock) {
         block.offset = self.at;
         if self.skipping && !self.skip_line(block) {
@@ -177,12 +174,12 @@ impl<'s> RecordReader<'s> {
         }
         self.carry.extend_from_slice(&text[at..]);
         self.at = block.offset + at as u64;
-        // What is passed over may end in the middle of a character, too.
+        // Skipped text may end in the middle of a character, so it does not stay in the block.
         let kept = block.records.last().filter(|_| self.skipping).map_or(at, |record| record.end as usize);
         block.text.truncate(kept);
     }
 
-    /// Passes over the rest of a line that is too long; whether its end has been found.
+    /// Skips the rest of an overlong line; returns whether the end of the line was found.
     fn skip_line(&mut self, block: &mut RecordBlock) -> bool {
         let found = memchr2(b'\n', b'\r', &block.text);
         let length = found.map(|at| line_end_length(&block.text[at..], self.ended));
@@ -192,7 +189,7 @@ impl<'s> RecordReader<'s> {
                 self.line += 1;
                 at + length
             }
-            // More text tells how long this line end is.
+            // The length of this line end depends on text that has not been read yet.
             (Some(at), _) => {
                 self.carry.extend_from_slice(&block.text[at..]);
                 at
@@ -203,15 +200,15 @@ impl<'s> RecordReader<'s> {
         if self.skipping {
             block.text.clear();
         } else {
-            // What is passed over may begin in the middle of a character.
+            // Skipped text may begin in the middle of a character, so it does not stay in the block.
             block.text.drain(..passed);
             block.offset = self.at;
         }
         !self.skipping
     }
 
-    /// Makes a malformed record of one that is too long, up to the end of the line on which it passes the limit, so that
-    /// no text is scanned again and again; returns where reading goes on, or `None` when more text tells.
+    /// Turns an overlong record into a malformed one that ends with the line on which the record exceeds the limit, so that no
+    /// text is scanned again and again. Returns where reading continues, or `None` when more text is needed.
     fn too_long(&mut self, text: &[u8], at: usize, records: &mut Vec<Record>) -> Option<usize> {
         let limit = at + MAX_RECORD_BYTES;
         let line_end = memchr2(b'\n', b'\r', &text[limit..]).map(|found| limit + found);
@@ -245,7 +242,7 @@ fn marks_length(text: &[u8]) -> usize {
     at
 }
 
-/// Blocks are far smaller than 4 GiB: their size plus one record of [`MAX_RECORD_BYTES`].
+/// Converts an offset in a block to `u32`. Blocks are far smaller than 4 GiB: their size plus one record of [`MAX_RECORD_BYTES`].
 fn position(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }

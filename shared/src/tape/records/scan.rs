@@ -1,4 +1,4 @@
-//! Finding the end of a record.
+//! Finds the end of a record.
 
 use memchr::{memchr2, memchr3};
 
@@ -10,26 +10,24 @@ use super::{
     line_ends::{LONGEST_LINE_END, count_line_ends, line_end_length},
 };
 
-/// How much text decides what a record is: one of the greatest length and its line end.
+/// Number of bytes that are enough to decide what a record is: the longest record and its line end.
 pub const DECIDING_BYTES: usize = MAX_RECORD_BYTES + LONGEST_LINE_END;
 
 /// A record at the start of a text.
 #[derive(Debug, Clone, Copy)]
 pub struct Scan {
-    /// Behind its last byte, without the line end.
+    /// Offset after the last byte, without the line end.
     pub end: usize,
-    /// Where the next record starts.
+    /// Offset of the next record.
     pub next: usize,
-    /// Number of physical lines that it takes.
+    /// Number of physical lines that the record takes.
     pub lines: u64,
-    /// What it looks like.
     pub shape: Shape,
-    /// Whether a line end follows it.
+    /// Whether a line end follows the record.
     pub ended: bool,
 }
 
-/// Finds the end of the record at the start of `text`; `None` when only more text tells. `ended` says that no more text
-/// follows.
+/// Finds the end of the record at the start of `text`; `None` when more text is needed. `ended` means that no more text follows.
 #[inline]
 pub fn scan_record(text: &[u8], delimiter: u8, ended: bool) -> Option<Scan> {
     match memchr3(b'\n', b'\r', b'"', text) {
@@ -44,13 +42,13 @@ pub fn scan_record(text: &[u8], delimiter: u8, ended: bool) -> Option<Scan> {
     }
 }
 
-/// What the text of one whole record looks like, such as one that was unwrapped.
+/// The shape of one whole record, such as a line that was taken out of its quotation marks.
 pub fn shape_of(record: &str, delimiter: u8) -> Shape {
     if !record.contains('"') {
         return Shape::Plain;
     }
     match scan_quoted(record.as_bytes(), delimiter, true) {
-        // A line end outside quotation marks ends a record, and this is one.
+        // A line end outside quotation marks ends a record, but this text is a single record.
         Some(scan) if scan.end < record.len() && !matches!(scan.shape, Shape::Malformed(_)) => {
             Shape::Malformed(MalformedReason::StrayQuote)
         }
@@ -59,17 +57,17 @@ pub fn shape_of(record: &str, delimiter: u8) -> Shape {
     }
 }
 
-/// The record that the line end at `end` ends, or the end of the text. `inside` is the number of line ends before.
+/// The record that ends at `end`, with a line end or with the text. `inside` is the number of line ends before `end`.
 #[inline]
 fn ending_at(text: &[u8], end: usize, inside: u64, shape: Shape, ended: bool) -> Option<Scan> {
     let length = if end == text.len() { 0 } else { line_end_length(&text[end..], ended)? };
     Some(Scan { end, next: end + length, lines: inside + 1, shape, ended: length > 0 })
 }
 
-/// A record with quotation marks in it. One that is malformed is read once more with `\"` as an escaped quotation mark; when
-/// that reading fails too, the first one counts.
+/// Scans a record with quotation marks. A malformed record is scanned again with `\"` as an escaped quotation mark; when the
+/// second scan fails too, the first one counts.
 fn scan_quoted(text: &[u8], delimiter: u8, ended: bool) -> Option<Scan> {
-    // No more than this decides, however much has been read: so block sizes change nothing.
+    // Decide by this many bytes, however many have been read, so that the block size does not change the result.
     let (text, ended) = (&text[..text.len().min(DECIDING_BYTES)], ended && text.len() <= DECIDING_BYTES);
     let first = scan_as(text, Quoting { delimiter, escapes: false }, ended)?;
     if !matches!(first.shape, Shape::Malformed(_)) {
@@ -91,8 +89,8 @@ fn scan_as(text: &[u8], quoting: Quoting, ended: bool) -> Option<Scan> {
         let end = match quoting.field(text, at, ended) {
             Written::Undecided => return None,
             Written::Unclosed => return malformed(text, at, MalformedReason::UnclosedQuote, ended),
-            // Where the field spans lines, its closing mark is more likely the opening one of another field: only the line
-            // on which it opened is given up.
+            // Where the field spans lines, its closing mark is more likely the opening mark of another field, so only the line on
+            // which the field opened is malformed.
             Written::Stray => return malformed(text, at, MalformedReason::StrayQuote, ended),
             Written::Quoted { end, line_ends, .. } => {
                 inside += line_ends;
@@ -104,7 +102,7 @@ fn scan_as(text: &[u8], quoting: Quoting, ended: bool) -> Option<Scan> {
                 None => return None,
             },
         };
-        // A second reading that fails is read again from every line that it passed, so it may not pass many.
+        // After a failed second scan, each line that it passed may be scanned again, so the number of lines is limited.
         if quoting.escapes && inside >= MAX_FIELD_LINES as u64 {
             return malformed(text, at, MalformedReason::UnclosedQuote, ended);
         }
@@ -115,7 +113,7 @@ fn scan_as(text: &[u8], quoting: Quoting, ended: bool) -> Option<Scan> {
     }
 }
 
-/// The record up to the end of the line on which `fault` stands.
+/// The malformed record up to the end of the line that contains the offset `fault`.
 fn malformed(text: &[u8], fault: usize, reason: MalformedReason, ended: bool) -> Option<Scan> {
     let end = match memchr2(b'\n', b'\r', &text[fault..]) {
         Some(found) => fault + found,

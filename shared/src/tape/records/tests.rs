@@ -5,7 +5,7 @@ use super::*;
 
 type Row = (u64, Result<Vec<String>, (MalformedReason, String)>);
 
-/// The records of a reader: their place in the tape, whether they are ended, and the row.
+/// The records of a reader: offset in the tape, whether a line end follows, and the row.
 fn all(mut reader: RecordReader<'_>) -> Vec<(u64, bool, Row)> {
     let (mut block, mut rows) = (RecordBlock::default(), Vec::new());
     while reader.next_block(&mut block).unwrap() {
@@ -43,7 +43,7 @@ fn read(text: &[u8], block_bytes: usize) -> Vec<Row> {
     read_all(text, block_bytes).into_iter().map(|(.., row)| row).collect()
 }
 
-/// The rows of a text, which are the same whatever the blocks.
+/// The rows of a text, which must be the same for every block size.
 fn rows(text: &str) -> Vec<Row> {
     let whole = read(text.as_bytes(), 1 << 20);
     for block_bytes in 1..24 {
@@ -70,7 +70,7 @@ fn four_line_ends_end_a_line_in_any_mixture() {
     let ended = [row(1, &["a", "b"]), row(2, &["c", "d"]), row(3, &["e", "f"]), row(4, &["g", "h"]), row(5, &["i", "j"])];
     assert_eq!(rows("a,b\nc,d\re,f\r\ng,h\r\r\ni,j"), ended);
     assert_eq!(rows("a,b\r\r\nc,d\r\ne,f\rg,h\ni,j\r"), ended);
-    // Three returns and a line feed are two line ends, so a blank line stands between.
+    // CR CR CR LF is two line ends with a blank line between them.
     assert_eq!(rows("a\r\r\r\nb\r\r\rc\n\rd"), [row(1, &["a"]), row(3, &["b"]), row(6, &["c"]), row(8, &["d"])]);
 }
 
@@ -86,7 +86,7 @@ fn line_ends_inside_quotation_marks_count_as_lines() {
 fn marks_at_the_start_of_a_record_are_dropped() {
     let text = "\u{feff}\u{feff}a,b\nï»¿c,d\n\u{feff}ï»¿\u{feff}\"e\",f\n\u{feff}\n\u{feff} \ng,\u{feff}h\n\u{feff}";
     assert_eq!(rows(text), [row(1, &["a", "b"]), row(2, &["c", "d"]), row(3, &["e", "f"]), row(6, &["g", "\u{feff}h"])]);
-    // Half a mark is text, and so is a mark that stands elsewhere.
+    // Half a mark is text, and so is a mark that is not at the start of a record.
     assert_eq!(
         rows("ï»a\n\"\u{feff}b\nï»¿c\"\n \u{feff}d"),
         [row(1, &["ï»a"]), row(2, &["\u{feff}b\nï»¿c"]), row(4, &[" \u{feff}d"])]
@@ -97,7 +97,7 @@ fn marks_at_the_start_of_a_record_are_dropped() {
 fn white_space_around_quotation_marks_is_no_part_of_the_field() {
     assert_eq!(rows("\"a\" ,  \"b\"\n\t\"c\"\t,\u{a0}\"d\"\u{a0} \n"), [row(1, &["a", "b"]), row(2, &["c", "d"])]);
     assert_eq!(rows(" \"a,\nb\" \r\n\"\" , \"\""), [row(1, &["a,\nb"]), row(3, &["", ""])]);
-    // Something else stands there: the field is as it is written, or malformed where it began with a quotation mark.
+    // With other text around the quotation marks, the field is as it is written, or malformed if it begins with a quotation mark.
     assert_eq!(rows(" \"a\" b, 5\"\n \"c"), [row(1, &[" \"a\" b", " 5\""]), row(2, &[" \"c"])]);
     assert_eq!(rows("a, \"b\"\u{a2},\u{a0}\"\"\"\n"), [row(1, &["a", " \"b\"\u{a2}", "\u{a0}\"\"\""])]);
     assert_eq!(rows("\"a\" b,c\n"), [bad(1, MalformedReason::StrayQuote, "\"a\" b,c")]);
@@ -132,16 +132,16 @@ fn a_malformed_record_is_read_with_backslashes_as_escapes() {
         rows(text),
         [row(1, &["say \"hi\", \\ all", "b"]), row(2, &["two\r\n\"lines\"", "x\"y", "z\""]), row(4, &["c", "d"])]
     );
-    // A record that is well-formed as it stands is left as it is.
+    // A record that is well-formed without escapes is not scanned again.
     assert_eq!(rows("\"C:\\\",\"b\"\na\\\"b,c\n"), [row(1, &["C:\\", "b"]), row(2, &["a\\\"b", "c"])]);
-    // Where neither reading works, the first one counts.
+    // When both scans fail, the first one counts.
     assert_eq!(rows("\"a\\\"b\"c,d\ne,f"), [bad(1, MalformedReason::StrayQuote, "\"a\\\"b\"c,d"), row(2, &["e", "f"])]);
     assert_eq!(rows("\"a\\\"b,c\nd,e"), [bad(1, MalformedReason::StrayQuote, "\"a\\\"b,c"), row(2, &["d", "e"])]);
 }
 
 #[test]
 fn a_second_reading_passes_at_most_a_hundred_lines() {
-    // Each line is malformed by itself, and one record of the rest with backslashes as escapes.
+    // Each line is malformed by itself; with backslashes as escapes, it forms one record with all lines below it.
     let text = "x\\\"y\",\"\n".repeat(150) + "x\\\"y\"\n";
     let rows = read(text.as_bytes(), 1 << 20);
     assert_eq!(rows[0], bad(1, MalformedReason::StrayQuote, "x\\\"y\",\""));
@@ -297,7 +297,7 @@ fn lines_that_are_too_long_end_in_any_line_end() {
             let rows = read(text.as_bytes(), 1 << 24);
             assert_eq!(rows[2..], [row(3, &["y", ""]), row(4, &["c", "d"])], "{length} and {line_end:?}");
             assert_eq!(rows[1].1.is_err(), length > MAX_RECORD_BYTES);
-            // Blocks that end inside the line end, and in the part of the line that is passed over.
+            // Blocks that end inside the line end, and in the skipped part of the line.
             let before = "a,b".len() + line_end.len() + length;
             for block_bytes in [before + 1, before + 2, MAX_RECORD_BYTES + 20, before / 2 + 1] {
                 assert!(read(text.as_bytes(), block_bytes) == rows, "{length} and {line_end:?} in blocks of {block_bytes}");
@@ -306,7 +306,7 @@ fn lines_that_are_too_long_end_in_any_line_end() {
     }
 }
 
-/// A tape of rows in quotation marks, and of line ends that `next` chooses.
+/// A tape of rows in quotation marks, whose line ends `next` chooses.
 fn written(rows: &[Vec<Vec<String>>], mut next: impl FnMut() -> &'static str) -> String {
     let mut text = String::new();
     for fields in rows {

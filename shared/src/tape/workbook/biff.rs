@@ -2,24 +2,23 @@
 
 use super::{ole::read_u16, records::utf16};
 
-/// The kind of a record that goes on with the one before.
+/// The kind of a record that continues the previous one.
 const CONTINUE: u16 = 0x003C;
-/// Bytes before the data of a record: kind and length.
+/// Number of bytes before the data of a record: kind and length.
 const HEAD: usize = 4;
 
-/// The records of a stream from a place on; ends where the stream is cut short.
+/// The records of a stream from an offset on; ends where the stream is truncated.
 #[derive(Clone)]
 pub struct Biff<'s> {
     stream: &'s [u8],
     at: usize,
 }
 
-/// One record.
 #[derive(Debug, Clone, Copy)]
 pub struct BiffRecord<'s> {
     pub kind: u16,
     pub data: &'s [u8],
-    /// Where the data starts in the stream.
+    /// Offset of the data in the stream.
     pub at: u32,
 }
 
@@ -28,7 +27,7 @@ impl<'s> Biff<'s> {
         Self { stream, at }
     }
 
-    /// The record whose data starts at a place of the stream.
+    /// The record whose data starts at an offset of the stream.
     pub fn record_with(stream: &'s [u8], data: u32) -> Option<BiffRecord<'s>> {
         Self::new(stream, (data as usize).checked_sub(HEAD)?).next()
     }
@@ -47,25 +46,25 @@ impl<'s> Iterator for Biff<'s> {
     }
 }
 
-/// Reads texts out of a record and those that go on with it.
+/// Reads texts from a record and from the records that continue it.
 pub struct TextCursor<'s> {
     piece: &'s [u8],
-    /// The records behind, when the first may go on.
+    /// The records after the first, if they may continue it.
     more: Option<Biff<'s>>,
 }
 
 impl<'s> TextCursor<'s> {
-    /// Texts in one piece.
+    /// Reads texts in one piece.
     pub fn new(piece: &'s [u8]) -> Self {
         Self { piece, more: None }
     }
 
-    /// Texts in a record that may go on in the next ones.
+    /// Reads texts in a record that the next ones may continue.
     pub fn continued(stream: &'s [u8], record: BiffRecord<'s>) -> Self {
         Self { piece: record.data, more: Some(Biff::new(stream, record.at as usize + record.data.len())) }
     }
 
-    /// The same cursor after this many bytes.
+    /// Skips this many bytes.
     pub fn after(mut self, bytes: usize) -> Option<Self> {
         self.skip(bytes)?;
         Some(self)
@@ -92,7 +91,7 @@ impl<'s> TextCursor<'s> {
         Some(*byte)
     }
 
-    /// Goes on with the next record, if that belongs to this one.
+    /// Continues with the next record, if it continues the current one.
     fn go_on(&mut self) -> Option<()> {
         let record = self.more.as_mut()?.next().filter(|record| record.kind == CONTINUE);
         if record.is_none() {
@@ -117,7 +116,7 @@ impl<'s> TextCursor<'s> {
         self.push(length, out)
     }
 
-    /// Appends a text of a length in characters, which begins with its width.
+    /// Appends a text of `length` characters, which begins with the width of its characters.
     pub fn push(&mut self, length: usize, out: &mut String) -> Option<()> {
         if length == 0 {
             return Some(());
@@ -126,7 +125,7 @@ impl<'s> TextCursor<'s> {
         self.push_characters(length, flags, out)
     }
 
-    /// Appends a shared string: length, flags, and what belongs to it but is no text, before and behind.
+    /// Appends a shared string: length, flags, text. Skips the formatting runs and the phonetic text that belong to it.
     pub fn push_rich(&mut self, out: &mut String) -> Option<()> {
         const HAS_PHONETIC: u8 = 4;
         const HAS_RUNS: u8 = 8;
@@ -140,7 +139,7 @@ impl<'s> TextCursor<'s> {
         self.skip(phonetic)
     }
 
-    /// Appends characters of one byte or two; where a record goes on, it says anew which.
+    /// Appends characters of one or two bytes. Each record that continues the text gives the width again.
     fn push_characters(&mut self, mut left: usize, mut flags: u8, out: &mut String) -> Option<()> {
         while left > 0 {
             if self.piece.is_empty() {

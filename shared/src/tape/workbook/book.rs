@@ -1,4 +1,4 @@
-//! What an `.xlsx` says about itself: its sheets, shared strings and number formats.
+//! What an `.xlsx` or `.xlsb` says about itself: its sheets, shared strings and number formats.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,7 +18,7 @@ use super::{
     xml::{Tag, XmlEvent, XmlReader, XmlSource},
 };
 
-/// An open `.xlsx`: everything but its sheets.
+/// An open `.xlsx` or `.xlsb`: everything but its sheets.
 #[derive(Debug)]
 pub struct XlsxBook {
     pub sheets: Vec<SheetInfo>,
@@ -31,19 +31,19 @@ pub struct XlsxBook {
     pub is_binary: bool,
 }
 
-/// Where a relationship leads, and to what.
+/// The target of a relationship, and its kind.
 struct Relationship {
     target: String,
-    /// The last word of its type, such as `worksheet`.
+    /// The last word of the type, such as `worksheet`.
     kind: String,
 }
 
 type Relationships = HashMap<String, Relationship>;
 
-/// The list of sheets, before the package is searched for them.
+/// The list of sheets, before their parts are looked up in the package.
 #[derive(Default)]
 pub struct SheetList {
-    /// Names, and whether they are visible, with the ids of their relationships.
+    /// Name and visibility of each sheet, with the id of its relationship.
     pub sheets: Vec<(SheetInfo, String)>,
     pub is_1904: bool,
 }
@@ -115,7 +115,7 @@ type PartXml<'r> = XmlReader<PartReader<&'r mut Box<dyn ReadSeek>>>;
 type PartRecords<'r> = RecordReader<PartReader<&'r mut Box<dyn ReadSeek>>>;
 
 impl PackageReader<'_> {
-    /// A part; `None` when there is none of this name.
+    /// A part; `None` when the package has no part of this name.
     fn part(&mut self, name: &str, limit: u64) -> Result<Option<PartReader<&mut Box<dyn ReadSeek>>>, WorkbookError> {
         let part = self.package.get(name);
         part.map(|part| PartReader::new(&mut self.reader, part, limit)).transpose()
@@ -130,7 +130,7 @@ impl PackageReader<'_> {
     }
 }
 
-/// Reads a part to its end, where its checksum is looked at.
+/// Reads a part to its end, where its checksum is verified.
 fn whole<S: XmlSource, T>(
     xml: Option<XmlReader<S>>,
     read: fn(&mut XmlReader<S>) -> Result<T, WorkbookError>,
@@ -141,7 +141,7 @@ fn whole<S: XmlSource, T>(
     Ok(Some(found))
 }
 
-/// The same for a part in binary form.
+/// Like [`whole`], for a part in binary form.
 fn whole_records<S: XmlSource, T>(
     records: Option<RecordReader<S>>,
     read: fn(&mut RecordReader<S>) -> Result<T, WorkbookError>,
@@ -203,7 +203,7 @@ fn read_sheet(tag: Tag<'_>) -> Result<(SheetInfo, String), WorkbookError> {
 
 type FoundSheets = (Vec<SheetInfo>, Vec<Option<Arc<Part>>>);
 
-/// The worksheets among the sheets, with their parts.
+/// Finds the worksheets among the sheets, with their parts.
 fn find_sheets(
     list: Vec<(SheetInfo, String)>,
     relationships: &Relationships,
@@ -220,7 +220,7 @@ fn find_sheets(
         if relationship.kind != "worksheet" {
             continue;
         }
-        // Whoever asks for a sheet by its name would get another one.
+        // A user who asks for a sheet by its name could get the wrong one.
         if !names.insert(sheet.name.clone()) {
             return Err(corrupt(format_args!("it has two sheets named {:?}", sheet.name)));
         }
@@ -234,7 +234,7 @@ fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
-/// The path that a target means in a part of this folder.
+/// The path of a target in a part of this folder.
 fn resolved(folder: &str, target: &str) -> String {
     if let Some(absolute) = target.strip_prefix('/') {
         return absolute.to_owned();

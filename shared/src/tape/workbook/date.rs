@@ -9,13 +9,13 @@ pub fn push_date(serial: f64, is_1904: bool, out: &mut String) {
     /// The day after 9999-12-31, the last that Excel knows.
     const END: f64 = 2_958_466.0;
     if !(0.0..END).contains(&serial) {
-        // Excel shows only #### for a number that is no date; the number itself says more.
+        // Excel shows only #### for a number that is not a date; the number itself is more useful.
         push_float(serial, out);
         return;
     }
     let date = ExcelDateTime::new(serial, ExcelDateTimeType::DateTime, is_1904);
     let (year, month, day, hour, minute, second, milli) = date.to_ymd_hms_milli();
-    // Without a date part it is a time of day: day 0 is none.
+    // Day 0 is not a date: the number is only a time of day.
     let has_date = serial >= 1.0;
     let has_time = !has_date || (hour, minute, second, milli) != (0, 0, 0, 0);
     if has_date {
@@ -29,9 +29,9 @@ pub fn push_date(serial: f64, is_1904: bool, out: &mut String) {
     }
 }
 
-/// Appends a duration, its hours counted on: `36:30:00`.
+/// Appends a duration, whose hours may exceed 24: `36:30:00`.
 pub fn push_duration(days: f64, out: &mut String) {
-    /// More milliseconds than three thousand years have: no duration.
+    /// More milliseconds than three thousand years have, which is not a duration.
     const END: f64 = 1e14;
     #[expect(clippy::float_arithmetic, reason = "Excel stores a duration as a fraction of a day")]
     let millis = (days * 86_400_000.0).round();
@@ -42,7 +42,7 @@ pub fn push_duration(days: f64, out: &mut String) {
     if millis < 0.0 {
         out.push('-');
     }
-    // Whole and below the end, so the cast changes nothing.
+    // The number is whole and below the end, so the cast changes nothing.
     let millis = millis.abs() as u64;
     push_clock(millis / 3_600_000, millis / 60_000 % 60, millis / 1_000 % 60, millis % 1_000, out);
 }

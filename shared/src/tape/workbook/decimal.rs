@@ -1,21 +1,21 @@
 //! The decimal text of numbers, as a spreadsheet shows them: 15 significant digits.
 
-/// Significant digits that a spreadsheet shows, and keeps of what is typed.
+/// Number of significant digits that a spreadsheet shows, and keeps of what is typed.
 const DIGITS: usize = 15;
 
 /// A decimal of at most 15 significant digits: ± 0.d₁d₂d₃… × 10^`point`.
 #[derive(Debug, Clone, Copy)]
 pub struct ShortDecimal {
     negative: bool,
-    /// Values from 0 to 9, the first and the last of them not 0. One more than is kept, for rounding.
+    /// Values from 0 to 9, the first and the last of them not 0. There is room for one digit more than is kept, for rounding.
     digits: [u8; DIGITS + 1],
-    /// How many digits there are; zero has none.
+    /// Number of digits; zero has none.
     length: usize,
     point: i32,
 }
 
 impl ShortDecimal {
-    /// Reads a number in decimal or E-notation, rounded half up to 15 significant digits. None when the text is no number.
+    /// Reads a number in decimal or E-notation, rounded half up to 15 significant digits. `None` when the text is not a number.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let (negative, text) = match text.split_first()? {
             (b'-', rest) => (true, rest),
@@ -58,7 +58,7 @@ impl ShortDecimal {
         if up {
             loop {
                 let Some(last) = self.length.checked_sub(1) else {
-                    // Only nines: a one with a place more.
+                    // All digits are nines: the result is a one with one more place.
                     self.digits[0] = 1;
                     self.length = 1;
                     self.point = self.point.saturating_add(1);
@@ -87,12 +87,10 @@ impl ShortDecimal {
         self
     }
 
-    /// Whether it is below zero.
     pub fn is_negative(&self) -> bool {
         self.negative
     }
 
-    /// Whether it is zero.
     pub fn is_zero(&self) -> bool {
         self.length == 0
     }
@@ -104,10 +102,10 @@ impl ShortDecimal {
         Some((0..point).map(move |at| char::from(b'0' + digits[at.min(DIGITS)])))
     }
 
-    /// Writes the number as plain decimal text; in E-notation, as Excel writes it, when it is too large for all of its digits
-    /// to be known (from 10^15 on).
+    /// Writes the number as plain decimal text. A number that is too large for all of its digits to be known (from 10^15 on) is
+    /// written in E-notation, as Excel does.
     pub fn write(&self, out: &mut String) {
-        /// Smaller than the smallest number that a spreadsheet holds.
+        /// The exponent of a number smaller than the smallest that a spreadsheet holds.
         const NOTHING: i32 = -400;
         let digits = self.digits[..self.length].iter().map(|digit| char::from(b'0' + digit));
         if self.length == 0 || self.point < NOTHING {
@@ -179,7 +177,7 @@ pub fn is_short_decimal(text: &[u8]) -> bool {
     starts_well && digits <= DIGITS && point.is_none_or(|_| !matches!(unsigned.last(), Some(b'0' | b'.')))
 }
 
-/// Appends a number in decimal or E-notation as [`ShortDecimal::write`] does. False when the text is no number.
+/// Appends a number in decimal or E-notation as [`ShortDecimal::write`] does. Returns `false` when the text is not a number.
 pub fn push_number(text: &[u8], out: &mut String) -> bool {
     if is_short_decimal(text)
         && let Ok(text) = std::str::from_utf8(text)

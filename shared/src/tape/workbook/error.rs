@@ -4,17 +4,17 @@ use std::{fmt::Display, io};
 
 use super::limits::MIB;
 
-/// Characters of a detail that comes out of the workbook itself.
+/// Length of the longest detail, in characters: the workbook itself may provide the text.
 const MAX_DETAIL: usize = 200;
 
-/// What can be wrong with a workbook before any row is read, or while reading. Each message is for the seller: what is
-/// wrong and how to mend it.
+/// What can be wrong with a workbook before any row is read, or while reading. Each message tells the seller what is wrong and
+/// how to fix it.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkbookError {
-    /// The file is not a workbook, is cut short, or holds what Excel would not have written.
+    /// The file is not a workbook, is truncated, or holds what Excel would not have written.
     #[error("The workbook cannot be read ({detail}): open it in Excel, save it as an Excel Workbook (.xlsx) and send it again.")]
     Corrupt {
-        /// What was found, in words; where the workbook words it, at most 200 characters.
+        /// What was found, in at most 200 characters.
         detail: String,
     },
     /// The workbook, or a part of it, is encrypted.
@@ -35,38 +35,38 @@ pub enum WorkbookError {
          that."
     )]
     OldFormat,
-    /// The workbook is in a format that is read only up to a size, and is larger.
+    /// The workbook is larger than the limit of its format.
     #[error(
         "The workbook is too large for its format (.{format}: over {limit}): open it in Excel, save it as an Excel Workbook \
          (.xlsx) and send that."
     )]
     TooLarge {
-        /// The format's extension, such as `xls`.
+        /// Extension of the format, such as `xls`.
         format: &'static str,
-        /// The bound with its unit, such as `64 MiB`.
+        /// The limit with its unit, such as `64 MiB`.
         limit: String,
     },
-    /// The file is a container like a workbook (ZIP, OLE), and something else than a workbook.
+    /// The file is a container like a workbook (ZIP, OLE), but not a workbook.
     #[error("The file is {kind}, not an Excel workbook: save the loans as an Excel Workbook (.xlsx) and send that.")]
     OtherFile {
-        /// What it is, such as `a Word document`.
+        /// What the file is, such as `a Word document`.
         kind: &'static str,
     },
-    /// A part of the workbook unpacks to more than its bound.
+    /// A part of the workbook unpacks to more than its limit.
     #[error(
         "The workbook holds more than a loan tape needs ({part}: over {limit}): copy the loans into a new workbook, save it \
          as .xlsx and send that."
     )]
     Bomb {
-        /// The part's name in the package, such as `xl/sharedStrings.xml`, or the sheet's.
+        /// Name of the part in the package, such as `xl/sharedStrings.xml`, or of the sheet.
         part: String,
-        /// The bound with its unit, such as `256 MiB`.
+        /// The limit with its unit, such as `256 MiB`.
         limit: String,
     },
-    /// The workbook has no worksheet (chart sheets and dialogs do not count), or not the one asked for.
+    /// The workbook has no worksheet (chart sheets and dialogs do not count), or not the requested one.
     #[error("The workbook has no worksheet to read: put the loans on a worksheet, save it as .xlsx and send it again.")]
     NoSheet,
-    /// The bytes of the workbook could not be had; nothing is known about the workbook itself.
+    /// The bytes of the workbook could not be read. This says nothing about the workbook itself.
     #[error("The workbook could not be read from where it is stored: try again.")]
     Io(#[from] io::Error),
 }

@@ -1,18 +1,18 @@
 //! Number formats: what a cell's format says about the number in it.
 //!
-//! A format only matters where the number alone would be read wrongly: a percent sign, a date, and digits that are shown
-//! around the number (`000-0000`), as loan numbers are. All other formats change nothing.
+//! A format only matters where the number alone would be read wrongly: a percent sign, a date, and characters that are shown
+//! around the digits (`000-0000`), as in loan numbers. All other formats change nothing.
 
 use super::{
     date::{push_date, push_duration},
     decimal::{ShortDecimal, push_number},
 };
 
-/// Characters of the longest format that Excel takes; a longer one is read as none.
+/// Number of characters of the longest format that Excel accepts; a longer one is read as none.
 const MAX_CODE: usize = 255;
-/// Sections of a format: above zero, below, zero, text.
+/// Number of sections of a format: above zero, below, zero, text.
 const MAX_SECTIONS: usize = 4;
-/// Words for currencies: before an amount they are no part of the number.
+/// Words for currencies: before an amount they are not a name.
 const CURRENCIES: [&str; 12] = ["usd", "us", "eur", "gbp", "cad", "aud", "chf", "mxn", "jpy", "r", "rs", "kr"];
 
 /// What a number format does to the text of a number.
@@ -24,11 +24,11 @@ pub enum NumberFormat {
     Date,
     /// The number is a span of time in days.
     Duration,
-    /// At least one section does something to the number.
+    /// At least one section changes the text of the number.
     Sections(Vec<Section>),
 }
 
-/// The part of a format for some of the numbers.
+/// The part of a format that applies to some of the numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Section {
     condition: Option<(Comparison, f64)>,
@@ -52,7 +52,7 @@ enum SectionKind {
     Percent,
     /// The number is shown as it is, with a percent sign.
     PercentSign,
-    /// A whole number is shown so.
+    /// A whole number is shown by these pieces.
     Shown(Vec<Piece>),
 }
 
@@ -68,11 +68,11 @@ enum Piece {
 }
 
 impl NumberFormat {
-    /// The built-in format with this number.
+    /// The built-in format with this id.
     pub fn built_in(id: u32) -> Self {
         match id {
             9 | 10 => Self::Sections(vec![Section { condition: None, kind: SectionKind::Percent }]),
-            // The middle ones are dates of East Asia.
+            // The ranges from 27 and from 50 are dates of East Asia.
             14..=22 | 27..=36 | 45 | 47 | 50..=58 => Self::Date,
             46 => Self::Duration,
             _ => Self::Plain,
@@ -89,12 +89,12 @@ impl NumberFormat {
         while rest.peek().is_some() && sections.len() < MAX_SECTIONS {
             let (section, date) = SectionParser::default().parse(&mut rest);
             match date {
-                // The first section says it for all numbers.
+                // A date in the first section makes all numbers dates.
                 Some(date) if sections.is_empty() => return date,
                 _ => sections.push(section),
             }
         }
-        // The fourth is for text.
+        // The fourth section is for text.
         sections.truncate(MAX_SECTIONS - 1);
         if sections.iter().all(|section| section.kind == SectionKind::Plain) { Self::Plain } else { Self::Sections(sections) }
     }
@@ -107,7 +107,7 @@ impl NumberFormat {
         }
     }
 
-    /// Appends the text of a number that is written like `<v>` in a sheet. False when it is no number.
+    /// Appends the text of a number that is written like `<v>` in a sheet. Returns `false` when the text is not a number.
     pub fn push(&self, text: &[u8], is_1904: bool, out: &mut String) -> bool {
         match self {
             Self::Plain => push_number(text, out),
@@ -155,7 +155,7 @@ fn push_in_section(sections: &[Section], number: ShortDecimal, text: &[u8], out:
     }
 }
 
-/// Which section a number is shown by.
+/// The index of the section that shows a number.
 fn section_for(sections: &[Section], number: &ShortDecimal, text: &[u8]) -> usize {
     let value = || std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
     let last = sections.len().saturating_sub(1);
@@ -177,10 +177,10 @@ fn section_for(sections: &[Section], number: &ShortDecimal, text: &[u8]) -> usiz
     (0..last).find(|at| holds(*at)).unwrap_or(last)
 }
 
-/// Appends the digits of a whole number in their places.
+/// Appends the digits of a whole number in the places of a format.
 fn push_shown(pieces: &[Piece], mut digits: impl DoubleEndedIterator<Item = char>, out: &mut String) {
     let first = pieces.iter().position(|piece| !matches!(piece, Piece::Literal(_)));
-    // From right to left, as places are filled.
+    // The places are filled from right to left.
     let mut reversed: Vec<char> = Vec::new();
     for (at, piece) in pieces.iter().enumerate().rev() {
         match piece {
@@ -202,17 +202,18 @@ fn push_shown(pieces: &[Piece], mut digits: impl DoubleEndedIterator<Item = char
     out.extend(reversed.into_iter().rev());
 }
 
-/// Takes one section out of a format code.
+/// Parses one section of a format code.
 #[derive(Default)]
 struct SectionParser {
     condition: Option<(Comparison, f64)>,
     pieces: Vec<Piece>,
     zeros: usize,
-    /// A point, a comma, an exponent, a fraction or `@`: whatever else the section has, it shows an ordinary number.
+    /// Whether the section has a point, a comma, an exponent, a fraction or `@`: then it shows an ordinary number, regardless of
+    /// its other characters.
     is_ordinary: bool,
     multiplies: bool,
     has_sign: bool,
-    /// Date or duration, by the first of the letters that stand for one.
+    /// Date or duration, by the first letter that stands for one.
     date: Option<NumberFormat>,
 }
 
@@ -223,7 +224,7 @@ impl SectionParser {
                 ';' => break,
                 '"' => self.literal(&code.by_ref().take_while(|symbol| *symbol != '"').collect::<String>()),
                 '\\' => self.literal(&code.next().map(String::from).unwrap_or_default()),
-                // A space as wide as the next character, and the next character as often as there is room.
+                // `_` is a space as wide as the next character; `*` repeats the next character as often as there is room.
                 '_' | '*' => drop(code.next()),
                 '[' => {
                     let inside: String = code.by_ref().take_while(|symbol| *symbol != ']').collect();
@@ -279,7 +280,7 @@ impl SectionParser {
     }
 }
 
-/// Whether brackets hold hours, minutes or seconds that count on, as in `[h]:mm`.
+/// Whether brackets hold elapsed hours, minutes or seconds, as in `[h]:mm`.
 fn is_time_span(inside: &str) -> bool {
     let first = inside.chars().next().map(|symbol| symbol.to_ascii_lowercase());
     matches!(first, Some('h' | 'm' | 's')) && inside.chars().all(|symbol| Some(symbol.to_ascii_lowercase()) == first)
@@ -418,7 +419,7 @@ mod tests {
         assert_reads("00\\-000\\-00", &[("1234567", "12-345-67")]);
         assert_reads("0000;(0000)", &[("12", "0012"), ("-12", "(0012)")]);
         assert_reads("[<=9999999]###-####;(###) ###-####", &[("1234567", "123-4567"), ("2125551234", "(212) 555-1234")]);
-        // Only whole numbers whose digits are all known.
+        // Only whole numbers whose digits are all known are shown by their format.
         assert_reads("00000", &[("12.5", "12.5"), ("1234567890123456", "1.23456789012346E+15")]);
     }
 

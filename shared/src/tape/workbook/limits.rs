@@ -1,13 +1,13 @@
-//! The bounds of a workbook, each with its reason: nothing in a workbook is believed.
+//! The limits of a workbook, each with its reason: a workbook is not trusted.
 
 /// 1,048,576 bytes.
 pub const MIB: u64 = 1 << 20;
 
-/// Parts of one workbook. A workbook has a few parts for each sheet and picture; thousands are a sign of an attack.
+/// Number of parts of one workbook. A workbook has a few parts for each sheet and picture; thousands are a sign of an attack.
 pub const MAX_PARTS: usize = 10_000;
 
-/// Bytes of the ZIP directory that are read. 10,000 entries with long names take about 2 MiB; without this bound the
-/// directory would be in memory before its entries could be counted.
+/// Bytes of the ZIP directory that are read. 10,000 entries with long names take about 2 MiB; without this limit the directory
+/// would be in memory before its entries could be counted.
 pub const MAX_DIRECTORY: u64 = 16 * MIB;
 
 /// Unpacked size of one part. A full sheet (1,048,576 rows) with a hundred columns takes about this much XML.
@@ -27,45 +27,45 @@ pub const MAX_SHARED_STRING_COUNT: u64 = 8 << 20;
 /// that grew for years reach tens of MiB of styles.
 pub const MAX_HELD: u64 = 64 * MIB;
 
-/// Cell styles of a workbook. Excel writes at most 65,490.
+/// Number of cell styles of a workbook. Excel writes at most 65,490.
 pub const MAX_STYLES: usize = 1 << 20;
 
-/// Relationships of a workbook: one for each sheet, and a few for styles, strings, themes and links.
+/// Number of relationships of a workbook: one for each sheet, and a few for styles, strings, themes and links.
 pub const MAX_RELATIONSHIPS: usize = 4 * MAX_PARTS;
 
-/// Text, or anything else between two tags. Excel allows 32,767 characters in a cell; even with every character escaped
-/// that is far below this.
+/// Bytes of a text, or of anything else between two tags. Excel allows 32,767 characters in a cell; even with every character
+/// escaped that is far below this.
 pub const MAX_CELL: usize = 16 << 20;
 
-/// One tag. The longest that Excel writes hold a path or a number format, and are a few KiB long.
+/// Bytes of one tag. The longest tags that Excel writes hold a path or a number format, and are a few KiB long.
 pub const MAX_TAG: usize = 64 << 10;
 
-/// Attributes of one tag. Excel writes a few dozen at most.
+/// Number of attributes of one tag. Excel writes a few dozen at most.
 pub const MAX_ATTRIBUTES: usize = 256;
 
-/// Elements inside one another. Workbooks stay below 20; every open one is remembered.
+/// Depth of nested elements. Workbooks stay below 20; the reader remembers every open element.
 pub const MAX_DEPTH: usize = 1_000;
 
-/// Rows of an Excel sheet.
+/// Number of rows of an Excel sheet.
 pub const MAX_ROWS: u64 = 1_048_576;
 
-/// Columns of an Excel sheet.
+/// Number of columns of an Excel sheet.
 pub const MAX_COLUMNS: usize = 16_384;
 
-/// Text in one row, since cells that share one long string would multiply it.
+/// Bytes of text in one row: cells that share one long string would multiply it.
 pub const MAX_ROW_TEXT: usize = 16 << 20;
 
-/// Bytes of XML that are unpacked and looked at together: small enough for a processor's cache.
+/// Bytes of XML that are unpacked and parsed together: few enough for a processor's cache.
 pub const WINDOW: usize = 1 << 17;
 
-/// Bytes of a workbook that a library reads as a whole (`.xls`, `.xlsb`).
+/// Bytes of an `.xls`, which is read as a whole.
 pub const MAX_WHOLE_FILE: u64 = 64 * MIB;
 
-/// Unpacked size of all parts of such a workbook together.
+/// Unpacked size of the part of an `.ods` that holds all sheets.
 pub const MAX_WHOLE_UNPACKED: u64 = 256 * MIB;
 
-/// Cells of one workbook in a format other than `.xlsx`.
+/// Number of cells of one sheet of an `.xls` or `.ods`.
 pub const MAX_CELLS: u64 = 5_000_000;
 
-/// Number formats of a workbook's own. Excel stops at a few hundred.
+/// Number of custom number formats of a workbook. Excel stops at a few hundred.
 pub const MAX_NUMBER_FORMATS: usize = 10_000;

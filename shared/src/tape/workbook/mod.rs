@@ -1,8 +1,7 @@
 //! Spreadsheet workbooks (`.xlsx` and its older and open relatives) as streams of rows of text.
 //!
-//! A workbook comes from outside and nothing in it is believed: `limits.rs` has each bound and its reason. An `.xlsx` is read
-//! in one pass over its unpacked bytes, which looks for what would grow without bound while it looks for cells; its sheets
-//! are never held.
+//! A workbook comes from outside and is not trusted: `limits.rs` has each limit and its reason. An `.xlsx` is read in one pass
+//! over its unpacked bytes, which checks the limits and reads the cells; no sheet is held in memory.
 
 mod biff;
 mod book;
@@ -51,20 +50,19 @@ pub use self::{
 
 const OLE_MAGIC: [u8; 8] = [0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1];
 
-/// True when the first bytes of a file are those of a ZIP archive (`.xlsx`, `.xlsb`, `.ods`) or of an OLE compound file
-/// (`.xls`, or an `.xlsx` with a password): [`Workbook::open`] reads the file or says what is wrong with it. Eight bytes are
-/// enough.
+/// Whether the first bytes of a file are those of a ZIP archive (`.xlsx`, `.xlsb`, `.ods`) or of an OLE compound file (`.xls`, or
+/// an `.xlsx` with a password). If so, [`Workbook::open`] reads the file or says what is wrong with it. Eight bytes are enough.
 #[must_use]
 pub fn looks_like_workbook(head: &[u8]) -> bool {
     is_zip(head) || head.starts_with(&OLE_MAGIC)
 }
 
-/// The second and third are an archive without entries and one in several volumes.
+/// The second and third signature are those of an archive without entries and of one in several volumes.
 fn is_zip(head: &[u8]) -> bool {
     [b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"].iter().any(|magic| head.starts_with(*magic))
 }
 
-/// What a workbook is read from: bytes that can be sought and sent to another thread.
+/// The source of a workbook: bytes that can be sought and sent to another thread.
 pub trait ReadSeek: Read + Seek + Send {}
 
 impl<T: Read + Seek + Send> ReadSeek for T {}
@@ -98,18 +96,19 @@ impl WorkbookFormat {
 /// A worksheet of a workbook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SheetInfo {
-    /// The name on its tab. No two sheets of a workbook have the same.
+    /// The name on the tab. No two sheets of a workbook have the same name.
     pub name: String,
-    /// Whether the workbook shows it.
+    /// Whether the workbook shows the sheet.
     pub visible: bool,
 }
 
-/// An open workbook: its list of sheets is read, and what its sheets share, within their bounds; no sheet is read yet.
+/// An open workbook: the list of its sheets, and what the sheets share, have been read within their limits; no sheet has been
+/// read.
 pub struct Workbook {
     book: Book,
 }
 
-/// What is read of a workbook before its sheets.
+/// The data of a workbook that is read before its sheets.
 enum Book {
     Xlsx(Arc<XlsxBook>),
     Xls(Arc<XlsBook>),
@@ -120,9 +119,9 @@ impl Workbook {
     /// Opens a workbook and lists its worksheets.
     ///
     /// # Errors
-    /// Every [`WorkbookError`]; [`WorkbookError::Io`] only for errors that `reader` itself gave.
+    /// Any [`WorkbookError`]; [`WorkbookError::Io`] only for errors of `reader` itself.
     pub fn open(reader: Box<dyn ReadSeek>) -> Result<Self, WorkbookError> {
-        // Libraries meet hostile bytes here; a panic of theirs is a workbook that cannot be read.
+        // Libraries read hostile bytes here. If one panics, the workbook is reported as unreadable.
         let opened = catch_unwind(AssertUnwindSafe(|| Self::open_by_content(reader)));
         let workbook = opened.unwrap_or_else(|_| Err(corrupt("its parts make no sense")))?;
         if workbook.sheets().is_empty() {
@@ -155,7 +154,6 @@ impl Workbook {
         Ok(Self { book })
     }
 
-    /// The format of the file.
     #[must_use]
     pub fn format(&self) -> WorkbookFormat {
         match &self.book {
@@ -166,8 +164,7 @@ impl Workbook {
         }
     }
 
-    /// The worksheets, hidden ones too, in the workbook's order. Chart sheets, dialog sheets and macro sheets are not among
-    /// them.
+    /// The worksheets in the workbook's order, including hidden ones. Chart sheets, dialog sheets and macro sheets are left out.
     #[must_use]
     pub fn sheets(&self) -> &[SheetInfo] {
         match &self.book {
@@ -177,12 +174,12 @@ impl Workbook {
         }
     }
 
-    /// Starts reading the rows of the sheet at a place in [`Self::sheets`]. `reader` has the bytes that the workbook was opened
-    /// with. As many sheets as wanted can be read, one after the other or at the same time.
+    /// Starts reading the rows of the sheet at this index of [`Self::sheets`]. `reader` has the same bytes that the workbook was
+    /// opened with. Any number of sheets can be read, one after the other or at the same time.
     ///
     /// # Errors
-    /// [`WorkbookError::NoSheet`] without such a place; [`WorkbookError::Corrupt`] and [`WorkbookError::Bomb`] when the sheet is
-    /// not in the file or too large by its own account.
+    /// [`WorkbookError::NoSheet`] when there is no such sheet; [`WorkbookError::Corrupt`] when the sheet is not in the file;
+    /// [`WorkbookError::Bomb`] when the sheet declares a size beyond its limit.
     pub fn rows(&self, sheet: usize, reader: Box<dyn ReadSeek>) -> Result<RowStream, WorkbookError> {
         let rows = match &self.book {
             Book::Xlsx(book) if book.is_binary => {
@@ -196,7 +193,7 @@ impl Workbook {
     }
 }
 
-/// All bytes of an `.xls`, whose records lie anywhere in it.
+/// All bytes of an `.xls`, whose records may be anywhere in the file.
 fn read_whole(mut reader: Box<dyn ReadSeek>) -> Result<Vec<u8>, WorkbookError> {
     reader.rewind()?;
     let mut bytes = Vec::new();
@@ -207,9 +204,9 @@ fn read_whole(mut reader: Box<dyn ReadSeek>) -> Result<Vec<u8>, WorkbookError> {
     Ok(bytes)
 }
 
-/// The rows of a sheet in its order; blank rows, also those of spaces only, are skipped, hidden ones are not.
+/// The rows of a sheet, in order. Blank rows are skipped, also those of spaces only; hidden rows are not.
 pub struct RowStream {
-    /// None at the end, and after an error.
+    /// `None` at the end, and after an error.
     rows: Option<Rows>,
 }
 
@@ -221,9 +218,9 @@ enum Rows {
 }
 
 impl RowStream {
-    /// Fills `row` with the next row; false at the end of the sheet, and after an error.
+    /// Fills `row` with the next row; returns `false` at the end of the sheet, and after an error.
     ///
-    /// Only the end of the sheet says that all rows were what the file's checksum says.
+    /// The checksum of the file is verified only at the end of the sheet.
     ///
     /// # Errors
     /// [`WorkbookError::Corrupt`], [`WorkbookError::Bomb`], [`WorkbookError::TooLarge`], [`WorkbookError::Io`].

@@ -18,7 +18,7 @@ use super::{
     xml::{Tag, XmlEvent, XmlReader, XmlSource},
 };
 
-/// The part that holds everything.
+/// The part that holds all sheets.
 pub const CONTENT: &str = "content.xml";
 const FORMAT: &str = "ods";
 
@@ -26,12 +26,12 @@ const FORMAT: &str = "ods";
 #[derive(Debug)]
 pub struct OdsBook {
     pub sheets: Vec<SheetInfo>,
-    /// Which of the tables in the part each sheet is.
+    /// For each sheet, its index among the tables of the part.
     tables: Vec<usize>,
     part: Arc<Part>,
 }
 
-/// What a package says that it is: `application/vnd.oasis.opendocument.spreadsheet`, or something else.
+/// Whether the package says that it is an OpenDocument spreadsheet.
 pub fn is_spreadsheet(reader: &mut Box<dyn ReadSeek>, package: &Package) -> Result<bool, WorkbookError> {
     const TYPE: &[u8] = b"application/vnd.oasis.opendocument.spreadsheet";
     const LONGEST: u64 = 256;
@@ -63,7 +63,7 @@ impl OdsBook {
     }
 }
 
-/// The parts of a document with a password are encrypted one by one; the manifest says so.
+/// Whether the document has a password: then its parts are encrypted one by one, and the manifest says so.
 fn is_encrypted(reader: &mut Box<dyn ReadSeek>, package: &Package) -> Result<bool, WorkbookError> {
     let Some(part) = package.get("META-INF/manifest.xml") else { return Ok(false) };
     let mut manifest = PartReader::new(reader, part, MAX_HELD)?;
@@ -77,7 +77,7 @@ fn is_encrypted(reader: &mut Box<dyn ReadSeek>, package: &Package) -> Result<boo
     }
 }
 
-/// The tables of a document, and whether each is a sheet: what other workbooks gave stays in tables named like files.
+/// The tables of a document, and whether each is a sheet: data from other workbooks is kept in tables that are named like files.
 fn list_tables<S: XmlSource>(xml: &mut XmlReader<S>) -> Result<Vec<(SheetInfo, bool)>, WorkbookError> {
     let mut hidden = HashSet::new();
     let mut style = String::new();
@@ -114,7 +114,7 @@ fn attribute(tag: Tag<'_>, name: &str) -> Result<String, WorkbookError> {
     Ok(tag.attribute(name).map_or(Ok("".into()), attribute_text)?.into_owned())
 }
 
-/// How often a row or cell stands there, by its attribute.
+/// How often a row or cell is repeated, by its attribute.
 fn repeats(tag: Tag<'_>, name: &str) -> Result<u64, WorkbookError> {
     let Some(number) = tag.attribute(name) else { return Ok(1) };
     let number = std::str::from_utf8(number).ok().and_then(|number| number.parse().ok());
@@ -125,18 +125,17 @@ fn repeats(tag: Tag<'_>, name: &str) -> Result<u64, WorkbookError> {
 pub struct OdsSheetReader {
     xml: XmlReader<PartReader<Box<dyn ReadSeek>>>,
     name: String,
-    /// Tables that come before the sheet.
+    /// Number of tables before the sheet.
     before: usize,
     in_table: bool,
-    /// The last row that was read, from 1.
+    /// Number of the row that was read last, from 1.
     line: u64,
-    /// How often the row that was read last is still to come.
+    /// How often the row that was read last is still to be repeated.
     again: u64,
     cells: u64,
     value: CellValue,
 }
 
-/// The value of a cell.
 #[derive(Default)]
 struct CellValue {
     kind: Vec<u8>,
@@ -148,7 +147,7 @@ struct CellValue {
 }
 
 impl OdsSheetReader {
-    /// Starts reading the sheet at a place in the workbook's list.
+    /// Starts reading the sheet at this index of the workbook's list.
     pub fn new(book: &OdsBook, sheet: usize, reader: Box<dyn ReadSeek>) -> Result<Self, WorkbookError> {
         let (Some(info), Some(before)) = (book.sheets.get(sheet), book.tables.get(sheet)) else {
             return Err(WorkbookError::NoSheet);
@@ -165,7 +164,7 @@ impl OdsSheetReader {
         })
     }
 
-    /// Reads the next row that is not blank; false at the end of the sheet.
+    /// Reads the next row that is not blank; returns `false` at the end of the sheet.
     pub fn next_row(&mut self, row: &mut SheetRow) -> Result<bool, WorkbookError> {
         if self.again > 0 {
             self.again -= 1;
@@ -199,7 +198,7 @@ impl OdsSheetReader {
                         skip_element(&mut self.xml)?;
                     }
                 },
-                // Drawings over the sheet may hold tables of their own.
+                // Drawings over the sheet may contain tables.
                 XmlEvent::Start(tag) if self.in_table && matches!(tag.name, b"shapes" | b"table") => skip_element(&mut self.xml)?,
                 XmlEvent::End { name: b"table", .. } if self.in_table => {
                     self.xml.drain()?;
@@ -238,7 +237,7 @@ impl OdsSheetReader {
         }
     }
 
-    /// Puts the cell that was read into the row, as often as it stands there.
+    /// Adds the cell that was read to the row, as often as it is repeated.
     fn push_cells(&mut self, column: usize, repeats: usize, row: &mut SheetRow) -> Result<(), WorkbookError> {
         if self.value.is_empty() {
             return Ok(());
@@ -278,7 +277,7 @@ impl CellValue {
         self.repeats = repeats(tag, "number-columns-repeated")?;
         for (name, value) in tag.attributes() {
             match name {
-                // The first is that of the standard; an extension may follow.
+                // The first `value-type` is that of the standard; one of an extension may follow.
                 b"value-type" if self.kind.is_empty() => self.kind.extend_from_slice(value),
                 b"value" | b"date-value" | b"time-value" | b"boolean-value" | b"string-value" => {
                     self.value.clear();
@@ -305,7 +304,7 @@ impl CellValue {
                 if !push_number(value.as_bytes(), out) {
                     out.push_str(value);
                 }
-                // A format may write a percent sign without counting in hundredths.
+                // A format may add a percent sign without multiplying by a hundred.
                 if self.shown.trim_end().ends_with('%') && out.len() > start {
                     out.push('%');
                 }
@@ -326,8 +325,8 @@ impl CellValue {
     }
 }
 
-/// Whether the text that a cell shows is its whole number with zeros before it, hyphens in it or letters before it, as loan
-/// numbers are written.
+/// Whether the text that a cell shows is its whole number with zeros before it, hyphens in it or letters before it, as in loan
+/// numbers.
 fn shows_digits(shown: &str, value: &str) -> bool {
     let shown = shown.trim();
     let body = shown.trim_start_matches(char::is_alphabetic);

@@ -7,10 +7,10 @@ use super::{
     xml::{Tag, XmlEvent, XmlReader, XmlSource},
 };
 
-/// Spaces that one `<text:s>` may stand for: a cell has no more characters.
+/// The largest number of spaces that one `<text:s>` may stand for: a cell has no more characters.
 const MAX_SPACES: usize = 32_767;
 
-/// Appends the paragraphs of the open cell, a line each, and reads to the cell's end. Notes and drawings are passed over.
+/// Appends the paragraphs of the open cell, one per line, and reads to the cell's end. Skips notes and drawings.
 pub fn push_paragraphs<S: XmlSource>(xml: &mut XmlReader<S>, out: &mut String) -> Result<(), WorkbookError> {
     let depth = xml.depth();
     let mut paragraphs = 0;
@@ -31,8 +31,8 @@ pub fn push_paragraphs<S: XmlSource>(xml: &mut XmlReader<S>, out: &mut String) -
     }
 }
 
-/// Appends the text of the open paragraph. White space stands for one space, and none at the beginning; elements stand for
-/// more.
+/// Appends the text of the open paragraph. A run of white space is one space, and none at the beginning. Elements stand for more
+/// spaces, for tabs and for line breaks.
 fn push_paragraph<S: XmlSource>(xml: &mut XmlReader<S>, out: &mut String) -> Result<(), WorkbookError> {
     let depth = xml.depth();
     let mut piece = String::new();

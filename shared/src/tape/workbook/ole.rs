@@ -1,4 +1,4 @@
-//! OLE compound files: old workbooks, and everything that has a password.
+//! OLE compound files: old workbooks, and Office files with a password.
 
 use std::io;
 
@@ -11,19 +11,19 @@ use super::{
     records::utf16,
 };
 
-/// The beginning of a stream's name, and what the stream says about the file.
+/// The beginning of a stream's name, and the error of a file with this stream.
 type EncryptedStream = (&'static str, fn() -> WorkbookError);
 
-/// Streams that only an encrypted file has, with what they say about it. One under rights management has the others as well,
-/// so it comes first.
+/// Streams that only an encrypted file has, with the error of such a file. A file under rights management has the other streams
+/// as well, so its own comes first.
 const ENCRYPTED: [EncryptedStream; 3] = [
     ("DRMEncrypted", || WorkbookError::RightsManaged),
     ("EncryptedPackage", || WorkbookError::PasswordProtected),
     ("EncryptionInfo", || WorkbookError::PasswordProtected),
 ];
 
-/// Tells an encrypted `.xlsx` from an old `.xls`: both are OLE compound files. The names stand in a directory that can be
-/// anywhere in the file, so all of it is searched.
+/// Distinguishes an encrypted `.xlsx` from an old `.xls`: both are OLE compound files. The names of the streams are in a
+/// directory that can be anywhere in the file, so all of it is searched.
 pub fn encryption(reader: &mut dyn ReadSeek) -> io::Result<Option<WorkbookError>> {
     reader.rewind()?;
     let names = ENCRYPTED.map(|(name, _)| name.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
@@ -46,11 +46,11 @@ pub fn encryption(reader: &mut dyn ReadSeek) -> io::Result<Option<WorkbookError>
     }
 }
 
-/// The number that ends a chain of sectors, and the first of those that are no sectors.
+/// Numbers from this one on are not sectors; one of them ends a chain of sectors.
 const FIRST_SPECIAL: u32 = 0xFFFF_FFFA;
-/// Bytes of a directory entry.
+/// Number of bytes of a directory entry.
 const ENTRY: usize = 128;
-/// Streams by which a file that is no workbook is known, with what it is.
+/// Streams that identify a file that is not a workbook, with the kind of file.
 const OTHER_FILES: [(&str, &str); 3] = [
     ("WordDocument", "a Word document (.doc)"),
     ("PowerPoint Document", "a PowerPoint presentation (.ppt)"),
@@ -65,7 +65,7 @@ struct CompoundFile<'f> {
     next: Vec<u32>,
 }
 
-/// Where a stream starts, and its size in bytes.
+/// The name of a stream, its first sector, and its size in bytes.
 struct StreamPlace {
     name: String,
     start: u32,
@@ -75,7 +75,7 @@ struct StreamPlace {
 /// The stream that holds the workbook of an `.xls`.
 ///
 /// # Errors
-/// A file that is damaged or something else than a workbook.
+/// [`WorkbookError::Corrupt`] when the file is damaged; [`WorkbookError::OtherFile`] when it has no workbook.
 pub fn workbook_stream(bytes: &[u8]) -> Result<Vec<u8>, WorkbookError> {
     let file = CompoundFile::open(bytes).ok_or_else(|| corrupt("it is damaged or cut short"))?;
     let directory = file.chain(read_u32(bytes, 48).unwrap_or(u32::MAX));
@@ -86,7 +86,7 @@ pub fn workbook_stream(bytes: &[u8]) -> Result<Vec<u8>, WorkbookError> {
         return Err(WorkbookError::OtherFile { kind: other.map_or("an old Office file", |(_, kind)| kind) });
     };
     let found = if stream.size < read_u32(bytes, 56).unwrap_or(0) as usize {
-        // Short streams share the sectors of one, in which they have sectors of their own.
+        // Short streams share one stream, in which they have small sectors of their own.
         let shared = find("Root Entry").map(|root| file.chain(root.start)).unwrap_or_default();
         let table = file.chain(read_u32(bytes, 60).unwrap_or(u32::MAX));
         let shift = read_u16(bytes, 32).map_or(6, u32::from).min(16);
@@ -102,7 +102,7 @@ pub fn workbook_stream(bytes: &[u8]) -> Result<Vec<u8>, WorkbookError> {
 impl<'f> CompoundFile<'f> {
     /// Reads the table of sectors.
     fn open(bytes: &'f [u8]) -> Option<Self> {
-        /// Entries of the table of tables in the header.
+        /// Number of entries of the table of tables in the header.
         const IN_HEADER: usize = 109;
         let shift = read_u16(bytes, 30).map(u32::from).filter(|shift| (9..=16).contains(shift))?;
         let mut file = Self { bytes, shift, next: Vec::new() };
@@ -121,7 +121,7 @@ impl<'f> CompoundFile<'f> {
         Some(file)
     }
 
-    /// The bytes of a sector, when so many come before the first.
+    /// The bytes of a sector; `before` is the number of sectors before the first.
     fn sector(&self, number: u32, before: usize) -> Option<&'f [u8]> {
         let start = (number as usize).checked_add(before)?.checked_shl(self.shift)?;
         let rest = self.bytes.get(start..)?;
@@ -136,7 +136,7 @@ impl<'f> CompoundFile<'f> {
     fn chain_from(&self, start: u32, before: usize) -> Vec<u8> {
         let mut found = Vec::new();
         let mut sector = start;
-        // Each sector once at most, so that a ring ends.
+        // Read no more sectors than the file has, so that a ring ends.
         for _ in 0..self.next.len() {
             let (Some(bytes), Some(next)) = (self.sector(sector, before), self.next.get(sector as usize)) else { break };
             found.extend_from_slice(bytes);

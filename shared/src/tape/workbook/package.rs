@@ -19,43 +19,44 @@ use super::{
 };
 use crate::{results::workbook::OWN_MARK, tape::not_a_tape::by_zip_parts};
 
-/// What messages call the ZIP directory.
+/// The name of the ZIP directory in messages.
 const DIRECTORY: &str = "list of parts";
-/// Packed bytes that are read at a time.
+/// Number of packed bytes read at a time.
 const PACKED: usize = 1 << 16;
 
 /// What the ZIP directory says about a part.
 #[derive(Debug)]
 pub struct Part {
-    /// The part's name, as written.
+    /// The name of the part, as written.
     pub name: String,
-    /// Bytes when unpacked; the directory may lie about it.
+    /// The declared size when unpacked, in bytes; the directory may lie about it.
     pub unpacked: u64,
-    /// Where the data of the part starts in the file.
+    /// Offset of the part's data in the file.
     start: u64,
     packed: u64,
     crc: u32,
     method: CompressionMethod,
 }
 
-/// The parts of a workbook, found by their names.
+/// The parts of a workbook, by name.
 #[derive(Debug)]
 pub struct Package {
     parts: Vec<Arc<Part>>,
-    /// Places in `parts`, by names in lower case with `/` between folders: producers disagree about both.
+    /// Indexes into `parts`, by names in lower case with `/` between folders: producers disagree about both.
     by_name: HashMap<String, usize>,
 }
 
 impl Package {
-    /// Reads the ZIP directory, and refuses a file whose parts are too many, too large, encrypted or interwoven, or that is
-    /// no workbook.
+    /// Reads the ZIP directory, and rejects a file whose parts are too many, too large, encrypted or overlapping, or that is not
+    /// a workbook.
     ///
     /// # Errors
-    /// [`WorkbookError::Io`] only for errors that `reader` itself gave.
+    /// [`WorkbookError::Bomb`], [`WorkbookError::Corrupt`], [`WorkbookError::PasswordProtected`] or [`WorkbookError::OtherFile`]
+    /// for such a file; [`WorkbookError::Io`] only for errors of `reader` itself.
     pub fn read(reader: &mut dyn ReadSeek) -> Result<Self, WorkbookError> {
         let allowance = Cell::new(MAX_DIRECTORY);
         let mut source = DirectoryReader { inner: BufReader::new(reader), allowance: &allowance, trouble: None };
-        // The ZIP library meets hostile bytes here; a panic of its is a workbook that cannot be read.
+        // The ZIP library reads hostile bytes here. If it panics, the workbook is reported as unreadable.
         let read = catch_unwind(AssertUnwindSafe(|| Self::read_directory(&mut source)));
         let read = read.unwrap_or_else(|_| Err(corrupt("its parts make no sense")));
         read.map_err(|error| source.trouble.map_or(error, WorkbookError::Io))
@@ -68,7 +69,7 @@ impl Package {
             Err(_) if allowance.get() == 0 => return Err(bomb(DIRECTORY, mebibytes(MAX_DIRECTORY))),
             Err(error) => return Err(corrupt(format_args!("it is damaged or cut short: {error}"))),
         };
-        // Before its parts are held against the bounds of a workbook: it may be none.
+        // Test this before the limits of a workbook: the file may not be a workbook.
         let names: Vec<_> = archive.file_names_raw().map(String::from_utf8_lossy).collect();
         if let Some(kind) = by_zip_parts(&names) {
             return Err(WorkbookError::OtherFile { kind });
@@ -94,7 +95,7 @@ impl Package {
                 return Err(corrupt("two of its parts are in one place"));
             }
         }
-        // Bytes that belong to several parts unpack several times.
+        // Bytes that belong to several parts would be unpacked several times.
         let following = places.values().skip(1);
         if places.values().zip(following).any(|((_, part), (next, _))| part.start.saturating_add(part.packed) > *next) {
             return Err(corrupt("two of its parts are in one place"));
@@ -104,17 +105,17 @@ impl Package {
         Ok(Self { parts, by_name })
     }
 
-    /// The place of the part with this name, in any case.
+    /// The index of the part with this name, in any case.
     pub fn find(&self, name: &str) -> Option<usize> {
         self.by_name.get(&folded(name)).copied()
     }
 
-    /// The part at a place that [`Self::find`] gave.
+    /// The part at an index from [`Self::find`].
     pub fn part(&self, at: usize) -> Option<&Arc<Part>> {
         self.parts.get(at)
     }
 
-    /// The part with this name, if there is one.
+    /// The part with this name; `None` when there is none.
     pub fn get(&self, name: &str) -> Option<&Arc<Part>> {
         self.part(self.find(name)?)
     }
@@ -124,7 +125,7 @@ fn folded(name: &str) -> String {
     name.replace('\\', "/").to_ascii_lowercase()
 }
 
-/// An entry of the directory, with the place where its header starts.
+/// An entry of the directory, with the offset of its header.
 fn read_entry<R: Read + Seek>(archive: &mut ZipArchive<R>, index: usize) -> Result<(u64, Part), WorkbookError> {
     let damaged = |error| corrupt(format_args!("it is damaged: {error}"));
     let entry = archive.by_index_raw(index).map_err(damaged)?;
@@ -144,8 +145,8 @@ fn read_entry<R: Read + Seek>(archive: &mut ZipArchive<R>, index: usize) -> Resu
     Ok((entry.header_start(), part))
 }
 
-/// What the ZIP library reads the directory through: no more than a directory needs. The library wraps errors of the reader
-/// beyond recognition, so the first one is kept.
+/// The reader through which the ZIP library reads the directory. It reads no more than a directory needs. It keeps the first
+/// error of the inner reader, because the library wraps such errors beyond recognition.
 struct DirectoryReader<'r> {
     inner: BufReader<&'r mut dyn ReadSeek>,
     allowance: &'r Cell<u64>,
@@ -155,7 +156,7 @@ struct DirectoryReader<'r> {
 impl DirectoryReader<'_> {
     fn keep(&mut self, error: io::Error) -> io::Error {
         match error.kind() {
-            // The first only asks for another try; the second comes of an offset in the workbook that leads nowhere.
+            // `Interrupted` only asks for another try; `InvalidInput` comes from an offset in the workbook that leads nowhere.
             io::ErrorKind::Interrupted | io::ErrorKind::InvalidInput => error,
             kind => {
                 self.trouble.get_or_insert(error);
@@ -183,13 +184,13 @@ impl Seek for DirectoryReader<'_> {
     }
 }
 
-/// The unpacked bytes of one part. Its end is only its end when the checksum is right.
+/// Reads the unpacked bytes of one part. The end of the part is an error when the checksum is wrong.
 pub struct PartReader<R> {
     inner: BufReader<R>,
     part: Arc<Part>,
-    /// None for a part that is stored as it is.
+    /// `None` for a part that is stored without compression.
     inflater: Option<Decompress>,
-    /// Packed bytes that were not taken yet.
+    /// Number of packed bytes that have not been taken yet.
     packed: u64,
     unpacked: u64,
     crc: Crc,
@@ -200,7 +201,8 @@ impl<R: Read + Seek> PartReader<R> {
     /// Starts at the beginning of a part.
     ///
     /// # Errors
-    /// A part that unpacks to more than `limit` bytes by its own declaration, or is packed in another way than Excel's.
+    /// [`WorkbookError::Bomb`] when the part declares more than `limit` unpacked bytes; [`WorkbookError::Corrupt`] when it is
+    /// packed in a way that Excel does not use; [`WorkbookError::Io`] for errors of `reader`.
     pub fn new(reader: R, part: &Arc<Part>, limit: u64) -> Result<Self, WorkbookError> {
         if part.unpacked > limit {
             return Err(bomb(&part.name, mebibytes(limit)));
@@ -216,7 +218,6 @@ impl<R: Read + Seek> PartReader<R> {
         Ok(Self { inner, packed: part.packed, part, inflater, unpacked: 0, crc: Crc::new(), ended: false })
     }
 
-    /// The part's name in the package.
     pub fn name(&self) -> &str {
         &self.part.name
     }
@@ -224,7 +225,8 @@ impl<R: Read + Seek> PartReader<R> {
     /// Fills the buffer with the next unpacked bytes; fewer only at the end of the part.
     ///
     /// # Errors
-    /// A part that is damaged, is not what its checksum says, or is larger than the directory says.
+    /// [`WorkbookError::Corrupt`] when the part is damaged or its checksum is wrong; [`WorkbookError::Bomb`] when it is larger
+    /// than the directory says; [`WorkbookError::Io`] for errors of the reader.
     pub fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, WorkbookError> {
         let mut filled = 0;
         while filled < buffer.len() && !self.ended {
@@ -242,7 +244,7 @@ impl<R: Read + Seek> PartReader<R> {
         Ok(filled)
     }
 
-    /// Unpacks some bytes; may give none before the end.
+    /// Unpacks some bytes; may return 0 before the end.
     fn unpack(&mut self, room: &mut [u8]) -> Result<usize, WorkbookError> {
         let packed = if self.packed == 0 { &[] } else { self.inner.fill_buf()? };
         let packed = &packed[..packed.len().min(usize::try_from(self.packed).unwrap_or(usize::MAX))];
@@ -258,7 +260,7 @@ impl<R: Read + Seek> PartReader<R> {
                 let status = inflater.decompress(packed, room, FlushDecompress::None);
                 let status = status.map_err(|_| corrupt(format_args!("its part {} is damaged", self.part.name)))?;
                 self.ended = status == Status::StreamEnd;
-                // Both are at most the length of a slice.
+                // Both differences are at most the length of a slice.
                 ((inflater.total_in() - before.0) as usize, (inflater.total_out() - before.1) as usize)
             }
         };

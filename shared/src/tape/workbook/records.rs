@@ -6,19 +6,18 @@ use super::{
     xml::XmlSource,
 };
 
-/// Bytes that the head of a record takes at most.
+/// The largest number of bytes of a record's head.
 const MAX_HEAD: usize = 6;
 
 /// Reads the records of one part.
 pub struct RecordReader<S> {
     source: S,
     window: Vec<u8>,
-    /// The bytes of the window that were not read yet.
+    /// The bytes of the window from `from` to `to` have not been read yet.
     from: usize,
     to: usize,
 }
 
-/// One record.
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'r> {
     pub kind: u16,
@@ -31,7 +30,6 @@ impl<S: XmlSource> RecordReader<S> {
         Self { source, window: vec![0; WINDOW], from: 0, to: 0 }
     }
 
-    /// The part's name.
     pub fn name(&self) -> &str {
         self.source.name()
     }
@@ -58,13 +56,13 @@ impl<S: XmlSource> RecordReader<S> {
         Ok(Some(Record { kind, data: &self.window[start..self.from] }))
     }
 
-    /// Passes over all that is left of the part, so that its checksum is looked at.
+    /// Skips the rest of the part, so that its checksum is verified.
     pub fn drain(&mut self) -> Result<(), WorkbookError> {
         while self.source.fill(&mut self.window)? > 0 {}
         Ok(())
     }
 
-    /// Gets as many bytes into the window, or all that there are.
+    /// Gets bytes into the window until it holds `wanted` of them, or all that there are.
     fn more(&mut self, wanted: usize) -> Result<(), WorkbookError> {
         if self.to - self.from >= wanted {
             return Ok(());
@@ -85,7 +83,7 @@ impl<S: XmlSource> RecordReader<S> {
     }
 }
 
-/// Kind, length of the data, and length of the head itself: numbers of seven bits a byte, lowest first.
+/// Kind, length of the data, and length of the head itself. The first two are numbers of seven bits a byte, lowest first.
 fn parse_head(bytes: &[u8]) -> Option<(u16, usize, usize)> {
     let (kind, after_kind) = parse_number(bytes, 2)?;
     let (length, after_length) = parse_number(&bytes[after_kind..], 4)?;
@@ -104,7 +102,7 @@ fn parse_number(bytes: &[u8], most: usize) -> Option<(usize, usize)> {
 }
 
 impl<'r> Record<'r> {
-    /// The byte at a place; 0 beyond the end.
+    /// The byte at an offset; 0 beyond the end.
     pub fn byte(self, at: usize) -> u8 {
         self.data.get(at).copied().unwrap_or(0)
     }
@@ -124,13 +122,13 @@ impl<'r> Record<'r> {
         Some(f64::from_le_bytes(*self.data.get(at..)?.first_chunk()?))
     }
 
-    /// Four bytes as a number in the short form (RK): 30 bits of a whole number or the upper ones of a floating-point number,
+    /// Four bytes as a number in the short form (RK): 30 bits of a whole number, or the upper 30 bits of a floating-point number,
     /// to be divided by a hundred or not.
     pub fn rk(self, at: usize) -> Option<f64> {
         self.u32(at).map(rk_number)
     }
 
-    /// The UTF-16 text at a place, whose length in units stands before it, and the place behind it.
+    /// The UTF-16 text at an offset, whose length in units comes before it, and the offset after it.
     pub fn text(self, at: usize) -> Option<(impl Iterator<Item = char> + use<'r>, usize)> {
         let length = usize::try_from(self.u32(at)?).ok()?.checked_mul(2)?;
         let start = at + 4;
@@ -139,14 +137,14 @@ impl<'r> Record<'r> {
     }
 }
 
-/// What a number in the short form (RK) stands for.
+/// The value of a number in the short form (RK).
 #[expect(clippy::float_arithmetic, reason = "the format stores hundredths")]
 pub fn rk_number(rk: u32) -> f64 {
     let number = if rk & 2 == 0 { f64::from_bits(u64::from(rk & !3) << 32) } else { f64::from(rk.cast_signed() >> 2) };
     if rk & 1 == 0 { number } else { number / 100.0 }
 }
 
-/// The characters of UTF-16 units; what is none becomes U+FFFD.
+/// The characters of UTF-16 units; a unit that is not a character becomes U+FFFD.
 pub fn utf16(units: &[u8]) -> impl Iterator<Item = char> + use<'_> {
     let units = units.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
     char::decode_utf16(units).map(|symbol| symbol.unwrap_or(char::REPLACEMENT_CHARACTER))

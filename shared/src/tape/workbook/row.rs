@@ -1,32 +1,32 @@
 //! One row of a sheet.
 
-/// One row of a sheet, with a text or an uncalculated formula in at least one cell. A row is filled again and again, so that
-/// its cells cost no allocation each.
+/// One row of a sheet, with a text or an uncalculated formula in at least one cell. A row is reused for the next one, so that its
+/// cells cost no allocation each.
 ///
-/// A cell's text is what stands for its value in a CSV file:
+/// A cell's text is what represents its value in a CSV file:
 /// - strings are as stored;
 /// - numbers are plain decimals of at most 15 significant digits (`0.97`), from 10^15 on in E-notation as Excel writes it
-///   (`1.23456789012346E+17`): not all of their digits are known;
-/// - a number that is shown in percent is the percentage with its sign (`97%`), and one behind which the format only writes a
-///   percent sign has it, too; a whole number with a format of zeros or literals reads as shown (`0000001001`, `123-4567`);
-/// - dates are `2026-01-31`, with ` 12:30:00` when they have a time of day, and times alone `12:30:00`; durations count their
-///   hours on (`36:30:00`);
+///   (`1.23456789012346E+17`), because not all of their digits are known;
+/// - a number that is shown in percent is the percentage with its sign (`97%`); a number to which the format only adds a percent
+///   sign has the sign, too; a whole number with a format of zeros or literals reads as shown (`0000001001`, `123-4567`);
+/// - dates are `2026-01-31`, with ` 12:30:00` when they have a time of day, and times alone `12:30:00`; the hours of durations
+///   may exceed 24 (`36:30:00`);
 /// - booleans are `TRUE` and `FALSE`, errors as a spreadsheet shows them (`#N/A`);
-/// - a formula is the value that was last computed for it.
+/// - a formula is its last computed value.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct SheetRow {
-    /// The row's number in the sheet, from 1.
+    /// Number of the row in the sheet, from 1.
     pub line: u64,
-    /// Whether the sheet does not show the row, for a filter or otherwise.
+    /// Whether the sheet hides the row, by a filter or otherwise.
     pub hidden: bool,
     text: String,
-    /// Where the text of each cell ends.
+    /// The end of each cell in `text`.
     ends: Vec<u32>,
     uncalculated: Vec<usize>,
 }
 
 impl SheetRow {
-    /// Cells from column A up to the last one with a text.
+    /// Number of cells from column A up to the last one with a text.
     #[must_use]
     pub fn len(&self) -> usize {
         self.ends.len()
@@ -57,8 +57,8 @@ impl SheetRow {
         &self.text
     }
 
-    /// The columns, counted from 0, of cells that have a formula but no value: whoever wrote the workbook did not calculate
-    /// it. They have no text, and may lie behind the last cell that has one. Only known of `.xlsx` and `.ods`.
+    /// The columns, counted from 0, of cells that have a formula but no value: the program that wrote the workbook did not
+    /// calculate it. These cells have no text, and may be after the last cell that has one. Only known of `.xlsx` and `.ods`.
     #[must_use]
     pub fn uncalculated(&self) -> &[usize] {
         &self.uncalculated
@@ -72,12 +72,12 @@ impl SheetRow {
         self.uncalculated.clear();
     }
 
-    /// Where the text of the next cell goes.
+    /// The buffer for the text of the next cell.
     pub(super) fn text_mut(&mut self) -> &mut String {
         &mut self.text
     }
 
-    /// Ends the cell in a column right of those before, when its text has been appended. Only cells with a text make room, so
+    /// Ends the cell in a column right of those before, when its text has been appended. Only cells with a text take up space, so
     /// there is never an empty cell at the end.
     pub(super) fn end_cell(&mut self, column: usize) {
         let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
@@ -94,7 +94,7 @@ impl SheetRow {
         self.uncalculated.push(column);
     }
 
-    /// Whether nothing stands in the row.
+    /// Whether the row has neither a text, other than white space, nor an uncalculated formula.
     pub(super) fn is_blank(&self) -> bool {
         self.uncalculated.is_empty() && self.text.trim().is_empty()
     }
@@ -107,7 +107,7 @@ pub fn address(line: u64, column: usize) -> String {
     let mut left = column + 1;
     while left > 0 {
         left -= 1;
-        // Below 26.
+        // The rest is below 26, so the cast changes nothing.
         letters.push(char::from(b'A' + (left % 26) as u8));
         left /= 26;
     }

@@ -28,23 +28,23 @@ pub struct SheetReader {
     scratch: String,
 }
 
-/// Where in the sheet the reader is.
+/// The reader's position in the sheet.
 #[derive(Default)]
 struct Place {
-    /// The number of the row that began last, from 1.
+    /// Number of the row that began last, from 1.
     line: u64,
-    /// Whether the row's number is certain: it is written, or a cell has told it.
+    /// Whether the number of the row is certain: the row or one of its cells gives it.
     is_certain: bool,
-    /// The number of the last row that has a cell.
+    /// Number of the last row that has a cell.
     last: u64,
-    /// The columns of the row that are taken.
+    /// Number of columns of the row up to the last cell so far.
     columns: usize,
 }
 
-/// What the `t` of a cell says about its value.
+/// The type of a cell's value, by its attribute `t`.
 #[derive(Clone, Copy, PartialEq)]
 enum CellKind {
-    /// Nothing: a number, or whatever else stands there.
+    /// The cell has no type: its value is a number, or any other text.
     Untyped,
     Number,
     Shared,
@@ -64,14 +64,14 @@ struct CellStart {
 }
 
 impl SheetReader {
-    /// Starts reading the sheet at a place in the workbook's list.
+    /// Starts reading the sheet at this index of the workbook's list.
     pub fn new(book: Arc<XlsxBook>, sheet: usize, reader: Box<dyn ReadSeek>) -> Result<Self, WorkbookError> {
         let (name, part) = book.sheet(sheet)?;
         let xml = XmlReader::new(PartReader::new(reader, &part, MAX_PART)?);
         Ok(Self { xml, book, name, in_data: false, place: Place::default(), scratch: String::new() })
     }
 
-    /// Reads the next row that is not blank; false at the end of the sheet.
+    /// Reads the next row that is not blank; returns `false` at the end of the sheet.
     pub fn next_row(&mut self, row: &mut SheetRow) -> Result<bool, WorkbookError> {
         self.read_row(row).map_err(|error| match error {
             WorkbookError::Corrupt { detail } if !detail.starts_with("its part ") => {
@@ -129,7 +129,7 @@ impl SheetReader {
         Ok(())
     }
 
-    /// Reads the elements of a cell up to its end; true when it has a formula and no value.
+    /// Reads the elements of a cell up to its end; returns whether the cell has a formula and no value.
     fn read_children(&mut self, cell: &CellStart, out: &mut String) -> Result<bool, WorkbookError> {
         let depth = self.xml.depth();
         let (mut has_formula, mut has_value) = (false, false);
@@ -137,7 +137,7 @@ impl SheetReader {
         loop {
             match self.xml.next()? {
                 XmlEvent::Start(tag) => match tag.name {
-                    // The value of an inline string stands in `<is>`.
+                    // The value of an inline string is in `<is>`.
                     b"v" if cell.kind != CellKind::Inline => {
                         self.scratch.clear();
                         push_content(&mut self.xml, &mut self.scratch)?;
@@ -200,7 +200,7 @@ impl Place {
         Ok(cell)
     }
 
-    /// Takes a cell's place, which lies behind those before.
+    /// Takes a cell's position, which must come after the previous cells.
     fn take(&mut self, column: usize) -> Result<(), WorkbookError> {
         if self.line > MAX_ROWS || column >= MAX_COLUMNS {
             return Err(corrupt("a cell lies beyond the last row or column of Excel"));
@@ -284,7 +284,7 @@ fn digits(text: &[u8]) -> Option<usize> {
     is_number.then(|| text.iter().fold(0, |number, digit| number * 10 + usize::from(digit - b'0')))
 }
 
-/// The number of a row, from 1. One beyond the last row of Excel stays so.
+/// The number of a row, from 1. A number beyond the last row of Excel stays beyond it.
 fn row_number(text: &[u8]) -> Result<u64, WorkbookError> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return Err(corrupt(format_args!("the row number {:?} is none", String::from_utf8_lossy(text))));
@@ -293,7 +293,7 @@ fn row_number(text: &[u8]) -> Result<u64, WorkbookError> {
     if number == 0 { Err(corrupt("a row has the number 0")) } else { Ok(number) }
 }
 
-/// The number of a column, from 0. One beyond the last column of Excel stays so.
+/// The number of a column, from 0. A number beyond the last column of Excel stays beyond it.
 fn column_number(letters: &[u8]) -> Result<usize, WorkbookError> {
     match letters.len() {
         0 => Err(corrupt("a cell has no column")),

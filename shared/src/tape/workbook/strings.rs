@@ -11,7 +11,7 @@ use super::{
 #[derive(Debug, Default)]
 pub struct SharedStrings {
     text: String,
-    /// Where each string ends.
+    /// The end of each string in `text`.
     ends: Vec<u32>,
 }
 
@@ -40,24 +40,24 @@ impl SharedStrings {
         }
     }
 
-    /// Where the text of the next string goes.
+    /// The buffer for the text of the next string.
     pub fn text_mut(&mut self) -> &mut String {
         &mut self.text
     }
 
-    /// Ends a string whose text has been appended; false when there are too many.
+    /// Ends a string whose text has been appended; returns `false` when there are too many strings.
     pub fn end_string(&mut self) -> bool {
         // The part is at most 256 MiB, and no text is more than twice as long as in its part.
         self.ends.push(u32::try_from(self.text.len()).unwrap_or(u32::MAX));
         self.ends.len() as u64 <= MAX_SHARED_STRING_COUNT
     }
 
-    /// That a part has too many strings.
+    /// The error for a part with too many strings.
     pub fn too_many(&self, part: &str) -> WorkbookError {
         bomb(part, format!("{MAX_SHARED_STRING_COUNT} strings"))
     }
 
-    /// The string at a place.
+    /// The string at an index.
     pub fn get(&self, at: usize) -> Option<&str> {
         let end = *self.ends.get(at)? as usize;
         let start = at.checked_sub(1).map_or(0, |before| self.ends[before] as usize);

@@ -14,7 +14,7 @@ use super::{
 #[derive(Debug, Default)]
 pub struct CellStyles {
     formats: Vec<NumberFormat>,
-    /// For each style, the place of its format.
+    /// For each style, the index of its format.
     styles: Vec<u32>,
 }
 
@@ -27,7 +27,7 @@ impl CellStyles {
         loop {
             match xml.next()? {
                 XmlEvent::Start(tag) => match tag.name {
-                    // There are elements of these names elsewhere, in conditional formats and named styles.
+                    // Elements of these names also occur in conditional formats and named styles.
                     b"numFmts" => in_formats = true,
                     b"cellXfs" => in_styles = true,
                     b"numFmt" if in_formats => {
@@ -55,12 +55,12 @@ impl CellStyles {
         }
     }
 
-    /// The styles with these formats, by their numbers; those that are not among them are built in.
+    /// The styles with the formats of these ids. Formats that are not in `custom` are built in.
     pub fn resolve(mut custom: HashMap<u32, NumberFormat>, mut ids: Vec<u32>) -> Self {
         let mut formats = Vec::new();
         let mut places: HashMap<u32, u32> = HashMap::new();
         for id in &mut ids {
-            // Formats are as many as ids, and ids as styles, which are counted.
+            // There are no more formats than ids, and no more ids than styles, whose number is limited.
             *id = *places.entry(*id).or_insert_with(|| {
                 formats.push(custom.remove(id).unwrap_or_else(|| NumberFormat::built_in(*id)));
                 (formats.len() - 1) as u32
@@ -69,7 +69,7 @@ impl CellStyles {
         Self { formats, styles: ids }
     }
 
-    /// The number format of a cell with this style; as it is for a style that there is not.
+    /// The number format of a cell with this style; [`NumberFormat::Plain`] for a style that does not exist.
     pub fn format(&self, style: usize) -> &NumberFormat {
         let format = self.styles.get(style).and_then(|format| self.formats.get(*format as usize));
         format.unwrap_or(&NumberFormat::Plain)

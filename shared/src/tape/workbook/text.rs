@@ -1,4 +1,4 @@
-//! Texts of a workbook: from XML as written to what they say.
+//! Decodes the texts of a workbook from XML.
 
 use std::borrow::Cow;
 
@@ -9,10 +9,10 @@ use super::{
     xml::{XmlEvent, XmlReader, XmlSource},
 };
 
-/// Bytes of an escape such as `_x000D_`.
+/// Length of an escape such as `_x000D_`, in bytes.
 const ESCAPE: usize = 7;
 
-/// Appends text as XML has it: entities resolved, line ends as `\n`.
+/// Appends text from XML, with entities resolved and line ends as `\n`.
 pub fn push_text(raw: &[u8], out: &mut String) -> Result<(), WorkbookError> {
     let mut rest = utf8(raw)?;
     while let Some(at) = memchr2(b'&', b'\r', rest.as_bytes()) {
@@ -36,7 +36,7 @@ fn unknown_entity(text: &str) -> WorkbookError {
     corrupt(format_args!("it holds the unknown entity {}", text.chars().take(20).collect::<String>()))
 }
 
-/// What an entity without `&` and `;` stands for.
+/// The character of an entity, which is given without `&` and `;`.
 fn resolve(entity: &str) -> Option<char> {
     let code = match entity {
         "lt" => return Some('<'),
@@ -67,8 +67,8 @@ fn utf8(raw: &[u8]) -> Result<&str, WorkbookError> {
     std::str::from_utf8(raw).map_err(|_| corrupt("a text is not in UTF-8"))
 }
 
-/// Replaces what Excel writes for characters that XML cannot hold (`_x000D_`, UTF-16 units in hexadecimal digits) in the text
-/// from a place on.
+/// Resolves the escapes that Excel writes for characters that XML cannot hold (`_x000D_`, UTF-16 units in hexadecimal digits) in
+/// the text from `start` on.
 pub fn unescape_from(text: &mut String, start: usize) {
     let Some(first) = memmem::find(&text.as_bytes()[start..], b"_x") else { return };
     let escaped = text.split_off(start + first);
@@ -96,14 +96,14 @@ pub fn unescape_from(text: &mut String, start: usize) {
     }
 }
 
-/// The UTF-16 unit of the escape that a text begins with, and the text behind it.
+/// The UTF-16 unit of the escape that a text begins with, and the text after it.
 fn escape(text: &str) -> Option<(u16, &str)> {
     let hex = text.strip_prefix("_x")?.get(..4).filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
     let behind = text.get(ESCAPE - 1..)?.strip_prefix('_')?;
     Some((u16::from_str_radix(hex, 16).ok()?, behind))
 }
 
-/// Appends the text of the element that is open (`<si>`, `<is>`): that of its `<t>`, of all runs together when it has several,
+/// Appends the text of the open element (`<si>`, `<is>`): the text of its `<t>`, or of all runs together when it has several,
 /// without phonetic ones. Reads to the element's end.
 pub fn push_rich_text<S: XmlSource>(xml: &mut XmlReader<S>, out: &mut String) -> Result<(), WorkbookError> {
     let depth = xml.depth();

@@ -1,6 +1,7 @@
 //! The workbook of Excel 97 to 2003 (`.xls`): one stream of records (BIFF8).
 //!
-//! The stream is in memory as a whole, because its cells need not come in order; of a cell only the place is kept besides.
+//! The whole stream is in memory, because its cells need not come in order. Besides the stream, only the position of each cell is
+//! kept.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -48,7 +49,7 @@ mod kind {
 #[derive(Debug)]
 pub struct XlsBook {
     pub sheets: Vec<SheetInfo>,
-    /// Where the records of each sheet begin.
+    /// Offset of the records of each sheet.
     places: Vec<usize>,
     stream: Vec<u8>,
     strings: SharedStrings,
@@ -99,7 +100,7 @@ impl XlsBook {
     }
 }
 
-/// The sheet that a record of the list names, where it begins, and whether it is a worksheet.
+/// The sheet that a record of the list names, the offset of its records, and whether it is a worksheet.
 fn read_sheet(record: BiffRecord<'_>) -> Result<(SheetInfo, usize, bool), WorkbookError> {
     let damaged = || corrupt("its list of sheets is damaged");
     let place = read_u32(record.data, 0).ok_or_else(damaged)? as usize;
@@ -123,13 +124,13 @@ fn read_strings(stream: &[u8], record: BiffRecord<'_>, strings: &mut SharedStrin
     Ok(())
 }
 
-/// Where a cell is, and where its value stands.
+/// The position of a cell, and of its value.
 #[derive(Debug, Clone, Copy)]
 struct CellPlace {
     row: u16,
     column: u16,
     kind: u16,
-    /// In the stream: the data of the record, or a pair of it.
+    /// Offset in the stream: of the record's data, or of one pair in it.
     at: u32,
 }
 
@@ -137,14 +138,14 @@ struct CellPlace {
 pub struct XlsSheetReader {
     book: Arc<XlsBook>,
     name: String,
-    /// The cells in order of rows and columns.
+    /// The cells in the order of rows and columns.
     cells: Vec<CellPlace>,
     next: usize,
     hidden: HashSet<u16>,
 }
 
 impl XlsSheetReader {
-    /// Finds the cells of the sheet at a place in the workbook's list.
+    /// Finds the cells of the sheet at this index of the workbook's list.
     pub fn new(book: Arc<XlsBook>, sheet: usize) -> Result<Self, WorkbookError> {
         let (Some(info), Some(place)) = (book.sheets.get(sheet), book.places.get(sheet)) else {
             return Err(WorkbookError::NoSheet);
@@ -157,13 +158,13 @@ impl XlsSheetReader {
         Ok(Self { book, name, cells, next: 0, hidden })
     }
 
-    /// Reads the next row that is not blank; false at the end of the sheet.
+    /// Reads the next row that is not blank; returns `false` at the end of the sheet.
     pub fn next_row(&mut self, row: &mut SheetRow) -> Result<bool, WorkbookError> {
         while let Some(first) = self.cells.get(self.next).copied() {
             row.begin(u64::from(first.row) + 1, self.hidden.contains(&first.row));
             while let Some(cell) = self.cells.get(self.next).copied().filter(|cell| cell.row == first.row) {
                 self.next += 1;
-                // Of two cells in one place the later one counts.
+                // When two cells have the same position, the later one counts.
                 let is_replaced =
                     self.cells.get(self.next).is_some_and(|next| (next.row, next.column) == (cell.row, cell.column));
                 if is_replaced {
@@ -189,7 +190,7 @@ impl XlsSheetReader {
 /// The cells of a sheet in the order of the stream, and the rows that are hidden.
 fn find_cells(stream: &[u8], place: usize, name: &str) -> Result<(Vec<CellPlace>, HashSet<u16>), WorkbookError> {
     let (mut cells, mut hidden) = (Vec::new(), HashSet::new());
-    // Charts on the sheet are streams of their own in it.
+    // Charts on the sheet are nested streams.
     let mut depth = 0_usize;
     let mut records = Biff::new(stream, place);
     if records.clone().next().is_none_or(|record| record.kind != kind::BEGIN) {
@@ -209,7 +210,7 @@ fn find_cells(stream: &[u8], place: usize, name: &str) -> Result<(Vec<CellPlace>
                 hidden.extend(read_u16(record.data, 0));
             }
             kind::MANY_RK => add_many(record, &mut cells),
-            // The text of a formula stands behind it.
+            // The text of a formula follows the formula.
             kind::FORMULA_TEXT => {
                 if let Some(formula) = cells.last_mut().filter(|cell: &&mut CellPlace| cell.kind == kind::FORMULA) {
                     (formula.kind, formula.at) = (kind::FORMULA_TEXT, record.at);
@@ -234,13 +235,14 @@ fn add_many(record: BiffRecord<'_>, cells: &mut Vec<CellPlace>) {
     let (Some(row), Some(first)) = (read_u16(record.data, 0), read_u16(record.data, 2)) else { return };
     let pairs = record.data.len().saturating_sub(4 + 2) / PAIR;
     for (at, column) in (0..pairs).zip(first..=u16::MAX) {
-        // A pair is like the end of a record of one number, which begins four bytes earlier. Within the stream.
+        // A pair is like the end of a record of one number that begins four bytes earlier. The offset is within the stream, so
+        // the cast changes nothing.
         let at = record.at + (at * PAIR) as u32;
         cells.push(CellPlace { row, column, kind: kind::RK, at });
     }
 }
 
-/// Appends the text of a cell. None when its record is not what it should be.
+/// Appends the text of a cell. `None` when its record is damaged.
 fn push_cell(cell: CellPlace, book: &XlsBook, out: &mut String) -> Option<()> {
     const STYLE: usize = 4;
     const VALUE: usize = 6;
@@ -260,7 +262,8 @@ fn push_cell(cell: CellPlace, book: &XlsBook, out: &mut String) -> Option<()> {
             let record = Biff::record_with(&book.stream, cell.at)?;
             TextCursor::continued(&book.stream, record).push_counted(out)?;
         }
-        // The value of a formula is a number, or says that it is none: then its first byte is the kind and its third the value.
+        // The value of a formula is a number, unless its last two bytes are 0xFFFF: then its first byte is the kind and its third
+        // the value.
         kind::FORMULA => match (read_u16(data, VALUE + 6)?, *data.get(VALUE)?, *data.get(VALUE + 2)?) {
             (0xFFFF, 1, value) => push_boolean_or_error(value, false, out),
             (0xFFFF, 2, value) => push_boolean_or_error(value, true, out),

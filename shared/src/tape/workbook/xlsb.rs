@@ -41,7 +41,6 @@ mod kind {
     pub const END_STYLES: u16 = 618;
 }
 
-/// Reads the list of sheets.
 pub fn read_sheets<S: XmlSource>(records: &mut RecordReader<S>) -> Result<SheetList, WorkbookError> {
     let mut list = SheetList::default();
     while let Some(record) = records.next()? {
@@ -62,7 +61,6 @@ pub fn read_sheets<S: XmlSource>(records: &mut RecordReader<S>) -> Result<SheetL
     Ok(list)
 }
 
-/// Reads the shared strings.
 pub fn read_strings<S: XmlSource>(records: &mut RecordReader<S>) -> Result<SharedStrings, WorkbookError> {
     let mut strings = SharedStrings::default();
     while let Some(record) = records.next()? {
@@ -77,7 +75,6 @@ pub fn read_strings<S: XmlSource>(records: &mut RecordReader<S>) -> Result<Share
     Ok(strings)
 }
 
-/// Reads the number formats.
 pub fn read_styles<S: XmlSource>(records: &mut RecordReader<S>) -> Result<CellStyles, WorkbookError> {
     let mut custom = HashMap::new();
     let mut ids = Vec::new();
@@ -106,20 +103,20 @@ pub struct BinarySheetReader {
     book: Arc<XlsxBook>,
     name: String,
     in_data: bool,
-    /// The row that began last, from 1, and whether it is hidden.
+    /// Number of the row that began last, from 1, and whether it is hidden.
     next: Option<(u64, bool)>,
     ended: bool,
 }
 
 impl BinarySheetReader {
-    /// Starts reading the sheet at a place in the workbook's list.
+    /// Starts reading the sheet at this index of the workbook's list.
     pub fn new(book: Arc<XlsxBook>, sheet: usize, reader: Box<dyn ReadSeek>) -> Result<Self, WorkbookError> {
         let (name, part) = book.sheet(sheet)?;
         let records = RecordReader::new(PartReader::new(reader, &part, MAX_PART)?);
         Ok(Self { records, book, name, in_data: false, next: None, ended: false })
     }
 
-    /// Reads the next row that is not blank; false at the end of the sheet.
+    /// Reads the next row that is not blank; returns `false` at the end of the sheet.
     pub fn next_row(&mut self, row: &mut SheetRow) -> Result<bool, WorkbookError> {
         if self.ended {
             return Ok(false);
@@ -173,7 +170,7 @@ impl BinarySheetReader {
     }
 }
 
-/// Appends the text of a cell. None when the record is not what it should be.
+/// Appends the text of a cell. `None` when the record is damaged.
 fn push_cell(record: Record<'_>, book: &XlsxBook, out: &mut String) -> Option<()> {
     const VALUE: usize = 8;
     match record.kind {

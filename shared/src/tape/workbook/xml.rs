@@ -1,8 +1,8 @@
-//! XML in one pass over unpacked bytes.
+//! Reads XML in one pass over unpacked bytes.
 //!
-//! The reader looks at a window of a part, hands on one tag or one text at a time, and refuses on the way what would grow
-//! without bound (long tags, long texts, deep nesting), what is not well-formed, and document types, where entities could
-//! be declared: a workbook has none.
+//! The reader holds a window of a part and yields one tag or one text at a time. It rejects what would grow without bound (long
+//! tags, long texts, deep nesting), XML that is not well-formed, and document types, where entities could be declared: a workbook
+//! has none.
 
 use std::{
     io::{Read, Seek},
@@ -19,10 +19,10 @@ use super::{
 
 /// Where unpacked XML comes from.
 pub trait XmlSource {
-    /// The part's name, for messages.
+    /// Name of the part, for messages.
     fn name(&self) -> &str;
 
-    /// Puts the next bytes into the buffer; none only at the end.
+    /// Fills the buffer with the next bytes; returns 0 only at the end.
     fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, WorkbookError>;
 }
 
@@ -36,11 +36,11 @@ impl<R: Read + Seek> XmlSource for PartReader<R> {
     }
 }
 
-/// What stands next in the XML. Names are local ones, without prefixes. An empty element has a start and an end.
+/// The next piece of the XML. Names are local ones, without prefixes. An empty element has a start and an end.
 #[derive(Debug)]
 pub enum XmlEvent<'x> {
     Start(Tag<'x>),
-    /// The depth is that of the elements still open.
+    /// `depth` is the number of elements that are still open.
     End {
         name: &'x [u8],
         depth: usize,
@@ -62,7 +62,7 @@ pub struct Tag<'x> {
     attributes: &'x [Attribute],
 }
 
-/// Where the local name and the value of an attribute are in the window.
+/// Positions of the local name and the value of an attribute in the window.
 #[derive(Debug, Clone, Copy)]
 struct Attribute {
     name: (u32, u32),
@@ -70,7 +70,7 @@ struct Attribute {
 }
 
 impl<'x> Tag<'x> {
-    /// The attributes: local names and values, entities as they are.
+    /// The local names and values of the attributes, with entities not resolved.
     pub fn attributes(self) -> impl Iterator<Item = (&'x [u8], &'x [u8])> {
         let window = self.window;
         let piece = move |(from, to): (u32, u32)| &window[from as usize..to as usize];
@@ -87,13 +87,13 @@ impl<'x> Tag<'x> {
 pub struct XmlReader<S> {
     source: S,
     window: Vec<u8>,
-    /// The bytes of the window that were not looked at yet.
+    /// The bytes of the window from `from` to `to` have not been parsed yet.
     from: usize,
     to: usize,
-    /// Whether the source has no more.
+    /// Whether the source has no more bytes.
     drained: bool,
     attributes: Vec<Attribute>,
-    /// The names of the open elements, end to end, with prefixes; behind `names_end` that of the element closed last.
+    /// The names of the open elements, end to end, with prefixes. The name of the element closed last is after `names_end`.
     names: Vec<u8>,
     names_end: usize,
     starts: Vec<usize>,
@@ -101,7 +101,7 @@ pub struct XmlReader<S> {
     ends_next: bool,
 }
 
-/// What a look at the window gives: something, or that it does not hold all of it yet.
+/// The result of parsing the window: a whole item, or only a part of it.
 enum Look<T> {
     Whole(T),
     Partial,
@@ -124,12 +124,11 @@ impl<S: XmlSource> XmlReader<S> {
         }
     }
 
-    /// The part's name.
     pub fn name(&self) -> &str {
         self.source.name()
     }
 
-    /// Elements that are open.
+    /// Number of open elements.
     pub fn depth(&self) -> usize {
         self.starts.len()
     }
@@ -137,7 +136,8 @@ impl<S: XmlSource> XmlReader<S> {
     /// The next tag or text.
     ///
     /// # Errors
-    /// XML that is too large somewhere or not well-formed, and all errors of the source.
+    /// [`WorkbookError::Bomb`] when the XML is too large somewhere; [`WorkbookError::Corrupt`] when it is not well-formed; all
+    /// errors of the source.
     pub fn next(&mut self) -> Result<XmlEvent<'_>, WorkbookError> {
         if self.ends_next {
             self.ends_next = false;
@@ -164,12 +164,12 @@ impl<S: XmlSource> XmlReader<S> {
         }
     }
 
-    /// The text of the `<v>` that stands next, when it is all that the open cell still has (`<v>…</v></c>`) and plain; both
-    /// elements are closed then. Nearly every cell of a sheet is like that, and this is several times as fast as tag by tag.
+    /// The text of the next `<v>`, when the open cell has nothing else left (`<v>…</v></c>`) and the text is plain. Both elements
+    /// are then closed. Nearly every cell of a sheet is like that, and this is several times as fast as tag by tag.
     pub fn plain_value(&mut self) -> Result<Option<&[u8]>, WorkbookError> {
         const BEFORE: &[u8] = b"<v>";
         const AFTER: &[u8] = b"</v></c>";
-        /// More than any number and any place of a shared string takes.
+        /// Longer than any number and any index of a shared string.
         const LONGEST: usize = 64;
         if self.ends_next {
             return Ok(None);
@@ -190,7 +190,7 @@ impl<S: XmlSource> XmlReader<S> {
         Ok(Some(&self.window[start..start + length]))
     }
 
-    /// Passes over all that is left of the part without looking at it, so that its checksum is looked at.
+    /// Skips the rest of the part without parsing it, so that its checksum is verified.
     pub fn drain(&mut self) -> Result<(), WorkbookError> {
         while !self.drained {
             (self.from, self.to) = (0, 0);
@@ -200,7 +200,7 @@ impl<S: XmlSource> XmlReader<S> {
         Ok(())
     }
 
-    /// Gets more bytes into the window; false when there are none.
+    /// Gets more bytes into the window; returns `false` when there are none.
     fn more(&mut self) -> Result<bool, WorkbookError> {
         if self.drained {
             return Ok(false);
@@ -218,8 +218,9 @@ impl<S: XmlSource> XmlReader<S> {
         Ok(filled > 0)
     }
 
-    /// Looks at the window, and gets more into it until the look is whole. The look gets the bytes from the current place on
-    /// and how many of them it has seen before; it gives a length.
+    /// Calls `look` on the window, and gets more bytes into it until `look` finds a whole item. `look` gets the bytes that have
+    /// not been parsed yet, and how many of them it has seen before; it returns the length of the item, or `None` when the XML is
+    /// not well-formed.
     fn look<T>(
         &mut self,
         limit: usize,
@@ -268,7 +269,7 @@ impl<S: XmlSource> XmlReader<S> {
         }
     }
 
-    /// The byte after the `<` that stands next.
+    /// The byte after the next `<`.
     fn byte_behind(&mut self) -> Result<u8, WorkbookError> {
         if self.to - self.from < 2 && !self.more()? {
             return Err(self.ended_early());
@@ -276,7 +277,7 @@ impl<S: XmlSource> XmlReader<S> {
         Ok(self.window[self.from + 1])
     }
 
-    /// Passes over `<?…?>`; refuses a declaration of another encoding than UTF-8.
+    /// Skips `<?…?>`; rejects a declaration of an encoding that is not UTF-8 or ASCII.
     fn instruction(&mut self) -> Result<(), WorkbookError> {
         let (range, ()) =
             self.look(MAX_CELL, markup_too_long::<MAX_CELL>, |ahead, seen| Some(until(ahead, 2, seen, b"?>", ())))?;
@@ -291,7 +292,7 @@ impl<S: XmlSource> XmlReader<S> {
         Ok(())
     }
 
-    /// Passes over `<!--…-->`, or gives the place of the text of a `<![CDATA[…]]>`.
+    /// Skips `<!--…-->`, or returns the range of the text of a `<![CDATA[…]]>`.
     fn comment_or_literal(&mut self) -> Result<Option<Range<usize>>, WorkbookError> {
         const COMMENT: &[u8] = b"<!--";
         const LITERAL: &[u8] = b"<![CDATA[";
@@ -368,12 +369,12 @@ impl<S: XmlSource> XmlReader<S> {
         Ok(())
     }
 
-    /// That the part is not what XML is.
+    /// The error for a part that is not well-formed.
     pub fn malformed(&self) -> WorkbookError {
         corrupt(format_args!("its part {} is not well-formed", self.source.name()))
     }
 
-    /// That the part ends where it must not.
+    /// The error for a part that ends early.
     pub fn ended_early(&self) -> WorkbookError {
         corrupt(format_args!("its part {} is not well-formed: it ends early", self.source.name()))
     }
@@ -383,7 +384,7 @@ fn markup_too_long<const LIMIT: usize>() -> String {
     format!("{} KiB in one piece of markup", LIMIT >> 10)
 }
 
-/// Looks for the end of a piece of markup behind its first bytes, when it was not found in those seen before.
+/// Searches for the end of a piece of markup, after its first bytes and those that have been searched before.
 fn until<T>(ahead: &[u8], first: usize, seen: usize, end: &[u8], found: T) -> Look<(usize, T)> {
     let from = first.max(seen.saturating_sub(end.len()));
     match ahead.get(from..).and_then(|rest| memmem::find(rest, end)) {
@@ -394,13 +395,13 @@ fn until<T>(ahead: &[u8], first: usize, seen: usize, end: &[u8], found: T) -> Lo
 
 struct ParsedTag {
     name_end: usize,
-    /// Behind the `>`.
+    /// Offset after the `>`.
     end: usize,
     empty: bool,
 }
 
-/// Parses a start tag whose name begins at a place of the window. None when it is not well-formed. More attributes than a tag
-/// may have are not parsed, but reported.
+/// Parses a start tag whose name begins at an offset of the window. `None` when the tag is not well-formed. When a tag has too
+/// many attributes, the rest of them are not parsed, and the caller reports the tag.
 fn parse_tag(window: &[u8], name: usize, attributes: &mut Vec<Attribute>) -> Option<Look<ParsedTag>> {
     attributes.clear();
     let mut at = name;
@@ -439,7 +440,8 @@ fn parse_tag(window: &[u8], name: usize, attributes: &mut Vec<Attribute>) -> Opt
     }
 }
 
-/// Parses `name="value"` at a place of the window; gives it with the place behind it.
+/// Parses `name="value"` at an offset of the window; returns the attribute and the offset after it. `None` when the attribute is
+/// not well-formed.
 fn parse_attribute(window: &[u8], start: usize) -> Option<Look<(Attribute, usize)>> {
     let mut at = start;
     let mut name = start;
@@ -463,7 +465,7 @@ fn parse_attribute(window: &[u8], start: usize) -> Option<Look<(Attribute, usize
         return None;
     }
     let value = at + 1;
-    // Values are short, and a search in so few bytes is not worth its start.
+    // Values are short: setting up a faster search costs more than it saves.
     let mut end = value;
     loop {
         match window.get(end) {

@@ -1,4 +1,4 @@
-//! What cells read as.
+//! The texts of cells.
 
 use super::*;
 
@@ -104,14 +104,14 @@ fn inline_and_shared_strings_are_read_whole() {
     assert_eq!(cells(stored(&all)), ["one", "", "rich", "in & line", "ab", "computed", "#N/A", "not a number"]);
 }
 
-/// A workbook whose cells have these number formats, one after the other from style 1 on, and these rows.
+/// A workbook with these rows, whose styles from 1 on have these number formats.
 fn with_formats(formats: &[&str], rows: &str) -> Vec<u8> {
     let codes = formats.iter().enumerate().map(|(at, code)| {
         let code = code.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
         format!("<numFmt numFmtId=\"{}\" formatCode=\"{code}\"/>", 164 + at)
     });
     let styles = (0..formats.len()).map(|at| format!("<xf numFmtId=\"{}\"/>", 164 + at));
-    // Named styles and conditional formats have numbers of their own, which do not count.
+    // Named styles and conditional formats have number formats of their own, which do not count.
     let styles = format!(
         "<styleSheet><numFmts>{}</numFmts><cellStyleXfs><xf numFmtId=\"9\"/></cellStyleXfs>\
          <cellXfs><xf numFmtId=\"0\"/>{}<xf numFmtId=\"10\"/></cellXfs><dxfs><dxf><numFmt numFmtId=\"164\" formatCode=\"0%\"/></dxf></dxfs></styleSheet>",
@@ -140,7 +140,7 @@ fn numbers_read_as_their_formats_show_them() {
         (8, "0.8", "80%"),
         (8, "80", "80"),
         (9, "0.0675", "6.75%"),
-        // A style that there is not.
+        // A style that does not exist.
         (10, "0.0675", "0.0675"),
     ];
     let row: String = cells.iter().map(|(style, value, _)| format!("<c s=\"{style}\"><v>{value}</v></c>")).collect();
@@ -148,7 +148,7 @@ fn numbers_read_as_their_formats_show_them() {
     for (found, (style, value, wanted)) in found.iter().zip(cells) {
         assert_eq!(found, wanted, "{style} {value}");
     }
-    // A format says nothing about a text.
+    // A number format does not apply to a text.
     let text = "<row><c s=\"1\" t=\"str\"><v>0.97</v></c><c s=\"3\" t=\"inlineStr\"><is><t>7</t></is></c></row>";
     assert_eq!(super::cells(with_formats(&formats, text)), ["0.97", "7"]);
 }
@@ -173,7 +173,7 @@ fn formulas_without_a_value_are_told() {
     assert_eq!(found[0].uncalculated(), [0, 1, 2, 3, 6]);
     assert_eq!(found[0].cells().collect::<Vec<_>>(), ["", "", "", "", "1"]);
     assert!(found[1].uncalculated().is_empty());
-    // A row that is blank but for such a cell is a row.
+    // A row that has only such a cell is not blank.
     assert_eq!((found[2].line, found[2].len(), found[2].uncalculated()), (7, 0, &[2][..]));
     assert_eq!(address(found[2].line, found[2].uncalculated()[0]), "C7");
 }

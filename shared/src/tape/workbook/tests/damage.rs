@@ -23,7 +23,7 @@ fn ole(name: &str, before: usize) -> Vec<u8> {
 
 #[test]
 fn a_password_is_told_from_other_files() {
-    // Also across the edge of what is looked at together.
+    // Also across the edge of the search window.
     for before in [512, 4_096, WINDOW - 20, WINDOW - 7, 3 * WINDOW + 1] {
         for name in ["EncryptedPackage", "EncryptionInfo"] {
             assert!(matches!(refused(ole(name, before)), WorkbookError::PasswordProtected), "{name} at {before}");
@@ -48,14 +48,14 @@ fn what_is_no_workbook_is_refused() {
     assert_corrupt(&refused("Loan #,UPB\n1,2\n"), "not an Excel workbook");
     assert_corrupt(&refused("PK\x03\x04"), "damaged or cut short");
     assert_corrupt(&refused(stored(&[("[Content_Types].xml", b"hello".to_vec())])), "_rels/.rels");
-    // Also one that is larger than a workbook may be.
+    // Also a ZIP with more parts than a workbook may have.
     let large = (0..=MAX_PARTS).map(|number| (&*format!("{number}.csv").leak(), Vec::new())).collect::<Vec<_>>();
     for zip in [stored(&[]), stored(&[("readme.txt", b"hello".to_vec())]), stored(&large)] {
         assert!(matches!(refused(zip), WorkbookError::OtherFile { kind: "a ZIP archive" }));
     }
 }
 
-/// A sheet of 30 rows, packed.
+/// A workbook with a sheet of 30 rows.
 fn small_tape() -> Vec<u8> {
     made(|workbook| {
         let sheet = workbook.add_worksheet();
@@ -128,11 +128,11 @@ fn rows_come_before_the_error_after_them() {
     assert_corrupt(&error_of(rows), "sheet \"Loans\", row 2");
 }
 
-/// A reader that counts how many of it there are, and that can be told to fail.
+/// A reader that counts its live instances, and that can be made to fail.
 struct Fickle {
     inner: Cursor<Vec<u8>>,
     alive: Arc<AtomicUsize>,
-    /// Reads until it does so.
+    /// Number of reads before `then` is called.
     reads: usize,
     then: fn() -> io::Result<usize>,
 }
@@ -205,7 +205,7 @@ fn error_of(mut rows: RowStream) -> WorkbookError {
     }
 }
 
-/// How many reads opening takes.
+/// Number of reads that opening takes.
 fn reads_to_open(bytes: &[u8]) -> usize {
     let enough = |reads| Workbook::open(Fickle::new(bytes.to_vec(), reads, || Err(io::Error::other("gone"))).0).is_ok();
     (1..1_000).find(|reads| enough(*reads)).unwrap()
@@ -255,7 +255,7 @@ fn every_message_is_one_sentence_for_the_seller() {
         let message = error.to_string();
         assert!(message.starts_with("The workbook") && message.ends_with('.') && !message.contains(". "), "{message}");
     }
-    // What the workbook words stays short and on one line.
+    // Text from the workbook stays short and on one line.
     let message = corrupt("a\n".repeat(1_000)).to_string();
     assert!(message.len() < 400 && !message.contains('\n'));
 }

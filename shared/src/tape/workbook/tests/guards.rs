@@ -1,4 +1,4 @@
-//! Bounds: each bomb is refused, in words, before it costs much.
+//! Limits: each bomb is rejected with a message, before it costs much.
 
 use memchr::memmem;
 
@@ -12,7 +12,7 @@ fn shared_strings_that_unpack_to_too_much_are_refused() {
     let packed = deflated("<sst><si><t>", b' ', 300 << 20, "</t></si></sst>");
     assert!(packed.len() < 3 << 20);
     assert_bomb(&refused(with_packed(STRINGS, &packed, 300 << 20)), STRINGS, "256 MiB");
-    // The directory may lie about it.
+    // The directory may lie about the size.
     assert_bomb(&refused(with_packed(STRINGS, &packed, 4_000)), STRINGS, "the 4000 bytes");
     assert_bomb(&refused(with_packed(STRINGS, &packed, 200 << 20)), STRINGS, "16 MiB in one cell");
 }
@@ -21,7 +21,7 @@ fn shared_strings_that_unpack_to_too_much_are_refused() {
 fn parts_that_unpack_to_too_much_are_refused() {
     let packed = deflated("<a>", b' ', 1_000, "</a>");
     assert_bomb(&refused(with_packed("xl/styles.xml", &packed, 65 << 20)), "xl/styles.xml", "64 MiB");
-    // What is not read may be large.
+    // A part that is not read may be large.
     for other in ["xl/media/image1.png", "xl/theme/theme1.xml"] {
         assert!(open(with_packed(other, &packed, u32::MAX - 1)).is_ok());
     }
@@ -104,7 +104,7 @@ fn a_directory_of_too_many_parts_is_refused() {
 #[test]
 fn parts_in_one_place_are_refused() {
     let mut zip = with_sheet("<row><c><v>1</v></c></row>");
-    // The last entry of the directory gets the place of the first.
+    // The last entry of the directory gets the position of the first.
     let last = memmem::rfind(&zip, b"PK\x01\x02").unwrap();
     zip[last + 42..last + 46].fill(0);
     assert_corrupt(&refused(zip), "in one place");
@@ -113,7 +113,7 @@ fn parts_in_one_place_are_refused() {
 #[test]
 fn a_part_over_4_gib_is_refused_by_its_declared_size() {
     let mut zip = with_sheet("");
-    // ZIP64: the size in the directory is in an extra field, for which the name's end makes room.
+    // ZIP64: the size in the directory is in an extra field, which follows the name.
     let last = memmem::rfind(&zip, b"PK\x01\x02").unwrap();
     let name = last + 46..last + 46 + SHEET.len();
     let mut entry = zip[last..name.end].to_vec();

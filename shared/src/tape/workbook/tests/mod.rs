@@ -46,7 +46,7 @@ pub fn stored(parts: &[(&str, Vec<u8>)]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// A workbook with this part besides the usual ones.
+/// A workbook with this part in addition to the usual ones.
 pub fn with_part(name: &str, content: impl Into<Vec<u8>>) -> Vec<u8> {
     let mut all = parts();
     all.retain(|(other, _)| *other != name);
@@ -59,7 +59,7 @@ pub fn with_sheet(rows: &str) -> Vec<u8> {
     with_part(SHEET, format!("<worksheet><sheetData>{rows}</sheetData></worksheet>"))
 }
 
-/// A workbook with one more part, packed by hand, about whose size the directory may lie.
+/// A workbook with one more part, packed by hand. The directory may lie about its size.
 pub fn with_packed(name: &str, packed: &[u8], declared: u32) -> Vec<u8> {
     let mut all: Vec<_> = parts().into_iter().map(|(name, content)| (name, 0_u16, content.len() as u32, content)).collect();
     all.push((name, 8, declared, packed.to_vec()));
@@ -101,8 +101,8 @@ pub fn with_packed(name: &str, packed: &[u8], declared: u32) -> Vec<u8> {
     file
 }
 
-/// Deflates `before`, then `fill` for at least `times` times, then `after`, at the highest ratio that the format
-/// allows and without ever having the bytes.
+/// Deflates `before`, then `fill` for at least `times` times, then `after`, at the highest ratio that the format allows and
+/// without holding the bytes in memory.
 pub fn deflated(before: &str, fill: u8, times: u64, after: &str) -> Vec<u8> {
     let (mut packed, mut bits, mut count) = (Vec::new(), 0_u32, 0);
     let mut put = |value: u32, length: u32| {
@@ -114,7 +114,7 @@ pub fn deflated(before: &str, fill: u8, times: u64, after: &str) -> Vec<u8> {
             count -= 8;
         }
     };
-    // Codes go in from their first bit, all else from its last.
+    // Codes are written from their first bit, everything else from the last.
     let code = |value: u32, length: u32| value.reverse_bits() >> (32 - length);
     let literal = |byte: u8| code(0x30 + u32::from(byte), 8);
     put(0b011, 3);
@@ -122,7 +122,7 @@ pub fn deflated(before: &str, fill: u8, times: u64, after: &str) -> Vec<u8> {
         put(literal(byte), 8);
     }
     for _ in 0..times.div_ceil(258) {
-        // 258 bytes from one byte ago.
+        // Copy 258 bytes from one byte before.
         put(code(0xC5, 8), 8);
         put(0, 5);
     }

@@ -1,4 +1,4 @@
-//! Workbooks in other formats than `.xlsx`: they read alike.
+//! Workbooks in other formats than `.xlsx` read the same.
 
 use super::{super::ole, *};
 
@@ -177,7 +177,7 @@ fn xlsb_cell(kind: u16, column: u32, style: u32, value: &[u8]) -> Vec<u8> {
     record(kind, &joined(&[&column.to_le_bytes(), &style.to_le_bytes(), value]))
 }
 
-/// An `.xlsb` with two sheets, the second one hidden, that have these records.
+/// An `.xlsb` with two sheets, the second one hidden. Both have these records.
 fn xlsb(data: &[Vec<u8>]) -> Vec<u8> {
     let root = RELS.replace("workbook.xml", "workbook.bin");
     let sheet = |state: u32, id: &str, name: &str| {
@@ -213,7 +213,7 @@ fn xlsb(data: &[Vec<u8>]) -> Vec<u8> {
     ])
 }
 
-/// The rows of a workbook's first sheet as another reader of the format sees them.
+/// The rows of a workbook's first sheet as the library calamine reads them.
 fn by_library<R: calamine::Reader<Cursor<Vec<u8>>>>(bytes: Vec<u8>) -> Vec<Vec<String>> {
     let Ok(mut workbook) = R::new(Cursor::new(bytes)) else { panic!("the library cannot open it") };
     let Some(Ok(range)) = workbook.worksheet_range_at(0) else { panic!("the library cannot read it") };
@@ -298,7 +298,7 @@ fn compound(name: &str, stream: &[u8]) -> Vec<u8> {
     put(60, 0xFFFF_FFFE);
     put(68, 0xFFFF_FFFE);
     (0..109).for_each(|at| put(76 + 4 * at, if at < tables { at as u32 } else { u32::MAX }));
-    // Tables, directory, stream.
+    // The order of the sectors: tables, directory, stream.
     let mut next: Vec<u32> = vec![0xFFFF_FFFD; tables];
     next.push(0xFFFF_FFFE);
     next.extend((0..sectors).map(|at| if at + 1 < sectors { (tables + at + 2) as u32 } else { 0xFFFF_FFFE }));
@@ -323,7 +323,7 @@ fn compound(name: &str, stream: &[u8]) -> Vec<u8> {
     joined(&[&header, &next, &directory, &stream])
 }
 
-/// The beginning of a stream with these records about the workbook, and a sheet with these.
+/// A workbook stream with these records about the workbook, and a sheet with these records.
 fn xls_stream(globals: &[Vec<u8>], sheet: &[Vec<u8>]) -> Vec<u8> {
     let begin = |kind: u16| biff(0x0809, &joined(&[&0x0600_u16.to_le_bytes(), &kind.to_le_bytes(), &[0; 12]]));
     let end = biff(0x000A, &[]);
@@ -353,7 +353,7 @@ fn xls_styles() -> Vec<Vec<u8>> {
 
 #[test]
 fn cells_of_xls_have_their_values() {
-    // The second string goes on in the next record, in wider characters; it has runs and phonetic text.
+    // The second string continues in the next record, in wider characters; it has runs and phonetic text.
     let first = joined(&[&[3, 0, 0, 0, 3, 0, 0, 0], &[6, 0, 0], b"Loan #", &[4, 0, 0x0C, 1, 0, 2, 0, 0, 0], b"R\xe9"]);
     let second = joined(&[&[1], &[0xAC, 0x20, 0x41, 0], &[0; 4], &[0; 2], &[1, 0, 0], b"z"]);
     let mut globals = xls_styles();
@@ -436,7 +436,7 @@ fn damaged_xls_are_refused_and_never_panic() {
             assert!(!matches!(error, WorkbookError::Io(_)) && !error.to_string().contains("make no sense"), "{error:?}");
         }
     }
-    // A ring of sectors ends.
+    // Reading a ring of sectors ends.
     let mut ring = whole;
     ring[512 + 8..512 + 12].copy_from_slice(&2_u32.to_le_bytes());
     assert_eq!(ole::workbook_stream(&ring).unwrap().len(), 4_096);

@@ -1,4 +1,4 @@
-//! Which sheets and rows there are.
+//! The sheets and rows of a workbook.
 
 use super::*;
 
@@ -110,7 +110,7 @@ fn other_sheets_than_worksheets_are_passed_over() {
     let found: Vec<_> = workbook.sheets().iter().map(|sheet| (sheet.name.as_str(), sheet.visible)).collect();
     assert_eq!(found, [("S4", false), ("S5", true)]);
     assert_eq!(sheet_rows(stored(&all), 1).unwrap()[0].cell(0), "5");
-    // Its part is not in the file.
+    // The part of sheet S4 is not in the file.
     assert_corrupt(&sheet_rows(stored(&all), 0).unwrap_err(), "sheet \"S4\" is missing");
     all[2].1 = b"<Relationships/>".to_vec();
     assert_corrupt(&refused(stored(&all)), "leads nowhere");

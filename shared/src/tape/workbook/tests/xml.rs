@@ -6,7 +6,7 @@ use super::{
     *,
 };
 
-/// XML that comes in pieces of a size.
+/// XML that comes in pieces of at most `piece` bytes.
 struct Pieces<'x> {
     left: &'x [u8],
     piece: usize,
@@ -26,7 +26,7 @@ impl XmlSource for Pieces<'_> {
     }
 }
 
-/// Reads all of the XML, in words.
+/// Reads all of the XML and writes down what it finds.
 fn read(xml: &[u8], piece: usize) -> Result<String, WorkbookError> {
     let mut reader = XmlReader::new(Pieces { left: xml, piece });
     let mut found = String::new();
@@ -110,7 +110,7 @@ fn a_plain_value_is_taken_whole_and_nothing_else_is() {
             assert!(matches!(reader.next().unwrap(), XmlEvent::Start(tag) if tag.name == b"a"));
             assert!(matches!(reader.next().unwrap(), XmlEvent::Start(tag) if tag.name == b"c"));
             let found = reader.plain_value().unwrap().map(|value| String::from_utf8_lossy(value).into_owned());
-            // With few bytes at hand the value is found tag by tag.
+            // With few bytes in the window, the reader reads the value tag by tag.
             assert!(found.as_deref() == wanted || (found.is_none() && piece < 1_000), "{cell} {found:?}");
             if found.is_some() {
                 assert!(matches!(reader.next().unwrap(), XmlEvent::Start(tag) if tag.name == b"b"));

@@ -1,5 +1,0 @@
-//! What holds of everything that is stored.
-
-mod test_data_consistency;
-mod test_database_constraints;
-mod test_run_lifecycle;

@@ -1,6 +1,0 @@
-//! Pages of every list: what is on them, in which order, and how they follow each other.
-
-mod test_exceptions_pagination;
-mod test_loans_pagination;
-mod test_runs_pagination;
-mod test_users_pagination;
