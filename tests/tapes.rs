@@ -18,10 +18,10 @@ use shared::{
     decimal::Decimal,
     engine::Tuning,
     error::{Phase, RunError, RunErrorCode},
-    loan::Field,
+    loan::{ColumnUnit, Field},
     phases::disposition::Disposition,
     rules::rule_set::RuleSet,
-    tape::{text::Encoding, units::ColumnUnit},
+    tape::text::Encoding,
 };
 
 use crate::support::{

@@ -6,9 +6,8 @@ use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Formula, Workbook, W
 use shared::{
     engine::Tuning,
     error::{RunError, RunErrorCode},
-    loan::Field,
+    loan::{ColumnUnit, Field},
     rules::rule_set::RuleSet,
-    tape::units::ColumnUnit,
 };
 
 use crate::{

@@ -13,11 +13,13 @@ use command::{
     print,
     text_table::{WIDTH, wrapped},
 };
-use shared::tape::{
-    draft::draft_profile,
-    inspect::{InspectedColumn, Inspection, inspect as inspect_tape},
-    options::TapeOptions,
-    units::ColumnUnit,
+use shared::{
+    loan::ColumnUnit,
+    tape::{
+        draft::draft_profile,
+        inspect::{InspectedColumn, Inspection, inspect as inspect_tape},
+        options::TapeOptions,
+    },
 };
 
 use crate::{arguments::InspectArgs, reading::reading, tapes};

@@ -10,10 +10,11 @@ use command::{
 use shared::{
     decimal::{Decimal, Ratio},
     engine::Outcome,
+    loan::ColumnUnit,
     manifest::MANIFEST_FILE,
     results::summary::{Averages, Summary},
     run::Run,
-    tape::{TapeMapping, options::Origin, units::ColumnUnit},
+    tape::{TapeMapping, options::Origin},
 };
 
 use crate::staging::Places;

@@ -12,21 +12,19 @@ use shared::{
     decimal::Decimal,
     engine::{
         Tuning,
-        block::{JudgingContext, RowReader, WordMemos, judge_block},
+        block::{JudgingContext, WordMemos, judge_block},
         cut::CutBlock,
         loan_numbers::NumberHasher,
+        row_reader::RowReader,
     },
-    loan::{Field, Loan, WordCell},
+    loan::{ColumnUnit, Field, Loan, WordCell},
     phases::{
         judge,
         pricing::{IrrTarget, Pricing},
     },
     results::outputs::LoanRows,
     rules::rule_set::RuleSet,
-    tape::{
-        Tape, aliases::Aliases, number::read_cell, options::TapeOptions, records::RecordBlock, source::MemorySource,
-        units::ColumnUnit,
-    },
+    tape::{Tape, aliases::Aliases, number::read_cell, options::TapeOptions, records::RecordBlock, source::MemorySource},
 };
 
 const LOANS: usize = 5_000;

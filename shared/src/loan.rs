@@ -2,9 +2,21 @@
 
 use std::{borrow::Cow, fmt};
 
+use serde::{Deserialize, Serialize};
+
 use crate::decimal::Decimal;
 
 pub use crate::field::{CANONICAL, Field, FieldInfo, FieldKind, NUMBERS, STANDARD, STANDARD_WORDS, Unit, WORDS, Zones};
+
+/// The unit of the numbers in a column of percentages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ColumnUnit {
+    /// 80 means 80 %. Also the unit of columns that do not hold percentages, and of those whose cells do not decide.
+    Percent,
+    /// 0.8 means 80 %.
+    Fraction,
+}
 
 /// Value of a number cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

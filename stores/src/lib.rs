@@ -10,6 +10,7 @@ pub mod passwords;
 pub mod resources;
 pub mod runs;
 pub mod schema;
+mod sdk_error;
 pub mod start_run;
 pub mod storage;
 pub mod table;

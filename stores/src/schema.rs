@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::{
 use super::{
     StoreError,
     keys::{EXPIRES_AT, INDEXES, PK, SK},
-    table::failed,
+    sdk_error::{failed, unbuilt},
 };
 
 /// Creates the table with its indexes, unless it exists.
@@ -53,9 +53,4 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), StoreError>
 fn key_schema(pk: &str, sk: &str) -> Result<[KeySchemaElement; 2], StoreError> {
     let element = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().map_err(unbuilt);
     Ok([element(pk, KeyType::Hash)?, element(sk, KeyType::Range)?])
-}
-
-/// The error for a request that the SDK cannot build, because a field is missing.
-pub(super) fn unbuilt(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
-    StoreError::Refused(Box::new(error))
 }

@@ -4,7 +4,6 @@ use std::{collections::HashMap, sync::Arc};
 
 use aws_sdk_dynamodb::{
     Client,
-    error::{ProvideErrorMetadata, SdkError},
     operation::transact_write_items::TransactWriteItemsError,
     primitives::Blob,
     types::{AttributeValue, CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem, Update},
@@ -15,7 +14,7 @@ use super::{
     StoreError,
     keys::{self, DOC, Index, Key, PK, SK},
     known_users::KnownUsers,
-    schema::unbuilt,
+    sdk_error::{failed, is_about_size, unbuilt},
 };
 
 /// The attributes of an item.
@@ -37,49 +36,6 @@ pub fn text(value: impl Into<String>) -> AttributeValue {
 /// A whole number as an attribute.
 pub fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
-}
-
-/// Error codes of DynamoDB and S3 for a store that does not answer or is too busy.
-const UNAVAILABLE: [&str; 14] = [
-    "ThrottlingException",
-    "Throttling",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "InternalServerError",
-    "InternalError",
-    "ServiceUnavailable",
-    "TransactionInProgressException",
-    "TransactionConflictException",
-    "RequestTimeout",
-    "RequestTimeoutException",
-    "SlowDown",
-    "LimitExceededException",
-    "ReplicatedWriteConflictException",
-];
-
-/// Translates an error of the SDK.
-pub fn failed<E>(error: SdkError<E>) -> StoreError
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    let refused = match &error {
-        SdkError::ServiceError(service) => {
-            let known = service.err().code().is_none_or(|code| UNAVAILABLE.contains(&code));
-            !known && !service.raw().status().is_server_error()
-        }
-        SdkError::ConstructionFailure(_) => true,
-        _ => false,
-    };
-    match refused {
-        true if is_about_size(error.message()) => StoreError::TooLarge(Box::new(error)),
-        true => StoreError::Refused(Box::new(error)),
-        false => StoreError::Unavailable(Box::new(error)),
-    }
-}
-
-/// Whether DynamoDB refuses an item because it is too large. DynamoDB has no error code for that, so the message decides.
-fn is_about_size(message: Option<&str>) -> bool {
-    message.is_some_and(|message| message.contains("Item size") && message.contains("exceeded"))
 }
 
 impl Key {

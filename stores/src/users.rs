@@ -115,7 +115,7 @@ impl Users {
     pub async fn replace_by(&self, by: &User, old: &User, new: &User) -> Result<Written, StoreError> {
         let mut purposes = replacing(old, new)?;
         if by.id == old.id {
-            // `old` was read after `by`: since then, the administrator may have lost the right to change the own account.
+            // `old` was read after `by`: since then, the administrator may have lost the right to change its account.
             if by.revision != old.revision {
                 return Ok(Written::Outdated);
             }

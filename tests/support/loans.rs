@@ -3,7 +3,7 @@
 #![cfg(test)]
 
 use shared::{
-    loan::{Field, FieldKind, Loan, WordCell},
+    loan::{ColumnUnit, Field, FieldKind, Loan, WordCell},
     phases::{
         Exception,
         disposition::Decided,
@@ -15,7 +15,6 @@ use shared::{
         aliases::Aliases,
         cell::{is_missing, trimmed},
         number::read_cell,
-        units::ColumnUnit,
     },
 };
 

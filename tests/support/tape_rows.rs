@@ -11,10 +11,10 @@ use shared::{
     decimal::Decimal,
     engine::Tuning,
     error::RunError,
-    loan::Field,
+    loan::{ColumnUnit, Field},
     phases::disposition::Disposition,
     rules::rule_set::RuleSet,
-    tape::{notices::Notice, units::ColumnUnit},
+    tape::notices::Notice,
 };
 
 use crate::support::runs::{Finished, GOOD_CELLS, HEADER, run_tape, run_tapes};

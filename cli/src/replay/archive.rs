@@ -14,7 +14,6 @@ use command::{
 use shared::{
     error::RunError,
     manifest::{INPUT_FOLDER, MANIFEST_FILE, Manifest, ManifestFile, OUTPUT_FOLDER, archived_output},
-    paths::safe_join,
     results::outputs::OUTPUTS,
     tape::{
         source::{FileSource, TapeSource},
@@ -23,10 +22,10 @@ use shared::{
 };
 use tempfile::TempDir;
 
-use super::{sizes_and_hashes, zip_archive};
-
-/// Maximum size in bytes of a manifest that is read. A manifest has a line for each column of each tape.
-pub const MAX_MANIFEST_BYTES: u64 = 64 * 1024 * 1024;
+use super::{
+    manifest::{WHAT_TO_NAME, parse, read_manifest},
+    sizes_and_hashes, zip_archive,
+};
 
 /// An archive whose manifest has been read and whose paths all lead into the archive.
 pub struct Archive {
@@ -154,41 +153,9 @@ fn not_archived(manifest: &Manifest, shown: &Path) -> CommandError {
     ))
 }
 
-const WHAT_TO_NAME: &str = "Name an archive folder, a ZIP of one, or the manifest.json of a run.";
-
 fn is_zip(path: &Path) -> bool {
     let mut head = [0; 4];
     File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head.starts_with(b"PK")
-}
-
-fn read_manifest(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut json = Vec::new();
-    File::open(path)?.take(MAX_MANIFEST_BYTES + 1).read_to_end(&mut json)?;
-    Ok(json)
-}
-
-/// Parses a manifest that is not trusted.
-///
-/// # Errors
-/// [`CommandError::Failed`] when the JSON is no manifest or larger than [`MAX_MANIFEST_BYTES`], or the manifest names no tape, or
-/// names a path that leads out of its archive.
-pub fn parse(json: &[u8], shown: &Path) -> Result<Manifest, CommandError> {
-    let refused = |why: String| CommandError::Failed(format!("{} is no manifest of a run: {why}", shown.display()));
-    if json.len() as u64 > MAX_MANIFEST_BYTES {
-        return Err(refused(format!("it is larger than any. {WHAT_TO_NAME}")));
-    }
-    let manifest = Manifest::from_json(json).map_err(|error| refused(format!("{error}. {WHAT_TO_NAME}")))?;
-    if manifest.inputs.is_empty() {
-        return Err(refused("it names no tape.".to_owned()));
-    }
-    let files = manifest.inputs.iter().chain(&manifest.outputs).chain(&manifest.stored);
-    for ManifestFile { path, .. } in files {
-        let safe = safe_join("", &[path]).map_err(|error| refused(error.to_string()))?;
-        if safe != *path || path.is_empty() {
-            return Err(refused(format!("its path `{}` is not written as a path in an archive is.", short_line(path, 80))));
-        }
-    }
-    Ok(manifest)
 }
 
 /// The archive that belongs to a manifest in `folder`, and the folder of the results if the manifest is there.

@@ -2,6 +2,7 @@
 
 mod archive;
 mod compare;
+mod manifest;
 mod zip_archive;
 
 use std::{fmt::Write as _, io::Write};
@@ -23,7 +24,7 @@ use shared::{
 
 use crate::{arguments::ReplayArgs, progress::Meter, run_command::tuning};
 
-pub use self::archive::MAX_MANIFEST_BYTES;
+pub use self::manifest::MAX_MANIFEST_BYTES;
 use self::{
     archive::Archive,
     compare::{Comparing, LineDifference},

@@ -19,7 +19,7 @@ use zip::{
     result::{ZipError, ZipResult},
 };
 
-use super::archive::{MAX_MANIFEST_BYTES, parse};
+use super::manifest::{MAX_MANIFEST_BYTES, parse};
 
 /// A ZIP may unpack to this many times its own size, plus [`SMALL`]. Tapes shrink to a tenth, seldom to a hundredth; a file made
 /// to fill a disk shrinks to a thousandth.

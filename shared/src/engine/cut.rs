@@ -16,8 +16,8 @@ use crate::{
 };
 
 use super::{
-    block::RowReader,
     loan_numbers::{NumberHasher, NumberKey},
+    row_reader::RowReader,
 };
 
 /// A block whose records have been cut into fields.

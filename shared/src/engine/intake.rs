@@ -12,10 +12,10 @@ use crate::{
 
 use super::{
     Job,
-    block::RowReader,
     cut::CutBlock,
     feed::Feed,
     loan_numbers::{LoanNumbers, NumberHasher},
+    row_reader::RowReader,
     turnstile::Turnstile,
 };
 

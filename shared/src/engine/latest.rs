@@ -21,8 +21,8 @@ use crate::{
 };
 
 use super::{
-    block::RowReader,
     loan_numbers::{LoanNumbers, NumberHasher},
+    row_reader::RowReader,
 };
 
 /// The column with the period of a row, and how it is read.

@@ -15,6 +15,7 @@ mod feed;
 pub mod intake;
 mod latest;
 pub mod loan_numbers;
+pub mod row_reader;
 mod standard;
 #[cfg(test)]
 mod standard_tests;
@@ -47,9 +48,10 @@ use crate::{
 
 use self::{
     assembly::Assembly,
-    block::{JudgingContext, RowReader, WordMemos, judge_block},
+    block::{JudgingContext, WordMemos, judge_block},
     cut::CutBlock,
     intake::Intake,
+    row_reader::RowReader,
 };
 
 /// Receives the result files of a run.

@@ -434,13 +434,13 @@ fn row_number(row: usize) -> u32 {
 mod tests {
     use super::*;
     use crate::{
-        loan::{Loan, NumberCell},
+        loan::{ColumnUnit, Loan, NumberCell},
         phases::{
             judge,
             pricing::{IrrTarget, Pricing},
         },
         rules::rule_set::RuleSet,
-        tape::{number::read_cell, units::ColumnUnit},
+        tape::number::read_cell,
     };
 
     /// Facts of loans that have nothing but one of these cells in `field`.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::{RunError, RunErrorCode, shortened},
     field::FIELDS,
-    loan::{Field, NUMBERS},
+    loan::{ColumnUnit, Field, NUMBERS},
 };
 
 use super::{
@@ -18,7 +18,6 @@ use super::{
     meaning::{Meaning, Meanings},
     notices::Notice,
     options::{HeaderPlace, Origin, TapeOptions},
-    units::ColumnUnit,
 };
 
 /// The header is among this many first rows.

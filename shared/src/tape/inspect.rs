@@ -324,7 +324,7 @@ impl ColumnLook {
             return;
         }
         self.values += 1;
-        let read = self.reader.read(cell, self.column.unit.unwrap_or(super::units::ColumnUnit::Percent));
+        let read = self.reader.read(cell, self.column.unit.unwrap_or(crate::loan::ColumnUnit::Percent));
         self.readable += u64::from(read.is_some());
         if read.is_none() && matches!(self.reader, CellReader::Word { .. }) {
             *self.unknown.entry(shortened(trimmed(cell), SAMPLE_CHARACTERS).into_owned()).or_default() += 1;
@@ -347,7 +347,7 @@ impl ColumnLook {
 
 impl CellReader {
     /// The value that the engine reads from a cell; `None` when it cannot read the cell.
-    fn read(&self, cell: &str, unit: super::units::ColumnUnit) -> Option<String> {
+    fn read(&self, cell: &str, unit: crate::loan::ColumnUnit) -> Option<String> {
         match self {
             Self::Kept => Some(shortened(trimmed(cell), SAMPLE_CHARACTERS).into_owned()),
             Self::Number(field) => match read_cell(*field, cell, unit, true) {

@@ -4,12 +4,11 @@ use std::{borrow::Cow, ops::Range};
 
 use crate::{
     decimal::{Decimal, ParseDecimalError},
-    loan::{Field, NumberCell, Reading, Unit, Unreadable},
+    loan::{ColumnUnit, Field, NumberCell, Reading, Unit, Unreadable},
 };
 
 use super::{
     cell::{content, is_missing, trimmed},
-    units::ColumnUnit,
     window::Window,
 };
 

@@ -2,9 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{decimal::Decimal, folder::LeftOut, loan::Field};
+use crate::{
+    decimal::Decimal,
+    folder::LeftOut,
+    loan::{ColumnUnit, Field},
+};
 
-use super::{aliases::fold_header, standard::DateOrder, text::Encoding, units::ColumnUnit};
+use super::{aliases::fold_header, standard::DateOrder, text::Encoding};
 
 /// Options of the profile and of the user who starts a run. The engine detects what the options leave out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

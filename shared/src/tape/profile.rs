@@ -11,7 +11,7 @@ use toml::{
 
 use crate::{
     decimal::Decimal,
-    loan::{Field, FieldKind, Reading, Unit},
+    loan::{ColumnUnit, Field, FieldKind, Reading, Unit},
 };
 
 use super::{
@@ -20,7 +20,6 @@ use super::{
     options::{ColumnPlace, FieldColumn, HeaderPlace, LatestRows, NumberStyle, Origin, TapeOptions},
     standard::{DateOrder, parse_date},
     text::{Encoding, Fingerprint},
-    units::ColumnUnit,
 };
 
 /// Names of the date orders in a profile.

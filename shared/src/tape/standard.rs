@@ -7,14 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     decimal::Decimal,
-    loan::{Field, Reading, Unit},
+    loan::{ColumnUnit, Field, Reading, Unit},
 };
 
 use super::{
     aliases::{Aliases, fold_word},
     cell::{content, is_missing, is_whole_with_point},
     number::read_cell,
-    units::ColumnUnit,
 };
 
 /// The years accepted in dates without separators. Any other number is a month in front of a year: `122006` is not a month of

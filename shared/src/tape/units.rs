@@ -1,21 +1,11 @@
 //! The unit of a percentage column: percentages or fractions, decided once per column.
 
-use serde::{Deserialize, Serialize};
-
-use crate::loan::{Field, Unit, Zones};
+use crate::{
+    decimal::Decimal,
+    loan::{ColumnUnit, Field, Unit, Zones},
+};
 
 use super::{cell::content, number::parse_number};
-use crate::decimal::Decimal;
-
-/// The unit of the numbers in a column of percentages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ColumnUnit {
-    /// 80 means 80 %. Also the unit of columns that do not hold percentages, and of those whose cells do not decide.
-    Percent,
-    /// 0.8 means 80 %.
-    Fraction,
-}
 
 /// Number of deciding values after which the unit no longer changes.
 pub const DECIDING_VALUES: u32 = 1_000;

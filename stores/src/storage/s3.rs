@@ -16,7 +16,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 use shared::tape::text::Fingerprint;
 
-use crate::{StoreError, keys, table::failed};
+use crate::{
+    StoreError, keys,
+    sdk_error::{failed, unbuilt},
+};
 
 use super::{
     ByteStream, Download, Entry, FileInfo, Found, InTheWay, SignedUrl, StorageBackend, StorageError, Stored, collect, stream_of,
@@ -51,10 +54,6 @@ where
         Some("NoSuchUpload") => StorageError::Store(StoreError::Unavailable(Box::new(error))),
         _ => StorageError::Store(failed(error)),
     }
-}
-
-fn unbuilt(error: impl std::error::Error + Send + Sync + 'static) -> StorageError {
-    StorageError::Store(StoreError::Refused(Box::new(error)))
 }
 
 /// An ETag without its quotes.
@@ -405,14 +404,16 @@ impl StorageBackend for S3Storage {
     }
 
     async fn url_to_get(&self, key: &str, seconds: u64, disposition: &str) -> Result<SignedUrl, StorageError> {
-        let config = PresigningConfig::expires_in(Duration::from_secs(seconds)).map_err(unbuilt)?;
+        let config =
+            PresigningConfig::expires_in(Duration::from_secs(seconds)).map_err(|error| StorageError::Store(unbuilt(error)))?;
         let get = self.client.get_object().bucket(&self.bucket).key(key).response_content_disposition(disposition);
         let signed = get.presigned(config).await.map_err(meaning)?;
         Ok(SignedUrl { url: signed.uri().to_owned(), headers: Vec::new() })
     }
 
     async fn url_to_put(&self, key: &str, seconds: u64, content_type: &str) -> Result<SignedUrl, StorageError> {
-        let config = PresigningConfig::expires_in(Duration::from_secs(seconds)).map_err(unbuilt)?;
+        let config =
+            PresigningConfig::expires_in(Duration::from_secs(seconds)).map_err(|error| StorageError::Store(unbuilt(error)))?;
         let put = self.client.put_object().bucket(&self.bucket).key(key).content_type(content_type);
         let signed = put.presigned(config).await.map_err(meaning)?;
         let headers = signed.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();

@@ -11,8 +11,14 @@ use crate::{
 
 use super::{
     super::{
-        Job, Workers, assembly::check_loans, block::RowReader, cut::CutBlock, intake::Intake, intake::Repeat, latest::RecordSet,
-        open_tapes, readers, work_together,
+        Job, Workers,
+        assembly::check_loans,
+        cut::CutBlock,
+        intake::{Intake, Repeat},
+        latest::RecordSet,
+        open_tapes, readers,
+        row_reader::RowReader,
+        work_together,
     },
     Part, PartStore, Plan, Planned, PlannedTape, frames, keep, repeats_file, superseded_file,
 };

@@ -14,12 +14,13 @@ use crate::{
 use super::{
     super::{
         Job, Workers,
-        block::{JudgingContext, RowReader, WordMemos, judge_block},
+        block::{JudgingContext, WordMemos, judge_block},
         cut::CutBlock,
         feed::Feed,
         intake::Repeat,
         latest::RecordSet,
         loan_numbers::NumberHasher,
+        row_reader::RowReader,
         turnstile::Turnstile,
         work_together,
     },
