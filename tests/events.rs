@@ -21,7 +21,7 @@ use shared::{
 };
 use stores::{
     runs::Created,
-    start_run::{self, Terms},
+    start_run::{self, RunOrder},
     storage::StorageBackend as _,
     teams::Teams,
     users::Users,
@@ -135,7 +135,7 @@ async fn product() -> (TestApp, Person) {
     assert!(Teams::new(app.resources.table.clone()).create(&team).await.unwrap());
     app.put("inputs/march/tape.csv", Tape::of_good(2).text().to_owned()).await;
     let tapes = app.tapes_of("inputs/march").await;
-    let request = start_run::request(RUN, Terms::default(), tapes, app.resources.clock.now());
+    let request = start_run::request(RUN, RunOrder::default(), tapes, app.resources.clock.now());
     assert_eq!(app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap(), Created::Done);
     (app, admin)
 }

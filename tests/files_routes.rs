@@ -13,7 +13,7 @@ use serde_json::Value;
 use shared::auth::permission::Role;
 use stores::{
     runs::Created,
-    start_run::{self, Terms},
+    start_run::{self, RunOrder},
     storage::StorageBackend as _,
 };
 use uuid::Uuid;
@@ -57,7 +57,7 @@ pub async fn completed_run(app: &TestApp, team: Option<Uuid>) -> Uuid {
     let folder = format!("inputs/for_runs/{}", Uuid::new_v4());
     app.put(&format!("{folder}/tape.csv"), format!("{HEADER}\n001,{GOOD_CELLS}\n")).await;
     let tapes = app.tapes_of(&folder).await;
-    let terms = Terms { sales_team_id: team, ..Terms::default() };
+    let terms = RunOrder { sales_team_id: team, ..RunOrder::default() };
     let request = start_run::request(Uuid::new_v4(), terms, tapes, app.resources.clock.now());
     assert_eq!(app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap(), Created::Done);
     app.work().await;

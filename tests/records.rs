@@ -27,12 +27,12 @@ use shared::{
 use stores::{
     StoreError, keys,
     runs::{Created, IdempotencyKey, Lease, RunRequest, TapeRef},
-    start_run::{self, MAX_TAPES, Terms},
+    start_run::{self, MAX_TAPES, RunOrder},
     storage::StorageBackend as _,
-    table::{Change, text},
+    table::{ItemUpdate, text},
     teams::Teams,
     throttle::{FAILURES_PER_ADDRESS, Failures, Whose},
-    users::{Users, Written},
+    users::{UserWritten, Users},
 };
 use uuid::Uuid;
 
@@ -207,10 +207,10 @@ async fn put_people(app: &TestApp) -> (User, SalesTeam) {
     check_username(&user.username).unwrap();
     check_name(user.full_name.as_deref().unwrap()).unwrap();
     let users = Users::new(app.resources.table.clone());
-    assert_eq!(users.create(&user).await.unwrap(), Written::Done);
+    assert_eq!(users.create(&user).await.unwrap(), UserWritten::Done);
     assert_eq!(
         users.create(&User { id: Uuid::new_v4(), username: "other".to_owned(), ..user.clone() }).await.unwrap(),
-        Written::EmailTaken
+        UserWritten::EmailTaken
     );
     assert_eq!(users.get(user.id).await.unwrap(), Some(user.clone()));
     (user, team)
@@ -232,7 +232,7 @@ fn largest_request(
         map: Field::CANONICAL.into_iter().map(|field| (field, header(field))).collect(),
         sheet: Some(noise(6, 31)),
     };
-    let terms = Terms {
+    let terms = RunOrder {
         sales_team_id: Some(team.id),
         created_by: Some(user.id),
         irr_target: Some("29.123456789012345678901234567".parse().unwrap()),
@@ -329,7 +329,7 @@ impl Damage {
 
     async fn inflict(self, app: &TestApp, id: Uuid) {
         let table = &app.resources.table;
-        let set = |doc: String| Change::new("SET doc = :doc").with(":doc", text(doc));
+        let set = |doc: String| ItemUpdate::new("SET doc = :doc").with(":doc", text(doc));
         match self {
             Self::RunRecord => drop(table.update(&keys::run(id), set("{\"run_id\":".to_owned()), None).await.unwrap()),
             Self::Request => drop(table.update(&keys::run_request(id), set("no JSON".to_owned()), None).await.unwrap()),
@@ -416,7 +416,7 @@ async fn an_item_that_is_too_large_is_told_from_a_store_that_fails() {
     results.summary = summary;
     let refused = app.worker.runs.complete(&lease, &run, &results).await;
     assert!(matches!(refused, Err(StoreError::TooLarge(_))), "{refused:?}");
-    let ballast = Change::new("SET ballast = :ballast").with(":ballast", text(noise(0, MAX_ITEM_BYTES)));
+    let ballast = ItemUpdate::new("SET ballast = :ballast").with(":ballast", text(noise(0, MAX_ITEM_BYTES)));
     let refused = app.resources.table.update(&keys::run(id), ballast, None).await.map(drop);
     assert!(matches!(refused, Err(StoreError::TooLarge(_))), "{refused:?}");
     assert!(app.worker.runs.end(&Lease::of_one(id, lease.owner), &run).await.unwrap());
@@ -450,7 +450,7 @@ async fn what_an_earlier_version_stored_stays_readable() {
     let (app, ana) = app().await;
     let id = pending(&app, &ana).await;
     let (runs, table) = (&app.worker.runs, &app.resources.table);
-    let set = |doc: String| Change::new("SET doc = :doc").with(":doc", text(doc));
+    let set = |doc: String| ItemUpdate::new("SET doc = :doc").with(":doc", text(doc));
     // The earlier version listed the tapes in the request.
     let request = runs.request(id).await.unwrap().unwrap();
     let mut old = serde_json::to_value(&request).unwrap();

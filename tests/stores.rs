@@ -7,20 +7,20 @@ use shared::{
 };
 use stores::{
     runs::{Created, IdempotencyKey, LEASE, Lease, RunFilter, RunRequest, Runs},
-    start_run::{self, Terms},
+    start_run::{self, RunOrder},
     teams::Teams,
     throttle::{Failures, Whose},
-    users::{UserFilter, Users, Written},
+    users::{UserFilter, UserWritten, Users},
 };
 use uuid::Uuid;
 
 use crate::{live::Live, support::app::TestApp};
 
-fn request(app: &TestApp, terms: Terms) -> RunRequest {
+fn request(app: &TestApp, terms: RunOrder) -> RunRequest {
     start_run::request(Uuid::new_v4(), terms, Vec::new(), app.resources.clock.now())
 }
 
-async fn create(app: &TestApp, terms: Terms) -> RunRequest {
+async fn create(app: &TestApp, terms: RunOrder) -> RunRequest {
     let request = request(app, terms);
     let created = app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap();
     assert_eq!(created, Created::Done);
@@ -46,10 +46,10 @@ async fn a_user_comes_back_as_it_was_stored(app: &TestApp) {
         email: email.to_owned(),
         ..ana.clone()
     };
-    assert_eq!(users.create(&twin("ANA", "x@example.com")).await.unwrap(), Written::UsernameTaken);
-    assert_eq!(users.create(&twin("ben", "ANA@example.com")).await.unwrap(), Written::EmailTaken);
+    assert_eq!(users.create(&twin("ANA", "x@example.com")).await.unwrap(), UserWritten::UsernameTaken);
+    assert_eq!(users.create(&twin("ben", "ANA@example.com")).await.unwrap(), UserWritten::EmailTaken);
     let nowhere = User { sales_team_id: Some(Uuid::new_v4()), ..twin("ben", "ben@example.com") };
-    assert_eq!(users.create(&nowhere).await.unwrap(), Written::NoSuchTeam);
+    assert_eq!(users.create(&nowhere).await.unwrap(), UserWritten::NoSuchTeam);
     assert_eq!(users.by_username("ben").await.unwrap(), None);
 }
 
@@ -57,8 +57,8 @@ async fn a_user_changes_once_at_a_time_and_names_become_free(app: &TestApp) {
     let users = Users::new(app.resources.table.clone());
     let ana = app.person("ana", Role::Analyst, None).await.user;
     let renamed = User { username: "anna".to_owned(), ..ana.clone() };
-    assert_eq!(users.replace(&ana, &renamed).await.unwrap(), Written::Done);
-    assert_eq!(users.replace(&ana, &renamed).await.unwrap(), Written::Outdated);
+    assert_eq!(users.replace(&ana, &renamed).await.unwrap(), UserWritten::Done);
+    assert_eq!(users.replace(&ana, &renamed).await.unwrap(), UserWritten::Outdated);
     assert_eq!(users.by_username("ana").await.unwrap(), None);
     let stored = users.by_username("anna").await.unwrap().unwrap();
     assert_eq!(stored.revision, 1);
@@ -87,7 +87,7 @@ async fn runs_are_listed_the_newest_first_by_every_filter(app: &TestApp) {
     let mut created = Vec::new();
     for at in 0..5 {
         let sales_team_id = (at % 2 == 0).then_some(team.id);
-        created.insert(0, create(app, Terms { sales_team_id, ..Terms::default() }).await.run_id);
+        created.insert(0, create(app, RunOrder { sales_team_id, ..RunOrder::default() }).await.run_id);
     }
     let all = RunFilter::default();
     assert_eq!(ids(runs, all, 0, 100).await, (created.clone(), false));
@@ -108,25 +108,25 @@ async fn runs_are_listed_the_newest_first_by_every_filter(app: &TestApp) {
 async fn an_idempotency_key_makes_one_run_and_is_forgotten_after_a_day(app: &TestApp) {
     let (runs, user) = (&app.worker.runs, Uuid::new_v4());
     let key = IdempotencyKey { user, key_hash: "k".to_owned(), request_hash: "b".to_owned(), dated_hash: "d".to_owned() };
-    let first = request(app, Terms::default());
-    let unknown = request(app, Terms { sales_team_id: Some(Uuid::new_v4()), ..Terms::default() });
+    let first = request(app, RunOrder::default());
+    let unknown = request(app, RunOrder { sales_team_id: Some(Uuid::new_v4()), ..RunOrder::default() });
     assert_eq!(runs.create(&unknown.run().unwrap(), &unknown, Some(&key)).await.unwrap(), Created::NoSuchTeam);
     assert_eq!(runs.create(&first.run().unwrap(), &first, Some(&key)).await.unwrap(), Created::Done);
     assert_eq!(runs.create(&first.run().unwrap(), &first, None).await.unwrap(), Created::Exists);
-    let second = request(app, Terms::default());
+    let second = request(app, RunOrder::default());
     assert_eq!(runs.create(&second.run().unwrap(), &second, Some(&key)).await.unwrap(), Created::KeyUsed);
     assert_eq!(runs.get(second.run_id).await.unwrap().map(|run| run.run_id), None);
     let used = runs.used_key(user, "k", app.resources.clock.now()).await.unwrap().unwrap();
     assert_eq!((used.run_id, used.request_hash.as_str()), (first.run_id, "b"));
     app.clock.advance(SignedDuration::from_hours(24));
     assert_eq!(runs.used_key(user, "k", app.resources.clock.now()).await.unwrap(), None);
-    let third = request(app, Terms::default());
+    let third = request(app, RunOrder::default());
     assert_eq!(runs.create(&third.run().unwrap(), &third, Some(&key)).await.unwrap(), Created::Done);
 }
 
 async fn a_run_is_one_workers_until_its_lease_runs_out(app: &TestApp) {
     let runs = &app.worker.runs;
-    let request = create(app, Terms::default()).await;
+    let request = create(app, RunOrder::default()).await;
     let mut run = request.run().unwrap();
     run.start(app.resources.clock.now()).unwrap();
     let [first, second, other] = [(); 3].map(|()| Lease::of_one(run.run_id(), Uuid::new_v4()));

@@ -8,7 +8,7 @@ use serde_json::Value;
 use shared::{run::RunStatus, tape::request::ReadingRequest};
 use stores::{
     runs::{Created, LEASE, RunRequest},
-    start_run::{self, FindError, Terms, Wanted, find_tapes},
+    start_run::{self, FindError, RunOrder, Wanted, find_tapes},
     storage::StorageBackend as _,
 };
 use uuid::Uuid;
@@ -21,7 +21,7 @@ use crate::support::{
 };
 
 /// Creates a pending run of all tapes in the inputs.
-async fn start(app: &TestApp, terms: Terms) -> RunRequest {
+async fn start(app: &TestApp, terms: RunOrder) -> RunRequest {
     let tapes = app.tapes_of("inputs").await;
     let request = start_run::request(Uuid::new_v4(), terms, tapes, app.resources.clock.now());
     let created = app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap();
@@ -53,7 +53,7 @@ async fn a_tape_becomes_outputs_results_and_an_archive() {
 /// Takes a tape from the bucket to outputs, results and an archive, on any stores.
 pub async fn becomes_outputs_results_and_an_archive(app: &TestApp) {
     app.put("inputs/tape.csv", tape()).await;
-    let id = start(app, Terms::default()).await.run_id;
+    let id = start(app, RunOrder::default()).await.run_id;
     assert_eq!(run_object(app, id).await["status"], "pending");
     assert_eq!(app.work().await, [Executed::Completed]);
     let run = run_object(app, id).await;
@@ -84,7 +84,7 @@ pub async fn becomes_outputs_results_and_an_archive(app: &TestApp) {
 async fn a_dry_run_keeps_its_summary_alone() {
     let app = TestApp::new().await;
     app.put("inputs/tape.csv", tape()).await;
-    let id = start(&app, Terms { dry_run: true, ..Terms::default() }).await.run_id;
+    let id = start(&app, RunOrder { dry_run: true, ..RunOrder::default() }).await.run_id;
     assert_eq!(app.work().await, [Executed::Completed]);
     assert_eq!(run_object(&app, id).await["output_dir"], Value::Null);
     assert_eq!(app.worker.runs.results(id).await.unwrap().unwrap().outputs, []);
@@ -96,7 +96,7 @@ async fn a_dry_run_keeps_its_summary_alone() {
 async fn an_unusable_tape_fails_its_run_and_leaves_no_file() {
     let app = TestApp::new().await;
     app.put("inputs/tape.csv", "a,b\n1,2\n").await;
-    let id = start(&app, Terms::default()).await.run_id;
+    let id = start(&app, RunOrder::default()).await.run_id;
     assert_eq!(app.work().await, [Executed::Failed]);
     let run = run_object(&app, id).await;
     assert_eq!((&run["status"], &run["error"]["code"]), (&"failed".into(), &"no_header".into()));
@@ -109,7 +109,7 @@ async fn an_unusable_tape_fails_its_run_and_leaves_no_file() {
 async fn a_tape_that_was_replaced_after_the_start_fails_the_run() {
     let app = TestApp::new().await;
     app.put("inputs/tape.csv", tape()).await;
-    let id = start(&app, Terms::default()).await.run_id;
+    let id = start(&app, RunOrder::default()).await.run_id;
     app.put("inputs/tape.csv", tape() + "3,1\n").await;
     assert_eq!(app.work().await, [Executed::Failed]);
     assert_eq!(run_object(&app, id).await["error"]["phase"], "ingest");
@@ -119,7 +119,7 @@ async fn a_tape_that_was_replaced_after_the_start_fails_the_run() {
 async fn a_run_whose_worker_died_is_resumed_and_given_up_after_three_tries() {
     let app = TestApp::new().await;
     app.put("inputs/tape.csv", tape()).await;
-    let request = start(&app, Terms::default()).await;
+    let request = start(&app, RunOrder::default()).await;
     let die = async || {
         app.claim(request.run_id).await;
         assert_eq!(app.work().await, []);
@@ -135,7 +135,7 @@ async fn a_run_whose_worker_died_is_resumed_and_given_up_after_three_tries() {
     assert_eq!((&run["status"], &run["error"]["code"]), (&"failed".into(), &"worker_lost".into()));
     assert!(run["completed_at"].is_string());
 
-    let again = start(&app, Terms::default()).await;
+    let again = start(&app, RunOrder::default()).await;
     app.claim(again.run_id).await;
     app.clock.advance(LEASE + SignedDuration::from_secs(1));
     assert_eq!(app.work().await, [Executed::Completed]);
@@ -147,7 +147,7 @@ async fn the_error_that_stopped_a_run_is_told_also_when_its_lease_cannot_be_rele
     for spared in 0..20 {
         let app = TestApp::new().await;
         app.put("inputs/tape.csv", tape()).await;
-        let request = start(&app, Terms::default()).await;
+        let request = start(&app, RunOrder::default()).await;
         app.bucket_outage.begin(Fault::Broken);
         app.table_outage.begin_after(spared, Fault::Broken);
         let executed = app.worker.execute(request.run_id).await;

@@ -21,7 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use shared::clock::Clock;
 use stores::{
     runs::{Created, Runs},
-    start_run::{self, Terms},
+    start_run::{self, RunOrder},
 };
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -49,7 +49,7 @@ fn create_runs(opened: &Opened, now: Timestamp) {
     let runs = Runs::new(opened.resources.table.clone(), opened.resources.storage.clone());
     for at in 0..RUNS {
         let created_at = now - SignedDuration::from_secs(at as i64);
-        let terms = Terms { created_by: Some(opened.user.id), ..Terms::default() };
+        let terms = RunOrder { created_by: Some(opened.user.id), ..RunOrder::default() };
         let request = start_run::request(Uuid::new_v4(), terms, Vec::new(), created_at);
         let created = opened.runtime.block_on(runs.create(&request.run().unwrap(), &request, None)).unwrap();
         assert_eq!(created, Created::Done);

@@ -20,7 +20,7 @@ pub enum ColumnUnit {
 
 /// Value of a number cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reading {
+pub enum CellValue {
     /// None: the cell is empty, a word for "not available", or the sentinel of its column.
     Missing,
     /// A number, in the unit of its field.
@@ -54,7 +54,7 @@ pub enum Unreadable {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NumberCell<'t> {
     /// Value of the cell.
-    pub reading: Reading,
+    pub reading: CellValue,
     /// The cell as written, without surrounding spaces.
     pub written: &'t str,
     /// Whether the cell in the tape looks as an output shows it: plain digits in the unit of the field, or nothing.
@@ -63,12 +63,12 @@ pub struct NumberCell<'t> {
 
 impl<'t> NumberCell<'t> {
     /// A cell that says nothing.
-    pub const MISSING: Self = Self { reading: Reading::Missing, written: "", plain: true };
+    pub const MISSING: Self = Self { reading: CellValue::Missing, written: "", plain: true };
 
     /// A plain number, given in millionths. Neither a sentinel nor a unit changes it.
     #[inline]
     pub const fn ordinary(micros: i64, written: &'t str) -> Self {
-        Self { reading: Reading::Value(Decimal::from_micros(micros)), written, plain: true }
+        Self { reading: CellValue::Value(Decimal::from_micros(micros)), written, plain: true }
     }
 
     /// The number in millionths; `None` when there is no number, or it is not a whole number of millionths or does not fit 64
@@ -76,8 +76,8 @@ impl<'t> NumberCell<'t> {
     #[inline]
     pub fn micros(&self) -> Option<i64> {
         match &self.reading {
-            Reading::Value(value) => value.micros(),
-            Reading::Missing | Reading::Unreadable(_) => None,
+            CellValue::Value(value) => value.micros(),
+            CellValue::Missing | CellValue::Unreadable(_) => None,
         }
     }
 
@@ -85,8 +85,8 @@ impl<'t> NumberCell<'t> {
     #[inline]
     pub fn value(&self) -> Option<Decimal> {
         match self.reading {
-            Reading::Value(value) => Some(value),
-            Reading::Missing | Reading::Unreadable(_) => None,
+            CellValue::Value(value) => Some(value),
+            CellValue::Missing | CellValue::Unreadable(_) => None,
         }
     }
 }

@@ -83,7 +83,7 @@ pub struct Manifest {
     /// The stored facts and exceptions. They follow from the inputs and are not in the archive.
     pub stored: Vec<ManifestFile>,
     /// Totals of the run.
-    pub counts: Counts,
+    pub counts: ManifestCounts,
 }
 
 fn yes() -> bool {
@@ -135,7 +135,7 @@ pub struct ManifestFile {
 
 /// Totals of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
+pub struct ManifestCounts {
     /// Number of loans.
     pub total_loans: u64,
     /// Exact sum of the readable loan amounts, in dollars.
@@ -189,7 +189,7 @@ impl ManifestFile {
     }
 }
 
-impl Counts {
+impl ManifestCounts {
     /// Totals of an outcome.
     pub fn of(outcome: &Outcome) -> Self {
         let summary = &outcome.summary;
@@ -253,7 +253,7 @@ impl Manifest {
             inputs: inputs.collect(),
             outputs: outputs.collect(),
             stored: stored.collect(),
-            counts: Counts::of(outcome),
+            counts: ManifestCounts::of(outcome),
         })
     }
 

@@ -23,7 +23,7 @@ use super::{
     StoreError,
     keys::{self, BY_STATUS, BY_TEAM, BY_TIME, DOC, EXPIRES_AT, Index},
     table::{
-        Change, Condition, Item, List, Place, Table, Transacted, Write, document_of, item_of, listed, number, text, written,
+        Condition, Cursor, Item, ItemUpdate, List, Table, Transacted, Write, document_of, item_of, listed, number, text, written,
     },
 };
 
@@ -252,7 +252,7 @@ impl Runs {
             (None, Some(status)) => (BY_STATUS, keys::runs_with_status(status)),
             (None, None) => (BY_TIME, keys::RUNS.to_owned()),
         };
-        let after = after.map(|(at, id)| Place { place: keys::moment(at, id), key: keys::run(id) });
+        let after = after.map(|(at, id)| Cursor { place: keys::moment(at, id), key: keys::run(id) });
         let listed = self.table.list(List { index, partition, forward: false, only, after, skip, limit }).await?;
         let runs = listed.items.iter().map(StoredRun::read).collect::<Result<_, _>>()?;
         Ok((runs, listed.more))
@@ -281,7 +281,7 @@ impl Runs {
     /// # Errors
     /// [`StoreError::Unavailable`] when DynamoDB does not answer.
     pub async fn claim(&self, lease: &Lease, running: &Run, now: Timestamp) -> Result<Option<u32>, StoreError> {
-        let change = Change::new(format!(
+        let change = ItemUpdate::new(format!(
             "SET {DOC} = :doc, #status = :running, {status_pk} = :partition, {LEASE_OWNER} = :owner, {LEASE_UNTIL} = :until \
              ADD {ATTEMPT} :one",
             status_pk = BY_STATUS.pk
@@ -308,7 +308,7 @@ impl Runs {
     /// [`StoreError::Unavailable`] when DynamoDB does not answer.
     pub async fn report(&self, lease: &Lease, progress: Option<Progress>, now: Timestamp) -> Result<bool, StoreError> {
         let mut expression = format!("SET {LEASE_UNTIL} = :until");
-        let mut change = Change::new("").with(":until", number((now + lease.lasts).as_millisecond()));
+        let mut change = ItemUpdate::new("").with(":until", number((now + lease.lasts).as_millisecond()));
         if let Some(progress) = progress {
             let values = [progress.loans, progress.bytes, progress.total_bytes];
             for (at, (name, value)) in PROGRESS.into_iter().zip(values).enumerate() {
@@ -326,7 +326,7 @@ impl Runs {
     /// # Errors
     /// [`StoreError::Unavailable`] when DynamoDB does not answer.
     pub async fn release(&self, lease: &Lease) -> Result<bool, StoreError> {
-        let change = Change::new(format!("SET {LEASE_UNTIL} = :over")).with(":over", number(0));
+        let change = ItemUpdate::new(format!("SET {LEASE_UNTIL} = :over")).with(":over", number(0));
         Ok(self.table.update(&keys::run(lease.run_id), change, Some(held(lease))).await?.is_some())
     }
 
@@ -336,7 +336,7 @@ impl Runs {
     /// # Errors
     /// [`StoreError::Unavailable`] when DynamoDB does not answer.
     pub async fn return_untried(&self, lease: &Lease) -> Result<bool, StoreError> {
-        let change = Change::new(format!("SET {LEASE_UNTIL} = :over ADD {ATTEMPT} :one_less"));
+        let change = ItemUpdate::new(format!("SET {LEASE_UNTIL} = :over ADD {ATTEMPT} :one_less"));
         let change = change.with(":over", number(0)).with(":one_less", number(-1));
         Ok(self.table.update(&keys::run(lease.run_id), change, Some(held(lease))).await?.is_some())
     }
@@ -353,7 +353,7 @@ impl Runs {
             let list = List { index: BY_STATUS, partition, forward: false, only, after: after.take(), skip: 0, limit: 100 };
             let listed = self.table.list(list).await?;
             for run in listed.items.iter().filter_map(RunState::read) {
-                let change = Change::new(format!("SET {LEASE_UNTIL} = :over")).with(":over", number(0));
+                let change = ItemUpdate::new(format!("SET {LEASE_UNTIL} = :over")).with(":over", number(0));
                 let still = Condition::new("#status = :running").with(":running", text(RunStatus::Running.as_str()));
                 freed += usize::from(self.table.update(&keys::run(run.run_id), change, Some(still)).await?.is_some());
             }
@@ -438,10 +438,10 @@ impl Runs {
 }
 
 /// Place of a run's item in an index.
-fn place_of(item: &Item, index: Index) -> Option<Place> {
+fn place_of(item: &Item, index: Index) -> Option<Cursor> {
     let word = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
     let run = word(keys::PK).as_deref().and_then(keys::id_of_run)?;
-    Some(Place { place: word(index.sk)?, key: keys::run(run) })
+    Some(Cursor { place: word(index.sk)?, key: keys::run(run) })
 }
 
 /// Condition: no worker has the run. The run is pending, or its lease has expired.
@@ -469,8 +469,8 @@ fn held(lease: &Lease) -> Condition {
         .with(":holder", text(lease.owner))
 }
 
-fn ending(ended: &Run) -> Result<Change, StoreError> {
-    let change = Change::new(format!(
+fn ending(ended: &Run) -> Result<ItemUpdate, StoreError> {
+    let change = ItemUpdate::new(format!(
         "SET {DOC} = :doc, #status = :ended, {} = :partition REMOVE {LEASE_OWNER}, {LEASE_UNTIL}, {}",
         BY_STATUS.pk,
         PROGRESS.join(", ")

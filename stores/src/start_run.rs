@@ -36,7 +36,7 @@ const TEXTS_AT_ONCE: usize = 4;
 
 /// Terms of a new run.
 #[derive(Debug, Clone, Default)]
-pub struct Terms {
+pub struct RunOrder {
     /// Sales team that the run belongs to; `None` for a run of no team.
     pub sales_team_id: Option<Uuid>,
     /// User who starts the run; `None` for an incoming tape.
@@ -56,7 +56,7 @@ pub struct Terms {
 }
 
 /// The request of a new run.
-pub fn request(run_id: Uuid, terms: Terms, tapes: Vec<TapeRef>, now: Timestamp) -> RunRequest {
+pub fn request(run_id: Uuid, terms: RunOrder, tapes: Vec<TapeRef>, now: Timestamp) -> RunRequest {
     RunRequest {
         run_id,
         created_at: now,

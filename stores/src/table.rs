@@ -120,7 +120,7 @@ pub struct List {
     /// Filter: attributes with the value that each must have.
     pub only: Vec<(&'static str, AttributeValue)>,
     /// Item after which the list begins; `None` for the beginning.
-    pub after: Option<Place>,
+    pub after: Option<Cursor>,
     /// Number of items to skip.
     pub skip: u64,
     /// Largest number of items to return.
@@ -129,7 +129,7 @@ pub struct List {
 
 /// Place of an item in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Cursor {
     /// Sort key in the index.
     pub place: String,
     /// Primary key of the item.
@@ -149,7 +149,7 @@ pub enum Write {
     /// Writes an item.
     Put(Item, Option<Condition>),
     /// Changes attributes of an item.
-    Update(Key, Change, Option<Condition>),
+    Update(Key, ItemUpdate, Option<Condition>),
     /// Deletes an item.
     Delete(Key, Option<Condition>),
     /// Checks a condition and writes nothing.
@@ -163,7 +163,7 @@ pub struct Condition {
 }
 
 /// Change of attributes of an item: an update expression, and the values that it names.
-pub type Change = Condition;
+pub type ItemUpdate = Condition;
 
 impl Condition {
     /// An expression without values.
@@ -328,7 +328,7 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::TooLarge`] when the changed item is too large.
-    pub async fn update(&self, key: &Key, change: Change, condition: Option<Condition>) -> Result<Option<Item>, StoreError> {
+    pub async fn update(&self, key: &Key, change: ItemUpdate, condition: Option<Condition>) -> Result<Option<Item>, StoreError> {
         use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::ReturnValue};
         let (expression, bound) = condition.map_or((None, Vec::new()), |c| (Some(c.expression), c.values));
         let named = names(&[&change.expression, expression.as_deref().unwrap_or("")]);

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{
     StoreError,
     keys::{self, BY_TIME},
-    table::{Condition, List, Place, Table, Transacted, Write, document_of, item_of, listed},
+    table::{Condition, Cursor, List, Table, Transacted, Write, document_of, item_of, listed},
 };
 
 #[derive(Clone)]
@@ -46,7 +46,7 @@ impl Teams {
     /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when a team cannot be read.
     pub async fn list(&self, after: Option<&SalesTeam>, skip: u64, limit: u64) -> Result<(Vec<SalesTeam>, bool), StoreError> {
         let partition = keys::TEAMS.to_owned();
-        let after = after.map(|team| Place { place: keys::by_name(&team.name, team.id), key: keys::team(team.id) });
+        let after = after.map(|team| Cursor { place: keys::by_name(&team.name, team.id), key: keys::team(team.id) });
         let list = List { index: BY_TIME, partition, forward: true, only: Vec::new(), after, skip, limit };
         let listed = self.table.list(list).await?;
         let teams = listed.items.iter().map(document_of).collect::<Result<_, _>>()?;

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     StoreError,
     keys::{self, EXPIRES_AT},
-    table::{Change, Item, Table, number},
+    table::{Item, ItemUpdate, Table, number},
 };
 
 /// Time for which a failure counts, in minutes.
@@ -75,7 +75,7 @@ impl Failures {
         // Remove the minutes that have just stopped counting, so that the item stays small during a long attack.
         let this = minute(now);
         let past: Vec<String> = (1..=WINDOW_MINUTES).map(|ago| format!("m{}", this - WINDOW_MINUTES + 1 - ago)).collect();
-        let change = Change::new(format!("SET {EXPIRES_AT} = :expires REMOVE {} ADD m{this} :one", past.join(", ")))
+        let change = ItemUpdate::new(format!("SET {EXPIRES_AT} = :expires REMOVE {} ADD m{this} :one", past.join(", ")))
             .with(":expires", number(now.as_second() + (WINDOW_MINUTES + 1) * 60))
             .with(":one", number(1));
         let item = self.table.update(&whose.key(), change, None).await?;

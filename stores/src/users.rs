@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     StoreError,
     keys::{self, BY_TIME, REVISION},
-    table::{Condition, Item, List, Place, Table, Transacted, Write, document_of, item_of, listed, number, text},
+    table::{Condition, Cursor, Item, List, Table, Transacted, Write, document_of, item_of, listed, number, text},
 };
 
 #[derive(Clone)]
@@ -21,7 +21,7 @@ pub struct Users {
 
 /// Result of writing a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
+pub enum UserWritten {
     /// The user is written.
     Done,
     /// Another user has the email address.
@@ -42,7 +42,7 @@ pub struct UserFilter {
 }
 
 /// A write of a transaction, and the result to report when its condition does not hold.
-type Purpose = (Write, Written);
+type Purpose = (Write, UserWritten);
 
 impl Users {
     /// The users of a table.
@@ -88,11 +88,11 @@ impl Users {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when DynamoDB does not answer.
-    pub async fn create(&self, user: &User) -> Result<Written, StoreError> {
+    pub async fn create(&self, user: &User) -> Result<UserWritten, StoreError> {
         let mut purposes = vec![
-            (Write::Put(user_item(user)?, Some(Condition::absent())), Written::Outdated),
-            (take(&keys::email(&user.email), user.id)?, Written::EmailTaken),
-            (take(&keys::username(&user.username), user.id)?, Written::UsernameTaken),
+            (Write::Put(user_item(user)?, Some(Condition::absent())), UserWritten::Outdated),
+            (take(&keys::email(&user.email), user.id)?, UserWritten::EmailTaken),
+            (take(&keys::username(&user.username), user.id)?, UserWritten::UsernameTaken),
         ];
         purposes.extend(team_exists(user.sales_team_id));
         self.write(purposes).await
@@ -102,35 +102,37 @@ impl Users {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when DynamoDB does not answer.
-    pub async fn replace(&self, old: &User, new: &User) -> Result<Written, StoreError> {
+    pub async fn replace(&self, old: &User, new: &User) -> Result<UserWritten, StoreError> {
         self.write(replacing(old, new)?).await
     }
 
     /// Replaces a user on behalf of an administrator, `by`, in the state in which that administrator was read. When two
-    /// administrators remove each other's role or account at the same time, one of the writes fails as [`Written::Outdated`], so
+    /// administrators remove each other's role or account at the same time, one of the writes fails as [`UserWritten::Outdated`], so
     /// that an administrator always remains.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when DynamoDB does not answer.
-    pub async fn replace_by(&self, by: &User, old: &User, new: &User) -> Result<Written, StoreError> {
+    pub async fn replace_by(&self, by: &User, old: &User, new: &User) -> Result<UserWritten, StoreError> {
         let mut purposes = replacing(old, new)?;
         if by.id == old.id {
             // `old` was read after `by`: since then, the administrator may have lost the right to change its account.
             if by.revision != old.revision {
-                return Ok(Written::Outdated);
+                return Ok(UserWritten::Outdated);
             }
         } else if old.is_administrator() && !new.is_administrator() {
-            purposes.push((Write::Check(keys::user(by.id), unchanged(by)), Written::Outdated));
+            purposes.push((Write::Check(keys::user(by.id), unchanged(by)), UserWritten::Outdated));
         }
         self.write(purposes).await
     }
 
-    async fn write(&self, purposes: Vec<Purpose>) -> Result<Written, StoreError> {
-        let (writes, reasons): (Vec<Write>, Vec<Written>) = purposes.into_iter().unzip();
+    async fn write(&self, purposes: Vec<Purpose>) -> Result<UserWritten, StoreError> {
+        let (writes, reasons): (Vec<Write>, Vec<UserWritten>) = purposes.into_iter().unzip();
         Ok(match self.transact(writes).await? {
-            Transacted::Done => Written::Done,
+            Transacted::Done => UserWritten::Done,
             // Report `Outdated` first: the other conditions may have failed at new marks of the same user.
-            Transacted::Refused(places) => places.first().and_then(|at| reasons.get(*at)).copied().unwrap_or(Written::Outdated),
+            Transacted::Refused(places) => {
+                places.first().and_then(|at| reasons.get(*at)).copied().unwrap_or(UserWritten::Outdated)
+            }
         })
     }
 
@@ -159,7 +161,7 @@ impl Users {
         skip: u64,
         limit: u64,
     ) -> Result<(Vec<User>, bool), StoreError> {
-        let after = after.map(|(created_at, id)| Place { place: keys::moment(created_at, id), key: keys::user(id) });
+        let after = after.map(|(created_at, id)| Cursor { place: keys::moment(created_at, id), key: keys::user(id) });
         let mut only = Vec::new();
         only.extend(filter.role.map(|role| (ROLE, text(role.as_str()))));
         only.extend(filter.sales_team_id.map(|team| (TEAM, text(team))));
@@ -178,14 +180,14 @@ fn unchanged(user: &User) -> Condition {
 /// The writes that replace the state of a user: the user, the changed marks, and a check of a changed team.
 fn replacing(old: &User, new: &User) -> Result<Vec<Purpose>, StoreError> {
     let new = User { revision: old.revision + 1, ..new.clone() };
-    let mut purposes = vec![(Write::Put(user_item(&new)?, Some(unchanged(old))), Written::Outdated)];
+    let mut purposes = vec![(Write::Put(user_item(&new)?, Some(unchanged(old))), UserWritten::Outdated)];
     let marks = [
-        (keys::email(&old.email), keys::email(&new.email), Written::EmailTaken),
-        (keys::username(&old.username), keys::username(&new.username), Written::UsernameTaken),
+        (keys::email(&old.email), keys::email(&new.email), UserWritten::EmailTaken),
+        (keys::username(&old.username), keys::username(&new.username), UserWritten::UsernameTaken),
     ];
     for (before, after, taken) in marks.into_iter().filter(|(before, after, _)| before != after) {
         purposes.push((take(&after, new.id)?, taken));
-        purposes.push((Write::Delete(before, None), Written::Outdated));
+        purposes.push((Write::Delete(before, None), UserWritten::Outdated));
     }
     if new.sales_team_id != old.sales_team_id {
         purposes.extend(team_exists(new.sales_team_id));
@@ -212,5 +214,5 @@ fn take(mark: &keys::Key, user: Uuid) -> Result<Write, StoreError> {
 }
 
 fn team_exists(team: Option<Uuid>) -> Option<Purpose> {
-    team.map(|team| (Write::Check(keys::team(team), Condition::present()), Written::NoSuchTeam))
+    team.map(|team| (Write::Check(keys::team(team), Condition::present()), UserWritten::NoSuchTeam))
 }

@@ -9,7 +9,7 @@ use shared::{
         FACTS_FILE,
         read::{FactFilter, FactsReader},
     },
-    loan::{Field, FieldKind, Loan, Malformed, MalformedReason, NumberCell, Reading},
+    loan::{CellValue, Field, FieldKind, Loan, Malformed, MalformedReason, NumberCell},
     phases::{
         Exception,
         disposition::{Decided, Disposition},
@@ -478,7 +478,7 @@ mod test_phase_disposition {
 
         // A rate too high for a price would be only a soft exception: the loan is eligible and is projected without a price. No
         // tape gives such a rate, because validation rejects it.
-        let beyond = NumberCell { reading: Reading::Value("1e25".parse().unwrap()), written: "1e25", plain: false };
+        let beyond = NumberCell { reading: CellValue::Value("1e25".parse().unwrap()), written: "1e25", plain: false };
         assert!(validate(&at("1e25").build(), None).failed());
         let mut loan = LoanBuilder::good().build();
         let FieldKind::Number(place) = Field::NoteRate.info().kind else { panic!("a rate is a number") };

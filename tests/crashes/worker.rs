@@ -28,7 +28,7 @@ use shared::{
 };
 use stores::{
     runs::{Created, LEASE, LEASE_IN_PARTS, RunFilter, StoredRun},
-    start_run::{self, Terms},
+    start_run::{self, RunOrder},
     storage::{StorageBackend as _, collect, s3::S3Storage},
     table::Table,
 };
@@ -186,7 +186,7 @@ impl Story {
 
     async fn start(&self) -> Uuid {
         let tapes = self.app.tapes_of("inputs").await;
-        let request = start_run::request(Uuid::new_v4(), Terms::default(), tapes, self.app.resources.clock.now());
+        let request = start_run::request(Uuid::new_v4(), RunOrder::default(), tapes, self.app.resources.clock.now());
         assert_eq!(self.app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap(), Created::Done);
         request.run_id
     }

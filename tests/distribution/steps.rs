@@ -7,7 +7,7 @@ use runner::execute::Distribution;
 use serde_json::{Value, json};
 use stores::{
     runs::{Created, LEASE, LEASE_IN_PARTS, MAX_ATTEMPTS},
-    start_run::{self, Terms},
+    start_run::{self, RunOrder},
 };
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ async fn app() -> TestApp {
     app
 }
 
-async fn start(app: &TestApp, terms: Terms) -> Uuid {
+async fn start(app: &TestApp, terms: RunOrder) -> Uuid {
     let tapes = app.tapes_of("inputs").await;
     let request = start_run::request(Uuid::new_v4(), terms, tapes, app.resources.clock.now());
     let created = app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap();
@@ -86,7 +86,7 @@ async fn stored(app: &TestApp, id: Uuid) -> (BTreeMap<String, Vec<u8>>, String) 
 async fn a_run_by_steps_leaves_what_an_executed_one_leaves() {
     let app = app().await;
     for dry_run in [false, true] {
-        let terms = || Terms { dry_run, ..Terms::default() };
+        let terms = || RunOrder { dry_run, ..RunOrder::default() };
         let (executed, stepped) = (start(&app, terms()).await, start(&app, terms()).await);
         assert_eq!(step(&app, json!({ "step": "execute", "run_id": executed })).await["ended"], "completed");
         let (owner, parts) = planned(&app, stepped).await;
@@ -116,7 +116,7 @@ async fn run_time(app: &TestApp, id: Uuid) -> SignedDuration {
 #[tokio::test]
 async fn a_part_that_is_processed_again_changes_nothing() {
     let app = app().await;
-    let id = start(&app, Terms::default()).await;
+    let id = start(&app, RunOrder::default()).await;
     let (owner, parts) = planned(&app, id).await;
     for part in &parts {
         process(&app, id, owner, *part).await;
@@ -130,7 +130,7 @@ async fn a_part_that_is_processed_again_changes_nothing() {
 #[tokio::test]
 async fn a_step_of_another_owner_is_refused() {
     let app = app().await;
-    let id = start(&app, Terms::default()).await;
+    let id = start(&app, RunOrder::default()).await;
     let (owner, _) = planned(&app, id).await;
     let refused = json!({ "run_id": id, "ended": "not_ours" });
     assert_eq!(process(&app, id, Uuid::new_v4(), 0).await, refused);
@@ -159,7 +159,7 @@ async fn a_small_run_and_one_that_cannot_be_split_are_left_to_one_worker() {
     app.put("inputs/c.csv", [text.as_bytes(), b"\xfc,1\n"].concat()).await;
     for above_bytes in [1 << 30, 1] {
         app.worker.distribution.above_bytes = above_bytes;
-        let id = start(&app, Terms::default()).await;
+        let id = start(&app, RunOrder::default()).await;
         assert_eq!(plan(&app, id).await, json!({ "run_id": id, "next": "execute" }));
         assert_untried(&app, id).await;
         assert!(app.objects(&format!("results/{id}")).await.is_empty());
@@ -171,7 +171,7 @@ async fn a_small_run_and_one_that_cannot_be_split_are_left_to_one_worker() {
 async fn an_unusable_tape_fails_the_plan_as_it_fails_an_execution() {
     let app = app().await;
     app.put("inputs/c.csv", format!("Title\n{HEADER}\n\n")).await;
-    let (executed, planned) = (start(&app, Terms::default()).await, start(&app, Terms::default()).await);
+    let (executed, planned) = (start(&app, RunOrder::default()).await, start(&app, RunOrder::default()).await);
     assert_eq!(step(&app, json!({ "step": "execute", "run_id": executed })).await["ended"], "failed");
     assert_eq!(plan(&app, planned).await, json!({ "run_id": planned, "next": "done", "ended": "failed" }));
     let error = run_object(&app, planned).await["error"].clone();
@@ -183,7 +183,7 @@ async fn an_unusable_tape_fails_the_plan_as_it_fails_an_execution() {
 #[tokio::test]
 async fn a_part_that_is_not_there_fails_the_run_and_leaves_no_file() {
     let app = app().await;
-    let id = start(&app, Terms::default()).await;
+    let id = start(&app, RunOrder::default()).await;
     let (owner, parts) = planned(&app, id).await;
     for part in &parts[1..] {
         process(&app, id, owner, *part).await;
@@ -200,7 +200,7 @@ async fn a_part_that_is_not_there_fails_the_run_and_leaves_no_file() {
 #[tokio::test]
 async fn a_tape_that_was_replaced_after_the_plan_fails_the_run() {
     let app = app().await;
-    let id = start(&app, Terms::default()).await;
+    let id = start(&app, RunOrder::default()).await;
     let (owner, parts) = planned(&app, id).await;
     let bytes = app.text("inputs/b.csv").await;
     app.put("inputs/b.csv", bytes.replace("720", "721")).await;
@@ -215,7 +215,7 @@ async fn a_tape_that_was_replaced_after_the_plan_fails_the_run() {
 #[tokio::test]
 async fn giving_a_run_up_removes_its_parts() {
     let app = app().await;
-    let id = start(&app, Terms::default()).await;
+    let id = start(&app, RunOrder::default()).await;
     let (owner, parts) = planned(&app, id).await;
     process(&app, id, owner, parts[0]).await;
     assert_eq!(give_up(&app, id, Some(owner)).await, "given_up");
@@ -239,7 +239,7 @@ async fn assert_untried(app: &TestApp, id: Uuid) {
 async fn a_run_that_another_worker_has_is_not_given_up() {
     let app = app().await;
     for in_parts in [true, false] {
-        let id = start(&app, Terms::default()).await;
+        let id = start(&app, RunOrder::default()).await;
         let lasts = if in_parts {
             planned(&app, id).await;
             LEASE_IN_PARTS
@@ -264,7 +264,7 @@ async fn a_run_that_another_worker_has_is_not_given_up() {
 #[tokio::test]
 async fn a_run_that_was_planned_too_often_is_given_up_and_leaves_no_parts() {
     let app = app().await;
-    let id = start(&app, Terms::default()).await;
+    let id = start(&app, RunOrder::default()).await;
     for _ in 0..MAX_ATTEMPTS {
         planned(&app, id).await;
         app.clock.advance(LEASE_IN_PARTS + SignedDuration::from_secs(1));
@@ -279,7 +279,7 @@ async fn a_run_that_was_planned_too_often_is_given_up_and_leaves_no_parts() {
 #[tokio::test]
 async fn a_run_is_taken_before_its_tapes_are_read_for_the_plan() {
     let app = app().await;
-    let id = start(&app, Terms::default()).await;
+    let id = start(&app, RunOrder::default()).await;
     app.table_outage.begin_for("UpdateItem", Fault::Unreachable);
     app.bucket_outage.begin(Fault::Unreachable);
     let plan_it = serde_json::from_value(json!({ "step": "plan", "run_id": id })).unwrap();
@@ -292,7 +292,7 @@ async fn a_run_is_taken_before_its_tapes_are_read_for_the_plan() {
 #[tokio::test]
 async fn a_storage_that_fails_at_the_last_try_of_a_finish_fails_the_run() {
     let app = app().await;
-    let id = start(&app, Terms::default()).await;
+    let id = start(&app, RunOrder::default()).await;
     for attempt in 1..=MAX_ATTEMPTS {
         let (owner, parts) = planned(&app, id).await;
         for part in parts {
@@ -311,7 +311,7 @@ async fn a_storage_that_fails_at_the_last_try_of_a_finish_fails_the_run() {
 #[tokio::test]
 async fn an_outage_during_a_step_is_no_fault_of_the_run() {
     let app = app().await;
-    let id = start(&app, Terms::default()).await;
+    let id = start(&app, RunOrder::default()).await;
     let plan_it = json!({ "step": "plan", "run_id": id });
     for spared in [0, 4] {
         app.bucket_outage.begin_after(spared, Fault::Unreachable);

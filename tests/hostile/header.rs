@@ -8,7 +8,7 @@ use shared::{
     loan::Field,
     tape::{
         aliases::{Aliases, Rank},
-        header::{FoundHeader, Header, HeaderSearch, MAX_COLUMNS, MAX_HEADER_CHARACTERS, Reading},
+        header::{FoundHeader, Header, HeaderReading, HeaderSearch, MAX_COLUMNS, MAX_HEADER_CHARACTERS},
         options::TapeOptions,
     },
 };
@@ -17,7 +17,7 @@ use shared::{
 pub fn check(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let (mut search, options) = (HeaderSearch::default(), TapeOptions::default());
-    let reading = Reading { source_file: "tape.csv", options: &options };
+    let reading = HeaderReading { source_file: "tape.csv", options: &options };
     for (row, line) in text.split('\n').zip(1..) {
         let cells: Vec<Cow<'_, str>> = row.split('\t').map(Cow::Borrowed).collect();
         let found = search.look(&cells, line, &reading);

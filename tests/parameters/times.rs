@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use shared::auth::permission::Role;
 use stores::{
     keys::{self, DOC},
-    table::{Change, json_of, text},
+    table::{ItemUpdate, json_of, text},
 };
 
 use crate::support::app::{PASSWORD, Tape, TestApp, document};
@@ -109,7 +109,7 @@ async fn records_of_before_are_read_and_shown_as_all_are() {
         // Earlier versions wrote as many decimals as a time needed, or more.
         let old = json_of(&item).unwrap().replace("00.000Z\"", "00Z\"").replace("00.001Z\"", "00.001000Z\"");
         assert_ne!(old, json_of(&item).unwrap());
-        let change = Change::new(format!("SET {DOC} = :doc")).with(":doc", text(old));
+        let change = ItemUpdate::new(format!("SET {DOC} = :doc")).with(":doc", text(old));
         app.resources.table.update(&key, change, None).await.unwrap();
     }
     let app = app.started_anew(|_| {});

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use shared::{error::RunError, run::Run};
 use stores::{
     runs::{Created, LEASE, LEASE_IN_PARTS, Lease, RunRequest, RunResults},
-    start_run::{self, Terms},
+    start_run::{self, RunOrder},
 };
 use uuid::Uuid;
 
@@ -45,7 +45,7 @@ struct Real<'a> {
 
 impl<'a> Real<'a> {
     async fn new(app: &'a TestApp) -> Self {
-        let request = start_run::request(Uuid::new_v4(), Terms::default(), Vec::new(), app.resources.clock.now());
+        let request = start_run::request(Uuid::new_v4(), RunOrder::default(), Vec::new(), app.resources.clock.now());
         let created = app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap();
         assert_eq!(created, Created::Done);
         Self { app, request, leases: BTreeMap::new() }

@@ -13,7 +13,7 @@ use stores::{
     config::Environment,
     resources::Resources,
     runs::{Created, Lease, MAX_ATTEMPTS, Runs},
-    start_run::{self, Terms},
+    start_run::{self, RunOrder},
     storage::{StorageBackend as _, StorageError, stream_of},
     throttle::{Failures, Whose},
 };
@@ -50,7 +50,7 @@ async fn a_run_whose_worker_died_is_taken_up_at_once() {
     let (stores, resources) = stores(&folder.path().join("data")).await;
     resources.storage.put("inputs/tape.csv", stream_of(small_tape()), "text/csv", u64::MAX).await.unwrap();
     let tapes = tapes_of(&resources, "inputs").await;
-    let request = start_run::request(Uuid::new_v4(), Terms::default(), tapes, SystemClock.now());
+    let request = start_run::request(Uuid::new_v4(), RunOrder::default(), tapes, SystemClock.now());
     let (runs, mut run) = (Runs::new(resources.table.clone(), resources.storage.clone()), request.run().unwrap());
     assert_eq!(runs.create(&run, &request, None).await.unwrap(), Created::Done);
     run.start(SystemClock.now()).unwrap();
@@ -66,7 +66,7 @@ async fn a_run_that_is_given_up_leaves_no_files_of_its_tries() {
     let (stores, resources) = stores(&folder.path().join("data")).await;
     resources.storage.put("inputs/tape.csv", stream_of(small_tape()), "text/csv", u64::MAX).await.unwrap();
     let tapes = tapes_of(&resources, "inputs").await;
-    let request = start_run::request(Uuid::new_v4(), Terms::default(), tapes, SystemClock.now());
+    let request = start_run::request(Uuid::new_v4(), RunOrder::default(), tapes, SystemClock.now());
     let (id, runs, mut run) =
         (request.run_id, Runs::new(resources.table.clone(), resources.storage.clone()), request.run().unwrap());
     assert_eq!(runs.create(&run, &request, None).await.unwrap(), Created::Done);

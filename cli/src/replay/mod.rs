@@ -16,7 +16,7 @@ use command::{
 use shared::{
     engine::{self, Job, Outcome},
     error::RunError,
-    manifest::{Counts, ENGINE_VERSION, Manifest, ManifestFile, archived_output, column_mapping},
+    manifest::{ENGINE_VERSION, Manifest, ManifestCounts, ManifestFile, archived_output, column_mapping},
     phases::pricing::IrrTarget,
     rules::rule_set::RuleSet,
     tape::text::Fingerprint,
@@ -172,7 +172,7 @@ fn compare(
     mut lines: Vec<(&'static str, LineDifference)>,
     findings: &mut Findings,
 ) -> Result<(), CommandError> {
-    let counts = Counts::of(outcome);
+    let counts = ManifestCounts::of(outcome);
     for (name, then, now) in [
         ("total_loans", manifest.counts.total_loans, counts.total_loans),
         ("to_purchase", manifest.counts.to_purchase, counts.to_purchase),

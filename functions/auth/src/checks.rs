@@ -2,7 +2,7 @@
 
 use api::problem::{ApiError, InputError};
 use shared::auth::user::{NameError, check_email, check_name, check_password, check_username};
-use stores::users::Written;
+use stores::users::UserWritten;
 
 /// The check of an address.
 pub fn email() -> impl Fn(&String) -> Result<(), NameError> {
@@ -30,12 +30,12 @@ pub fn no_team(error: NameError) -> InputError {
 }
 
 /// The answer when the store does not take a user.
-pub fn refusal(written: Written) -> ApiError {
+pub fn refusal(written: UserWritten) -> ApiError {
     match written {
-        Written::EmailTaken => ApiError::Conflict("email_taken", "Another user has this email address.".into()),
-        Written::UsernameTaken => ApiError::Conflict("username_taken", "Another user has this username.".into()),
-        Written::NoSuchTeam => ApiError::not_found("The sales team"),
-        Written::Outdated | Written::Done => ApiError::Conflict(
+        UserWritten::EmailTaken => ApiError::Conflict("email_taken", "Another user has this email address.".into()),
+        UserWritten::UsernameTaken => ApiError::Conflict("username_taken", "Another user has this username.".into()),
+        UserWritten::NoSuchTeam => ApiError::not_found("The sales team"),
+        UserWritten::Outdated | UserWritten::Done => ApiError::Conflict(
             "user_changed",
             "Somebody else is changing this user at the same time. Look at the user, then try again.".into(),
         ),

@@ -10,7 +10,7 @@ use shared::auth::{
     permission::Role,
     user::{User, UserObject, check_team},
 };
-use stores::{passwords, users::Written};
+use stores::{passwords, users::UserWritten};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -110,7 +110,7 @@ pub async fn register_user(
         revision: 0,
     };
     match state.users.create(&user).await? {
-        Written::Done => Ok((StatusCode::CREATED, Json(UserObject::from(&user)))),
+        UserWritten::Done => Ok((StatusCode::CREATED, Json(UserObject::from(&user)))),
         refused => Err(refusal(refused)),
     }
 }

@@ -12,7 +12,7 @@ use shared::auth::{
     permission::{Permission, Role},
     user::{User, UserChange, UserObject},
 };
-use stores::{passwords, users::Written};
+use stores::{passwords, users::UserWritten};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -142,13 +142,13 @@ pub async fn update_user(
         let old = state.users.get(id).await?.ok_or(ApiError::not_found("The user"))?;
         let new = changes.apply(&old, password_hash.as_ref(), state.clock.now())?;
         match state.users.replace_by(&caller.user, &old, &new).await? {
-            Written::Done => return Ok(Json(UserObject::from(&new))),
-            Written::Outdated => {}
+            UserWritten::Done => return Ok(Json(UserObject::from(&new))),
+            UserWritten::Outdated => {}
             refused => return Err(refusal(refused)),
         }
         // It may be the caller who was changed in the meantime, and may do less by now.
         caller = state.authenticator.caller(&headers).await?;
         caller.scope(Permission::ManageUsers)?;
     }
-    Err(refusal(Written::Outdated))
+    Err(refusal(UserWritten::Outdated))
 }

@@ -30,7 +30,7 @@ use shared::{
 use stores::{
     keys,
     runs::{Created, IdempotencyKey, StoredRun},
-    start_run::{FoundTapes, MAX_TAPES, Terms, Wanted, file_name, find_file, find_tapes, request},
+    start_run::{FoundTapes, MAX_TAPES, RunOrder, Wanted, file_name, find_file, find_tapes, request},
     storage::{StorageBackend as _, collect, s3::S3Storage},
 };
 use utoipa::ToSchema;
@@ -215,7 +215,7 @@ pub async fn start_run(
         Some(path) => Some(state.rule_set(&root, path).await?),
         None => None,
     };
-    let terms = Terms {
+    let terms = RunOrder {
         sales_team_id: scope.team().or(wanted.sales_team_id),
         created_by: Some(caller.user.id),
         irr_target: wanted.irr_target,

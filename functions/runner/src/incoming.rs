@@ -4,7 +4,7 @@ use shared::{folder::FileKind, tape::request::ReadingRequest};
 use stores::{
     StoreError,
     runs::{Created, RequestError, TapeRef},
-    start_run::{self, FindError, Terms, file_name, folder_profile, has_header, incoming, run_of_object},
+    start_run::{self, FindError, RunOrder, file_name, folder_profile, has_header, incoming, run_of_object},
     storage::{StorageBackend as _, StorageError},
 };
 use uuid::Uuid;
@@ -46,7 +46,7 @@ impl Worker {
             tracing::info!(%run_id, "an incoming text file has no header row");
             return Ok(None);
         };
-        let terms = Terms { sales_team_id, reading, ..Terms::default() };
+        let terms = RunOrder { sales_team_id, reading, ..RunOrder::default() };
         let request = start_run::request(run_id, terms, vec![tape], self.clock.now());
         let run = request.run().map_err(|error: RequestError| StoreError::Damaged(error.to_string()))?;
         match self.runs.create(&run, &request, None).await? {

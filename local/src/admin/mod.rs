@@ -37,9 +37,9 @@ pub fn admin(args: &AdminArgs, context: &CommandContext, out: &mut dyn Write) ->
     runtime.block_on(async {
         // Commands that only read or change data need an existing folder. A new, empty folder would hide a wrong `--data-dir`.
         let makes = matches!(args.command, AdminCommand::CreateUser(_) | AdminCommand::CreateTeam { .. });
-        let place = Place::open(args.data_dir.as_deref(), makes, context).await?;
+        let place = AdminContext::open(args.data_dir.as_deref(), makes, context).await?;
         let (ask_password, types_passwords) = (context.ask_password, context.types_passwords);
-        let desk = Desk { place, clock: Arc::clone(&context.clock), ask_password, types_passwords };
+        let desk = AdminCommands { place, clock: Arc::clone(&context.clock), ask_password, types_passwords };
         let said = match &args.command {
             AdminCommand::CreateUser(args) => desk.create_user(args).await?,
             AdminCommand::UpdateUser(args) => desk.update_user(args).await?,
@@ -53,7 +53,7 @@ pub fn admin(args: &AdminArgs, context: &CommandContext, out: &mut dyn Write) ->
 }
 
 /// The table that holds users and teams.
-struct Place {
+struct AdminContext {
     table: Table,
     /// Name of the folder or the table, for messages.
     name: String,
@@ -61,7 +61,7 @@ struct Place {
     _stores: Option<EmbeddedStores>,
 }
 
-impl Place {
+impl AdminContext {
     /// Opens the folder of `--data-dir`; without it, the deployed stack that `TABLE_NAME` names; without both, the default folder
     /// of `serve`.
     async fn open(folder: Option<&Path>, makes: bool, context: &CommandContext) -> Result<Self, CommandError> {
@@ -89,8 +89,8 @@ impl Place {
 }
 
 /// Executes the admin commands.
-struct Desk {
-    place: Place,
+struct AdminCommands {
+    place: AdminContext,
     clock: Arc<dyn Clock>,
     ask_password: fn(&str) -> std::io::Result<shared::auth::secret::Secret>,
     /// Whether passwords are typed. The command then asks for each one twice, to catch typing errors.
@@ -106,7 +106,7 @@ fn json(list: &impl Serialize) -> Result<String, CommandError> {
 /// Teams or users read at a time.
 const PAGE: u64 = 1000;
 
-impl Desk {
+impl AdminCommands {
     fn teams(&self) -> Teams {
         Teams::new(self.place.table.clone())
     }

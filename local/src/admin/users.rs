@@ -13,7 +13,7 @@ use shared::auth::{
 };
 use stores::{
     passwords,
-    users::{UserFilter, Users, Written},
+    users::{UserFilter, UserWritten, Users},
 };
 use uuid::Uuid;
 
@@ -22,14 +22,14 @@ use crate::{
     store_failure,
 };
 
-use super::{Desk, PAGE, json};
+use super::{AdminCommands, PAGE, json};
 
 /// Attempts to change a user while other processes change the same user.
 const TRIES: usize = 5;
 /// Attempts to type the same password twice.
 const TRIES_TO_TYPE: usize = 3;
 
-impl Desk {
+impl AdminCommands {
     fn users(&self) -> Users {
         Users::new(self.place.table.clone())
     }
@@ -73,7 +73,7 @@ impl Desk {
             revision: 0,
         };
         match self.users().create(&user).await.map_err(|error| store_failure(&error))? {
-            Written::Done => Ok(format!("Registered {} ({}) in {}.\n", user.username, user.role, self.place.name)),
+            UserWritten::Done => Ok(format!("Registered {} ({}) in {}.\n", user.username, user.role, self.place.name)),
             refused => Err(refusal(refused)),
         }
     }
@@ -95,12 +95,12 @@ impl Desk {
             let old = self.found(username).await?;
             let new = change.apply(&old, self.clock.now()).map_err(|error| CommandError::Failed(error.to_string()))?;
             match self.users().replace(&old, &new).await.map_err(|error| store_failure(&error))? {
-                Written::Done => return Ok(format!("{} has a new password in {}.\n", old.username, self.place.name)),
-                Written::Outdated => {}
+                UserWritten::Done => return Ok(format!("{} has a new password in {}.\n", old.username, self.place.name)),
+                UserWritten::Outdated => {}
                 refused => return Err(refusal(refused)),
             }
         }
-        Err(refusal(Written::Outdated))
+        Err(refusal(UserWritten::Outdated))
     }
 
     /// Reads all users that match the filter.
@@ -143,12 +143,12 @@ impl Desk {
                 self.users().replace(&old, &new).await
             };
             match written.map_err(|error| store_failure(&error))? {
-                Written::Done => return Ok(format!("Changed {} ({}) in {}.\n", new.username, state(&new), self.place.name)),
-                Written::Outdated => {}
+                UserWritten::Done => return Ok(format!("Changed {} ({}) in {}.\n", new.username, state(&new), self.place.name)),
+                UserWritten::Outdated => {}
                 refused => return Err(refusal(refused)),
             }
         }
-        Err(refusal(Written::Outdated))
+        Err(refusal(UserWritten::Outdated))
     }
 
     /// Finds another administrator, who remains when `but` is no administrator any more.
@@ -191,11 +191,13 @@ fn state(user: &User) -> String {
     format!("{}{active}", user.role)
 }
 
-fn refusal(written: Written) -> CommandError {
+fn refusal(written: UserWritten) -> CommandError {
     CommandError::Failed(match written {
-        Written::EmailTaken => "Another user has this email address.".to_owned(),
-        Written::UsernameTaken => "Another user has this username.".to_owned(),
-        Written::NoSuchTeam => "The sales team does not exist any more.".to_owned(),
-        Written::Outdated | Written::Done => "Somebody else is changing this user at the same time. Try again.".to_owned(),
+        UserWritten::EmailTaken => "Another user has this email address.".to_owned(),
+        UserWritten::UsernameTaken => "Another user has this username.".to_owned(),
+        UserWritten::NoSuchTeam => "The sales team does not exist any more.".to_owned(),
+        UserWritten::Outdated | UserWritten::Done => {
+            "Somebody else is changing this user at the same time. Try again.".to_owned()
+        }
     })
 }

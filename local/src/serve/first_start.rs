@@ -8,7 +8,7 @@ use shared::auth::{
 use stores::{
     passwords,
     resources::Resources,
-    users::{UserFilter, Users, Written},
+    users::{UserFilter, UserWritten, Users},
 };
 use uuid::Uuid;
 
@@ -57,10 +57,12 @@ pub async fn make_admin(resources: &Resources, given: Option<String>) -> Result<
         revision: 0,
     };
     match users.create(&user).await.map_err(|error| store_failure(&error))? {
-        Written::Done if given.is_some() => {
+        UserWritten::Done if given.is_some() => {
             Ok(Some(format!("First start: log in as {USERNAME} with the password in {PASSWORD_VARIABLE}.")))
         }
-        Written::Done => Ok(Some(format!("First start: log in as {USERNAME} with the password {password} (shown this once)."))),
+        UserWritten::Done => {
+            Ok(Some(format!("First start: log in as {USERNAME} with the password {password} (shown this once).")))
+        }
         _ => Err(CommandError::Failed(format!(
             "There is no administrator, and the name {USERNAME} or its address is another user's. Make one with \
              `loan-engine admin create-user NAME --email ADDRESS --role admin`, then start again."

@@ -25,7 +25,7 @@ use tokio::{
 };
 use tower::ServiceExt as _;
 
-use super::{patient::Patient, stopping::Begun};
+use super::{idle_timeout::IdleTimeout, stopping::Begun};
 
 /// Time that requests have to finish after the process got a signal to stop.
 const LAST_REQUESTS: Duration = Duration::from_secs(60);
@@ -109,7 +109,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request = request.map(|body| Body::new(Patient::new(body, PATIENCE)));
+        let mut request = request.map(|body| Body::new(IdleTimeout::new(body, PATIENCE)));
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().oneshot(request)
     });

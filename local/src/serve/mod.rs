@@ -2,8 +2,8 @@
 
 mod first_start;
 mod http;
+mod idle_timeout;
 pub mod listen;
-mod patient;
 pub mod stopping;
 pub mod sweeping;
 mod work;
@@ -27,7 +27,7 @@ use crate::{
     store_failure,
 };
 
-use self::{stopping::Stopping, work::Workshop};
+use self::{stopping::Stopping, work::LocalWorker};
 
 /// The routes of all functions in one API.
 pub fn api(resources: &Resources) -> Api {
@@ -108,7 +108,7 @@ async fn run(args: &ServeArgs, context: &CommandContext, out: &mut dyn Write, co
     if let Some(sentence) = first_start::make_admin(&resources, (context.variable)("LOAN_ENGINE_ADMIN_PASSWORD")).await? {
         print(out, format!("{sentence}\n").as_bytes())?;
     }
-    let workshop = Workshop::new(&resources, &stores, Tuning::default());
+    let workshop = LocalWorker::new(&resources, &stores, Tuning::default());
     workshop.take_over().await.map_err(|error| store_failure(&error))?;
 
     let mut parts = JoinSet::new();

@@ -28,14 +28,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const LOOKED_AT: u32 = 100;
 
 /// Executes runs on the stores of this process.
-pub struct Workshop {
+pub struct LocalWorker {
     worker: Worker,
     bucket: Bucket,
     dynamodb: DynamoDb,
     clock: Arc<dyn Clock>,
 }
 
-impl Workshop {
+impl LocalWorker {
     pub fn new(resources: &Resources, stores: &EmbeddedStores, tuning: Tuning) -> Self {
         Self {
             worker: Worker::new(resources, tuning),

@@ -18,7 +18,7 @@ use crate::{
     facts::{
         EXCEPTIONS_FILE, FACTS_FILE,
         columns::{ExceptionColumns, FactColumns},
-        encode::{FileSchema, GroupCollector, Part, Rows},
+        encode::{FileSchema, GroupCollector, GroupPart, Rows},
         index::{ResultsIndex, count_exceptions, count_facts},
         pages::EncodedColumn,
     },
@@ -150,9 +150,9 @@ impl Sink {
 }
 
 /// A row group to encode. The ticket is its place among the row groups of its file.
-struct Group<C> {
+struct RowGroup<C> {
     ticket: u64,
-    parts: Vec<Part<C>>,
+    parts: Vec<GroupPart<C>>,
 }
 
 fn not_written(file_name: &str, error: &io::Error) -> RunError {
@@ -243,8 +243,8 @@ impl<'r> Assembly<'r> {
         self.exceptions.close();
     }
 
-    fn encode_facts(&self, groups: Vec<Group<FactColumns>>) -> Result<(), RunError> {
-        for Group { ticket, parts } in groups {
+    fn encode_facts(&self, groups: Vec<RowGroup<FactColumns>>) -> Result<(), RunError> {
+        for RowGroup { ticket, parts } in groups {
             let counts = count_facts(&parts);
             let columns =
                 FactColumns::encode(&parts, &self.schemas.facts, &self.names).map_err(|e| not_encoded(FACTS_FILE, e))?;
@@ -258,8 +258,8 @@ impl<'r> Assembly<'r> {
         Ok(())
     }
 
-    fn encode_exceptions(&self, groups: Vec<Group<ExceptionColumns>>) -> Result<(), RunError> {
-        for Group { ticket, parts } in groups {
+    fn encode_exceptions(&self, groups: Vec<RowGroup<ExceptionColumns>>) -> Result<(), RunError> {
+        for RowGroup { ticket, parts } in groups {
             let counts = count_exceptions(&parts);
             let columns = ExceptionColumns::encode(&parts, &self.schemas.exceptions, &self.names);
             let columns = columns.map_err(|error| not_encoded(EXCEPTIONS_FILE, error))?;
@@ -351,7 +351,7 @@ impl Spare {
     }
 }
 
-type Groups = (Vec<Group<FactColumns>>, Vec<Group<ExceptionColumns>>);
+type Groups = (Vec<RowGroup<FactColumns>>, Vec<RowGroup<ExceptionColumns>>);
 
 impl Results {
     /// Appends a block. Returns the row groups that are now full.
@@ -376,20 +376,21 @@ impl Results {
     }
 }
 
-fn numbered<C>(groups: Vec<Vec<Part<C>>>, next: &mut u64) -> Vec<Group<C>> {
+fn numbered<C>(groups: Vec<Vec<GroupPart<C>>>, next: &mut u64) -> Vec<RowGroup<C>> {
     let number = |parts| {
         let ticket = *next;
         *next += 1;
-        Group { ticket, parts }
+        RowGroup { ticket, parts }
     };
     groups.into_iter().map(number).collect()
 }
 
 impl Sink {
     /// The last, incomplete row groups.
-    fn last_groups(&mut self) -> (Option<Group<FactColumns>>, Option<Group<ExceptionColumns>>) {
-        let facts = std::mem::take(&mut self.facts).finish().map(|parts| Group { ticket: self.next_facts, parts });
-        let exceptions = std::mem::take(&mut self.exceptions).finish().map(|parts| Group { ticket: self.next_exceptions, parts });
+    fn last_groups(&mut self) -> (Option<RowGroup<FactColumns>>, Option<RowGroup<ExceptionColumns>>) {
+        let facts = std::mem::take(&mut self.facts).finish().map(|parts| RowGroup { ticket: self.next_facts, parts });
+        let exceptions =
+            std::mem::take(&mut self.exceptions).finish().map(|parts| RowGroup { ticket: self.next_exceptions, parts });
         (facts, exceptions)
     }
 }

@@ -48,14 +48,14 @@ pub struct Intake<'r, 't> {
     tapes: &'t [Tape<'r>],
     readers: &'t [RowReader<'t>],
     hasher: NumberHasher,
-    feed: Feed<Reading<'t>>,
+    feed: Feed<IntakeState<'t>>,
     numbers: Turnstile<Uses>,
     total_bytes: u64,
     bytes: AtomicU64,
 }
 
 /// The source of the next block.
-struct Reading<'t> {
+struct IntakeState<'t> {
     tape: usize,
     reader: Option<TapeReader<'t>>,
     next_block: u64,
@@ -81,7 +81,7 @@ impl<'r, 't> Intake<'r, 't> {
             tapes,
             readers,
             hasher: NumberHasher::random(),
-            feed: Feed::new(Reading { tape: 0, reader: None, next_block: 0, inputs: Vec::new(), read: 0 }),
+            feed: Feed::new(IntakeState { tape: 0, reader: None, next_block: 0, inputs: Vec::new(), read: 0 }),
             numbers: Turnstile::new(Uses { numbers: LoanNumbers::with_room(0), sized: false, bases: vec![0; tapes.len()] }),
             total_bytes: job.tapes.iter().map(|source| source.size()).sum(),
             bytes: AtomicU64::new(0),
@@ -96,7 +96,7 @@ impl<'r, 't> Intake<'r, 't> {
         self.feed.next(|feed| self.read(feed, block))
     }
 
-    fn read(&self, feed: &mut Reading<'t>, block: &mut RecordBlock) -> Result<Option<(u64, usize)>, RunError> {
+    fn read(&self, feed: &mut IntakeState<'t>, block: &mut RecordBlock) -> Result<Option<(u64, usize)>, RunError> {
         while let Some(tape) = self.tapes.get(feed.tape) {
             let reader = match &mut feed.reader {
                 Some(reader) => reader,

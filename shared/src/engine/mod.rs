@@ -154,7 +154,7 @@ pub fn run(job: &Job<'_>) -> Result<Outcome, RunError> {
         list_rows: job.destination.is_some(),
         store_facts: job.destination.is_some_and(|destination| destination.keeps_records()),
     };
-    let crew = Crew { context, readers: &readers, intake: Intake::new(job, &tapes, &readers), assembly };
+    let crew = RunCrew { context, readers: &readers, intake: Intake::new(job, &tapes, &readers), assembly };
     work_together(&crew, job.tuning.threads)?;
     crew.assembly.finish(crew.intake.finish(), tapes.iter().map(Tape::mapping).collect())
 }
@@ -187,14 +187,14 @@ fn readers<'t>(job: &Job<'_>, tapes: &'t [Tape<'_>]) -> Result<Vec<RowReader<'t>
 }
 
 /// The workers of a run and what they share.
-struct Crew<'r, 't> {
+struct RunCrew<'r, 't> {
     context: JudgingContext<'r>,
     readers: &'t [RowReader<'t>],
     intake: Intake<'r, 't>,
     assembly: Assembly<'r>,
 }
 
-impl Workers for Crew<'_, '_> {
+impl Workers for RunCrew<'_, '_> {
     /// Judges block after block until there are none left or the run has failed.
     fn work(&self) -> Result<(), RunError> {
         let (mut block, mut cut, mut memos) = (RecordBlock::default(), CutBlock::default(), WordMemos::default());

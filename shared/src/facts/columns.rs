@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     decimal::Decimal,
-    loan::{Field, MANY_UNITS, NUMBERS, OrdinaryLoan, Reading, WORDS, WordCell},
+    loan::{CellValue, Field, MANY_UNITS, NUMBERS, OrdinaryLoan, WORDS, WordCell},
     phases::{
         disposition::{Decided, Disposition},
         pricing::{Price, TenThousandths},
@@ -239,7 +239,7 @@ impl FactColumns {
         let mut odd = false;
         for ((column, cell), stored) in self.numbers.iter_mut().zip(&loan.numbers).zip(NUMBER_TYPES) {
             let exact = cell.value().and_then(|value| stored.exact(value));
-            if exact.is_none() && cell.reading != Reading::Missing {
+            if exact.is_none() && cell.reading != CellValue::Missing {
                 odd = true;
                 column.push(cell.value().and_then(|value| stored.rounded(value)));
             } else {
@@ -261,8 +261,8 @@ impl FactColumns {
         }
         if odd {
             let written = loan.numbers.iter().map(|cell| match cell.reading {
-                Reading::Unreadable(_) => Some(cell.written),
-                Reading::Value(_) | Reading::Missing => None,
+                CellValue::Unreadable(_) => Some(cell.written),
+                CellValue::Value(_) | CellValue::Missing => None,
             });
             self.push_as_written(row, written);
             self.push_exact_values(row, loan.numbers.iter().map(|cell| cell.value()), decided.price);
@@ -450,7 +450,7 @@ mod tests {
         for cell in cells {
             let mut loan = Loan::empty(2);
             // Set directly, because reading a tape rejects a note rate of so many digits.
-            let reading = Reading::Value(cell.parse().unwrap());
+            let reading = CellValue::Value(cell.parse().unwrap());
             loan.numbers[at] = NumberCell { reading, written: cell, plain: false };
             columns.push(&judge(&loan, None, &rules, &Pricing::new(&rules, IrrTarget::DEFAULT)));
         }

@@ -35,7 +35,7 @@ use super::{
 
 /// Consecutive rows of one block.
 #[derive(Debug)]
-pub struct Part<C> {
+pub struct GroupPart<C> {
     /// Columns of the block.
     pub columns: Arc<C>,
     /// Rows of the block that belong to the part.
@@ -51,13 +51,13 @@ pub trait Rows: Sized {
     /// Number of bytes of text in a range of rows.
     fn text_bytes(&self, rows: &Range<usize>) -> usize;
     /// Encodes a row group. `tapes` are the names of the run's tapes.
-    fn encode(parts: &[Part<Self>], schema: &FileSchema, tapes: &[String]) -> Result<Vec<EncodedColumn>>;
+    fn encode(parts: &[GroupPart<Self>], schema: &FileSchema, tapes: &[String]) -> Result<Vec<EncodedColumn>>;
 }
 
 /// Collects rows until a row group is full.
 #[derive(Debug)]
 pub struct GroupCollector<C> {
-    parts: Vec<Part<C>>,
+    parts: Vec<GroupPart<C>>,
     rows: usize,
     bytes: usize,
 }
@@ -70,7 +70,7 @@ impl<C> Default for GroupCollector<C> {
 
 impl<C: Rows> GroupCollector<C> {
     /// Adds a block. Returns the row groups that are now full.
-    pub fn add(&mut self, columns: C) -> Vec<Vec<Part<C>>> {
+    pub fn add(&mut self, columns: C) -> Vec<Vec<GroupPart<C>>> {
         let columns = Arc::new(columns);
         let (mut full, mut at) = (Vec::new(), 0);
         while at < columns.rows() {
@@ -79,7 +79,7 @@ impl<C: Rows> GroupCollector<C> {
             if columns.text_bytes(&(at..at + take)) >= room {
                 take = first_at_least(take, |take| columns.text_bytes(&(at..at + take)), room);
             }
-            self.parts.push(Part { columns: columns.clone(), rows: at..at + take });
+            self.parts.push(GroupPart { columns: columns.clone(), rows: at..at + take });
             self.rows += take;
             self.bytes += columns.text_bytes(&(at..at + take));
             at += take;
@@ -92,7 +92,7 @@ impl<C: Rows> GroupCollector<C> {
     }
 
     /// The last, incomplete row group; `None` when no row is left.
-    pub fn finish(self) -> Option<Vec<Part<C>>> {
+    pub fn finish(self) -> Option<Vec<GroupPart<C>>> {
         (self.rows > 0).then_some(self.parts)
     }
 }
@@ -162,7 +162,7 @@ impl FileSchema {
     fn amounts<'c, C>(
         &self,
         name: &str,
-        parts: &'c [Part<C>],
+        parts: &'c [GroupPart<C>],
         of: impl Fn(&'c C) -> Option<&'c NumberColumn>,
     ) -> Result<EncodedColumn> {
         let rows = parts.iter().map(|part| part.rows.len()).sum();
@@ -191,7 +191,7 @@ impl FileSchema {
     fn numbers<'c, C>(
         &self,
         name: &str,
-        parts: &'c [Part<C>],
+        parts: &'c [GroupPart<C>],
         of: impl Fn(&'c C) -> Option<&'c NumberColumn>,
     ) -> Result<EncodedColumn> {
         let rows: usize = parts.iter().map(|part| part.rows.len()).sum();
@@ -232,7 +232,7 @@ impl FileSchema {
         Ok(EncodedColumn { bytes: Bytes::from(sink.into_inner()?), close })
     }
 
-    fn texts<'c, C>(&self, name: &str, parts: &'c [Part<C>], of: impl Fn(&'c C) -> &'c TextColumn) -> Result<EncodedColumn> {
+    fn texts<'c, C>(&self, name: &str, parts: &'c [GroupPart<C>], of: impl Fn(&'c C) -> &'c TextColumn) -> Result<EncodedColumn> {
         let texts = parts.iter().flat_map(|part| {
             let column = of(&part.columns);
             part.rows.clone().map(move |row| column.get(row))
@@ -240,7 +240,12 @@ impl FileSchema {
         text_column(self.column(name)?, texts)
     }
 
-    fn sparse<'c, C>(&self, name: &str, parts: &'c [Part<C>], of: impl Fn(&'c C) -> &'c SparseText) -> Result<EncodedColumn> {
+    fn sparse<'c, C>(
+        &self,
+        name: &str,
+        parts: &'c [GroupPart<C>],
+        of: impl Fn(&'c C) -> &'c SparseText,
+    ) -> Result<EncodedColumn> {
         let (mut present, mut first) = (Vec::new(), 0);
         for part in parts {
             let texts = of(&part.columns).range(&part.rows);
@@ -251,7 +256,12 @@ impl FileSchema {
     }
 
     /// Encodes a column of few different texts, given as texts.
-    fn repeated<'c, C>(&self, name: &str, parts: &'c [Part<C>], of: impl Fn(&'c C) -> &'c TextColumn) -> Result<EncodedColumn> {
+    fn repeated<'c, C>(
+        &self,
+        name: &str,
+        parts: &'c [GroupPart<C>],
+        of: impl Fn(&'c C) -> &'c TextColumn,
+    ) -> Result<EncodedColumn> {
         let mut dictionary = Dictionary::default();
         let rows = parts.iter().flat_map(|part| {
             let column = of(&part.columns);
@@ -265,7 +275,7 @@ impl FileSchema {
     fn table_codes<'c, C>(
         &self,
         name: &str,
-        parts: &'c [Part<C>],
+        parts: &'c [GroupPart<C>],
         of: impl Fn(&'c C) -> &'c [u8],
         table: impl Fn(u8) -> &'static str,
     ) -> Result<EncodedColumn> {
@@ -284,7 +294,7 @@ impl FileSchema {
         self.coded(name, &dictionary.texts, &codes)
     }
 
-    fn words<'c>(&self, name: &str, at: usize, parts: &'c [Part<FactColumns>]) -> Result<EncodedColumn> {
+    fn words<'c>(&self, name: &str, at: usize, parts: &'c [GroupPart<FactColumns>]) -> Result<EncodedColumn> {
         let mut dictionary = Dictionary::default();
         let mut known = [NULL; 256];
         let mut codes = Vec::with_capacity(parts.iter().map(|part| part.rows.len()).sum());
@@ -312,7 +322,7 @@ impl FileSchema {
     }
 
     /// Encodes the column of a standard field.
-    fn standard(&self, field: Field, parts: &[Part<FactColumns>]) -> Result<EncodedColumn> {
+    fn standard(&self, field: Field, parts: &[GroupPart<FactColumns>]) -> Result<EncodedColumn> {
         if parts.iter().all(|part| part.columns.standard(field).is_none()) {
             return null_column(self.column(field.name())?, parts.iter().map(|part| part.rows.len()).sum());
         }
@@ -323,7 +333,7 @@ impl FileSchema {
         }
     }
 
-    fn standard_words(&self, field: Field, parts: &[Part<FactColumns>]) -> Result<EncodedColumn> {
+    fn standard_words(&self, field: Field, parts: &[GroupPart<FactColumns>]) -> Result<EncodedColumn> {
         let words = Aliases::built_in().vocabulary(field).map_or(&[][..], Vocabulary::canonical);
         let mut dictionary = Dictionary::default();
         let mut codes = Vec::with_capacity(parts.iter().map(|part| part.rows.len()).sum());
@@ -344,7 +354,7 @@ impl FileSchema {
         self.coded(field.name(), &dictionary.texts, &codes)
     }
 
-    fn tapes<C>(&self, parts: &[Part<C>], of: impl Fn(&C) -> u32, tapes: &[String]) -> Result<EncodedColumn> {
+    fn tapes<C>(&self, parts: &[GroupPart<C>], of: impl Fn(&C) -> u32, tapes: &[String]) -> Result<EncodedColumn> {
         let mut dictionary = Dictionary::default();
         let mut codes = Vec::new();
         for part in parts {
@@ -355,7 +365,7 @@ impl FileSchema {
         self.coded("source_file", &dictionary.texts, &codes)
     }
 
-    fn lines<'c, C>(&self, parts: &'c [Part<C>], of: impl Fn(&'c C) -> &'c [i64]) -> Result<EncodedColumn> {
+    fn lines<'c, C>(&self, parts: &'c [GroupPart<C>], of: impl Fn(&'c C) -> &'c [i64]) -> Result<EncodedColumn> {
         let lines: Vec<i64> = parts.iter().flat_map(|part| &of(&part.columns)[part.rows.clone()]).copied().collect();
         self.integers("line", &lines, None)
     }
@@ -449,7 +459,7 @@ impl Rows for FactColumns {
         self.text_bytes(rows)
     }
 
-    fn encode(parts: &[Part<Self>], schema: &FileSchema, tapes: &[String]) -> Result<Vec<EncodedColumn>> {
+    fn encode(parts: &[GroupPart<Self>], schema: &FileSchema, tapes: &[String]) -> Result<Vec<EncodedColumn>> {
         let disposition = |code: u8| Disposition::ALL.get(usize::from(code)).map_or("", |disposition| disposition.as_str());
         let mut columns = vec![schema.tapes(parts, |c| c.tape, tapes)?, schema.lines(parts, |c| &c.lines)?];
         for field in Field::ALL {
@@ -485,7 +495,7 @@ impl Rows for ExceptionColumns {
         self.text_bytes(rows)
     }
 
-    fn encode(parts: &[Part<Self>], schema: &FileSchema, tapes: &[String]) -> Result<Vec<EncodedColumn>> {
+    fn encode(parts: &[GroupPart<Self>], schema: &FileSchema, tapes: &[String]) -> Result<Vec<EncodedColumn>> {
         let kind = |code: u8| ExceptionType::ALL.get(usize::from(code)).map(|exception_type| exception_type.kind());
         Ok(vec![
             schema.tapes(parts, |c| c.tape, tapes)?,
@@ -535,7 +545,7 @@ mod tests {
             self.0[rows.clone()].iter().sum()
         }
 
-        fn encode(_: &[Part<Self>], _: &FileSchema, _: &[String]) -> Result<Vec<EncodedColumn>> {
+        fn encode(_: &[GroupPart<Self>], _: &FileSchema, _: &[String]) -> Result<Vec<EncodedColumn>> {
             Ok(Vec::new())
         }
     }

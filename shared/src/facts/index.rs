@@ -7,7 +7,7 @@ use crate::{phases::disposition::Disposition, rules::ExceptionType};
 
 use super::{
     columns::{ExceptionColumns, FactColumns, SEVERITIES},
-    encode::Part,
+    encode::GroupPart,
 };
 
 /// The page index of a run's facts and exceptions.
@@ -41,7 +41,7 @@ pub struct ExceptionCount {
 }
 
 /// Counts the facts of a row group by disposition.
-pub fn count_facts(parts: &[Part<FactColumns>]) -> [u32; Disposition::ALL.len()] {
+pub fn count_facts(parts: &[GroupPart<FactColumns>]) -> [u32; Disposition::ALL.len()] {
     let mut counts = [0; Disposition::ALL.len()];
     for code in parts.iter().flat_map(|part| &part.columns.dispositions[part.rows.clone()]) {
         counts[usize::from(*code)] += 1;
@@ -50,7 +50,7 @@ pub fn count_facts(parts: &[Part<FactColumns>]) -> [u32; Disposition::ALL.len()]
 }
 
 /// Counts the exceptions of a row group by kind and severity.
-pub fn count_exceptions(parts: &[Part<ExceptionColumns>]) -> Vec<ExceptionCount> {
+pub fn count_exceptions(parts: &[GroupPart<ExceptionColumns>]) -> Vec<ExceptionCount> {
     let mut counts = [[0_u32; SEVERITIES.len()]; ExceptionType::COUNT];
     for part in parts {
         let columns = &part.columns;

@@ -13,7 +13,7 @@ use std::io;
 
 use crate::{
     phases::disposition::Disposition,
-    rules::{ExceptionType, Kind, Severity},
+    rules::{ExceptionKind, ExceptionType, Severity},
 };
 
 use self::{
@@ -92,7 +92,7 @@ impl ExceptionFilter {
 
     fn has_type(&self, count: &ExceptionCount) -> bool {
         let kind = exception_type(count).map(ExceptionType::kind);
-        let is = |wanted: &Option<String>, has: fn(&Kind) -> &str| {
+        let is = |wanted: &Option<String>, has: fn(&ExceptionKind) -> &str| {
             wanted.as_ref().is_none_or(|wanted| kind.is_some_and(|kind| has(kind) == wanted))
         };
         is(&self.exception_type, |kind| kind.name)

@@ -10,21 +10,21 @@ use crate::{
 use super::decimals::{DecimalType, EXCESS, PRICE};
 
 /// A column of a file: its name, its kind, and whether a value may be missing.
-pub type FileColumn = (&'static str, Kind, bool);
+pub type FileColumn = (&'static str, ColumnKind, bool);
 
 /// The columns before the fields.
-const BEFORE: [FileColumn; 2] = [("source_file", Kind::Text, false), ("line", Kind::Integer, false)];
+const BEFORE: [FileColumn; 2] = [("source_file", ColumnKind::Text, false), ("line", ColumnKind::Integer, false)];
 /// The columns after the fields.
 const BEHIND: [FileColumn; 7] = [
-    ("disposition", Kind::Text, false),
-    ("projection_reason", Kind::Text, true),
-    ("pricing_spread", Kind::Decimal(PRICE), true),
-    ("final_price", Kind::Decimal(PRICE), true),
+    ("disposition", ColumnKind::Text, false),
+    ("projection_reason", ColumnKind::Text, true),
+    ("pricing_spread", ColumnKind::Decimal(PRICE), true),
+    ("final_price", ColumnKind::Decimal(PRICE), true),
     // Values that do not fit the columns above, each a JSON object: unreadable cells, numbers with more digits, columns that are
     // only kept. Their type is text and not JSON, because not every tool reads JSON columns as text.
-    ("as_written", Kind::Text, true),
-    ("exact_values", Kind::Text, true),
-    ("source_columns", Kind::Text, true),
+    ("as_written", ColumnKind::Text, true),
+    ("exact_values", ColumnKind::Text, true),
+    ("source_columns", ColumnKind::Text, true),
 ];
 /// Number of columns of the facts.
 const FACT_COLUMNS: usize = BEFORE.len() + FIELDS + BEHIND.len();
@@ -39,7 +39,7 @@ pub static FACT_SCHEMA: [FileColumn; FACT_COLUMNS] = {
         } else if at < BEFORE.len() + FIELDS {
             let info = Field::ALL[at - BEFORE.len()].info();
             // Only the loan number is never missing: a loan without one has `UNKNOWN`.
-            (info.name, Kind::of(info.kind, info.unit), !matches!(info.kind, FieldKind::Text))
+            (info.name, ColumnKind::of(info.kind, info.unit), !matches!(info.kind, FieldKind::Text))
         } else {
             BEHIND[at - BEFORE.len() - FIELDS]
         };
@@ -50,25 +50,25 @@ pub static FACT_SCHEMA: [FileColumn; FACT_COLUMNS] = {
 
 /// The columns of the exceptions, in order.
 pub const EXCEPTION_SCHEMA: [FileColumn; 13] = [
-    ("source_file", Kind::Text, false),
-    ("line", Kind::Integer, false),
-    ("seller_loan_number", Kind::Text, false),
-    ("exception_type", Kind::Text, false),
-    ("exception_category", Kind::Text, false),
-    ("severity", Kind::Text, false),
-    ("message", Kind::Text, false),
-    ("rejection_criteria", Kind::Text, false),
-    ("field", Kind::Text, false),
-    ("actual", Kind::Text, false),
-    ("limit", Kind::Text, false),
-    ("excess", Kind::Decimal(EXCESS), true),
+    ("source_file", ColumnKind::Text, false),
+    ("line", ColumnKind::Integer, false),
+    ("seller_loan_number", ColumnKind::Text, false),
+    ("exception_type", ColumnKind::Text, false),
+    ("exception_category", ColumnKind::Text, false),
+    ("severity", ColumnKind::Text, false),
+    ("message", ColumnKind::Text, false),
+    ("rejection_criteria", ColumnKind::Text, false),
+    ("field", ColumnKind::Text, false),
+    ("actual", ColumnKind::Text, false),
+    ("limit", ColumnKind::Text, false),
+    ("excess", ColumnKind::Decimal(EXCESS), true),
     // The exact excess as text, when it does not fit the column `excess` exactly.
-    ("exact_excess", Kind::Text, true),
+    ("exact_excess", ColumnKind::Text, true),
 ];
 
 /// Kind of values in a column of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ColumnKind {
     /// UTF-8 text.
     Text,
     /// A 64-bit whole number.
@@ -81,7 +81,7 @@ pub enum Kind {
     Decimal(DecimalType),
 }
 
-impl Kind {
+impl ColumnKind {
     /// Kind of values in the column of a field.
     pub const fn of(kind: FieldKind, unit: Unit) -> Self {
         match (kind, unit) {
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!((whole, dates), (of(&[Unit::Count, Unit::Months]), of(&[Unit::Date])));
         for (field, stored) in Field::NUMERIC.into_iter().zip(NUMBER_TYPES) {
             let column = FACT_SCHEMA.iter().find(|(name, ..)| *name == field.name()).unwrap();
-            assert_eq!(column.1, Kind::Decimal(stored), "{field}");
+            assert_eq!(column.1, ColumnKind::Decimal(stored), "{field}");
         }
     }
 
@@ -178,11 +178,11 @@ mod tests {
         assert_eq!(names[33..35], ["disposition", "projection_reason"]);
         for (name, kind, optional) in &FACT_SCHEMA[13..33] {
             let expected = match *name {
-                "original_balance" | "current_balance" | "junior_balance" => Kind::Decimal(MONEY),
-                "cltv_ratio" | "dscr" | "original_rate" => Kind::Decimal(PERCENT),
-                "property_state" | "documentation_type" | "amortization_type" => Kind::Text,
-                name if name.ends_with("_date") => Kind::Date,
-                _ => Kind::Whole,
+                "original_balance" | "current_balance" | "junior_balance" => ColumnKind::Decimal(MONEY),
+                "cltv_ratio" | "dscr" | "original_rate" => ColumnKind::Decimal(PERCENT),
+                "property_state" | "documentation_type" | "amortization_type" => ColumnKind::Text,
+                name if name.ends_with("_date") => ColumnKind::Date,
+                _ => ColumnKind::Whole,
             };
             assert_eq!((*kind, *optional), (expected, true), "{name}");
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     decimal::Decimal,
-    loan::{Field, FieldKind, Loan, NumberCell, Reading, UnreadPeriod, Unreadable, WordCell},
+    loan::{CellValue, Field, FieldKind, Loan, NumberCell, UnreadPeriod, Unreadable, WordCell},
     rules::{Evidence, ExceptionType, MISSING, Severity, concat, excerpt},
     tape::number::LARGEST_NOTE_RATE,
 };
@@ -61,9 +61,9 @@ pub fn validate<'l, 't>(loan: &'l Loan<'t>, first_use: Option<&FirstUse>) -> Val
         && loan.unread_period.is_none()
         && loan.words[0] != WordCell::Missing
         && Field::NUMERIC.iter().zip(&loan.numbers).all(|(field, cell)| match cell.reading {
-            Reading::Value(value) => !field.info().required || !value.is_zero(),
-            Reading::Missing => !field.info().required,
-            Reading::Unreadable(_) => false,
+            CellValue::Value(value) => !field.info().required || !value.is_zero(),
+            CellValue::Missing => !field.info().required,
+            CellValue::Unreadable(_) => false,
         });
     Validated { loan, exceptions: if sound { Vec::new() } else { failures(loan, first_use) } }
 }
@@ -96,7 +96,7 @@ fn failures(loan: &Loan<'_>, first_use: Option<&FirstUse>) -> Vec<Exception> {
         exceptions.push(hard(ExceptionType::InvalidValue, unread_period(period)));
     }
     for (field, cell) in Field::NUMERIC.into_iter().zip(&loan.numbers) {
-        if let Reading::Unreadable(why) = cell.reading {
+        if let CellValue::Unreadable(why) = cell.reading {
             exceptions.push(hard(ExceptionType::InvalidValue, unreadable(field, cell, why)));
         }
     }
@@ -119,9 +119,9 @@ fn missing_fields(loan: &Loan<'_>) -> impl Iterator<Item = Field> {
         FieldKind::Word(at) => loan.words[at] == WordCell::Missing,
         FieldKind::Standard(_) => false,
         FieldKind::Number(at) => match loan.numbers[at].reading {
-            Reading::Missing => true,
-            Reading::Value(value) => value.is_zero(),
-            Reading::Unreadable(_) => false,
+            CellValue::Missing => true,
+            CellValue::Value(value) => value.is_zero(),
+            CellValue::Unreadable(_) => false,
         },
     };
     Field::CANONICAL.into_iter().filter(|field| field.info().required).filter(is_missing)

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use crate::{
     decimal::Decimal,
-    loan::{Loan, MANY_UNITS, NumberCell, OrdinaryLoan, Reading, WORDS, WordCell},
+    loan::{CellValue, Loan, MANY_UNITS, NumberCell, OrdinaryLoan, WORDS, WordCell},
     phases::{
         Exception,
         disposition::{Decided, Disposition},
@@ -155,10 +155,10 @@ fn push_numbers(out: &mut Vec<u8>, cells: &[NumberCell<'_>]) {
 #[inline]
 fn push_number(out: &mut Vec<u8>, cell: &NumberCell<'_>) {
     match cell.reading {
-        Reading::Value(_) if cell.plain => out.extend_from_slice(cell.written.as_bytes()),
-        Reading::Value(value) => out.extend_from_slice(value.with_min_decimals(0).as_bytes()),
-        Reading::Missing => {}
-        Reading::Unreadable(_) => push_text(out, cell.written),
+        CellValue::Value(_) if cell.plain => out.extend_from_slice(cell.written.as_bytes()),
+        CellValue::Value(value) => out.extend_from_slice(value.with_min_decimals(0).as_bytes()),
+        CellValue::Missing => {}
+        CellValue::Unreadable(_) => push_text(out, cell.written),
     }
 }
 

@@ -27,13 +27,13 @@ pub struct Output {
     of_loans: bool,
     /// Further columns, after those of the loan.
     columns: &'static [&'static str],
-    rows: Rows,
+    rows: RowSource,
     /// Number of rows below the header.
     count: fn(&SummaryBuilder) -> u64,
 }
 
 /// Source of the rows of an output file.
-enum Rows {
+enum RowSource {
     /// Each loan of one disposition, in tape order.
     Loans(Disposition, fn(&mut Vec<u8>, &Decided<'_, '_>)),
     /// The summary, at the end of the run.
@@ -49,7 +49,7 @@ pub static OUTPUTS: [Output; COUNT] = [
         file_name: "purchase_tape.csv",
         of_loans: true,
         columns: &[],
-        rows: Rows::Loans(Disposition::ToPurchase, push_purchase),
+        rows: RowSource::Loans(Disposition::ToPurchase, push_purchase),
         count: |summary| summary.count(Disposition::ToPurchase),
     },
     Output {
@@ -57,7 +57,7 @@ pub static OUTPUTS: [Output; COUNT] = [
         file_name: "projected_tape.csv",
         of_loans: true,
         columns: &["projection_reason"],
-        rows: Rows::Loans(Disposition::Projected, push_projected),
+        rows: RowSource::Loans(Disposition::Projected, push_projected),
         count: |summary| summary.count(Disposition::Projected),
     },
     Output {
@@ -65,7 +65,7 @@ pub static OUTPUTS: [Output; COUNT] = [
         file_name: "rejection_report.csv",
         of_loans: true,
         columns: &["exception_type", "severity", "message", "rejection_criteria"],
-        rows: Rows::Loans(Disposition::Rejected, push_rejection),
+        rows: RowSource::Loans(Disposition::Rejected, push_rejection),
         count: SummaryBuilder::reported,
     },
     Output {
@@ -73,7 +73,7 @@ pub static OUTPUTS: [Output; COUNT] = [
         file_name: "exception_summary.csv",
         of_loans: false,
         columns: &["exception_type", "exception_category", "severity", "count", "rejection_criteria", "sample_message"],
-        rows: Rows::Summary(SummaryBuilder::exception_summary_rows),
+        rows: RowSource::Summary(SummaryBuilder::exception_summary_rows),
         count: SummaryBuilder::exception_kinds,
     },
 ];
@@ -99,8 +99,8 @@ impl Output {
     /// Rows from the summary; empty for a file whose rows come from loans.
     pub fn summary_rows(&self, summary: &SummaryBuilder) -> Vec<u8> {
         match self.rows {
-            Rows::Loans(..) => Vec::new(),
-            Rows::Summary(rows) => rows(summary),
+            RowSource::Loans(..) => Vec::new(),
+            RowSource::Summary(rows) => rows(summary),
         }
     }
 
@@ -121,7 +121,7 @@ impl LoanRows {
     /// Appends a loan to the output file of its disposition.
     pub fn push(&mut self, decided: &Decided<'_, '_>) {
         for (output, StoredRows(out)) in OUTPUTS.iter().zip(&mut self.0) {
-            if let Rows::Loans(disposition, push) = output.rows
+            if let RowSource::Loans(disposition, push) = output.rows
                 && disposition == decided.disposition
             {
                 push(out, decided);
@@ -153,13 +153,13 @@ mod tests {
 
     #[test]
     fn bought_loans_go_to_the_purchase_tape() {
-        assert!(matches!(OUTPUTS[PURCHASE_TAPE].rows, Rows::Loans(Disposition::ToPurchase, _)));
+        assert!(matches!(OUTPUTS[PURCHASE_TAPE].rows, RowSource::Loans(Disposition::ToPurchase, _)));
     }
 
     #[test]
     fn every_disposition_has_a_file_and_no_two_files_have_one_name() {
         for disposition in Disposition::ALL {
-            let lists = |output: &&Output| matches!(output.rows, Rows::Loans(listed, _) if listed == disposition);
+            let lists = |output: &&Output| matches!(output.rows, RowSource::Loans(listed, _) if listed == disposition);
             assert_eq!(OUTPUTS.iter().filter(lists).count(), 1, "{disposition:?}");
         }
         let names: std::collections::BTreeSet<&str> = OUTPUTS.iter().flat_map(|output| [output.key, output.file_name]).collect();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
     decimal::{Decimal, ExactSum, MICRO, Ratio},
-    loan::{Field, Loan, OrdinaryLoan, Reading, WordCell},
+    loan::{CellValue, Field, Loan, OrdinaryLoan, WordCell},
     phases::{
         disposition::{Decided, Disposition},
         pricing::Price,
@@ -46,20 +46,20 @@ struct WideGroup {
 }
 
 /// Terms of the sums of a [`WideGroup`], in the order in which they are stored.
-type Terms = [Vec<(u8, Vec<u8>)>; 11];
+type SummaryTerms = [Vec<(u8, Vec<u8>)>; 11];
 
 impl Serialize for WideGroup {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let [a, b, c, d] = &self.weighted;
         let [e, f, g, h] = &self.weights;
-        let terms: Terms = [&self.balance, a, b, c, d, e, f, g, h, &self.priced, &self.price_weights].map(ExactSum::terms);
+        let terms: SummaryTerms = [&self.balance, a, b, c, d, e, f, g, h, &self.priced, &self.price_weights].map(ExactSum::terms);
         terms.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for WideGroup {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let terms = Terms::deserialize(deserializer)?;
+        let terms = SummaryTerms::deserialize(deserializer)?;
         let [balance, a, b, c, d, e, f, g, h, priced, price_weights] = terms.map(|terms| ExactSum::of_terms(&terms));
         Ok(Self { balance, weighted: [a, b, c, d], weights: [e, f, g, h], priced, price_weights })
     }
@@ -117,7 +117,7 @@ impl Share {
             let cell = &loan.numbers[place];
             match cell.micros() {
                 Some(value) if value.unsigned_abs() < NARROW_VALUE => weighted[at] = i128::from(balance) * i128::from(value),
-                None if !matches!(cell.reading, Reading::Value(_)) => {
+                None if !matches!(cell.reading, CellValue::Value(_)) => {
                     absent[at] = balance;
                     complete = false;
                 }
@@ -233,11 +233,11 @@ impl Group {
 /// Division of the loans into groups by one field.
 struct Cut {
     field: Field,
-    place: Place,
+    place: GroupIndex,
 }
 
 /// Where a loan holds the field of a strat.
-enum Place {
+enum GroupIndex {
     /// Index among the numbers, lower bounds of all groups but the first, in millionths, and the function from millionths to the
     /// group.
     Number(usize, &'static [i64], fn(i64) -> usize),
@@ -337,13 +337,13 @@ fn groups_of(loan: &OrdinaryLoan<'_>) -> [usize; CUTS.len()] {
 
 /// The strats, in the order of the summary.
 static CUTS: [Cut; 7] = [
-    Cut { field: Field::LtvRatio, place: Place::Number(2, &LTV_BOUNDS, ltv_group) },
-    Cut { field: Field::CreditScore, place: Place::Number(4, &SCORE_BOUNDS, score_group) },
-    Cut { field: Field::NoteRate, place: Place::Number(1, &RATE_BOUNDS, rate_group) },
-    Cut { field: Field::LoanAmount, place: Place::Number(0, &AMOUNT_BOUNDS, amount_group) },
-    Cut { field: Field::PropertyType, place: Place::Word(0) },
-    Cut { field: Field::OccupancyStatus, place: Place::Word(1) },
-    Cut { field: Field::LoanPurpose, place: Place::Word(2) },
+    Cut { field: Field::LtvRatio, place: GroupIndex::Number(2, &LTV_BOUNDS, ltv_group) },
+    Cut { field: Field::CreditScore, place: GroupIndex::Number(4, &SCORE_BOUNDS, score_group) },
+    Cut { field: Field::NoteRate, place: GroupIndex::Number(1, &RATE_BOUNDS, rate_group) },
+    Cut { field: Field::LoanAmount, place: GroupIndex::Number(0, &AMOUNT_BOUNDS, amount_group) },
+    Cut { field: Field::PropertyType, place: GroupIndex::Word(0) },
+    Cut { field: Field::OccupancyStatus, place: GroupIndex::Word(1) },
+    Cut { field: Field::LoanPurpose, place: GroupIndex::Word(2) },
 ];
 
 /// Strats that share a table. With two or three strats in one table, each loan costs one addition instead of two or three; each
@@ -424,18 +424,18 @@ impl Cut {
     /// Number of groups without "missing": the ranges, or the words of the vocabulary and "other".
     fn groups(&self) -> usize {
         match self.place {
-            Place::Word(at) => Aliases::built_in().vocabularies()[at].canonical().len() + 1,
-            Place::Number(_, bounds, _) => bounds.len() + 1,
+            GroupIndex::Word(at) => Aliases::built_in().vocabularies()[at].canonical().len() + 1,
+            GroupIndex::Number(_, bounds, _) => bounds.len() + 1,
         }
     }
 
     fn labels(&self) -> Vec<String> {
         let mut labels: Vec<String> = match self.place {
-            Place::Word(at) => {
+            GroupIndex::Word(at) => {
                 let words = Aliases::built_in().vocabularies()[at].canonical();
                 words.iter().cloned().chain(["other".to_owned()]).collect()
             }
-            Place::Number(_, bounds, _) => {
+            GroupIndex::Number(_, bounds, _) => {
                 let show = |bound: i64| Decimal::from_micros(bound).with_thousands(0);
                 let between = bounds.windows(2).map(|pair| format!("{} to <{}", show(pair[0]), show(pair[1])));
                 let first = bounds.first().map(|bound| format!("<{}", show(*bound)));
@@ -450,12 +450,12 @@ impl Cut {
     #[inline]
     fn group_of(&self, loan: &Loan<'_>, groups: usize) -> usize {
         match self.place {
-            Place::Word(at) => match loan.words[at] {
+            GroupIndex::Word(at) => match loan.words[at] {
                 WordCell::Known(code) => usize::from(code),
                 WordCell::Other(_) | WordCell::ManyUnits { .. } => groups - 1,
                 WordCell::Missing => groups,
             },
-            Place::Number(at, bounds, group) => match loan.numbers[at].micros() {
+            GroupIndex::Number(at, bounds, group) => match loan.numbers[at].micros() {
                 Some(micros) => group(micros),
                 None => match loan.numbers[at].value() {
                     Some(value) => bounds.iter().filter(|bound| value >= Decimal::from_micros(**bound)).count(),
@@ -846,11 +846,11 @@ mod tests {
     fn strats_look_where_their_fields_stand() {
         for cut in &CUTS {
             match cut.place {
-                Place::Number(at, bounds, _) => {
+                GroupIndex::Number(at, bounds, _) => {
                     assert_eq!(cut.field.info().kind, FieldKind::Number(at));
                     assert!(bounds.is_sorted());
                 }
-                Place::Word(at) => assert_eq!(cut.field.info().kind, FieldKind::Word(at)),
+                GroupIndex::Word(at) => assert_eq!(cut.field.info().kind, FieldKind::Word(at)),
             }
             assert_eq!(cut.labels().len(), cut.groups() + 1);
         }
@@ -873,7 +873,7 @@ mod tests {
             let groups: Vec<usize> = CUTS.iter().map(|cut| cut.group_of(&loan, cut.groups())).collect();
             assert_eq!(groups_of(&ordinary).to_vec(), groups, "{micros}");
             for (cut, group) in CUTS.iter().zip(groups) {
-                if let Place::Number(_, bounds, _) = cut.place {
+                if let GroupIndex::Number(_, bounds, _) = cut.place {
                     assert_eq!(group, bounds.iter().filter(|bound| micros >= **bound).count(), "{micros}");
                 }
             }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::{
     decimal::Decimal,
     error::shortened,
-    loan::{Field, FieldKind, Loan, MANY_UNITS, NumberCell, Reading, Unit, WordCell},
+    loan::{CellValue, Field, FieldKind, Loan, MANY_UNITS, NumberCell, Unit, WordCell},
     tape::{
         aliases::{Aliases, fold_word},
         cell::is_date_cell,
@@ -44,7 +44,7 @@ impl Severity {
 
 /// Properties of a kind of exception.
 #[derive(Debug)]
-pub struct Kind {
+pub struct ExceptionKind {
     /// Stable name, such as `ltv_ratio`.
     pub name: &'static str,
     /// Default severity. A rule set may replace the severity of a rule, but not of a validation failure.
@@ -81,7 +81,7 @@ pub enum Requirement {
 
 impl ExceptionType {
     /// The entry of this kind in the table.
-    pub const fn kind(self) -> &'static Kind {
+    pub const fn kind(self) -> &'static ExceptionKind {
         &TABLE[self as usize]
     }
 
@@ -101,8 +101,8 @@ impl Serialize for ExceptionType {
     }
 }
 
-const fn validation(name: &'static str, rejection_criteria: &'static str) -> Kind {
-    Kind { name, severity: Severity::Hard, category: "data_quality", rejection_criteria, rule: None }
+const fn validation(name: &'static str, rejection_criteria: &'static str) -> ExceptionKind {
+    ExceptionKind { name, severity: Severity::Hard, category: "data_quality", rejection_criteria, rule: None }
 }
 
 const fn rule(
@@ -112,8 +112,8 @@ const fn rule(
     severity: Severity,
     category: &'static str,
     rejection_criteria: &'static str,
-) -> Kind {
-    Kind { name, severity, category, rejection_criteria, rule: Some(RuleSpec { field, requires }) }
+) -> ExceptionKind {
+    ExceptionKind { name, severity, category, rejection_criteria, rule: Some(RuleSpec { field, requires }) }
 }
 
 /// Generates the kinds of exceptions and their table from one list, so that each kind is the index of its entry.
@@ -133,7 +133,7 @@ macro_rules! exception_table {
             pub const COUNT: usize = TABLE.len();
         }
 
-        static TABLE: [Kind; [$(stringify!($kind)),+].len()] = {
+        static TABLE: [ExceptionKind; [$(stringify!($kind)),+].len()] = {
             use Field::*;
             use Requirement::*;
             use Severity::*;
@@ -289,11 +289,11 @@ impl Rule {
     pub fn passes(&self, loan: &Loan<'_>) -> bool {
         match &self.check {
             Check::Number { at, min, max } => match &loan.numbers[*at].reading {
-                Reading::Value(value) => {
+                CellValue::Value(value) => {
                     min.as_ref().is_none_or(|min| value > &min.value || (min.inclusive && value == &min.value))
                         && max.as_ref().is_none_or(|max| value < &max.value || (max.inclusive && value == &max.value))
                 }
-                Reading::Missing | Reading::Unreadable(_) => false,
+                CellValue::Missing | CellValue::Unreadable(_) => false,
             },
             Check::Word { at, list } => match loan.words[*at] {
                 WordCell::Known(code) => list.known >> code & 1 == 1,
@@ -338,12 +338,12 @@ impl Rule {
     fn number_evidence(&self, cell: &NumberCell<'_>, min: Option<&Bound>, max: Option<&Bound>) -> Evidence {
         let label = self.field.info().label;
         let value = match cell.reading {
-            Reading::Value(value) => value,
-            Reading::Missing => {
+            CellValue::Value(value) => value,
+            CellValue::Missing => {
                 let message = concat(&[label, " is missing; ", &self.wanted]);
                 return self.failed(MISSING.into(), &self.limit, None, message);
             }
-            Reading::Unreadable(_) => {
+            CellValue::Unreadable(_) => {
                 let message = concat(&[label, " \"", excerpt(cell.written), "\" cannot be read; ", &self.wanted]);
                 return self.failed(cell.written.to_owned().into(), &self.limit, None, message);
             }

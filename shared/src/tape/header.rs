@@ -304,7 +304,7 @@ impl HeaderSearch {
     /// When the row is the header: [`RunErrorCode::HeaderTooLarge`]; [`RunErrorCode::DuplicateColumns`] when two columns, or a
     /// column and a constant, mean one field; [`RunErrorCode::ProfileHeaderAbsent`] when the columns that the options name do not
     /// fit the tape.
-    pub fn look(&mut self, row: &[Cow<'_, str>], line: u64, tape: &Reading<'_>) -> Result<Option<FoundHeader>, RunError> {
+    pub fn look(&mut self, row: &[Cow<'_, str>], line: u64, tape: &HeaderReading<'_>) -> Result<Option<FoundHeader>, RunError> {
         match &tape.options.header {
             HeaderPlace::Found => {}
             HeaderPlace::Nowhere => return tape.headerless(row.len()).map(Some),
@@ -338,7 +338,7 @@ impl HeaderSearch {
         row: &[Cow<'_, str>],
         line: u64,
         rows: &[u64],
-        tape: &Reading<'_>,
+        tape: &HeaderReading<'_>,
     ) -> Result<Option<FoundHeader>, RunError> {
         let cells = shown_cells(row);
         if rows.last() != Some(&line) {
@@ -364,7 +364,7 @@ impl HeaderSearch {
     ///
     /// # Errors
     /// Those of [`Self::look`].
-    pub fn joined(&mut self, tape: &Reading<'_>) -> Result<Option<FoundHeader>, RunError> {
+    pub fn joined(&mut self, tape: &HeaderReading<'_>) -> Result<Option<FoundHeader>, RunError> {
         let Some((line, cells)) = self.joined.take() else { return Ok(None) };
         tape.header_of(&cells, line).map(Some)
     }
@@ -373,7 +373,7 @@ impl HeaderSearch {
     ///
     /// # Errors
     /// [`RunErrorCode::HeaderTooLarge`] when the row has too many columns, or too long a name of one.
-    pub fn best_header(&mut self, tape: &Reading<'_>) -> Result<Option<FoundHeader>, RunError> {
+    pub fn best_header(&mut self, tape: &HeaderReading<'_>) -> Result<Option<FoundHeader>, RunError> {
         let Some(best) = self.best.as_ref().filter(|best| tape.options.lenient && best.named > 0) else { return Ok(None) };
         tape.header_of(&best.cells, best.line).map(Some)
     }
@@ -465,14 +465,14 @@ pub struct FoundHeader {
 
 /// What the search for a header needs to know about a tape.
 #[derive(Debug, Clone, Copy)]
-pub struct Reading<'o> {
+pub struct HeaderReading<'o> {
     /// Name of the tape.
     pub source_file: &'o str,
     /// Options of the profile and of the user who started the run.
     pub options: &'o TapeOptions,
 }
 
-impl Reading<'_> {
+impl HeaderReading<'_> {
     /// The required fields that a row of these meanings does not name.
     fn missing(&self, meanings: &Meanings) -> Vec<Field> {
         let has =
@@ -527,7 +527,7 @@ mod tests {
 
     fn look(search: &mut HeaderSearch, cells: &[&str], line: u64) -> Result<Option<FoundHeader>, RunError> {
         let row: Vec<Cow<'_, str>> = cells.iter().map(|c| Cow::Borrowed(*c)).collect();
-        search.look(&row, line, &Reading { source_file: "t.csv", options: &TapeOptions::default() })
+        search.look(&row, line, &HeaderReading { source_file: "t.csv", options: &TapeOptions::default() })
     }
 
     fn found(cells: &[&str]) -> Result<Option<FoundHeader>, RunError> {
@@ -609,7 +609,7 @@ mod tests {
     fn who_maps_a_field_beats_its_aliases() {
         let map = [(Field::LoanAmount, "orig. balance".to_owned()), (Field::LtvRatio, "My Ratio".to_owned())];
         let options = TapeOptions::default().with_map(&map).unwrap();
-        let reading = Reading { source_file: "t.csv", options: &options };
+        let reading = HeaderReading { source_file: "t.csv", options: &options };
         let mut cells: Vec<Cow<'_, str>> =
             ["Loan #", "UPB", "Orig Balance", "Rate", "My Ratio", "FICO", "Prop Type"].map(Cow::Borrowed).to_vec();
         let header = HeaderSearch::default().look(&cells, 1, &reading).unwrap().unwrap().header;
@@ -630,7 +630,8 @@ mod tests {
         );
         assert_eq!(look(&mut search, &upper, 2), Ok(None));
         assert_eq!(look(&mut search, &lower, 3), Ok(None));
-        let joined = search.joined(&Reading { source_file: "t.csv", options: &TapeOptions::default() }).unwrap().unwrap().header;
+        let joined =
+            search.joined(&HeaderReading { source_file: "t.csv", options: &TapeOptions::default() }).unwrap().unwrap().header;
         assert_eq!((joined.line, joined.columns[1].header.as_str()), (3, "Unpaid Principal Balance"));
         assert_eq!(joined.position(Field::CreditScore), Some(4));
     }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     error::{RunError, RunErrorCode, shortened},
-    loan::{Field, FieldKind, NumberCell, Reading, Unit},
+    loan::{CellValue, Field, FieldKind, NumberCell, Unit},
     tape::objects::{ColumnObject, MappingObject, NoticeObject, RunErrorObject},
 };
 
@@ -351,9 +351,9 @@ impl CellReader {
         match self {
             Self::Kept => Some(shortened(trimmed(cell), SAMPLE_CHARACTERS).into_owned()),
             Self::Number(field) => match read_cell(*field, cell, unit, true) {
-                NumberCell { reading: Reading::Value(value), .. } => Some(value.to_string()),
-                NumberCell { reading: Reading::Missing, .. } => Some(String::new()),
-                NumberCell { reading: Reading::Unreadable(_), .. } => None,
+                NumberCell { reading: CellValue::Value(value), .. } => Some(value.to_string()),
+                NumberCell { reading: CellValue::Missing, .. } => Some(String::new()),
+                NumberCell { reading: CellValue::Unreadable(_), .. } => None,
             },
             Self::Word { words, own } => {
                 let code = if *own { words.exact_code(cell) } else { words.code(cell) };

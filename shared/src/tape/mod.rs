@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Phase, RunError, RunErrorCode, shortened};
 
 use self::{
-    header::{Column, FoundHeader, HEADER_ROWS, Header, HeaderSearch, MAX_HEADER_CHARACTERS, Reading},
+    header::{Column, FoundHeader, HEADER_ROWS, Header, HeaderReading, HeaderSearch, MAX_HEADER_CHARACTERS},
     notices::{Notice, NoticeCode},
     options::TapeOptions,
     records::{Record, RecordBlock, RecordReader, Shape, count_line_ends, shape_of, split_fields, unwrap_line},
@@ -282,7 +282,7 @@ impl<'s> Tape<'s> {
             return Err(RunError::internal(Phase::Ingest, "A workbook cannot be read in parts. Please report this run."));
         };
         let text = TextReader::resume(self.source, encoding, block_bytes, places.start)?;
-        let rows = Rows::Csv(Box::new(RecordReader::within(text, *delimiter, places, line)));
+        let rows = TapeRows::Csv(Box::new(RecordReader::within(text, *delimiter, places, line)));
         Ok(TapeReader { rows, records: 0, header_line: self.header.line, source: self.source })
     }
 
@@ -293,9 +293,9 @@ impl<'s> Tape<'s> {
         let rows = match &self.file {
             FileLayout::Csv { delimiter, encoding } => {
                 let text = TextReader::new(self.source, encoding, block_bytes, fingerprint, copy)?;
-                Rows::Csv(Box::new(RecordReader::new(text, *delimiter)))
+                TapeRows::Csv(Box::new(RecordReader::new(text, *delimiter)))
             }
-            FileLayout::Workbook { workbook, sheet, .. } => Rows::Workbook {
+            FileLayout::Workbook { workbook, sheet, .. } => TapeRows::Workbook {
                 // The rows of a workbook are not read from front to back, so its raw bytes need a pass of their own.
                 fingerprint: if self.is_first && fingerprint { Some(text::fingerprint_of(self.source, copy)?) } else { None },
                 stream: open_sheet(self.source, workbook, *sheet)?,
@@ -310,14 +310,14 @@ impl<'s> Tape<'s> {
 
 /// Reads the rows of a tape, block by block.
 pub struct TapeReader<'t> {
-    rows: Rows<'t>,
+    rows: TapeRows<'t>,
     /// Number of records read so far.
     records: u64,
     header_line: u64,
     source: &'t dyn TapeSource,
 }
 
-enum Rows<'t> {
+enum TapeRows<'t> {
     Csv(Box<RecordReader<'t>>),
     Workbook { stream: RowStream, row: SheetRow, mapped: Vec<bool>, fingerprint: Option<Fingerprint>, block_bytes: usize },
 }
@@ -333,7 +333,7 @@ impl TapeReader<'_> {
 
     fn read(&mut self, block: &mut RecordBlock) -> Result<bool, RunError> {
         match &mut self.rows {
-            Rows::Csv(reader) => loop {
+            TapeRows::Csv(reader) => loop {
                 if !reader.next_block(block)? {
                     return Ok(false);
                 }
@@ -345,7 +345,7 @@ impl TapeReader<'_> {
                 }
                 return Ok(true);
             },
-            Rows::Workbook { stream, row, mapped, block_bytes, .. } => {
+            TapeRows::Workbook { stream, row, mapped, block_bytes, .. } => {
                 block.clear();
                 while stream.next_row(row).map_err(|error| workbook_error(self.source, error))? {
                     if row.line > self.header_line {
@@ -364,16 +364,16 @@ impl TapeReader<'_> {
     /// The fingerprint of the raw bytes, once the end of the tape has been reached; `None` when none was requested.
     pub fn finish(&mut self) -> Result<Option<Fingerprint>, RunError> {
         match &mut self.rows {
-            Rows::Csv(reader) => reader.text().finish(),
-            Rows::Workbook { fingerprint, .. } => Ok(fingerprint.take()),
+            TapeRows::Csv(reader) => reader.text().finish(),
+            TapeRows::Workbook { fingerprint, .. } => Ok(fingerprint.take()),
         }
     }
 
     /// Number of raw bytes read so far. For a workbook always the size of the file, because the progress inside it is unknown.
     pub fn offset(&mut self) -> u64 {
         match &mut self.rows {
-            Rows::Csv(reader) => reader.text().offset(),
-            Rows::Workbook { .. } => self.source.size(),
+            TapeRows::Csv(reader) => reader.text().offset(),
+            TapeRows::Workbook { .. } => self.source.size(),
         }
     }
 }
@@ -489,7 +489,7 @@ impl HeadReader<'_> {
                 }
             }
         }
-        let reading = Reading { source_file: self.source.name(), options: self.options };
+        let reading = HeaderReading { source_file: self.source.name(), options: self.options };
         let joined = self.search.joined(&reading)?.map_or_else(|| self.search.best_header(&reading), |found| Ok(Some(found)))?;
         Ok(joined.map(|found| CsvHeader { delimiter: self.delimiter, found, unwraps: false }))
     }
@@ -497,7 +497,7 @@ impl HeadReader<'_> {
     /// Tests a record as it is and, where the record is one quoted field, the line inside it.
     fn look_at(&mut self, text: &str, record: &Record) -> Result<Option<CsvHeader>, RunError> {
         let Self { search, source, delimiter, options, .. } = self;
-        let reading = Reading { source_file: source.name(), options };
+        let reading = HeaderReading { source_file: source.name(), options };
         let raw = &text[record.start as usize..record.end as usize];
         for unwraps in [false, true] {
             if unwraps && unwrap_line(raw).is_none() {

@@ -4,7 +4,7 @@ use std::{borrow::Cow, ops::Range};
 
 use crate::{
     decimal::{Decimal, ParseDecimalError},
-    loan::{ColumnUnit, Field, NumberCell, Reading, Unit, Unreadable},
+    loan::{CellValue, ColumnUnit, Field, NumberCell, Unit, Unreadable},
 };
 
 use super::{
@@ -32,7 +32,7 @@ pub fn read_cell<'t>(field: Field, text: &'t str, unit: ColumnUnit, flag_contrad
             let written = WrittenNumber { value: Decimal::from_micros(micros), says_percent: false };
             let reading = in_unit(field, written, unit, flag_contradictions);
             let as_it_stands = field.info().zones.is_none() || unit == ColumnUnit::Percent;
-            let plain = as_it_stands && reading == Reading::Value(written.value);
+            let plain = as_it_stands && reading == CellValue::Value(written.value);
             NumberCell { reading, written: text, plain }
         }
         None => read_unplain(field, text, unit, flag_contradictions),
@@ -42,43 +42,43 @@ pub fn read_cell<'t>(field: Field, text: &'t str, unit: ColumnUnit, flag_contrad
 #[cold]
 fn read_unplain(field: Field, text: &str, unit: ColumnUnit, flag_contradictions: bool) -> NumberCell<'_> {
     let reading = match parse_number(&content(text), field.info().unit) {
-        Ok(None) => Reading::Missing,
+        Ok(None) => CellValue::Missing,
         Ok(Some(written)) => in_unit(field, written, unit, flag_contradictions),
-        Err(why) => Reading::Unreadable(why),
+        Err(why) => CellValue::Unreadable(why),
     };
     NumberCell { reading, written: trimmed(text), plain: text.is_empty() }
 }
 
 /// Reads a number by its column: sentinels, the unit of the column, and rates that a note cannot have.
-fn in_unit(field: Field, number: WrittenNumber, unit: ColumnUnit, flag_contradictions: bool) -> Reading {
+fn in_unit(field: Field, number: WrittenNumber, unit: ColumnUnit, flag_contradictions: bool) -> CellValue {
     let info = field.info();
     let WrittenNumber { value, says_percent } = number;
     if info.sentinel == Some(value) {
-        return Reading::Missing;
+        return CellValue::Missing;
     }
-    let Some(zones) = info.zones else { return Reading::Value(value) };
+    let Some(zones) = info.zones else { return CellValue::Value(value) };
     let percent = match unit {
         _ if says_percent => value,
-        ColumnUnit::Fraction if value >= zones.percent_from => return Reading::Unreadable(Unreadable::PercentInFractions),
+        ColumnUnit::Fraction if value >= zones.percent_from => return CellValue::Unreadable(Unreadable::PercentInFractions),
         ColumnUnit::Fraction => match value.times_hundred() {
             Some(percent) => percent,
-            None => return Reading::Unreadable(Unreadable::TooManyDigits),
+            None => return CellValue::Unreadable(Unreadable::TooManyDigits),
         },
         ColumnUnit::Percent if flag_contradictions && value.is_positive() => {
             if value <= zones.fraction_to {
-                return Reading::Unreadable(Unreadable::FractionInPercents);
+                return CellValue::Unreadable(Unreadable::FractionInPercents);
             }
             if value < zones.percent_from && matches!(field, Field::LtvRatio | Field::CltvRatio) {
-                return Reading::Unreadable(Unreadable::RatioInPercents);
+                return CellValue::Unreadable(Unreadable::RatioInPercents);
             }
             value
         }
         ColumnUnit::Percent => value,
     };
     if field == Field::NoteRate && (percent < Decimal::ZERO || percent > Decimal::from_integer(LARGEST_NOTE_RATE)) {
-        return Reading::Unreadable(Unreadable::NoNoteRate);
+        return CellValue::Unreadable(Unreadable::NoNoteRate);
     }
-    Reading::Value(percent)
+    CellValue::Value(percent)
 }
 
 /// Parses the content of a cell in a column of this unit; `None` when the cell says that there is no value.
@@ -330,12 +330,12 @@ mod tests {
         parse_number(text, unit).map(|written| written.map(|written| written.value.to_string()))
     }
 
-    fn cell(field: Field, text: &str, unit: ColumnUnit) -> Reading {
+    fn cell(field: Field, text: &str, unit: ColumnUnit) -> CellValue {
         read_cell(field, text, unit, true).reading
     }
 
-    fn value(text: &str) -> Reading {
-        Reading::Value(text.parse().unwrap())
+    fn value(text: &str) -> CellValue {
+        CellValue::Value(text.parse().unwrap())
     }
 
     #[test]
@@ -456,12 +456,12 @@ mod tests {
         for text in ["06875", "687.5", "30.000001", "-0.01", "31%", "-6.5%"] {
             for flag in [true, false] {
                 let read = read_cell(Field::NoteRate, text, ColumnUnit::Percent, flag).reading;
-                assert_eq!(read, Reading::Unreadable(Unreadable::NoNoteRate), "{text}");
+                assert_eq!(read, CellValue::Unreadable(Unreadable::NoNoteRate), "{text}");
             }
         }
         assert_eq!(cell(Field::NoteRate, "30", ColumnUnit::Percent), value("30"));
         assert_eq!(cell(Field::NoteRate, "0", ColumnUnit::Percent), value("0"));
-        assert_eq!(cell(Field::NoteRate, "0.31", ColumnUnit::Fraction), Reading::Unreadable(Unreadable::NoNoteRate));
+        assert_eq!(cell(Field::NoteRate, "0.31", ColumnUnit::Fraction), CellValue::Unreadable(Unreadable::NoNoteRate));
         assert_eq!(cell(Field::NoteRate, "0.30", ColumnUnit::Fraction), value("30"));
     }
 
@@ -469,15 +469,15 @@ mod tests {
     fn surrounding_spaces_do_not_matter() {
         assert_eq!(cell(Field::LoanAmount, "  $250,000 ", ColumnUnit::Percent), value("250000"));
         assert_eq!(cell(Field::LoanAmount, "\u{a0}250000\t", ColumnUnit::Percent), value("250000"));
-        assert_eq!(cell(Field::LoanAmount, "   ", ColumnUnit::Percent), Reading::Missing);
+        assert_eq!(cell(Field::LoanAmount, "   ", ColumnUnit::Percent), CellValue::Missing);
     }
 
     #[test]
     fn sentinels_mean_missing_in_their_columns_only() {
-        assert_eq!(cell(Field::CreditScore, "9999", ColumnUnit::Percent), Reading::Missing);
-        assert_eq!(cell(Field::LtvRatio, "999", ColumnUnit::Percent), Reading::Missing);
-        assert_eq!(cell(Field::DtiRatio, "999.00", ColumnUnit::Percent), Reading::Missing);
-        assert_eq!(cell(Field::DtiRatio, "999", ColumnUnit::Fraction), Reading::Missing);
+        assert_eq!(cell(Field::CreditScore, "9999", ColumnUnit::Percent), CellValue::Missing);
+        assert_eq!(cell(Field::LtvRatio, "999", ColumnUnit::Percent), CellValue::Missing);
+        assert_eq!(cell(Field::DtiRatio, "999.00", ColumnUnit::Percent), CellValue::Missing);
+        assert_eq!(cell(Field::DtiRatio, "999", ColumnUnit::Fraction), CellValue::Missing);
         assert_eq!(cell(Field::LoanAmount, "9999", ColumnUnit::Percent), value("9999"));
         assert_eq!(cell(Field::CreditScore, "999", ColumnUnit::Percent), value("999"));
     }
@@ -492,11 +492,11 @@ mod tests {
 
     #[test]
     fn a_cell_that_contradicts_its_column_is_unreadable() {
-        let fraction = Reading::Unreadable(Unreadable::FractionInPercents);
-        let percent = Reading::Unreadable(Unreadable::PercentInFractions);
+        let fraction = CellValue::Unreadable(Unreadable::FractionInPercents);
+        let percent = CellValue::Unreadable(Unreadable::PercentInFractions);
         assert_eq!(cell(Field::LtvRatio, "0.8", ColumnUnit::Percent), fraction);
         assert_eq!(cell(Field::LtvRatio, "1.5", ColumnUnit::Percent), fraction);
-        let ratio = Reading::Unreadable(Unreadable::RatioInPercents);
+        let ratio = CellValue::Unreadable(Unreadable::RatioInPercents);
         assert_eq!(cell(Field::LtvRatio, "1.62", ColumnUnit::Percent), ratio);
         assert_eq!(cell(Field::LtvRatio, "4.99", ColumnUnit::Percent), ratio);
         assert_eq!(cell(Field::LtvRatio, "5", ColumnUnit::Percent), value("5"));

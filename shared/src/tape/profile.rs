@@ -11,7 +11,7 @@ use toml::{
 
 use crate::{
     decimal::Decimal,
-    loan::{ColumnUnit, Field, FieldKind, Reading, Unit},
+    loan::{CellValue, ColumnUnit, Field, FieldKind, Unit},
 };
 
 use super::{
@@ -388,8 +388,8 @@ impl ProfileReader<'_> {
             Unit::Money | Unit::Percent | Unit::Ratio | Unit::Count | Unit::Months => {
                 // Read the constant like a cell of a column whose other cells are percentages.
                 match read_cell(field, &text, ColumnUnit::Percent, true).reading {
-                    Reading::Value(value) => value.is_positive() || (!field.is_canonical() && value.is_zero()),
-                    Reading::Missing | Reading::Unreadable(_) => false,
+                    CellValue::Value(value) => value.is_positive() || (!field.is_canonical() && value.is_zero()),
+                    CellValue::Missing | CellValue::Unreadable(_) => false,
                 }
             }
             // Accept every order of dates: the order of the tape may be given further below.

@@ -440,7 +440,7 @@ impl WidthSurvey {
 mod tests {
     use super::*;
     use crate::tape::{
-        header::{HeaderSearch, Reading},
+        header::{HeaderReading, HeaderSearch},
         options::TapeOptions,
     };
 
@@ -451,7 +451,7 @@ mod tests {
     }
 
     fn header(line: &str) -> Header {
-        let reading = Reading { source_file: "t.csv", options: &TapeOptions::default() };
+        let reading = HeaderReading { source_file: "t.csv", options: &TapeOptions::default() };
         HeaderSearch::default().look(&row(line), 1, &reading).unwrap().unwrap().header
     }
 

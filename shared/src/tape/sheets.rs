@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::error::{RunError, RunErrorCode, shortened};
 
 use super::{
-    header::{HEADER_ROWS, HeaderSearch, MAX_HEADER_CHARACTERS, Reading},
+    header::{HEADER_ROWS, HeaderReading, HeaderSearch, MAX_HEADER_CHARACTERS},
     notices::{Notice, NoticeCode},
     open_sheet,
     options::{ALL_SHEETS, TapeOptions},
@@ -136,7 +136,7 @@ fn look(
         Some(ALL_SHEETS) => format!("{}[{}]", source.name(), shown(&workbook.sheets()[sheet].name)),
         _ => source.name().to_owned(),
     };
-    let reading = Reading { source_file: &source_file, options };
+    let reading = HeaderReading { source_file: &source_file, options };
     let mut next = |row: &mut SheetRow| rows.next_row(row).map_err(|error| workbook_error(source, error));
     let mut found = Ok(None);
     while next(&mut row)? && row.line <= HEADER_ROWS {

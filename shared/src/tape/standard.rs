@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     decimal::Decimal,
-    loan::{ColumnUnit, Field, Reading, Unit},
+    loan::{CellValue, ColumnUnit, Field, Unit},
 };
 
 use super::{
@@ -76,9 +76,9 @@ impl StandardReader {
     pub fn read(&self, cell: &str) -> StandardCell {
         match self.field.info().unit {
             Unit::Money | Unit::Percent | Unit::Ratio => match self.number(cell) {
-                Reading::Missing => StandardCell::Missing,
-                Reading::Value(value) => StandardCell::Value(StandardValue::Number(value)),
-                Reading::Unreadable(_) => StandardCell::Unreadable,
+                CellValue::Missing => StandardCell::Missing,
+                CellValue::Value(value) => StandardCell::Value(StandardValue::Number(value)),
+                CellValue::Unreadable(_) => StandardCell::Unreadable,
             },
             Unit::Count | Unit::Months => self.whole(cell),
             Unit::Date => self.date(cell),
@@ -98,16 +98,16 @@ impl StandardReader {
         }
     }
 
-    fn number(&self, cell: &str) -> Reading {
+    fn number(&self, cell: &str) -> CellValue {
         read_cell(self.field, cell, self.unit, self.flag_contradictions).reading
     }
 
     fn whole(&self, cell: &str) -> StandardCell {
         let whole = match self.number(cell) {
-            Reading::Missing => return StandardCell::Missing,
-            Reading::Value(value) => whole_number(value),
-            Reading::Unreadable(_) if self.field == Field::LienPosition => lien(&content(cell)),
-            Reading::Unreadable(_) => None,
+            CellValue::Missing => return StandardCell::Missing,
+            CellValue::Value(value) => whole_number(value),
+            CellValue::Unreadable(_) if self.field == Field::LienPosition => lien(&content(cell)),
+            CellValue::Unreadable(_) => None,
         };
         whole.map_or(StandardCell::Unreadable, |whole| StandardCell::Value(StandardValue::Whole(whole)))
     }

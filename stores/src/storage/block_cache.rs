@@ -25,13 +25,13 @@ const GAP: u64 = 512 * 1024;
 const RUN: u64 = 8 * 1024 * 1024;
 
 /// A block of an object: the number of the object, and the position of the block in it.
-type Place = (u64, u64);
+type BlockId = (u64, u64);
 
 #[derive(Clone)]
 struct Size;
 
-impl Weighter<Place, Bytes> for Size {
-    fn weight(&self, _: &Place, block: &Bytes) -> u64 {
+impl Weighter<BlockId, Bytes> for Size {
+    fn weight(&self, _: &BlockId, block: &Bytes) -> u64 {
         block.len() as u64
     }
 }
@@ -39,7 +39,7 @@ impl Weighter<Place, Bytes> for Size {
 /// Cache of blocks of objects, up to a number of bytes. Blocks that are read again stay longer.
 #[derive(Clone)]
 pub struct BlockCache {
-    blocks: Arc<Cache<Place, Bytes, Size>>,
+    blocks: Arc<Cache<BlockId, Bytes, Size>>,
     objects: Arc<AtomicU64>,
 }
 

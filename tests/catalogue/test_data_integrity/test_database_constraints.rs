@@ -4,7 +4,7 @@ use serde_json::json;
 use shared::auth::permission::Role;
 use stores::{
     runs::Created,
-    start_run::{self, Terms},
+    start_run::{self, RunOrder},
     storage::StorageBackend as _,
 };
 use uuid::Uuid;
@@ -55,7 +55,7 @@ async fn test_unique_run_id_constraint() {
     let before = app.read(&root, &format!("/api/runs/{id}")).await;
     app.put("inputs/other/tape.csv", Tape::of_good(1).text().to_owned()).await;
     let tapes = app.tapes_of("inputs/other").await;
-    let request = start_run::request(id.parse().unwrap(), Terms::default(), tapes, app.resources.clock.now());
+    let request = start_run::request(id.parse().unwrap(), RunOrder::default(), tapes, app.resources.clock.now());
     let created = app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap();
     assert_eq!(created, Created::Exists);
     assert_eq!(app.read(&root, &format!("/api/runs/{id}")).await, before);

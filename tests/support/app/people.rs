@@ -10,7 +10,7 @@ use shared::auth::{
 };
 use stores::{
     teams::Teams,
-    users::{Users, Written},
+    users::{UserWritten, Users},
 };
 use uuid::Uuid;
 
@@ -45,7 +45,7 @@ impl TestApp {
             tokens_valid_from: 0,
             revision: 0,
         };
-        assert_eq!(Users::new(self.resources.table.clone()).create(&user).await.unwrap(), Written::Done);
+        assert_eq!(Users::new(self.resources.table.clone()).create(&user).await.unwrap(), UserWritten::Done);
         // Users are listed in the order of their creation, so the next one is created at a later time.
         self.clock.advance(SignedDuration::from_millis(1));
         let token = self.resources.tokens.issue(&user, self.resources.clock.now()).unwrap();

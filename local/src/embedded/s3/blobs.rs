@@ -31,7 +31,7 @@ pub struct Blob {
 }
 
 /// A content that was written.
-pub struct Written {
+pub struct WrittenBlob {
     pub blob: Blob,
     /// Tag of the content. Equal contents have equal tags, independent of writer and time.
     pub tag: String,
@@ -111,7 +111,7 @@ impl Blobs {
         mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
         limit: u64,
         md5: Option<Vec<u8>>,
-    ) -> io::Result<Written> {
+    ) -> io::Result<WrittenBlob> {
         let (sender, mut receiver) = mpsc::channel::<Bytes>(WAITING);
         let blobs = self.clone();
         let writing = tokio::task::spawn_blocking(move || {
@@ -131,7 +131,7 @@ impl Blobs {
                         file.sync_data()?;
                     }
                     blobs.note_good(id, stamp(&file)?);
-                    return Ok((Written { blob: Blob { id, size }, tag: tag(&hash, 1) }, unfinished));
+                    return Ok((WrittenBlob { blob: Blob { id, size }, tag: tag(&hash, 1) }, unfinished));
                 }
                 size += bytes.len() as u64;
                 if size > limit {

@@ -83,7 +83,7 @@ pub struct Upload {
 }
 
 /// A part of an upload.
-pub struct Part {
+pub struct UploadPart {
     /// Number of the part, from 1.
     pub number: i32,
     pub blob: Blob,
@@ -193,7 +193,7 @@ impl Index {
     }
 
     /// Adds a part to an upload. Returns the contents that it replaces; `None` when there is no such upload.
-    pub fn add_part(&mut self, id: &str, part: &Part) -> rusqlite::Result<Option<Vec<Blob>>> {
+    pub fn add_part(&mut self, id: &str, part: &UploadPart) -> rusqlite::Result<Option<Vec<Blob>>> {
         let transaction = self.connection.transaction()?;
         let there = transaction.query_row("SELECT 1 FROM uploads WHERE id = ?", [id], |_| Ok(())).optional()?;
         if there.is_none() {
@@ -208,13 +208,13 @@ impl Index {
     }
 
     /// The parts of an upload, by number.
-    pub fn parts(&mut self, id: &str) -> rusqlite::Result<Vec<Part>> {
+    pub fn parts(&mut self, id: &str) -> rusqlite::Result<Vec<UploadPart>> {
         let mut select =
             self.connection.prepare_cached("SELECT number, blob, tag FROM parts WHERE upload = ? ORDER BY number")?;
         let part = |row: &Row<'_>| {
             let blob = blobs_of(&row.get::<_, String>(1)?).into_iter().next();
             let blob = blob.ok_or(rusqlite::Error::InvalidColumnName("blob".to_owned()))?;
-            Ok(Part { number: row.get(0)?, blob, tag: row.get(2)? })
+            Ok(UploadPart { number: row.get(0)?, blob, tag: row.get(2)? })
         };
         select.query_map([id], part)?.collect()
     }
@@ -298,8 +298,8 @@ mod tests {
         Blob { id: Uuid::new_v4(), size: 1 }
     }
 
-    fn part(number: i32, blob: &Blob) -> Part {
-        Part { number, blob: blob.clone(), tag: "t".to_owned() }
+    fn part(number: i32, blob: &Blob) -> UploadPart {
+        UploadPart { number, blob: blob.clone(), tag: "t".to_owned() }
     }
 
     fn object(blobs: &[&Blob]) -> Object {

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::{
     Bucket,
-    blobs::{Written, tag_of_parts},
-    index::{Object, Part, Replaced, Upload},
+    blobs::{WrittenBlob, tag_of_parts},
+    index::{Object, Replaced, Upload, UploadPart},
     objects::{Described, byte_range, check_key, precondition},
 };
 
@@ -51,13 +51,13 @@ impl Bucket {
         self.add_part(input.upload_id, input.part_number, written).await
     }
 
-    async fn add_part(&self, upload: String, number: i32, Written { blob, tag }: Written) -> S3Result<String> {
+    async fn add_part(&self, upload: String, number: i32, WrittenBlob { blob, tag }: WrittenBlob) -> S3Result<String> {
         if !(1..=10_000).contains(&number) {
             self.remove(vec![blob]).await;
             return Err(s3_error!(InvalidArgument));
         }
         let (content, stored) = (blob.clone(), tag.clone());
-        match self.change_index(move |index| index.add_part(&upload, &Part { number, blob, tag: stored })).await {
+        match self.change_index(move |index| index.add_part(&upload, &UploadPart { number, blob, tag: stored })).await {
             Ok(Some(replaced)) => {
                 self.remove(replaced).await;
                 Ok(tag)

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Bucket,
-    blobs::{Blob, OpenError, Written},
+    blobs::{Blob, OpenError, WrittenBlob},
     blocking, failed,
     index::{Object, Precondition, Replaced},
 };
@@ -78,7 +78,7 @@ impl Bucket {
     }
 
     /// Stores a content. `md5` is the expected MD5 in base64.
-    pub async fn write_content(&self, body: Option<StreamingBlob>, md5: Option<&str>) -> S3Result<Written> {
+    pub async fn write_content(&self, body: Option<StreamingBlob>, md5: Option<&str>) -> S3Result<WrittenBlob> {
         use base64::Engine as _;
         self.present()?;
         let md5 = md5.map(|text| base64::engine::general_purpose::STANDARD.decode(text));
@@ -141,7 +141,7 @@ impl Bucket {
         if input.content_length.is_some_and(|length| u64::try_from(length).is_ok_and(|length| length > MAX_PUT)) {
             return Err(s3_error!(EntityTooLarge));
         }
-        let Written { blob, tag: etag } = self.write_content(input.body, input.content_md5.as_deref()).await?;
+        let WrittenBlob { blob, tag: etag } = self.write_content(input.body, input.content_md5.as_deref()).await?;
         let (size, modified) = (blob.size, self.now());
         let new = Object { key: input.key, blobs: vec![blob], size, etag: etag.clone(), described: described.json(), modified };
         self.place(new, condition).await?;

@@ -10,7 +10,7 @@ use crate::{error::RunError, tape::Tape};
 use super::{
     super::{Job, Outcome, Workers, assembly::Assembly, block::JudgedBlock, feed::Feed, work_together},
     PartStore, Plan, frames,
-    frames::{End, Kind},
+    frames::{End, FrameKind},
     part_file, unusable,
 };
 
@@ -28,10 +28,10 @@ pub fn finish(job: &Job<'_>, plan: &Plan, store: &dyn PartStore) -> Result<Outco
     });
     let mappings = tapes.collect::<Result<Vec<_>, RunError>>()?;
     let named = plan.tapes.iter().map(|tape| (tape.source_file.clone(), tape.known.notices.clone()));
-    let crew = Crew {
+    let crew = FinishCrew {
         plan,
         store,
-        feed: Feed::new(Reading { part: 0, file: None, blocks: 0, next_block: 0 }),
+        feed: Feed::new(PartReader { part: 0, file: None, blocks: 0, next_block: 0 }),
         bytes: AtomicU64::new(0),
         assembly: Assembly::new(job, named.collect())?,
     };
@@ -40,16 +40,16 @@ pub fn finish(job: &Job<'_>, plan: &Plan, store: &dyn PartStore) -> Result<Outco
 }
 
 /// The workers and what they share.
-struct Crew<'r> {
+struct FinishCrew<'r> {
     plan: &'r Plan,
     store: &'r dyn PartStore,
-    feed: Feed<Reading>,
+    feed: Feed<PartReader>,
     bytes: AtomicU64,
     assembly: Assembly<'r>,
 }
 
 /// The source of the next block.
-struct Reading {
+struct PartReader {
     part: usize,
     file: Option<Box<dyn Read + Send>>,
     /// Number of blocks of this part that have been read.
@@ -57,13 +57,13 @@ struct Reading {
     next_block: u64,
 }
 
-impl Crew<'_> {
+impl FinishCrew<'_> {
     /// Reads the next block. Returns its ticket, its part, and the packed block.
     fn next_block(&self) -> Result<Option<(u64, usize, Vec<u8>)>, RunError> {
         self.feed.next(|feed| self.read(feed))
     }
 
-    fn read(&self, feed: &mut Reading) -> Result<Option<(u64, usize, Vec<u8>)>, RunError> {
+    fn read(&self, feed: &mut PartReader) -> Result<Option<(u64, usize, Vec<u8>)>, RunError> {
         while let Some(planned) = self.plan.parts.get(feed.part) {
             let failed = |error| unusable(&format!("Part {}", feed.part), &error);
             let file = match &mut feed.file {
@@ -71,15 +71,15 @@ impl Crew<'_> {
                 none => none.insert(self.store.open(&part_file(feed.part)).map_err(failed)?),
             };
             match frames::read(file).map_err(failed)? {
-                (Kind::Block, packed) => {
+                (FrameKind::Block, packed) => {
                     feed.blocks += 1;
                     feed.next_block += 1;
                     let before: u64 = self.plan.tapes[..planned.tape].iter().map(|tape| tape.size).sum();
                     self.bytes.store(before + planned.end, Ordering::Relaxed);
                     return Ok(Some((feed.next_block - 1, feed.part, packed)));
                 }
-                (Kind::Refused, packed) => return Err(frames::refusal(&packed).unwrap_or_else(failed)),
-                (Kind::End, packed) => {
+                (FrameKind::Refused, packed) => return Err(frames::refusal(&packed).unwrap_or_else(failed)),
+                (FrameKind::End, packed) => {
                     let end: End = frames::unpack(&packed).map_err(failed)?;
                     if end != (End { part: feed.part, blocks: feed.blocks, rows: planned.rows }) {
                         return Err(failed(std::io::ErrorKind::InvalidData.into()));
@@ -94,7 +94,7 @@ impl Crew<'_> {
     }
 }
 
-impl Workers for Crew<'_> {
+impl Workers for FinishCrew<'_> {
     fn work(&self) -> Result<(), RunError> {
         while let Some((ticket, part, packed)) = self.next_block()? {
             let judged: JudgedBlock = frames::unpack(&packed).map_err(|error| unusable(&format!("Part {part}"), &error))?;

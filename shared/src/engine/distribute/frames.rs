@@ -16,7 +16,7 @@ use super::{PartStore, part_file};
 /// number, so that a frame of another version of the engine is refused instead of misread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Kind {
+pub enum FrameKind {
     /// A judged block.
     Block = 0x20,
     /// The end of the part.
@@ -35,7 +35,7 @@ pub struct End {
     pub rows: u64,
 }
 
-impl Kind {
+impl FrameKind {
     const ALL: [Self; 3] = [Self::Block, Self::End, Self::Refused];
 }
 
@@ -61,18 +61,18 @@ pub fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
 }
 
 /// Writes a packed value as a frame.
-pub fn write(out: &mut dyn Write, kind: Kind, packed: &[u8]) -> io::Result<()> {
+pub fn write(out: &mut dyn Write, kind: FrameKind, packed: &[u8]) -> io::Result<()> {
     out.write_all(&[kind as u8])?;
     out.write_all(&u32::try_from(packed.len()).map_err(io::Error::other)?.to_le_bytes())?;
     out.write_all(packed)
 }
 
 /// Reads the next frame. Returns its kind and its packed content.
-pub fn read(file: &mut dyn Read) -> io::Result<(Kind, Vec<u8>)> {
+pub fn read(file: &mut dyn Read) -> io::Result<(FrameKind, Vec<u8>)> {
     let mut head = [0; 5];
     file.read_exact(&mut head)?;
     let [kind, length @ ..] = head;
-    let kind = Kind::ALL.into_iter().find(|known| *known as u8 == kind).ok_or(io::ErrorKind::InvalidData)?;
+    let kind = FrameKind::ALL.into_iter().find(|known| *known as u8 == kind).ok_or(io::ErrorKind::InvalidData)?;
     let length = u32::from_le_bytes(length);
     let mut packed = Vec::new();
     // The buffer grows with the bytes that are there, so a damaged length cannot reserve memory.
@@ -90,7 +90,7 @@ pub fn refuse(store: &dyn PartStore, part: usize, why: &RunError) -> Result<(), 
     let name = part_file(part);
     let kept = serde_json::to_vec(why).map_err(io::Error::other).and_then(|json| packed(&json)).and_then(|packed| {
         let mut file = store.create(&name)?;
-        write(&mut file, Kind::Refused, &packed)?;
+        write(&mut file, FrameKind::Refused, &packed)?;
         file.flush()
     });
     kept.map_err(|error| RunError::output(Phase::Output, &name, &error))

@@ -46,7 +46,7 @@ pub fn plan(job: &Job<'_>, part_bytes: u64, store: &dyn PartStore) -> Result<Pla
         readers: &readers,
         loans: vec![0; tapes.len()],
     };
-    let crew = Crew { intake: Intake::new(job, &tapes, &readers), cutter: Mutex::new(cutter) };
+    let crew = PlanCrew { intake: Intake::new(job, &tapes, &readers), cutter: Mutex::new(cutter) };
     work_together(&crew, job.tuning.threads)?;
     // The encoding is certain only after reading: a tape may end in bytes that are not UTF-8.
     if !tapes.iter().all(Tape::can_be_split) {
@@ -71,12 +71,12 @@ pub fn plan(job: &Job<'_>, part_bytes: u64, store: &dyn PartStore) -> Result<Pla
 }
 
 /// Workers that read without judging.
-struct Crew<'r, 't> {
+struct PlanCrew<'r, 't> {
     intake: Intake<'r, 't>,
     cutter: Mutex<Cutter<'t, 't>>,
 }
 
-impl Workers for Crew<'_, '_> {
+impl Workers for PlanCrew<'_, '_> {
     fn work(&self) -> Result<(), RunError> {
         let (mut block, mut cut) = (RecordBlock::default(), CutBlock::default());
         while let Some((ticket, tape)) = self.intake.next_block(&mut block)? {

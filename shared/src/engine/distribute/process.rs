@@ -25,7 +25,7 @@ use super::{
         work_together,
     },
     Part, PartStore, Plan, frames,
-    frames::{End, Kind},
+    frames::{End, FrameKind},
     part_file, repeats_file, superseded_file, unusable,
 };
 
@@ -45,7 +45,7 @@ pub fn process(job: &Job<'_>, plan: &Plan, part: usize, store: &dyn PartStore) -
     let not_kept = |error: io::Error| RunError::output(Phase::Output, &name, &error);
     let mut reader = RowReader::new(&tape, job.rules, job.options).among(plan.tapes.len());
     reader.superseded = superseded_of(planned, part, store)?;
-    let crew = Crew {
+    let crew = PartCrew {
         job,
         plan,
         names: plan.tapes.iter().map(|tape| tape.source_file.clone()).collect(),
@@ -53,7 +53,7 @@ pub fn process(job: &Job<'_>, plan: &Plan, part: usize, store: &dyn PartStore) -
         reader,
         hasher: NumberHasher::random(),
         feed: Feed::new((tape.read_within(job.tuning.block_bytes, *start..*end, *line)?, 0)),
-        rows: Turnstile::new(Rows { next: 0, repeats: repeats_of(planned, part, store)?, used: 0 }),
+        rows: Turnstile::new(PartRows { next: 0, repeats: repeats_of(planned, part, store)?, used: 0 }),
         kept: Turnstile::new(Kept { file: store.create(&name).map_err(not_kept)?, blocks: 0 }),
     };
     work_together(&crew, job.tuning.threads)?;
@@ -66,7 +66,7 @@ pub fn process(job: &Job<'_>, plan: &Plan, part: usize, store: &dyn PartStore) -
         return Err(RunError::internal(Phase::Ingest, message));
     }
     let ended = frames::pack(&End { part, blocks, rows }).and_then(|packed| {
-        frames::write(&mut file, Kind::End, &packed)?;
+        frames::write(&mut file, FrameKind::End, &packed)?;
         file.flush()
     });
     ended.map_err(not_kept)
@@ -103,7 +103,7 @@ fn load<T: DeserializeOwned>(store: &dyn PartStore, name: &str) -> io::Result<T>
 }
 
 /// The workers of a part and what they share.
-struct Crew<'r, 't> {
+struct PartCrew<'r, 't> {
     job: &'r Job<'r>,
     plan: &'r Plan,
     names: Vec<String>,
@@ -111,12 +111,12 @@ struct Crew<'r, 't> {
     reader: RowReader<'t>,
     hasher: NumberHasher,
     feed: Feed<(TapeReader<'t>, u64)>,
-    rows: Turnstile<Rows>,
+    rows: Turnstile<PartRows>,
     kept: Turnstile<Kept>,
 }
 
 /// Position in the rows of the part, and in their repeats.
-struct Rows {
+struct PartRows {
     next: u64,
     repeats: Vec<Repeat>,
     /// Number of repeats that have been handed out.
@@ -129,7 +129,7 @@ struct Kept {
     blocks: u64,
 }
 
-impl Rows {
+impl PartRows {
     /// Takes the repeats of the next `rows` rows. Their row numbers count from the first of these rows.
     fn take(&mut self, rows: usize) -> Vec<Repeat> {
         let (first, end) = (self.next, self.next + rows as u64);
@@ -141,7 +141,7 @@ impl Rows {
     }
 }
 
-impl Crew<'_, '_> {
+impl PartCrew<'_, '_> {
     fn next_block(&self, block: &mut RecordBlock) -> Result<Option<u64>, RunError> {
         self.feed.next(|(reader, next)| {
             let read = reader.next_block(block)?;
@@ -151,7 +151,7 @@ impl Crew<'_, '_> {
     }
 }
 
-impl Workers for Crew<'_, '_> {
+impl Workers for PartCrew<'_, '_> {
     fn work(&self) -> Result<(), RunError> {
         let (mut block, mut cut, mut memos) = (RecordBlock::default(), CutBlock::default(), WordMemos::default());
         let mut room = LoanRows::default();
@@ -174,7 +174,7 @@ impl Workers for Crew<'_, '_> {
             room = judged.rows;
             let kept = self.kept.pass(ticket, |kept| {
                 kept.blocks += 1;
-                frames::write(&mut kept.file, Kind::Block, &packed?)
+                frames::write(&mut kept.file, FrameKind::Block, &packed?)
             });
             match kept {
                 Some(kept) => kept.map_err(|error| RunError::output(Phase::Output, "What a part gave", &error))?,

@@ -15,7 +15,7 @@ use parquet::{
 };
 
 use super::{
-    super::schema::{FileColumn, Kind},
+    super::schema::{ColumnKind, FileColumn},
     ReadError,
     source::{Parts, RangeReader},
     values::varint,
@@ -180,7 +180,7 @@ fn is_as(column: &ColumnDescPtr, (name, kind, optional): &FileColumn) -> bool {
     column.name() == *name
         && column.physical_type() == kind.physical()
         && digits == kind.digits()
-        && matches!(column.logical_type_ref(), Some(LogicalType::Date)) == (*kind == Kind::Date)
+        && matches!(column.logical_type_ref(), Some(LogicalType::Date)) == (*kind == ColumnKind::Date)
         && levels == (i16::from(*optional), 0)
 }
 
@@ -352,8 +352,8 @@ mod tests {
     fn dates_and_counts_are_never_taken_for_one_another() {
         for (at, (name, kind, _)) in FACT_SCHEMA.iter().enumerate() {
             let other = match kind {
-                Kind::Date => Kind::Whole,
-                Kind::Whole => Kind::Date,
+                ColumnKind::Date => ColumnKind::Whole,
+                ColumnKind::Whole => ColumnKind::Date,
                 _ => continue,
             };
             let mut schema = FACT_SCHEMA;
@@ -371,7 +371,7 @@ mod tests {
         // First as results were once written, then with one decimal less, one digit less or another width in one column.
         let of = |stored: Option<(PhysicalType, i32, i32)>, at: usize| {
             let column = |(place, (name, kind, optional)): (usize, &FileColumn)| {
-                let changed = matches!(kind, Kind::Decimal(_)) && (place == at || at == FACT_SCHEMA.len());
+                let changed = matches!(kind, ColumnKind::Decimal(_)) && (place == at || at == FACT_SCHEMA.len());
                 let (physical, digits) = match stored.filter(|_| changed) {
                     Some((physical, precision, scale)) => (physical, (precision, scale)),
                     None => (kind.physical(), kind.digits()),
@@ -387,7 +387,7 @@ mod tests {
         let sentence = "facts.parquet is damaged: its columns are not those of the product";
         assert_eq!(why_not(of(Some((PhysicalType::INT64, 18, 6)), FACT_SCHEMA.len())), sentence);
         for (at, (name, kind, _)) in FACT_SCHEMA.iter().enumerate() {
-            let Kind::Decimal(stored) = kind else { continue };
+            let ColumnKind::Decimal(stored) = kind else { continue };
             let (precision, scale) = (i32::from(stored.precision), i32::from(stored.scale));
             for other in [
                 (kind.physical(), precision, scale - 1),

@@ -14,7 +14,7 @@ use crate::{
     decimal::Decimal,
     facts::{
         decimals::{DecimalType, EXCESS, NUMBER_TYPES, PRICE},
-        schema::Kind,
+        schema::ColumnKind,
         standard::date_of,
     },
     loan::{Field, FieldKind, NUMBERS, WORDS},
@@ -235,11 +235,11 @@ impl StandardCells {
     fn all<R: RangeReader>(columns: &Columns<'_, '_, R>) -> Result<Self, ReadError> {
         let column = |field: Field| {
             let (name, info) = (field.name(), field.info());
-            let cells = match Kind::of(info.kind, info.unit) {
-                Kind::Text => CellColumn::Words(columns.texts(name)?.into_iter()),
-                Kind::Date => CellColumn::Dates(columns.integers(name)?.into_iter()),
-                Kind::Whole | Kind::Integer => CellColumn::Whole(columns.integers(name)?.into_iter()),
-                Kind::Decimal(stored) => CellColumn::Numbers(columns.integers(name)?.into_iter(), stored),
+            let cells = match ColumnKind::of(info.kind, info.unit) {
+                ColumnKind::Text => CellColumn::Words(columns.texts(name)?.into_iter()),
+                ColumnKind::Date => CellColumn::Dates(columns.integers(name)?.into_iter()),
+                ColumnKind::Whole | ColumnKind::Integer => CellColumn::Whole(columns.integers(name)?.into_iter()),
+                ColumnKind::Decimal(stored) => CellColumn::Numbers(columns.integers(name)?.into_iter(), stored),
             };
             Ok((field, cells))
         };

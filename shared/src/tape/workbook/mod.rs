@@ -183,11 +183,11 @@ impl Workbook {
     pub fn rows(&self, sheet: usize, reader: Box<dyn ReadSeek>) -> Result<RowStream, WorkbookError> {
         let rows = match &self.book {
             Book::Xlsx(book) if book.is_binary => {
-                Rows::Binary(Box::new(BinarySheetReader::new(Arc::clone(book), sheet, reader)?))
+                SheetRows::Binary(Box::new(BinarySheetReader::new(Arc::clone(book), sheet, reader)?))
             }
-            Book::Xlsx(book) => Rows::Xlsx(Box::new(SheetReader::new(Arc::clone(book), sheet, reader)?)),
-            Book::Xls(book) => Rows::Xls(Box::new(XlsSheetReader::new(Arc::clone(book), sheet)?)),
-            Book::Ods(book) => Rows::Ods(Box::new(OdsSheetReader::new(book, sheet, reader)?)),
+            Book::Xlsx(book) => SheetRows::Xlsx(Box::new(SheetReader::new(Arc::clone(book), sheet, reader)?)),
+            Book::Xls(book) => SheetRows::Xls(Box::new(XlsSheetReader::new(Arc::clone(book), sheet)?)),
+            Book::Ods(book) => SheetRows::Ods(Box::new(OdsSheetReader::new(book, sheet, reader)?)),
         };
         Ok(RowStream { rows: Some(rows) })
     }
@@ -207,10 +207,10 @@ fn read_whole(mut reader: Box<dyn ReadSeek>) -> Result<Vec<u8>, WorkbookError> {
 /// The rows of a sheet, in order. Blank rows are skipped, also those of spaces only; hidden rows are not.
 pub struct RowStream {
     /// `None` at the end, and after an error.
-    rows: Option<Rows>,
+    rows: Option<SheetRows>,
 }
 
-enum Rows {
+enum SheetRows {
     Xlsx(Box<SheetReader>),
     Binary(Box<BinarySheetReader>),
     Xls(Box<XlsSheetReader>),
@@ -227,10 +227,10 @@ impl RowStream {
     pub fn next_row(&mut self, row: &mut SheetRow) -> Result<bool, WorkbookError> {
         let Some(rows) = &mut self.rows else { return Ok(false) };
         let read = catch_unwind(AssertUnwindSafe(|| match rows {
-            Rows::Xlsx(rows) => rows.next_row(row),
-            Rows::Binary(rows) => rows.next_row(row),
-            Rows::Xls(rows) => rows.next_row(row),
-            Rows::Ods(rows) => rows.next_row(row),
+            SheetRows::Xlsx(rows) => rows.next_row(row),
+            SheetRows::Binary(rows) => rows.next_row(row),
+            SheetRows::Xls(rows) => rows.next_row(row),
+            SheetRows::Ods(rows) => rows.next_row(row),
         }));
         let read = read.unwrap_or_else(|_| Err(corrupt("its cells make no sense")));
         if !matches!(read, Ok(true)) {

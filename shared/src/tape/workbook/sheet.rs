@@ -23,14 +23,14 @@ pub struct SheetReader {
     book: Arc<XlsxBook>,
     name: String,
     in_data: bool,
-    place: Place,
+    place: CellPlace,
     /// The text of a value that is not plain.
     scratch: String,
 }
 
 /// The reader's position in the sheet.
 #[derive(Default)]
-struct Place {
+struct CellPlace {
     /// Number of the row that began last, from 1.
     line: u64,
     /// Whether the number of the row is certain: the row or one of its cells gives it.
@@ -68,7 +68,7 @@ impl SheetReader {
     pub fn new(book: Arc<XlsxBook>, sheet: usize, reader: Box<dyn ReadSeek>) -> Result<Self, WorkbookError> {
         let (name, part) = book.sheet(sheet)?;
         let xml = XmlReader::new(PartReader::new(reader, &part, MAX_PART)?);
-        Ok(Self { xml, book, name, in_data: false, place: Place::default(), scratch: String::new() })
+        Ok(Self { xml, book, name, in_data: false, place: CellPlace::default(), scratch: String::new() })
     }
 
     /// Reads the next row that is not blank; returns `false` at the end of the sheet.
@@ -163,7 +163,7 @@ impl SheetReader {
     }
 }
 
-impl Place {
+impl CellPlace {
     fn start_row(&mut self, tag: Tag<'_>) -> Result<(), WorkbookError> {
         let number = tag.attribute("r");
         self.is_certain = number.is_some();

@@ -11,21 +11,21 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
 /// A body that fails when its next piece takes too long. It reports the length of the inner body, because S3 checks it.
-pub struct Patient<B> {
+pub struct IdleTimeout<B> {
     body: B,
     patience: Duration,
     /// Deadline of the piece that is waited for, if any.
     until: Option<Pin<Box<Sleep>>>,
 }
 
-impl<B> Patient<B> {
+impl<B> IdleTimeout<B> {
     /// `patience` is the time limit for each piece, counted from when the reader asks for it.
     pub fn new(body: B, patience: Duration) -> Self {
         Self { body, patience, until: None }
     }
 }
 
-impl<B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin> Body for Patient<B> {
+impl<B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin> Body for IdleTimeout<B> {
     type Data = B::Data;
     type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -64,7 +64,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(seconds)).await;
             (at < 3).then(|| (Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"piece"))), at + 1))
         });
-        let body = Patient::new(StreamBody::new(Box::pin(pieces)), Duration::from_secs(30));
+        let body = IdleTimeout::new(StreamBody::new(Box::pin(pieces)), Duration::from_secs(30));
         Ok(body.collect().await?.to_bytes().len())
     }
 
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn how_long_a_body_is_shows() {
-        let body = Patient::new(Full::new(Bytes::from_static(b"abc")), Duration::from_secs(30));
+        let body = IdleTimeout::new(Full::new(Bytes::from_static(b"abc")), Duration::from_secs(30));
         assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(3), false));
     }
 }
