@@ -136,7 +136,7 @@ async fn product() -> (TestApp, Person) {
     app.put("inputs/march/tape.csv", Tape::of_good(2).text().to_owned()).await;
     let tapes = app.tapes_of("inputs/march").await;
     let request = start_run::request(RUN, RunOrder::default(), tapes, app.resources.clock.now());
-    assert_eq!(app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap(), Created::Done);
+    assert_eq!(app.worker.runs.create(&request.run(), &request, None).await.unwrap(), Created::Done);
     (app, admin)
 }
 

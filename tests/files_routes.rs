@@ -59,7 +59,7 @@ pub async fn completed_run(app: &TestApp, team: Option<Uuid>) -> Uuid {
     let tapes = app.tapes_of(&folder).await;
     let terms = RunOrder { sales_team_id: team, ..RunOrder::default() };
     let request = start_run::request(Uuid::new_v4(), terms, tapes, app.resources.clock.now());
-    assert_eq!(app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap(), Created::Done);
+    assert_eq!(app.worker.runs.create(&request.run(), &request, None).await.unwrap(), Created::Done);
     app.work().await;
     request.run_id
 }

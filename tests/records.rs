@@ -18,7 +18,7 @@ use shared::{
     folder::LeftOut,
     loan::Field,
     paths::MAX_PATH_BYTES,
-    rules::rule_set::{MAX_RULE_SET_BYTES, RuleSet, RuleSetFile},
+    rules::rule_set::{MAX_RULE_SET_BYTES, RuleSet, RuleSetFile, RunRules},
     tape::{
         header::{MAX_COLUMNS, MAX_HEADER_CHARACTERS},
         request::{ProfileFile, ReadingRequest},
@@ -228,7 +228,7 @@ fn largest_request(
     assert!(rules.len() as u64 <= MAX_RULE_SET_BYTES && rules.len() as u64 > MAX_RULE_SET_BYTES - 1_000, "{}", rules.len());
     let profile = format!("name = \"{}\"\nversion = \"{}\"\n", noise(3, 32_000), noise(4, 33_000));
     let reading = ReadingRequest {
-        profile: Some(ProfileFile { called: "largest".to_owned(), toml: profile }),
+        profile: Some(ProfileFile::new("largest", profile)),
         map: Field::CANONICAL.into_iter().map(|field| (field, header(field))).collect(),
         sheet: Some(noise(6, 31)),
     };
@@ -237,7 +237,7 @@ fn largest_request(
         created_by: Some(user.id),
         irr_target: Some("29.123456789012345678901234567".parse().unwrap()),
         pdate: Some("2026-02-02".parse().unwrap()),
-        rule_set: Some(RuleSetFile::new("largest.toml", rules)),
+        rules: RunRules::new(RuleSetFile::new("largest.toml", rules)).unwrap(),
         reading,
         left_out: LeftOut::new((0..300).map(|at| format!("{at}{}", noise(7, 250))).collect()),
         dry_run: false,
@@ -263,13 +263,13 @@ async fn every_kind_of_item_is_stored_with_every_field_at_its_bound() {
         TapeRef { source_file: key.clone(), key, size: u64::MAX / 1_000, etag: noise(at, 40) }
     };
     let failing = largest_request(&app, &user, &team, (0..MAX_TAPES).map(tape).collect(), |_| noise(5, MAX_HEADER_CHARACTERS));
-    assert_eq!(runs.create(&failing.run().unwrap(), &failing, Some(&key(0))).await.unwrap(), Created::Done);
+    assert_eq!(runs.create(&failing.run(), &failing, Some(&key(0))).await.unwrap(), Created::Done);
     let stored = runs.request(failing.run_id).await.unwrap().unwrap();
     assert_eq!(runs.tapes(&stored).await.unwrap().len(), MAX_TAPES);
     let lease = app.claim(failing.run_id).await;
     let progress = Progress { loans: u64::MAX, bytes: u64::MAX, total_bytes: u64::MAX };
     assert!(runs.report(&lease, Some(progress), app.resources.clock.now()).await.unwrap());
-    let mut run = failing.run().unwrap();
+    let mut run = failing.run();
     run.start(app.resources.clock.now()).unwrap();
     let message = "\u{1F3E0}".repeat(MAX_MESSAGE_CHARACTERS * 2);
     let error = RunError::ingest(RunErrorCode::MissingColumns, &tape(0).source_file, Some(u64::MAX), message);
@@ -285,7 +285,7 @@ async fn every_kind_of_item_is_stored_with_every_field_at_its_bound() {
     let info = app.resources.storage.info("inputs/tape.csv").await.unwrap().unwrap();
     let tapes = vec![start_run::tape("tape.csv".to_owned(), "inputs/tape.csv".to_owned(), &info)];
     let completing = largest_request(&app, &user, &team, tapes, |field| field.name().to_owned());
-    assert_eq!(runs.create(&completing.run().unwrap(), &completing, Some(&key(2))).await.unwrap(), Created::Done);
+    assert_eq!(runs.create(&completing.run(), &completing, Some(&key(2))).await.unwrap(), Created::Done);
     assert_eq!(app.work().await, [Executed::Completed]);
 
     let failures = Failures::new(app.resources.table.clone());
@@ -338,8 +338,9 @@ impl Damage {
                 table.client.delete_item().table_name(&table.name).set_key(Some(key)).send().await.unwrap();
             }
             Self::RuleSet => {
-                let mut request = app.worker.runs.request(id).await.unwrap().unwrap();
-                request.rule_set = Some(RuleSetFile::new("bad.toml", "[limits]\nunknown = 1\n".to_owned()));
+                let request = app.worker.runs.request(id).await.unwrap().unwrap();
+                let mut request = serde_json::to_value(&request).unwrap();
+                request["rule_set"] = serde_json::json!({"name": "bad", "toml": "[limits]\nunknown = 1\n"});
                 table.update(&keys::run_request(id), set(serde_json::to_string(&request).unwrap()), None).await.unwrap();
             }
             Self::NoTapeList => app.resources.storage.delete(&keys::tape_list(id)).await.unwrap(),
@@ -407,7 +408,7 @@ async fn an_item_that_is_too_large_is_told_from_a_store_that_fails() {
     let id = pending(&app, &ana).await;
     let lease = app.claim(id).await;
     let request = app.worker.runs.request(id).await.unwrap().unwrap();
-    let mut run = request.run().unwrap();
+    let mut run = request.run();
     run.start(app.resources.clock.now()).unwrap();
     run.complete(app.resources.clock.now()).unwrap();
     let summary = RawValue::from_string(format!("\"{}\"", noise(0, 2 * MAX_ITEM_BYTES))).unwrap();

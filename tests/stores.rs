@@ -22,7 +22,7 @@ fn request(app: &TestApp, terms: RunOrder) -> RunRequest {
 
 async fn create(app: &TestApp, terms: RunOrder) -> RunRequest {
     let request = request(app, terms);
-    let created = app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap();
+    let created = app.worker.runs.create(&request.run(), &request, None).await.unwrap();
     assert_eq!(created, Created::Done);
     app.clock.advance(SignedDuration::from_secs(1));
     request
@@ -110,24 +110,24 @@ async fn an_idempotency_key_makes_one_run_and_is_forgotten_after_a_day(app: &Tes
     let key = IdempotencyKey { user, key_hash: "k".to_owned(), request_hash: "b".to_owned(), dated_hash: "d".to_owned() };
     let first = request(app, RunOrder::default());
     let unknown = request(app, RunOrder { sales_team_id: Some(Uuid::new_v4()), ..RunOrder::default() });
-    assert_eq!(runs.create(&unknown.run().unwrap(), &unknown, Some(&key)).await.unwrap(), Created::NoSuchTeam);
-    assert_eq!(runs.create(&first.run().unwrap(), &first, Some(&key)).await.unwrap(), Created::Done);
-    assert_eq!(runs.create(&first.run().unwrap(), &first, None).await.unwrap(), Created::Exists);
+    assert_eq!(runs.create(&unknown.run(), &unknown, Some(&key)).await.unwrap(), Created::NoSuchTeam);
+    assert_eq!(runs.create(&first.run(), &first, Some(&key)).await.unwrap(), Created::Done);
+    assert_eq!(runs.create(&first.run(), &first, None).await.unwrap(), Created::Exists);
     let second = request(app, RunOrder::default());
-    assert_eq!(runs.create(&second.run().unwrap(), &second, Some(&key)).await.unwrap(), Created::KeyUsed);
+    assert_eq!(runs.create(&second.run(), &second, Some(&key)).await.unwrap(), Created::KeyUsed);
     assert_eq!(runs.get(second.run_id).await.unwrap().map(|run| run.run_id), None);
     let used = runs.used_key(user, "k", app.resources.clock.now()).await.unwrap().unwrap();
     assert_eq!((used.run_id, used.request_hash.as_str()), (first.run_id, "b"));
     app.clock.advance(SignedDuration::from_hours(24));
     assert_eq!(runs.used_key(user, "k", app.resources.clock.now()).await.unwrap(), None);
     let third = request(app, RunOrder::default());
-    assert_eq!(runs.create(&third.run().unwrap(), &third, Some(&key)).await.unwrap(), Created::Done);
+    assert_eq!(runs.create(&third.run(), &third, Some(&key)).await.unwrap(), Created::Done);
 }
 
 async fn a_run_is_one_workers_until_its_lease_runs_out(app: &TestApp) {
     let runs = &app.worker.runs;
     let request = create(app, RunOrder::default()).await;
-    let mut run = request.run().unwrap();
+    let mut run = request.run();
     run.start(app.resources.clock.now()).unwrap();
     let [first, second, other] = [(); 3].map(|()| Lease::of_one(run.run_id(), Uuid::new_v4()));
     let claim = async |lease: &Lease| runs.claim(lease, &run, app.resources.clock.now()).await.unwrap().is_some();

@@ -24,7 +24,7 @@ use crate::support::{
 async fn start(app: &TestApp, terms: RunOrder) -> RunRequest {
     let tapes = app.tapes_of("inputs").await;
     let request = start_run::request(Uuid::new_v4(), terms, tapes, app.resources.clock.now());
-    let created = app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap();
+    let created = app.worker.runs.create(&request.run(), &request, None).await.unwrap();
     assert_eq!(created, Created::Done);
     request
 }

@@ -26,7 +26,7 @@ pub fn reading(args: &ReadingArgs, found: &FoundTapes, context: &CommandContext)
 /// Reads a profile by its name: a preset, or a file. A file with the name of a preset is `./NAME`.
 fn read_profile(shown: &Path, context: &CommandContext) -> Result<ProfileFile, CommandError> {
     if let Some((name, toml)) = PRESETS.into_iter().find(|(name, _)| shown == Path::new(name)) {
-        return Ok(ProfileFile { called: name.to_owned(), toml: toml.to_owned() });
+        return Ok(ProfileFile::new(name, toml));
     }
     read_profile_file(shown, context)
 }
@@ -34,7 +34,7 @@ fn read_profile(shown: &Path, context: &CommandContext) -> Result<ProfileFile, C
 fn read_profile_file(shown: &Path, context: &CommandContext) -> Result<ProfileFile, CommandError> {
     let toml = read_toml("profile", shown, MAX_PROFILE_BYTES, context)?;
     let called = shown.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(ProfileFile { called, toml })
+    Ok(ProfileFile::new(called, toml))
 }
 
 /// Reads the text of a TOML file of at most `most` bytes. `what` names the kind of file in error messages.

@@ -51,7 +51,7 @@ fn create_runs(opened: &Opened, now: Timestamp) {
         let created_at = now - SignedDuration::from_secs(at as i64);
         let terms = RunOrder { created_by: Some(opened.user.id), ..RunOrder::default() };
         let request = start_run::request(Uuid::new_v4(), terms, Vec::new(), created_at);
-        let created = opened.runtime.block_on(runs.create(&request.run().unwrap(), &request, None)).unwrap();
+        let created = opened.runtime.block_on(runs.create(&request.run(), &request, None)).unwrap();
         assert_eq!(created, Created::Done);
     }
 }

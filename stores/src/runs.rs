@@ -29,9 +29,7 @@ use super::{
 
 use self::stored::{ATTEMPT, LEASE_UNTIL, PROGRESS, STATUS, run_of_record};
 
-pub use self::stored::{
-    KeptTapes, ObjectVersion, OutputInfo, RequestError, RunRequest, RunResults, RunState, StoredRun, TapeList, TapeRef,
-};
+pub use self::stored::{KeptTapes, ObjectVersion, OutputInfo, RunRequest, RunResults, RunState, StoredRun, TapeList, TapeRef};
 
 /// Time for which a worker keeps a run without reporting.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(60);
@@ -426,7 +424,7 @@ impl Runs {
     async fn as_created(&self, run_id: Uuid) -> Result<Option<Run>, StoreError> {
         let damaged = |why: String| Err(StoreError::Damaged(why));
         let of_request = match self.request(run_id).await {
-            Ok(Some(request)) => request.run().or_else(|error| damaged(error.to_string())),
+            Ok(Some(request)) => Ok(request.run()),
             Ok(None) => damaged("it is not said what the run is to do".to_owned()),
             Err(error) => Err(error),
         };

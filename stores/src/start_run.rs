@@ -9,7 +9,7 @@ use shared::{
     folder::{FileKind, INCOMING, LeftOut, PROFILE, is_text_without_header, profile_places},
     paths::{PathError, safe_join, stored_path},
     phases::pricing::IrrTarget,
-    rules::rule_set::RuleSetFile,
+    rules::rule_set::RunRules,
     tape::{
         options::TapeOptions,
         profile::MAX_PROFILE_BYTES,
@@ -46,7 +46,7 @@ pub struct RunOrder {
     /// Purchase date, if the user gives one.
     pub pdate: Option<Date>,
     /// The rule set; `None` for the built-in one.
-    pub rule_set: Option<RuleSetFile>,
+    pub rules: RunRules,
     /// How to read the tapes.
     pub reading: ReadingRequest,
     /// The other files in the folder of the tapes.
@@ -56,19 +56,19 @@ pub struct RunOrder {
 }
 
 /// The request of a new run.
-pub fn request(run_id: Uuid, terms: RunOrder, tapes: Vec<TapeRef>, now: Timestamp) -> RunRequest {
+pub fn request(run_id: Uuid, order: RunOrder, tapes: Vec<TapeRef>, now: Timestamp) -> RunRequest {
     RunRequest {
         run_id,
         created_at: now,
-        sales_team_id: terms.sales_team_id,
-        created_by: terms.created_by,
-        irr_target: terms.irr_target.unwrap_or(IrrTarget::DEFAULT).percent().to_string(),
-        pdate: terms.pdate,
+        sales_team_id: order.sales_team_id,
+        created_by: order.created_by,
+        irr_target: order.irr_target.unwrap_or(IrrTarget::DEFAULT),
+        pdate: order.pdate,
         tapes: TapeList::Here(tapes),
-        rule_set: terms.rule_set,
-        reading: terms.reading,
-        left_out: terms.left_out,
-        dry_run: terms.dry_run,
+        rules: order.rules,
+        reading: order.reading,
+        left_out: order.left_out,
+        dry_run: order.dry_run,
     }
 }
 
@@ -223,7 +223,7 @@ pub async fn folder_profile(storage: &dyn StorageBackend, tapes: &[TapeRef]) -> 
     };
     let toml = String::from_utf8_lossy(&bytes).trim_start_matches('\u{feff}').to_owned();
     let called = PROFILE.strip_suffix(".toml").unwrap_or(PROFILE).to_owned();
-    Ok(Some(ProfileFile { called, toml }))
+    Ok(Some(ProfileFile::new(called, toml)))
 }
 
 /// Splits the tapes of a folder into those that a run reads and the names of text files that have no header row.

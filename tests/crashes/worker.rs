@@ -187,7 +187,7 @@ impl Story {
     async fn start(&self) -> Uuid {
         let tapes = self.app.tapes_of("inputs").await;
         let request = start_run::request(Uuid::new_v4(), RunOrder::default(), tapes, self.app.resources.clock.now());
-        assert_eq!(self.app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap(), Created::Done);
+        assert_eq!(self.app.worker.runs.create(&request.run(), &request, None).await.unwrap(), Created::Done);
         request.run_id
     }
 

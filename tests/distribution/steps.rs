@@ -33,7 +33,7 @@ async fn app() -> TestApp {
 async fn start(app: &TestApp, terms: RunOrder) -> Uuid {
     let tapes = app.tapes_of("inputs").await;
     let request = start_run::request(Uuid::new_v4(), terms, tapes, app.resources.clock.now());
-    let created = app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap();
+    let created = app.worker.runs.create(&request.run(), &request, None).await.unwrap();
     assert_eq!(created, Created::Done);
     request.run_id
 }

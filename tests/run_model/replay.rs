@@ -46,7 +46,7 @@ struct Real<'a> {
 impl<'a> Real<'a> {
     async fn new(app: &'a TestApp) -> Self {
         let request = start_run::request(Uuid::new_v4(), RunOrder::default(), Vec::new(), app.resources.clock.now());
-        let created = app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap();
+        let created = app.worker.runs.create(&request.run(), &request, None).await.unwrap();
         assert_eq!(created, Created::Done);
         Self { app, request, leases: BTreeMap::new() }
     }
@@ -59,7 +59,7 @@ impl<'a> Real<'a> {
     }
 
     fn running(&self) -> Run {
-        let mut run = self.request.run().unwrap();
+        let mut run = self.request.run();
         run.start(self.app.resources.clock.now()).unwrap();
         run
     }

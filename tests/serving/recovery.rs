@@ -51,7 +51,7 @@ async fn a_run_whose_worker_died_is_taken_up_at_once() {
     resources.storage.put("inputs/tape.csv", stream_of(small_tape()), "text/csv", u64::MAX).await.unwrap();
     let tapes = tapes_of(&resources, "inputs").await;
     let request = start_run::request(Uuid::new_v4(), RunOrder::default(), tapes, SystemClock.now());
-    let (runs, mut run) = (Runs::new(resources.table.clone(), resources.storage.clone()), request.run().unwrap());
+    let (runs, mut run) = (Runs::new(resources.table.clone(), resources.storage.clone()), request.run());
     assert_eq!(runs.create(&run, &request, None).await.unwrap(), Created::Done);
     run.start(SystemClock.now()).unwrap();
     assert!(runs.claim(&Lease::of_one(run.run_id(), Uuid::new_v4()), &run, SystemClock.now()).await.unwrap().is_some());
@@ -67,8 +67,7 @@ async fn a_run_that_is_given_up_leaves_no_files_of_its_tries() {
     resources.storage.put("inputs/tape.csv", stream_of(small_tape()), "text/csv", u64::MAX).await.unwrap();
     let tapes = tapes_of(&resources, "inputs").await;
     let request = start_run::request(Uuid::new_v4(), RunOrder::default(), tapes, SystemClock.now());
-    let (id, runs, mut run) =
-        (request.run_id, Runs::new(resources.table.clone(), resources.storage.clone()), request.run().unwrap());
+    let (id, runs, mut run) = (request.run_id, Runs::new(resources.table.clone(), resources.storage.clone()), request.run());
     assert_eq!(runs.create(&run, &request, None).await.unwrap(), Created::Done);
     run.start(SystemClock.now()).unwrap();
     for _ in 0..MAX_ATTEMPTS {

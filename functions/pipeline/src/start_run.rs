@@ -21,7 +21,7 @@ use shared::{
     loan::Field,
     paths::{Area, PathError, stored_path},
     phases::pricing::IrrTarget,
-    rules::rule_set::{MAX_RULE_SET_BYTES, RuleSetFile},
+    rules::rule_set::{MAX_RULE_SET_BYTES, RuleSetFile, RunRules},
     tape::{
         profile::{MAX_PROFILE_BYTES, PRESETS},
         request::{ProfileFile, ReadingRequest},
@@ -211,22 +211,22 @@ pub async fn start_run(
     let (profile, map, sheet) = (wanted.profile.as_deref(), wanted.map.clone(), wanted.sheet.clone());
     let asked = reading_asked_for(&state.storage, &root, profile, map, sheet).await?;
     let FoundTapes { tapes, reading, left_out } = find_tapes(&state.storage, &root, &wanted.tapes(), asked).await?;
-    let rule_set = match &wanted.rule_set {
-        Some(path) => Some(state.rule_set(&root, path).await?),
-        None => None,
+    let rules = match &wanted.rule_set {
+        Some(path) => state.rule_set(&root, path).await?,
+        None => RunRules::default(),
     };
-    let terms = RunOrder {
+    let order = RunOrder {
         sales_team_id: scope.team().or(wanted.sales_team_id),
         created_by: Some(caller.user.id),
         irr_target: wanted.irr_target,
         pdate: wanted.pdate,
-        rule_set,
+        rules,
         reading,
         left_out,
         dry_run: wanted.dry_run.unwrap_or(false),
     };
-    let request = request(Uuid::new_v4(), terms, tapes, state.clock.now());
-    let run = request.run().map_err(ApiError::internal)?;
+    let request = request(Uuid::new_v4(), order, tapes, state.clock.now());
+    let run = request.run();
     let run = match state.runs.create(&run, &request, key.as_ref()).await? {
         // The run is there: that it cannot be read now must not look as if it were not.
         Created::Done => Some(StoredRun::created(&run)?),
@@ -334,11 +334,10 @@ impl State {
     }
 
     /// A rule set in the inputs, if the file is one.
-    async fn rule_set(&self, root: &str, path: &str) -> Result<RuleSetFile, ApiError> {
+    async fn rule_set(&self, root: &str, path: &str) -> Result<RunRules, ApiError> {
         let (key, text) = input_text(&self.storage, root, path, ("rule_set", "rule set"), MAX_RULE_SET_BYTES).await?;
-        let file = RuleSetFile::new(&key, text);
-        file.rules().map_err(|error| ApiError::invalid(InputError::body("rule_set", error.to_string())))?;
-        Ok(file)
+        RunRules::new(RuleSetFile::new(&key, text))
+            .map_err(|error| ApiError::invalid(InputError::body("rule_set", error.to_string())))
     }
 }
 
@@ -356,11 +355,11 @@ pub async fn reading_asked_for(
     let profile = match profile {
         None => None,
         Some(name) => Some(match PRESETS.into_iter().find(|(preset, _)| *preset == name) {
-            Some((preset, toml)) => ProfileFile { called: preset.to_owned(), toml: toml.to_owned() },
+            Some((preset, toml)) => ProfileFile::new(preset, toml),
             None => {
                 let (key, toml) = input_text(storage, root, name, ("profile", "profile"), MAX_PROFILE_BYTES).await?;
                 let called = file_name(&key);
-                ProfileFile { called: called.strip_suffix(".toml").unwrap_or(called).to_owned(), toml }
+                ProfileFile::new(called.strip_suffix(".toml").unwrap_or(called), toml)
             }
         }),
     };

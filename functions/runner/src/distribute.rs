@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use serde::Deserialize;
 use shared::{
     engine::distribute::{Plan, Planned, plan, process, refuse},
     error::{RunError, chain},
@@ -33,7 +31,7 @@ impl Worker {
     pub(crate) async fn plan(&self, run_id: Uuid) -> Result<Next, StoreError> {
         let not_ours = Next::Done { ended: Executed::NotOurs };
         let began = self.clock.now();
-        let Waiting { stored, request, mut run, rules } = match Box::pin(self.look(run_id, began)).await? {
+        let Waiting { stored, request, mut run } = match Box::pin(self.look(run_id, began)).await? {
             Looked::Waits(waiting) => *waiting,
             Looked::Ended(ended) => return Ok(Next::Done { ended }),
         };
@@ -46,7 +44,7 @@ impl Worker {
         let lease = Lease::in_parts(run_id, Uuid::new_v4());
         let Some(attempt) = self.runs.claim(&lease, &run, began).await? else { return Ok(not_ours) };
         let part_bytes = self.distribution.part_bytes.max(bytes / MOST_PARTS);
-        let planned = match self.assign(request, rules).await {
+        let planned = match self.assign(request).await {
             Ok(assignment) => Box::pin(self.planned(&assignment, lease.owner, part_bytes)).await,
             Err(stop) => Err(stop),
         };
@@ -105,7 +103,7 @@ impl Worker {
     /// [`StoreError::Unavailable`] when DynamoDB or S3 does not answer. The caller may repeat the same call.
     pub(crate) async fn process(&self, lease: &Lease, part: usize) -> Result<bool, StoreError> {
         let Continued::Goes(waiting) = Box::pin(self.continued(lease)).await? else { return Ok(false) };
-        let assignment = match self.assign(waiting.request, waiting.rules).await {
+        let assignment = match self.assign(waiting.request).await {
             Ok(assignment) => assignment,
             Err(Stop::Storage(error @ StoreError::Damaged(_))) => {
                 self.fail_unreadable(lease.run_id, Some(lease.owner), &error).await?;
@@ -150,16 +148,17 @@ impl Worker {
     /// # Errors
     /// [`StoreError::Unavailable`] when DynamoDB or S3 does not answer. The caller may repeat the same call.
     pub(crate) async fn finish(&self, lease: &Lease) -> Result<Executed, StoreError> {
-        let Waiting { stored, request, mut run, rules } = match Box::pin(self.continued(lease)).await? {
+        let Waiting { stored, request, mut run } = match Box::pin(self.continued(lease)).await? {
             Continued::Goes(waiting) => *waiting,
             Continued::Ended(ended) => return Ok(ended),
         };
         // The run has started with its plan, so take the time of its start from the record.
-        let Began { started_at } = serde_json::from_str(stored.object().get()).map_err(|error| damaged(&error))?;
+        let absent = || StoreError::Damaged("a run in parts has no time of its start".to_owned());
+        let started_at = stored.started_at.ok_or_else(absent)?;
         run.start(started_at).map_err(|error| damaged(&error))?;
         let mut results = None;
         let way = Way::InParts { owner: lease.owner };
-        let worked = match self.assign(request, rules).await {
+        let worked = match self.assign(request).await {
             Ok(assignment) => Box::pin(self.work(way, &mut run, &assignment, lease, &mut results)).await,
             Err(stop) => Err(stop),
         };
@@ -206,10 +205,4 @@ enum Continued {
     Goes(Box<Waiting>),
     /// The step has nothing to do.
     Ended(Executed),
-}
-
-/// The start of a run, from its record.
-#[derive(Deserialize)]
-struct Began {
-    started_at: Timestamp,
 }

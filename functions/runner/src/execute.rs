@@ -95,7 +95,6 @@ pub(crate) struct Waiting {
     pub(crate) stored: StoredRun,
     pub(crate) request: RunRequest,
     pub(crate) run: Run,
-    pub(crate) rules: RuleSet,
 }
 
 /// A run's work, with everything that the engine needs.
@@ -103,7 +102,7 @@ pub(crate) struct Assignment {
     pub(crate) run_id: Uuid,
     pub(crate) tapes: Vec<TapeRef>,
     pub(crate) irr_target: IrrTarget,
-    pub(crate) rules: RuleSet,
+    pub(crate) rules: Arc<RuleSet>,
     pub(crate) reading: ReadingRequest,
     pub(crate) options: TapeOptions,
     pub(crate) dry_run: bool,
@@ -196,7 +195,7 @@ impl Worker {
     /// [`StoreError::Unavailable`] when DynamoDB or S3 does not answer. The caller may then execute the run again.
     pub async fn execute(&self, run_id: Uuid) -> Result<Executed, StoreError> {
         let began = self.clock.now();
-        let Waiting { stored, request, mut run, rules } = match Box::pin(self.look(run_id, began)).await? {
+        let Waiting { stored, request, mut run } = match Box::pin(self.look(run_id, began)).await? {
             Looked::Waits(waiting) => *waiting,
             Looked::Ended(ended) => return Ok(ended),
         };
@@ -208,7 +207,7 @@ impl Worker {
         let Some(attempt) = self.runs.claim(&lease, &run, began).await? else { return Ok(Executed::NotOurs) };
         tracing::info!(%run_id, attempt, "a run has started");
         let mut stored = None;
-        let worked = match self.assign(request, rules).await {
+        let worked = match self.assign(request).await {
             Ok(assignment) => Box::pin(self.work(Way::Whole, &mut run, &assignment, &lease, &mut stored)).await,
             Err(stop) => Err(stop),
         };
@@ -244,21 +243,21 @@ impl Worker {
         let Some(stored) = self.runs.get(run_id).await? else { return Ok(None) };
         let absent = || StoreError::Damaged("it is not said what the run is to do".to_owned());
         let request = self.runs.request(run_id).await?.ok_or_else(absent)?;
-        let (run, rules) = (request.run().map_err(|e| damaged(&e))?, request.rules().map_err(|e| damaged(&e))?);
-        Ok(Some(Waiting { stored, request, run, rules }))
+        let run = request.run();
+        Ok(Some(Waiting { stored, request, run }))
     }
 
     /// The work of a run, with the list of its tapes.
-    pub(crate) async fn assign(&self, request: RunRequest, rules: RuleSet) -> Result<Assignment, Stop> {
-        let irr_target = request.target().map_err(|error| damaged(&error))?;
+    pub(crate) async fn assign(&self, request: RunRequest) -> Result<Assignment, Stop> {
         let tapes = self.runs.tapes(&request).await?;
         // The profile of an incoming tape is checked only here, so the run has to report a profile that is not valid.
         let (options, _) = request.reading.options().map_err(|error| {
             let message = format!("{error}. Mend the file {PROFILE} in the tape's folder, then send the tape again.");
             RunError::new(Phase::Ingest, RunErrorCode::ProfileInvalid, message)
         })?;
-        let RunRequest { run_id, reading, left_out, dry_run, .. } = request;
+        let RunRequest { run_id, irr_target, rules, reading, left_out, dry_run, .. } = request;
         let options = TapeOptions { left_out, ..options };
+        let rules = Arc::clone(rules.rules());
         Ok(Assignment { run_id, tapes, irr_target, rules, reading, options, dry_run })
     }
 

@@ -3,7 +3,7 @@
 use shared::{folder::FileKind, tape::request::ReadingRequest};
 use stores::{
     StoreError,
-    runs::{Created, RequestError, TapeRef},
+    runs::{Created, TapeRef},
     start_run::{self, FindError, RunOrder, file_name, folder_profile, has_header, incoming, run_of_object},
     storage::{StorageBackend as _, StorageError},
 };
@@ -46,10 +46,9 @@ impl Worker {
             tracing::info!(%run_id, "an incoming text file has no header row");
             return Ok(None);
         };
-        let terms = RunOrder { sales_team_id, reading, ..RunOrder::default() };
-        let request = start_run::request(run_id, terms, vec![tape], self.clock.now());
-        let run = request.run().map_err(|error: RequestError| StoreError::Damaged(error.to_string()))?;
-        match self.runs.create(&run, &request, None).await? {
+        let order = RunOrder { sales_team_id, reading, ..RunOrder::default() };
+        let request = start_run::request(run_id, order, vec![tape], self.clock.now());
+        match self.runs.create(&request.run(), &request, None).await? {
             Created::Done => Ok(Some(run_id)),
             Created::Exists | Created::KeyUsed => Ok(None),
             Created::NoSuchTeam => {

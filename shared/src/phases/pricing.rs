@@ -1,5 +1,7 @@
 //! Pricing: the spread over the IRR target, and the price that follows from it.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 use crate::{
     decimal::Decimal,
     loan::{Field, Loan},
@@ -40,6 +42,18 @@ impl std::str::FromStr for IrrTarget {
     type Err = IrrTargetError;
     fn from_str(text: &str) -> Result<Self, IrrTargetError> {
         text.trim().parse().map_err(|_| IrrTargetError).and_then(Self::new)
+    }
+}
+
+impl Serialize for IrrTarget {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for IrrTarget {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

@@ -1,8 +1,11 @@
 //! Rule sets: limits, severities and policies of the rules, read from a TOML file.
 
-use std::{ops::Range, sync::LazyLock};
+use std::{
+    ops::Range,
+    sync::{Arc, LazyLock},
+};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 use toml::{
     Spanned,
@@ -79,6 +82,57 @@ impl RuleSetFile {
     /// [`RuleSetError`] as for [`RuleSet::named`].
     pub fn rules(&self) -> Result<RuleSet, RuleSetError> {
         RuleSet::named(&self.toml, &self.name)
+    }
+}
+
+/// The rules of a run: the rule set that the run brings with it, or the built-in one. They are stored as the file that they come from,
+/// and parsed once, when they are read.
+#[derive(Debug, Clone)]
+pub struct RunRules {
+    file: Option<RuleSetFile>,
+    rules: Arc<RuleSet>,
+}
+
+impl RunRules {
+    /// The rules of a file.
+    ///
+    /// # Errors
+    /// What [`RuleSet::from_toml`] refuses.
+    pub fn new(file: RuleSetFile) -> Result<Self, RuleSetError> {
+        let rules = Arc::new(file.rules()?);
+        Ok(Self { file: Some(file), rules })
+    }
+
+    pub fn rules(&self) -> &Arc<RuleSet> {
+        &self.rules
+    }
+}
+
+impl Default for RunRules {
+    /// The built-in rules.
+    fn default() -> Self {
+        Self { file: None, rules: Arc::new(RuleSet::built_in()) }
+    }
+}
+
+impl PartialEq for RunRules {
+    fn eq(&self, other: &Self) -> bool {
+        self.file == other.file
+    }
+}
+
+impl Eq for RunRules {}
+
+impl Serialize for RunRules {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.file.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for RunRules {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let file = Option::<RuleSetFile>::deserialize(deserializer)?;
+        file.map_or_else(|| Ok(Self::default()), |file| Self::new(file).map_err(de::Error::custom))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The user's request on how to read the tapes of a run. The run keeps the request, so that the run can be repeated.
 
+use std::sync::OnceLock;
+
 use serde::{Deserialize, Serialize};
 
 use crate::loan::Field;
@@ -22,13 +24,34 @@ pub struct ReadingRequest {
     pub sheet: Option<String>,
 }
 
-/// A profile as it was submitted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A profile as it was submitted. It is parsed once, when it is first needed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ProfileFile {
-    /// Name of the file without its extension, or of the preset: the name of a profile that gives none.
-    pub called: String,
-    pub toml: String,
+    called: String,
+    toml: String,
+    #[serde(skip)]
+    parsed: OnceLock<Result<Profile, ProfileMistakes>>,
 }
+
+impl ProfileFile {
+    /// A profile with this text. `called` is the name of the file without its extension, or of the preset: the name of a profile that
+    /// gives none.
+    pub fn new(called: impl Into<String>, toml: impl Into<String>) -> Self {
+        Self { called: called.into(), toml: toml.into(), parsed: OnceLock::new() }
+    }
+
+    fn parsed(&self) -> &Result<Profile, ProfileMistakes> {
+        self.parsed.get_or_init(|| Profile::parse(&self.toml, &self.called))
+    }
+}
+
+impl PartialEq for ProfileFile {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.called, &self.toml) == (&other.called, &other.toml)
+    }
+}
+
+impl Eq for ProfileFile {}
 
 /// Why a request is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,15 +75,13 @@ impl ReadingRequest {
     /// # Errors
     /// [`ProfileMistakes`] when the profile has mistakes.
     pub fn profile(&self) -> Result<Option<Profile>, ProfileMistakes> {
-        self.profile.as_ref().map(|file| Profile::parse(&file.toml, &file.called)).transpose()
+        self.profile.as_ref().map(|file| file.parsed().clone()).transpose()
     }
 
     /// What a run records about its profile, whether or not the profile can be read.
     pub fn profile_id(&self) -> Option<ProfileId> {
         let file = self.profile.as_ref()?;
-        Some(
-            Profile::parse(&file.toml, &file.called).map_or_else(|_| ProfileId::unread(&file.called, &file.toml), |read| read.id),
-        )
+        Some(file.parsed().as_ref().map_or_else(|_| ProfileId::unread(&file.called, &file.toml), |read| read.id.clone()))
     }
 
     /// The options that the request asks for, and what a run records about its profile.

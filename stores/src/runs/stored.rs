@@ -7,7 +7,7 @@ use shared::{
     clock::{moment, rfc3339},
     folder::LeftOut,
     phases::pricing::{IrrTarget, IrrTargetError},
-    rules::rule_set::{RuleSet, RuleSetError, RuleSetFile, RuleSetId},
+    rules::rule_set::{RuleSetId, RunRules},
     run::{NewRun, Run, RunRecord, RunStatus},
     tape::request::ReadingRequest,
 };
@@ -38,13 +38,14 @@ pub struct RunRequest {
     /// User who started the run; `None` for a run that an incoming tape started.
     pub created_by: Option<Uuid>,
     /// IRR target in percent, as decimal text.
-    pub irr_target: String,
+    pub irr_target: IrrTarget,
     /// Purchase date, if the request has one.
     pub pdate: Option<Date>,
     /// The tapes, in the order of their loans in the results.
     pub tapes: TapeList,
     /// The rule set; `None` for the built-in one.
-    pub rule_set: Option<RuleSetFile>,
+    #[serde(rename = "rule_set")]
+    pub rules: RunRules,
     /// How to read the tapes, beyond what the tapes themselves say.
     #[serde(default, skip_serializing_if = "ReadingRequest::is_empty")]
     pub reading: ReadingRequest,
@@ -97,51 +98,21 @@ pub struct TapeRef {
     pub etag: String,
 }
 
-/// Why a stored request is not valid.
-#[derive(Debug, thiserror::Error)]
-pub enum RequestError {
-    /// The IRR target is not valid.
-    #[error(transparent)]
-    IrrTarget(#[from] IrrTargetError),
-    /// The rule set is not valid.
-    #[error(transparent)]
-    RuleSet(#[from] RuleSetError),
-}
-
 impl RunRequest {
-    /// The rules of the run.
-    ///
-    /// # Errors
-    /// [`RequestError::RuleSet`] when the rule set, which was valid when the run was created, is no longer valid.
-    pub fn rules(&self) -> Result<RuleSet, RequestError> {
-        Ok(self.rule_set.as_ref().map_or_else(|| Ok(RuleSet::built_in()), RuleSetFile::rules)?)
-    }
-
-    /// The run, in status pending.
-    ///
-    /// # Errors
-    /// [`RequestError`] when the request, which was valid when the run was created, is no longer valid.
-    pub fn run(&self) -> Result<Run, RequestError> {
+    /// The run, with status `pending`.
+    pub fn run(&self) -> Run {
         let origin = NewRun {
             run_id: self.run_id,
             sales_team_id: self.sales_team_id,
             created_by: self.created_by,
-            irr_target: self.irr_target.parse()?,
+            irr_target: self.irr_target,
             pdate: self.pdate,
-            rule_set: self.rules()?.id(),
+            rule_set: self.rules.rules().id(),
             output_dir: (!self.dry_run).then(|| keys::outputs(self.run_id)),
         };
         let mut run = Run::new(origin, self.created_at);
         run.read_with(self.reading.profile_id());
-        Ok(run)
-    }
-
-    /// The IRR target, parsed.
-    ///
-    /// # Errors
-    /// [`RequestError::IrrTarget`] when the target, which was valid when the run was created, is no longer valid.
-    pub fn target(&self) -> Result<IrrTarget, RequestError> {
-        Ok(self.irr_target.parse()?)
+        run
     }
 }
 
@@ -195,6 +166,8 @@ pub struct StoredRun {
     /// Sales team that the run belongs to; `None` for a run of no team.
     pub sales_team_id: Option<Uuid>,
     pub created_at: Timestamp,
+    /// When a worker began it.
+    pub started_at: Option<Timestamp>,
     /// Number of loans.
     pub total_loans: u64,
     /// Exact sum of the loan amounts, as a JSON number.
@@ -237,6 +210,7 @@ struct Members {
     status: RunStatus,
     sales_team_id: Option<Uuid>,
     created_at: Timestamp,
+    started_at: Option<Timestamp>,
     total_loans: u64,
     total_balance: Box<RawValue>,
     exceptions_count: u64,
@@ -293,6 +267,7 @@ impl StoredRun {
             status: members.status,
             sales_team_id: members.sales_team_id,
             created_at: members.created_at,
+            started_at: members.started_at,
             total_loans: members.total_loans,
             total_balance: members.total_balance,
             exceptions_count: members.exceptions_count,

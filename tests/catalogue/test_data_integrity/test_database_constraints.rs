@@ -56,7 +56,7 @@ async fn test_unique_run_id_constraint() {
     app.put("inputs/other/tape.csv", Tape::of_good(1).text().to_owned()).await;
     let tapes = app.tapes_of("inputs/other").await;
     let request = start_run::request(id.parse().unwrap(), RunOrder::default(), tapes, app.resources.clock.now());
-    let created = app.worker.runs.create(&request.run().unwrap(), &request, None).await.unwrap();
+    let created = app.worker.runs.create(&request.run(), &request, None).await.unwrap();
     assert_eq!(created, Created::Exists);
     assert_eq!(app.read(&root, &format!("/api/runs/{id}")).await, before);
     assert!(app.work().await.is_empty());

@@ -148,7 +148,7 @@ impl TestApp {
 
     /// Claims a run like a worker that never renews its lease.
     pub async fn claim(&self, id: Uuid) -> Lease {
-        let mut run = self.worker.runs.request(id).await.unwrap().unwrap().run().unwrap();
+        let mut run = self.worker.runs.request(id).await.unwrap().unwrap().run();
         let now = self.resources.clock.now();
         run.start(now).unwrap();
         let lease = Lease::of_one(id, Uuid::new_v4());
