@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use shared::auth::permission::{Grant, Role, grant};
-use utoipa::openapi::OpenApi;
+use utoipa::{OpenApi as _, openapi::OpenApi};
 
 use super::{
     problem::{ApiError, InputError},
-    routes::{Access, Route, is_strict},
+    routes::{Access, Route, documented, is_strict},
     standard_fields,
+    trunk::Trunk,
 };
 
 /// The media type of problems, which is not the one that the document gives to objects.
@@ -28,14 +29,13 @@ const EXAMPLE_DAY: &str = "2026-02-15";
 ///
 /// # Errors
 /// The parts cannot be written as JSON.
-pub fn complete(parts: &OpenApi, routes: &[Route]) -> Result<Value, serde_json::Error> {
-    let mut document = serde_json::to_value(parts)?;
+pub fn complete(parts: OpenApi, routes: &[Route]) -> Result<Value, serde_json::Error> {
+    let mut document = serde_json::to_value(Trunk::openapi().merge_from(parts))?;
     if let Some(loan) = document.pointer_mut("/components/schemas/Loan") {
         standard_fields::add(loan);
     }
     for route in routes {
-        // The document writes a parameter that takes the rest of a path like any other.
-        let (path, verb) = (route.path.replace("{*", "{"), route.verb.as_str().to_lowercase());
+        let (path, verb) = (documented(&route.path), route.verb.as_str().to_lowercase());
         if let Some(operation) = document["paths"].get_mut(&path).and_then(|verbs| verbs.get_mut(&verb)) {
             describe_access(operation, route.access);
         }
@@ -331,10 +331,10 @@ mod tests {
         completed_at("/x", operation, access)
     }
 
-    fn completed_at(path: &'static str, operation: &Value, access: Access) -> Value {
+    fn completed_at(path: &str, operation: &Value, access: Access) -> Value {
         let document = json!({"openapi": "3.1.0", "info": {"title": "x", "version": "1"}, "paths": {path: {"get": operation}}});
         let document: OpenApi = serde_json::from_value(document).unwrap();
-        complete(&document, &[Route { verb: Verb::Get, path, access }]).unwrap()["paths"][path]["get"].take()
+        complete(document, &[Route { verb: Verb::Get, path: path.to_owned(), access }]).unwrap()["paths"][path]["get"].take()
     }
 
     fn statuses(operation: &Value) -> Vec<&str> {

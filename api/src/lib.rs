@@ -15,4 +15,5 @@ pub mod problem;
 pub mod routes;
 mod standard_fields;
 pub mod stored_results;
+mod trunk;
 pub mod values;

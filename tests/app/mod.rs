@@ -33,7 +33,6 @@ use stores::{
     storage::{StorageBackend as _, stream_of},
 };
 use tempfile::TempDir;
-use utoipa::OpenApi as _;
 
 pub use self::{
     call::{Answer, form_of},
@@ -84,17 +83,6 @@ pub struct TestApp {
     router: Router,
     bucket: Router,
     folder: Arc<TempDir>,
-}
-
-/// Every function's part of the OpenAPI document. The first one is the trunk.
-pub fn documents() -> Vec<utoipa::openapi::OpenApi> {
-    vec![
-        health::Document::openapi(),
-        auth::Document::openapi(),
-        files::Document::openapi(),
-        pipeline::Document::openapi(),
-        data::Document::openapi(),
-    ]
 }
 
 impl TestApp {
@@ -151,8 +139,8 @@ impl TestApp {
 
     /// The OpenAPI document, made of the code.
     pub fn fresh_document(&self) -> serde_json::Value {
-        let parts = documents().into_iter().reduce(utoipa::openapi::OpenApi::merge_from).unwrap();
-        api::document::complete(&parts, &self.routes).unwrap()
+        let api = local::api(&self.resources);
+        api::document::complete(api.document, &api.table).unwrap()
     }
 
     /// The product on the same stores as it is on Lambda, where an answer has a limit.

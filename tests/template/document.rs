@@ -1,10 +1,19 @@
 //! The template as JSON, with the short forms of CloudFormation written out.
 
+use local::FUNCTIONS;
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
-/// The functions, as their resources begin.
-pub const FUNCTIONS: [&str; 6] = ["Auth", "Pipeline", "Data", "Files", "Health", "Runner"];
+/// A function as its resources begin.
+pub fn resource_of(function: &str) -> String {
+    let (initial, rest) = function.split_at(1);
+    initial.to_uppercase() + rest
+}
+
+/// Every function as its resources begin.
+pub fn functions() -> impl Iterator<Item = String> {
+    FUNCTIONS.into_iter().map(|(function, _)| function).chain(["runner"]).map(resource_of)
+}
 
 /// The template.
 pub struct Template(pub Value);

@@ -81,7 +81,7 @@ pub struct FileUrl {
 /// Gives a URL that downloads a file, or uploads one of up to 5 GB, without a token: send the listed headers and no `Authorization`.
 /// Everyone who has the URL can use it until it expires.
 #[utoipa::path(
-    get, path = "/api/files/url/{path}", tag = "files", security(("bearer" = [])),
+    get, path = "/api/files/url/{*path}", tag = "files", security(("bearer" = [])),
     params(("path" = String, Path, description = "Path in the area, with its slashes.", example = "2026-02/february.csv"), UrlQuery),
     responses(
         (status = 200, description = "The signed URL.", body = FileUrl),

@@ -29,13 +29,16 @@ use crate::{
 
 use self::{stopping::Stopping, work::Workshop};
 
+/// A function that answers requests: the name of its crate, and its routes on what a process has.
+pub type Function = (&'static str, fn(&Resources) -> Api);
+
+/// Every function that answers requests, in the order of the OpenAPI document.
+pub const FUNCTIONS: [Function; 5] =
+    [("health", health::api), ("auth", auth::api), ("files", files::api), ("pipeline", pipeline::api), ("data", data::api)];
+
 /// Every function's routes, as one.
 pub fn api(resources: &Resources) -> Api {
-    health::api(health::State::new(resources))
-        .and(auth::api(auth::State::new(resources)))
-        .and(pipeline::api(pipeline::State::new(resources)))
-        .and(data::api(data::State::new(resources)))
-        .and(files::api(files::State::new(resources)))
+    FUNCTIONS.iter().fold(Api::default(), |all, (_, api)| all.and(api(resources)))
 }
 
 /// Serves until the process is told to stop.
