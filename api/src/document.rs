@@ -97,7 +97,9 @@ fn add_answers(operation: &mut Value, with_query: bool) {
     let with_body = operation["requestBody"].is_object();
     // Whatever asks for a token asks a store whose it is.
     let with_store = operation["security"].is_array() || with_body;
-    for (status, given) in [("400", with_query || with_body), ("422", with_query), ("503", with_store)] {
+    let given =
+        [("400", with_query || with_body), ("413", with_body), ("415", with_body), ("422", with_query), ("503", with_store)];
+    for (status, given) in given {
         if given {
             answer(operation, status);
         }
@@ -363,7 +365,7 @@ mod tests {
         // Every endpoint of the API looks at its query, also to refuse one.
         let query = completed_at("/api/x", &json!({"responses": {"422": {"description": "own"}}}), Access::Public);
         assert_eq!((statuses(&query), &query["responses"]["422"]["description"]), (vec!["400", "422"], &json!("own")));
-        assert_eq!(statuses(&public(&json!({"responses": {}, "requestBody": {"content": {}}}))), ["400", "503"]);
+        assert_eq!(statuses(&public(&json!({"responses": {}, "requestBody": {"content": {}}}))), ["400", "413", "415", "503"]);
     }
 
     #[test]

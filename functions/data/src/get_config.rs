@@ -1,6 +1,5 @@
 //! `GET /api/config`: how the engine is set up, as far as clients need to know.
 
-use api::problem::ProblemObject;
 use axum::{Json, extract::State as FromState};
 use serde::Serialize;
 use shared::{
@@ -105,7 +104,6 @@ impl From<&Rule> for RuleObject {
     get, path = "/api/config", tag = "data", security(("bearer" = [])),
     responses(
         (status = 200, description = "The configuration.", body = ConfigObject),
-        (status = 401, body = ProblemObject),
     )
 )]
 pub async fn get_config(FromState(state): FromState<State>) -> Json<ConfigObject> {

@@ -1,11 +1,6 @@
 //! `GET /api/summary/{run_id}`: what a run found.
 
-use api::{
-    caller::Caller,
-    extract::PathId,
-    objects::SummaryObject,
-    problem::{ApiError, ProblemObject},
-};
+use api::{caller::Caller, extract::PathId, objects::SummaryObject, problem::ApiError};
 use axum::{
     extract::State as FromState,
     http::{HeaderValue, header},
@@ -23,9 +18,7 @@ use crate::State;
     params(("run_id" = Uuid, Path, description = "Id of the run.")),
     responses(
         (status = 200, description = "The summary.", body = SummaryObject),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
-        (status = 404, body = ProblemObject),
+        (status = 404),
     )
 )]
 pub async fn get_summary(

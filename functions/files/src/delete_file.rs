@@ -46,9 +46,7 @@ pub struct Deleted {
     responses(
         (status = 200, description = "The file or folder is deleted.", body = Deleted),
         (status = 400, description = "The area or the path is not allowed, or the folder is not empty.", body = ProblemObject),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
-        (status = 404, body = ProblemObject),
+        (status = 404),
     )
 )]
 pub async fn delete_file(

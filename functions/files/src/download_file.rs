@@ -37,9 +37,7 @@ read_fields!(AreaQuery { area: text });
         (status = 200, description = "The file.", content_type = "*/*"),
         (status = 307),
         (status = 400, description = "The area or the path is not allowed.", body = ProblemObject),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
-        (status = 404, body = ProblemObject),
+        (status = 404),
     )
 )]
 pub async fn download_file(

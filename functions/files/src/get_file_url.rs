@@ -86,11 +86,8 @@ pub struct FileUrl {
     responses(
         (status = 200, description = "The signed URL.", body = FileUrl),
         (status = 400, description = "The area, the path or the extension is not allowed.", body = ProblemObject),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
         (status = 404, description = "The file does not exist, or belongs to another team.", body = ProblemObject),
         (status = 409, description = "A folder has the path of the file, or a file the path of its folder.", body = ProblemObject),
-        (status = 422, body = ProblemObject),
     )
 )]
 pub async fn get_file_url(

@@ -6,7 +6,7 @@ use api::{
     file_answer::made_file,
     objects::RunObject,
     page::{Listing, Page, PageQuery},
-    problem::{ApiError, ProblemObject},
+    problem::ApiError,
     read_fields,
     values::{BadValue, FieldValue},
 };
@@ -67,9 +67,6 @@ impl FieldValue for Weekday {
     responses(
         (status = 200, description = "One page of runs, the newest first. Their `column_mapping` is null: read the run itself.", body = Vec<RunObject>),
         (status = 307),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
-        (status = 422, body = ProblemObject),
     )
 )]
 pub async fn list_runs(
