@@ -36,6 +36,11 @@ pub type Function = (&'static str, fn(&Resources) -> Api);
 pub const FUNCTIONS: [Function; 5] =
     [("health", health::api), ("auth", auth::api), ("files", files::api), ("pipeline", pipeline::api), ("data", data::api)];
 
+/// The crates above those that every process has, whose events are logged.
+pub fn crates() -> Vec<&'static str> {
+    FUNCTIONS.into_iter().map(|(function, _)| function).chain(["cli", "command", "local", "runner"]).collect()
+}
+
 /// Every function's routes, as one.
 pub fn api(resources: &Resources) -> Api {
     FUNCTIONS.iter().fold(Api::default(), |all, (_, api)| all.and(api(resources)))
@@ -47,7 +52,7 @@ pub fn api(resources: &Resources) -> Api {
 /// The port, the folder or the environment cannot be used.
 pub fn serve(args: &ServeArgs, context: &CommandContext, out: &mut dyn Write) -> Result<(), CommandError> {
     let config = config(context)?;
-    telemetry::init(&config.log_level);
+    telemetry::init(&config.log_level, &crates());
     let runtime = runtime()?;
     let served = runtime.block_on(run(args, context, out, config));
     // Whoever was told to stop at once does not wait for an engine that is at work.
