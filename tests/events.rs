@@ -25,8 +25,6 @@ use stores::{
     runs::Created,
     start_run::{self, Terms},
     storage::StorageBackend as _,
-    teams::Teams,
-    users::Users,
 };
 use tower::ServiceExt as _;
 use uuid::{Uuid, uuid};
@@ -128,9 +126,9 @@ async fn product() -> (TestApp, Person) {
     let app = TestApp::new().await;
     let admin = app.person("admin", Role::Admin, None).await;
     let ana = User { id: USER, username: "ana".to_owned(), email: "ana@example.com".to_owned(), ..admin.user.clone() };
-    Users::new(app.resources.table.clone()).create(&ana).await.unwrap();
+    app.resources.users().create(&ana).await.unwrap();
     let team = SalesTeam { id: TEAM, name: "West".to_owned() };
-    assert!(Teams::new(app.resources.table.clone()).create(&team).await.unwrap());
+    assert!(app.resources.teams().create(&team).await.unwrap());
     app.put("inputs/march/tape.csv", Tape::of_good(2).text().to_owned()).await;
     let tapes = app.tapes_of("inputs/march").await;
     let request = start_run::request(RUN, Terms::default(), tapes, app.resources.clock.now());

@@ -34,8 +34,8 @@ impl State {
     /// Of what a process has.
     fn new(resources: &Resources) -> Self {
         Self {
-            users: Users::new(resources.table.clone()),
-            failures: Failures::new(resources.table.clone()),
+            users: resources.users(),
+            failures: resources.failures(),
             tokens: resources.tokens.clone(),
             clock: Arc::clone(&resources.clock),
             authenticator: Authenticator::new(resources),

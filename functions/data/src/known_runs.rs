@@ -103,7 +103,7 @@ impl KnownRuns {
     pub fn new(resources: &Resources) -> Self {
         let cores = available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
-            runs: Runs::new(resources.table.clone(), resources.storage.clone()),
+            runs: resources.runs(),
             storage: resources.storage.clone(),
             known: Arc::new(cache()),
             blocks: BlockCache::new(RESULT_BYTES),

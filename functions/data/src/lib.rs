@@ -39,7 +39,7 @@ impl State {
     fn new(resources: &Resources) -> Self {
         Self {
             known: KnownRuns::new(resources),
-            teams: Teams::new(resources.table.clone()),
+            teams: resources.teams(),
             answers: FileAnswers::new(resources),
             exports: Exports::new(resources),
             environment: resources.environment,

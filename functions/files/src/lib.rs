@@ -39,7 +39,7 @@ impl State {
             storage: resources.storage.clone(),
             answers: FileAnswers::new(resources),
             url_origin: resources.url_origin.clone(),
-            runs: Runs::new(resources.table.clone(), resources.storage.clone()),
+            runs: resources.runs(),
             max_upload_bytes: resources.max_upload_bytes,
         }
     }

@@ -42,7 +42,7 @@ pub struct State {
 impl State {
     /// Of what a process has.
     fn new(resources: &Resources) -> Self {
-        let runs = Runs::new(resources.table.clone(), resources.storage.clone());
+        let runs = resources.runs();
         Self {
             workbooks: Workbooks::new(resources, runs.clone()),
             runs,

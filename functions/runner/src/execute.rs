@@ -184,7 +184,7 @@ impl Worker {
     /// On what a process has.
     pub fn new(resources: &Resources, tuning: Tuning) -> Self {
         Self {
-            runs: Runs::new(resources.table.clone(), resources.storage.clone()),
+            runs: resources.runs(),
             storage: resources.storage.clone(),
             clock: Arc::clone(&resources.clock),
             tuning,
