@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shared::auth::permission::{Grant, Role, grant};
 use utoipa::{OpenApi as _, openapi::OpenApi};
 
@@ -40,6 +40,9 @@ pub fn complete(parts: OpenApi, routes: &[Route]) -> Result<Value, serde_json::E
             describe_access(operation, route.access);
         }
     }
+    for (_, schema) in members(&mut document["components"], "schemas") {
+        join_parts(schema);
+    }
     let schemas = document["components"]["schemas"].clone();
     let operations = members(&mut document, "paths")
         .flat_map(|(path, verbs)| verbs.as_object_mut().into_iter().flatten().map(move |(_, operation)| (path, operation)));
@@ -64,6 +67,27 @@ pub fn complete(parts: OpenApi, routes: &[Route]) -> Result<Value, serde_json::E
 /// The members of an object's member; none where it has no such object.
 fn members<'v>(object: &'v mut Value, name: &str) -> impl Iterator<Item = (&'v String, &'v mut Value)> {
     object.get_mut(name).and_then(Value::as_object_mut).into_iter().flatten()
+}
+
+/// Makes one object of one that is described in parts, unless a part has a name of its own: utoipa writes parts for a struct that
+/// serde flattens into another one.
+fn join_parts(schema: &mut Value) {
+    let Some(parts) = schema.get_mut("allOf").and_then(Value::as_array_mut) else { return };
+    parts.iter_mut().for_each(join_parts);
+    if parts.iter().any(|part| part["type"] != "object") {
+        return;
+    }
+    let required: Vec<Value> =
+        parts.iter_mut().filter_map(|part| part["required"].as_array_mut().map(std::mem::take)).flatten().collect();
+    let properties: Map<String, Value> =
+        parts.iter_mut().flat_map(|part| part["properties"].as_object_mut().map(std::mem::take)).flatten().collect();
+    let mut joined = json!({"type": "object"});
+    if let Some(description) = schema.get("description") {
+        joined["description"] = description.clone();
+    }
+    joined["required"] = required.into();
+    joined["properties"] = properties.into();
+    *schema = joined;
 }
 
 /// Tells who may call an operation: for people at the end of its description, for programs in `x-roles`.
@@ -425,6 +449,20 @@ mod tests {
         ] {
             assert_eq!(example_of(&schema, &schemas), example, "{schema}");
         }
+    }
+
+    #[test]
+    fn an_object_of_unnamed_parts_is_one_object() {
+        let part = |name: &str| json!({"type": "object", "description": "A part.", "required": [name], "properties": {name: {"type": "string"}}});
+        let inline = json!({"allOf": [part("a"), {"type": "object", "description": "Again."}]});
+        let mut joined = json!({"allOf": [inline, part("b")], "description": "Both."});
+        join_parts(&mut joined);
+        let properties = json!({"a": {"type": "string"}, "b": {"type": "string"}});
+        assert_eq!(joined, json!({"type": "object", "description": "Both.", "required": ["a", "b"], "properties": properties}));
+        let named = json!({"allOf": [{"$ref": "#/components/schemas/A"}, part("b")]});
+        let mut stays = named.clone();
+        join_parts(&mut stays);
+        assert_eq!(stays, named);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use shared::{
 use stores::config::Environment;
 use utoipa::ToSchema;
 
-use crate::{State, exception_query::SeverityWord};
+use crate::State;
 
 /// Configuration of the engine.
 #[derive(Debug, Serialize, ToSchema)]
@@ -73,7 +73,6 @@ struct RuleObject {
     #[schema(example = "<= 97.0")]
     limit: String,
     /// Severity of the exception.
-    #[schema(value_type = SeverityWord)]
     severity: Severity,
     /// Category of the exception, by which reports group it.
     #[schema(example = "credit")]

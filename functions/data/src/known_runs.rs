@@ -226,7 +226,7 @@ impl KnownRun {
             }
             None => {
                 let nothing = SummaryBuilder::default().finish();
-                let object = RunSummary { run_id: run.run_id, status: run.status, summary: &nothing };
+                let object = RunSummary::new(run.run_id, run.status, &nothing);
                 (serde_json::to_vec(&object).map_err(ApiError::internal)?.into(), None)
             }
         };

@@ -20,7 +20,7 @@ use api::{
     routes::{Api, Routes},
 };
 use known_runs::KnownRuns;
-use shared::auth::permission::Permission;
+use shared::{auth::permission::Permission, phases::disposition::Disposition};
 use stores::{config::Environment, resources::Resources, teams::Teams};
 
 /// What the endpoints of this function have.
@@ -55,7 +55,7 @@ pub fn api(resources: &Resources) -> Api {
         .with(ReadRuns, endpoint!(get_summary::get_summary))
         .with(ReadRuns, endpoint!(list_exceptions::list_exceptions))
         .with(ReadRuns, endpoint!(export_exceptions::export_exceptions))
-        .with(ReadRuns, endpoint!(list_loans::list_loans, components(schemas(list_loans::DispositionWord))))
+        .with(ReadRuns, endpoint!(list_loans::list_loans, components(schemas(Disposition))))
         .with(ReadTeams, endpoint!(list_sales_teams::list_sales_teams))
         .with(ManageTeams, endpoint!(create_sales_team::create_sales_team))
         .with(ReadConfig, endpoint!(get_config::get_config))

@@ -1,8 +1,8 @@
 //! `GET /api/runs/{run_id}`: one run, with its progress while it works.
 
-use api::{caller::Caller, extract::PathId, file_answer::made_file, objects::RunObject, problem::ApiError};
+use api::{caller::Caller, extract::PathId, file_answer::made_file, problem::ApiError};
 use axum::{extract::State as FromState, response::Response};
-use shared::auth::permission::Permission;
+use shared::{auth::permission::Permission, run::RunObject};
 use stores::runs::StoredRun;
 use uuid::Uuid;
 

@@ -4,7 +4,6 @@ use api::{
     caller::Caller,
     extract::ApiQuery,
     file_answer::made_file,
-    objects::RunObject,
     page::{Listing, Page, PageQuery},
     problem::ApiError,
     read_fields,
@@ -18,7 +17,7 @@ use axum::{
 use jiff::Timestamp;
 use shared::{
     auth::{permission::Permission, user::Scope},
-    run::RunStatus,
+    run::{RunObject, RunStatus},
 };
 use stores::runs::RunFilter;
 use utoipa::IntoParams;

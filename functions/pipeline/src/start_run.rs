@@ -4,7 +4,6 @@ use api::{
     caller::Caller,
     extract::OptionalJson,
     fields::{Fields, FromFields, any},
-    objects::RunObject,
     problem::{ApiError, InputError, ProblemObject},
     values::{NamedTexts, shortened},
 };
@@ -22,6 +21,7 @@ use shared::{
     paths::{Area, PathError, stored_path},
     phases::pricing::IrrTarget,
     rules::rule_set::{MAX_RULE_SET_BYTES, RuleSetFile},
+    run::RunObject,
     tape::{
         profile::{MAX_PROFILE_BYTES, PRESETS},
         request::{ProfileFile, ReadingRequest},

@@ -25,6 +25,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::{
     error::{Phase, RunError},
     facts::index::ResultsIndex,
@@ -97,13 +100,16 @@ impl Default for Tuning {
 }
 
 /// How far a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Progress {
-    /// Loans whose results are written.
+    /// Number of loans read so far.
+    #[schema(example = 2)]
     pub loans: u64,
-    /// Bytes of the tapes that have been read.
+    /// Number of bytes read so far, over all tapes.
+    #[schema(example = 270)]
     pub bytes: u64,
-    /// Bytes that the tapes have in all.
+    /// Number of bytes in all tapes.
+    #[schema(example = 270)]
     pub total_bytes: u64,
 }
 

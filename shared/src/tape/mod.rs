@@ -9,7 +9,6 @@ mod meaning;
 mod not_a_tape;
 pub mod notices;
 pub mod number;
-pub mod objects;
 pub mod options;
 pub mod profile;
 pub mod records;
@@ -29,6 +28,7 @@ use std::{borrow::Cow, io::Read, ops::Range, sync::Arc};
 
 use memchr::{memchr, memchr3};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::error::{Phase, RunError, RunErrorCode, shortened};
 
@@ -74,28 +74,48 @@ enum FileLayout {
     Workbook { workbook: Arc<Workbook>, sheet: usize, name: String },
 }
 
-/// How a tape was read: part of the run record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// How one tape was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(example = json!({
+    "source_file": "february.csv",
+    "format": "csv",
+    "delimiter": ",",
+    "encoding": "utf-8",
+    "header_line": 1,
+    "columns": [
+        {
+            "position": 1, "header": "Note Rate", "field": "note_rate", "name": "note_rate", "rank": 2, "unit": "percent",
+            "origin": "alias"
+        },
+        {"position": 2, "header": "County", "name": "County"}
+    ]
+}))]
 pub struct TapeMapping {
-    /// The tape.
+    /// Name of the tape.
+    #[schema(example = "february.csv")]
     pub source_file: String,
     /// The file that it is in: the tape itself, unless each worksheet is a tape.
     #[serde(skip)]
     pub file: String,
-    /// `csv` or `xlsx`.
+    /// Format of the tape: `csv`, `xlsx`, `xls`, `xlsb` or `ods`.
+    #[schema(example = "csv")]
     pub format: &'static str,
-    /// The delimiter, of a CSV tape.
+    /// Character between two cells of a CSV tape. Absent: the tape is a workbook.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = String, example = ",")]
     pub delimiter: Option<char>,
-    /// The encoding, of a CSV tape.
+    /// Encoding of a CSV tape. Absent: the tape is a workbook.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = String, example = "utf-8")]
     pub encoding: Option<Encoding>,
-    /// The worksheet, of a workbook.
+    /// Worksheet that was read. Absent: the tape is a CSV file.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = String, example = "Loans")]
     pub sheet: Option<String>,
-    /// The line, or the sheet row, of the header; 0 for a tape without one.
+    /// Line, or row of the sheet, that holds the header, counted from 1. 0: the tape has no header, and a profile names its columns.
+    #[schema(example = 1)]
     pub header_line: u64,
-    /// The columns and what they were taken for.
+    /// Columns of the tape, from left to right.
     pub columns: Vec<Column>,
 }
 
