@@ -53,7 +53,7 @@ fn the_functions_are_among_what_cargo_runs_by_name() {
     let workspace: toml::Table = WORKSPACE.parse().unwrap();
     let members: Vec<&str> =
         workspace["workspace"]["default-members"].as_array().unwrap().iter().map(|m| m.as_str().unwrap()).collect();
-    assert_eq!(members, ["local", "functions/*"]);
+    assert_eq!(members, ["cli", "functions/*"]);
 }
 
 #[test]
