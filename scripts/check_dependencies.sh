@@ -17,10 +17,10 @@ else
     echo "advisories were NOT checked, because their database could not be fetched: $(grep . "$tools/advisories.log" | tail -n 1)" >&2
 fi
 
-# The core must link no SDK, no HTTP and no async runtime, and the command without its feature `serve` no SDK, no HTTP and no
-# database.
+# The core links no SDK, no HTTP and no async runtime, the command without its feature `serve` no SDK, no HTTP and no database, and
+# with it nothing of Lambda.
 linked() {
-    cargo tree --locked --package "$1" --edges normal --prefix none --format '{p}' | cut -d ' ' -f 1 | sort -u
+    cargo tree --locked --package "$@" --edges normal --prefix none --format '{p}' | cut -d ' ' -f 1 | sort -u
 }
 if linked shared | grep -E '^(aws-|axum|hyper|tokio)'; then
     echo "the crate shared must not link these" >&2
@@ -28,5 +28,9 @@ if linked shared | grep -E '^(aws-|axum|hyper|tokio)'; then
 fi
 if linked cli | grep -E '^(aws-|axum|hyper|dynoxide|s3s|libsqlite3|rusqlite)'; then
     echo "the command loan-engine without its feature serve must not link these" >&2
+    exit 1
+fi
+if linked cli --features serve | grep '^lambda_'; then
+    echo "the command loan-engine must not link what only Lambdas use" >&2
     exit 1
 fi

@@ -74,7 +74,7 @@ async fn the_document_names_every_route_and_no_other() {
     let app = TestApp::new().await;
     // The document writes a catch-all parameter, `{*path}`, like any other one, `{path}`.
     let name = |verb: &str, path: &str| format!("{verb} {}", path.replace("{*", "{"));
-    let routes: BTreeSet<String> = app.routes.iter().map(|route| name(route.verb.as_str(), route.path)).collect();
+    let routes: BTreeSet<String> = app.routes.iter().map(|route| name(route.verb.as_str(), &route.path)).collect();
     let document = document();
     assert_eq!(document["openapi"], "3.1.0");
     let mut named = BTreeSet::new();

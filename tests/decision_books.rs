@@ -164,7 +164,7 @@ impl Decided {
 
     fn book_within(&self, limits: SheetLimits) -> Book {
         let summary = self.finished.outcome.summary.finish();
-        let summary = RunSummary { run_id: self.run.run_id(), status: self.run.status(), summary: &summary };
+        let summary = RunSummary::new(self.run.run_id(), self.run.status(), &summary);
         let (run, summary) = (serde_json::to_vec(&self.run).unwrap(), serde_json::to_vec(&summary).unwrap());
         let decided = DecidedRun::read(&run, &summary).unwrap();
         let index = &self.finished.outcome.index;

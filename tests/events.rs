@@ -10,6 +10,7 @@ use axum::Router;
 use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::BodyExt as _;
+use local::FUNCTIONS;
 use runner::{events::Event, execute::Distribution};
 use serde_json::{Value, json};
 use shared::{
@@ -20,19 +21,15 @@ use shared::{
     run::RunStatus,
 };
 use stores::{
+    resources::Resources,
     runs::Created,
     start_run::{self, RunOrder},
     storage::StorageBackend as _,
-    teams::Teams,
-    users::Users,
 };
 use tower::ServiceExt as _;
 use uuid::{Uuid, uuid};
 
-use crate::{
-    support::app::{Person, Tape, TestApp},
-    watch::{FUNCTIONS, api_of},
-};
+use crate::support::app::{Person, Tape, TestApp};
 
 /// The ids that the files use for things that exist.
 const RUN: Uuid = uuid!("5f0c8d1e-3a77-4b52-9c1e-2f6d8a90b3c4");
@@ -130,9 +127,9 @@ async fn product() -> (TestApp, Person) {
     let app = TestApp::new().await;
     let admin = app.person("admin", Role::Admin, None).await;
     let ana = User { id: USER, username: "ana".to_owned(), email: "ana@example.com".to_owned(), ..admin.user.clone() };
-    Users::new(app.resources.table.clone()).create(&ana).await.unwrap();
+    app.resources.users().create(&ana).await.unwrap();
     let team = SalesTeam { id: TEAM, name: "West".to_owned() };
-    assert!(Teams::new(app.resources.table.clone()).create(&team).await.unwrap());
+    assert!(app.resources.teams().create(&team).await.unwrap());
     app.put("inputs/march/tape.csv", Tape::of_good(2).text().to_owned()).await;
     let tapes = app.tapes_of("inputs/march").await;
     let request = start_run::request(RUN, RunOrder::default(), tapes, app.resources.clock.now());
@@ -174,14 +171,20 @@ async fn every_route_has_a_request() {
     assert_eq!(keys, routes.collect());
 }
 
+/// The routes of the function in whose folder a file is.
+fn api_of(file: &str, resources: &Resources) -> Api {
+    let (folder, _) = file.split_once('/').unwrap();
+    let (_, api) = FUNCTIONS.into_iter().find(|(function, _)| *function == folder).unwrap();
+    api(resources)
+}
+
 #[tokio::test]
 async fn every_request_is_answered_by_the_function_of_its_folder() {
     for (file, status) in REQUESTS {
         let (app, admin) = product().await;
         app.work().await;
-        let function = FUNCTIONS.into_iter().find(|function| file.starts_with(&format!("{function}/"))).unwrap();
         let event = text(file).replace("TOKEN", &admin.token);
-        let (got, body) = answer(api_of(function, &app.resources), &event).await;
+        let (got, body) = answer(api_of(file, &app.resources), &event).await;
         assert_eq!(got, *status, "{file}: {}", String::from_utf8_lossy(&body));
         assert!(!body.is_empty(), "{file}");
     }
@@ -200,8 +203,7 @@ async fn no_request_carries_a_token_that_is_good() {
         let event = text(file);
         let key = serde_json::from_str::<Value>(&event).unwrap()["routeKey"].as_str().unwrap().to_owned();
         if !public.contains(&key) {
-            let function = FUNCTIONS.into_iter().find(|function| file.starts_with(&format!("{function}/"))).unwrap();
-            assert_eq!(answer(api_of(function, &app.resources), &event).await.0, StatusCode::UNAUTHORIZED, "{file}");
+            assert_eq!(answer(api_of(file, &app.resources), &event).await.0, StatusCode::UNAUTHORIZED, "{file}");
         }
     }
 }

@@ -4,7 +4,6 @@ use http::header;
 use jiff::SignedDuration;
 use serde_json::json;
 use shared::auth::{permission::Role, user::User};
-use stores::users::Users;
 
 use crate::support::app::{Answer, PASSWORD, TestApp};
 
@@ -45,7 +44,7 @@ async fn a_disabled_account_is_told_so_with_the_right_password_alone() {
     let app = TestApp::new().await;
     let ana = app.person("ana", Role::Analyst, None).await;
     let disabled = User { is_active: false, ..ana.user.clone() };
-    Users::new(app.resources.table.clone()).replace(&ana.user, &disabled).await.unwrap();
+    app.resources.users().replace(&ana.user, &disabled).await.unwrap();
     assert!(log_in(&app, "ana", PASSWORD).await.expect(401)["detail"].as_str().unwrap().contains("disabled"));
     assert_eq!(log_in(&app, "ana", "wrong horse").await.expect(401)["detail"], "Incorrect username or password");
     assert_eq!(app.get("/api/auth/me").by(&ana).send().await.problem(401), "unauthenticated");

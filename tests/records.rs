@@ -30,9 +30,8 @@ use stores::{
     start_run::{self, MAX_TAPES, RunOrder},
     storage::StorageBackend as _,
     table::{ItemUpdate, text},
-    teams::Teams,
-    throttle::{FAILURES_PER_ADDRESS, Failures, Whose},
-    users::{UserWritten, Users},
+    throttle::{FAILURES_PER_ADDRESS, Whose},
+    users::UserWritten,
 };
 use uuid::Uuid;
 
@@ -188,7 +187,7 @@ async fn put_people(app: &TestApp) -> (User, SalesTeam) {
     const GROWS: &str = "\u{fdfa}";
     let team = SalesTeam { id: Uuid::new_v4(), name: GROWS.repeat(200) };
     check_name(&team.name).unwrap();
-    let teams = Teams::new(app.resources.table.clone());
+    let teams = app.resources.teams();
     assert!(teams.create(&team).await.unwrap());
     assert!(!teams.create(&SalesTeam { id: Uuid::new_v4(), ..team.clone() }).await.unwrap());
     assert_eq!(teams.list(None, 0, 10).await.unwrap().0, std::slice::from_ref(&team));
@@ -206,7 +205,7 @@ async fn put_people(app: &TestApp) -> (User, SalesTeam) {
     check_email(&user.email).unwrap();
     check_username(&user.username).unwrap();
     check_name(user.full_name.as_deref().unwrap()).unwrap();
-    let users = Users::new(app.resources.table.clone());
+    let users = app.resources.users();
     assert_eq!(users.create(&user).await.unwrap(), UserWritten::Done);
     assert_eq!(
         users.create(&User { id: Uuid::new_v4(), username: "other".to_owned(), ..user.clone() }).await.unwrap(),
@@ -288,7 +287,7 @@ async fn every_kind_of_item_is_stored_with_every_field_at_its_bound() {
     assert_eq!(runs.create(&completing.run(), &completing, Some(&key(2))).await.unwrap(), Created::Done);
     assert_eq!(app.work().await, [Executed::Completed]);
 
-    let failures = Failures::new(app.resources.table.clone());
+    let failures = app.resources.failures();
     let (name, address) = (noise(3, 100_000), noise(4, 100_000));
     for _ in 0..=FAILURES_PER_ADDRESS {
         failures.add(Whose::Username(&name), app.resources.clock.now()).await.unwrap();

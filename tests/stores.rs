@@ -8,9 +8,8 @@ use shared::{
 use stores::{
     runs::{Created, IdempotencyKey, LEASE, Lease, RunFilter, RunRequest, Runs},
     start_run::{self, RunOrder},
-    teams::Teams,
-    throttle::{Failures, Whose},
-    users::{UserFilter, UserWritten, Users},
+    throttle::Whose,
+    users::{UserFilter, UserWritten},
 };
 use uuid::Uuid;
 
@@ -34,7 +33,7 @@ async fn ids(runs: &Runs, filter: RunFilter, skip: u64, limit: u64) -> (Vec<Uuid
 }
 
 async fn a_user_comes_back_as_it_was_stored(app: &TestApp) {
-    let users = Users::new(app.resources.table.clone());
+    let users = app.resources.users();
     let ana = app.person("Ana", Role::Analyst, None).await.user;
     assert_eq!(users.get(ana.id).await.unwrap(), Some(ana.clone()));
     assert_eq!(users.by_username("aNA").await.unwrap(), Some(ana.clone()));
@@ -54,7 +53,7 @@ async fn a_user_comes_back_as_it_was_stored(app: &TestApp) {
 }
 
 async fn a_user_changes_once_at_a_time_and_names_become_free(app: &TestApp) {
-    let users = Users::new(app.resources.table.clone());
+    let users = app.resources.users();
     let ana = app.person("ana", Role::Analyst, None).await.user;
     let renamed = User { username: "anna".to_owned(), ..ana.clone() };
     assert_eq!(users.replace(&ana, &renamed).await.unwrap(), UserWritten::Done);
@@ -73,7 +72,7 @@ async fn a_user_changes_once_at_a_time_and_names_become_free(app: &TestApp) {
 
 async fn teams_are_listed_by_name_and_names_are_unique(app: &TestApp) {
     let (west, east) = (app.team("West").await, app.team("east").await);
-    let teams = Teams::new(app.resources.table.clone());
+    let teams = app.resources.teams();
     assert_eq!(teams.list(None, 0, 100).await.unwrap(), (vec![east.clone(), west.clone()], false));
     assert_eq!(teams.list(None, 1, 1).await.unwrap(), (vec![west.clone()], false));
     assert_eq!(teams.list(Some(&east), 0, 1).await.unwrap(), (vec![west.clone()], false));
@@ -150,7 +149,7 @@ async fn a_run_is_one_workers_until_its_lease_runs_out(app: &TestApp) {
 }
 
 async fn failures_block_for_a_quarter_of_an_hour(app: &TestApp) {
-    let failures = Failures::new(app.resources.table.clone());
+    let failures = app.resources.failures();
     let ana = Whose::Username("Ana");
     for _ in 0..10 {
         assert_eq!(failures.add(ana, app.resources.clock.now()).await.unwrap(), None);

@@ -13,7 +13,7 @@ use stores::{config::Config, keys, start_run::incoming};
 
 use crate::support::app::TestApp;
 
-use self::document::{FUNCTIONS, Template, texts};
+use self::document::{Template, functions, texts};
 
 /// Variables of the runner only: the size from which a run is executed in parts, and the size of a part.
 const OF_THE_RUNNER: [&str; 2] = ["DISTRIBUTE_ABOVE_BYTES", "PART_BYTES"];
@@ -37,12 +37,12 @@ fn each_function_gets_the_environment_that_its_code_reads_and_nothing_else() {
     for name in OF_THE_RUNNER.into_iter().chain(OF_SERVE) {
         assert!(read.remove(name), "{name}");
     }
-    for function in FUNCTIONS {
+    for function in functions() {
         let mut expected = read.clone();
         if function == "Runner" {
             expected.extend(OF_THE_RUNNER.map(str::to_owned));
         }
-        let given: BTreeSet<String> = template.environment(function).keys().cloned().collect();
+        let given: BTreeSet<String> = template.environment(&function).keys().cloned().collect();
         assert_eq!(given, expected, "{function}");
     }
     let shared = template.environment("Auth");
@@ -174,7 +174,7 @@ fn each_function_is_built_from_its_folder_and_watched() {
     assert_eq!((&globals["Architectures"], &globals["Tracing"]), (&json!([{"Ref": "Architecture"}]), &json!("Active")));
     // API Gateway gives up after thirty seconds.
     assert!(globals["Timeout"].as_u64().unwrap() < 30);
-    for function in FUNCTIONS {
+    for function in functions() {
         let (resource, name) = (format!("{function}Function"), function.to_lowercase());
         let (whole, properties) = (&template.0["Resources"][&resource], template.resource(&resource));
         assert_eq!(whole["Metadata"]["BuildMethod"], "rust-cargolambda");

@@ -2,28 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::routes::Api;
-use stores::{config::Config, resources::Resources};
+use local::FUNCTIONS;
+use stores::config::Config;
 
 use crate::support::app::TestApp;
 
 const WORKSPACE: &str = include_str!("../Cargo.toml");
 const EXAMPLE: &str = include_str!("../.env.example");
-
-/// The functions that answer requests.
-pub const FUNCTIONS: [&str; 5] = ["auth", "data", "files", "health", "pipeline"];
-
-/// The routes of a function.
-pub fn api_of(function: &str, resources: &Resources) -> Api {
-    match function {
-        "auth" => auth::api(auth::State::new(resources)),
-        "data" => data::api(data::State::new(resources)),
-        "files" => files::api(files::State::new(resources)),
-        "health" => health::api(health::State::new(resources)),
-        "pipeline" => pipeline::api(pipeline::State::new(resources)),
-        other => panic!("there is no function {other}"),
-    }
-}
 
 /// The first segment of a path, or the first two of the API's.
 fn front(path: &str) -> String {
@@ -35,9 +20,9 @@ fn front(path: &str) -> String {
 async fn the_router_sends_every_path_to_the_function_that_has_its_route_and_no_other() {
     let app = TestApp::new().await;
     let mut expected = BTreeMap::new();
-    for function in FUNCTIONS {
-        for route in api_of(function, &app.resources).table {
-            let front = front(route.path);
+    for (function, api) in FUNCTIONS {
+        for route in api(&app.resources).table {
+            let front = front(&route.path);
             if front.starts_with("/api/") || front.len() < route.path.len() {
                 expected.insert(format!("{front}/{{*rest}}"), function.to_owned());
             }
@@ -55,9 +40,9 @@ async fn the_router_sends_every_path_to_the_function_that_has_its_route_and_no_o
 async fn no_two_functions_share_the_front_of_a_path() {
     let app = TestApp::new().await;
     let mut owners: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    for function in FUNCTIONS {
-        for route in api_of(function, &app.resources).table {
-            owners.entry(front(route.path)).or_default().insert(function);
+    for (function, api) in FUNCTIONS {
+        for route in api(&app.resources).table {
+            owners.entry(front(&route.path)).or_default().insert(function);
         }
     }
     assert!(owners.values().all(|functions| functions.len() == 1), "{owners:?}");

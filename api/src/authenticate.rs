@@ -27,7 +27,7 @@ pub struct Authenticator {
 impl Authenticator {
     /// With the users of a process.
     pub fn new(resources: &Resources) -> Self {
-        Self { tokens: resources.tokens.clone(), users: Users::new(resources.table.clone()), clock: Arc::clone(&resources.clock) }
+        Self { tokens: resources.tokens.clone(), users: resources.users(), clock: Arc::clone(&resources.clock) }
     }
 
     /// The active user whose token the headers carry.

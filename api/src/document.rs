@@ -4,14 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shared::auth::permission::{Grant, Role, grant};
-use utoipa::openapi::OpenApi;
+use utoipa::{OpenApi as _, openapi::OpenApi};
 
 use super::{
     problem::{ApiError, InputError},
-    routes::{Access, Route, is_strict},
+    routes::{Access, Route, documented, is_strict},
     standard_fields,
+    trunk::Trunk,
 };
 
 /// The media type of problems, which is not the one that the document gives to objects.
@@ -28,17 +29,19 @@ const EXAMPLE_DAY: &str = "2026-02-15";
 ///
 /// # Errors
 /// The parts cannot be written as JSON.
-pub fn complete(parts: &OpenApi, routes: &[Route]) -> Result<Value, serde_json::Error> {
-    let mut document = serde_json::to_value(parts)?;
+pub fn complete(parts: OpenApi, routes: &[Route]) -> Result<Value, serde_json::Error> {
+    let mut document = serde_json::to_value(Trunk::openapi().merge_from(parts))?;
     if let Some(loan) = document.pointer_mut("/components/schemas/Loan") {
         standard_fields::add(loan);
     }
     for route in routes {
-        // The document writes a parameter that takes the rest of a path like any other.
-        let (path, verb) = (route.path.replace("{*", "{"), route.verb.as_str().to_lowercase());
+        let (path, verb) = (documented(&route.path), route.verb.as_str().to_lowercase());
         if let Some(operation) = document["paths"].get_mut(&path).and_then(|verbs| verbs.get_mut(&verb)) {
             describe_access(operation, route.access);
         }
+    }
+    for (_, schema) in members(&mut document["components"], "schemas") {
+        join_parts(schema);
     }
     let schemas = document["components"]["schemas"].clone();
     let operations = members(&mut document, "paths")
@@ -64,6 +67,27 @@ pub fn complete(parts: &OpenApi, routes: &[Route]) -> Result<Value, serde_json::
 /// The members of an object's member; none where it has no such object.
 fn members<'v>(object: &'v mut Value, name: &str) -> impl Iterator<Item = (&'v String, &'v mut Value)> {
     object.get_mut(name).and_then(Value::as_object_mut).into_iter().flatten()
+}
+
+/// Makes one object of one that is described in parts, unless a part has a name of its own: utoipa writes parts for a struct that
+/// serde flattens into another one.
+fn join_parts(schema: &mut Value) {
+    let Some(parts) = schema.get_mut("allOf").and_then(Value::as_array_mut) else { return };
+    parts.iter_mut().for_each(join_parts);
+    if parts.iter().any(|part| part["type"] != "object") {
+        return;
+    }
+    let required: Vec<Value> =
+        parts.iter_mut().filter_map(|part| part["required"].as_array_mut().map(std::mem::take)).flatten().collect();
+    let properties: Map<String, Value> =
+        parts.iter_mut().flat_map(|part| part["properties"].as_object_mut().map(std::mem::take)).flatten().collect();
+    let mut joined = json!({"type": "object"});
+    if let Some(description) = schema.get("description") {
+        joined["description"] = description.clone();
+    }
+    joined["required"] = required.into();
+    joined["properties"] = properties.into();
+    *schema = joined;
 }
 
 /// Tells who may call an operation: for people at the end of its description, for programs in `x-roles`.
@@ -97,7 +121,9 @@ fn add_answers(operation: &mut Value, with_query: bool) {
     let with_body = operation["requestBody"].is_object();
     // Whatever asks for a token asks a store whose it is.
     let with_store = operation["security"].is_array() || with_body;
-    for (status, given) in [("400", with_query || with_body), ("422", with_query), ("503", with_store)] {
+    let given =
+        [("400", with_query || with_body), ("413", with_body), ("415", with_body), ("422", with_query), ("503", with_store)];
+    for (status, given) in given {
         if given {
             answer(operation, status);
         }
@@ -331,10 +357,10 @@ mod tests {
         completed_at("/x", operation, access)
     }
 
-    fn completed_at(path: &'static str, operation: &Value, access: Access) -> Value {
+    fn completed_at(path: &str, operation: &Value, access: Access) -> Value {
         let document = json!({"openapi": "3.1.0", "info": {"title": "x", "version": "1"}, "paths": {path: {"get": operation}}});
         let document: OpenApi = serde_json::from_value(document).unwrap();
-        complete(&document, &[Route { verb: Verb::Get, path, access }]).unwrap()["paths"][path]["get"].take()
+        complete(document, &[Route { verb: Verb::Get, path: path.to_owned(), access }]).unwrap()["paths"][path]["get"].take()
     }
 
     fn statuses(operation: &Value) -> Vec<&str> {
@@ -363,7 +389,7 @@ mod tests {
         // Every endpoint of the API looks at its query, also to refuse one.
         let query = completed_at("/api/x", &json!({"responses": {"422": {"description": "own"}}}), Access::Public);
         assert_eq!((statuses(&query), &query["responses"]["422"]["description"]), (vec!["400", "422"], &json!("own")));
-        assert_eq!(statuses(&public(&json!({"responses": {}, "requestBody": {"content": {}}}))), ["400", "503"]);
+        assert_eq!(statuses(&public(&json!({"responses": {}, "requestBody": {"content": {}}}))), ["400", "413", "415", "503"]);
     }
 
     #[test]
@@ -423,6 +449,20 @@ mod tests {
         ] {
             assert_eq!(example_of(&schema, &schemas), example, "{schema}");
         }
+    }
+
+    #[test]
+    fn an_object_of_unnamed_parts_is_one_object() {
+        let part = |name: &str| json!({"type": "object", "description": "A part.", "required": [name], "properties": {name: {"type": "string"}}});
+        let inline = json!({"allOf": [part("a"), {"type": "object", "description": "Again."}]});
+        let mut joined = json!({"allOf": [inline, part("b")], "description": "Both."});
+        join_parts(&mut joined);
+        let properties = json!({"a": {"type": "string"}, "b": {"type": "string"}});
+        assert_eq!(joined, json!({"type": "object", "description": "Both.", "required": ["a", "b"], "properties": properties}));
+        let named = json!({"allOf": [{"$ref": "#/components/schemas/A"}, part("b")]});
+        let mut stays = named.clone();
+        join_parts(&mut stays);
+        assert_eq!(stays, named);
     }
 
     #[test]

@@ -7,6 +7,8 @@ pub mod exports;
 pub mod extract;
 pub mod fields;
 pub mod file_answer;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 pub mod layers;
 mod nearest;
 pub mod objects;
@@ -15,4 +17,5 @@ pub mod problem;
 pub mod routes;
 mod standard_fields;
 pub mod stored_results;
+mod trunk;
 pub mod values;

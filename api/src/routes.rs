@@ -4,15 +4,16 @@ use std::fmt;
 
 use axum::{
     Router,
-    extract::{FromRef, Request},
+    extract::Request,
     handler::Handler,
     middleware::{Next, from_fn, from_fn_with_state},
     response::Response,
     routing::{MethodFilter, MethodRouter, on},
 };
 use shared::auth::permission::Permission;
+use stores::resources::Resources;
 use utoipa::openapi::{
-    OpenApi, RefOr,
+    OpenApi, PathItem, RefOr,
     path::{Operation, ParameterIn},
 };
 
@@ -75,14 +76,19 @@ pub enum Access {
 }
 
 /// One route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// The method.
     pub verb: Verb,
     /// The path, with its parameters in braces.
-    pub path: &'static str,
+    pub path: String,
     /// Who may call it.
     pub access: Access,
+}
+
+/// A path as the document writes it: there a parameter that takes the rest of the path is like any other.
+pub fn documented(path: &str) -> String {
+    path.replace("{*", "{")
 }
 
 /// Below this, an endpoint without query parameters refuses every query. Other pages, which ask nothing, are lenient: browsers,
@@ -94,122 +100,134 @@ pub fn is_strict(path: &str) -> bool {
     path.starts_with(STRICT)
 }
 
+/// A handler with what the document says of it: its method, its path and all else. [`endpoint!`](crate::endpoint) makes one.
+pub struct Endpoint<H> {
+    handler: H,
+    document: OpenApi,
+}
+
+impl<H> Endpoint<H> {
+    /// A handler, and the document of its one operation.
+    pub fn new(handler: H, document: OpenApi) -> Self {
+        Self { handler, document }
+    }
+}
+
+/// The [`Endpoint`] of a handler, whose attribute `#[utoipa::path]` states method and path once for the router and the document:
+/// `endpoint!(get_run::get_run)`. More arguments are those of `#[openapi]`.
+#[macro_export]
+macro_rules! endpoint {
+    ($module:ident::$handler:ident $(, $($more:tt)+)?) => {{
+        #[derive(utoipa::OpenApi)]
+        #[openapi(paths($module::$handler) $(, $($more)+)?)]
+        struct Document;
+        $crate::routes::Endpoint::new($module::$handler, <Document as utoipa::OpenApi>::openapi())
+    }};
+}
+
 /// The routes of a function while they are put together.
 pub struct Routes<S> {
     state: S,
-    routes: Vec<PlannedRoute<S>>,
-}
-
-/// A route that is not in a router yet.
-struct PlannedRoute<S> {
-    route: Route,
-    handler: MethodRouter<S>,
-    /// What stands before it; nothing before a public one.
-    gate: Option<Gate>,
-    /// Where it answers, too.
-    also: Vec<&'static str>,
+    authenticator: Authenticator,
+    router: Router<S>,
+    /// What the last route answers with.
+    last: MethodRouter<S>,
+    table: Vec<Route>,
+    document: OpenApi,
 }
 
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// No routes yet.
-    pub fn new(state: S) -> Self {
-        Self { state, routes: Vec::new() }
+    pub fn new(resources: &Resources, state: S) -> Self {
+        Self {
+            state,
+            authenticator: Authenticator::new(resources),
+            router: Router::new(),
+            last: MethodRouter::new(),
+            table: Vec::new(),
+            document: OpenApi::default(),
+        }
     }
 
     /// Adds a route that anybody may call.
     #[must_use]
-    pub fn public<H: Handler<T, S>, T: 'static>(self, verb: Verb, path: &'static str, handler: H) -> Self {
-        self.push(Route { verb, path, access: Access::Public }, handler, None)
+    pub fn public<H: Handler<T, S>, T: 'static>(self, endpoint: Endpoint<H>) -> Self {
+        self.add(Access::Public, endpoint)
     }
 
     /// Adds a route for whoever is logged in.
     #[must_use]
-    pub fn logged_in<H: Handler<T, S>, T: 'static>(self, verb: Verb, path: &'static str, handler: H) -> Self
-    where
-        Authenticator: FromRef<S>,
-    {
-        self.guarded(Route { verb, path, access: Access::LoggedIn }, handler)
+    pub fn logged_in<H: Handler<T, S>, T: 'static>(self, endpoint: Endpoint<H>) -> Self {
+        self.add(Access::LoggedIn, endpoint)
     }
 
     /// Adds a route for roles with a permission.
     #[must_use]
-    pub fn with<H: Handler<T, S>, T: 'static>(self, permission: Permission, verb: Verb, path: &'static str, handler: H) -> Self
-    where
-        Authenticator: FromRef<S>,
-    {
-        self.guarded(Route { verb, path, access: Access::With(permission) }, handler)
+    pub fn with<H: Handler<T, S>, T: 'static>(self, permission: Permission, endpoint: Endpoint<H>) -> Self {
+        self.add(Access::With(permission), endpoint)
     }
 
     /// Lets the last route answer at other paths, too, which other routes would take from it.
     #[must_use]
-    pub fn also_at(mut self, paths: &[&'static str]) -> Self {
-        if let Some(last) = self.routes.last_mut() {
-            last.also.extend(paths);
+    pub fn also_at(mut self, paths: &[&str]) -> Self {
+        for path in paths {
+            self.router = self.router.route(path, self.last.clone());
         }
         self
     }
 
-    fn guarded<H: Handler<T, S>, T: 'static>(self, route: Route, handler: H) -> Self
-    where
-        Authenticator: FromRef<S>,
-    {
-        let gate = Gate { authenticator: Authenticator::from_ref(&self.state), access: route.access };
-        self.push(route, handler, Some(gate))
-    }
-
-    fn push<H: Handler<T, S>, T: 'static>(mut self, route: Route, handler: H, gate: Option<Gate>) -> Self {
-        self.routes.push(PlannedRoute { route, handler: on(route.verb.filter(), handler), gate, also: Vec::new() });
+    fn add<H: Handler<T, S>, T: 'static>(mut self, access: Access, Endpoint { handler, mut document }: Endpoint<H>) -> Self {
+        for (path, item) in std::mem::take(&mut document.paths.paths) {
+            for (verb, operation) in operations(&item) {
+                self.last = self.guarded(access, with_strict_query(&path, operation, on(verb.filter(), handler.clone())));
+                self.router = self.router.route(&path, self.last.clone());
+                self.table.push(Route { verb, path: path.clone(), access });
+            }
+            document.paths.paths.insert(documented(&path), item);
+        }
+        self.document.merge(document);
         self
     }
 
-    /// The router, and the table that it is made of. The function's document says which routes take query parameters: those
-    /// read them, and all others refuse them.
-    pub fn finish(self, document: &OpenApi) -> Api {
-        let mut router = Router::new();
-        let mut table = Vec::with_capacity(self.routes.len());
-        for PlannedRoute { route, mut handler, gate, also } in self.routes {
-            if is_strict(route.path) && !takes_query(document, &route) {
-                handler = if takes_body(document, &route) {
-                    handler.route_layer(from_fn(leave_query_to_the_body))
-                } else {
-                    handler.route_layer(from_fn(refuse_query))
-                };
-            }
-            if let Some(gate) = gate {
-                // The gate stands before the route alone: that a method is wrong is told to everybody.
-                handler = handler.route_layer(from_fn_with_state(gate, authenticate));
-            }
-            for path in also {
-                router = router.route(path, handler.clone());
-            }
-            router = router.route(route.path, handler);
-            table.push(route);
+    /// Puts the gate before a route that is not public, and before that route alone: that a method is wrong is told to everybody.
+    fn guarded(&self, access: Access, handler: MethodRouter<S>) -> MethodRouter<S> {
+        if access == Access::Public {
+            return handler;
         }
-        Api { router: router.with_state(self.state), table }
+        let gate = Gate { authenticator: self.authenticator.clone(), access };
+        handler.route_layer(from_fn_with_state(gate, authenticate))
+    }
+
+    /// The router, and the table and the part of the document that it is made of.
+    pub fn finish(self) -> Api {
+        Api { router: self.router.with_state(self.state), table: self.table, document: self.document }
     }
 }
 
-/// What a document says of a route.
-fn operation<'d>(document: &'d OpenApi, route: &Route) -> Option<&'d Operation> {
-    // A parameter that takes the rest of a path is written as any other one in the document.
-    let item = document.paths.paths.get(&route.path.replace("{*", "{"))?;
-    match route.verb {
-        Verb::Get => item.get.as_ref(),
-        Verb::Post => item.post.as_ref(),
-        Verb::Put => item.put.as_ref(),
-        Verb::Delete => item.delete.as_ref(),
+/// The operations of a path that routes are made for.
+fn operations(item: &PathItem) -> impl Iterator<Item = (Verb, &Operation)> {
+    let all = [(Verb::Get, &item.get), (Verb::Post, &item.post), (Verb::Put, &item.put), (Verb::Delete, &item.delete)];
+    all.into_iter().filter_map(|(verb, operation)| Some((verb, operation.as_ref()?)))
+}
+
+/// Lets an operation without query parameters refuse every query. The others read what their extractors know of it.
+fn with_strict_query<S: Clone + Send + Sync + 'static>(
+    path: &str,
+    operation: &Operation,
+    handler: MethodRouter<S>,
+) -> MethodRouter<S> {
+    if !is_strict(path) || takes_query(operation) {
+        handler
+    } else if operation.request_body.is_some() {
+        handler.route_layer(from_fn(leave_query_to_the_body))
+    } else {
+        handler.route_layer(from_fn(refuse_query))
     }
 }
 
-/// Whether a document names a body of a route.
-fn takes_body(document: &OpenApi, route: &Route) -> bool {
-    operation(document, route).is_some_and(|operation| operation.request_body.is_some())
-}
-
-/// Whether a document names query parameters of a route.
-fn takes_query(document: &OpenApi, route: &Route) -> bool {
-    let parameters = operation(document, route).into_iter().flat_map(|operation| operation.parameters.iter().flatten());
-    parameters.into_iter().any(|parameter| match parameter {
+/// Whether the document names query parameters of an operation.
+fn takes_query(operation: &Operation) -> bool {
+    operation.parameters.iter().flatten().any(|parameter| match parameter {
         RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Query,
         RefOr::Ref(_) => false,
     })
@@ -228,18 +246,24 @@ async fn refuse_query(request: Request, next: Next) -> Result<Response, ApiError
 }
 
 /// The routes of a function, without the layers that all functions share.
+#[derive(Default)]
 pub struct Api {
     /// What answers.
     pub router: Router,
     /// Every route of it.
     pub table: Vec<Route>,
+    /// What the OpenAPI document says of it, but for what [`crate::document::complete`] adds.
+    pub document: OpenApi,
 }
 
 impl Api {
     /// Two functions as one, as in a process that serves both.
     #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
-        self.table.extend(other.table);
-        Self { router: self.router.merge(other.router), table: self.table }
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            router: self.router.merge(other.router),
+            table: [self.table, other.table].concat(),
+            document: self.document.merge_from(other.document),
+        }
     }
 }

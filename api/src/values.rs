@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 use shared::{
     auth::permission::Role,
     decimal::{Decimal, MAX_DIGITS, ParseDecimalError},
-    phases::pricing::IrrTarget,
+    phases::{disposition::Disposition, pricing::IrrTarget},
+    rules::Severity,
     run::{RunStatus, parse_pdate},
 };
 use uuid::Uuid;
@@ -243,8 +244,10 @@ impl FieldValue for NamedTexts {
 /// An enumeration of words, by what serde derives for it: an enum of variants without members.
 pub trait Word: DeserializeOwned {}
 
+impl Word for Disposition {}
 impl Word for Role {}
 impl Word for RunStatus {}
+impl Word for Severity {}
 
 impl<T: Word> FieldValue for T {
     fn expected() -> String {

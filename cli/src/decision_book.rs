@@ -87,7 +87,7 @@ impl DecisionBook {
 
     fn write(&self, staging: &Staging, run: &Run, outcome: &Outcome) -> Result<(), WorkbookError> {
         let summary = outcome.summary.finish();
-        let summary = RunSummary { run_id: run.run_id(), status: run.status(), summary: &summary };
+        let summary = RunSummary::new(run.run_id(), run.status(), &summary);
         let decided = DecidedRun::read(&serde_json::to_vec(run)?, &serde_json::to_vec(&summary)?)?;
         let open = |name: &str| File::open(staging.staged(name));
         let stored = Stored {

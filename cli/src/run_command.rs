@@ -221,7 +221,7 @@ struct Answer<'r> {
 }
 
 fn answer(run: &Run, summary: Option<&Summary>) -> Result<Vec<u8>, CommandError> {
-    let summary = summary.map(|summary| RunSummary { run_id: run.run_id(), status: run.status(), summary });
+    let summary = summary.map(|summary| RunSummary::new(run.run_id(), run.status(), summary));
     let mut json = serde_json::to_vec_pretty(&Answer { run, summary })
         .map_err(|error| CommandError::Failed(format!("The summary could not be put together: {error}.")))?;
     json.push(b'\n');

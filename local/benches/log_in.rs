@@ -52,7 +52,7 @@ impl Door {
     fn new() -> Self {
         let clock = Arc::new(Hasty(AtomicI64::new(1_800_000_000)));
         let opened = Opened::new(Arc::clone(&clock) as Arc<dyn Clock>);
-        let router = layers::serve(auth::api(auth::State::new(&opened.resources)));
+        let router = layers::serve(auth::api(&opened.resources));
         Self { opened, router, clock }
     }
 

@@ -77,7 +77,7 @@ fn main() {
     let now = Timestamp::from_second(1_800_000_000).unwrap();
     let opened = Opened::new(Arc::new(Still(now)));
     create_runs(&opened, now);
-    let router = layers::serve(pipeline::api(pipeline::State::new(&opened.resources)));
+    let router = layers::serve(pipeline::api(&opened.resources));
     let token = opened.resources.tokens.issue(&opened.user, now).unwrap();
     let (mut first, mut last) = (Vec::new(), Vec::new());
     for _ in 0..WALKS {

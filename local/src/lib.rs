@@ -13,7 +13,7 @@ use shared::error::chain;
 use stores::StoreError;
 
 pub use self::serve::{
-    api,
+    FUNCTIONS, api, crates,
     sweeping::{forget_answers, forget_tape_lists},
 };
 

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, fmt, io};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The phases of a run, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -111,20 +112,28 @@ pub fn shortened(text: &str, characters: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}…", &text[..last]))
 }
 
-/// The error of a failed run. The message says what to fix.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+/// Why a run failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, thiserror::Error)]
 pub struct RunError {
     /// Phase that failed.
+    #[schema(value_type = String, example = "ingest")]
     pub phase: Phase,
-    /// Stable code of the cause.
+    /// Stable code of the failure, for programs, such as `missing_columns`, `not_a_tape`, `header_too_large`, `record_too_large` or
+    /// `record_unreadable`.
+    #[schema(value_type = String, example = "missing_columns")]
     pub code: RunErrorCode,
-    /// What is wrong, where, and how to fix it. At most [`MAX_MESSAGE_CHARACTERS`] characters.
+    /// What is wrong and how to fix it, for people: at most 2,000 characters.
+    #[schema(
+        example = "The required column loan_amount is missing from the header. Add it, or rename the columns that hold the same."
+    )]
     pub message: String,
-    /// Name of the tape with the fault.
+    /// Tape that the failure is about. Absent: the failure is about no single tape.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = String, example = "february.csv")]
     pub source_file: Option<String>,
-    /// Line of the fault.
+    /// Line of that tape, or row of its sheet, counted from 1. Absent: the failure is about no single line.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = u64, example = 1)]
     pub line: Option<u64>,
 }
 

@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, fmt};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
+use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
     clock::Moment,
-    decimal::ExactSum,
+    decimal::{Decimal, ExactSum},
     engine::{Outcome, Progress},
     error::{Phase, RunError},
     phases::pricing::IrrTarget,
@@ -310,9 +310,8 @@ fn utc_date(at: Timestamp) -> Date {
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 impl Serialize for Run {
-    /// Serializes the `run` object of the API. `id` and `run_id` are the same.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.write(serializer, &self.details)
+        self.object(&self.details).serialize(serializer)
     }
 }
 
@@ -335,52 +334,129 @@ pub struct RunRecord<'r>(pub &'r Run);
 
 impl Serialize for RunRecord<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.write(serializer, &RunDetails::default())
+        self.0.object(&RunDetails::default()).serialize(serializer)
     }
 }
 
 impl Run {
-    fn write<S: Serializer>(&self, serializer: S, details: &RunDetails) -> Result<S::Ok, S::Error> {
-        let weekday = usize::from(self.weekday());
-        let progress = self.progress.map(|Progress { loans, bytes, total_bytes }| ProgressObject { loans, bytes, total_bytes });
-        let mut run = serializer.serialize_struct("Run", 26)?;
-        run.serialize_field("id", &self.origin.run_id)?;
-        run.serialize_field("run_id", &self.origin.run_id)?;
-        run.serialize_field("status", &self.status)?;
-        run.serialize_field("sales_team_id", &self.origin.sales_team_id)?;
-        run.serialize_field("total_loans", &self.total_loans)?;
-        run.serialize_field("total_balance", &self.total_balance)?;
-        run.serialize_field("exceptions_count", &self.exceptions_count)?;
-        run.serialize_field("run_weekday", &weekday)?;
-        run.serialize_field("run_weekday_name", &WEEKDAYS.get(weekday))?;
-        run.serialize_field("pdate", &self.parameters.pdate)?;
-        run.serialize_field("irr_target", &self.parameters.irr_target.percent())?;
-        run.serialize_field("last_phase", &self.last_phase)?;
-        run.serialize_field("output_dir", &self.origin.output_dir)?;
-        run.serialize_field("error", &self.error)?;
-        run.serialize_field("progress", &progress)?;
-        run.serialize_field("created_by", &self.origin.created_by)?;
-        run.serialize_field("started_at", &self.started_at.map(Moment))?;
-        run.serialize_field("completed_at", &self.completed_at.map(Moment))?;
-        run.serialize_field("created_at", &Moment(self.created_at))?;
-        run.serialize_field("rule_set", &self.origin.rule_set)?;
-        run.serialize_field("profile", &self.profile)?;
-        run.serialize_field("ignored_rows", &self.ignored_rows)?;
-        run.serialize_field("superseded_rows", &self.superseded_rows)?;
-        run.serialize_field("notice_counts", &self.notice_counts)?;
-        // The details come last, because a list of stored runs cuts each object before them.
-        run.serialize_field("column_mapping", &details.column_mapping)?;
-        run.serialize_field("notices", &details.notices)?;
-        run.end()
+    fn object<'r>(&'r self, details: &'r RunDetails) -> RunObject<'r> {
+        let run_weekday = self.weekday();
+        RunObject {
+            id: self.origin.run_id,
+            run_id: self.origin.run_id,
+            status: self.status,
+            sales_team_id: self.origin.sales_team_id,
+            total_loans: self.total_loans,
+            total_balance: &self.total_balance,
+            exceptions_count: self.exceptions_count,
+            run_weekday,
+            run_weekday_name: WEEKDAYS.get(usize::from(run_weekday)).copied(),
+            pdate: self.parameters.pdate,
+            irr_target: self.parameters.irr_target.percent(),
+            last_phase: self.last_phase,
+            output_dir: self.output_dir(),
+            error: self.error.as_ref(),
+            progress: self.progress,
+            created_by: self.origin.created_by,
+            started_at: self.started_at.map(Moment),
+            completed_at: self.completed_at.map(Moment),
+            created_at: Moment(self.created_at),
+            rule_set: &self.origin.rule_set,
+            profile: self.profile.as_ref(),
+            ignored_rows: self.ignored_rows,
+            superseded_rows: self.superseded_rows,
+            notice_counts: &self.notice_counts,
+            column_mapping: &details.column_mapping,
+            notices: &details.notices,
+        }
     }
 }
 
-/// Progress of a run, as the API shows it.
-#[derive(Serialize)]
-struct ProgressObject {
-    loans: u64,
-    bytes: u64,
-    total_bytes: u64,
+/// One execution of the pipeline on one or more tapes.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Run)]
+pub struct RunObject<'r> {
+    /// Id of the run. The same as `run_id`.
+    id: Uuid,
+    /// Id of the run. The same as `id`.
+    run_id: Uuid,
+    /// Status of the run.
+    status: RunStatus,
+    /// Sales team that owns the run. Null: the run belongs to no team, so members of sales teams cannot see it.
+    #[schema(required)]
+    sales_team_id: Option<Uuid>,
+    /// Number of loans in the tapes. 0 until the run is completed.
+    #[schema(example = 2)]
+    total_loans: u64,
+    /// Sum of all loan amounts that could be read, in dollars, exact. 0 until the run is completed.
+    #[schema(value_type = f64, example = 500_000)]
+    total_balance: &'r ExactSum,
+    /// Number of exceptions, hard and soft. 0 until the run is completed.
+    #[schema(example = 3)]
+    exceptions_count: u64,
+    /// Weekday, in UTC, on which the run was created: 0 is Monday, 6 is Sunday.
+    #[schema(maximum = 6, example = 0)]
+    run_weekday: u8,
+    /// Name of that weekday.
+    #[schema(value_type = String, example = "Monday")]
+    run_weekday_name: Option<&'static str>,
+    /// Purchase date. It is recorded with the run and does not change a price.
+    #[schema(value_type = String, format = Date)]
+    pdate: Date,
+    /// IRR target, in percent. The spread of a loan is its note rate less this target.
+    #[schema(value_type = f64, example = 8.05)]
+    irr_target: Decimal,
+    /// Last phase that finished: `ingest`, `validate`, `eligibility`, `pricing`, `disposition`, `output` or `archive`. Null: none
+    /// has finished yet.
+    #[schema(required, value_type = Option<String>, example = "archive")]
+    last_phase: Option<Phase>,
+    /// Folder of the output files. Null: the run is a dry run and writes none.
+    #[schema(required, example = "outputs/6f1c9a52-8d3e-4b7a-9c41-2f0e5d7b8a90")]
+    output_dir: Option<&'r str>,
+    /// Why the run failed. Null: the run has not failed.
+    #[schema(required, value_type = Option<RunError>)]
+    error: Option<&'r RunError>,
+    /// How far the worker is. Null: no worker has reported yet.
+    #[schema(required)]
+    progress: Option<Progress>,
+    /// User who started the run. Null: a tape that arrived in a folder `incoming` started it.
+    #[schema(required)]
+    created_by: Option<Uuid>,
+    /// When a worker began the run. Null: the run is pending.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    started_at: Option<Moment>,
+    /// When the run ended. Null: the run is pending or running.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    completed_at: Option<Moment>,
+    /// When the run was created.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Moment,
+    /// Rule set that judges the loans.
+    #[schema(value_type = RuleSetId)]
+    rule_set: &'r RuleSetId,
+    /// Profile that the tapes were read with. Null: none was given.
+    #[schema(required, value_type = Option<ProfileId>)]
+    profile: Option<&'r ProfileId>,
+    /// Number of rows below the headers that are no loans, such as totals and headers that stand there again. `notices` names them. 0
+    /// until the run is completed.
+    #[schema(example = 1)]
+    ignored_rows: u64,
+    /// Number of rows that the profile leaves out, because another row tells of the same loan. 0 until the run is completed.
+    #[schema(example = 0)]
+    superseded_rows: u64,
+    /// Number of notices of each code. Empty until the run is completed.
+    #[schema(value_type = BTreeMap<String, u64>, example = json!({"not_a_loan": 1}))]
+    notice_counts: &'r BTreeMap<NoticeCode, u64>,
+    // The details come last: what is read of a stored run is cut there.
+    /// How each tape was read: its header, columns and units. Empty until the run has ended. Null: the run is one of a list, or its
+    /// results were removed; read the run itself.
+    #[schema(required, value_type = Option<Vec<TapeMapping>>)]
+    column_mapping: &'r [TapeMapping],
+    /// What happened to the tapes that is no fault of a loan: of each tape and code the first 200 notices, in the order of the tape, and at
+    /// most 1,000 in all. `notice_counts` counts all of them. Empty until the run has ended. Null: the run is one of a list, or its
+    /// results were removed; read the run itself.
+    #[schema(required, value_type = Option<Vec<Notice>>)]
+    notices: &'r [Notice],
 }
 
 #[cfg(test)]

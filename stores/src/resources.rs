@@ -12,8 +12,12 @@ use crate::{
     clients,
     config::{Config, Environment},
     export_turns::ExportTurns,
+    runs::Runs,
     storage::{s3::S3Storage, url_origin::UrlOrigin},
     table::Table,
+    teams::Teams,
+    throttle::Failures,
+    users::Users,
 };
 
 /// Largest file that a client may upload in a request, in bytes, where no other limit applies to requests.
@@ -58,5 +62,25 @@ impl Resources {
             export_turns: ExportTurns::default(),
             url_origin: None,
         }
+    }
+
+    /// The users in the table.
+    pub fn users(&self) -> Users {
+        Users::new(self.table.clone())
+    }
+
+    /// The sales teams in the table.
+    pub fn teams(&self) -> Teams {
+        Teams::new(self.table.clone())
+    }
+
+    /// The runs in the table, and what of them is in the bucket.
+    pub fn runs(&self) -> Runs {
+        Runs::new(self.table.clone(), self.storage.clone())
+    }
+
+    /// The failed log-ins in the table.
+    pub fn failures(&self) -> Failures {
+        Failures::new(self.table.clone())
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use shared::auth::permission::Role;
-use stores::users::{UserFilter, Users};
+use stores::users::UserFilter;
 use uuid::Uuid;
 
 use crate::support::app::{Fault, TestApp};
@@ -10,7 +10,7 @@ use crate::support::app::{Fault, TestApp};
 use super::{ben, ben_with, complaints, log_in, register};
 
 async fn count(app: &TestApp) -> usize {
-    Users::new(app.resources.table.clone()).list(UserFilter::default(), None, 0, 1000).await.unwrap().0.len()
+    app.resources.users().list(UserFilter::default(), None, 0, 1000).await.unwrap().0.len()
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ async fn a_password_counts_to_the_letter() {
 async fn an_address_that_fails_a_hundred_times_is_blocked_for_every_name() {
     let app = TestApp::new().await;
     app.person("ana", Role::Analyst, None).await;
-    let failures = stores::throttle::Failures::new(app.resources.table.clone());
+    let failures = app.resources.failures();
     for _ in 0..101 {
         failures.add(stores::throttle::Whose::Address("unknown"), app.resources.clock.now()).await.unwrap();
     }

@@ -3,7 +3,6 @@
 mod test_auth_pipeline_integration {
     use serde_json::{Value, json};
     use shared::auth::{permission::Role, user::User};
-    use stores::users::Users;
 
     use crate::support::app::{PASSWORD, Person, Tape, TestApp, each};
 
@@ -112,7 +111,7 @@ mod test_auth_pipeline_integration {
         let analyst = logged_in(&app, &runs.analyst).await;
         app.read(&analyst, "/api/runs").await;
         let disabled = User { is_active: false, ..analyst.user.clone() };
-        Users::new(app.resources.table.clone()).replace(&analyst.user, &disabled).await.unwrap();
+        app.resources.users().replace(&analyst.user, &disabled).await.unwrap();
         for address in ["/api/runs".to_owned(), format!("/api/summary/{}", runs.ids[0]), "/api/exceptions".to_owned()] {
             assert_eq!(app.get(&address).by(&analyst).send().await.problem(401), "unauthenticated", "{address}");
         }

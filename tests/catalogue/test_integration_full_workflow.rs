@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 use shared::auth::permission::Role;
-use stores::users::Users;
 use uuid::Uuid;
 
 use crate::support::{
@@ -19,7 +18,7 @@ fn tape() -> String {
 async fn log_in(app: &TestApp, username: &str, password: &str) -> Person {
     let credentials = json!({"username": username, "password": password});
     let logged_in = app.post("/api/auth/login").json(&credentials).send().await.expect(200);
-    let user = Users::new(app.resources.table.clone()).by_username(username).await.unwrap().unwrap();
+    let user = app.resources.users().by_username(username).await.unwrap().unwrap();
     assert_eq!(logged_in["user"]["id"], user.id.to_string());
     Person { user, token: logged_in["access_token"].as_str().unwrap().to_owned() }
 }

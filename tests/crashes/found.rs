@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use shared::{error::Phase, run::RunStatus};
 use stores::{
-    runs::{RunFilter, Runs, StoredRun},
+    runs::{RunFilter, StoredRun},
     storage::StorageBackend as _,
 };
 
@@ -24,8 +24,7 @@ pub async fn look(folder: &Path) -> Found {
         let _ = fs::copy(folder.join("data").join(name), copy.path().join(name));
     }
     let (_stores, resources) = stores(copy.path()).await;
-    let (runs, more) =
-        Runs::new(resources.table.clone(), resources.storage.clone()).list(RunFilter::default(), None, 0, 10_000).await.unwrap();
+    let (runs, more) = resources.runs().list(RunFilter::default(), None, 0, 10_000).await.unwrap();
     assert!(!more);
     let keys = resources.storage.list("", true).await.unwrap();
     Found { runs, keys: keys.into_iter().filter(|entry| entry.file.is_some()).map(|entry| entry.key).collect() }

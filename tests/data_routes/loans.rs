@@ -67,6 +67,20 @@ async fn unknown_columns_are_kept_as_text() {
 }
 
 #[tokio::test]
+async fn no_column_of_a_tape_takes_the_place_of_what_the_product_says_of_a_loan() {
+    let (app, ana) = app().await;
+    let own: Vec<String> = documented("Loan").into_iter().filter(|name| Field::from_name(name).is_none()).collect();
+    assert!(own.contains(&"disposition".to_owned()), "{own:?}");
+    let (headers, cells) = (own.join(","), vec!["mine"; own.len()].join(","));
+    let id = run_of(&app, &ana, format!("{HEADER},{headers}\n1,{GOOD_CELLS},{cells}\n")).await;
+    let loan = &app.read(&ana, &format!("/api/loans?run_id={id}")).await[0];
+    for name in own {
+        assert_eq!(loan[format!("source_{name}")], "mine", "{name}");
+        assert_ne!(loan[&name], "mine", "{name}");
+    }
+}
+
+#[tokio::test]
 async fn loans_are_listed_by_disposition_with_their_number() {
     let (app, ana) = app().await;
     let id = app.ended(&ana, &mixed()).await;

@@ -13,7 +13,6 @@ use shared::auth::{
     secret::Secret,
     token::{Claims, Tokens},
 };
-use stores::users::Users;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::support::app::{Person, SECRET, TestApp};
@@ -51,7 +50,7 @@ impl TestShell {
             let ian = app.person("ian", Role::Admin, None).await;
             let mut gone = ian.user.clone();
             gone.is_active = false;
-            Users::new(app.resources.table.clone()).replace(&ian.user, &gone).await.unwrap();
+            app.resources.users().replace(&ian.user, &gone).await.unwrap();
             (app, ana, ian)
         });
         Self { runtime, app, ana, ian }

@@ -6,10 +6,7 @@ use api::extract::ClientAddress;
 use http::HeaderName;
 use serde_json::json;
 use shared::auth::{permission::Role, user::User};
-use stores::{
-    throttle::{FAILURES_PER_ADDRESS, Failures, Whose},
-    users::Users,
-};
+use stores::throttle::{FAILURES_PER_ADDRESS, Whose};
 
 use crate::support::app::{Answer, PASSWORD, TestApp};
 
@@ -32,7 +29,7 @@ async fn users(app: &TestApp) {
     app.person("ana", Role::Analyst, None).await;
     let ivy = app.person("ivy", Role::Analyst, None).await.user;
     let inactive = User { is_active: false, ..ivy.clone() };
-    Users::new(app.resources.table.clone()).replace(&ivy, &inactive).await.unwrap();
+    app.resources.users().replace(&ivy, &inactive).await.unwrap();
 }
 
 #[tokio::test]
@@ -76,7 +73,7 @@ async fn a_name_in_other_letters_is_the_same_name_to_whoever_counts_failures() {
 async fn an_address_that_calls_itself_otherwise_is_the_same_address() {
     let (app, _) = app().await;
     app.person("ana", Role::Analyst, None).await;
-    let failures = Failures::new(app.resources.table.clone());
+    let failures = app.resources.failures();
     for _ in 0..FAILURES_PER_ADDRESS {
         failures.add(Whose::Address("unknown"), app.resources.clock.now()).await.unwrap();
     }
@@ -110,7 +107,7 @@ async fn who_is_blocked_is_blocked_alike_whether_they_are_there_or_not() {
     users(&app).await;
     let mut blocked = Vec::new();
     for name in ["ana", "ivy", "nobody"] {
-        let failures = Failures::new(app.resources.table.clone());
+        let failures = app.resources.failures();
         for _ in 0..10 {
             failures.add(Whose::Username(name), app.resources.clock.now()).await.unwrap();
         }

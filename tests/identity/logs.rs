@@ -143,8 +143,8 @@ async fn no_event_of_a_function_or_of_the_worker_tells_a_secret() {
     let log = Log::default();
     let writer = log.clone();
     // With a single collector, callsites that the thread of another test reaches first would never report their events.
-    let _second = tracing::Dispatch::new(telemetry::log("trace", io::sink));
-    let _events = tracing::subscriber::set_default(telemetry::log("trace", move || writer.clone()));
+    let _second = tracing::Dispatch::new(telemetry::log("trace", &local::crates(), io::sink));
+    let _events = tracing::subscriber::set_default(telemetry::log("trace", &local::crates(), move || writer.clone()));
     let used = use_everything(&app).await;
     let text = log.text();
     let count = |what: &str| text.lines().filter(|line| line.contains(what)).count();

@@ -8,7 +8,7 @@ use http::{Method, header};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use shared::auth::{permission::Role, token::ISSUER};
-use stores::{keys, users::Users};
+use stores::keys;
 use uuid::Uuid;
 
 use crate::support::app::{Answer, Person, SECRET, TestApp, each};
@@ -282,6 +282,6 @@ async fn a_member_who_goes_to_another_team_sees_that_one_alone_with_the_same_tok
     app.call(Method::PUT, &format!("/api/auth/users/{}", wes.user.id)).by(&root).json(&change).send().await.expect(200);
     assert_eq!(seen().await, (vec![runs[1].clone()], vec!["East.csv".to_owned()]));
     assert_eq!(app.get(&format!("/api/loans?run_id={}", runs[0])).by(&wes).send().await.problem(404), "not_found");
-    let stored = Users::new(app.resources.table.clone()).get(wes.user.id).await.unwrap().unwrap();
+    let stored = app.resources.users().get(wes.user.id).await.unwrap().unwrap();
     assert_eq!(stored.tokens_valid_from, 0, "the token is still the same");
 }

@@ -122,7 +122,7 @@ async fn there_is_a_request_to_every_route() {
     let scene = Scene::new().await;
     let requests = requests(&scene);
     for route in &scene.app.routes {
-        let there = requests.iter().any(|wanted| (wanted.verb, wanted.route) == (route.verb, route.path));
+        let there = requests.iter().any(|wanted| (wanted.verb, wanted.route) == (route.verb, &route.path));
         assert!(there, "{} {} is missing here", route.verb, route.path);
     }
 }

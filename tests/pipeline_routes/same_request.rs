@@ -7,7 +7,6 @@ use proptest::{
 };
 use serde_json::Value;
 use shared::auth::{permission::Role, user::SalesTeam};
-use stores::teams::Teams;
 use tokio::runtime::Builder;
 
 use crate::support::app::{Answer, Person, Tape, TestApp};
@@ -77,7 +76,7 @@ async fn app() -> (TestApp, Person) {
     }
     app.put("inputs/rules.toml", "name = \"mine\"\nversion = \"1\"\n").await;
     let team = SalesTeam { id: TEAM.parse().unwrap(), name: "West".to_owned() };
-    assert!(Teams::new(app.resources.table.clone()).create(&team).await.unwrap());
+    assert!(app.resources.teams().create(&team).await.unwrap());
     (app, ana)
 }
 

@@ -7,10 +7,7 @@ use http::{HeaderName, Method};
 use runner::{execute::Executed, incoming::Arrival};
 use serde_json::{Value, json};
 use shared::auth::permission::Role;
-use stores::{
-    storage::StorageBackend as _,
-    users::{UserFilter, Users},
-};
+use stores::{storage::StorageBackend as _, users::UserFilter};
 use uuid::Uuid;
 
 use crate::support::app::{Answer, Tape, TestApp};
@@ -65,7 +62,7 @@ async fn of_fifty_registrations_of_one_name_one_succeeds() {
         };
         app.post("/api/auth/register").by(&root).json(&again).send().await.expect(201);
         users += 2;
-        let stored = Users::new(app.resources.table.clone()).list(UserFilter::default(), None, 0, 1000).await.unwrap().0;
+        let stored = app.resources.users().list(UserFilter::default(), None, 0, 1000).await.unwrap().0;
         assert_eq!(stored.len(), users);
     }
 }
@@ -166,7 +163,7 @@ async fn of_twenty_edits_of_one_user_each_is_whole_or_refused() {
     let name = after["username"].as_str().unwrap();
     assert_eq!((&after["full_name"], &after["email"]), (&name.into(), &format!("{name}@example.com").into()));
     // The user keeps one of the usernames that it had in between, and the others are free again.
-    let users = Users::new(app.resources.table.clone());
+    let users = app.resources.users();
     let stored = users.get(id).await.unwrap().unwrap();
     assert_eq!(stored.revision, made.len() as u64);
     let mut taken = Vec::new();

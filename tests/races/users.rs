@@ -6,7 +6,7 @@ use http::Method;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use shared::auth::permission::Role;
-use stores::users::{UserFilter, Users};
+use stores::users::UserFilter;
 use uuid::Uuid;
 
 use crate::support::app::{Answer, PASSWORD, Person, TestApp};
@@ -38,7 +38,7 @@ async fn register(app: &TestApp, by: &Person, username: &str, email: &str) -> An
 }
 
 async fn users(app: &TestApp) -> Vec<shared::auth::user::User> {
-    Users::new(app.resources.table.clone()).list(UserFilter::default(), None, 0, 1000).await.unwrap().0
+    app.resources.users().list(UserFilter::default(), None, 0, 1000).await.unwrap().0
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn nobody_gives_themself_back_what_was_taken_from_them() {
                 async |app, scene| change(app, &scene.root, &scene.eve, lost.clone()).await,
                 async |app, scene, ended, point| {
                     ended.second.expect(200);
-                    let eve = Users::new(app.resources.table.clone()).get(scene.eve.user.id).await.unwrap().unwrap();
+                    let eve = app.resources.users().get(scene.eve.user.id).await.unwrap().unwrap();
                     assert_eq!(eve.is_administrator(), lost.get("password").is_some(), "{lost} {point}");
                     let own =
                         app.post("/api/auth/login").json(&json!({"username": "eve", "password": "my own horse"})).send().await;
@@ -208,7 +208,7 @@ async fn nobody_comes_into_a_team_that_goes() {
     let with_team = async || {
         let (app, scene) = scene(false).await;
         let team = shared::auth::user::SalesTeam { id: west, name: "West".to_owned() };
-        assert!(stores::teams::Teams::new(app.resources.table.clone()).create(&team).await.unwrap());
+        assert!(app.resources.teams().create(&team).await.unwrap());
         (app, scene)
     };
     let races = at_every_point(
@@ -216,7 +216,7 @@ async fn nobody_comes_into_a_team_that_goes() {
         async |app, scene| change(app, &scene.root, &scene.ana, json!({"role": "sales_team", "sales_team_id": west})).await,
         async |app, _| remove_team(app, west).await,
         async |app, scene, ended, point| {
-            let ana = Users::new(app.resources.table.clone()).get(scene.ana.user.id).await.unwrap().unwrap();
+            let ana = app.resources.users().get(scene.ana.user.id).await.unwrap().unwrap();
             assert_eq!(ana.sales_team_id.is_some(), ended.first.status == 200, "{point}");
             assert!(ended.first.status == 200 || ended.first.problem(404) == "not_found", "{point}");
             // A change that comes too late is rejected, at the latest by the write itself.

@@ -12,10 +12,10 @@ use stores::{
     StoreError,
     config::Environment,
     resources::Resources,
-    runs::{Created, Lease, MAX_ATTEMPTS, Runs},
+    runs::{Created, Lease, MAX_ATTEMPTS},
     start_run::{self, RunOrder},
     storage::{StorageBackend as _, StorageError, stream_of},
-    throttle::{Failures, Whose},
+    throttle::Whose,
 };
 use uuid::Uuid;
 
@@ -51,7 +51,7 @@ async fn a_run_whose_worker_died_is_taken_up_at_once() {
     resources.storage.put("inputs/tape.csv", stream_of(small_tape()), "text/csv", u64::MAX).await.unwrap();
     let tapes = tapes_of(&resources, "inputs").await;
     let request = start_run::request(Uuid::new_v4(), RunOrder::default(), tapes, SystemClock.now());
-    let (runs, mut run) = (Runs::new(resources.table.clone(), resources.storage.clone()), request.run());
+    let (runs, mut run) = (resources.runs(), request.run());
     assert_eq!(runs.create(&run, &request, None).await.unwrap(), Created::Done);
     run.start(SystemClock.now()).unwrap();
     assert!(runs.claim(&Lease::of_one(run.run_id(), Uuid::new_v4()), &run, SystemClock.now()).await.unwrap().is_some());
@@ -67,7 +67,7 @@ async fn a_run_that_is_given_up_leaves_no_files_of_its_tries() {
     resources.storage.put("inputs/tape.csv", stream_of(small_tape()), "text/csv", u64::MAX).await.unwrap();
     let tapes = tapes_of(&resources, "inputs").await;
     let request = start_run::request(Uuid::new_v4(), RunOrder::default(), tapes, SystemClock.now());
-    let (id, runs, mut run) = (request.run_id, Runs::new(resources.table.clone(), resources.storage.clone()), request.run());
+    let (id, runs, mut run) = (request.run_id, resources.runs(), request.run());
     assert_eq!(runs.create(&run, &request, None).await.unwrap(), Created::Done);
     run.start(SystemClock.now()).unwrap();
     for _ in 0..MAX_ATTEMPTS {
@@ -124,7 +124,7 @@ fn what_runs_is_finished_when_the_process_is_told_to_stop() {
 async fn items_whose_time_is_over_are_removed() {
     let folder = tempfile::tempdir().unwrap();
     let (stores, resources) = stores(&folder.path().join("data")).await;
-    let failures = Failures::new(resources.table.clone());
+    let failures = resources.failures();
     failures.add(Whose::Username("ana"), "2026-01-01T00:00:00Z".parse().unwrap()).await.unwrap();
     failures.add(Whose::Username("bob"), SystemClock.now()).await.unwrap();
     assert_eq!(stores.dynamodb.sweep_expired().unwrap(), 1);

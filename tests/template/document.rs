@@ -1,10 +1,19 @@
 //! The template as JSON, with the short forms of CloudFormation written out.
 
+use local::FUNCTIONS;
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
-/// The functions, by the first part of their resource names.
-pub const FUNCTIONS: [&str; 6] = ["Auth", "Pipeline", "Data", "Files", "Health", "Runner"];
+/// The prefix of a function's resources in the template.
+pub fn resource_of(function: &str) -> String {
+    let (initial, rest) = function.split_at(1);
+    initial.to_uppercase() + rest
+}
+
+/// The prefixes of the resources of all functions.
+pub fn functions() -> impl Iterator<Item = String> {
+    FUNCTIONS.into_iter().map(|(function, _)| function).chain(["runner"]).map(resource_of)
+}
 
 pub struct Template(pub Value);
 

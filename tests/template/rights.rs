@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use crate::support::app::{PASSWORD, Person, Tape, TestApp};
 
-use super::document::{FUNCTIONS, Template, texts};
+use super::document::{Template, functions, texts};
 
 /// A request to a store: its action, its resource, and the value that conditions check.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -420,13 +420,15 @@ async fn functions_may_do_what_they_do_and_no_more() {
     watched.use_everything().await;
     let template = Template::read();
     let notes = std::mem::take(&mut *watched.notes.lock().unwrap());
-    for function in FUNCTIONS {
+    for function in functions() {
         let rights = rights(&template.statements(&format!("{function}Function")));
-        let done = &notes.done[function];
+        let done = &notes.done[function.as_str()];
         let forbidden: Vec<&Deed> = done.iter().filter(|deed| !rights.iter().any(|right| right.allows(deed))).collect();
         assert!(forbidden.is_empty(), "{function} would be refused {forbidden:#?}");
-        let idle: Vec<&Right> =
-            rights.iter().filter(|right| !done.iter().any(|deed| right.allows(deed)) && !is_for_later(function, right)).collect();
+        let idle: Vec<&Right> = rights
+            .iter()
+            .filter(|right| !done.iter().any(|deed| right.allows(deed)) && !is_for_later(&function, right))
+            .collect();
         assert!(idle.is_empty(), "{function} does not need {idle:#?}");
     }
 }
@@ -434,7 +436,7 @@ async fn functions_may_do_what_they_do_and_no_more() {
 #[test]
 fn an_upload_can_be_given_up_where_it_can_be_begun() {
     let template = Template::read();
-    for function in FUNCTIONS {
+    for function in functions() {
         let rights = rights(&template.statements(&format!("{function}Function")));
         let places = |action: &str| -> BTreeSet<String> {
             let of_action = rights.iter().filter(|right| right.action == action).map(|right| right.resource.clone());
@@ -450,7 +452,7 @@ fn nothing_is_allowed_that_has_a_star_for_an_action() {
     let template = Template::read();
     let machine = template.statements("RunMachine");
     let pipe = template.resource("RunPipeRole")["Policies"][0]["PolicyDocument"]["Statement"].as_array().unwrap().clone();
-    let functions = FUNCTIONS.iter().flat_map(|function| template.statements(&format!("{function}Function")));
+    let functions = functions().flat_map(|function| template.statements(&format!("{function}Function")));
     for statement in functions.chain(machine).chain(pipe) {
         assert!(texts(&statement["Action"]).iter().all(|action| !action.contains('*')), "{statement}");
     }

@@ -1,27 +1,28 @@
 //! The function to which API Gateway routes a request.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use api::routes::Api;
+use local::FUNCTIONS;
 use serde_json::json;
 use stores::resources::Resources;
 
 use crate::support::app::TestApp;
 
-use super::document::{FUNCTIONS, Template};
+use super::document::{Template, functions, resource_of};
 
 /// A route of the gateway: its method or `ANY`, its path, and its function. The default route has neither method nor path.
-type Route = (String, String, &'static str);
+type Route = (String, String, String);
 
 fn routes(template: &Template) -> Vec<Route> {
     let mut routes = Vec::new();
-    for function in FUNCTIONS {
+    for function in functions() {
         for event in template.resource(&format!("{function}Function"))["Events"].as_object().unwrap().values() {
             if event["Type"] == "HttpApi" {
                 let properties = &event["Properties"];
                 assert_eq!(properties["ApiId"], json!({"Ref": "Api"}));
                 let text = |name: &str| properties[name].as_str().unwrap_or_default().to_owned();
-                routes.push((text("Method"), text("Path"), function));
+                routes.push((text("Method"), text("Path"), function.clone()));
             }
         }
     }
@@ -29,19 +30,13 @@ fn routes(template: &Template) -> Vec<Route> {
 }
 
 /// Every function's own routes.
-fn apis(resources: &Resources) -> BTreeMap<&'static str, Api> {
-    BTreeMap::from([
-        ("Auth", auth::api(auth::State::new(resources))),
-        ("Pipeline", pipeline::api(pipeline::State::new(resources))),
-        ("Data", data::api(data::State::new(resources))),
-        ("Files", files::api(files::State::new(resources))),
-        ("Health", health::api(health::State::new(resources))),
-    ])
+fn apis(resources: &Resources) -> impl Iterator<Item = (String, Api)> {
+    FUNCTIONS.into_iter().map(|(function, api)| (resource_of(function), api(resources)))
 }
 
 /// The function that gets a request. An exact path wins over one that takes the rest of a path, and the request's own method
 /// wins over `ANY`. Otherwise the default route gets the request.
-fn goes_to(routes: &[Route], method: &str, path: &str) -> &'static str {
+fn goes_to<'r>(routes: &'r [Route], method: &str, path: &str) -> &'r str {
     let matches = |of: &str, greedy: bool| {
         let (of, path): (Vec<&str>, Vec<&str>) = (of.split('/').collect(), path.split('/').collect());
         let takes_rest = of.last().is_some_and(|part| part.ends_with("+}"));
@@ -55,9 +50,9 @@ fn goes_to(routes: &[Route], method: &str, path: &str) -> &'static str {
         let any = ["ANY", method].iter().position(|of| of == of_method)?;
         Some((usize::MAX - exact, any, fixed))
     };
-    let best = routes.iter().filter_map(|route| Some((rank(&route)?, route.2))).max_by_key(|(rank, _)| *rank);
-    let last_resort = || routes.iter().find(|(method, path, _)| method.is_empty() && path.is_empty()).unwrap().2;
-    best.map_or_else(last_resort, |(_, function)| function)
+    let best = routes.iter().filter_map(|route| Some((rank(&route)?, &route.2))).max_by_key(|(rank, _)| *rank);
+    let last_resort = || routes.iter().find(|(method, path, _)| method.is_empty() && path.is_empty()).unwrap();
+    best.map_or_else(|| &last_resort().2, |(_, function)| function)
 }
 
 #[tokio::test]
@@ -68,11 +63,11 @@ async fn the_routes_are_those_of_the_code() {
     for (function, api) in apis(&app.resources) {
         // The gateway has its own notation for the rest of a path.
         let gateway = |path: &str| path.split_once("{*").map_or(path.to_owned(), |(before, _)| format!("{before}{{proxy+}}"));
-        let coded: BTreeSet<String> = api.table.iter().map(|route| format!("{} {}", route.verb, gateway(route.path))).collect();
+        let coded: BTreeSet<String> = api.table.iter().map(|route| format!("{} {}", route.verb, gateway(&route.path))).collect();
         let named = routes.iter().filter(|(method, path, of)| *of == function && method != "ANY" && !path.is_empty());
         assert_eq!(named.map(|(method, path, _)| format!("{method} {path}")).collect::<BTreeSet<_>>(), coded, "{function}");
     }
-    assert!(routes.iter().all(|(.., function)| *function != "Runner"));
+    assert!(routes.iter().all(|(.., function)| function != "Runner"));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! `GET /api/auth/me`: who is logged in.
 
-use api::{caller::Caller, problem::ProblemObject};
+use api::caller::Caller;
 use axum::Json;
 use shared::auth::user::UserObject;
 
@@ -9,7 +9,7 @@ use shared::auth::user::UserObject;
 /// Shows the user whose token the request carries.
 #[utoipa::path(
     get, path = "/api/auth/me", tag = "auth", security(("bearer" = [])),
-    responses((status = 200, description = "The current user.", body = UserObject), (status = 401, body = ProblemObject))
+    responses((status = 200, description = "The current user.", body = UserObject))
 )]
 pub async fn get_me(caller: Caller) -> Json<UserObject> {
     Json(UserObject::from(&caller.user))

@@ -11,15 +11,14 @@ use std::sync::Arc;
 
 use api::{
     authenticate::Authenticator,
-    routes::{Api, Routes, Verb},
+    endpoint,
+    routes::{Api, Routes},
 };
-use axum::extract::FromRef;
 use shared::{
     auth::{permission::Permission, token::Tokens},
     clock::Clock,
 };
 use stores::{resources::Resources, throttle::Failures, users::Users};
-use utoipa::OpenApi;
 
 /// What the endpoints of this function have.
 #[derive(Clone)]
@@ -33,10 +32,10 @@ pub struct State {
 
 impl State {
     /// Of what a process has.
-    pub fn new(resources: &Resources) -> Self {
+    fn new(resources: &Resources) -> Self {
         Self {
-            users: Users::new(resources.table.clone()),
-            failures: Failures::new(resources.table.clone()),
+            users: resources.users(),
+            failures: resources.failures(),
             tokens: resources.tokens.clone(),
             clock: Arc::clone(&resources.clock),
             authenticator: Authenticator::new(resources),
@@ -44,24 +43,13 @@ impl State {
     }
 }
 
-impl FromRef<State> for Authenticator {
-    fn from_ref(state: &State) -> Self {
-        state.authenticator.clone()
-    }
-}
-
 /// Every route of this function.
-pub fn api(state: State) -> Api {
-    Routes::new(state)
-        .public(Verb::Post, "/api/auth/login", log_in::log_in)
-        .logged_in(Verb::Get, "/api/auth/me", get_me::get_me)
-        .with(Permission::ManageUsers, Verb::Post, "/api/auth/register", register_user::register_user)
-        .with(Permission::ManageUsers, Verb::Get, "/api/auth/users", list_users::list_users)
-        .with(Permission::ManageUsers, Verb::Put, "/api/auth/users/{user_id}", update_user::update_user)
-        .finish(&Document::openapi())
+pub fn api(resources: &Resources) -> Api {
+    Routes::new(resources, State::new(resources))
+        .public(endpoint!(log_in::log_in))
+        .logged_in(endpoint!(get_me::get_me))
+        .with(Permission::ManageUsers, endpoint!(register_user::register_user))
+        .with(Permission::ManageUsers, endpoint!(list_users::list_users))
+        .with(Permission::ManageUsers, endpoint!(update_user::update_user))
+        .finish()
 }
-
-/// This function's part of the OpenAPI document.
-#[derive(OpenApi)]
-#[openapi(paths(log_in::log_in, get_me::get_me, register_user::register_user, list_users::list_users, update_user::update_user))]
-pub struct Document;

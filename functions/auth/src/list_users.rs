@@ -3,7 +3,7 @@
 use api::{
     extract::ApiQuery,
     page::{Listing, Page, PageQuery},
-    problem::{ApiError, ProblemObject},
+    problem::ApiError,
     read_fields,
 };
 use axum::{extract::State as FromState, http::Uri};
@@ -34,9 +34,6 @@ read_fields!(Filter { role: optional, sales_team_id: optional });
     params(Filter, PageQuery),
     responses(
         (status = 200, description = "One page of users.", body = Vec<UserObject>),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
-        (status = 422, body = ProblemObject),
     )
 )]
 pub async fn list_users(

@@ -131,9 +131,6 @@ pub struct LoggedIn {
                 "code": "unauthenticated", "request_id": "6f1c9a52-8d3e-4b7a-9c41-2f0e5d7b8a90"
             }),
         ),
-        (status = 413, body = ProblemObject),
-        (status = 415, body = ProblemObject),
-        (status = 422, body = ProblemObject),
         (status = 429, description = "Too many failed tries. Try again after the seconds in `Retry-After`.", body = ProblemObject),
     )
 )]

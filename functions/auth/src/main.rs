@@ -1,40 +1,5 @@
 //! The Lambda of log-in and users.
 
-use api::{extract::ClientAddress, layers};
-use axum::{extract::Request, middleware::map_request};
-use lambda_http::{Error, request::RequestContext};
-use stores::{config::Config, resources::Resources, telemetry};
-
-#[tokio::main]
-async fn main() -> Result<(), Error> {
-    let config = Config::from_env()?;
-    telemetry::init(&config.log_level);
-    let resources = Resources::of_lambda(&config).await;
-    let router = layers::serve(auth::api(auth::State::new(&resources)));
-    lambda_http::run(router.layer(map_request(with_address))).await
-}
-
-/// The gateway knows where a request comes from.
-async fn with_address(mut request: Request) -> Request {
-    if let Some(RequestContext::ApiGatewayV2(context)) = request.extensions().get()
-        && let Some(address) = context.http.source_ip.clone()
-    {
-        request.extensions_mut().insert(ClientAddress(address));
-    }
-    request
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::body::Body;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn the_address_of_a_client_is_the_one_that_the_gateway_saw() {
-        let event = include_str!("../../../events/auth/log_in.json");
-        let request = lambda_http::request::from_str(event).unwrap().map(Body::new);
-        let request = with_address(request).await;
-        assert_eq!(request.extensions().get(), Some(&ClientAddress("203.0.113.7".to_owned())));
-    }
+fn main() -> Result<(), api::lambda::Error> {
+    api::lambda::run("auth", auth::api)
 }

@@ -77,8 +77,6 @@ impl FromFields for NewUser {
     request_body = NewUser,
     responses(
         (status = 201, description = "The new user.", body = UserObject),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
         (status = 404, description = "The sales team does not exist.", body = ProblemObject),
         (
             status = 409, description = "Another user has the email address (`email_taken`) or the username (`username_taken`).",
@@ -87,9 +85,6 @@ impl FromFields for NewUser {
                 "code": "username_taken", "request_id": "6f1c9a52-8d3e-4b7a-9c41-2f0e5d7b8a90"
             }),
         ),
-        (status = 413, body = ProblemObject),
-        (status = 415, body = ProblemObject),
-        (status = 422, body = ProblemObject),
     )
 )]
 pub async fn register_user(

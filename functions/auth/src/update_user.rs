@@ -108,8 +108,6 @@ const TRIES: usize = 5;
                 "request_id": "6f1c9a52-8d3e-4b7a-9c41-2f0e5d7b8a90"
             }),
         ),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
         (status = 404, description = "The user or the sales team does not exist.", body = ProblemObject),
         (
             status = 409, description = "Another user has the email address (`email_taken`) or the username (`username_taken`).",
@@ -118,9 +116,6 @@ const TRIES: usize = 5;
                 "code": "username_taken", "request_id": "6f1c9a52-8d3e-4b7a-9c41-2f0e5d7b8a90"
             }),
         ),
-        (status = 413, body = ProblemObject),
-        (status = 415, body = ProblemObject),
-        (status = 422, body = ProblemObject),
     )
 )]
 pub async fn update_user(

@@ -31,8 +31,6 @@ read_fields!(NewSalesTeam { name: required(|name: &String| check_name(name)) });
     request_body = NewSalesTeam,
     responses(
         (status = 201, description = "The new sales team.", body = SalesTeam),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
         (
             status = 409, description = "Another sales team has this name.", body = ProblemObject, example = json!({
                 "type": "about:blank", "title": "Conflict", "status": 409, "code": "name_taken",
@@ -40,9 +38,6 @@ read_fields!(NewSalesTeam { name: required(|name: &String| check_name(name)) });
                 "request_id": "6f1c9a52-8d3e-4b7a-9c41-2f0e5d7b8a90"
             }),
         ),
-        (status = 413, body = ProblemObject),
-        (status = 415, body = ProblemObject),
-        (status = 422, body = ProblemObject),
     )
 )]
 pub async fn create_sales_team(

@@ -1,8 +1,8 @@
 //! Which exceptions are wanted, and how one is shown.
 
-use api::{read_fields, values::Word};
+use api::read_fields;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use shared::{
     clock::moment,
     facts::read::{ExceptionFilter, ExceptionRow},
@@ -23,7 +23,7 @@ pub struct ExceptionQuery {
     #[param(min_length = 1, example = "ltv_ratio")]
     exception_type: Option<String>,
     /// Only exceptions of this severity.
-    severity: Option<SeverityWord>,
+    severity: Option<Severity>,
     /// Only exceptions of this category.
     #[param(min_length = 1, example = "credit")]
     exception_category: Option<String>,
@@ -44,29 +44,12 @@ read_fields!(ExceptionQuery {
     seller_loan_number: optional,
 });
 
-/// Severity of an exception: `hard` rejects the loan, `soft` does not.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[schema(as = Severity)]
-#[serde(rename_all = "snake_case")]
-pub enum SeverityWord {
-    /// Rejects the loan.
-    Hard,
-    /// Is recorded and rejects nothing.
-    Soft,
-}
-
-impl Word for SeverityWord {}
-
 impl ExceptionQuery {
     /// What is asked for of a run's exceptions.
     pub fn filter(self) -> ExceptionFilter {
-        let severity = self.severity.map(|word| match word {
-            SeverityWord::Hard => Severity::Hard,
-            SeverityWord::Soft => Severity::Soft,
-        });
         ExceptionFilter {
             exception_type: self.exception_type,
-            severity,
+            severity: self.severity,
             exception_category: self.exception_category,
             rejection_criteria: self.rejection_criteria,
             seller_loan_number: self.seller_loan_number,
@@ -93,7 +76,6 @@ pub struct ExceptionObject<'r> {
     #[schema(example = "credit")]
     pub exception_category: &'r str,
     /// Severity of the exception: `hard` rejects the loan.
-    #[schema(value_type = SeverityWord)]
     pub severity: Severity,
     /// What is wrong with the loan, for people.
     #[schema(example = "LTV 97.80 % is above the maximum 97.00 % (by 0.80)")]

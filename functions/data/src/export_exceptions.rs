@@ -72,10 +72,7 @@ impl Format {
             ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
         )),
         (status = 307),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
         (status = 404, description = "The run does not exist, belongs to another team, or its results are no longer kept.", body = ProblemObject),
-        (status = 422, body = ProblemObject),
         (status = 429),
     )
 )]

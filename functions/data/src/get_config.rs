@@ -1,6 +1,5 @@
 //! `GET /api/config`: how the engine is set up, as far as clients need to know.
 
-use api::problem::ProblemObject;
 use axum::{Json, extract::State as FromState};
 use serde::Serialize;
 use shared::{
@@ -14,7 +13,7 @@ use shared::{
 use stores::config::Environment;
 use utoipa::ToSchema;
 
-use crate::{State, exception_query::SeverityWord};
+use crate::State;
 
 /// Configuration of the engine.
 #[derive(Debug, Serialize, ToSchema)]
@@ -75,7 +74,6 @@ struct RuleObject {
     #[schema(example = "<= 97.0")]
     limit: String,
     /// Severity of the exception.
-    #[schema(value_type = SeverityWord)]
     severity: Severity,
     /// Category of the exception, by which reports group it.
     #[schema(example = "credit")]
@@ -106,7 +104,6 @@ impl From<&Rule> for RuleObject {
     get, path = "/api/config", tag = "data", security(("bearer" = [])),
     responses(
         (status = 200, description = "The configuration.", body = ConfigObject),
-        (status = 401, body = ProblemObject),
     )
 )]
 pub async fn get_config(FromState(state): FromState<State>) -> Json<ConfigObject> {

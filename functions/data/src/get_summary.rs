@@ -1,16 +1,12 @@
 //! `GET /api/summary/{run_id}`: what a run found.
 
-use api::{
-    caller::Caller,
-    extract::PathId,
-    objects::SummaryObject,
-    problem::{ApiError, ProblemObject},
-};
+use api::{caller::Caller, extract::PathId, problem::ApiError};
 use axum::{
     extract::State as FromState,
     http::{HeaderValue, header},
     response::IntoResponse,
 };
+use shared::run_summary::RunSummary;
 
 use crate::State;
 
@@ -22,10 +18,8 @@ use crate::State;
     get, path = "/api/summary/{run_id}", tag = "data", security(("bearer" = [])),
     params(("run_id" = Uuid, Path, description = "Id of the run.")),
     responses(
-        (status = 200, description = "The summary.", body = SummaryObject),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
-        (status = 404, body = ProblemObject),
+        (status = 200, description = "The summary.", body = RunSummary),
+        (status = 404),
     )
 )]
 pub async fn get_summary(

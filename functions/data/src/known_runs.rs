@@ -103,7 +103,7 @@ impl KnownRuns {
     pub fn new(resources: &Resources) -> Self {
         let cores = available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
-            runs: Runs::new(resources.table.clone(), resources.storage.clone()),
+            runs: resources.runs(),
             storage: resources.storage.clone(),
             known: Arc::new(cache()),
             blocks: BlockCache::new(RESULT_BYTES),
@@ -226,7 +226,7 @@ impl KnownRun {
             }
             None => {
                 let nothing = SummaryBuilder::default().finish();
-                let object = RunSummary { run_id: run.run_id, status: run.status, summary: &nothing };
+                let object = RunSummary::new(run.run_id, run.status, &nothing);
                 (serde_json::to_vec(&object).map_err(ApiError::internal)?.into(), None)
             }
         };

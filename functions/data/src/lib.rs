@@ -14,16 +14,14 @@ mod list_loans;
 mod list_sales_teams;
 
 use api::{
-    authenticate::Authenticator,
+    endpoint,
     exports::Exports,
     file_answer::FileAnswers,
-    routes::{Api, Routes, Verb},
+    routes::{Api, Routes},
 };
-use axum::extract::FromRef;
 use known_runs::KnownRuns;
-use shared::auth::permission::Permission;
+use shared::{auth::permission::Permission, phases::disposition::Disposition};
 use stores::{config::Environment, resources::Resources, teams::Teams};
-use utoipa::OpenApi;
 
 /// What the endpoints of this function have.
 #[derive(Clone)]
@@ -34,56 +32,32 @@ pub struct State {
     exports: Exports,
     environment: Environment,
     max_upload_bytes: u64,
-    authenticator: Authenticator,
 }
 
 impl State {
     /// Of what a process has.
-    pub fn new(resources: &Resources) -> Self {
+    fn new(resources: &Resources) -> Self {
         Self {
             known: KnownRuns::new(resources),
-            teams: Teams::new(resources.table.clone()),
+            teams: resources.teams(),
             answers: FileAnswers::new(resources),
             exports: Exports::new(resources),
             environment: resources.environment,
             max_upload_bytes: resources.max_upload_bytes,
-            authenticator: Authenticator::new(resources),
         }
     }
 }
 
-impl FromRef<State> for Authenticator {
-    fn from_ref(state: &State) -> Self {
-        state.authenticator.clone()
-    }
-}
-
 /// Every route of this function.
-pub fn api(state: State) -> Api {
+pub fn api(resources: &Resources) -> Api {
     use Permission::{ManageTeams, ReadConfig, ReadRuns, ReadTeams};
-    Routes::new(state)
-        .with(ReadRuns, Verb::Get, "/api/summary/{run_id}", get_summary::get_summary)
-        .with(ReadRuns, Verb::Get, "/api/exceptions", list_exceptions::list_exceptions)
-        .with(ReadRuns, Verb::Get, "/api/exceptions/export", export_exceptions::export_exceptions)
-        .with(ReadRuns, Verb::Get, "/api/loans", list_loans::list_loans)
-        .with(ReadTeams, Verb::Get, "/api/sales-teams", list_sales_teams::list_sales_teams)
-        .with(ManageTeams, Verb::Post, "/api/sales-teams", create_sales_team::create_sales_team)
-        .with(ReadConfig, Verb::Get, "/api/config", get_config::get_config)
-        .finish(&Document::openapi())
+    Routes::new(resources, State::new(resources))
+        .with(ReadRuns, endpoint!(get_summary::get_summary))
+        .with(ReadRuns, endpoint!(list_exceptions::list_exceptions))
+        .with(ReadRuns, endpoint!(export_exceptions::export_exceptions))
+        .with(ReadRuns, endpoint!(list_loans::list_loans, components(schemas(Disposition))))
+        .with(ReadTeams, endpoint!(list_sales_teams::list_sales_teams))
+        .with(ManageTeams, endpoint!(create_sales_team::create_sales_team))
+        .with(ReadConfig, endpoint!(get_config::get_config))
+        .finish()
 }
-
-/// This function's part of the OpenAPI document.
-#[derive(OpenApi)]
-#[openapi(
-    paths(
-        get_summary::get_summary,
-        list_exceptions::list_exceptions,
-        export_exceptions::export_exceptions,
-        list_loans::list_loans,
-        list_sales_teams::list_sales_teams,
-        create_sales_team::create_sales_team,
-        get_config::get_config
-    ),
-    components(schemas(list_loans::DispositionWord))
-)]
-pub struct Document;

@@ -30,10 +30,7 @@ use crate::{
     responses(
         (status = 200, description = "One page of exceptions.", body = Vec<ExceptionObject>),
         (status = 307),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
         (status = 404, description = "The run does not exist, belongs to another team, or its results are no longer kept.", body = ProblemObject),
-        (status = 422, body = ProblemObject),
     )
 )]
 pub async fn list_exceptions(

@@ -8,16 +8,14 @@ use api::{
     page::{Listing, Page, SkipQuery},
     problem::{ApiError, ProblemObject},
     read_fields,
-    values::Word,
 };
 use axum::{
     extract::State as FromState,
     http::Uri,
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
 use shared::{facts::read::FactFilter, phases::disposition::Disposition};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::State;
@@ -32,38 +30,13 @@ pub struct LoanQuery {
     /// Id of the run.
     run_id: Uuid,
     /// Only loans with this disposition.
-    disposition: Option<DispositionWord>,
+    disposition: Option<Disposition>,
     /// Only loans with exactly this number.
     #[param(min_length = 1, example = "L-1")]
     seller_loan_number: Option<String>,
 }
 
 read_fields!(LoanQuery { run_id: required, disposition: optional, seller_loan_number: optional });
-
-/// What is done with a loan: `to_purchase` (buy it), `projected` (eligible, not bought now) or `rejected`.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[schema(as = Disposition)]
-#[serde(rename_all = "snake_case")]
-pub enum DispositionWord {
-    /// Buy it.
-    ToPurchase,
-    /// Eligible, and not bought now.
-    Projected,
-    /// Rejected.
-    Rejected,
-}
-
-impl Word for DispositionWord {}
-
-impl From<DispositionWord> for Disposition {
-    fn from(word: DispositionWord) -> Self {
-        match word {
-            DispositionWord::ToPurchase => Self::ToPurchase,
-            DispositionWord::Projected => Self::Projected,
-            DispositionWord::Rejected => Self::Rejected,
-        }
-    }
-}
 
 /// List the loans of a run
 ///
@@ -75,10 +48,7 @@ impl From<DispositionWord> for Disposition {
     responses(
         (status = 200, description = "One page of loans.", body = Vec<LoanObject>),
         (status = 307),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
         (status = 404, description = "The run does not exist, belongs to another team, or its results are no longer kept.", body = ProblemObject),
-        (status = 422, body = ProblemObject),
     )
 )]
 pub async fn list_loans(
@@ -89,8 +59,7 @@ pub async fn list_loans(
 ) -> Result<Response, ApiError> {
     let page = Page::<()>::from(page);
     let known = state.known.of(&caller, query.run_id).await?;
-    let filter =
-        FactFilter { disposition: query.disposition.map(Disposition::from), seller_loan_number: query.seller_loan_number };
+    let filter = FactFilter { disposition: query.disposition, seller_loan_number: query.seller_loan_number };
     let (skip, limit) = (page.skip, usize::try_from(page.limit).unwrap_or(usize::MAX));
     let read = state.known.with_facts(&known, move |facts, index| {
         // One more than is wanted tells whether there is a next page.

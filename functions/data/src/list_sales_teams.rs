@@ -4,7 +4,7 @@ use api::{
     caller::Caller,
     extract::ApiQuery,
     page::{Listing, Page, PageQuery},
-    problem::{ApiError, InputError, ProblemObject},
+    problem::{ApiError, InputError},
     values::NO_CURSOR,
 };
 use axum::{extract::State as FromState, http::Uri};
@@ -24,9 +24,6 @@ use crate::State;
     params(PageQuery),
     responses(
         (status = 200, description = "One page of sales teams.", body = Vec<SalesTeam>),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
-        (status = 422, body = ProblemObject),
     )
 )]
 pub async fn list_sales_teams(

@@ -41,14 +41,12 @@ pub struct Deleted {
 /// Deletes for good. Only the role `admin` deletes in the area `outputs`. Paths of a member of a sales team begin in the folder of
 /// that team.
 #[utoipa::path(
-    delete, path = "/api/files/{path}", tag = "files", security(("bearer" = [])),
+    delete, path = "/api/files/{*path}", tag = "files", security(("bearer" = [])),
     params(("path" = String, Path, description = "Path in the area, with its slashes.", example = "2026-02/february.csv"), AreaQuery),
     responses(
         (status = 200, description = "The file or folder is deleted.", body = Deleted),
         (status = 400, description = "The area or the path is not allowed, or the folder is not empty.", body = ProblemObject),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
-        (status = 404, body = ProblemObject),
+        (status = 404),
     )
 )]
 pub async fn delete_file(

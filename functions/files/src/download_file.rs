@@ -31,15 +31,13 @@ read_fields!(AreaQuery { area: text });
 /// Downloads the bytes of a file. Paths of a member of a sales team begin in the folder of that team; in the area `outputs` the member
 /// sees the runs of that team.
 #[utoipa::path(
-    get, path = "/api/files/download/{path}", tag = "files", security(("bearer" = [])),
+    get, path = "/api/files/download/{*path}", tag = "files", security(("bearer" = [])),
     params(("path" = String, Path, description = "Path in the area, with its slashes.", example = "2026-02/february.csv"), AreaQuery),
     responses(
         (status = 200, description = "The file.", content_type = "*/*"),
         (status = 307),
         (status = 400, description = "The area or the path is not allowed.", body = ProblemObject),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
-        (status = 404, body = ProblemObject),
+        (status = 404),
     )
 )]
 pub async fn download_file(

@@ -82,16 +82,13 @@ pub struct FileUrl {
 /// Gives a URL that downloads a file, or uploads one of up to 5 GB, without a token: send the listed headers and no `Authorization`.
 /// Everyone who has the URL can use it until it expires.
 #[utoipa::path(
-    get, path = "/api/files/url/{path}", tag = "files", security(("bearer" = [])),
+    get, path = "/api/files/url/{*path}", tag = "files", security(("bearer" = [])),
     params(("path" = String, Path, description = "Path in the area, with its slashes.", example = "2026-02/february.csv"), UrlQuery),
     responses(
         (status = 200, description = "The signed URL.", body = FileUrl),
         (status = 400, description = "The area, the path or the extension is not allowed.", body = ProblemObject),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
         (status = 404, description = "The file does not exist, or belongs to another team.", body = ProblemObject),
         (status = 409, description = "A folder has the path of the file, or a file the path of its folder.", body = ProblemObject),
-        (status = 422, body = ProblemObject),
     )
 )]
 pub async fn get_file_url(

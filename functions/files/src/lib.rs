@@ -10,18 +10,17 @@ mod place;
 mod upload_file;
 
 use api::{
-    authenticate::Authenticator,
+    endpoint,
     file_answer::FileAnswers,
-    routes::{Api, Routes, Verb},
+    routes::{Api, Routes},
 };
-use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::extract::DefaultBodyLimit;
 use shared::auth::permission::Permission;
 use stores::{
     resources::Resources,
     runs::Runs,
     storage::{s3::S3Storage, url_origin::UrlOrigin},
 };
-use utoipa::OpenApi;
 
 /// What the endpoints of this function have.
 #[derive(Clone)]
@@ -31,55 +30,35 @@ pub struct State {
     url_origin: Option<UrlOrigin>,
     runs: Runs,
     max_upload_bytes: u64,
-    authenticator: Authenticator,
 }
 
 impl State {
     /// Of what a process has.
-    pub fn new(resources: &Resources) -> Self {
+    fn new(resources: &Resources) -> Self {
         Self {
             storage: resources.storage.clone(),
             answers: FileAnswers::new(resources),
             url_origin: resources.url_origin.clone(),
-            runs: Runs::new(resources.table.clone(), resources.storage.clone()),
+            runs: resources.runs(),
             max_upload_bytes: resources.max_upload_bytes,
-            authenticator: Authenticator::new(resources),
         }
     }
 }
 
-impl FromRef<State> for Authenticator {
-    fn from_ref(state: &State) -> Self {
-        state.authenticator.clone()
-    }
-}
-
 /// Every route of this function.
-pub fn api(state: State) -> Api {
+pub fn api(resources: &Resources) -> Api {
     use Permission::{ReadFiles, WriteFiles};
-    let api = Routes::new(state)
-        .with(ReadFiles, Verb::Get, "/api/files/list", list_files::list_files)
-        .with(WriteFiles, Verb::Post, "/api/files/upload", upload_file::upload_file)
-        .with(ReadFiles, Verb::Get, "/api/files/download/{*path}", download_file::download_file)
-        .with(ReadFiles, Verb::Get, "/api/files/url/{*path}", get_file_url::get_file_url)
-        .with(WriteFiles, Verb::Post, "/api/files/mkdir", make_folder::make_folder)
-        .with(WriteFiles, Verb::Delete, "/api/files/{*path}", delete_file::delete_file)
+    let api = Routes::new(resources, State::new(resources))
+        .with(ReadFiles, endpoint!(list_files::list_files))
+        .with(WriteFiles, endpoint!(upload_file::upload_file))
+        .with(ReadFiles, endpoint!(download_file::download_file))
+        .with(ReadFiles, endpoint!(get_file_url::get_file_url))
+        .with(WriteFiles, endpoint!(make_folder::make_folder))
+        .with(WriteFiles, endpoint!(delete_file::delete_file))
         // These are names of folders, too, which the routes above would keep from being deleted.
         .also_at(&["/api/files/list", "/api/files/upload", "/api/files/mkdir"])
         .also_at(&["/api/files/download/{*path}", "/api/files/url/{*path}"])
-        .finish(&Document::openapi());
+        .finish();
     // An upload has a limit of its own, which is counted while it is stored.
     Api { router: api.router.layer(DefaultBodyLimit::disable()), ..api }
 }
-
-/// This function's part of the OpenAPI document.
-#[derive(OpenApi)]
-#[openapi(paths(
-    list_files::list_files,
-    upload_file::upload_file,
-    download_file::download_file,
-    get_file_url::get_file_url,
-    make_folder::make_folder,
-    delete_file::delete_file
-))]
-pub struct Document;

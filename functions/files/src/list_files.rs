@@ -94,9 +94,6 @@ pub enum FileKind {
         (status = 200, description = "The files and folders.", body = FileList),
         (status = 307),
         (status = 400, description = "The area or the path is not allowed.", body = ProblemObject),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
-        (status = 422, body = ProblemObject),
     )
 )]
 pub async fn list_files(

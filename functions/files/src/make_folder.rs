@@ -52,10 +52,7 @@ pub struct FolderMade {
     responses(
         (status = 200, description = "The folder exists.", body = FolderMade),
         (status = 400, description = "The area or the path is not allowed.", body = ProblemObject),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
         (status = 409, description = "A file has the path of this folder, or of one above it.", body = ProblemObject),
-        (status = 422, body = ProblemObject),
     )
 )]
 pub async fn make_folder(

@@ -89,11 +89,8 @@ pub struct Uploaded {
     responses(
         (status = 200, description = "The file is stored.", body = Uploaded),
         (status = 400, description = "The area, the path, the name or the extension is not allowed.", body = ProblemObject),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
         (status = 409, description = "A folder has the path of the file, or a file the path of its folder.", body = ProblemObject),
         (status = 413, description = "The file is larger than the limit; `detail` names the way for large files.", body = ProblemObject),
-        (status = 415, body = ProblemObject),
         (status = 422, description = "The form has no field `file`, or more than one.", body = ProblemObject),
     )
 )]

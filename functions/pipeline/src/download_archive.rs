@@ -36,8 +36,6 @@ read_fields!(ArchiveQuery { path: text });
         (status = 200, description = "The file or the ZIP.", content_type = "*/*"),
         (status = 307),
         (status = 400, description = "The path leads out of the archive.", body = ProblemObject),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
         (status = 404, description = "The run or the file does not exist, or the run belongs to another team.", body = ProblemObject),
         (status = 429),
     )

@@ -38,8 +38,6 @@ use crate::State;
                 "request_id": "6f1c9a52-8d3e-4b7a-9c41-2f0e5d7b8a90"
             }),
         ),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
         (status = 404, description = "The run does not exist, belongs to another team, or has not written the file yet.", body = ProblemObject),
     )
 )]

@@ -24,8 +24,6 @@ use crate::State;
             content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
         ),
         (status = 307),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
         (
             status = 404, description = "The run does not exist, belongs to another team, or has no workbook.",
             body = ProblemObject

@@ -1,14 +1,8 @@
 //! `GET /api/runs/{run_id}`: one run, with its progress while it works.
 
-use api::{
-    caller::Caller,
-    extract::PathId,
-    file_answer::made_file,
-    objects::RunObject,
-    problem::{ApiError, ProblemObject},
-};
+use api::{caller::Caller, extract::PathId, file_answer::made_file, problem::ApiError};
 use axum::{extract::State as FromState, response::Response};
-use shared::auth::permission::Permission;
+use shared::{auth::permission::Permission, run::RunObject};
 use stores::runs::StoredRun;
 use uuid::Uuid;
 
@@ -23,9 +17,7 @@ use crate::State;
     responses(
         (status = 200, description = "The run.", body = RunObject),
         (status = 307),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
-        (status = 404, body = ProblemObject),
+        (status = 404),
     )
 )]
 pub async fn get_run(FromState(state): FromState<State>, caller: Caller, PathId(run_id): PathId) -> Result<Response, ApiError> {

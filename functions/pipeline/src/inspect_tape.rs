@@ -76,12 +76,9 @@ impl FromFields for InspectTape {
     responses(
         (status = 200, description = "What the tape is, also when a run would fail.", body = Inspection),
         (status = 400, description = "A path is not allowed.", body = ProblemObject),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
         (status = 404, description = "The tape or the profile does not exist.", body = ProblemObject),
         (status = 409, description = "The profile was replaced while the request read it.", body = ProblemObject),
         (status = 413, description = "The body is too large, or the answer would be: such a tape has thousands of long headers.", body = ProblemObject),
-        (status = 415, body = ProblemObject),
         (status = 422, description = "The file is no tape, a value is missing or unknown, or the profile is not valid.", body = ProblemObject),
         (status = 503, description = "Many files are being read or made for others.", body = ProblemObject),
     )

@@ -18,15 +18,13 @@ mod workbooks;
 use std::sync::Arc;
 
 use api::{
-    authenticate::Authenticator,
+    endpoint,
     file_answer::FileAnswers,
-    routes::{Api, Routes, Verb},
+    routes::{Api, Routes},
 };
 use archive_zip::ArchiveZips;
-use axum::extract::FromRef;
 use shared::{auth::permission::Permission, clock::Clock};
 use stores::{export_turns::ExportTurns, resources::Resources, runs::Runs, storage::s3::S3Storage};
-use utoipa::OpenApi;
 use workbooks::Workbooks;
 
 /// What the endpoints of this function have.
@@ -39,13 +37,12 @@ pub struct State {
     workbooks: Workbooks,
     turns: ExportTurns,
     clock: Arc<dyn Clock>,
-    authenticator: Authenticator,
 }
 
 impl State {
     /// Of what a process has.
-    pub fn new(resources: &Resources) -> Self {
-        let runs = Runs::new(resources.table.clone(), resources.storage.clone());
+    fn new(resources: &Resources) -> Self {
+        let runs = resources.runs();
         Self {
             workbooks: Workbooks::new(resources, runs.clone()),
             runs,
@@ -54,45 +51,22 @@ impl State {
             zips: ArchiveZips::new(resources),
             turns: resources.export_turns.clone(),
             clock: Arc::clone(&resources.clock),
-            authenticator: Authenticator::new(resources),
         }
     }
 }
 
-impl FromRef<State> for Authenticator {
-    fn from_ref(state: &State) -> Self {
-        state.authenticator.clone()
-    }
-}
-
 /// Every route of this function.
-pub fn api(state: State) -> Api {
+pub fn api(resources: &Resources) -> Api {
     use Permission::{ReadFiles, ReadRuns, StartRuns};
-    let output = "/api/runs/{run_id}/notebook-outputs/{output_key}/download";
-    Routes::new(state)
-        .with(StartRuns, Verb::Post, "/api/pipeline/run", start_run::start_run)
-        .with(ReadFiles, Verb::Post, "/api/tapes/inspect", inspect_tape::inspect_tape)
-        .with(ReadRuns, Verb::Get, "/api/runs", list_runs::list_runs)
-        .with(ReadRuns, Verb::Get, "/api/runs/{run_id}", get_run::get_run)
-        .with(ReadRuns, Verb::Get, "/api/runs/{run_id}/notebook-outputs", list_outputs::list_outputs)
-        .with(ReadRuns, Verb::Get, output, download_output::download_output)
-        .with(ReadRuns, Verb::Get, "/api/runs/{run_id}/archive", list_archive::list_archive)
-        .with(ReadRuns, Verb::Get, "/api/runs/{run_id}/archive/download", download_archive::download_archive)
-        .with(ReadRuns, Verb::Get, "/api/runs/{run_id}/workbook", download_workbook::download_workbook)
-        .finish(&Document::openapi())
+    Routes::new(resources, State::new(resources))
+        .with(StartRuns, endpoint!(start_run::start_run))
+        .with(ReadFiles, endpoint!(inspect_tape::inspect_tape))
+        .with(ReadRuns, endpoint!(list_runs::list_runs))
+        .with(ReadRuns, endpoint!(get_run::get_run))
+        .with(ReadRuns, endpoint!(list_outputs::list_outputs))
+        .with(ReadRuns, endpoint!(download_output::download_output))
+        .with(ReadRuns, endpoint!(list_archive::list_archive))
+        .with(ReadRuns, endpoint!(download_archive::download_archive))
+        .with(ReadRuns, endpoint!(download_workbook::download_workbook))
+        .finish()
 }
-
-/// This function's part of the OpenAPI document.
-#[derive(OpenApi)]
-#[openapi(paths(
-    start_run::start_run,
-    inspect_tape::inspect_tape,
-    list_runs::list_runs,
-    get_run::get_run,
-    list_outputs::list_outputs,
-    download_output::download_output,
-    list_archive::list_archive,
-    download_archive::download_archive,
-    download_workbook::download_workbook
-))]
-pub struct Document;

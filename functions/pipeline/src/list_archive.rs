@@ -1,10 +1,6 @@
 //! `GET /api/runs/{run_id}/archive`: what the archive of a run keeps.
 
-use api::{
-    caller::Caller,
-    extract::PathId,
-    problem::{ApiError, ProblemObject},
-};
+use api::{caller::Caller, extract::PathId, problem::ApiError};
 use axum::{Json, extract::State as FromState};
 use serde::Serialize;
 use shared::manifest::{INPUT_FOLDER, MANIFEST_FILE, OUTPUT_FOLDER};
@@ -46,9 +42,7 @@ pub struct ArchiveObject {
     params(("run_id" = Uuid, Path, description = "Id of the run.")),
     responses(
         (status = 200, description = "The files of the archive.", body = ArchiveObject),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
-        (status = 404, body = ProblemObject),
+        (status = 404),
     )
 )]
 pub async fn list_archive(

@@ -1,10 +1,6 @@
 //! `GET /api/runs/{run_id}/notebook-outputs`: the output files of a run.
 
-use api::{
-    caller::Caller,
-    extract::PathId,
-    problem::{ApiError, ProblemObject},
-};
+use api::{caller::Caller, extract::PathId, problem::ApiError};
 use axum::{Json, extract::State as FromState};
 use serde::Serialize;
 use shared::results::outputs::{OUTPUTS, Output};
@@ -35,9 +31,7 @@ pub struct OutputObject {
     params(("run_id" = Uuid, Path, description = "Id of the run.")),
     responses(
         (status = 200, description = "The output files.", body = Vec<OutputObject>),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
-        (status = 404, body = ProblemObject),
+        (status = 404),
     )
 )]
 pub async fn list_outputs(

@@ -4,9 +4,8 @@ use api::{
     caller::Caller,
     extract::ApiQuery,
     file_answer::made_file,
-    objects::RunObject,
     page::{Listing, Page, PageQuery},
-    problem::{ApiError, ProblemObject},
+    problem::ApiError,
     read_fields,
     values::{BadValue, FieldValue},
 };
@@ -18,7 +17,7 @@ use axum::{
 use jiff::Timestamp;
 use shared::{
     auth::{permission::Permission, user::Scope},
-    run::RunStatus,
+    run::{RunObject, RunStatus},
 };
 use stores::runs::RunFilter;
 use utoipa::IntoParams;
@@ -67,9 +66,6 @@ impl FieldValue for Weekday {
     responses(
         (status = 200, description = "One page of runs, the newest first. Their `column_mapping` is null: read the run itself.", body = Vec<RunObject>),
         (status = 307),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
-        (status = 422, body = ProblemObject),
     )
 )]
 pub async fn list_runs(

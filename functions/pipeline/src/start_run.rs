@@ -4,7 +4,6 @@ use api::{
     caller::Caller,
     extract::OptionalJson,
     fields::{Fields, FromFields, any},
-    objects::RunObject,
     problem::{ApiError, InputError, ProblemObject},
     values::{NamedTexts, shortened},
 };
@@ -22,6 +21,7 @@ use shared::{
     paths::{Area, PathError, stored_path},
     phases::pricing::IrrTarget,
     rules::rule_set::{MAX_RULE_SET_BYTES, RuleSetFile, RunRules},
+    run::RunObject,
     tape::{
         profile::{MAX_PROFILE_BYTES, PRESETS},
         request::{ProfileFile, ReadingRequest},
@@ -175,12 +175,8 @@ impl FromRequest<State> for Order {
         (status = 200, description = "The run, which ended within the preferred wait.", body = RunObject),
         (status = 202, description = "The run, which has not ended yet; `Location` is its URL.", body = RunObject),
         (status = 400, description = "A path is not allowed.", body = ProblemObject),
-        (status = 401, body = ProblemObject),
-        (status = 403, body = ProblemObject),
         (status = 404, description = "A tape, the rule set, the profile or the sales team does not exist.", body = ProblemObject),
         (status = 409, description = "The rule set was replaced while the request read it.", body = ProblemObject),
-        (status = 413, body = ProblemObject),
-        (status = 415, body = ProblemObject),
         (status = 422, description = "A value is missing, unknown or out of range, the rule set or the profile is not valid, or the key was used for another request.", body = ProblemObject),
     )
 )]

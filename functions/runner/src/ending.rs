@@ -32,7 +32,7 @@ impl Results {
     }
 
     fn stored(&self, run: &Run) -> Result<RunResults, StoreError> {
-        let object = RunSummary { run_id: run.run_id(), status: run.status(), summary: &self.summary };
+        let object = RunSummary::new(run.run_id(), run.status(), &self.summary);
         let json = serde_json::to_string(&object).and_then(RawValue::from_string);
         Ok(RunResults {
             summary: json.map_err(|error| damaged(&error))?,

@@ -181,7 +181,7 @@ impl Worker {
     /// A worker with the resources of the process.
     pub fn new(resources: &Resources, tuning: Tuning) -> Self {
         Self {
-            runs: Runs::new(resources.table.clone(), resources.storage.clone()),
+            runs: resources.runs(),
             storage: resources.storage.clone(),
             clock: Arc::clone(&resources.clock),
             tuning,

@@ -11,7 +11,7 @@ use stores::{config::Config, resources::Resources, telemetry};
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let config = Config::from_env()?;
-    telemetry::init(&config.log_level);
+    telemetry::init(&config.log_level, &["runner"]);
     let distribution = Distribution { above_bytes: config.distribute_above_bytes, part_bytes: config.part_bytes };
     let worker = Worker { distribution, ..Worker::new(&Resources::of_lambda(&config).await, Tuning::default()) };
     let handle = async |event: LambdaEvent<Event>| -> Result<Handled, Error> { Ok(worker.handle(event.payload).await?) };

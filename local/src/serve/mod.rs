@@ -29,13 +29,21 @@ use crate::{
 
 use self::{stopping::Stopping, work::LocalWorker};
 
+/// A function that answers requests: the name of its crate, and its routes on the resources of a process.
+pub type Function = (&'static str, fn(&Resources) -> Api);
+
+/// Every function that answers requests, in the order of the OpenAPI document.
+pub const FUNCTIONS: [Function; 5] =
+    [("health", health::api), ("auth", auth::api), ("files", files::api), ("pipeline", pipeline::api), ("data", data::api)];
+
+/// The crates of `serve`, besides those that every process has, whose events are logged.
+pub fn crates() -> Vec<&'static str> {
+    FUNCTIONS.into_iter().map(|(function, _)| function).chain(["cli", "command", "local", "runner"]).collect()
+}
+
 /// The routes of all functions in one API.
 pub fn api(resources: &Resources) -> Api {
-    health::api(health::State::new(resources))
-        .and(auth::api(auth::State::new(resources)))
-        .and(pipeline::api(pipeline::State::new(resources)))
-        .and(data::api(data::State::new(resources)))
-        .and(files::api(files::State::new(resources)))
+    FUNCTIONS.iter().fold(Api::default(), |all, (_, api)| all.and(api(resources)))
 }
 
 /// Serves until the process gets a signal to stop.
@@ -45,7 +53,7 @@ pub fn api(resources: &Resources) -> Api {
 /// folder cannot be used, or a second signal stops the process before all work is finished.
 pub fn serve(args: &ServeArgs, context: &CommandContext, out: &mut dyn Write) -> Result<(), CommandError> {
     let config = config(context)?;
-    telemetry::init(&config.log_level);
+    telemetry::init(&config.log_level, &crates());
     let runtime = runtime()?;
     let served = runtime.block_on(run(args, context, out, config));
     // After a second signal the process does not wait for an engine that is still computing.

@@ -26,6 +26,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::{
     error::{Phase, RunError},
     facts::index::ResultsIndex,
@@ -107,14 +110,17 @@ impl Default for Tuning {
     }
 }
 
-/// Progress of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Progress {
-    /// Number of loans whose results are written.
+    /// Number of loans read so far.
+    #[schema(example = 2)]
     pub loans: u64,
-    /// Number of bytes of the tapes that have been read.
+    /// Number of bytes read so far, over all tapes.
+    #[schema(example = 270)]
     pub bytes: u64,
-    /// Size of all tapes in bytes.
+    /// Number of bytes in all tapes.
+    #[schema(example = 270)]
     pub total_bytes: u64,
 }
 

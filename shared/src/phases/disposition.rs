@@ -1,6 +1,7 @@
 //! Disposition: buy, hold or reject.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     loan::{Field, Loan},
@@ -12,9 +13,10 @@ use super::{
     pricing::{Price, Priced},
 };
 
-/// The decision on a loan: buy, hold or reject.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+/// What is done with a loan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(description = "What is done with a loan: `to_purchase` (buy it), `projected` (eligible, not bought now) or `rejected`.")]
 #[repr(u8)]
 pub enum Disposition {
     /// Buy the loan.

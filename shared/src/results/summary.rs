@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use utoipa::ToSchema;
 
 use crate::{
     decimal::{Decimal, ExactSum, MICRO, Ratio},
@@ -735,38 +736,52 @@ pub struct Summary {
     pub exceptions: Vec<ExceptionFinding>,
 }
 
-/// Counts of loans and exceptions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// Number of loans by outcome, and of exceptions by kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EligibilityChecks {
+    /// Number of loans.
+    #[schema(example = 2)]
     pub total_loans: u64,
-    /// Loans that are not rejected.
+    /// Number of loans without a hard exception.
+    #[schema(example = 1)]
     pub eligible: u64,
+    /// Number of loans with a hard exception.
+    #[schema(example = 1)]
     pub rejected: u64,
-    /// Eligible loans that are held back.
+    /// Number of eligible loans that are not bought now.
+    #[schema(example = 0)]
     pub projected: u64,
-    /// Number of exceptions by kind.
+    /// Number of exceptions of each type.
+    #[schema(example = json!({"credit_score": 1, "ltv_ratio": 1, "missing_appraisal": 1}))]
     pub exceptions_by_type: BTreeMap<&'static str, u64>,
-    /// Number of exceptions by severity.
+    /// Number of exceptions of each severity.
+    #[schema(example = json!({"hard": 2, "soft": 1}))]
     pub exceptions_by_severity: BTreeMap<&'static str, u64>,
-    /// Number of exceptions by category.
+    /// Number of exceptions of each category.
+    #[schema(example = json!({"credit": 2, "data_quality": 1}))]
     pub exceptions_by_category: BTreeMap<&'static str, u64>,
 }
 
-/// Count, balance and averages of a group of loans. An average is weighted by balance over the loans that have the value, and has
-/// 4 decimals.
-#[derive(Debug, Clone, Serialize)]
+/// Totals of a group of loans. Averages are weighted by balance over the loans that have the value, rounded to 4 decimals.
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Averages {
     /// Number of loans.
+    #[schema(example = 1)]
     pub count: u64,
-    /// Balance in dollars.
+    /// Sum of their loan amounts, in dollars.
+    #[schema(value_type = f64, example = 250_000)]
     pub balance: ExactSum,
-    /// Weighted average coupon: the note rate, in percent.
+    /// Average note rate, in percent. Null: no loan has one.
+    #[schema(required, value_type = Option<f64>, example = 6.5)]
     pub wac: Option<Ratio>,
-    /// Weighted average LTV, in percent.
+    /// Average LTV, in percent. Null: no loan has one.
+    #[schema(required, value_type = Option<f64>, example = 80)]
     pub wa_ltv: Option<Ratio>,
-    /// Weighted average DTI, in percent.
+    /// Average DTI, in percent. Null: no loan has one.
+    #[schema(required, value_type = Option<f64>, example = 35)]
     pub wa_dti: Option<Ratio>,
-    /// Weighted average credit score.
+    /// Average credit score. Null: no loan has one.
+    #[schema(required, value_type = Option<f64>, example = 720)]
     pub wa_credit_score: Option<Ratio>,
 }
 
@@ -779,45 +794,58 @@ pub struct Dispositions {
     pub rejected: DispositionSummary,
 }
 
-/// The loans of one disposition.
-#[derive(Debug, Clone, Serialize)]
+/// Totals of one disposition. Averages are weighted by balance over the loans that have the value, rounded to 4 decimals.
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct DispositionSummary {
     #[serde(flatten)]
+    #[schema(inline)]
     pub totals: Averages,
-    /// Weighted average price, in percent of the balance.
+    /// Average price, in percent of the balance. Null: no loan has one.
+    #[schema(required, value_type = Option<f64>, example = 96.125)]
     pub wa_price: Option<Ratio>,
-    /// Cost of the loans in dollars and whole cents: the exact sum of amount × price / 100, rounded half to even. `None` for
-    /// loans that are not bought.
+    /// Dollars to pay for the loans of `to_purchase`: the exact sum of amount × price / 100, rounded half to even to whole cents;
+    /// 0 when no loan is bought. Null for `projected` and `rejected`: the buyer pays nothing for these loans.
+    #[schema(required, value_type = Option<f64>, example = 240_312.5)]
     pub dollars_to_pay: Option<Ratio>,
 }
 
-/// The loans divided into groups by one field.
-#[derive(Debug, Clone, Serialize)]
+/// The loans of a run grouped by one field.
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Strat {
-    /// Name of the field.
+    /// Field that the loans are grouped by: `ltv_ratio`, `credit_score`, `note_rate`, `loan_amount`, `property_type`,
+    /// `occupancy_status` or `loan_purpose`.
+    #[schema(example = "ltv_ratio")]
     pub by: &'static str,
-    /// The groups: half-open ranges or words, then "missing".
+    /// Groups in order. They hold every loan once; `missing` holds the loans without the value.
     pub buckets: Vec<Bucket>,
 }
 
-/// One group of a strat.
-#[derive(Debug, Clone, Serialize)]
+/// One group of loans. Averages are weighted by balance over the loans that have the value, rounded to 4 decimals.
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Bucket {
-    /// Range or word that the loans have in common.
+    /// Range or word that the loans of the group share. A range includes its lower bound, not its upper one.
+    #[schema(example = "80 to <85")]
     pub label: String,
     /// Number of loans.
+    #[schema(example = 1)]
     pub count: u64,
-    /// Balance in dollars.
+    /// Sum of their loan amounts, in dollars.
+    #[schema(value_type = f64, example = 250_000)]
     pub balance: ExactSum,
-    /// Share of the run's balance, from 0 to 1.
+    /// Share of the balance of the run, from 0 to 1. Null: the run has no balance.
+    #[schema(required, value_type = Option<f64>, example = 0.5)]
     pub share: Option<Ratio>,
-    /// Weighted average coupon: the note rate, in percent.
+    /// Average note rate, in percent. Null: no loan has one.
+    #[schema(required, value_type = Option<f64>, example = 6.5)]
     pub wac: Option<Ratio>,
-    /// Weighted average LTV, in percent.
+    /// Average LTV, in percent. Null: no loan has one.
+    #[schema(required, value_type = Option<f64>, example = 80)]
     pub wa_ltv: Option<Ratio>,
-    /// Weighted average DTI, in percent.
+    /// Average DTI, in percent. Null: no loan has one.
+    #[schema(required, value_type = Option<f64>, example = 35)]
     pub wa_dti: Option<Ratio>,
-    /// Weighted average credit score.
+    /// Average credit score. Null: no loan has one.
+    #[schema(required, value_type = Option<f64>, example = 720)]
     pub wa_credit_score: Option<Ratio>,
 }
 

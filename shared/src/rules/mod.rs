@@ -6,6 +6,7 @@ pub mod rule_set;
 use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
 
 use crate::{
     decimal::Decimal,
@@ -17,9 +18,10 @@ use crate::{
     },
 };
 
-/// Whether an exception rejects its loan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// Whether an exception turns a loan down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(description = "Severity of an exception: `hard` rejects the loan, `soft` does not.")]
 pub enum Severity {
     /// The exception rejects the loan.
     Hard,

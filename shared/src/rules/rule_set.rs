@@ -11,6 +11,7 @@ use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
+use utoipa::ToSchema;
 
 use crate::{
     decimal::Decimal,
@@ -155,16 +156,19 @@ impl Projection {
     }
 }
 
-/// Identity of a rule set, as recorded by a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// Which rule set a run used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = RuleSetName)]
 pub struct RuleSetId {
-    /// Name that the rule set gives itself, or else the name of its file.
+    /// Name in the rule set, or else the name of its file.
+    #[schema(example = "built-in")]
     pub name: String,
-    /// Version that the rule set gives itself, or else `unversioned`.
+    /// Version in the rule set, or else `unversioned`.
+    #[schema(example = "1")]
     pub version: String,
-    /// SHA-256 of all bounds, lists, severities, switches and policies, in hexadecimal. The hash covers their meaning: the
-    /// spelling of numbers and words, comments, and the order of keys and words do not change it, and neither do name and
-    /// version.
+    /// SHA-256 of everything the rule set decides, in lower-case hexadecimal, whatever its name and however it is written. Equal
+    /// hashes mean equal rules.
+    #[schema(example = "1e2809335995aebe54788a07a2ee783fbee1c602dcafafa97381243fad4cd697")]
     pub hash: String,
 }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     error::{RunError, RunErrorCode, shortened},
@@ -50,26 +51,35 @@ const PRODUCT_FIELDS: [&str; 12] = [
     "source_columns",
 ];
 
-/// One column of a tape and the field to which it is mapped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One column of a tape and the field it was read as.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = TapeColumn)]
 pub struct Column {
-    /// The position of the column, from 1; `None` for a constant of the profile, which has no column.
+    /// Place of the column, counted from 1. Null: no column holds the field, and a profile gives its value.
+    #[schema(required, value_type = Option<u64>, example = 1)]
     pub position: Option<usize>,
-    /// The header as it is written.
+    /// Header as it is written in the tape.
+    #[schema(example = "Note Rate")]
     pub header: String,
-    /// The field of the column; `None` for a column that is only kept.
+    /// Canonical or standard field. Absent: the column is kept with the loan as text, and no rule reads it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = String, example = "note_rate")]
     pub field: Option<Field>,
-    /// The name of the column in a loan's data.
+    /// Name of the column in `/api/loans`.
+    #[schema(example = "note_rate")]
     pub name: String,
-    /// How sure the header is to mean the field, if an alias decided.
+    /// How sure the header is to mean the field: 1 names what is sold, 2 is a plain name, 3 a name of the past, 4 a weak name that counts
+    /// only alone. Absent: the column was not recognised by its header.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = u8, minimum = 1, maximum = 4, example = 2)]
     pub rank: Option<Rank>,
-    /// The unit of a column of percentages.
+    /// Unit of a column of percentages: `percent` (6.5) or `fraction` (0.065). Absent: the column holds no percentages.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = String, example = "percent")]
     pub unit: Option<ColumnUnit>,
-    /// Why the column was mapped to the field.
+    /// Why the column was taken for the field: `alias`, `profile`, `map`, `position` or `constant`. Absent: it was taken for none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = String, example = "alias")]
     pub origin: Option<Origin>,
 }
 

@@ -8,7 +8,6 @@ use utoipa::ToSchema;
 use crate::{
     error::{RunError, RunErrorCode, shortened},
     loan::{CellValue, Field, FieldKind, NumberCell, Unit},
-    tape::objects::{ColumnObject, MappingObject, NoticeObject, RunErrorObject},
 };
 
 use super::{
@@ -71,7 +70,7 @@ const BLOCK_BYTES: usize = 256 * 1024;
 }))]
 pub struct Inspection {
     /// How the file is read: its format, header and columns. Null: no row looks like a header.
-    #[schema(required, value_type = Option<MappingObject>)]
+    #[schema(required)]
     pub mapping: Option<TapeMapping>,
     /// Number of loans that were looked at: at most the first 10,000.
     #[schema(example = 2)]
@@ -84,10 +83,9 @@ pub struct Inspection {
     /// Required fields that no column has.
     pub missing: Vec<MissingField>,
     /// What a run would say of the tape as a whole.
-    #[schema(value_type = Vec<NoticeObject>)]
     pub notices: Vec<Notice>,
     /// Why a run of the tape would fail. Null: nothing among the rows that were looked at makes it fail.
-    #[schema(required, value_type = Option<RunErrorObject>)]
+    #[schema(required)]
     pub error: Option<RunError>,
 }
 
@@ -96,7 +94,6 @@ pub struct Inspection {
 pub struct InspectedColumn {
     /// The column.
     #[serde(flatten)]
-    #[schema(value_type = ColumnObject)]
     pub column: Column,
     /// Up to five different cells, as they are written and as they are read.
     pub samples: Vec<CellSample>,

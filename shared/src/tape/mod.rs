@@ -9,7 +9,6 @@ mod meaning;
 mod not_a_tape;
 pub mod notices;
 pub mod number;
-pub mod objects;
 pub mod options;
 pub mod profile;
 pub mod records;
@@ -29,6 +28,7 @@ use std::{borrow::Cow, io::Read, ops::Range, sync::Arc};
 
 use memchr::{memchr, memchr3};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::error::{Phase, RunError, RunErrorCode, shortened};
 
@@ -74,28 +74,48 @@ enum FileLayout {
     Workbook { workbook: Arc<Workbook>, sheet: usize, name: String },
 }
 
-/// How a tape was read. Part of the run record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// How one tape was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(example = json!({
+    "source_file": "february.csv",
+    "format": "csv",
+    "delimiter": ",",
+    "encoding": "utf-8",
+    "header_line": 1,
+    "columns": [
+        {
+            "position": 1, "header": "Note Rate", "field": "note_rate", "name": "note_rate", "rank": 2, "unit": "percent",
+            "origin": "alias"
+        },
+        {"position": 2, "header": "County", "name": "County"}
+    ]
+}))]
 pub struct TapeMapping {
     /// Name of the tape.
+    #[schema(example = "february.csv")]
     pub source_file: String,
     /// Name of the file that holds the tape: the same name, unless each worksheet is a tape.
     #[serde(skip)]
     pub file: String,
-    /// `csv`, `xlsx`, `xls`, `xlsb` or `ods`.
+    /// Format of the tape: `csv`, `xlsx`, `xls`, `xlsb` or `ods`.
+    #[schema(example = "csv")]
     pub format: &'static str,
-    /// `None` for a workbook.
+    /// Character between two cells of a CSV tape. Absent: the tape is a workbook.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = String, example = ",")]
     pub delimiter: Option<char>,
-    /// `None` for a workbook.
+    /// Encoding of a CSV tape. Absent: the tape is a workbook.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = String, example = "utf-8")]
     pub encoding: Option<Encoding>,
-    /// Name of the worksheet; `None` for a CSV tape.
+    /// Worksheet that was read. Absent: the tape is a CSV file.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = String, example = "Loans")]
     pub sheet: Option<String>,
-    /// The line, or the sheet row, of the header, from 1; 0 for a tape without a header.
+    /// Line, or row of the sheet, that holds the header, counted from 1. 0: the tape has no header, and a profile names its columns.
+    #[schema(example = 1)]
     pub header_line: u64,
-    /// The columns, each with the field to which it is mapped.
+    /// Columns of the tape, from left to right.
     pub columns: Vec<Column>,
 }
 

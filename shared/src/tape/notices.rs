@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     error::shortened,
@@ -54,15 +55,20 @@ pub enum NoticeCode {
     ColumnNotRead,
 }
 
-/// One event of a tape.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Something that happened to a tape and is no fault of a loan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Notice {
+    /// Stable code of the notice, for programs, such as `not_a_loan`, `header_again`, `two_claims`, `values_not_read` or `short_rows`.
+    #[schema(value_type = String, example = "not_a_loan")]
     pub code: NoticeCode,
-    /// One sentence for people, of at most 300 characters.
+    /// What happened, for people: at most 300 characters.
+    #[schema(example = "No loan: Total,500000")]
     pub message: String,
     /// Name of the tape.
+    #[schema(example = "february.csv")]
     pub source_file: String,
-    /// The line, or the sheet row, from 1; `None` for a notice about a whole tape or file.
+    /// Line of the tape, or row of the sheet, counted from 1. Null: the notice is about no single line.
+    #[schema(required, example = 4)]
     pub line: Option<u64>,
 }
 

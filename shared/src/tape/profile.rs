@@ -8,6 +8,7 @@ use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
+use utoipa::ToSchema;
 
 use crate::{
     decimal::Decimal,
@@ -56,12 +57,18 @@ pub struct Profile {
     pub options: TapeOptions,
 }
 
-/// What a run records about its profile.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Which profile the tapes of a run were read with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProfileName)]
 pub struct ProfileId {
+    /// Name in the profile, or else the name of its file or preset.
+    #[schema(example = "acme")]
     pub name: String,
+    /// Version in the profile, or else `unversioned`.
+    #[schema(example = "2026-11")]
     pub version: String,
-    /// SHA-256 of the text, in lower-case hexadecimal.
+    /// SHA-256 of the profile, in lower-case hexadecimal.
+    #[schema(example = "5c9f2b7e0d6a4f1388b1c2e94a7d3f60b5e8172c9d0a6f4e3b7c8d1205f9a6e4")]
     pub hash: String,
 }
 

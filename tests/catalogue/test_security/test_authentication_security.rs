@@ -4,7 +4,6 @@ use http::header;
 use jiff::SignedDuration;
 use serde_json::json;
 use shared::auth::{permission::Role, secret::Secret, token::Tokens, user::User};
-use stores::users::Users;
 use uuid::Uuid;
 
 use crate::support::app::{Answer, TestApp};
@@ -67,7 +66,7 @@ async fn test_token_for_deactivated_user_rejected() {
     app.call(http::Method::PUT, &path).by(&admin).json(&json!({"is_active": false})).send().await.expect(200);
     assert_shut_out(&app.get("/api/auth/me").by(&ana).send().await);
     // Not even a token that was issued for an inactive user gets in.
-    let stored = Users::new(app.resources.table.clone()).get(ana.user.id).await.unwrap().unwrap();
+    let stored = app.resources.users().get(ana.user.id).await.unwrap().unwrap();
     let token = app.resources.tokens.issue(&stored, app.resources.clock.now()).unwrap();
     assert_shut_out(&with_header(&app, &format!("Bearer {token}")).await);
 }

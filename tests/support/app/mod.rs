@@ -33,7 +33,6 @@ use stores::{
     storage::{StorageBackend as _, stream_of},
 };
 use tempfile::TempDir;
-use utoipa::OpenApi as _;
 
 pub use self::{
     call::{Answer, form_of},
@@ -86,16 +85,6 @@ pub struct TestApp {
 }
 
 /// The part of the OpenAPI document that each function contributes. The later parts are merged into the first one.
-pub fn documents() -> Vec<utoipa::openapi::OpenApi> {
-    vec![
-        health::Document::openapi(),
-        auth::Document::openapi(),
-        files::Document::openapi(),
-        pipeline::Document::openapi(),
-        data::Document::openapi(),
-    ]
-}
-
 impl TestApp {
     /// The application without users, on Monday, 2 February 2026.
     pub async fn new() -> Self {
@@ -150,8 +139,8 @@ impl TestApp {
 
     /// The OpenAPI document, generated from the code.
     pub fn fresh_document(&self) -> serde_json::Value {
-        let parts = documents().into_iter().reduce(utoipa::openapi::OpenApi::merge_from).unwrap();
-        api::document::complete(&parts, &self.routes).unwrap()
+        let api = local::api(&self.resources);
+        api::document::complete(api.document, &api.table).unwrap()
     }
 
     /// The application on the same stores as it runs on Lambda, where the size of an answer is limited.

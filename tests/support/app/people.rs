@@ -8,10 +8,7 @@ use shared::auth::{
     permission::Role,
     user::{SalesTeam, User},
 };
-use stores::{
-    teams::Teams,
-    users::{UserWritten, Users},
-};
+use stores::users::UserWritten;
 use uuid::Uuid;
 
 use super::TestApp;
@@ -45,8 +42,8 @@ impl TestApp {
             tokens_valid_from: 0,
             revision: 0,
         };
-        assert_eq!(Users::new(self.resources.table.clone()).create(&user).await.unwrap(), UserWritten::Done);
-        // Users are listed in the order of their creation, so the next one is created at a later time.
+        assert_eq!(self.resources.users().create(&user).await.unwrap(), UserWritten::Done);
+        // Those who come later are listed later.
         self.clock.advance(SignedDuration::from_millis(1));
         let token = self.resources.tokens.issue(&user, self.resources.clock.now()).unwrap();
         Person { user, token }
@@ -55,7 +52,7 @@ impl TestApp {
     /// Stores a team.
     pub async fn team(&self, name: &str) -> SalesTeam {
         let team = SalesTeam { id: Uuid::new_v4(), name: name.to_owned() };
-        assert!(Teams::new(self.resources.table.clone()).create(&team).await.unwrap());
+        assert!(self.resources.teams().create(&team).await.unwrap());
         team
     }
 }
