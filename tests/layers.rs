@@ -13,7 +13,7 @@ use toml::Table;
 /// All crates of the folder of functions.
 const FUNCTIONS: &str = "functions/*";
 
-/// Each crate with the crates of the workspace that it may use. What stands below counts.
+/// Each crate with the crates of the workspace that it may use. When two entries fit a crate, the later one counts.
 const MAY_USE: [(&str, &[&str]); 8] = [
     ("shared", &[]),
     ("stores", &["shared"]),
@@ -60,7 +60,7 @@ fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     lines.filter(|(_, line)| !line.trim_start().starts_with("//"))
 }
 
-/// The names of the folders that a pattern of them stands for, or of the one folder that it is.
+/// The folders that match a pattern, or the one folder when `pattern` is not a pattern.
 fn named(pattern: &str) -> Vec<String> {
     let Some(folder) = pattern.strip_suffix("/*") else { return vec![pattern.to_owned()] };
     let found = fs::read_dir(workspace().join(folder)).unwrap().map(|entry| entry.unwrap().file_name());

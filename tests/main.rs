@@ -43,6 +43,7 @@ mod stores_command;
 mod support;
 mod tapes;
 mod template;
+mod tidy;
 mod traversal;
 mod watch;
 mod workbooks;

@@ -1,4 +1,4 @@
-//! From the `Authorization` header to the caller, before anything else of a request is looked at.
+//! Finds the caller by the `Authorization` header, before anything else of the request is read.
 
 use std::sync::Arc;
 
@@ -13,19 +13,17 @@ use stores::{resources::Resources, users::Users};
 
 use super::{caller::Caller, problem::ApiError, routes::Access};
 
-/// Finds out who makes a request.
+/// Finds the user who makes a request.
 #[derive(Clone)]
 pub struct Authenticator {
-    /// Checks tokens.
     pub tokens: Tokens,
-    /// Knows the users.
     pub users: Users,
-    /// Tells whether a token's time is over.
+    /// Decides whether a token has expired.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Authenticator {
-    /// With the users of a process.
+    /// Uses the tokens, users and clock of the process.
     pub fn new(resources: &Resources) -> Self {
         Self { tokens: resources.tokens.clone(), users: resources.users(), clock: Arc::clone(&resources.clock) }
     }
@@ -33,7 +31,8 @@ impl Authenticator {
     /// The active user whose token the headers carry.
     ///
     /// # Errors
-    /// No token, one that is not good, and a user who is not there or not active: 401, the same for all.
+    /// [`ApiError::Unauthenticated`] without a token, with an invalid token, and for a user who does not exist or is not active;
+    /// the answer is the same in all cases. [`ApiError::Unavailable`] when the table does not answer.
     pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
         let token = bearer(headers).ok_or(ApiError::not_logged_in())?;
         let claims = self.tokens.check(token, self.clock.now()).map_err(|_| ApiError::not_logged_in())?;
@@ -45,7 +44,7 @@ impl Authenticator {
     }
 }
 
-/// The token of an `Authorization: Bearer` header. The scheme may be in any case; there is one header.
+/// The token of the `Authorization: Bearer` header; `None` when the request has several. The scheme may be in any letter case.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (value, None) = (values.next()?, values.next()) else { return None };
@@ -54,19 +53,19 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// What stands before a handler.
+/// Checks the caller before a handler runs: the state of [`authenticate`].
 #[derive(Clone)]
 pub struct Gate {
-    /// Finds out who it is.
     pub authenticator: Authenticator,
     /// Who may pass.
     pub access: Access,
 }
 
-/// Lets a request pass, with its [`Caller`] among its extensions, or answers it.
+/// Adds the [`Caller`] to the request's extensions and runs the handler.
 ///
 /// # Errors
-/// 401 without a caller, 403 with the wrong one.
+/// [`ApiError::Unauthenticated`] without a valid token; [`ApiError::Forbidden`] when the caller does not have the permission;
+/// [`ApiError::Unavailable`] when the table does not answer.
 pub async fn authenticate(State(gate): State<Gate>, mut request: Request, next: Next) -> Result<Response, ApiError> {
     let caller = gate.authenticator.caller(request.headers()).await?;
     if let Access::With(permission) = gate.access {

@@ -1,4 +1,4 @@
-//! Who makes a request.
+//! The user who makes a request.
 
 use std::fmt;
 
@@ -9,10 +9,9 @@ use shared::auth::{
 
 use super::problem::ApiError;
 
-/// A user whose token was good and who is active.
+/// An active user with a valid token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The user.
     pub user: User,
 }
 
@@ -23,10 +22,10 @@ impl fmt::Display for Caller {
 }
 
 impl Caller {
-    /// How far the caller may go with something.
+    /// What the permission covers for the caller: everything, or what belongs to the caller's team.
     ///
     /// # Errors
-    /// The role does not have the permission, or is bound to a team and the user has none: 403.
+    /// [`ApiError::Forbidden`] when the role does not have the permission, or has it only within a team and the user has no team.
     pub fn scope(&self, permission: Permission) -> Result<Scope, ApiError> {
         match grant(self.user.role, permission) {
             Grant::All => Ok(Scope::All),

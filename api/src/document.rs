@@ -1,6 +1,6 @@
-//! The OpenAPI document of the product. Handlers say what is special about an operation; what is the same for all operations of a
-//! kind is derived here: roles from the route table, the answers of gate, extractors and stores, and examples of whole bodies from
-//! the examples of their fields.
+//! The OpenAPI document of the product. Handlers describe what is special about an operation. This module derives the rest: roles
+//! from the route table, the answers of the gate, the extractors and the stores, and examples of whole bodies from the examples
+//! of their fields.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +15,9 @@ use super::{
     trunk::Trunk,
 };
 
-/// The media type of problems, which is not the one that the document gives to objects.
+/// The media type of problems. utoipa writes `application/json` for them, as for all objects.
 const PROBLEM: &str = "application/problem+json";
-/// Where the document describes a problem.
+/// Reference to the schema of a problem.
 const PROBLEM_SCHEMA: &str = "#/components/schemas/Problem";
 
 /// An id, a time and a day for examples.
@@ -25,10 +25,11 @@ const EXAMPLE_ID: &str = "6f1c9a52-8d3e-4b7a-9c41-2f0e5d7b8a90";
 const EXAMPLE_TIME: &str = "2026-02-02T09:58:01.300Z";
 const EXAMPLE_DAY: &str = "2026-02-15";
 
-/// The document of the functions' parts, with what they need not say themselves.
+/// Merges `parts`, the documents of the functions, into the trunk, and adds standard fields, roles, standard answers and
+/// examples.
 ///
 /// # Errors
-/// The parts cannot be written as JSON.
+/// [`serde_json::Error`] when the document cannot be written as JSON.
 pub fn complete(parts: OpenApi, routes: &[Route]) -> Result<Value, serde_json::Error> {
     let mut document = serde_json::to_value(Trunk::openapi().merge_from(parts))?;
     if let Some(loan) = document.pointer_mut("/components/schemas/Loan") {
@@ -64,13 +65,13 @@ pub fn complete(parts: OpenApi, routes: &[Route]) -> Result<Value, serde_json::E
     Ok(document)
 }
 
-/// The members of an object's member; none where it has no such object.
+/// The members of the object in the member `name`; none when there is no such object.
 fn members<'v>(object: &'v mut Value, name: &str) -> impl Iterator<Item = (&'v String, &'v mut Value)> {
     object.get_mut(name).and_then(Value::as_object_mut).into_iter().flatten()
 }
 
-/// Makes one object of one that is described in parts, unless a part has a name of its own: utoipa writes parts for a struct that
-/// serde flattens into another one.
+/// Joins the parts of a schema into one object, unless a part refers to a schema with a name. utoipa writes parts for a struct
+/// that serde flattens into another one.
 fn join_parts(schema: &mut Value) {
     let Some(parts) = schema.get_mut("allOf").and_then(Value::as_array_mut) else { return };
     parts.iter_mut().for_each(join_parts);
@@ -90,7 +91,8 @@ fn join_parts(schema: &mut Value) {
     *schema = joined;
 }
 
-/// Tells who may call an operation: for people at the end of its description, for programs in `x-roles`.
+/// States who may call an operation: for people at the end of its description, for programs in `x-roles`. Adds the answers 401
+/// and 403 where they apply.
 fn describe_access(operation: &mut Value, access: Access) {
     let grants = Role::ALL.map(|role| match access {
         Access::Public | Access::LoggedIn => (role, Grant::All),
@@ -116,10 +118,10 @@ fn describe_access(operation: &mut Value, access: Access) {
     }
 }
 
-/// Adds the answers of extractors and of stores, and sorts all answers by status.
+/// Adds the answers of the extractors and the stores, and sorts all answers by status.
 fn add_answers(operation: &mut Value, with_query: bool) {
     let with_body = operation["requestBody"].is_object();
-    // Whatever asks for a token asks a store whose it is.
+    // An operation with a token reads the user of the token from a store. Operations with a body use a store as well.
     let with_store = operation["security"].is_array() || with_body;
     let given =
         [("400", with_query || with_body), ("413", with_body), ("415", with_body), ("422", with_query), ("503", with_store)];
@@ -133,7 +135,7 @@ fn add_answers(operation: &mut Value, with_query: bool) {
     operation["responses"] = sorted.into_iter().collect();
 }
 
-/// Adds a standard answer to an operation that does not describe this status itself.
+/// Adds the standard answer of a status, unless the operation describes this status itself.
 fn answer(operation: &mut Value, status: &str) {
     if operation["responses"][status].is_null() {
         let standard = STANDARD.iter().find(|one| one.status == status);
@@ -146,13 +148,13 @@ struct Standard {
     status: &'static str,
     name: &'static str,
     description: &'static str,
-    /// The header that tells more, and what it tells.
+    /// A header of the answer, with its description.
     header: Option<(&'static str, &'static str)>,
-    /// An answer of this kind; none where the answer has no body.
+    /// Makes the error for the example; `None` when the answer has no body.
     error: Option<fn() -> ApiError>,
 }
 
-/// What the answers of a status mean, where the operation does not say it better.
+/// The standard answer of each status, for operations that do not describe the status themselves.
 static STANDARD: [Standard; 11] = [
     Standard {
         status: "307",
@@ -260,7 +262,7 @@ impl Standard {
     }
 }
 
-/// Describes an answer that says nothing of itself, and gives a problem its media type and an example.
+/// Replaces an answer without a description by the standard one, and gives a problem its media type and an example.
 fn describe_problem(status: &str, answer: &mut Value) {
     let standard = STANDARD.iter().find(|one| one.status == status);
     let silent = answer["$ref"].is_null() && answer["description"].as_str().is_none_or(str::is_empty);
@@ -291,7 +293,7 @@ fn add_examples(bodies: &mut Value, schemas: &Value) {
     }
 }
 
-/// A value that fits a schema, made of the examples of its parts. None where a part that needs an example has none.
+/// A value that fits a schema, made of the examples of its parts; `None` when a part that needs an example has none.
 pub fn example_of(schema: &Value, schemas: &Value) -> Option<Value> {
     if let Some(written) = ["example", "const", "default"].into_iter().find_map(|word| schema.get(word)) {
         return Some(written.clone());
@@ -324,7 +326,7 @@ pub fn example_of(schema: &Value, schemas: &Value) -> Option<Value> {
     }
 }
 
-/// The type of a schema that is not null.
+/// The type of a schema other than `null`.
 fn kind_of(schema: &Value) -> Option<&str> {
     match &schema["type"] {
         Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null"),
@@ -332,8 +334,9 @@ fn kind_of(schema: &Value) -> Option<&str> {
     }
 }
 
-/// Corrects what utoipa writes of parameters. It writes a default of a named type as an object beside the type, which nothing fits,
-/// and it lets a parameter that may be left out be null, which no header and no query can say.
+/// Corrects two mistakes of utoipa in the schemas of parameters. It writes the default of a named type as an object in addition
+/// to the type, and no value fits both. And it lets an optional parameter be null, which neither a header nor a query can
+/// express.
 fn tidy(schema: &mut Value) {
     if let Some([named, with_default]) = schema["allOf"].as_array().map(Vec::as_slice) {
         let (mut named, default) = (named.clone(), with_default["default"].clone());
@@ -386,7 +389,7 @@ mod tests {
         assert_eq!(statuses(&public(&json!({"responses": {}}))), [""; 0]);
         let token = completed(&json!({"responses": {}, "security": [{"bearer": []}]}), Access::LoggedIn);
         assert_eq!(statuses(&token), ["401", "503"]);
-        // Every endpoint of the API looks at its query, also to refuse one.
+        // Every endpoint below `/api/` checks its query, even when it takes none.
         let query = completed_at("/api/x", &json!({"responses": {"422": {"description": "own"}}}), Access::Public);
         assert_eq!((statuses(&query), &query["responses"]["422"]["description"]), (vec!["400", "422"], &json!("own")));
         assert_eq!(statuses(&public(&json!({"responses": {}, "requestBody": {"content": {}}}))), ["400", "413", "415", "503"]);
@@ -444,7 +447,7 @@ mod tests {
                 ]}),
                 Some(json!({"a": true, "b": "2026-02-15"})),
             ),
-            // Nobody can guess a name.
+            // `name` has no example, and its type suggests none.
             (json!({"$ref": "#/components/schemas/User"}), None),
         ] {
             assert_eq!(example_of(&schema, &schemas), example, "{schema}");

@@ -1,6 +1,6 @@
-//! Files that are made for whoever asks: exports, workbooks, archives as ZIP. Exports take turns, one at a time on each core, so
-//! that any number of clients takes the memory of a few. A file is made whole before its answer begins: a failure is a status
-//! and never half a file, and a client that reads slowly keeps no turn.
+//! Files that are made on request: exports, workbooks and archives as ZIP. Exports take turns, one at a time on each core, so
+//! that any number of clients takes the memory of a few. A file is complete before its answer begins: a failure becomes a status
+//! and never half a file, and a client that reads slowly holds no turn.
 
 use std::{
     fs::File,
@@ -29,28 +29,28 @@ use super::{
     problem::{ApiError, Cause},
 };
 
-/// After how many seconds a client whose export had no turn is to ask again.
+/// Seconds after which a client whose export got no turn should try again.
 const RETRY_AFTER_SECONDS: u64 = 10;
-/// How many bytes of a file are kept in memory where nothing limits an answer. The rest is on the disk.
+/// Bytes of a file that are kept in memory where answers have no limit. A larger file is on disk.
 const IN_MEMORY: usize = 1024 * 1024;
-/// How many bytes of a file on the disk are read at once: each client that waits has as many in memory.
+/// Bytes of a file on disk that are written or read at once. Each client that downloads one has as many in memory.
 const CHUNK: usize = 64 * 1024;
 
-/// Whether somebody still waits for a file. Clones tell of the same client.
+/// Whether the client still waits for its file. All clones belong to the same client.
 #[derive(Debug, Clone, Default)]
 pub struct StillWanted(Arc<AtomicBool>);
 
 impl StillWanted {
-    /// Fails when the client has gone away. The work of an export asks now and then.
+    /// Fails when the client has disconnected. The work of an export calls this from time to time.
     ///
     /// # Errors
-    /// `BrokenPipe`.
+    /// [`io::ErrorKind::BrokenPipe`] when the client has disconnected.
     pub fn check(&self) -> io::Result<()> {
         if self.0.load(Ordering::Relaxed) { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
     }
 }
 
-/// Tells the work that its client has gone away, unless it has its answer.
+/// Tells the work, when dropped, that its client has disconnected. After the end of the work this has no effect.
 struct Client(StillWanted);
 
 impl Drop for Client {
@@ -59,10 +59,11 @@ impl Drop for Client {
     }
 }
 
-/// Does work of which the client's going away is told, and which comes to its own end then: what it has begun, it clears up.
+/// Runs `work` in a task of its own. When the client disconnects, the task learns it and ends by itself, so that it can clean up
+/// what it has begun.
 ///
 /// # Errors
-/// The work panicked.
+/// [`ApiError::Internal`] when the work panics.
 pub async fn while_wanted<F>(work: impl FnOnce(StillWanted) -> F) -> Result<F::Output, ApiError>
 where
     F: Future<Output: Send> + Send + 'static,
@@ -75,11 +76,11 @@ where
 /// Why a file could not be made.
 #[derive(Debug)]
 pub enum ExportError {
-    /// What is in it could not be read.
+    /// The content of the file could not be read.
     Read(ApiError),
-    /// It could not be written, or nobody waits for it any more.
+    /// The file could not be written, or its client has disconnected.
     Write(io::Error),
-    /// It could not be put together.
+    /// The file could not be assembled.
     Make(Cause),
 }
 
@@ -100,7 +101,7 @@ impl From<ExportError> for ApiError {
     }
 }
 
-/// Whether an error means that the disk has no room.
+/// Whether an error means that the disk, or its quota, is full.
 fn is_of_the_disk(kind: io::ErrorKind) -> bool {
     [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded].contains(&kind)
 }
@@ -119,15 +120,17 @@ pub struct Exports {
 }
 
 impl Exports {
-    /// With the storage and the turns of a process.
+    /// Uses the storage and the export turns of the process.
     pub fn new(resources: &Resources) -> Self {
         Self { answers: FileAnswers::new(resources), turns: resources.export_turns.clone() }
     }
 
-    /// Answers with a file of that name, which `write` writes, off the async threads, when its turn comes.
+    /// Waits for a turn, lets `write` write the file off the async threads, and answers with it under this name.
     ///
     /// # Errors
-    /// 429 when there is no turn within [`TURN_WITHIN`]; what `write` failed with; the disk is full, or the storage fails.
+    /// [`ApiError::Busy`] when no turn becomes free within [`TURN_WITHIN`](stores::export_turns::TURN_WITHIN); the error of
+    /// `write`; [`ApiError::Unavailable`] when the disk is full or the storage does not answer; [`ApiError::Internal`] when the
+    /// file cannot be written or stored for another reason.
     pub async fn answer(
         &self,
         name: &str,
@@ -162,7 +165,7 @@ async fn make(
         (made, uploads)
     });
     let (made, uploads) = writing.await.map_err(ApiError::internal)?;
-    // A file that was not written to its end does not appear.
+    // An incomplete file does not appear in the storage.
     match (made, uploads.complete().await) {
         (Ok(Made::InMemory(bytes)), _) => made_file(answers, bytes.into(), name, disposition).await,
         (Ok(Made::OnDisk(file, size)), _) => {
@@ -179,8 +182,8 @@ async fn make(
     }
 }
 
-/// A file that is being made. It is in memory as long as it is small. From then on it goes to the storage where answers have a
-/// limit, and otherwise to a file on the disk that has no name: whatever happens, none is left behind.
+/// A file that is being made. A small file is in memory. A larger one goes to the storage where answers have a limit, and
+/// otherwise to a file on disk without a name, so that no file is left behind, not even after a crash.
 pub struct ExportFile<'u> {
     wanted: StillWanted,
     limit: Option<u64>,
@@ -190,13 +193,13 @@ pub struct ExportFile<'u> {
     rest: Option<Rest>,
 }
 
-/// Where a file is that is too large for memory.
+/// Where a file is when it is too large for memory.
 enum Rest {
     InStorage(Box<dyn Write + Send>),
     OnDisk(BufWriter<File>),
 }
 
-/// What became of a file.
+/// A complete file.
 enum Made {
     InMemory(Vec<u8>),
     InStorage,
@@ -204,12 +207,12 @@ enum Made {
 }
 
 impl ExportFile<'_> {
-    /// Whether the client still waits. Whoever works for long without writing asks now and then.
+    /// Whether the client still waits. Work that writes nothing for a long time checks this from time to time.
     pub fn wanted(&self) -> StillWanted {
         self.wanted.clone()
     }
 
-    /// Opens the place for what is too large for memory.
+    /// Moves the file from memory to the storage or to disk.
     fn spill(&mut self) -> io::Result<()> {
         let mut rest = match self.limit {
             Some(_) => Rest::InStorage(self.uploads.create(self.name)),
@@ -220,7 +223,7 @@ impl ExportFile<'_> {
         Ok(())
     }
 
-    /// Says that the file is whole.
+    /// Marks the file as complete.
     fn finish(self) -> io::Result<Made> {
         Ok(match self.rest {
             None => Made::InMemory(self.memory),
@@ -268,7 +271,7 @@ impl Write for ExportFile<'_> {
         Ok(bytes.len())
     }
 
-    /// Nothing: that the file is whole is said when `write` has returned.
+    /// Does nothing: the file is complete only when the `write` of [`Exports::answer`] has returned.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Input: bodies, queries and paths, each with errors that say where and what.
+//! Extractors for bodies, queries and paths. Their errors say which value is wrong, and why.
 
 use axum::{
     body::Bytes,
@@ -15,14 +15,14 @@ use super::{
     problem::{ApiError, InputError},
 };
 
-/// The largest JSON body or form, in bytes.
+/// Largest JSON body or form, in bytes.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// Marks a request whose endpoint takes no query. The extractors of bodies refuse what is in one.
+/// Marks a request whose endpoint takes no query. The extractors of bodies reject all parameters of its query.
 #[derive(Debug, Clone, Copy)]
 pub struct NoQuery;
 
-/// What is wrong with the query of a request that takes none.
+/// The errors of the query when the endpoint takes none.
 fn unwanted_query(request: &Request) -> Result<Vec<InputError>, ApiError> {
     if request.extensions().get::<NoQuery>().is_none() {
         return Ok(Vec::new());
@@ -34,7 +34,7 @@ fn unwanted_query(request: &Request) -> Result<Vec<InputError>, ApiError> {
     }
 }
 
-/// What was read of a body, or what is wrong with the query and the body.
+/// The value that was read from the body, or the errors of query and body together.
 fn with_query<T>(query: Vec<InputError>, body: Result<T, ApiError>) -> Result<T, ApiError> {
     match body {
         body if query.is_empty() => body,
@@ -66,7 +66,7 @@ fn no_json() -> ApiError {
     ApiError::UnsupportedMediaType("Send the body as `application/json`.".into())
 }
 
-/// A JSON body that may be left out: a request without a body and without a content type asks for the default.
+/// An optional JSON body. A request without a body and without a content type gets the default.
 #[derive(Debug, Clone, Copy)]
 pub struct OptionalJson<T>(pub T);
 
@@ -97,7 +97,7 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for ApiForm<T> {
     }
 }
 
-/// Everything after the question mark. A handler has one of these: what it does not read is refused.
+/// The query of the URL. A handler has at most one `ApiQuery`, because it rejects every parameter that it does not read.
 #[derive(Debug, Clone, Copy)]
 pub struct ApiQuery<T>(pub T);
 
@@ -109,7 +109,7 @@ impl<T: FromFields, S: Send + Sync> FromRequestParts<S> for ApiQuery<T> {
     }
 }
 
-/// The id in a path: its first parameter. What is no id is the id of nothing.
+/// The id in a path: its first parameter. An invalid id answers 404, like an unknown one.
 #[derive(Debug, Clone, Copy)]
 pub struct PathId(pub Uuid);
 
@@ -123,7 +123,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     }
 }
 
-/// The parameters of a path, decoded once: a text, or a tuple of texts where there are more.
+/// The parameters of a path, percent-decoded once: a text, or a tuple of texts for several parameters.
 #[derive(Debug, Clone, Copy)]
 pub struct ApiPath<T>(pub T);
 
@@ -136,8 +136,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for ApiPath
     }
 }
 
-/// Where a request comes from, as whoever received it from the network knows it: never what the request says of itself.
-/// The process that serves puts it among the request's extensions.
+/// IP address of the client, as API Gateway or the server knows it from the connection, never from a header that the client
+/// sends. The serving process adds it to the request's extensions. Without it, the address is `unknown`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientAddress(pub String);
 
@@ -149,7 +149,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
     }
 }
 
-/// An id as it is written: 36 characters, in either case.
+/// Parses an id of 36 characters, in either letter case. Other spellings of a UUID are not ids.
 pub fn parse_id(text: &str) -> Option<Uuid> {
     (text.len() == 36).then(|| text.parse().ok()).flatten()
 }
@@ -168,10 +168,10 @@ pub fn media_type(headers: &HeaderMap) -> Option<String> {
     Some(value.split(';').next().unwrap_or("").trim().to_ascii_lowercase())
 }
 
-/// The body, of up to [`MAX_BODY_BYTES`].
+/// Reads the body, of up to [`MAX_BODY_BYTES`].
 ///
 /// # Errors
-/// 413 for a larger one.
+/// [`ApiError::TooLarge`] when the body is larger; [`ApiError::Refused`] when it ends too early.
 pub async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
     let too_large = || ApiError::TooLarge(format!("The body is larger than {MAX_BODY_BYTES} bytes.").into());
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());

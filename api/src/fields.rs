@@ -1,8 +1,8 @@
-//! The fields of a request: query parameters, a form, a JSON object. Each field is read on its own, so that one answer names
+//! The fields of a request: query parameters, a form or a JSON object. Each field is read on its own, so that one answer names
 //! everything that is missing, unknown, repeated, empty or malformed.
 //!
-//! What an input type reads is what it takes: there is no second list of names. [`read_fields!`](crate::read_fields) makes the
-//! reading from the names of the type's own members, which are also what the OpenAPI document shows.
+//! An input type accepts exactly the fields that it reads: there is no second list of names. [`read_fields!`](crate::read_fields)
+//! reads a type by the names of its members, which the OpenAPI document shows as well.
 
 use std::{borrow::Cow, collections::HashSet, convert::Infallible, fmt, ops::RangeInclusive};
 
@@ -19,14 +19,14 @@ use super::{
     values::{BadValue, FieldValue, is_null, listed, shortened},
 };
 
-/// How many errors one answer names at most.
+/// Largest number of errors that one answer names. One more entry counts the rest.
 const MAX_ERRORS: usize = 100;
-/// How much of an unknown name an error repeats, in characters.
+/// Number of characters of an unknown name that an error repeats.
 const SHOWN_NAME: usize = 100;
 
-/// An input type.
+/// A type that is read from the fields of a request.
 pub trait FromFields: Sized {
-    /// Reads every field of the type. Each field that is not as it must be leaves its errors in `fields`; then there is no value.
+    /// Reads every field of the type. `None` when a field is wrong; its errors are then in `fields`.
     fn from_fields(fields: &mut Fields<'_>) -> Option<Self>;
 }
 
@@ -45,7 +45,8 @@ impl<A: FromFields, B: FromFields> FromFields for (A, B) {
     }
 }
 
-/// Reads a type member by member: `name: how`, or `name: how(check)`, where `how` is a method of [`Fields`].
+/// Implements [`FromFields`](crate::fields::FromFields) member by member: `name: how`, or `name: how(check)`, where `how` is a
+/// method of [`Fields`](crate::fields::Fields).
 #[macro_export]
 macro_rules! read_fields {
     ($kind:ty { $($name:ident: $how:ident $(($check:expr))?),* $(,)? }) => {
@@ -60,15 +61,15 @@ macro_rules! read_fields {
     (@check $check:expr) => { $check };
 }
 
-/// The check of a field that takes every value of its type.
+/// The check of a field that accepts every value of its type.
 ///
 /// # Errors
-/// None.
+/// Never.
 pub fn any<T>(_: &T) -> Result<(), Infallible> {
     Ok(())
 }
 
-/// The check of a number.
+/// The check that a number is in the range.
 pub fn within(range: RangeInclusive<u64>) -> impl Fn(&u64) -> Result<(), String> {
     move |number| match range.contains(number) {
         true => Ok(()),
@@ -93,7 +94,7 @@ impl Source {
     }
 }
 
-/// A value as it came.
+/// A value as the client sent it.
 #[derive(Debug, Clone)]
 enum Given<'r> {
     Text(Cow<'r, str>),
@@ -104,11 +105,11 @@ enum Given<'r> {
 #[derive(Debug)]
 pub struct Fields<'r> {
     source: Source,
-    /// The fields, each once.
+    /// Each field once, with its first value.
     given: Vec<(Cow<'r, str>, Given<'r>)>,
-    /// The names that came more than once.
+    /// The names that the request repeats.
     repeated: Vec<Cow<'r, str>>,
-    /// The names that were asked for.
+    /// The names that the input type has asked for.
     known: Vec<&'static str>,
     errors: Vec<InputError>,
 }
@@ -117,7 +118,7 @@ impl<'r> Fields<'r> {
     /// The parameters of a query.
     ///
     /// # Errors
-    /// 400 for a query that is not UTF-8.
+    /// [`ApiError::Refused`] (400) when the query is not UTF-8.
     pub fn of_query(query: &'r str) -> Result<Self, ApiError> {
         let pairs = pairs(query.as_bytes()).ok_or(ApiError::Refused("bad_query", "The query is not UTF-8 text.".into()))?;
         Ok(Self::new(Source::Query, pairs))
@@ -126,7 +127,7 @@ impl<'r> Fields<'r> {
     /// The fields of a form, as browsers and OAuth clients send one.
     ///
     /// # Errors
-    /// 422 for a form that is not UTF-8.
+    /// [`ApiError::Invalid`] (422) when the form is not UTF-8.
     pub fn of_form(form: &'r [u8]) -> Result<Self, ApiError> {
         let pairs = pairs(form).ok_or_else(|| ApiError::invalid(InputError::body("", "The form is not UTF-8 text.")))?;
         Ok(Self::new(Source::Form, pairs))
@@ -135,7 +136,7 @@ impl<'r> Fields<'r> {
     /// The members of a JSON object.
     ///
     /// # Errors
-    /// 422 for what is no JSON, or no object.
+    /// [`ApiError::Invalid`] (422) when the body is not JSON, or not an object.
     pub fn of_json(json: &'r [u8]) -> Result<Self, ApiError> {
         let invalid = |kind, msg: String| ApiError::invalid(InputError::new("body", "", kind, msg));
         let no_json = |error: serde_json::Error| match error.classify() {
@@ -167,7 +168,7 @@ impl<'r> Fields<'r> {
     /// Reads a type from all of the fields.
     ///
     /// # Errors
-    /// 422 that names everything that is wrong with them.
+    /// [`ApiError::Invalid`] (422), which names everything that is wrong with the fields.
     pub fn read<T: FromFields>(mut self) -> Result<T, ApiError> {
         let value = T::from_fields(&mut self);
         self.note_repeated();
@@ -183,7 +184,7 @@ impl<'r> Fields<'r> {
         }
     }
 
-    /// A field that must be there.
+    /// Reads a required field.
     pub fn required<T: FieldValue, E: fmt::Display>(
         &mut self,
         name: &'static str,
@@ -195,7 +196,7 @@ impl<'r> Fields<'r> {
         }
     }
 
-    /// A field that may be left out; in JSON, null leaves it out, too.
+    /// Reads an optional field. In JSON, null means that it is absent.
     pub fn optional<T: FieldValue, E: fmt::Display>(
         &mut self,
         name: &'static str,
@@ -208,7 +209,7 @@ impl<'r> Fields<'r> {
         }
     }
 
-    /// A field that may be left out, but is not null.
+    /// Reads an optional field that must not be null.
     pub fn not_null<T: FieldValue, E: fmt::Display>(
         &mut self,
         name: &'static str,
@@ -222,7 +223,7 @@ impl<'r> Fields<'r> {
         }
     }
 
-    /// A field that may be left out, and for which null is a value: the inner `None`.
+    /// Reads an optional field for which null is a value: the inner `None`.
     pub fn nullable<T: FieldValue, E: fmt::Display>(
         &mut self,
         name: &'static str,
@@ -234,7 +235,7 @@ impl<'r> Fields<'r> {
         }
     }
 
-    /// A text that may be left out, and may be empty.
+    /// Reads an optional text, which may be empty.
     pub fn text<E: fmt::Display>(
         &mut self,
         name: &'static str,
@@ -246,7 +247,7 @@ impl<'r> Fields<'r> {
         }
     }
 
-    /// A text that must be there, and may be empty.
+    /// Reads a required text, which may be empty.
     pub fn required_text<E: fmt::Display>(
         &mut self,
         name: &'static str,
@@ -258,7 +259,7 @@ impl<'r> Fields<'r> {
         }
     }
 
-    /// Refuses the value of a field.
+    /// Rejects the value of a field with this message.
     pub fn refuse<T>(&mut self, name: &'static str, msg: impl Into<String>) -> Option<T> {
         self.errors.push(InputError::new(self.source.place(), name, "value_error", msg));
         None
@@ -314,7 +315,7 @@ impl<'r> Fields<'r> {
         }
     }
 
-    /// Notes the names that were not asked for, as many as an answer names; how many more there are.
+    /// Adds an error for each unknown name, up to [`MAX_ERRORS`]. Returns the number of the others.
     fn note_unknown(&mut self) -> usize {
         let unknown: Vec<&str> = self.given.iter().map(|(name, _)| &**name).filter(|name| !self.known.contains(name)).collect();
         let errors: Vec<InputError> = unknown.iter().take(MAX_ERRORS).map(|name| self.unknown(name)).collect();
@@ -339,16 +340,16 @@ impl<'r> Fields<'r> {
     }
 }
 
-/// The pairs of a query or a form. A pair without a name and a value is none.
+/// The pairs of a query or a form. Empty pairs, as in `a=1&&b=2`, are skipped.
 ///
-/// `None` for what is not UTF-8: the reader of pairs would put a mark for it, and so make another text of a text.
+/// `None` when the bytes are not UTF-8: the parser of pairs would put replacement characters into the text and so change it.
 fn pairs(bytes: &[u8]) -> Option<Vec<(Cow<'_, str>, Given<'_>)>> {
     percent_decode(bytes).decode_utf8().ok()?;
     let pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = serde_urlencoded::from_bytes(bytes).ok()?;
     Some(pairs.into_iter().map(|(name, value)| (name, Given::Text(value))).collect())
 }
 
-/// The members of an object in their order, repeated ones, too.
+/// The members of an object in their order, repeated ones included.
 struct Members<'r>(Vec<(Cow<'r, str>, Given<'r>)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
@@ -413,7 +414,7 @@ mod tests {
         Fields::of_json(text.as_bytes()).and_then(Fields::read)
     }
 
-    /// The errors: where, of what kind, and what is said.
+    /// The place, kind and message of each error.
     fn errors(read: Result<Sample, ApiError>) -> Vec<(String, &'static str, String)> {
         match read.unwrap_err() {
             ApiError::Invalid(errors) => errors.into_iter().map(|error| (error.loc.join("."), error.kind, error.msg)).collect(),

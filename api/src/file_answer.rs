@@ -1,9 +1,9 @@
-//! Files as answers. A Lambda's answer has a limit: what is larger is fetched from the storage, at a URL that a 307 gives. Where
-//! nothing limits an answer, as in `serve`, every file is streamed, and no answer is kept in the storage.
+//! Files as answers. The answer of a Lambda has a size limit: a larger one is in the storage, and a 307 redirects the client to
+//! its signed URL. Where answers have no limit, as in `serve`, every file is streamed, and no answer is kept in the storage.
 //!
-//! A client that follows the 307 may send its `Authorization` header along. The embedded bucket ignores a bearer token beside a
-//! signed URL; S3 itself refuses a request with both. Clients of AWS follow without the header, as curl, browsers and HTTP
-//! libraries do when the host changes.
+//! A client that follows the 307 may send its `Authorization` header along. The embedded bucket ignores a bearer token in a
+//! request to a signed URL, but S3 itself rejects a request with both. On AWS, clients follow without the header: curl, browsers
+//! and HTTP libraries drop it when the host changes.
 
 use axum::{
     body::Body,
@@ -22,37 +22,37 @@ use uuid::Uuid;
 
 use super::problem::ApiError;
 
-/// How long the URL of a large answer is good, in seconds: a client follows it at once.
+/// Lifetime of the URL of a large answer, in seconds. It is short, because clients follow a redirect at once.
 const URL_SECONDS: u64 = 300;
 
 /// Where files come from, and how large an answer may be.
 #[derive(Clone)]
 pub struct FileAnswers {
-    /// The storage.
     pub storage: S3Storage,
-    /// The largest body of an answer, in bytes; `None` where nothing limits it.
+    /// Largest body of an answer, in bytes; `None` where answers have no limit.
     pub max_bytes: Option<u64>,
 }
 
 impl FileAnswers {
-    /// With the storage of a process.
+    /// Uses the storage and the limit of the process.
     pub fn new(resources: &Resources) -> Self {
         Self { storage: resources.storage.clone(), max_bytes: resources.max_answer_bytes }
     }
 
-    /// Whether a body of that many bytes is too large for an answer.
+    /// Whether a body of this many bytes is too large for an answer.
     pub fn is_too_large(&self, bytes: u64) -> bool {
         self.max_bytes.is_some_and(|most| bytes > most)
     }
 }
 
-/// A stored file, as something to save under a name.
+/// Answers with a stored file, as an attachment with this name.
 ///
 /// # Errors
-/// It is not there, or the storage fails.
+/// [`ApiError::NotFound`] when the file does not exist; [`ApiError::Unavailable`] or [`ApiError::Internal`] when the storage
+/// fails.
 pub async fn stored_file(answers: &FileAnswers, key: &str, name: &str) -> Result<Response, ApiError> {
     if answers.max_bytes.is_some() {
-        // The size is asked for first, so that a redirect opens no file.
+        // Read the size first, so that a redirect opens no file.
         let info = answers.storage.info(key).await?.ok_or(StorageError::NotFound)?;
         if answers.is_too_large(info.size) {
             return redirect_to_storage(&answers.storage, key, &attachment(name)).await;
@@ -65,10 +65,12 @@ pub async fn stored_file(answers: &FileAnswers, key: &str, name: &str) -> Result
     Ok(answer)
 }
 
-/// Bytes that were made for one answer, with what browsers are to do with them: see [`attachment`].
+/// Answers with bytes that were made for this answer. When they are too many for an answer, they are stored and the answer
+/// redirects to them. `disposition` tells browsers what to do with them: see [`attachment`].
 ///
 /// # Errors
-/// There are too many for an answer, and the storage fails to keep them.
+/// [`ApiError::Unavailable`] or [`ApiError::Internal`] when the storage cannot keep bytes that are too many for an answer;
+/// [`ApiError::Internal`] when `disposition` is not a valid header value.
 pub async fn made_file(answers: &FileAnswers, bytes: Bytes, name: &str, disposition: &str) -> Result<Response, ApiError> {
     if answers.is_too_large(bytes.len() as u64) {
         let key = keys::answer(Uuid::new_v4(), name);
@@ -80,10 +82,10 @@ pub async fn made_file(answers: &FileAnswers, bytes: Bytes, name: &str, disposit
     Ok(answer)
 }
 
-/// Says what a body is, and what browsers are to do with it.
+/// Sets the headers `Content-Type`, by the name of the file, and `Content-Disposition`.
 ///
 /// # Errors
-/// The disposition is no header.
+/// [`ApiError::Internal`] when `disposition` is not a valid header value.
 pub(super) fn describe(answer: &mut Response, name: &str, disposition: &str) -> Result<(), ApiError> {
     let disposition = HeaderValue::from_str(disposition).map_err(ApiError::internal)?;
     let headers = answer.headers_mut();
@@ -92,20 +94,20 @@ pub(super) fn describe(answer: &mut Response, name: &str, disposition: &str) -> 
     Ok(())
 }
 
-/// Sends the client to where a file of the storage can be fetched.
+/// Redirects the client to the signed URL of a stored file.
 ///
 /// # Errors
-/// The storage fails.
+/// [`ApiError::Unavailable`] or [`ApiError::Internal`] when the storage cannot sign the URL.
 pub(super) async fn redirect_to_storage(storage: &S3Storage, key: &str, disposition: &str) -> Result<Response, ApiError> {
     let signed = storage.url_to_get(key, URL_SECONDS, disposition).await?;
     let location = HeaderValue::from_str(&signed.url).map_err(ApiError::internal)?;
     Ok((StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)]).into_response())
 }
 
-/// What stays as it is in the value of `filename*`.
+/// The characters to encode in the value of `filename*`: all but letters, digits and `-_.~`.
 const EXTENDED_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// The `Content-Disposition` of a file that is to be saved under a name, in any script.
+/// The `Content-Disposition` of a file to save under a name, which may be in any script.
 pub fn attachment(name: &str) -> String {
     let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') || c == ' ';
     let shown: String = name.chars().map(|c| if plain(c) { c } else { '_' }).collect();

@@ -1,4 +1,4 @@
-//! What the Lambda of a function does around its routes.
+//! Serves the routes of a function as an AWS Lambda.
 
 pub use lambda_http::Error;
 
@@ -8,10 +8,11 @@ use stores::{config::Config, resources::Resources, telemetry};
 
 use super::{extract::ClientAddress, layers, routes::Api};
 
-/// Answers the requests of the gateway by the routes of a function, whose crate has this name.
+/// Answers the requests of API Gateway with the routes of a function. `function` is the name of its crate, whose events are
+/// logged.
 ///
 /// # Errors
-/// The environment is incomplete, or Lambda does not answer.
+/// [`Error`] when an environment variable is missing or invalid, and when the Lambda runtime does not answer.
 #[tokio::main]
 pub async fn run(function: &str, api: fn(&Resources) -> Api) -> Result<(), Error> {
     let config = Config::from_env()?;
@@ -20,7 +21,7 @@ pub async fn run(function: &str, api: fn(&Resources) -> Api) -> Result<(), Error
     lambda_http::run(layers::serve(api(&resources)).layer(map_request(with_address))).await
 }
 
-/// The gateway knows where a request comes from.
+/// Adds the IP address of the client, as API Gateway saw it, to the request's extensions.
 async fn with_address(mut request: Request) -> Request {
     if let Some(RequestContext::ApiGatewayV2(context)) = request.extensions().get()
         && let Some(address) = context.http.source_ip.clone()

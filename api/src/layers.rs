@@ -1,4 +1,5 @@
-//! What every answer of every function has: the request's id, security headers, timing, and problems in one form.
+//! The outermost layer of every function: gives each answer the request id, security headers and timing, and writes all problems
+//! in one format.
 
 use std::{any::Any, panic::AssertUnwindSafe, time::Instant};
 
@@ -20,7 +21,7 @@ use super::{
     routes::Api,
 };
 
-/// The id of a request, in it and in its answer.
+/// Header with the request id, in the request and in the answer.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
@@ -31,16 +32,16 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 3] = [
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
 ];
 
-/// The longest id of a request that is taken over from a caller.
+/// Longest request id that is accepted from a client, in bytes.
 const MAX_REQUEST_ID: usize = 128;
 
-/// Routes, ready to serve.
+/// Adds the layers that all functions share, and the answer 404 for unknown paths.
 pub fn serve(api: Api) -> Router {
     let fallback = api.router.fallback(|| async { StatusCode::NOT_FOUND });
     fallback.layer(from_fn(frame))
 }
 
-/// The id of a request: what it brought, if that is sane, or a new one.
+/// The id of a request: the one that the client sent, if it is valid, else a new one.
 #[derive(Debug, Clone)]
 pub struct RequestId(pub HeaderValue);
 
@@ -54,7 +55,8 @@ fn request_id(request: &Request) -> HeaderValue {
     brought.or_else(|| HeaderValue::try_from(Uuid::new_v4().to_string()).ok()).unwrap_or(HeaderValue::from_static("-"))
 }
 
-/// Answers a request in the form that all answers have.
+/// Passes a request on and completes its answer with the headers and the problem format of all answers. A panic of the handler
+/// becomes a 500.
 async fn frame(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
@@ -68,7 +70,8 @@ async fn frame(mut request: Request, next: Next) -> Response {
     let entered = span.enter();
     let problem = answer.extensions_mut().remove::<Problem>();
     let failed = answer.status().is_client_error() || answer.status().is_server_error();
-    // The framework's own answers are plain text. A handler may give an object of its own with a status of failure.
+    // The framework's own error answers are plain text and become problems. A handler may send its own JSON object with an error
+    // status.
     let bare = failed && media_type(answer.headers()).is_none_or(|kind| kind != "application/json");
     if let Some(problem) = problem.or_else(|| bare.then(|| Problem::of_status(answer.status()))) {
         answer = write(&problem, &id_text, answer);
@@ -89,14 +92,14 @@ async fn frame(mut request: Request, next: Next) -> Response {
     answer
 }
 
-/// Gives an answer the headers that every answer has.
+/// Sets the security headers of an answer.
 pub fn secure(headers: &mut HeaderMap) {
     for (name, value) in SECURITY_HEADERS {
         headers.insert(name, value);
     }
 }
 
-/// Writes a problem, in place of the body that the framework gave. Its headers stay.
+/// Replaces the body of an answer by a problem, keeps the headers, and logs the cause.
 fn write(problem: &Problem, request_id: &str, answer: Response) -> Response {
     if let Some(cause) = &problem.cause {
         tracing::error!(code = problem.code, cause = chain(&**cause), "the request failed");

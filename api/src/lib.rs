@@ -1,4 +1,4 @@
-//! What all functions of the API have in common: routes with who may call them, input, errors, headers, pages.
+//! What all functions of the API share: routes and who may call them, input, errors, headers and pages.
 
 pub mod authenticate;
 pub mod caller;

@@ -1,11 +1,12 @@
-//! The name that somebody meant who wrote another one.
+//! Finds the known name that an unknown name was probably meant to be.
 
-/// The longest name that others are compared with, in characters.
+/// Longest name that is compared with the known ones, in characters.
 const MAX_COMPARED: usize = 64;
-/// The shortest name that is taken for a part of another one.
+/// Shortest name that counts as part of a known one, in characters.
 const MIN_PART: usize = 4;
 
-/// The known name that a name was meant to be, if one is near: a letter in three may be wrong, or the name is part of one.
+/// The known name that `name` was probably meant to be: up to a third of the letters, and at least one, may be wrong, or `name`
+/// is part of the known name. `None` when no known name is near.
 pub fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
     let name = name.to_lowercase();
     let length = name.chars().count();
@@ -17,7 +18,7 @@ pub fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
     near.or_else(|| known.iter().find(|known| length >= MIN_PART && known.contains(name.as_str())).copied())
 }
 
-/// How many letters must be put in, taken out, replaced or swapped with the next one to make one text of the other.
+/// Number of letters to insert, delete, replace or swap with the next one to turn one text into the other.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];

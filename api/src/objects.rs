@@ -1,7 +1,7 @@
-//! The object of a loan, for the OpenAPI document.
+//! The schema of a loan, for the OpenAPI document.
 //!
-//! Its JSON is written row by row where it is read (`shared::facts::read::FactRow`), with numbers of more digits than any number type of
-//! a JSON library has. A test holds that both have the same members.
+//! `shared::facts::read::FactRow` writes the JSON itself, because its numbers have more digits than any number type of a JSON
+//! library. A test checks that both have the same members.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -17,8 +17,8 @@ pub enum TapeNumber {
     Text(String),
 }
 
-/// One loan and what is done with it. Standard fields, such as `property_state`, are there where the tape says something of them. The
-/// other columns of the tape follow as text, under their names in `column_mapping`.
+/// One loan and its disposition. Standard fields, such as `property_state`, are present when the tape has a value for them. The other
+/// columns of the tape follow as text, under their names in `column_mapping`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Loan, example = json!({
     "seller_loan_number": "L-1",

@@ -1,4 +1,4 @@
-//! Lists in pages: `skip`, `limit`, and links to the pages beside this one.
+//! Lists in pages: `skip`, `limit`, and links to the next and the previous page.
 
 use axum::{
     Json,
@@ -15,11 +15,11 @@ use super::{
     values::Cursor,
 };
 
-/// How many items a page has unless the caller says otherwise, and at most.
+/// Number of items in a page when the client names no limit.
 pub const DEFAULT_LIMIT: u64 = 100;
-/// How many items a page has at most.
+/// Largest number of items in a page.
 pub const MAX_LIMIT: u64 = 1000;
-/// How many items there are in all, where that is known without reading them.
+/// Header with the number of all items, where it is known without reading them.
 pub const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
 /// Which page is wanted of a list that has cursors: what [`Page`] reads, for the document.
@@ -41,27 +41,27 @@ pub struct PageQuery {
 #[derive(Debug, Clone, Default, PartialEq, Eq, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct SkipQuery {
-    /// How many items to pass over.
+    /// Number of items to skip.
     #[param(default = 0)]
     pub skip: Option<u64>,
-    /// How many items to give.
+    /// Largest number of items to return.
     #[param(default = 100, minimum = 1, maximum = 1000)]
     pub limit: Option<u64>,
 }
 
-/// The largest number of items that can be passed over: what any store can count.
+/// Largest number of items to skip: the largest that every store can count.
 const MAX_SKIP: u64 = i64::MAX as u64;
 
 crate::read_fields!(SkipQuery { skip: optional(within(0..=MAX_SKIP)), limit: optional(within(1..=MAX_LIMIT)) });
 
-/// A page that may be given.
+/// A valid request for a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<C = ()> {
-    /// How many items to pass over.
+    /// Number of items to skip.
     pub skip: u64,
-    /// How many items to give: 1 to 1,000.
+    /// Largest number of items to return: 1 to 1,000.
     pub limit: u64,
-    /// Where the page before this one ended, in a list that has cursors.
+    /// Where the previous page ended; `None` when the request has no cursor.
     pub after: Option<C>,
 }
 
@@ -71,7 +71,7 @@ impl<C> From<SkipQuery> for Page<C> {
     }
 }
 
-/// A page of a list that has cursors.
+/// Reads the page of a list that has cursors.
 impl<C: DeserializeOwned> FromFields for Page<C> {
     fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
         let query = SkipQuery::from_fields(fields);
@@ -81,13 +81,13 @@ impl<C: DeserializeOwned> FromFields for Page<C> {
 }
 
 impl<C> Page<C> {
-    /// How many items the store passes over: none where a cursor says where the page begins.
+    /// Number of items that the store skips: 0 when a cursor says where the page begins.
     pub fn skipped(&self) -> u64 {
         if self.after.is_some() { 0 } else { self.skip }
     }
 }
 
-/// A page of a list, on its way to the caller.
+/// A page of a list, as an answer.
 #[derive(Debug)]
 pub struct Listing<T> {
     items: Vec<T>,
@@ -96,7 +96,7 @@ pub struct Listing<T> {
 }
 
 impl<T> Listing<T> {
-    /// The items of a page. `more` says whether there are items after them, and `cursor` where they begin.
+    /// The answer with the items of a page. `more` says whether items follow, and `cursor` where they begin.
     pub fn new<C: Serialize>(uri: &Uri, page: &Page<C>, items: Vec<T>, more: bool, cursor: Option<&C>) -> Self {
         let mut links = Vec::new();
         if more {
@@ -104,21 +104,21 @@ impl<T> Listing<T> {
             links.push(link(uri, page.skip.saturating_add(page.limit), page.limit, cursor.as_deref(), "next"));
         }
         if page.skip > 0 {
-            // The page before may be shorter, so that none of its items are on this page, too.
+            // The previous page may be shorter, so that it repeats no item of this page.
             let limit = page.limit.min(page.skip);
             links.push(link(uri, page.skip - limit, limit, None, "prev"));
         }
         Self { items, links, total: None }
     }
 
-    /// Tells how many items there are in all.
+    /// Adds the number of all items.
     #[must_use]
     pub fn with_total(mut self, total: Option<u64>) -> Self {
         self.total = total;
         self
     }
 
-    /// The headers: links, and the number of items where it is known.
+    /// The headers `Link` and, where the number of all items is known, `X-Total-Count`.
     pub fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if let Some(value) = (!self.links.is_empty()).then(|| HeaderValue::try_from(self.links.join(", ")).ok()).flatten() {
@@ -131,7 +131,7 @@ impl<T> Listing<T> {
     }
 }
 
-/// What stays as it is in a query.
+/// The characters to encode in a query: all but letters, digits and `-_.~`.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 fn link(uri: &Uri, skip: u64, limit: u64, after: Option<&str>, rel: &str) -> String {

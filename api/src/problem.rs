@@ -1,4 +1,4 @@
-//! Everything that an endpoint can answer instead of what it was asked for, and the one table of statuses and codes.
+//! The errors of all endpoints, and the one table of their statuses and codes.
 
 use std::{borrow::Cow, error::Error, sync::Arc};
 
@@ -14,42 +14,42 @@ use shared::{
 use stores::{StoreError, start_run::FindError, storage::StorageError};
 use utoipa::ToSchema;
 
-/// The cause of a failure of ours, for the log.
+/// The cause of a failure of the product, for the log.
 pub type Cause = Box<dyn Error + Send + Sync>;
 
-/// Why a request is not answered with what it asked for. Sentences are for the client.
+/// Why a request fails. The texts are sentences for the client.
 #[derive(Debug)]
 pub enum ApiError {
-    /// 401: nobody is logged in.
+    /// 401: the request has no valid credentials.
     Unauthenticated(Cow<'static, str>),
-    /// 403: not with this role.
+    /// 403: the role of the user does not allow the request.
     Forbidden(Cow<'static, str>),
-    /// 404: not there, or not theirs to see.
+    /// 404: the thing does not exist, or the user may not see it.
     NotFound(Cow<'static, str>),
-    /// 400: against a rule, with the rule's own code.
+    /// 400: the request breaks a rule. With the code of the rule.
     Refused(&'static str, Cow<'static, str>),
-    /// 409: something else is in the way.
+    /// 409: the request conflicts with something that exists or changes. With the code of the conflict.
     Conflict(&'static str, Cow<'static, str>),
-    /// 413: too much at once.
+    /// 413: a body, a file or an answer is too large.
     TooLarge(Cow<'static, str>),
-    /// 415: in a form that is not taken.
+    /// 415: the endpoint does not take this media type.
     UnsupportedMediaType(Cow<'static, str>),
-    /// 422: what was sent is not what the endpoint takes.
+    /// 422: values of the request are wrong.
     Invalid(Vec<InputError>),
-    /// 429: too many tries; seconds until the next may succeed.
+    /// 429: too many failed tries. With the number of seconds until the next may succeed.
     TooManyTries(Cow<'static, str>, u64),
-    /// 429: too much is asked for at once; seconds until there may be room.
+    /// 429: too many requests at once. With the number of seconds until there may be room.
     Busy(Cow<'static, str>, u64),
-    /// 503: a store does not answer.
+    /// 503: a store does not answer, or the disk is full.
     Unavailable(Cause),
-    /// 500: we are at fault.
+    /// 500: a fault of the product.
     Internal(Cause),
 }
 
 /// One value of a request that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct InputError {
-    /// Where the value stands: `body`, `query`, `path` or `header`, then the names that lead to it.
+    /// Where the value is: `body`, `query`, `path` or `header`, then the names that lead to it.
     #[schema(example = json!(["query", "limit"]))]
     pub loc: Vec<String>,
     /// What is wrong with the value, for people.
@@ -62,7 +62,7 @@ pub struct InputError {
 }
 
 impl InputError {
-    /// Something wrong with the value at a place.
+    /// An error at the value `name` in `place`. Dots in `name` separate the names that lead to the value.
     pub fn new(place: &str, name: &str, kind: &'static str, msg: impl Into<String>) -> Self {
         let names = name.split('.').filter(|name| !name.is_empty() && *name != "?");
         Self { loc: std::iter::once(place).chain(names).map(str::to_owned).collect(), msg: msg.into(), kind }
@@ -80,27 +80,27 @@ impl InputError {
 }
 
 impl ApiError {
-    /// The answer to whoever has no good token. It is the same for every reason, so that it tells nothing.
+    /// The answer to a request without a valid token. It is the same for every reason, so that it reveals nothing.
     pub const fn not_logged_in() -> Self {
         Self::Unauthenticated(Cow::Borrowed("Log in and send the access token as `Authorization: Bearer <token>`."))
     }
 
-    /// The answer to whoever has the wrong role.
+    /// The answer to a user whose role does not allow the request.
     pub const fn not_allowed() -> Self {
         Self::Forbidden(Cow::Borrowed("Your role does not allow this."))
     }
 
-    /// One thing wrong with the input.
+    /// A single error in the input.
     pub fn invalid(error: InputError) -> Self {
         Self::Invalid(vec![error])
     }
 
-    /// Something that is not there: `what` begins the sentence, as in "The run".
+    /// The answer for something that does not exist. `what` begins the sentence, as in "The run".
     pub fn not_found(what: &str) -> Self {
         Self::NotFound(format!("{what} does not exist.").into())
     }
 
-    /// A failure of ours.
+    /// A fault of the product, with its cause.
     pub fn internal(cause: impl Into<Cause>) -> Self {
         Self::Internal(cause.into())
     }
@@ -135,7 +135,7 @@ impl ApiError {
         }
     }
 
-    /// What is told to the client, and what is logged.
+    /// The problem for the client, with the cause for the log.
     pub fn problem(self) -> Problem {
         let (status, code, detail) = self.table();
         let (errors, cause) = match self {
@@ -147,7 +147,7 @@ impl ApiError {
     }
 }
 
-/// How long to wait before a store is asked again, in seconds.
+/// Seconds after which a client should try again when a store does not answer.
 pub const RETRY_AFTER_SECONDS: u64 = 2;
 
 impl IntoResponse for ApiError {
@@ -171,22 +171,21 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// What is to be told to the client: the outermost layer writes it, with the request's id, and logs the cause.
+/// The problem of an answer. The outermost layer writes it into the body, with the request id, and logs the cause.
 #[derive(Debug, Clone)]
 pub struct Problem {
-    /// The status.
     pub status: StatusCode,
-    /// The stable code.
+    /// Stable word for this kind of problem, for programs.
     pub code: &'static str,
-    /// The sentence.
+    /// Sentence for the client.
     pub detail: Cow<'static, str>,
-    /// What is wrong with the input.
+    /// Errors of the input; empty unless the status is 422.
     pub errors: Vec<InputError>,
-    /// What made us fail, for the log alone.
+    /// Cause of the failure, only for the log.
     pub cause: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// Why a request was not answered with what it asked for: an RFC 9457 problem.
+/// Why a request failed: an RFC 9457 problem.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemObject<'p> {
@@ -216,7 +215,7 @@ pub struct ProblemObject<'p> {
 }
 
 impl Problem {
-    /// The body of an answer to a request.
+    /// The body of the answer.
     pub fn object<'p>(&'p self, request_id: &'p str) -> ProblemObject<'p> {
         ProblemObject {
             kind: "about:blank",
@@ -229,7 +228,7 @@ impl Problem {
         }
     }
 
-    /// A problem that the framework found, known by its status alone.
+    /// The problem for an error of the framework, which gives only the status.
     pub fn of_status(status: StatusCode) -> Self {
         let (code, detail) = match status {
             StatusCode::NOT_FOUND => ("not_found", "There is nothing at this address."),

@@ -1,4 +1,4 @@
-//! The route table of a function: every route with who may call it. A handler behind a permission never runs without it.
+//! The route table of a function: every route and who may call it. A handler that needs a permission never runs without it.
 
 use std::fmt;
 
@@ -24,21 +24,21 @@ use super::{
     problem::ApiError,
 };
 
-/// The methods that routes are made for. Whatever takes GET takes HEAD, too.
+/// The HTTP methods of routes. A route for GET answers HEAD as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verb {
     /// Reads.
     Get,
-    /// Makes or starts something.
+    /// Creates or starts something.
     Post,
     /// Changes something.
     Put,
-    /// Takes something away.
+    /// Deletes something.
     Delete,
 }
 
 impl Verb {
-    /// The verb as it stands in a request.
+    /// The method as written in a request.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -67,54 +67,52 @@ impl fmt::Display for Verb {
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Anybody.
+    /// Everyone, without a token.
     Public,
-    /// Whoever is logged in.
+    /// Every user who is logged in.
     LoggedIn,
-    /// Whoever's role has a permission.
+    /// Users whose role has the permission.
     With(Permission),
 }
 
-/// One route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// The method.
     pub verb: Verb,
     /// The path, with its parameters in braces.
     pub path: String,
-    /// Who may call it.
     pub access: Access,
 }
 
-/// A path as the document writes it: there a parameter that takes the rest of the path is like any other.
+/// A path as the document writes it: `{path}` for `{*path}`, because OpenAPI has no mark for a parameter that takes the rest of
+/// the path.
 pub fn documented(path: &str) -> String {
     path.replace("{*", "{")
 }
 
-/// Below this, an endpoint without query parameters refuses every query. Other pages, which ask nothing, are lenient: browsers,
-/// monitors and caches add a query of their own to such an address.
+/// Below this path, an endpoint without query parameters rejects every query. The other pages are lenient, because browsers,
+/// monitors and caches add queries of their own to the URLs of such pages.
 const STRICT: &str = "/api/";
 
-/// Whether the endpoint of a path refuses what it does not know in a query.
+/// Whether the endpoint of a path rejects query parameters that it does not know.
 pub fn is_strict(path: &str) -> bool {
     path.starts_with(STRICT)
 }
 
-/// A handler with what the document says of it: its method, its path and all else. [`endpoint!`](crate::endpoint) makes one.
+/// A handler and its OpenAPI description, which holds its method and path. [`endpoint!`](crate::endpoint) makes one.
 pub struct Endpoint<H> {
     handler: H,
     document: OpenApi,
 }
 
 impl<H> Endpoint<H> {
-    /// A handler, and the document of its one operation.
+    /// `document` describes the one operation of the handler.
     pub fn new(handler: H, document: OpenApi) -> Self {
         Self { handler, document }
     }
 }
 
-/// The [`Endpoint`] of a handler, whose attribute `#[utoipa::path]` states method and path once for the router and the document:
-/// `endpoint!(get_run::get_run)`. More arguments are those of `#[openapi]`.
+/// Makes the [`Endpoint`] of a handler: `endpoint!(get_run::get_run)`. The attribute `#[utoipa::path]` of the handler states
+/// method and path once, for the router and the document. Further arguments go to `#[openapi]`.
 #[macro_export]
 macro_rules! endpoint {
     ($module:ident::$handler:ident $(, $($more:tt)+)?) => {{
@@ -125,19 +123,19 @@ macro_rules! endpoint {
     }};
 }
 
-/// The routes of a function while they are put together.
+/// Collects the routes of a function.
 pub struct Routes<S> {
     state: S,
     authenticator: Authenticator,
     router: Router<S>,
-    /// What the last route answers with.
+    /// The last route, for [`Self::also_at`].
     last: MethodRouter<S>,
     table: Vec<Route>,
     document: OpenApi,
 }
 
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
-    /// No routes yet.
+    /// Starts without routes.
     pub fn new(resources: &Resources, state: S) -> Self {
         Self {
             state,
@@ -149,25 +147,26 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         }
     }
 
-    /// Adds a route that anybody may call.
+    /// Adds a route that everyone may call.
     #[must_use]
     pub fn public<H: Handler<T, S>, T: 'static>(self, endpoint: Endpoint<H>) -> Self {
         self.add(Access::Public, endpoint)
     }
 
-    /// Adds a route for whoever is logged in.
+    /// Adds a route for every user who is logged in.
     #[must_use]
     pub fn logged_in<H: Handler<T, S>, T: 'static>(self, endpoint: Endpoint<H>) -> Self {
         self.add(Access::LoggedIn, endpoint)
     }
 
-    /// Adds a route for roles with a permission.
+    /// Adds a route for the roles with a permission.
     #[must_use]
     pub fn with<H: Handler<T, S>, T: 'static>(self, permission: Permission, endpoint: Endpoint<H>) -> Self {
         self.add(Access::With(permission), endpoint)
     }
 
-    /// Lets the last route answer at other paths, too, which other routes would take from it.
+    /// Lets the last route answer at `paths` as well. Other routes have these paths, and would answer 405 to the method of this
+    /// one.
     #[must_use]
     pub fn also_at(mut self, paths: &[&str]) -> Self {
         for path in paths {
@@ -189,7 +188,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self
     }
 
-    /// Puts the gate before a route that is not public, and before that route alone: that a method is wrong is told to everybody.
+    /// Puts the gate before a route that is not public. The gate covers only the method of the route, because 405 needs no token.
     fn guarded(&self, access: Access, handler: MethodRouter<S>) -> MethodRouter<S> {
         if access == Access::Public {
             return handler;
@@ -198,19 +197,20 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         handler.route_layer(from_fn_with_state(gate, authenticate))
     }
 
-    /// The router, and the table and the part of the document that it is made of.
+    /// Completes the router, its route table and its part of the document.
     pub fn finish(self) -> Api {
         Api { router: self.router.with_state(self.state), table: self.table, document: self.document }
     }
 }
 
-/// The operations of a path that routes are made for.
+/// The operations of a path, each with its method.
 fn operations(item: &PathItem) -> impl Iterator<Item = (Verb, &Operation)> {
     let all = [(Verb::Get, &item.get), (Verb::Post, &item.post), (Verb::Put, &item.put), (Verb::Delete, &item.delete)];
     all.into_iter().filter_map(|(verb, operation)| Some((verb, operation.as_ref()?)))
 }
 
-/// Lets an operation without query parameters refuse every query. The others read what their extractors know of it.
+/// Lets an operation without query parameters reject every query. The extractors of the other operations check the query
+/// themselves.
 fn with_strict_query<S: Clone + Send + Sync + 'static>(
     path: &str,
     operation: &Operation,
@@ -225,7 +225,7 @@ fn with_strict_query<S: Clone + Send + Sync + 'static>(
     }
 }
 
-/// Whether the document names query parameters of an operation.
+/// Whether an operation has query parameters in the document.
 fn takes_query(operation: &Operation) -> bool {
     operation.parameters.iter().flatten().any(|parameter| match parameter {
         RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Query,
@@ -233,13 +233,13 @@ fn takes_query(operation: &Operation) -> bool {
     })
 }
 
-/// Marks a request that takes no query and has a body: whoever reads the body names what is wrong with both at once.
+/// Marks a request whose endpoint takes a body but no query. The extractor of the body then reports the errors of both at once.
 async fn leave_query_to_the_body(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(NoQuery);
     next.run(request).await
 }
 
-/// Lets a request without a query pass, and answers others.
+/// Lets a request without a query pass, and rejects any other.
 async fn refuse_query(request: Request, next: Next) -> Result<Response, ApiError> {
     Fields::of_query(request.uri().query().unwrap_or(""))?.read::<()>()?;
     Ok(next.run(request).await)
@@ -248,16 +248,15 @@ async fn refuse_query(request: Request, next: Next) -> Result<Response, ApiError
 /// The routes of a function, without the layers that all functions share.
 #[derive(Default)]
 pub struct Api {
-    /// What answers.
     pub router: Router,
-    /// Every route of it.
+    /// Every route of the router.
     pub table: Vec<Route>,
-    /// What the OpenAPI document says of it, but for what [`crate::document::complete`] adds.
+    /// The OpenAPI description of the routes, without what [`crate::document::complete`] adds.
     pub document: OpenApi,
 }
 
 impl Api {
-    /// Two functions as one, as in a process that serves both.
+    /// Merges two functions, for a process that serves both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! The standard fields of a loan in the OpenAPI document, from the one table of fields.
+//! Describes the standard fields of a loan in the OpenAPI document, from the table of fields in `shared::loan`.
 
 use serde_json::{Map, Value, json};
 use shared::{
@@ -6,10 +6,10 @@ use shared::{
     tape::aliases::{Aliases, Vocabulary},
 };
 
-/// The member of a loan behind which its standard fields stand.
+/// The member of a loan after which its standard fields follow.
 const BEFORE: &str = "appraisal_value";
 
-/// Adds the standard fields to the schema of a loan, where the answer has them: behind the canonical ones.
+/// Adds the standard fields to the schema of a loan, after the canonical fields, as in the answer.
 pub fn add(loan: &mut Value) {
     let Some(properties) = loan.get_mut("properties").and_then(Value::as_object_mut) else { return };
     let described: Map<String, Value> = std::mem::take(properties);
@@ -22,7 +22,7 @@ pub fn add(loan: &mut Value) {
     }
 }
 
-/// What the document says of a standard field.
+/// The schema of a standard field.
 fn property_of(field: Field) -> Value {
     let info = field.info();
     let unit = match info.unit {

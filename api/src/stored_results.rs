@@ -1,4 +1,4 @@
-//! What a run stored of its loans, for endpoints: where its pages are, and what clients are told when it is not there any more.
+//! The stored results of a run, for endpoints: where their pages are, and the answers when the results no longer exist.
 
 use shared::facts::{
     SCHEMA,
@@ -14,10 +14,11 @@ use uuid::Uuid;
 
 use super::problem::ApiError;
 
-/// Reads where the pages of a run's facts and exceptions are.
+/// Reads the index of a run's results: where the pages of its facts and exceptions are.
 ///
 /// # Errors
-/// 404 when the results were removed, or another version of Loan Engine stored them; the storage fails.
+/// [`ApiError::NotFound`] when the results were removed, or another version of Loan Engine stored them; [`ApiError::Unavailable`]
+/// or [`ApiError::Internal`] when the storage fails.
 pub async fn read_index(storage: &S3Storage, run_id: Uuid, version: &ObjectVersion) -> Result<ResultsIndex, ApiError> {
     let key = format!("{}/{}", keys::results(run_id), keys::INDEX_FILE);
     let download = storage.get(&key, None, Some(&version.etag)).await.map_err(vanished)?;
@@ -26,8 +27,8 @@ pub async fn read_index(storage: &S3Storage, run_id: Uuid, version: &ObjectVersi
     if schema == SCHEMA { Ok(index) } else { Err(of_another_version()) }
 }
 
-/// Results are removed some time after their run, which stays. Others than those of the run are our fault, and nothing that was
-/// asked for.
+/// The answer for results that the storage does not return. Results are removed some time after their run, while the run stays:
+/// 404. Results other than those that the run stored are a fault of the product: 500.
 fn vanished(error: StorageError) -> ApiError {
     match error {
         StorageError::Store(error) => error.into(),
@@ -46,7 +47,7 @@ fn of_another_version() -> ApiError {
     ApiError::NotFound(what.into())
 }
 
-/// What clients are told when facts or exceptions cannot be read.
+/// The answer when facts or exceptions cannot be read.
 pub fn unreadable(error: ReadError) -> ApiError {
     let ReadError::Unavailable { source, .. } = &error else { return ApiError::internal(error) };
     match source.get_ref().and_then(|error| error.downcast_ref::<StorageError>()) {

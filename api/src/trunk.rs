@@ -1,4 +1,4 @@
-//! The trunk of the OpenAPI document: what it says of the product as a whole. The parts of the functions are merged into it.
+//! The trunk of the OpenAPI document, which describes the product as a whole. The documents of the functions are merged into it.
 
 use utoipa::{
     Modify, OpenApi,
@@ -32,7 +32,7 @@ use super::problem::ProblemObject;
 )]
 pub struct Trunk;
 
-/// How a request says whose it is: what the endpoints call `bearer`.
+/// Adds the security scheme that the endpoints call `bearer`: an access token.
 struct Bearer;
 
 impl Modify for Bearer {

@@ -1,4 +1,4 @@
-//! Values of fields: how each type is read from text and from JSON, and what is said of a value that it cannot be read from.
+//! Values of fields: how each type is read from text and from JSON, and the error for a value that does not fit.
 
 use std::{error::Error, fmt};
 
@@ -17,37 +17,37 @@ use uuid::Uuid;
 
 use super::extract::parse_id;
 
-/// How much of a bad value an error repeats, in characters.
+/// Number of characters of a bad value that an error repeats.
 const SHOWN: usize = 40;
 
-/// Why a value cannot be read: where in it, and one sentence.
+/// Why a value cannot be read, and which part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadValue {
-    /// The names and numbers that lead from the field to the value; none for the field itself.
+    /// Names and indexes that lead from the field to the value; empty for the field itself.
     pub path: Vec<String>,
-    /// One sentence.
+    /// One sentence for the client.
     pub msg: String,
 }
 
 impl BadValue {
-    /// A sentence about the value itself.
+    /// An error about the field itself, with this sentence.
     pub fn new(msg: impl Into<String>) -> Vec<Self> {
         vec![Self { path: Vec::new(), msg: msg.into() }]
     }
 
-    /// A text that is not what a type takes.
+    /// The error for a text that does not fit the type.
     pub fn text<T: FieldValue>(found: &str) -> Vec<Self> {
         let found = if found.is_empty() { "an empty text".to_owned() } else { format!("`{}`", shortened(found, SHOWN)) };
         Self::new(format!("Expected {}, found {found}.", T::expected()))
     }
 
-    /// A JSON value of another kind than a type takes.
+    /// The error for a JSON value whose kind does not fit the type.
     pub fn kind<T: FieldValue>(found: &RawValue) -> Vec<Self> {
         Self::new(format!("Expected {}, found {}.", T::expected(), kind_of(found)))
     }
 }
 
-/// The kind of a JSON value, in words. What it holds is not repeated: it may be a secret.
+/// The kind of a JSON value, in words, for errors that must not repeat the value: it may be a secret.
 fn kind_of(json: &RawValue) -> &'static str {
     match json.get().as_bytes().first() {
         Some(b'"') => "text",
@@ -59,12 +59,11 @@ fn kind_of(json: &RawValue) -> &'static str {
     }
 }
 
-/// Whether a JSON value is null.
 pub fn is_null(json: &RawValue) -> bool {
     json.get() == "null"
 }
 
-/// The beginning of a text, of at most so many characters.
+/// The first `characters` characters of a text, with `…` when more follow.
 pub fn shortened(text: &str, characters: usize) -> String {
     match text.char_indices().nth(characters) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -72,26 +71,26 @@ pub fn shortened(text: &str, characters: usize) -> String {
     }
 }
 
-/// Words in backticks, with commas between them.
+/// The words in backticks, separated by commas.
 pub fn listed<T: fmt::Display>(words: impl IntoIterator<Item = T>) -> String {
     words.into_iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// A type that a field can have.
 pub trait FieldValue: Sized {
-    /// What a value must be, as a noun with its article.
+    /// What a value must be, as a noun with its article, for errors.
     fn expected() -> String;
 
     /// Reads a text: a query parameter, a field of a form, the content of a JSON string.
     ///
     /// # Errors
-    /// The text is no value of this type.
+    /// [`BadValue`] when the text is not a value of this type.
     fn from_text(text: &str) -> Result<Self, Vec<BadValue>>;
 
-    /// Reads a JSON value. Unless a type says otherwise, that is a string.
+    /// Reads a JSON value. By default, only a string can be a value.
     ///
     /// # Errors
-    /// The JSON is no value of this type.
+    /// A [`BadValue`] for each part of the JSON that does not fit this type.
     fn from_json(json: &RawValue) -> Result<Self, Vec<BadValue>> {
         if !json.get().starts_with('"') {
             return Err(BadValue::kind::<Self>(json));
@@ -118,7 +117,7 @@ impl FieldValue for u64 {
     }
 
     fn from_text(text: &str) -> Result<Self, Vec<BadValue>> {
-        // The parser takes a plus sign, which a query means as a space.
+        // The parser accepts a plus sign, but in a query a plus sign is a space.
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         text.parse().ok().filter(|_| digits).ok_or_else(|| BadValue::text::<Self>(text))
     }
@@ -166,7 +165,7 @@ impl FieldValue for Date {
     }
 }
 
-/// A JSON number, exact to its last digit.
+/// In JSON a number, which is read from its digits and so stays exact.
 impl FieldValue for IrrTarget {
     fn expected() -> String {
         "a number of percent above 0 and at most 30, such as 8.05".to_owned()
@@ -214,7 +213,7 @@ impl FieldValue for Vec<String> {
     }
 }
 
-/// Texts by the names of members of a JSON object, in its order.
+/// The members of a JSON object whose values are texts: pairs of name and text, in the order of the object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedTexts(pub Vec<(String, String)>);
 
@@ -241,7 +240,7 @@ impl FieldValue for NamedTexts {
     }
 }
 
-/// An enumeration of words, by what serde derives for it: an enum of variants without members.
+/// An enum of variants without members, which is read by the `Deserialize` that serde derives for it.
 pub trait Word: DeserializeOwned {}
 
 impl Word for Disposition {}
@@ -251,7 +250,7 @@ impl Word for Severity {}
 
 impl<T: Word> FieldValue for T {
     fn expected() -> String {
-        // No word is empty, so that serde refuses this text and says which ones it takes.
+        // No word is empty, so serde rejects this text and lists the words that it accepts.
         let words = Self::deserialize("".into_deserializer()).err().map_or(&[][..], |WordError(words)| words);
         match words {
             [word] => format!("`{word}`"),
@@ -264,7 +263,7 @@ impl<T: Word> FieldValue for T {
     }
 }
 
-/// That a text is no word of an enumeration, with its words.
+/// The error for a text that is not a word of an enum. It holds the words of the enum.
 #[derive(Debug)]
 struct WordError(&'static [&'static str]);
 
@@ -286,7 +285,7 @@ impl de::Error for WordError {
     }
 }
 
-/// Where the page before ended, as the link to the next one says it.
+/// Where the previous page ended, as in the link to the next page.
 pub struct Cursor<C>(pub C);
 
 impl<C: DeserializeOwned> FieldValue for Cursor<C> {
@@ -301,5 +300,5 @@ impl<C: DeserializeOwned> FieldValue for Cursor<C> {
     }
 }
 
-/// What is said of a cursor that is not one of the list's.
+/// The message for a cursor that is not from the same list.
 pub const NO_CURSOR: &str = "It is no cursor of this list. Take it from the list's `Link` header.";

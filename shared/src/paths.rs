@@ -114,7 +114,7 @@ pub enum PathError {
 ///
 /// # Errors
 /// [`PathError::ControlCharacter`] for a control character. [`PathError::Absolute`] for a leading slash or backslash, or a
-/// segment that starts with a drive such as `C:`. [`PathError::ParentSegment`] for a `..` segment, also with white space around
+/// segment that starts with a drive such as `C:`. [`PathError::ParentSegment`] for a `..` segment, also with whitespace around
 /// it. [`PathError::HomeSegment`] for a segment that starts with `~`. [`PathError::TooLong`] for more than [`MAX_PATH_BYTES`]. A
 /// segment is also refused if another system would read it as one of these, because that system converts text to Unicode form
 /// NFKC or drops invisible characters.
@@ -138,14 +138,14 @@ pub fn safe_join(base: &str, parts: &[&str]) -> Result<String, PathError> {
     Ok(joined)
 }
 
-/// The stored form of a path that a client gives: each segment in Unicode form NFC, without white space and dots at its ends, as
+/// The stored form of a path that a client gives: each segment in Unicode form NFC, without whitespace and dots at its ends, as
 /// [`sanitize_filename`] strips them. So names that look the same are the same, and no two folders have names that differ only by
-/// white space at an end. The function does not change a path in this form. A file that another program put into the store may
+/// whitespace at an end. The function does not change a path in this form. A file that another program put into the store may
 /// have a path in another form.
 ///
 /// # Errors
-/// Those of [`safe_join`], for the given and for the stored path. [`PathError::NothingLeft`] for a segment of which nothing is
-/// left.
+/// Those of [`safe_join`], for the given and for the stored path. [`PathError::NothingLeft`] for a segment that has only
+/// characters that are removed.
 pub fn stored_path(path: &str) -> Result<String, PathError> {
     let given = safe_join("", &[path])?;
     let mut stored = String::with_capacity(given.len());
@@ -162,19 +162,20 @@ pub fn stored_path(path: &str) -> Result<String, PathError> {
 /// The stored file name of a file that a client calls `name`.
 ///
 /// The name is converted to Unicode form NFKC. Then `<>:"/\|?*`, control characters and invisible format characters are removed,
-/// dots and white space at the ends are stripped, and every other run of white space becomes one `_`. Letters of any script stay.
+/// dots and whitespace at the ends are stripped, and every other run of whitespace becomes one `_`. Letters of any script stay.
 /// The result has at most [`MAX_FILENAME_BYTES`] bytes: a longer name loses the end of its stem, and keeps its extension unless
 /// that leaves no room for a stem. Sanitizing a result again changes nothing.
 ///
 /// # Errors
-/// [`PathError::EmptyFilename`] for an empty name. [`PathError::NothingLeft`] for a name of which nothing is left.
+/// [`PathError::EmptyFilename`] for an empty name. [`PathError::NothingLeft`] for a name that has only characters that are
+/// removed.
 pub fn sanitize_filename(name: &str) -> Result<String, PathError> {
     if name.is_empty() {
         return Err(PathError::EmptyFilename);
     }
     // Remove after NFKC, because NFKC turns a full-width slash into `/` and a one-dot leader into a full stop.
     let kept: String = name.nfkc().filter(|&c| !is_unsafe_in_filename(c)).collect();
-    // Strip the ends before white space becomes `_`, so that no `_` is left there.
+    // Strip the ends before whitespace becomes `_`, so that no `_` is left there.
     let stripped = kept.trim_matches(is_dot_or_space);
     let words: Vec<&str> = stripped.split_whitespace().collect();
     // Apply NFKC again, because a removed character may have separated a letter from its accent. This cannot bring back an unsafe
@@ -261,7 +262,7 @@ impl FromStr for Area {
     }
 }
 
-/// The area of exactly this name: in lower case, without white space and slashes.
+/// The area of exactly this name: in lower case, without whitespace and slashes.
 ///
 /// # Errors
 /// [`PathError::UnknownArea`] for every other name.
@@ -311,7 +312,7 @@ fn check_plain_segment(segment: &str, path: &str) -> Result<(), PathError> {
     {
         return Err(PathError::Absolute { path: shown(path) });
     }
-    // Some file systems drop white space around a name, which would turn `.. ` into `..`.
+    // Some file systems drop whitespace around a name, which would turn `.. ` into `..`.
     if segment.trim() == ".." {
         return Err(PathError::ParentSegment { path: shown(path) });
     }

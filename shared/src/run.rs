@@ -437,11 +437,11 @@ pub struct RunObject<'r> {
     /// Profile that the tapes were read with. Null: none was given.
     #[schema(required, value_type = Option<ProfileId>)]
     profile: Option<&'r ProfileId>,
-    /// Number of rows below the headers that are no loans, such as totals and headers that stand there again. `notices` names them. 0
-    /// until the run is completed.
+    /// Number of rows below the header that are not loans, such as totals and repeated headers. `notices` names them. 0 until the run
+    /// is completed.
     #[schema(example = 1)]
     ignored_rows: u64,
-    /// Number of rows that the profile leaves out, because another row tells of the same loan. 0 until the run is completed.
+    /// Number of rows that the profile leaves out, because another row describes the same loan. 0 until the run is completed.
     #[schema(example = 0)]
     superseded_rows: u64,
     /// Number of notices of each code. Empty until the run is completed.
@@ -452,7 +452,7 @@ pub struct RunObject<'r> {
     /// results were removed; read the run itself.
     #[schema(required, value_type = Option<Vec<TapeMapping>>)]
     column_mapping: &'r [TapeMapping],
-    /// What happened to the tapes that is no fault of a loan: of each tape and code the first 200 notices, in the order of the tape, and at
+    /// Events of the tapes that are not the fault of a loan: the first 200 notices of each tape and code, in the order of the tape, and at
     /// most 1,000 in all. `notice_counts` counts all of them. Empty until the run has ended. Null: the run is one of a list, or its
     /// results were removed; read the run itself.
     #[schema(required, value_type = Option<Vec<Notice>>)]

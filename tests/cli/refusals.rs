@@ -66,7 +66,7 @@ mod usage {
         desk.write("notes/readme.txt", "no tape");
         refused(&desk, &["run", "t.csv", "u.csv"], &["u.csv", "there is no such file"]);
         refused(&desk, &["run", "none/t.csv"], &["none/t.csv"]);
-        refused(&desk, &["run", "notes"], &["no tape in the folder notes", ".csv, .tsv, .txt, .xlsx, "]);
+        refused(&desk, &["run", "notes"], &["no tape in the folder notes", ".csv, .xlsx, .xls, .txt, "]);
     }
 
     #[test]

@@ -90,7 +90,7 @@ fn plain_rows(tape: &[u8], outcome: &Outcome) -> Option<u64> {
     Some(below.filter(says_something).count() as u64)
 }
 
-/// Whether a character alone makes no cell: white space, an invisible character, an apostrophe. The end-of-file marks do make
+/// Whether a character alone makes no cell: whitespace, an invisible character, an apostrophe. The end-of-file marks do make
 /// one.
 fn is_nothing(c: char) -> bool {
     let invisible = matches!(c,

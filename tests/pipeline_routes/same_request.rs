@@ -51,7 +51,7 @@ fn meaning() -> impl Strategy<Value = [usize; 6]> {
     MEMBERS.map(|meanings| 0..meanings.len())
 }
 
-/// Chooses how to write a request: a spelling for each member, the order of the members, and the white space between them.
+/// Chooses how to write a request: a spelling for each member, the order of the members, and the whitespace between them.
 fn writing() -> impl Strategy<Value = ([prop::sample::Index; 6], Vec<usize>, &'static str)> {
     let order = Just((0..6).collect::<Vec<usize>>()).prop_shuffle();
     (any::<[prop::sample::Index; 6]>(), order, prop::sample::select(&["", " ", "\n\t"][..]))

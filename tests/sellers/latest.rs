@@ -1,4 +1,4 @@
-//! Tapes with a row for every loan and period, of which only the latest period counts.
+//! Tapes with a row for every loan and period. Only the rows of the latest period count.
 
 use std::collections::BTreeMap;
 

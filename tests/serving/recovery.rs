@@ -1,4 +1,4 @@
-//! The next start finds what a crash left. A process that is told to stop finishes its run first.
+//! The next start finds what a crash left. A process that gets a signal to stop finishes its run first.
 
 use std::{fs, path::Path, sync::Arc};
 

@@ -1,15 +1,15 @@
-//! What a user must be like, and why the store does not take one.
+//! The checks of a user's fields, and the answers when the store rejects a user.
 
 use api::problem::{ApiError, InputError};
 use shared::auth::user::{NameError, check_email, check_name, check_password, check_username};
 use stores::users::UserWritten;
 
-/// The check of an address.
+/// The check of an email address.
 pub fn email() -> impl Fn(&String) -> Result<(), NameError> {
     |text| check_email(text)
 }
 
-/// The check of a name to log in with.
+/// The check of a username.
 pub fn username() -> impl Fn(&String) -> Result<(), NameError> {
     |text| check_username(text)
 }
@@ -19,17 +19,17 @@ pub fn password() -> impl Fn(&String) -> Result<(), NameError> {
     |text| check_password(text)
 }
 
-/// The check of a name for people.
+/// The check of a full name.
 pub fn full_name() -> impl Fn(&String) -> Result<(), NameError> {
     |text| check_name(text)
 }
 
-/// The error of a user with the role `sales_team` and without a team.
+/// The error for a user with the role `sales_team` and without a team.
 pub fn no_team(error: NameError) -> InputError {
     InputError::body("sales_team_id", error)
 }
 
-/// The answer when the store does not take a user.
+/// The answer when the store rejects a user.
 pub fn refusal(written: UserWritten) -> ApiError {
     match written {
         UserWritten::EmailTaken => ApiError::Conflict("email_taken", "Another user has this email address.".into()),

@@ -1,4 +1,4 @@
-//! `GET /api/auth/me`: who is logged in.
+//! `GET /api/auth/me`: shows the current user.
 
 use api::caller::Caller;
 use axum::Json;

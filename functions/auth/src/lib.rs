@@ -20,7 +20,7 @@ use shared::{
 };
 use stores::{resources::Resources, throttle::Failures, users::Users};
 
-/// What the endpoints of this function have.
+/// Resources of the endpoints of this function.
 #[derive(Clone)]
 pub struct State {
     users: Users,
@@ -31,7 +31,6 @@ pub struct State {
 }
 
 impl State {
-    /// Of what a process has.
     fn new(resources: &Resources) -> Self {
         Self {
             users: resources.users(),

@@ -1,4 +1,4 @@
-//! `GET /api/auth/users`: the users, in the order of their creation.
+//! `GET /api/auth/users`: lists users in the order of their registration.
 
 use api::{
     extract::ApiQuery,

@@ -1,4 +1,4 @@
-//! `POST /api/auth/login`: a username and a password for an access token.
+//! `POST /api/auth/login`: exchanges a username and a password for an access token.
 
 use api::{
     extract::{ApiForm, ApiJson, ClientAddress, media_type},
@@ -85,7 +85,7 @@ impl FromFields for FormCredentials {
 impl FromRequest<State> for Credentials {
     type Rejection = ApiError;
 
-    /// From a form, as OAuth2 clients send one, or from JSON.
+    /// Reads a form, as OAuth2 clients send one, or JSON.
     async fn from_request(request: Request, state: &State) -> Result<Self, ApiError> {
         match media_type(request.headers()).as_deref() {
             Some("application/x-www-form-urlencoded") => {
@@ -149,7 +149,7 @@ pub async fn log_in(
         let (by_name, by_address) = (state.failures.add(whose[0], now).await?, state.failures.add(whose[1], now).await?);
         return Err(by_name.max(by_address).map_or(wrong(), too_many));
     };
-    // Of many tries at once none learns more than it would have learned after the others.
+    // Check again: concurrent tries must not get past the throttle.
     refuse_blocked(&state, whose, now).await?;
     if !user.is_active {
         return Err(ApiError::Unauthenticated("This account is disabled. Ask an administrator.".into()));

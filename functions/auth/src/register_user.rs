@@ -1,4 +1,4 @@
-//! `POST /api/auth/register`: a new user.
+//! `POST /api/auth/register`: creates a user.
 
 use api::{
     extract::ApiJson,

@@ -1,4 +1,4 @@
-//! `PUT /api/auth/users/{user_id}`: changes to a user.
+//! `PUT /api/auth/users/{user_id}`: changes a user.
 
 use api::{
     caller::Caller,
@@ -62,7 +62,7 @@ read_fields!(UserChanges {
 });
 
 impl UserChanges {
-    /// Nobody locks the last door behind themself.
+    /// Rejects changes with which administrators would demote or deactivate themselves, so that an administrator always remains.
     fn spare_oneself(&self, caller: &User) -> Result<(), ApiError> {
         if self.role.is_some_and(|role| role != caller.role) {
             return Err(ApiError::Refused("own_role", "You cannot demote yourself. Ask another administrator.".into()));
@@ -73,7 +73,7 @@ impl UserChanges {
         Ok(())
     }
 
-    /// The user as it will be.
+    /// The user after the changes.
     fn apply(&self, old: &User, password_hash: Option<&String>, now: Timestamp) -> Result<User, ApiError> {
         let change = UserChange {
             email: self.email.clone(),
@@ -88,7 +88,7 @@ impl UserChanges {
     }
 }
 
-/// How often changes are tried on a user whom somebody else changes at the same time.
+/// Number of tries to change a user whom another request changes at the same time.
 const TRIES: usize = 5;
 
 /// Change a user
@@ -141,7 +141,8 @@ pub async fn update_user(
             UserWritten::Outdated => {}
             refused => return Err(refusal(refused)),
         }
-        // It may be the caller who was changed in the meantime, and may do less by now.
+        // Check the caller again: the write is also outdated when the caller was changed, and the caller may have fewer rights
+        // now.
         caller = state.authenticator.caller(&headers).await?;
         caller.scope(Permission::ManageUsers)?;
     }

@@ -1,4 +1,4 @@
-//! `POST /api/sales-teams`: makes a sales team.
+//! `POST /api/sales-teams`: creates a sales team.
 
 use api::{
     extract::ApiJson,

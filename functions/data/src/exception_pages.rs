@@ -19,55 +19,54 @@ use uuid::Uuid;
 
 use crate::known_runs::{KnownRun, KnownRuns};
 
-/// How many runs are listed at once.
+/// Number of runs that are listed at once.
 const LISTED: u64 = 200;
-/// How many runs are looked into at once, at most. It begins with one: the first often has all that is wanted.
+/// Largest number of runs that are opened at once. It starts at one and doubles, because the first run often has all that is
+/// wanted.
 const MOST_AHEAD: usize = 16;
-/// How many exceptions are read at once where they are only passed over.
+/// Number of exceptions that are read at once when they are only skipped.
 const PASSED: u64 = 8192;
 
-/// A place in the list: a run, and how many of its exceptions are before, of those that are wanted.
+/// A place in the list: a run, and the number of its matching exceptions before the place.
 pub type Place = (Uuid, u64);
 
-/// Exceptions of one run, in a row.
+/// Consecutive exceptions of one run.
 pub struct Batch {
-    /// The run.
     pub known: Arc<KnownRun>,
-    /// The place of the first of them.
+    /// Place of the first exception among the matching ones of the run.
     pub first: u64,
-    /// The exceptions.
     pub rows: Vec<ExceptionRow>,
 }
 
-/// The exceptions that a caller may see and a filter lets through, from a place on.
+/// The exceptions that a caller may see and that match a filter, from a place on.
 pub struct ExceptionPages {
     runs: KnownRuns,
     filter: ExceptionFilter,
-    /// How many are still to be passed over.
+    /// Number of exceptions that are still to be skipped.
     skip: u64,
-    /// The run that is being read, and how far.
+    /// The run that is being read, and the place up to which it has been read.
     current: Option<(Arc<KnownRun>, u64)>,
-    /// Runs that were looked into, and those that are listed alone.
+    /// Runs that were opened. `listed` holds the next runs, which were only listed.
     ready: VecDeque<Arc<KnownRun>>,
     listed: VecDeque<StoredRun>,
     ahead: usize,
-    /// What is not listed yet.
+    /// The runs that are not listed yet.
     rest: Option<Rest>,
-    /// Whether runs whose results are not kept any more are passed over: many are asked for, and the others are there.
+    /// Whether runs whose results are no longer kept are skipped: a list of all runs still has the others to show.
     passes_over: bool,
 }
 
-/// The runs behind the last one that was listed.
+/// The runs after the last one that was listed.
 struct Rest {
     scope: Scope,
     after: Option<(Timestamp, Uuid)>,
 }
 
 impl ExceptionPages {
-    /// Those of one run, from a place on.
+    /// The exceptions of one run, from a place on.
     ///
     /// # Errors
-    /// 422 for a place in another run.
+    /// [`ApiError::Invalid`] (422) when the place is in another run.
     pub fn of_run(runs: KnownRuns, filter: ExceptionFilter, known: Arc<KnownRun>, from: Option<Place>) -> Result<Self, ApiError> {
         let at = match from {
             Some((run_id, at)) if run_id == known.run.run_id => at,
@@ -77,10 +76,11 @@ impl ExceptionPages {
         Ok(Self::new(runs, filter, Some((known, at)), None))
     }
 
-    /// Those of all runs that the caller may see and whose results are still kept, from a place on.
+    /// The exceptions of all runs that the caller may see and whose results are still kept, from a place on.
     ///
     /// # Errors
-    /// 422 for a place in no run of theirs; the store fails.
+    /// [`ApiError::Invalid`] (422) when the place is in a run that the caller may not see; [`ApiError::Forbidden`] when the
+    /// caller may not read runs; [`ApiError::Unavailable`] or [`ApiError::Internal`] when the store fails.
     pub async fn of_all(
         runs: KnownRuns,
         filter: ExceptionFilter,
@@ -118,17 +118,18 @@ impl ExceptionPages {
         self
     }
 
-    /// Passes over some of them.
+    /// Skips the first `skip` exceptions.
     #[must_use]
     pub fn after_skipping(mut self, skip: u64) -> Self {
         self.skip = skip;
         self
     }
 
-    /// The next ones, at most `limit`; `None` at the end.
+    /// The next exceptions, at most `limit` and all of one run; `None` at the end.
     ///
     /// # Errors
-    /// A store fails.
+    /// [`ApiError::Unavailable`] or [`ApiError::Internal`] when a store fails; [`ApiError::NotFound`] when the results of the one
+    /// requested run are no longer kept.
     pub async fn next(&mut self, limit: usize) -> Result<Option<Batch>, ApiError> {
         loop {
             let Some((known, at)) = self.current.take() else {
@@ -139,7 +140,7 @@ impl ExceptionPages {
                 self.current = Some((known, 0));
                 continue;
             };
-            // How many are left in this run, where that is known without reading them.
+            // The number that is left in this run, where it is known without reading the exceptions.
             let left = self.count(&known).await?.map(|count| count.saturating_sub(at));
             if left.is_some_and(|left| left <= self.skip) {
                 self.skip -= left.unwrap_or(0);
@@ -163,10 +164,11 @@ impl ExceptionPages {
         }
     }
 
-    /// How many exceptions of a run the filter lets through, where that is known without reading them.
+    /// Number of exceptions of a run that match the filter; `None` where it is not known without reading them.
     ///
     /// # Errors
-    /// The storage fails.
+    /// [`ApiError::Unavailable`] or [`ApiError::Internal`] when the storage fails; [`ApiError::NotFound`] when the results of the
+    /// one requested run are no longer kept.
     pub async fn count(&self, known: &KnownRun) -> Result<Option<u64>, ApiError> {
         if !known.has_exceptions() {
             return Ok(Some(0));
@@ -188,7 +190,7 @@ impl ExceptionPages {
         Ok(self.or_passed_over(read.await)?.flatten().unwrap_or_default())
     }
 
-    /// `None` for results that are not kept any more, or not readable by this version, where that is no reason to give up.
+    /// `None` for results that are no longer kept or that this version cannot read, where the list skips such runs.
     fn or_passed_over<T>(&self, read: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
         match read {
             Err(ApiError::NotFound(_)) if self.passes_over => Ok(None),
@@ -196,7 +198,7 @@ impl ExceptionPages {
         }
     }
 
-    /// Looks into the next runs, several at once, and into more each time.
+    /// Opens the next runs, several at once, and twice as many each time, up to [`MOST_AHEAD`].
     async fn look_ahead(&mut self) -> Result<(), ApiError> {
         while self.listed.is_empty() {
             if !self.list_more().await? {
@@ -214,7 +216,7 @@ impl ExceptionPages {
         Ok(())
     }
 
-    /// Lists the next runs that may have something; false when there are no more.
+    /// Lists the next runs that may have matching exceptions; `false` when no runs are left.
     async fn list_more(&mut self) -> Result<bool, ApiError> {
         let Some(Rest { scope, after }) = self.rest.take() else { return Ok(false) };
         let filter = RunFilter { sales_team_id: scope.team(), ..RunFilter::default() };
@@ -222,7 +224,7 @@ impl ExceptionPages {
         let last = runs.last().map(|run| (run.created_at, run.run_id));
         self.rest = last.filter(|_| more).map(|last| Rest { scope, after: Some(last) });
         for run in runs {
-            // A dry run keeps none of what it found.
+            // A dry run stores no exceptions.
             let may_have = run.status.is_final() && run.exceptions_count > 0 && run.output_dir.is_some();
             let all_passed = self.is_unfiltered() && run.status == RunStatus::Completed && run.exceptions_count <= self.skip;
             if may_have && all_passed && self.listed.is_empty() {

@@ -1,4 +1,4 @@
-//! Which exceptions are wanted, and how one is shown.
+//! The filter for exceptions, and an exception as the API shows it.
 
 use api::read_fields;
 use jiff::Timestamp;
@@ -45,7 +45,7 @@ read_fields!(ExceptionQuery {
 });
 
 impl ExceptionQuery {
-    /// What is asked for of a run's exceptions.
+    /// The filter for the exceptions of each run.
     pub fn filter(self) -> ExceptionFilter {
         ExceptionFilter {
             exception_type: self.exception_type,
@@ -108,10 +108,10 @@ pub struct ExceptionObject<'r> {
 }
 
 impl<'r> ExceptionObject<'r> {
-    /// The columns of an export: the members, in order.
+    /// The columns of an export: the fields of an exception, in order.
     pub const COLUMNS: [&'static str; EXCEPTION_COLUMNS.len()] = EXCEPTION_COLUMNS;
 
-    /// An exception of a run.
+    /// The exception of a run from its stored row.
     pub fn new(run: &StoredRun, row: &'r ExceptionRow) -> Self {
         Self {
             id: format!("{}-{}", run.run_id, row.ordinal),

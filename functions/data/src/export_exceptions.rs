@@ -21,7 +21,7 @@ use crate::{
     export_file::{write_csv, write_xlsx},
 };
 
-/// How many exceptions a file has at most: the rows of a worksheet, less the header.
+/// Largest number of exceptions in a file: the rows of a worksheet, less the header.
 const MAX_EXPORTED: u64 = 1_048_575;
 
 /// What kind of file is wanted.

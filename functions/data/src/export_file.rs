@@ -1,4 +1,4 @@
-//! Writing exceptions as CSV or as a workbook, off the async threads and in bounded memory.
+//! Writes exceptions as CSV or as a workbook, off the async threads and in bounded memory.
 
 use std::io::Write as _;
 
@@ -17,10 +17,10 @@ use crate::{
     exception_query::ExceptionObject,
 };
 
-/// How many exceptions are read at once.
+/// Number of exceptions that are read at once.
 const BATCH: u64 = 8192;
 
-/// The exceptions up to a number, batch by batch.
+/// Passes the exceptions to `write`, batch by batch, at most `limit` in all.
 fn each_batch(
     wanted: &StillWanted,
     mut pages: ExceptionPages,
@@ -39,10 +39,11 @@ fn each_batch(
     Ok(())
 }
 
-/// Writes CSV, in which nothing is a formula.
+/// Writes CSV in which no cell is a formula.
 ///
 /// # Errors
-/// The exceptions cannot be read, or the file cannot be written.
+/// [`ExportError::Read`] when the exceptions cannot be read; [`ExportError::Write`] when the file cannot be written or the client
+/// has disconnected.
 pub fn write_csv(file: &mut ExportFile<'_>, pages: ExceptionPages, limit: u64, runtime: &Handle) -> Result<(), ExportError> {
     writeln!(file, "{}", ExceptionObject::COLUMNS.join(","))?;
     let mut lines = Vec::new();
@@ -65,10 +66,11 @@ pub fn write_csv(file: &mut ExportFile<'_>, pages: ExceptionPages, limit: u64, r
     })
 }
 
-/// Writes a workbook of one sheet, which looks like the last one of a decision workbook.
+/// Writes a workbook with one sheet, which looks like the sheet Exceptions of a decision workbook.
 ///
 /// # Errors
-/// The exceptions cannot be read, or the file cannot be written.
+/// [`ExportError::Read`] when the exceptions cannot be read; [`ExportError::Write`] when the file cannot be written or the client
+/// has disconnected; [`ExportError::Make`] when the workbook cannot be assembled.
 pub fn write_xlsx(file: &mut ExportFile<'_>, pages: ExceptionPages, limit: u64, runtime: &Handle) -> Result<(), ExportError> {
     let wanted = file.wanted();
     let mut workbook = Workbook::new(file, "Exceptions", None, SheetLimits::default()).map_err(of_workbook)?;
@@ -84,7 +86,7 @@ pub fn write_xlsx(file: &mut ExportFile<'_>, pages: ExceptionPages, limit: u64, 
     workbook.finish().map_err(of_workbook)
 }
 
-/// What an error of a workbook means.
+/// The error of an export for an error of its workbook.
 fn of_workbook(error: WorkbookError) -> ExportError {
     match error {
         WorkbookError::Write(error) => ExportError::Write(error),

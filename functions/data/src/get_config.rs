@@ -1,4 +1,4 @@
-//! `GET /api/config`: how the engine is set up, as far as clients need to know.
+//! `GET /api/config`: shows the configuration of the engine, as far as clients need it.
 
 use axum::{Json, extract::State as FromState};
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! `GET /api/summary/{run_id}`: what a run found.
+//! `GET /api/summary/{run_id}`: shows what a run found, in totals.
 
 use api::{caller::Caller, extract::PathId, problem::ApiError};
 use axum::{

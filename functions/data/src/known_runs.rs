@@ -1,5 +1,5 @@
-//! Runs and their results. What a run that has ended left behind never changes, so that it is read once and kept, up to a
-//! bound: a page of loans then costs no request to the stores but that of who asks.
+//! Runs and their results. The results of an ended run never change, so they are read once and cached, up to a limit. A page of
+//! loans then needs only one request to the stores: the one that reads the caller.
 
 use std::{sync::Arc, thread::available_parallelism};
 
@@ -33,23 +33,22 @@ use stores::{
 use tokio::sync::{OnceCell, Semaphore};
 use uuid::Uuid;
 
-/// How many bytes of results are kept.
+/// Size of the cache of results, in bytes.
 const RESULT_BYTES: u64 = 64 * 1024 * 1024;
-/// How many bytes all that is known of runs may have.
+/// Size of the cache of runs, in bytes.
 const KNOWN_BYTES: u64 = 64 * 1024 * 1024;
-/// What the places of a row group's pages take, about, in bytes.
+/// Approximate memory for the page locations of a row group, in bytes.
 const GROUP_BYTES: u64 = 64 * 1024;
-/// How many runs are kept, about.
+/// Approximate number of runs in the cache.
 const KNOWN_RUNS: usize = 1024;
 
 /// A reader of an object of results.
 type Reader = CachedReader<ObjectReader>;
 
-/// A run, with what it found.
+/// A run with its results. Index, facts and exceptions are opened when they are first needed.
 pub struct KnownRun {
-    /// The run.
     pub run: StoredRun,
-    /// The summary, as it is shown.
+    /// The summary as JSON, as the API shows it.
     pub summary: Bytes,
     stored: Option<StoredFiles>,
     index: OnceCell<ResultsIndex>,
@@ -57,7 +56,7 @@ pub struct KnownRun {
     exceptions: OnceCell<ExceptionsReader<Reader>>,
 }
 
-/// Which versions of its files are a run's.
+/// The versions of the files that the run stored.
 struct StoredFiles {
     facts: ObjectVersion,
     exceptions: ObjectVersion,
@@ -68,7 +67,7 @@ struct StoredFiles {
 struct Size;
 
 impl Weighter<Uuid, Arc<KnownRun>> for Size {
-    /// What a run takes when everything of it has been read.
+    /// Memory of a run when everything of it has been read, in bytes.
     fn weight(&self, _: &Uuid, known: &Arc<KnownRun>) -> u64 {
         let run = &known.run;
         let groups = run.total_loans / FACTS_PER_GROUP as u64 + run.exceptions_count / EXCEPTIONS_PER_GROUP as u64 + 2;
@@ -76,30 +75,29 @@ impl Weighter<Uuid, Arc<KnownRun>> for Size {
     }
 }
 
-/// An empty cache, in one piece: cut into as many as there are threads, its parts would be too small for the largest runs.
+/// An empty cache with a single shard. With one shard per thread, each shard would be too small for the largest runs.
 fn cache() -> Cache<Uuid, Arc<KnownRun>, Size> {
     let options = OptionsBuilder::new().shards(1).weight_capacity(KNOWN_BYTES).estimated_items_capacity(KNOWN_RUNS).build();
     match options {
         Ok(options) => Cache::with_options(options, Size, Default::default(), Default::default()),
-        // Only options that lack a capacity are refused.
+        // Only options without a capacity are invalid.
         Err(_) => Cache::with_weighter(KNOWN_RUNS, KNOWN_BYTES, Size),
     }
 }
 
-/// The runs that are known, and how to know more.
+/// The cache of runs, and the stores that they are read from.
 #[derive(Clone)]
 pub struct KnownRuns {
-    /// The runs.
     pub runs: Runs,
     storage: S3Storage,
     known: Arc<Cache<Uuid, Arc<KnownRun>, Size>>,
     blocks: BlockCache,
-    /// Pages are decoded on as many threads as there are cores: with more, all of them would come late.
+    /// Limits the threads that decode pages to the number of cores: with more threads, all pages would be late.
     decoding: Arc<Semaphore>,
 }
 
 impl KnownRuns {
-    /// None yet.
+    /// Starts with an empty cache.
     pub fn new(resources: &Resources) -> Self {
         let cores = available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
@@ -114,7 +112,8 @@ impl KnownRuns {
     /// A run that the caller may see.
     ///
     /// # Errors
-    /// 404 when there is none, or it is another team's.
+    /// [`ApiError::NotFound`] when the run does not exist or belongs to another team; [`ApiError::Forbidden`] when the caller may
+    /// not read runs; [`ApiError::Unavailable`] or [`ApiError::Internal`] when the store fails.
     pub async fn of(&self, caller: &Caller, run_id: Uuid) -> Result<Arc<KnownRun>, ApiError> {
         let scope = caller.scope(Permission::ReadRuns)?;
         let known = match self.known.get(&run_id) {
@@ -127,10 +126,10 @@ impl KnownRuns {
         known.filter(|known| scope.covers(known.run.sales_team_id)).ok_or(ApiError::not_found("The run"))
     }
 
-    /// A run that was just read, with what it found.
+    /// Adds the results to a run that was just read. Caches the run if it has ended.
     ///
     /// # Errors
-    /// The store fails.
+    /// [`ApiError::Unavailable`] or [`ApiError::Internal`] when the store fails.
     pub async fn know(&self, run: StoredRun) -> Result<Arc<KnownRun>, ApiError> {
         if let Some(known) = self.known.get(&run.run_id) {
             return Ok(known);
@@ -144,19 +143,19 @@ impl KnownRuns {
         Ok(known)
     }
 
-    /// Where the pages of a run's results are; `None` when it has stored none.
+    /// The index of a run's results: where their pages are; `None` when the run has stored no results.
     ///
     /// # Errors
-    /// The storage fails.
+    /// Those of [`read_index`].
     pub async fn index<'k>(&self, known: &'k KnownRun) -> Result<Option<&'k ResultsIndex>, ApiError> {
         let Some(StoredFiles { index, .. }) = &known.stored else { return Ok(None) };
         known.index.get_or_try_init(|| read_index(&self.storage, known.run.run_id, index)).await.map(Some)
     }
 
-    /// Does something with the facts of a run that has stored them, on a thread of its own.
+    /// Runs `work` with the facts of a run, on a thread of its own; `None` when the run has stored no results.
     ///
     /// # Errors
-    /// The storage fails.
+    /// Those of [`read_index`], and those of [`unreadable`] when the facts cannot be read.
     pub async fn with_facts<T: Send + 'static>(
         &self,
         known: &Arc<KnownRun>,
@@ -175,10 +174,10 @@ impl KnownRuns {
             .map_err(unreadable)
     }
 
-    /// Does something with the exceptions of a run that has stored them, on a thread of its own.
+    /// Runs `work` with the exceptions of a run, on a thread of its own; `None` when the run has stored no results.
     ///
     /// # Errors
-    /// The storage fails.
+    /// Those of [`read_index`], and those of [`unreadable`] when the exceptions cannot be read.
     pub async fn with_exceptions<T: Send + 'static>(
         &self,
         known: &Arc<KnownRun>,
@@ -234,7 +233,7 @@ impl KnownRun {
         Ok(Self { run, summary, stored, index, facts, exceptions })
     }
 
-    /// Whether there are exceptions of it to be read.
+    /// Whether the run has stored exceptions.
     pub fn has_exceptions(&self) -> bool {
         self.stored.is_some() && self.run.exceptions_count > 0
     }

@@ -1,4 +1,4 @@
-//! The Lambda of results: summaries, exceptions, loans, and what clients need to know to ask for them.
+//! The Lambda of results: summaries, exceptions and loans. It also serves sales teams and the configuration.
 #![expect(unused_qualifications, reason = "what utoipa makes of `params` names its types in full")]
 
 mod create_sales_team;
@@ -23,7 +23,7 @@ use known_runs::KnownRuns;
 use shared::{auth::permission::Permission, phases::disposition::Disposition};
 use stores::{config::Environment, resources::Resources, teams::Teams};
 
-/// What the endpoints of this function have.
+/// Resources of the endpoints of this function.
 #[derive(Clone)]
 pub struct State {
     known: KnownRuns,
@@ -35,7 +35,6 @@ pub struct State {
 }
 
 impl State {
-    /// Of what a process has.
     fn new(resources: &Resources) -> Self {
         Self {
             known: KnownRuns::new(resources),

@@ -1,4 +1,4 @@
-//! `GET /api/exceptions`: exceptions, the newest run first, then in tape order.
+//! `GET /api/exceptions`: lists exceptions, the newest run first, then in tape order.
 
 use api::{
     caller::Caller,
@@ -22,7 +22,7 @@ use crate::{
 /// List exceptions
 ///
 /// Lists exceptions, those of the newest run first, then in the order of the tape. A filter that matches nothing gives an empty list.
-/// Runs whose results are no longer kept are left out of the list of all runs; asked for by `run_id`, they are a 404.
+/// The list of all runs skips runs whose results are no longer kept; a request for such a run by `run_id` answers 404.
 /// With `run_id`, `X-Total-Count` holds the number of all exceptions that match.
 #[utoipa::path(
     get, path = "/api/exceptions", tag = "data", security(("bearer" = [])),
@@ -53,7 +53,7 @@ async fn take(mut pages: ExceptionPages, limit: u64) -> Result<(Vec<Batch>, Opti
     let mut left = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut batches = Vec::new();
     loop {
-        // One more than is wanted tells where the next page begins.
+        // Read one more than is wanted, to know whether another page follows.
         let Some(mut batch) = pages.next(left.saturating_add(1)).await? else { return Ok((batches, None)) };
         let next = (batch.known.run.run_id, batch.first + left as u64);
         let full = batch.rows.len() > left;
@@ -67,10 +67,13 @@ async fn take(mut pages: ExceptionPages, limit: u64) -> Result<(Vec<Batch>, Opti
 }
 
 impl State {
-    /// The exceptions that are asked for, from a place on, and how many there are in all where one run is asked for.
+    /// The exceptions that match a query, from a place on, and their number when the query names a run and the number is known
+    /// without reading them.
     ///
     /// # Errors
-    /// 404 for a run that the caller may not see; 422 for a place that is in none.
+    /// [`ApiError::NotFound`] when the caller may not see the run of the query, or its results are no longer kept;
+    /// [`ApiError::Invalid`] (422) when the place is not in the runs of the query; [`ApiError::Unavailable`] or
+    /// [`ApiError::Internal`] when a store fails.
     pub(crate) async fn exceptions(
         &self,
         caller: &Caller,

@@ -1,4 +1,4 @@
-//! `GET /api/loans`: the loans of a run, in tape order.
+//! `GET /api/loans`: lists the loans of a run, in tape order.
 
 use api::{
     caller::Caller,
@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::State;
 
-/// What the JSON of a loan takes, about, in bytes.
+/// Approximate size of a loan as JSON, in bytes.
 const LOAN_BYTES: usize = 512;
 
 /// Which loans are wanted.
@@ -62,7 +62,7 @@ pub async fn list_loans(
     let filter = FactFilter { disposition: query.disposition, seller_loan_number: query.seller_loan_number };
     let (skip, limit) = (page.skip, usize::try_from(page.limit).unwrap_or(usize::MAX));
     let read = state.known.with_facts(&known, move |facts, index| {
-        // One more than is wanted tells whether there is a next page.
+        // Read one more than is wanted, to know whether another page follows.
         let mut rows = facts.page(index, &filter, skip, limit.saturating_add(1))?;
         let more = rows.len() > limit;
         rows.truncate(limit);

@@ -1,4 +1,4 @@
-//! `GET /api/sales-teams`: the sales teams, by name.
+//! `GET /api/sales-teams`: lists sales teams by name.
 
 use api::{
     caller::Caller,

@@ -1,4 +1,4 @@
-//! `DELETE /api/files/{path}`: takes a file or an empty folder away.
+//! `DELETE /api/files/{path}`: deletes a file or an empty folder.
 
 use api::{
     caller::Caller,
@@ -74,7 +74,8 @@ pub async fn delete_file(
     Ok(Json(Deleted { path: place.path, area: place.area, kind, status: "deleted" }))
 }
 
-/// The path in the address, decoded once. Several routes lead here, and only one has all of the path as its parameter.
+/// The path in the URL, percent-decoded once. Several routes lead to this handler, and only one has all of the path as its
+/// parameter.
 fn path_in(uri: &Uri) -> Result<String, ApiError> {
     let path = uri.path().strip_prefix("/api/files/").unwrap_or_default();
     let decoded = percent_decode_str(path).decode_utf8();

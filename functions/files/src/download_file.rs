@@ -1,4 +1,4 @@
-//! `GET /api/files/download/{path}`: the bytes of a file.
+//! `GET /api/files/download/{path}`: downloads a file.
 
 use api::{
     caller::Caller,

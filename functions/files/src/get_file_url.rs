@@ -1,4 +1,4 @@
-//! `GET /api/files/url/{path}`: an address to fetch a file from, or to put one to, without logging in.
+//! `GET /api/files/url/{path}`: a signed URL that downloads or uploads a file without a token.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ use crate::{
     place::{Place, absent},
 };
 
-/// How long an address may be good, in seconds.
+/// Allowed lifetimes of a signed URL, in seconds.
 const EXPIRES_IN: std::ops::RangeInclusive<u64> = 60..=86_400;
 
 /// What a signed URL is for: `get` downloads a file, `put` uploads one.

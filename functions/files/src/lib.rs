@@ -22,7 +22,7 @@ use stores::{
     storage::{s3::S3Storage, url_origin::UrlOrigin},
 };
 
-/// What the endpoints of this function have.
+/// Resources of the endpoints of this function.
 #[derive(Clone)]
 pub struct State {
     storage: S3Storage,
@@ -33,7 +33,6 @@ pub struct State {
 }
 
 impl State {
-    /// Of what a process has.
     fn new(resources: &Resources) -> Self {
         Self {
             storage: resources.storage.clone(),
@@ -55,10 +54,10 @@ pub fn api(resources: &Resources) -> Api {
         .with(ReadFiles, endpoint!(get_file_url::get_file_url))
         .with(WriteFiles, endpoint!(make_folder::make_folder))
         .with(WriteFiles, endpoint!(delete_file::delete_file))
-        // These are names of folders, too, which the routes above would keep from being deleted.
+        // A folder can have these paths as well. Without these routes, the ones above would answer 405 to its deletion.
         .also_at(&["/api/files/list", "/api/files/upload", "/api/files/mkdir"])
         .also_at(&["/api/files/download/{*path}", "/api/files/url/{*path}"])
         .finish();
-    // An upload has a limit of its own, which is counted while it is stored.
+    // An upload has a limit of its own, which is checked while the file is stored.
     Api { router: api.router.layer(DefaultBodyLimit::disable()), ..api }
 }

@@ -1,4 +1,4 @@
-//! `GET /api/files/list`: what is in a folder.
+//! `GET /api/files/list`: lists a folder.
 
 use api::{
     caller::Caller,

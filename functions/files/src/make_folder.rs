@@ -1,4 +1,4 @@
-//! `POST /api/files/mkdir`: makes a folder.
+//! `POST /api/files/mkdir`: creates a folder.
 
 use api::{
     caller::Caller,
@@ -61,7 +61,7 @@ pub async fn make_folder(
     ApiQuery(query): ApiQuery<FolderQuery>,
 ) -> Result<Json<FolderMade>, ApiError> {
     let place = Place::to_write(&caller, query.area.as_deref(), &query.path)?;
-    // The root is there, whether or not something is in it.
+    // The root always exists, even when it is empty.
     let made = !place.is_root() && state.storage.make_folder(&place.key).await?;
     let status = if made { "created" } else { "exists" };
     Ok(Json(FolderMade { path: place.path, area: place.area, status }))

@@ -1,4 +1,4 @@
-//! Where something is: an area and a path in it, as the caller sees it, and the key in the bucket.
+//! The place of a file or a folder: its area and its path, as the caller sees them, and its key in the bucket.
 
 use std::collections::HashSet;
 
@@ -15,25 +15,25 @@ use stores::{
 };
 use uuid::Uuid;
 
-/// What a caller names.
+/// The file or the folder that a caller names. It need not exist.
 #[derive(Debug, Clone)]
 pub struct Place {
-    /// The area.
     pub area: Area,
-    /// The path in the area, from the root that the caller sees; empty for the root itself.
+    /// Path in the area, from the root that the caller sees; empty for the root itself.
     pub path: String,
-    /// The key in the bucket.
+    /// Key in the bucket.
     pub key: String,
     scope: Scope,
-    /// Whether the caller may say how the tapes of a folder are read.
+    /// Whether the caller may write a profile, which says how the tapes of a folder are read.
     chooses_terms: bool,
 }
 
 impl Place {
-    /// Somewhere to read: see [`Self::or_as_written`].
+    /// A place to read. Its path is cleaned: [`Self::or_as_written`] also finds a file under the path as written.
     ///
     /// # Errors
-    /// The area or the path is against the rules.
+    /// [`ApiError::Forbidden`] when the caller may not read files; [`ApiError::Refused`] when the area or the path is not
+    /// allowed.
     pub fn to_read(caller: &Caller, area: Option<&str>, path: &str) -> Result<Self, ApiError> {
         Self::new(
             caller.scope(Permission::ReadFiles)?,
@@ -43,11 +43,12 @@ impl Place {
         )
     }
 
-    /// This place, or the one of the path to the letter when only there something is: what did not come through this product may
-    /// be named in ways in which the product names nothing.
+    /// This place, or the place of the path as written when only that one exists: a file that did not come through the product
+    /// may have a name that the product itself does not give.
     ///
     /// # Errors
-    /// The path is against the rules, or the storage fails.
+    /// [`ApiError::Refused`] when the path is not allowed; [`ApiError::Unavailable`] or [`ApiError::Internal`] when the storage
+    /// fails.
     pub async fn or_as_written(self, path: &str, storage: &S3Storage) -> Result<Self, ApiError> {
         let written = Self::new(self.scope, self.area, path, self.chooses_terms)?;
         if written.key == self.key || storage.find(&self.key).await?.is_some() || storage.find(&written.key).await?.is_none() {
@@ -56,10 +57,11 @@ impl Place {
         Ok(written)
     }
 
-    /// Somewhere to put, make or delete something.
+    /// A place to write, create or delete.
     ///
     /// # Errors
-    /// The caller may not write in the area; the area or the path is against the rules.
+    /// [`ApiError::Forbidden`] when the caller may not write in the area, or may not write a profile; [`ApiError::Refused`] when
+    /// the area or the path is not allowed.
     pub fn to_write(caller: &Caller, area: Option<&str>, path: &str) -> Result<Self, ApiError> {
         let area = area_of(area)?;
         let permission = match area {
@@ -76,16 +78,16 @@ impl Place {
         Ok(Self { area, path, key, scope, chooses_terms })
     }
 
-    /// That a file that says how the tapes of its folder are read is written by a caller who may say so.
+    /// Rejects a profile that the caller may not write: it says how the tapes of its folder are read.
     fn check_profile(self) -> Result<Self, ApiError> {
         let is_profile = self.area == Area::Inputs && self.name() == PROFILE;
         if is_profile && !self.chooses_terms { Err(ApiError::not_allowed()) } else { Ok(self) }
     }
 
-    /// A file in this folder, to write.
+    /// The place of a file in this folder, to write.
     ///
     /// # Errors
-    /// The name is against the rules, or the caller may not write a file of that name.
+    /// [`ApiError::Refused`] when the name is not allowed; [`ApiError::Forbidden`] when the caller may not write a profile.
     pub fn within(&self, name: &str) -> Result<Self, ApiError> {
         let path = safe_join(&self.path, &[name])?;
         let key = safe_join(&self.key, &[name])?;
@@ -108,15 +110,16 @@ impl Place {
         if self.is_root() { below.to_owned() } else { format!("{}/{below}", self.path) }
     }
 
-    /// Whose runs' folders the caller may see, where those of some runs are all that they may see of the area.
+    /// The team whose runs limit what the caller may see of the area; `None` when nothing limits it.
     fn runs_of_team(&self) -> Option<Uuid> {
         self.scope.team().filter(|_| self.area == Area::Outputs)
     }
 
-    /// Whether the caller may see what is here; of the root of an area, that there is one.
+    /// Whether the caller may see this place. The root of an area is always visible.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when the record of the run cannot be
+    /// read.
     pub async fn is_visible(&self, runs: &Runs) -> Result<bool, StoreError> {
         if self.is_root() || self.runs_of_team().is_none() {
             return Ok(true);
@@ -127,10 +130,11 @@ impl Place {
         }
     }
 
-    /// The folders of the root that the caller may see, where they may not see all.
+    /// The names of the folders in this place that the caller may see; `None` when the caller may see all of them.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when the record of a run cannot be
+    /// read.
     pub async fn folders_to_see(&self, runs: &Runs) -> Result<Option<HashSet<String>>, StoreError> {
         let Some(team) = self.runs_of_team().filter(|_| self.is_root()) else { return Ok(None) };
         let filter = RunFilter { sales_team_id: Some(team), ..RunFilter::default() };
@@ -150,7 +154,7 @@ fn area_of(name: Option<&str>) -> Result<Area, ApiError> {
     Ok(name.map_or(Ok(Area::Inputs), validate_area)?)
 }
 
-/// What is said of a path at which there is nothing to see.
+/// The answer for a path where the caller can see nothing.
 pub fn absent() -> ApiError {
     ApiError::not_found("The file")
 }

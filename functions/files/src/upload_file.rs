@@ -1,4 +1,4 @@
-//! `POST /api/files/upload`: stores a file that comes as a form, while it comes.
+//! `POST /api/files/upload`: stores an uploaded file while its bytes arrive.
 
 use std::sync::{
     Arc,
@@ -29,7 +29,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{State, place::Place};
 
-/// What a form may have beside its file, in bytes: names, boundaries and other fields.
+/// Largest size of an upload without its file, in bytes: names, boundaries and other fields.
 const FRAME_BYTES: u64 = 64 * 1024;
 
 /// Where the file is to be stored.
@@ -107,7 +107,7 @@ pub async fn upload_file(
     let place = if names_a_file(named.name()) { named } else { named.within(&name_of(&file)?)? };
     validate_file_extension(place.name())?;
     state.storage.check_free(&place.key).await?;
-    // A caller who goes away takes this future along. The task then sees the body break off, and clears up.
+    // When the client disconnects, this future is dropped. The task goes on, sees the body break off, and cleans up.
     let (storage, key, content_type) = (state.storage, place.key.clone(), content_type_of(place.name()));
     let another = Arc::new(AtomicBool::new(false));
     let body = body_of(Incoming { form, file: Some(file), limit, another: Arc::clone(&another) });
@@ -122,7 +122,7 @@ pub async fn upload_file(
     Ok(Json(Uploaded { filename, path: place.path, area: place.area, size, sha256, status: "uploaded" }))
 }
 
-/// Whether a path ends in an allowed extension. What ends otherwise is a folder, such as `2026.02`.
+/// Whether a path ends in an allowed extension. Any other path is a folder, such as `2026.02`.
 fn names_a_file(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, end)| validate_file_extension(&format!("file.{end}")).is_ok())
 }
@@ -146,7 +146,7 @@ fn refusal(error: StorageError, limit: u64) -> ApiError {
     }
 }
 
-/// The form, which is not read yet.
+/// The parts of the upload, which are not read yet.
 fn form(request: Request, limit: u64) -> Result<Multipart<'static>, ApiError> {
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let boundary = multer::parse_boundary(content_type);
@@ -161,7 +161,7 @@ fn form(request: Request, limit: u64) -> Result<Multipart<'static>, ApiError> {
     Ok(Multipart::new(body.into_data_stream(), boundary))
 }
 
-/// The field called `file`.
+/// The part with the name `file`.
 async fn file_of(form: &mut Multipart<'static>, limit: u64) -> Result<Field<'static>, ApiError> {
     loop {
         match form.next_field().await {
@@ -173,13 +173,13 @@ async fn file_of(form: &mut Multipart<'static>, limit: u64) -> Result<Field<'sta
     }
 }
 
-/// The clean name of a file.
+/// The sanitized name of the file.
 fn name_of(file: &Field<'_>) -> Result<String, ApiError> {
     let name = extended_name(file.headers()).or_else(|| file.file_name().map(str::to_owned));
     Ok(sanitize_filename(&name.unwrap_or_default())?)
 }
 
-/// The name as `filename*` tells it, which some clients use for what is not ASCII.
+/// The name in `filename*`, which some clients send for names that are not ASCII.
 fn extended_name(headers: &HeaderMap) -> Option<String> {
     let disposition = headers.get(header::CONTENT_DISPOSITION)?.to_str().ok()?;
     let value = disposition.split(';').find_map(|part| part.trim().strip_prefix("filename*="))?;
@@ -187,7 +187,7 @@ fn extended_name(headers: &HeaderMap) -> Option<String> {
     percent_decode_str(encoded).decode_utf8().ok().map(Into::into)
 }
 
-/// What the storage is told of a form that cannot be read.
+/// The storage error for an upload that cannot be read.
 fn broken(error: &multer::Error, limit: u64) -> StorageError {
     match error {
         multer::Error::StreamReadFailed(cause) if cause.is::<LengthLimitError>() => StorageError::TooLarge { limit },
@@ -195,16 +195,17 @@ fn broken(error: &multer::Error, limit: u64) -> StorageError {
     }
 }
 
-/// A form of which the file is read.
+/// An upload whose file is being read.
 struct Incoming {
     form: Multipart<'static>,
     file: Option<Field<'static>>,
     limit: u64,
-    /// Whether there was another file after it.
+    /// Whether another file follows the first.
     another: Arc<AtomicBool>,
 }
 
-/// The bytes of the file. They end well only if the form does, without another file: what is stored is all that was sent.
+/// The bytes of the file. They end without an error only when the whole upload does and has no other file, so that the stored
+/// file is everything that the client sent.
 fn body_of(incoming: Incoming) -> ByteStream {
     Box::pin(stream::try_unfold(incoming, async |mut incoming| {
         let bytes = incoming.next().await?;

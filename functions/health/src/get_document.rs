@@ -1,9 +1,9 @@
-//! `GET /openapi.json`: what the whole product's endpoints take and give.
+//! `GET /openapi.json`: the OpenAPI document of all endpoints of the product.
 
 use axum::http::{HeaderName, header};
 
-/// The document of all functions. It is made from their code, and a test sees to it that it is the same as the code says:
-/// so this function describes the others without being linked with them.
+/// The document of all functions. It is generated from their code, and a test checks that the two agree. So this function can
+/// describe the others without linking them.
 pub const DOCUMENT: &str = include_str!("../openapi.json");
 
 /// Get the OpenAPI document

@@ -1,4 +1,4 @@
-//! `GET /health`: whether the process lives. It asks no store.
+//! `GET /health`: whether the process lives. It uses no store.
 
 use axum::{
     Json,
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::State;
 
-/// How it is now is of no use to anybody later.
+/// Keeps caches from storing the answer, which is true only at the time of the request.
 pub const NOT_KEPT: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 
 /// Sign of life of the process.

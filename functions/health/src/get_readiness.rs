@@ -1,5 +1,5 @@
-//! `GET /health/ready`: whether requests can be answered, which takes both stores. Each is tried out by a byte that is written and
-//! read back, so that a full disk, or a folder that is gone or may not be written, shows.
+//! `GET /health/ready`: whether the product can answer requests, for which it needs both stores. The check writes a byte to each
+//! store and reads it back, so that it also finds a full disk, a missing folder and a folder that may not be written.
 
 use std::{
     error::Error,
@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 
 use crate::{State, get_health::NOT_KEPT};
 
-/// How long a store has for its answer.
+/// Time that a store has to answer.
 const DEADLINE: Duration = Duration::from_secs(2);
 
 /// Whether a store, or the product as a whole, works.
@@ -99,17 +99,17 @@ pub async fn get_readiness(FromState(state): FromState<State>) -> Response {
     answer
 }
 
-/// Asks a store, and does not wait for longer than it may take. What is wrong with it is for the log alone.
+/// Checks a store, for at most [`DEADLINE`]. The cause of a failure goes only to the log.
 async fn ask<E: Error + 'static>(name: &'static str, trying: impl Future<Output = Result<(), E>>) -> Component {
     let asked = Instant::now();
     let status = match tokio::time::timeout(DEADLINE, trying).await {
         Ok(Ok(())) => Answering::Ok,
         Ok(Err(error)) => {
-            tracing::warn!(component = name, cause = chain(&error), "a store does not answer as it should");
+            tracing::warn!(component = name, cause = chain(&error), "a store failed its health check");
             Answering::Unavailable
         }
         Err(_) => {
-            tracing::warn!(component = name, "a store does not answer in time");
+            tracing::warn!(component = name, "a store did not answer its health check in time");
             Answering::Unavailable
         }
     };

@@ -1,4 +1,4 @@
-//! `GET /`: what answers here.
+//! `GET /`: name and version of the product.
 
 use axum::Json;
 use serde::Serialize;

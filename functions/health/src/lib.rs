@@ -1,4 +1,4 @@
-//! The Lambda of health, OpenAPI and its page.
+//! The Lambda of the health checks, the OpenAPI document and its page.
 
 mod get_document;
 mod get_health;
@@ -19,7 +19,7 @@ use stores::{config::Environment, resources::Resources, storage::s3::S3Storage, 
 
 pub use get_document::DOCUMENT;
 
-/// What the endpoints of this function have.
+/// Resources of the endpoints of this function.
 #[derive(Clone)]
 pub struct State {
     table: Table,
@@ -30,7 +30,7 @@ pub struct State {
 }
 
 impl State {
-    /// Of what a process has, which starts now.
+    /// The uptime counts from now.
     fn new(resources: &Resources) -> Self {
         Self {
             table: resources.table.clone(),

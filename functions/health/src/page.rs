@@ -1,4 +1,4 @@
-//! An OpenAPI document, written as one page of HTML: the endpoints by their tags, then the schemas.
+//! Writes an OpenAPI document as one HTML page: the endpoints by tag, then the schemas.
 
 mod example;
 mod markup;
@@ -8,23 +8,23 @@ use serde_json::{Map, Value};
 use example::plain;
 use markup::{block, code, escaped, paragraphs, prose, row, table};
 
-/// How the page looks.
+/// Style sheet of the page.
 pub const STYLE: &str = include_str!("page.css");
 
 /// The verbs of a path, in the order in which they are shown.
 const VERBS: [&str; 4] = ["get", "post", "put", "delete"];
 
-/// The icon of the page: a house, drawn in the page itself.
+/// Icon of the page: a house. The page itself contains the drawing.
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns=%27http://www.w3.org/2000/svg%27 viewBox=%270 0 16 16%27%3E\
                     %3Crect width=%2716%27 height=%2716%27 rx=%273%27 fill=%27%231f5fae%27/%3E\
                     %3Cpath d=%27M8 3 2.8 7.6h1.5V13h2.9V9.6h1.6V13h2.9V7.6h1.5z%27 fill=%27%23fff%27/%3E%3C/svg%3E";
 
-/// How the variables of the example calls are set.
+/// Commands that set the variables of the example calls.
 const LOG_IN: &str = "API=http://127.0.0.1:8000\n\
                       TOKEN=$(curl -sL \"$API/api/auth/login\" -d username=admin --data-urlencode 'password=YOUR PASSWORD' \\\n  \
                       | sed -n 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/p')";
 
-/// The page of a document.
+/// Writes the page of a document.
 pub fn of(document: &Value) -> String {
     let info = &document["info"];
     let (title, version) = (escaped(text(&info["title"])), escaped(text(&info["version"])));
@@ -89,14 +89,14 @@ impl Endpoint<'_> {
     }
 
     fn heading(&self) -> String {
-        // A long path may go on in the next line after each of its parts.
+        // Lets a long path wrap after each of its parts.
         let path = escaped(self.path).replace('/', "/<wbr>");
         format!("<b class=\"{0}\">{1}</b> {path}", self.verb, self.verb.to_uppercase())
     }
 
     fn shown(&self) -> String {
         let operation = self.operation;
-        // The anchor is inside, so that browsers open what a link leads to.
+        // The anchor is inside `details`, so that browsers open the details when a link leads there.
         let mut shown = format!(
             "<details><summary><code>{}</code> <span>{}</span> {}</summary>\n<div id=\"{}\">\n{}",
             self.heading(),
@@ -120,7 +120,7 @@ impl Endpoint<'_> {
         shown + "</div></details>\n"
     }
 
-    /// Who may call it, as labels.
+    /// The roles that may call the endpoint, as labels.
     fn roles(&self) -> String {
         if !self.operation["security"].is_array() {
             return "<i>public</i>".to_owned();
@@ -144,7 +144,7 @@ impl Endpoint<'_> {
     }
 }
 
-/// What a reference of the document leads to, or the value itself where it is none.
+/// The target of a reference in the document, or the value itself when it is not a reference.
 fn resolved<'d>(document: &'d Value, value: &'d Value) -> &'d Value {
     let place = value["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
     place.and_then(|place| document.pointer(place)).unwrap_or(value)
@@ -170,12 +170,12 @@ fn shown_schema(name: &str, schema: &Value) -> String {
 }
 
 fn field_row(field: &str, schema: &Value, required: bool) -> String {
-    // A field that may be null is described where its other type stands.
+    // A nullable field has its description at the type that is not null.
     let described = std::iter::once(schema).chain(members_of(&schema["oneOf"])).find_map(|schema| schema["description"].as_str());
     row([name_of(field, required), type_of(schema), meaning_of(described.unwrap_or_default(), schema.get("example"))])
 }
 
-/// The description of a parameter or a field, with its example if that is short.
+/// The description of a parameter or a field, with its example if the example is short.
 fn meaning_of(description: &str, example: Option<&Value>) -> String {
     const LONGEST: usize = 80;
     let example = example.map(plain).filter(|example| example.chars().count() <= LONGEST);
@@ -183,7 +183,7 @@ fn meaning_of(description: &str, example: Option<&Value>) -> String {
     prose(description) + &example.unwrap_or_default()
 }
 
-/// What values a schema takes, in a few words.
+/// The values that a schema accepts, in a few words.
 fn type_of(schema: &Value) -> String {
     if let Some(name) = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()) {
         return format!("<a href=\"#schema-{0}\">{0}</a>{1}", escaped(name), limits(schema));
@@ -209,7 +209,7 @@ fn type_of(schema: &Value) -> String {
         "object" if schema["additionalProperties"].is_object() => {
             format!("object of {}", type_of(&schema["additionalProperties"]))
         }
-        // The parts of an object that has no name of its own.
+        // The fields of an object whose schema has no name.
         "object" if schema["properties"].is_object() => {
             let parts: Vec<String> =
                 fields(&schema["properties"]).map(|(field, of)| format!("{}: {}", code(field), type_of(of))).collect();
@@ -222,7 +222,7 @@ fn type_of(schema: &Value) -> String {
     named + &limits(schema)
 }
 
-/// What a schema says beyond the type.
+/// The format, the limits and the default of a schema.
 fn limits(schema: &Value) -> String {
     const WORDS: [(&str, &str); 9] = [
         ("format", ""),
@@ -235,7 +235,7 @@ fn limits(schema: &Value) -> String {
         ("default", "default "),
         ("const", "always "),
     ];
-    // How a number is stored says nothing to people.
+    // The storage size of a number tells people nothing.
     const WIDTHS: [&str; 3] = ["int32", "int64", "double"];
     let said = WORDS.iter().filter_map(|(member, word)| schema.get(*member).map(|value| format!("{word}{}", plain(value))));
     let said: Vec<String> = said.filter(|word| !WIDTHS.contains(&word.as_str())).collect();

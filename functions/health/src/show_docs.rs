@@ -1,4 +1,4 @@
-//! `GET /docs`: the OpenAPI document as a page. It has no script and loads nothing, so that its policy forbids both.
+//! `GET /docs`: the OpenAPI document as a page. The page has no script and loads nothing, so its policy forbids both.
 
 use std::sync::LazyLock;
 
@@ -16,7 +16,7 @@ use crate::{
 
 static PAGE: LazyLock<String> = LazyLock::new(|| page::of(&serde_json::from_str(DOCUMENT).unwrap_or_default()));
 
-/// The page's own style, known by its hash, and its own icon are all that a browser may use.
+/// Lets a browser use only the page's own style, which its hash identifies, and the page's own icon.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let style = STANDARD.encode(Sha256::digest(STYLE));
     format!(

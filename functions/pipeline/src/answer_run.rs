@@ -1,4 +1,4 @@
-//! The answer to whoever starts a run: at once, or, if they would rather wait, when the run has ended.
+//! The answer to a request that starts a run: at once, or, if the client prefers to wait, when the run has ended.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ use tokio::time::{Instant, sleep};
 
 use crate::State;
 
-/// The longest that a request waits, in seconds: gateways give up after 30.
+/// Longest wait of a request, in seconds. Gateways give up after 30.
 const MAX_WAIT_SECONDS: u64 = 25;
-/// How long it is until the run is first looked at again, and at most.
+/// First and longest pause before the run is read again.
 const FIRST_LOOK: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
-/// How many seconds somebody would rather wait than have an answer at once. Preferences that are not understood are ignored,
-/// as RFC 7240 says.
+/// The number of seconds that the client prefers to wait, at most `MAX_WAIT_SECONDS`, by the header `Prefer: wait=N`; `None` for
+/// an answer at once. Preferences that are not understood are ignored, as RFC 7240 says.
 pub fn preferred_wait(headers: &HeaderMap) -> Option<u64> {
     let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
     let mut preferences = values.flat_map(|value| value.split(','));
@@ -32,16 +32,16 @@ pub fn preferred_wait(headers: &HeaderMap) -> Option<u64> {
         let (name, value) = preference.split(';').next()?.split_once('=')?;
         let seconds = value.trim().trim_matches('"');
         let digits = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
-        // Digits that are too many for a number are more than enough.
+        // A number that is too large for its type is larger than the longest wait as well.
         (name.trim().eq_ignore_ascii_case("wait") && digits).then(|| seconds.parse().unwrap_or(u64::MAX).min(MAX_WAIT_SECONDS))
     })
 }
 
 impl State {
-    /// Answers with a run: 200 if its end was waited for and has come, else 202.
+    /// Answers with a run: 200 when the client waited and the run has ended, else 202.
     ///
     /// # Errors
-    /// Its id is no header.
+    /// [`ApiError::Internal`] when a header cannot be written.
     pub(crate) async fn answer_run(&self, run: StoredRun, wait: Option<u64>) -> Result<Response, ApiError> {
         let location = HeaderValue::try_from(format!("/api/runs/{}", run.run_id)).map_err(ApiError::internal)?;
         let run = match wait {
@@ -57,8 +57,8 @@ impl State {
         Ok(answer)
     }
 
-    /// The run with its column mapping, unless it is too large for an answer. It has been started, whether or not the mapping can
-    /// be read now.
+    /// The run with its column mapping, or without it when the answer would be too large. When the mapping cannot be read, the
+    /// answer is the run without it, because the run has started in any case.
     async fn shown(&self, run: &StoredRun) -> Box<RawValue> {
         match self.runs.whole(run).await {
             Ok(whole) if !self.answers.is_too_large(whole.get().len() as u64) => whole,
@@ -70,7 +70,7 @@ impl State {
         }
     }
 
-    /// The run when it has ended, or as it is when the time is over.
+    /// The run when it has ended, or in its current state when the time is over.
     async fn ended_within(&self, mut run: StoredRun, time: Duration) -> StoredRun {
         let (deadline, mut pause) = (Instant::now() + time, FIRST_LOOK);
         while !run.status.is_final() && Instant::now() < deadline {
@@ -79,8 +79,8 @@ impl State {
             match self.runs.get(run.run_id).await {
                 Ok(Some(now)) => run = now,
                 Ok(None) => break,
-                // It has been started, whether or not it can be looked at now.
-                Err(error) => tracing::warn!(run_id = %run.run_id, %error, "a run that is waited for could not be read"),
+                // The run has started in any case, so a failed read is only logged.
+                Err(error) => tracing::warn!(run_id = %run.run_id, %error, "a run could not be read while its client waited"),
             }
         }
         run

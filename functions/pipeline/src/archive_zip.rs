@@ -1,5 +1,5 @@
-//! The archive of a run as one ZIP. It is made when it is first asked for, in the turn of an export, and kept beside the run's
-//! results: what is in it never changes, and it may be far larger than an answer.
+//! The archive of a run as one ZIP. The first request makes it, in the turn of an export, and it is kept with the run's results:
+//! its content never changes, and it may be far larger than an answer.
 
 use std::{io::Write, sync::Arc};
 
@@ -22,21 +22,21 @@ use tokio::{runtime::Handle, sync::Mutex};
 use uuid::Uuid;
 use zip::{CompressionMethod, ZipWriter, result::ZipError, write::SimpleFileOptions};
 
-/// The level of compression: the fastest, because somebody waits for it.
+/// Level of compression: the fastest, because the client waits.
 const LEVEL: i64 = 1;
 
-/// Archives as ZIPs.
+/// Makes, keeps and sends archives as ZIPs.
 #[derive(Clone)]
 pub struct ArchiveZips {
     storage: S3Storage,
     answers: FileAnswers,
     exports: Exports,
     turns: ExportTurns,
-    /// One is made at a time, so that many who ask for the same do not each make it.
+    /// One ZIP is made at a time, so that many requests for the same ZIP make it only once.
     making: Arc<Mutex<()>>,
 }
 
-/// A file of an archive.
+/// A file of an archive, with its path in the archive.
 type Archived = (String, FileInfo);
 
 /// Why a ZIP could not be made.
@@ -45,7 +45,7 @@ enum MakeError {
     /// A file could not be read.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// It could not be written.
+    /// The ZIP could not be written.
     #[error("the archive could not be packed: {0}")]
     Zip(#[from] ZipError),
 }
@@ -61,7 +61,7 @@ impl From<MakeError> for ExportError {
 }
 
 impl ArchiveZips {
-    /// Those of a bucket.
+    /// Uses the bucket and the export turns of the process.
     pub fn new(resources: &Resources) -> Self {
         Self {
             storage: resources.storage.clone(),
@@ -75,7 +75,7 @@ impl ArchiveZips {
     /// The files of a run's archive, with their paths in it.
     ///
     /// # Errors
-    /// The storage fails.
+    /// [`StorageError::Store`] when the storage fails.
     pub async fn files(&self, run_id: Uuid) -> Result<Vec<Archived>, StorageError> {
         let folder = keys::archive(run_id);
         let entries = self.storage.list(&folder, true).await?;
@@ -86,7 +86,8 @@ impl ArchiveZips {
     /// Answers with the ZIP of a run's archive.
     ///
     /// # Errors
-    /// There is nothing in the archive yet, no turn came, or the storage fails.
+    /// [`ApiError::NotFound`] when the run has no archive, or none yet; [`ApiError::Busy`] when no turn becomes free in time;
+    /// [`ApiError::Unavailable`] or [`ApiError::Internal`] when the ZIP cannot be made or stored.
     pub async fn answer(&self, run: &StoredRun) -> Result<Response, ApiError> {
         let name = format!("{}.zip", run.run_id);
         match run.status {
@@ -97,11 +98,11 @@ impl ArchiveZips {
                 }
                 stored_file(&self.answers, &key, &name).await
             }
-            // What a failed run left behind is packed each time, and not kept.
+            // The archive of a failed run is packed for each request and not kept.
             RunStatus::Failed => {
                 let (files, archive) = (self.files_to_pack(run).await?, keys::archive(run.run_id));
                 let (storage, runtime) = (self.storage.clone(), Handle::current());
-                // The file itself sees whether somebody waits.
+                // The file itself checks whether the client still waits.
                 let pack = move |file: &mut ExportFile<'_>| {
                     Ok(pack(file, &archive, &files, &storage, &runtime, &StillWanted::default())?)
                 };
@@ -111,7 +112,7 @@ impl ArchiveZips {
         }
     }
 
-    /// Makes the ZIP of a run, in its turn, unless it has been made in the meantime.
+    /// Makes and stores the ZIP of a run when its turn comes, unless another request has made it in the meantime.
     async fn keep(&self, run: &StoredRun, key: &str) -> Result<(), ApiError> {
         let (turn, alone) = self.turns.take_after(Arc::clone(&self.making).lock_owned()).await?;
         if self.storage.info(key).await?.is_some() {
@@ -145,11 +146,11 @@ async fn store(
     let (mut out, runtime) = (uploads.create(keys::ARCHIVE_ZIP), Handle::current());
     let packing = tokio::task::spawn_blocking(move || {
         pack(&mut out, &archive, &files, &storage, &runtime, &wanted)?;
-        // Flushing says that the file is whole.
+        // The flush marks the file as whole.
         out.flush().map_err(ExportError::Write)
     });
     let packed = packing.await.map_err(ApiError::internal)?;
-    // A file that was not written to its end does not appear.
+    // An incomplete file does not appear in the storage.
     match (packed, uploads.complete().await) {
         (Ok(()), Ok(_)) => Ok(()),
         (Err(error @ ExportError::Read(_)), _) => Err(error.into()),
@@ -168,7 +169,7 @@ fn without_archive(status: RunStatus) -> &'static str {
     }
 }
 
-/// Packs the files of an archive, off the async threads.
+/// Packs the files of an archive. The caller runs this off the async threads.
 fn pack(
     out: &mut dyn Write,
     folder: &str,

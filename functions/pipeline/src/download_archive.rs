@@ -1,4 +1,4 @@
-//! `GET /api/runs/{run_id}/archive/download`: a file of a run's archive, or all of it as a ZIP.
+//! `GET /api/runs/{run_id}/archive/download`: downloads a file of a run's archive, or the whole archive as a ZIP.
 
 use api::{
     caller::Caller,
@@ -46,7 +46,7 @@ pub async fn download_archive(
     ApiQuery(query): ApiQuery<ArchiveQuery>,
     PathId(run_id): PathId,
 ) -> Result<Response, ApiError> {
-    // The bound of paths is that of a path in the archive: its folder comes on top.
+    // The limit on the length of a path applies to the path in the archive, without the archive's own folder.
     let path = query.path.filter(|path| !path.is_empty()).map(|path| safe_join("", &[&path])).transpose()?;
     let key = path.map(|path| format!("{}/{path}", keys::archive(run_id)).trim_end_matches('/').to_owned());
     let run = state.run_of(&caller, run_id).await?;

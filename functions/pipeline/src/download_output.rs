@@ -1,4 +1,4 @@
-//! `GET /api/runs/{run_id}/notebook-outputs/{output_key}/download`: one output file.
+//! `GET /api/runs/{run_id}/notebook-outputs/{output_key}/download`: downloads one output file.
 
 use api::{
     caller::Caller,

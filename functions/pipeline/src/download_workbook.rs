@@ -1,4 +1,4 @@
-//! `GET /api/runs/{run_id}/workbook`: the decisions of a run as one workbook.
+//! `GET /api/runs/{run_id}/workbook`: downloads the decisions of a run as one workbook.
 
 use api::{
     caller::Caller,

@@ -1,4 +1,4 @@
-//! `GET /api/runs/{run_id}`: one run, with its progress while it works.
+//! `GET /api/runs/{run_id}`: shows one run, with its progress while a worker executes it.
 
 use api::{caller::Caller, extract::PathId, file_answer::made_file, problem::ApiError};
 use axum::{extract::State as FromState, response::Response};
@@ -30,7 +30,8 @@ impl State {
     /// A run that the caller may see.
     ///
     /// # Errors
-    /// 404 when there is none, or it is another team's.
+    /// [`ApiError::NotFound`] when the run does not exist or belongs to another team; [`ApiError::Forbidden`] when the caller may
+    /// not read runs; [`ApiError::Unavailable`] or [`ApiError::Internal`] when the store fails.
     pub(crate) async fn run_of(&self, caller: &Caller, run_id: Uuid) -> Result<StoredRun, ApiError> {
         let scope = caller.scope(Permission::ReadRuns)?;
         self.runs.get_within(scope, run_id).await?.ok_or(ApiError::not_found("The run"))

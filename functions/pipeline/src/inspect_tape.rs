@@ -1,4 +1,4 @@
-//! `POST /api/tapes/inspect`: what a tape in the inputs is, and how a run would read it.
+//! `POST /api/tapes/inspect`: says what a tape in the area `inputs` is, and how a run would read it.
 
 use api::{
     caller::Caller,
@@ -79,7 +79,7 @@ impl FromFields for InspectTape {
         (status = 404, description = "The tape or the profile does not exist.", body = ProblemObject),
         (status = 409, description = "The profile was replaced while the request read it.", body = ProblemObject),
         (status = 413, description = "The body is too large, or the answer would be: such a tape has thousands of long headers.", body = ProblemObject),
-        (status = 422, description = "The file is no tape, a value is missing or unknown, or the profile is not valid.", body = ProblemObject),
+        (status = 422, description = "The file is not a tape, a value is missing or unknown, or the profile is not valid.", body = ProblemObject),
         (status = 503, description = "Many files are being read or made for others.", body = ProblemObject),
     )
 )]
@@ -107,12 +107,12 @@ pub async fn inspect_tape(
 }
 
 impl State {
-    /// What a tape is: read in the turn of an export, off the async threads.
+    /// Inspects a tape in the turn of an export, off the async threads.
     async fn inspection(&self, tape: TapeRef, options: TapeOptions) -> Result<Inspection, ApiError> {
         let turn = self.turns.take().await?;
         let failure = ReadFailure::default();
         let source = ObjectTape::new(self.storage.clone(), tape, failure.clone());
-        // The caller may go away; the turn lasts until the tape is read.
+        // The client may disconnect, but the turn lasts until the tape has been read.
         let inspecting = tokio::task::spawn_blocking(move || {
             let inspected = inspect(&source, &options);
             drop(turn);

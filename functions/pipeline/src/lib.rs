@@ -27,7 +27,7 @@ use shared::{auth::permission::Permission, clock::Clock};
 use stores::{export_turns::ExportTurns, resources::Resources, runs::Runs, storage::s3::S3Storage};
 use workbooks::Workbooks;
 
-/// What the endpoints of this function have.
+/// Resources of the endpoints of this function.
 #[derive(Clone)]
 pub struct State {
     runs: Runs,
@@ -40,7 +40,6 @@ pub struct State {
 }
 
 impl State {
-    /// Of what a process has.
     fn new(resources: &Resources) -> Self {
         let runs = resources.runs();
         Self {

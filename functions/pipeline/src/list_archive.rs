@@ -1,4 +1,4 @@
-//! `GET /api/runs/{run_id}/archive`: what the archive of a run keeps.
+//! `GET /api/runs/{run_id}/archive`: lists the archive of a run.
 
 use api::{caller::Caller, extract::PathId, problem::ApiError};
 use axum::{Json, extract::State as FromState};
@@ -58,7 +58,7 @@ pub async fn list_archive(
             INPUT_FOLDER => archive.input.push(file),
             OUTPUT_FOLDER => archive.output.push(file),
             MANIFEST_FILE => archive.manifest = Some(file),
-            other => tracing::warn!(%run_id, other, "the archive has something that is none of it"),
+            other => tracing::warn!(%run_id, other, "the archive of a run holds an unknown file"),
         }
     }
     Ok(Json(archive))

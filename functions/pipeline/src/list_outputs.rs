@@ -1,4 +1,4 @@
-//! `GET /api/runs/{run_id}/notebook-outputs`: the output files of a run.
+//! `GET /api/runs/{run_id}/notebook-outputs`: lists the output files of a run.
 
 use api::{caller::Caller, extract::PathId, problem::ApiError};
 use axum::{Json, extract::State as FromState};

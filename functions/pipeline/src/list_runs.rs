@@ -1,4 +1,4 @@
-//! `GET /api/runs`: runs, the newest first.
+//! `GET /api/runs`: lists runs, the newest first.
 
 use api::{
     caller::Caller,
@@ -76,7 +76,7 @@ pub async fn list_runs(
 ) -> Result<Response, ApiError> {
     let sales_team_id = match caller.scope(Permission::ReadRuns)? {
         Scope::All => query.sales_team_id,
-        // Of other teams there is nothing to see.
+        // A member of a sales team sees no runs of other teams.
         Scope::Team(own) if query.sales_team_id.is_some_and(|team| team != own) => {
             return Ok(Listing::<()>::new(&uri, &page, Vec::new(), false, None).into_response());
         }

@@ -1,4 +1,4 @@
-//! `POST /api/pipeline/run`: starts a run on tapes in the inputs.
+//! `POST /api/pipeline/run`: starts a run on tapes in the area `inputs`.
 
 use api::{
     caller::Caller,
@@ -110,6 +110,9 @@ impl FromFields for StartRun {
 }
 
 /// The fields that a map names, with their headers, in the order of the fields.
+///
+/// # Errors
+/// A sentence for the client when a field does not exist or its header is empty.
 pub fn mapped(NamedTexts(map): &NamedTexts) -> Result<Vec<(Field, String)>, String> {
     let column = |(name, header): &(String, String)| match Field::from_name(name) {
         None => Err(format!("There is no field `{}`.", shortened(name, 60))),
@@ -121,7 +124,7 @@ pub fn mapped(NamedTexts(map): &NamedTexts) -> Result<Vec<(Field, String)>, Stri
     Ok(columns)
 }
 
-/// The check of a list of tapes.
+/// The check of the number of tapes.
 fn count(files: &[String]) -> Result<(), String> {
     match files.len() {
         1..=MAX_TAPES => Ok(()),
@@ -129,7 +132,7 @@ fn count(files: &[String]) -> Result<(), String> {
     }
 }
 
-/// What was asked for, and the key of the request if it has one.
+/// A request for a run, with its idempotency key if it has one.
 pub struct Order {
     wanted: StartRun,
     key: Option<String>,
@@ -138,7 +141,7 @@ pub struct Order {
 impl FromRequest<State> for Order {
     type Rejection = ApiError;
 
-    /// From JSON. No body at all asks for a run with all defaults.
+    /// Reads JSON. A request without a body gets a run with all defaults.
     async fn from_request(request: Request, state: &State) -> Result<Self, ApiError> {
         let key = idempotency_key(request.headers());
         match (OptionalJson::from_request(request, state).await, key) {
@@ -224,9 +227,9 @@ pub async fn start_run(
     let request = request(Uuid::new_v4(), order, tapes, state.clock.now());
     let run = request.run();
     let run = match state.runs.create(&run, &request, key.as_ref()).await? {
-        // The run is there: that it cannot be read now must not look as if it were not.
+        // The run exists now. It is not read back, because a failed read would look as if it did not exist.
         Created::Done => Some(StoredRun::created(&run)?),
-        // Another request with the same key came in between.
+        // Another request with the same key created its run in the meantime.
         Created::KeyUsed => state.first_run(scope, key.as_ref()).await?,
         Created::NoSuchTeam => return Err(ApiError::not_found("The sales team")),
         Created::Exists => return Err(ApiError::internal("a new run has the id of another one")),
@@ -234,7 +237,7 @@ pub async fn start_run(
     state.answer_run(run.ok_or(ApiError::not_found("The run"))?, wait).await
 }
 
-/// What a request asks for, in one form: two requests with the same meaning give the same JSON.
+/// A request in its canonical form: two requests with the same meaning have the same JSON.
 #[derive(Serialize)]
 struct Meaning {
     pdate: Option<Date>,
@@ -260,10 +263,10 @@ impl StartRun {
         }
     }
 
-    /// What it asks for, on this date, as JSON with all other defaults filled in.
+    /// The canonical JSON of the request with this purchase date, and with all other defaults filled in.
     ///
     /// # Errors
-    /// 400 for a path that is against the rules.
+    /// [`ApiError::Refused`] (400) when a path is not allowed.
     fn meaning(&self, pdate: Option<Date>) -> Result<String, ApiError> {
         let path = |path: &String| stored_path(path);
         let (folder, files) = match self.tapes() {
@@ -290,12 +293,13 @@ impl StartRun {
     }
 }
 
-/// Whether a profile is named that comes with the product. A file of that name is named by another path to it.
+/// Whether the name is that of a preset, which the product ships. A file with the same name has to be named by another path to
+/// it.
 fn is_preset(name: &str) -> bool {
     PRESETS.iter().any(|(preset, _)| *preset == name)
 }
 
-/// The longest idempotency key, in characters.
+/// Longest idempotency key, in characters.
 const MAX_KEY: usize = 255;
 
 /// The idempotency key of a request, if it has one.
@@ -318,7 +322,7 @@ fn hash(bytes: &[u8]) -> String {
 }
 
 impl State {
-    /// The run that an earlier request with the same key made.
+    /// The run that an earlier request with the same key created; `None` when there is none.
     async fn first_run(&self, scope: Scope, key: Option<&IdempotencyKey>) -> Result<Option<StoredRun>, ApiError> {
         let Some(key) = key else { return Ok(None) };
         let Some(used) = self.runs.used_key(key.user, &key.key_hash, self.clock.now()).await? else { return Ok(None) };
@@ -329,7 +333,7 @@ impl State {
         self.runs.get_within(scope, used.run_id).await?.map(Some).ok_or(ApiError::not_found("The run"))
     }
 
-    /// A rule set in the inputs, if the file is one.
+    /// Reads a rule set from the area `inputs`.
     async fn rule_set(&self, root: &str, path: &str) -> Result<RunRules, ApiError> {
         let (key, text) = input_text(&self.storage, root, path, ("rule_set", "rule set"), MAX_RULE_SET_BYTES).await?;
         RunRules::new(RuleSetFile::new(&key, text))
@@ -337,10 +341,12 @@ impl State {
     }
 }
 
-/// What is asked for of how tapes are read.
+/// How the request wants its tapes to be read.
 ///
 /// # Errors
-/// The profile does not exist or has mistakes, or the storage fails.
+/// [`ApiError::NotFound`] when the profile does not exist; [`ApiError::Invalid`] (422) when the profile or the map has mistakes;
+/// [`ApiError::Refused`] when the path of the profile is not allowed; [`ApiError::Conflict`] when the profile was replaced while
+/// it was read; [`ApiError::Unavailable`] or [`ApiError::Internal`] when the storage fails.
 pub async fn reading_asked_for(
     storage: &S3Storage,
     root: &str,
@@ -364,7 +370,7 @@ pub async fn reading_asked_for(
     Ok(request)
 }
 
-/// A text file in the inputs that a field of the request names: its key and its text.
+/// The key and the text of a file in the area `inputs` that a field of the request names.
 async fn input_text(
     storage: &S3Storage,
     root: &str,

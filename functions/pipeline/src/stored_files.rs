@@ -36,7 +36,7 @@ impl FileObject {
         Self { name, path, kind: "file", size: info.size, last_modified: info.last_modified }
     }
 
-    /// The first part of its path: the folder at the top, or the file itself.
+    /// The first part of the path: the top folder, or the file itself.
     pub fn top(&self) -> &str {
         self.path.split('/').next().unwrap_or_default()
     }

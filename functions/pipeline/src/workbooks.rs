@@ -1,5 +1,5 @@
-//! The decision workbook of a run. It is made when it is first asked for, in the turn of an export, and kept beside the run's
-//! results: what it says never changes, and it may be far larger than an answer.
+//! The decision workbook of a run. The first request makes it, in the turn of an export, and it is kept with the run's results:
+//! its content never changes, and it may be far larger than an answer.
 
 use std::io::Write;
 
@@ -24,7 +24,7 @@ use stores::{
     storage::{StorageBackend as _, StorageError, range_reader::ObjectReader, s3::S3Storage, uploads::Uploads},
 };
 
-/// Decision workbooks.
+/// Makes and keeps decision workbooks.
 #[derive(Clone)]
 pub struct Workbooks {
     storage: S3Storage,
@@ -33,15 +33,16 @@ pub struct Workbooks {
 }
 
 impl Workbooks {
-    /// Those of a bucket.
+    /// Uses the bucket and the export turns of the process.
     pub fn new(resources: &Resources, runs: Runs) -> Self {
         Self { storage: resources.storage.clone(), runs, turns: resources.export_turns.clone() }
     }
 
-    /// Where the workbook of a run is.
+    /// The key of a run's workbook, which is made if it does not exist yet.
     ///
     /// # Errors
-    /// 404 when the run has none; no turn came; the stores fail.
+    /// [`ApiError::NotFound`] when the run has no workbook; [`ApiError::Busy`] when no turn becomes free in time;
+    /// [`ApiError::Unavailable`] or [`ApiError::Internal`] when the workbook cannot be made or stored.
     pub async fn of(&self, run: StoredRun) -> Result<String, ApiError> {
         if run.status != RunStatus::Completed || run.output_dir.is_none() {
             return Err(ApiError::NotFound(without_workbook(run.status).into()));
@@ -50,7 +51,7 @@ impl Workbooks {
         if self.storage.info(&key).await?.is_none() {
             let turn = self.turns.take().await?;
             let (workbooks, key) = (self.clone(), key.clone());
-            // The caller may go away before the workbook is made; the next one finds it then.
+            // The client may disconnect before the workbook is made. The task goes on, and the next request finds it.
             let making = tokio::spawn(async move {
                 let made = workbooks.make(run, key).await;
                 drop(turn);
@@ -61,7 +62,7 @@ impl Workbooks {
         Ok(key)
     }
 
-    /// Makes a workbook, unless it has been made in the meantime.
+    /// Makes and stores a workbook, unless another request has made it in the meantime.
     async fn make(self, run: StoredRun, key: String) -> Result<(), ApiError> {
         if self.storage.info(&key).await?.is_some() {
             return Ok(());
@@ -84,7 +85,7 @@ impl Workbooks {
         let out = uploads.create(WORKBOOK_FILE);
         let writing = tokio::task::spawn_blocking(move || write(out, &decided, &index, facts, exceptions));
         let written = writing.await.map_err(ApiError::internal)?;
-        // A file that was not written to its end does not appear.
+        // An incomplete file does not appear in the storage.
         match (written, uploads.complete().await) {
             (Ok(()), Ok(_)) => Ok(()),
             (Err(WorkbookError::Read(error)), _) => Err(unreadable(error)),
@@ -95,7 +96,7 @@ impl Workbooks {
     }
 }
 
-/// Writes a workbook, off the async threads.
+/// Writes a workbook. The caller runs this off the async threads.
 fn write(
     mut out: Box<dyn Write + Send>,
     decided: &DecidedRun,
@@ -105,7 +106,7 @@ fn write(
 ) -> Result<(), WorkbookError> {
     let stored = Stored { facts: &FactsReader::open(facts)?, exceptions: &ExceptionsReader::open(exceptions)?, index };
     write_decisions(&mut out, decided, &stored, SheetLimits::default())?;
-    // Flushing says that the file is whole.
+    // The flush marks the file as whole.
     Ok(out.flush()?)
 }
 

@@ -228,7 +228,7 @@ pub fn check_password(text: &str) -> Result<(), NameError> {
     if good { Ok(()) } else { Err(NameError("A password has 8 to 128 characters.".to_owned())) }
 }
 
-/// Checks an email address: one `@` with a name before it and a domain after it, no white space, at most 254 bytes.
+/// Checks an email address: one `@` with a name before it and a domain after it, no whitespace, at most 254 bytes.
 ///
 /// # Errors
 /// [`NameError`] for any other text.
@@ -261,7 +261,7 @@ fn in_local_part(c: char) -> bool {
     c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c)
 }
 
-/// Checks a name for people, of a user or of a team: 1 to 200 characters, no control characters, not only white space.
+/// Checks a name for people, of a user or of a team: 1 to 200 characters, no control characters, not only whitespace.
 ///
 /// # Errors
 /// [`NameError`] for any other text.
@@ -271,7 +271,7 @@ pub fn check_name(text: &str) -> Result<(), NameError> {
     if good { Ok(()) } else { Err(NameError("A name has 1 to 200 characters and no control characters.".to_owned())) }
 }
 
-/// The form in which usernames, email addresses and names of teams are compared: without white space at the ends, in Unicode form
+/// The form in which usernames, email addresses and names of teams are compared: without whitespace at the ends, in Unicode form
 /// NFKC and in lower case.
 pub fn folded(text: &str) -> String {
     use unicode_normalization::UnicodeNormalization as _;

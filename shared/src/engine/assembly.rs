@@ -65,7 +65,7 @@ struct Results {
     /// Number of loans of each tape.
     loans: Vec<u64>,
     notices: Notices,
-    /// Notices about tapes as a whole, for the tapes of which no block has been appended yet.
+    /// Notices about tapes as a whole, for the tapes without an appended block so far.
     tapes: Peekable<Enumerate<vec::IntoIter<Vec<Notice>>>>,
     sink: Option<Sink>,
 }

@@ -44,7 +44,7 @@ mod tests {
             .prop_map(|(limit, away, half)| limit * 1_000_000 + away + if half { 500_000 } else { 0 })
     }
 
-    /// The numbers of a good loan, of which at most two are replaced.
+    /// The numbers of a good loan, at most two of them replaced.
     fn numbers() -> impl Strategy<Value = [i64; 7]> {
         let good = [250_000, 6, 80, 40, 700, 300_000, 300_000].map(|value| value * 1_000_000);
         prop::collection::vec((0..good.len(), micros()), 0..3).prop_map(move |replaced| {

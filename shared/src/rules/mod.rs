@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// Whether an exception turns a loan down.
+/// Whether an exception rejects the loan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(description = "Severity of an exception: `hard` rejects the loan, `soft` does not.")]

@@ -1,4 +1,4 @@
-//! The content of a cell: the cell without white space around it, invisible characters, and what spreadsheets put around text.
+//! The content of a cell: the cell without whitespace around it, invisible characters, and what spreadsheets put around text.
 
 use std::borrow::Cow;
 
@@ -25,7 +25,7 @@ pub fn is_clean(cell: &str) -> bool {
     }
 }
 
-/// Removes everything around the content of a cell, repeatedly: white space of any kind, control and invisible characters,
+/// Removes everything around the content of a cell, repeatedly: whitespace of any kind, control and invisible characters,
 /// `="…"`, one apostrophe in front (with one at the end, if both are there). Invisible characters inside stay.
 pub fn trimmed(cell: &str) -> &str {
     let mut rest = cell.trim_matches(is_outer);

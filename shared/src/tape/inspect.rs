@@ -75,7 +75,7 @@ pub struct Inspection {
     /// Number of loans that were looked at: at most the first 10,000.
     #[schema(example = 2)]
     pub rows: u64,
-    /// Number of rows among them that are no loans, such as totals.
+    /// Number of rows among them that are not loans, such as totals.
     #[schema(example = 1)]
     pub ignored_rows: u64,
     /// Columns of the tape, from left to right.
@@ -97,7 +97,7 @@ pub struct InspectedColumn {
     pub column: Column,
     /// Up to five different cells, as they are written and as they are read.
     pub samples: Vec<CellSample>,
-    /// Number of cells that say something.
+    /// Number of cells that have a value.
     #[schema(example = 2)]
     pub values: u64,
     /// Number of these that can be read.

@@ -22,7 +22,7 @@ const FIRST_BYTES: [(&[u8], &str); 14] = [
     (b"MM\0*", "a picture"),
 ];
 
-/// First characters of texts that are not tapes, in lower case and without white space, with the kind of file.
+/// First characters of texts that are not tapes, in lower case and without whitespace, with the kind of file.
 const FIRST_TEXT: [(&str, &str); 9] = [
     ("{\"", "a JSON file"),
     ("{}", "a JSON file"),

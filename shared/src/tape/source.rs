@@ -9,6 +9,7 @@ use std::{
 use super::workbook::ReadSeek;
 
 /// The bytes of one tape. All readers of a source read the same content.
+#[cfg_attr(test, mockall::automock)]
 pub trait TapeSource: Send + Sync {
     /// The name under which the tape appears in results, in the archive and in errors.
     fn name(&self) -> &str;

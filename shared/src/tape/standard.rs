@@ -72,7 +72,7 @@ pub struct StandardReader {
 }
 
 impl StandardReader {
-    /// Reads a cell, regardless of white space and the like around its content.
+    /// Reads a cell, regardless of whitespace and the like around its content.
     pub fn read(&self, cell: &str) -> StandardCell {
         match self.field.info().unit {
             Unit::Money | Unit::Percent | Unit::Ratio => match self.number(cell) {

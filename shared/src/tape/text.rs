@@ -399,7 +399,7 @@ fn encoding_of_rest(source: &dyn TapeSource, offset: u64) -> std::io::Result<Enc
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::MemorySource;
+    use super::super::source::{MemorySource, MockTapeSource};
     use super::*;
 
     fn text(bytes: &[u8]) -> Result<(String, Encoding), RunError> {
@@ -510,22 +510,10 @@ mod tests {
 
     #[test]
     fn a_tape_that_shrinks_is_noticed() {
-        struct Shrunk(MemorySource);
-        impl TapeSource for Shrunk {
-            fn name(&self) -> &str {
-                self.0.name()
-            }
-            fn size(&self) -> u64 {
-                self.0.size() + 1
-            }
-            fn open_at(&self, offset: u64) -> std::io::Result<Box<dyn Read + Send>> {
-                self.0.open_at(offset)
-            }
-            fn open_seekable(&self) -> std::io::Result<Box<dyn super::super::workbook::ReadSeek>> {
-                self.0.open_seekable()
-            }
-        }
-        let source = Shrunk(MemorySource::new("t.csv", &b"abc"[..]));
+        let mut source = MockTapeSource::new();
+        source.expect_name().return_const("t.csv".to_owned());
+        source.expect_size().return_const(4_u64);
+        source.expect_open_at().returning(|_| Ok(Box::new(&b"abc"[..])));
         let choice = EncodingChoice::default();
         let mut reader = TextReader::new(&source, &choice, CHUNK, false, None).unwrap();
         let mut out = Vec::new();

@@ -1,9 +1,10 @@
-//! How an operation is called with curl, and what it answers: from the examples of the document.
+//! Example calls with curl and example answers of an operation, from the examples of the document.
 
 use api::document::example_of;
 use serde_json::Value;
 
-/// The command that calls an operation, with what it requires and with its headers. The shell's variables `API` and `TOKEN` hold the origin and the access token.
+/// The curl command that calls an operation, with its required parameters and its headers. The shell variables `API` and `TOKEN`
+/// hold the origin and the access token.
 pub fn call(document: &Value, verb: &str, path: &str, operation: &Value) -> String {
     let schemas = &document["components"]["schemas"];
     let mut address = path.to_owned();
@@ -23,7 +24,7 @@ pub fn call(document: &Value, verb: &str, path: &str, operation: &Value) -> Stri
     }
     let mut parts = vec![format!("curl -L \"$API{address}\"")];
     let body = body(&operation["requestBody"]["content"]);
-    // What curl does by itself need not be said.
+    // curl sends GET by itself, and POST when there is a body.
     if verb != "get" && (verb != "post" || body.is_none()) {
         parts.push(format!("-X {}", verb.to_uppercase()));
     }
@@ -38,7 +39,7 @@ pub fn call(document: &Value, verb: &str, path: &str, operation: &Value) -> Stri
     parts.join(" \\\n  ")
 }
 
-/// The arguments of curl that send a body: JSON where the operation takes it, else a form with a file.
+/// The arguments of curl that send a body: JSON if the operation accepts it, else an upload of a file.
 fn body(contents: &Value) -> Option<Vec<String>> {
     if let Some(json) = contents.get("application/json") {
         let quoted = json["example"].to_string().replace('\'', "'\\''");
@@ -53,7 +54,7 @@ fn answers_with_a_file(operation: &Value) -> bool {
     operation["responses"]["200"]["content"].as_object().is_some_and(|contents| !contents.keys().any(shown))
 }
 
-/// The first good answer that has an example: what it is, and the example.
+/// The first successful answer that has an example: its status and media type, and the example.
 pub fn answer(operation: &Value) -> Option<(String, String)> {
     let answers = operation["responses"].as_object()?.iter().filter(|(status, _)| status.starts_with('2'));
     let mut contents = answers.flat_map(|(status, answer)| {
@@ -66,7 +67,7 @@ pub fn answer(operation: &Value) -> Option<(String, String)> {
     })
 }
 
-/// A value as it stands in an address or a sentence: texts without their quotes.
+/// A value as written in a URL or a sentence: a text without its quotes.
 pub fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -1,11 +1,11 @@
-//! Pieces of HTML. Each takes text and gives markup: nothing of a text becomes markup but code between backticks.
+//! Writes pieces of HTML from text. All text is escaped; only code between backticks becomes markup.
 
-/// A text in which nothing is markup.
+/// The text with the characters of markup escaped.
 pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
-/// A text with its code between backticks. A backtick without a partner stays as it is.
+/// The escaped text, in which words between backticks are code. A backtick without a partner stays as it is.
 pub fn prose(text: &str) -> String {
     let mut pieces = text.split('`').peekable();
     let mut prose = pieces.next().map(escaped).unwrap_or_default();
@@ -18,18 +18,18 @@ pub fn prose(text: &str) -> String {
     prose
 }
 
-/// A text of several paragraphs, with empty lines between them.
+/// The paragraphs of a text, which has empty lines between them.
 pub fn paragraphs(text: &str) -> String {
     let paragraphs = text.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty());
     paragraphs.map(|paragraph| format!("<p>{}</p>\n", prose(paragraph))).collect()
 }
 
-/// A word or a value in the way of code.
+/// A word or a value as code.
 pub fn code(text: &str) -> String {
     format!("<code>{}</code>", escaped(text))
 }
 
-/// Several lines in the way of code, under a title.
+/// Several lines of code under a title; nothing for an empty text.
 pub fn block(title: &str, text: &str) -> String {
     if text.is_empty() {
         String::new()
@@ -38,7 +38,7 @@ pub fn block(title: &str, text: &str) -> String {
     }
 }
 
-/// A table under a title; nothing without rows. It scrolls by itself where it is wider than the screen.
+/// A table under a title; nothing without rows. A table that is wider than the screen scrolls on its own.
 pub fn table<const N: usize>(title: &str, columns: [&str; N], rows: &str) -> String {
     if rows.is_empty() {
         return String::new();
@@ -50,7 +50,7 @@ pub fn table<const N: usize>(title: &str, columns: [&str; N], rows: &str) -> Str
     )
 }
 
-/// A row of a table, of cells that are markup already.
+/// A row of a table. The cells are markup already.
 pub fn row<const N: usize>(cells: [String; N]) -> String {
     let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();
     format!("<tr>{cells}</tr>\n")

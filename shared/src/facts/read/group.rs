@@ -52,7 +52,7 @@ thread_local! {
 }
 
 impl<'f, R: RangeReader> Group<'f, R> {
-    /// A row group of which nothing has been read.
+    /// A row group before anything of it has been read.
     pub fn new(file: &'f ResultsFile<R>, group: &'f RowGroup) -> Self {
         Self { file, group, parts: Parts::default() }
     }

@@ -29,7 +29,7 @@ pub enum Written {
     Quoted {
         /// Offset of the closing mark.
         closed: usize,
-        /// Offset after the white space that follows the closing mark: that of a delimiter or line end, or the end of the text.
+        /// Offset after the whitespace that follows the closing mark: that of a delimiter or line end, or the end of the text.
         end: usize,
         /// Number of line ends inside.
         line_ends: u64,
@@ -71,7 +71,7 @@ impl Quoting {
             return Written::Plainly;
         }
         match self.quoted(text, opened, ended) {
-            // After white space, a quotation mark that does not quote the whole field is an ordinary character.
+            // After whitespace, a quotation mark that does not quote the whole field is an ordinary character.
             Written::Unclosed | Written::Stray if opened > at => Written::Plainly,
             written => written,
         }
@@ -117,7 +117,7 @@ impl Quoting {
         }
     }
 
-    /// Offset after the white space that begins at `at`. A tab that is the delimiter is not white space.
+    /// Offset after the whitespace that begins at `at`. A tab that is the delimiter is not whitespace.
     #[inline]
     fn behind_white_space(self, text: &[u8], mut at: usize) -> usize {
         loop {
@@ -213,11 +213,11 @@ impl Quoting {
     }
 }
 
-/// The text of a record that is exactly one quoted field, apart from white space around it: some programs put whole lines into
+/// The text of a record that is exactly one quoted field, apart from whitespace around it: some programs put whole lines into
 /// quotation marks. Quotation marks inside are doubled, or else escaped by backslashes.
 pub fn unwrap_line(record: &str) -> Option<Cow<'_, str>> {
     [false, true].into_iter().find_map(|escapes| {
-        // No byte of text is 0xff. With this delimiter, tabs around a line are white space.
+        // No byte of text is 0xff. With this delimiter, tabs around a line are whitespace.
         let quoting = Quoting { delimiter: 0xff, escapes };
         let opened = quoting.behind_white_space(record.as_bytes(), 0);
         match quoting.field(record.as_bytes(), 0, true) {

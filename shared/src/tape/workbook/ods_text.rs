@@ -31,7 +31,7 @@ pub fn push_paragraphs<S: XmlSource>(xml: &mut XmlReader<S>, out: &mut String) -
     }
 }
 
-/// Appends the text of the open paragraph. A run of white space is one space, and none at the beginning. Elements stand for more
+/// Appends the text of the open paragraph. A run of whitespace is one space, and none at the beginning. Elements stand for more
 /// spaces, for tabs and for line breaks.
 fn push_paragraph<S: XmlSource>(xml: &mut XmlReader<S>, out: &mut String) -> Result<(), WorkbookError> {
     let depth = xml.depth();

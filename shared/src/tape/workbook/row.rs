@@ -94,7 +94,7 @@ impl SheetRow {
         self.uncalculated.push(column);
     }
 
-    /// Whether the row has neither a text, other than white space, nor an uncalculated formula.
+    /// Whether the row has neither a text, other than whitespace, nor an uncalculated formula.
     pub(super) fn is_blank(&self) -> bool {
         self.uncalculated.is_empty() && self.text.trim().is_empty()
     }

@@ -1,0 +1,171 @@
+//! The finished summary, as the API and the command line show it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    decimal::{ExactSum, Ratio},
+    rules::{ExceptionType, Severity},
+};
+
+use super::groups::Group;
+
+pub(super) fn averages(group: &Group) -> Averages {
+    let [wac, wa_ltv, wa_dti, wa_credit_score] = [0, 1, 2, 3].map(|at| group.average(at));
+    Averages { count: group.count, balance: group.balance(), wac, wa_ltv, wa_dti, wa_credit_score }
+}
+
+pub(super) fn bucket(label: String, group: &Group, total_balance: &ExactSum) -> Bucket {
+    let totals = averages(group);
+    let share = totals.balance.ratio(total_balance, 4);
+    let Averages { count, balance, wac, wa_ltv, wa_dti, wa_credit_score } = totals;
+    Bucket { label, count, balance, share, wac, wa_ltv, wa_dti, wa_credit_score }
+}
+
+/// The finished summary of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    pub total_loans: u64,
+    /// The exact sum of the readable loan amounts, in dollars.
+    pub total_balance: ExactSum,
+    pub exceptions_count: u64,
+    pub eligibility_checks: EligibilityChecks,
+    /// Totals of the loans of each disposition.
+    pub dispositions: Dispositions,
+    /// Totals of the loans of each group, for one field after the other.
+    pub strats: Vec<Strat>,
+    /// Kinds of exceptions, most frequent first.
+    #[serde(skip)]
+    pub exceptions: Vec<ExceptionFinding>,
+}
+
+/// Number of loans by outcome, and of exceptions by kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct EligibilityChecks {
+    /// Number of loans.
+    #[schema(example = 2)]
+    pub total_loans: u64,
+    /// Number of loans without a hard exception.
+    #[schema(example = 1)]
+    pub eligible: u64,
+    /// Number of loans with a hard exception.
+    #[schema(example = 1)]
+    pub rejected: u64,
+    /// Number of eligible loans that are not bought now.
+    #[schema(example = 0)]
+    pub projected: u64,
+    /// Number of exceptions of each type.
+    #[schema(example = json!({"credit_score": 1, "ltv_ratio": 1, "missing_appraisal": 1}))]
+    pub exceptions_by_type: BTreeMap<&'static str, u64>,
+    /// Number of exceptions of each severity.
+    #[schema(example = json!({"hard": 2, "soft": 1}))]
+    pub exceptions_by_severity: BTreeMap<&'static str, u64>,
+    /// Number of exceptions of each category.
+    #[schema(example = json!({"credit": 2, "data_quality": 1}))]
+    pub exceptions_by_category: BTreeMap<&'static str, u64>,
+}
+
+/// Totals of a group of loans. Averages are weighted by balance over the loans that have the value, rounded to 4 decimals.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Averages {
+    /// Number of loans.
+    #[schema(example = 1)]
+    pub count: u64,
+    /// Sum of their loan amounts, in dollars.
+    #[schema(value_type = f64, example = 250_000)]
+    pub balance: ExactSum,
+    /// Average note rate, in percent. Null: no loan has one.
+    #[schema(required, value_type = Option<f64>, example = 6.5)]
+    pub wac: Option<Ratio>,
+    /// Average LTV, in percent. Null: no loan has one.
+    #[schema(required, value_type = Option<f64>, example = 80)]
+    pub wa_ltv: Option<Ratio>,
+    /// Average DTI, in percent. Null: no loan has one.
+    #[schema(required, value_type = Option<f64>, example = 35)]
+    pub wa_dti: Option<Ratio>,
+    /// Average credit score. Null: no loan has one.
+    #[schema(required, value_type = Option<f64>, example = 720)]
+    pub wa_credit_score: Option<Ratio>,
+}
+
+/// The loans of each disposition.
+#[derive(Debug, Clone, Serialize)]
+pub struct Dispositions {
+    pub to_purchase: DispositionSummary,
+    /// Eligible loans that are held for later.
+    pub projected: DispositionSummary,
+    pub rejected: DispositionSummary,
+}
+
+/// Totals of one disposition. Averages are weighted by balance over the loans that have the value, rounded to 4 decimals.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct DispositionSummary {
+    #[serde(flatten)]
+    #[schema(inline)]
+    pub totals: Averages,
+    /// Average price, in percent of the balance. Null: no loan has one.
+    #[schema(required, value_type = Option<f64>, example = 96.125)]
+    pub wa_price: Option<Ratio>,
+    /// Dollars to pay for the loans of `to_purchase`: the exact sum of amount × price / 100, rounded half to even to whole cents;
+    /// 0 when no loan is bought. Null for `projected` and `rejected`: the buyer pays nothing for these loans.
+    #[schema(required, value_type = Option<f64>, example = 240_312.5)]
+    pub dollars_to_pay: Option<Ratio>,
+}
+
+/// The loans of a run grouped by one field.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Strat {
+    /// Field that the loans are grouped by: `ltv_ratio`, `credit_score`, `note_rate`, `loan_amount`, `property_type`,
+    /// `occupancy_status` or `loan_purpose`.
+    #[schema(example = "ltv_ratio")]
+    pub by: &'static str,
+    /// Groups in order. They hold every loan once; `missing` holds the loans without the value.
+    pub buckets: Vec<Bucket>,
+}
+
+/// One group of loans. Averages are weighted by balance over the loans that have the value, rounded to 4 decimals.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Bucket {
+    /// Range or word that the loans of the group share. A range includes its lower bound, not its upper one.
+    #[schema(example = "80 to <85")]
+    pub label: String,
+    /// Number of loans.
+    #[schema(example = 1)]
+    pub count: u64,
+    /// Sum of their loan amounts, in dollars.
+    #[schema(value_type = f64, example = 250_000)]
+    pub balance: ExactSum,
+    /// Share of the balance of the run, from 0 to 1. Null: the run has no balance.
+    #[schema(required, value_type = Option<f64>, example = 0.5)]
+    pub share: Option<Ratio>,
+    /// Average note rate, in percent. Null: no loan has one.
+    #[schema(required, value_type = Option<f64>, example = 6.5)]
+    pub wac: Option<Ratio>,
+    /// Average LTV, in percent. Null: no loan has one.
+    #[schema(required, value_type = Option<f64>, example = 80)]
+    pub wa_ltv: Option<Ratio>,
+    /// Average DTI, in percent. Null: no loan has one.
+    #[schema(required, value_type = Option<f64>, example = 35)]
+    pub wa_dti: Option<Ratio>,
+    /// Average credit score. Null: no loan has one.
+    #[schema(required, value_type = Option<f64>, example = 720)]
+    pub wa_credit_score: Option<Ratio>,
+}
+
+/// How often one kind of exception was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExceptionFinding {
+    pub exception_type: ExceptionType,
+    pub exception_category: &'static str,
+    /// Severity in this run.
+    pub severity: Severity,
+    /// Number of exceptions.
+    pub count: u64,
+    /// Number of loans with one or more of them.
+    pub loans: u64,
+    pub rejection_criteria: &'static str,
+    /// Message of the first exception in tape order.
+    pub sample_message: String,
+}

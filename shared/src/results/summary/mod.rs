@@ -1,0 +1,338 @@
+//! The summary of a run: counts, balances, weighted averages, strats.
+
+mod figures;
+mod groups;
+mod strats;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use crate::{
+    decimal::ExactSum,
+    loan::OrdinaryLoan,
+    phases::{
+        disposition::{Decided, Disposition},
+        pricing::Price,
+    },
+    rules::{ExceptionType, Severity},
+};
+
+use super::csv::push_text;
+
+pub use self::figures::{
+    Averages, Bucket, DispositionSummary, Dispositions, EligibilityChecks, ExceptionFinding, Strat, Summary,
+};
+use self::{
+    figures::{averages, bucket},
+    groups::{Group, Share},
+    strats::{CUTS, CrossTable, DISPOSITIONS_IN, TABLES, groups_of},
+};
+
+/// Counts and first message of one kind of exception.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Findings {
+    count: u64,
+    loans: u64,
+    severity: Option<Severity>,
+    sample: Option<String>,
+}
+
+/// The summary in progress of a run, or of a part of it.
+#[derive(Debug, Clone)]
+pub struct SummaryBuilder {
+    counts: [u64; Disposition::ALL.len()],
+    /// Number of exceptions of rejected loans, which is the number of rows of the rejection report.
+    reported: u64,
+    tables: [CrossTable; TABLES.len()],
+    findings: [Findings; ExceptionType::COUNT],
+}
+
+impl Default for SummaryBuilder {
+    fn default() -> Self {
+        let layers = |table| if table == DISPOSITIONS_IN { Disposition::ALL.len() } else { 1 };
+        Self {
+            counts: Default::default(),
+            reported: 0,
+            tables: std::array::from_fn(|table| CrossTable::new(TABLES[table], layers(table))),
+            findings: Default::default(),
+        }
+    }
+}
+
+/// The stored form of a part's summary. Of the tables it has only the groups with loans, each with its index.
+#[derive(Serialize, Deserialize)]
+struct Handed {
+    counts: [u64; Disposition::ALL.len()],
+    reported: u64,
+    tables: [Vec<(u32, Group)>; TABLES.len()],
+    findings: Vec<Findings>,
+}
+
+impl Serialize for SummaryBuilder {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { counts, reported, tables, findings } = self;
+        let groups = |table: &CrossTable| {
+            let filled = (0..).zip(&table.groups).filter(|(_, group)| group.count > 0);
+            filled.map(|(at, group)| (at, group.clone())).collect()
+        };
+        let tables = tables.each_ref().map(groups);
+        Handed { counts: *counts, reported: *reported, tables, findings: findings.to_vec() }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SummaryBuilder {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Handed { counts, reported, tables, findings } = Handed::deserialize(deserializer)?;
+        let findings = findings.try_into().map_err(|_| D::Error::custom("findings of other kinds"))?;
+        let mut summary = Self { counts, reported, findings, ..Self::default() };
+        for (table, groups) in summary.tables.iter_mut().zip(tables) {
+            for (at, group) in groups {
+                let place = table.groups.get_mut(at as usize).ok_or_else(|| D::Error::custom("a group of no strat"))?;
+                *place = group;
+            }
+        }
+        Ok(summary)
+    }
+}
+
+impl SummaryBuilder {
+    /// Adds a loan.
+    #[inline]
+    pub fn add(&mut self, decided: &Decided<'_, '_>) {
+        let share = Share::of(decided.loan, decided.price);
+        let layer = decided.disposition as usize;
+        self.counts[layer] += 1;
+        if decided.disposition == Disposition::Rejected {
+            self.reported += decided.exceptions.len() as u64;
+        }
+        for (at, table) in self.tables.iter_mut().enumerate() {
+            table.cell(decided.loan, if at == DISPOSITIONS_IN { layer } else { 0 }).add(&share);
+        }
+        let mut last = None;
+        for exception in &decided.exceptions {
+            let findings = &mut self.findings[exception.exception_type as usize];
+            findings.count += 1;
+            // The exceptions of a loan are in the order of their kinds, so that exceptions of one kind are neighbours.
+            findings.loans += u64::from(last != Some(exception.exception_type));
+            last = Some(exception.exception_type);
+            findings.severity = Some(exception.severity);
+            if findings.sample.is_none() {
+                findings.sample = Some(exception.evidence.message.clone());
+            }
+        }
+    }
+
+    /// Adds an ordinary loan that is bought. Returns `false` and adds nothing when its numbers are too large for narrow sums.
+    #[inline]
+    pub fn add_bought(&mut self, loan: &OrdinaryLoan<'_>, price: Price) -> bool {
+        let Some(share) = Share::ordinary(loan, price) else { return false };
+        self.counts[Disposition::ToPurchase as usize] += 1;
+        let groups = groups_of(loan);
+        // Bought loans are in the first layer.
+        for (table, cuts) in self.tables.iter_mut().zip(TABLES) {
+            table.bought_cell(&groups, cuts).add(&share);
+        }
+        true
+    }
+
+    /// Adds the summary of the next part. Parts are merged in tape order, because the sample message is that of the first
+    /// exception.
+    pub fn merge(&mut self, next: &Self) {
+        for (ours, theirs) in self.counts.iter_mut().zip(next.counts) {
+            *ours += theirs;
+        }
+        self.reported += next.reported;
+        for (ours, theirs) in self.tables.iter_mut().zip(&next.tables) {
+            ours.merge(theirs);
+        }
+        for (ours, theirs) in self.findings.iter_mut().zip(&next.findings) {
+            ours.count += theirs.count;
+            ours.loans += theirs.loans;
+            ours.severity = ours.severity.or(theirs.severity);
+            if ours.sample.is_none() {
+                ours.sample.clone_from(&theirs.sample);
+            }
+        }
+    }
+
+    pub fn total_loans(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// Number of loans with a disposition.
+    pub fn count(&self, disposition: Disposition) -> u64 {
+        self.counts[disposition as usize]
+    }
+
+    /// Number of rows of the rejection report.
+    pub fn reported(&self) -> u64 {
+        self.reported
+    }
+
+    /// Number of kinds of exceptions that were found.
+    pub fn exception_kinds(&self) -> u64 {
+        self.findings.iter().filter(|findings| findings.count > 0).count() as u64
+    }
+
+    pub fn exceptions_count(&self) -> u64 {
+        self.findings.iter().map(|findings| findings.count).sum()
+    }
+
+    fn by_disposition(&self) -> Vec<Group> {
+        self.tables[DISPOSITIONS_IN].layers(Disposition::ALL.len())
+    }
+
+    /// The exact sum of the readable loan amounts, in dollars.
+    pub fn total_balance(&self) -> ExactSum {
+        let mut total = ExactSum::default();
+        self.by_disposition().iter().for_each(|group| total.merge(&group.balance()));
+        total
+    }
+
+    /// The rows of the exception summary, as CSV.
+    pub fn exception_summary_rows(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for finding in self.finish().exceptions {
+            let count = finding.count.to_string();
+            let texts = [finding.exception_type.name(), finding.exception_category, finding.severity.as_str(), &count];
+            for text in texts.into_iter().chain([finding.rejection_criteria]) {
+                push_text(&mut out, text);
+                out.push(b',');
+            }
+            push_text(&mut out, &finding.sample_message);
+            out.push(b'\n');
+        }
+        out
+    }
+
+    /// The finished summary.
+    pub fn finish(&self) -> Summary {
+        let total_balance = self.total_balance();
+        let by_disposition = self.by_disposition();
+        let of = |disposition: Disposition| {
+            let group = &by_disposition[disposition as usize];
+            let paid = disposition == Disposition::ToPurchase;
+            let dollars_to_pay = if paid { group.dollars_to_pay() } else { None };
+            DispositionSummary { totals: averages(group), wa_price: group.average_price(), dollars_to_pay }
+        };
+        let strats = CUTS.iter().enumerate().map(|(at, cut)| {
+            let groups = self.tables.iter().find_map(|table| table.strat(at)).unwrap_or_default();
+            let buckets = cut.labels().into_iter().zip(&groups).map(|(label, group)| bucket(label, group, &total_balance));
+            Strat { by: cut.field.name(), buckets: buckets.collect() }
+        });
+        let strats = strats.collect();
+        let mut exceptions: Vec<ExceptionFinding> = ExceptionType::ALL
+            .into_iter()
+            .zip(&self.findings)
+            .filter(|(_, findings)| findings.count > 0)
+            .map(|(exception_type, findings)| ExceptionFinding {
+                exception_type,
+                exception_category: exception_type.kind().category,
+                severity: findings.severity.unwrap_or(exception_type.kind().severity),
+                count: findings.count,
+                loans: findings.loans,
+                rejection_criteria: exception_type.kind().rejection_criteria,
+                sample_message: findings.sample.clone().unwrap_or_default(),
+            })
+            .collect();
+        exceptions.sort_by(|a, b| b.count.cmp(&a.count).then(a.exception_type.name().cmp(b.exception_type.name())));
+        let counts = |name: fn(&ExceptionFinding) -> &'static str| {
+            let mut counts = BTreeMap::new();
+            for finding in &exceptions {
+                *counts.entry(name(finding)).or_insert(0) += finding.count;
+            }
+            counts
+        };
+        let rejected = self.count(Disposition::Rejected);
+        Summary {
+            total_loans: self.total_loans(),
+            total_balance,
+            exceptions_count: self.exceptions_count(),
+            eligibility_checks: EligibilityChecks {
+                total_loans: self.total_loans(),
+                eligible: self.total_loans() - rejected,
+                rejected,
+                projected: self.count(Disposition::Projected),
+                exceptions_by_type: counts(|finding| finding.exception_type.name()),
+                exceptions_by_severity: counts(|finding| finding.severity.as_str()),
+                exceptions_by_category: counts(|finding| finding.exception_category),
+            },
+            dispositions: Dispositions {
+                to_purchase: of(Disposition::ToPurchase),
+                projected: of(Disposition::Projected),
+                rejected: of(Disposition::Rejected),
+            },
+            strats,
+            exceptions,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::loan::{Field, FieldKind, Loan, NUMBERS, NumberCell, WordCell};
+
+    use super::{
+        groups::{AVERAGED_AT, BALANCE_AT},
+        strats::{AMOUNT_BOUNDS, GroupIndex, LTV_BOUNDS, RATE_BOUNDS, SCORE_BOUNDS},
+        *,
+    };
+
+    #[test]
+    fn strats_look_where_their_fields_stand() {
+        for cut in &CUTS {
+            match cut.place {
+                GroupIndex::Number(at, bounds, _) => {
+                    assert_eq!(cut.field.info().kind, FieldKind::Number(at));
+                    assert!(bounds.is_sorted());
+                }
+                GroupIndex::Word(at) => assert_eq!(cut.field.info().kind, FieldKind::Word(at)),
+            }
+            assert_eq!(cut.labels().len(), cut.groups() + 1);
+        }
+        assert_eq!(CUTS[2].labels()[..4], ["<3", "3 to <4", "4 to <5", "5 to <5.5"]);
+        assert_eq!(CUTS[3].labels()[1], "50,000 to <100,000");
+    }
+
+    #[test]
+    fn an_ordinary_loan_is_in_the_groups_that_its_cells_say() {
+        let around = |bounds: &[i64]| -> Vec<i64> { bounds.iter().flat_map(|bound| [bound - 1, *bound, bound + 1]).collect() };
+        let odd = [i64::MIN, -1, 0, 1, i64::MAX];
+        let mut values: Vec<i64> =
+            [around(&LTV_BOUNDS), around(&SCORE_BOUNDS), around(&RATE_BOUNDS), around(&AMOUNT_BOUNDS)].concat();
+        values.extend(odd);
+        for micros in values {
+            let ordinary = OrdinaryLoan { line: 2, seller_loan_number: "1", micros: [micros; NUMBERS], codes: [1, 2, 0] };
+            let mut loan = Loan::empty(2);
+            loan.numbers = [NumberCell::ordinary(micros, ""); NUMBERS];
+            loan.words = ordinary.codes.map(WordCell::Known);
+            let groups: Vec<usize> = CUTS.iter().map(|cut| cut.group_of(&loan, cut.groups())).collect();
+            assert_eq!(groups_of(&ordinary).to_vec(), groups, "{micros}");
+            for (cut, group) in CUTS.iter().zip(groups) {
+                if let GroupIndex::Number(_, bounds, _) = cut.place {
+                    assert_eq!(group, bounds.iter().filter(|bound| micros >= **bound).count(), "{micros}");
+                }
+            }
+            for (cuts, layers) in TABLES.into_iter().zip([1, 1, 3]) {
+                let mut table = CrossTable::new(cuts, layers);
+                table.cell(&loan, Disposition::ToPurchase as usize).count += 1;
+                assert_eq!(table.bought_cell(&groups_of(&ordinary), cuts).count, 1, "{micros}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_strat_is_in_one_table() {
+        let mut cuts: Vec<usize> = TABLES.concat();
+        cuts.sort_unstable();
+        assert_eq!(cuts, (0..CUTS.len()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn averages_look_where_their_numbers_stand() {
+        let names = AVERAGED_AT.map(|at| Field::NUMERIC[at].name());
+        assert_eq!(names, ["note_rate", "ltv_ratio", "dti_ratio", "credit_score"]);
+        assert_eq!(Field::NUMERIC[BALANCE_AT], Field::LoanAmount);
+    }
+}
