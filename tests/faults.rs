@@ -1,7 +1,7 @@
 //! One call to a store fails, and all others are answered: every call of everything that the application does, one at a time, in
 //! every way in which a call can fail. A recording of the undisturbed work shows which calls there are.
 //!
-//! After each fault the stores hold the whole effect or none of it, the client gets a true answer, and doing the same again gives
+//! After each fault the stores hold the whole effect or no effect, the client gets a true answer, and doing the same again gives
 //! what it gives undisturbed.
 //!
 //! For slow work, every call is tried in a few ways that represent all, because the code does not distinguish why a store fails.

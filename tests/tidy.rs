@@ -117,6 +117,10 @@ fn functions(text: &str) -> Vec<(String, usize)> {
         if !words[..named].iter().all(|word| ["pub", "const", "async", "crate)", "super)", ""].contains(word)) {
             continue;
         }
+        // A declaration without a body ends in a semicolon.
+        if !lines[at..].iter().find(|line| line.ends_with(['{', ';', '}'])).is_some_and(|line| line.ends_with('{')) {
+            continue;
+        }
         let end = format!("{indent}}}");
         if let Some(length) = lines[at..].iter().position(|line| *line == end) {
             found.push((words[named + 1].to_owned(), length + 1));
