@@ -2,16 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Request, State},
-    http::{HeaderMap, header},
-    middleware::Next,
-    response::Response,
-};
+use axum::http::{HeaderMap, header};
 use shared::{auth::token::Tokens, clock::Clock};
 use stores::{resources::Resources, users::Users};
 
-use super::{caller::Caller, problem::ApiError, routes::Access};
+use super::{caller::Caller, problem::ApiError};
 
 /// Finds the user who makes a request.
 #[derive(Clone)]
@@ -51,28 +46,6 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
-}
-
-/// Checks the caller before a handler runs: the state of [`authenticate`].
-#[derive(Clone)]
-pub struct Gate {
-    pub authenticator: Authenticator,
-    /// Who may pass.
-    pub access: Access,
-}
-
-/// Adds the [`Caller`] to the request's extensions and runs the handler.
-///
-/// # Errors
-/// [`ApiError::Unauthenticated`] without a valid token; [`ApiError::Forbidden`] when the caller does not have the permission;
-/// [`ApiError::Unavailable`] when the table does not answer.
-pub async fn authenticate(State(gate): State<Gate>, mut request: Request, next: Next) -> Result<Response, ApiError> {
-    let caller = gate.authenticator.caller(request.headers()).await?;
-    if let Access::With(permission) = gate.access {
-        caller.scope(permission)?;
-    }
-    request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use axum::{
     Router,
-    extract::Request,
+    extract::{Request, State},
     handler::Handler,
     middleware::{Next, from_fn, from_fn_with_state},
     response::Response,
@@ -17,12 +17,7 @@ use utoipa::openapi::{
     path::{Operation, ParameterIn},
 };
 
-use super::{
-    authenticate::{Authenticator, Gate, authenticate},
-    extract::NoQuery,
-    fields::Fields,
-    problem::ApiError,
-};
+use super::{authenticate::Authenticator, extract::NoQuery, fields::Fields, problem::ApiError};
 
 /// The HTTP methods of routes. A route for GET answers HEAD as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,6 +116,28 @@ macro_rules! endpoint {
         struct Document;
         $crate::routes::Endpoint::new($module::$handler, <Document as utoipa::OpenApi>::openapi())
     }};
+}
+
+/// Checks the caller before a handler runs: the state of [`authenticate`].
+#[derive(Clone)]
+struct Gate {
+    authenticator: Authenticator,
+    /// Who may pass.
+    access: Access,
+}
+
+/// Adds the [`Caller`](super::caller::Caller) to the request's extensions and runs the handler.
+///
+/// # Errors
+/// [`ApiError::Unauthenticated`] without a valid token; [`ApiError::Forbidden`] when the caller does not have the permission;
+/// [`ApiError::Unavailable`] when the table does not answer.
+async fn authenticate(State(gate): State<Gate>, mut request: Request, next: Next) -> Result<Response, ApiError> {
+    let caller = gate.authenticator.caller(request.headers()).await?;
+    if let Access::With(permission) = gate.access {
+        caller.scope(permission)?;
+    }
+    request.extensions_mut().insert(caller);
+    Ok(next.run(request).await)
 }
 
 /// Collects the routes of a function.

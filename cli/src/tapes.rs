@@ -11,9 +11,10 @@ use command::{CommandContext, error::CommandError};
 use shared::{
     error::RunError,
     file_types::tape_extensions,
-    folder::{FileKind, INCOMING, LeftOut, PROFILE, is_text_without_header},
+    folder::{FileKind, INCOMING, LeftOut, PROFILE},
     manifest::archived_tape,
     tape::{
+        not_a_tape::is_text_without_header,
         options::TapeOptions,
         source::{FileSource, TapeSource},
         workbook::looks_like_workbook,

@@ -2,15 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    error::RunErrorCode,
-    file_types::tape_extensions,
-    tape::{
-        Tape,
-        options::{HeaderPlace, TapeOptions},
-        source::TapeSource,
-    },
-};
+use crate::file_types::tape_extensions;
 
 /// Name of the file that says how the tapes of a folder are read. The file is not a tape, and it is not reported among the files
 /// that a run leaves out.
@@ -53,18 +45,6 @@ impl FileKind {
     pub fn may_be_a_tape(self) -> bool {
         matches!(self, Self::Tape | Self::Text)
     }
-}
-
-/// Whether a text file of a folder is not a tape, because it has no header row.
-pub fn is_text_without_header(source: &dyn TapeSource, options: &TapeOptions) -> bool {
-    use RunErrorCode::{EmptyTape, NoHeader, NotATape, ProfileHeaderAbsent};
-    let headerless = options.header == HeaderPlace::Nowhere;
-    Tape::open_all(source, options).is_err_and(|error| match error.code {
-        NoHeader | EmptyTape | NotATape => true,
-        // When tapes have no header, the columns of the profile tell a tape from other files.
-        ProfileHeaderAbsent => headerless,
-        _ => false,
-    })
 }
 
 /// Paths at which the profile of a folder may be, in order of precedence: in the folder or, for a folder of incoming tapes, also

@@ -9,6 +9,7 @@ pub mod facts;
 pub mod field;
 pub mod file_types;
 pub mod folder;
+pub mod hex;
 pub mod loan;
 pub mod manifest;
 pub mod paths;

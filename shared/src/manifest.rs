@@ -10,6 +10,7 @@ use crate::{
     engine::Outcome,
     error::{Phase, RunError},
     file_types::tape_extensions,
+    hex::hex,
     paths::{PathError, safe_join},
     phases::disposition::Disposition,
     results::outputs::Output,
@@ -44,7 +45,7 @@ pub fn place_of_tape(source_file: &str) -> String {
         place.filter(|place| place.strip_prefix(INPUT_FOLDER).and_then(|path| path.strip_prefix('/')) == Some(source_file));
     as_it_is.unwrap_or_else(|| {
         let digest = Sha256::digest(source_file.as_bytes());
-        let hash: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex(&digest[..16]);
         let name = source_file.to_ascii_lowercase();
         let extension = tape_extensions().find(|extension| name.ends_with(extension)).unwrap_or(".csv");
         format!("{INPUT_FOLDER}/{hash}{extension}")

@@ -27,6 +27,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use shared::{
     auth::user::{Scope, folded},
+    hex::hex,
     paths::Area,
     run::RunStatus,
 };
@@ -84,7 +85,7 @@ fn key_part(text: &str) -> String {
     if folded.len() <= MAX_PART_BYTES {
         return folded;
     }
-    let hash: String = Sha256::digest(folded.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(&Sha256::digest(folded.as_bytes()));
     let beginning = &folded[..folded.floor_char_boundary(MAX_PART_BYTES - hash.len() - 1)];
     format!("{beginning}#{hash}")
 }

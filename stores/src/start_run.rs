@@ -6,11 +6,12 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{Timestamp, civil::Date};
 use sha2::{Digest as _, Sha256};
 use shared::{
-    folder::{FileKind, INCOMING, LeftOut, PROFILE, is_text_without_header, profile_places},
+    folder::{FileKind, INCOMING, LeftOut, PROFILE, profile_places},
     paths::{PathError, safe_join, stored_path},
     phases::pricing::IrrTarget,
     rules::rule_set::RunRules,
     tape::{
+        not_a_tape::is_text_without_header,
         options::TapeOptions,
         profile::MAX_PROFILE_BYTES,
         request::{ProfileFile, ReadingError, ReadingRequest},

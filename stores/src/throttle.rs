@@ -37,10 +37,7 @@ impl Whose<'_> {
 
     fn key(self) -> keys::Key {
         // Hash the text of the client: it may have any length, and often it is a password in the wrong field.
-        let hashed = |text: &str| {
-            let digest = Sha256::digest(text.as_bytes());
-            digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-        };
+        let hashed = |text: &str| shared::hex::hex(&Sha256::digest(text.as_bytes()));
         match self {
             Self::Username(name) => keys::failures("username", &hashed(&shared::auth::user::folded(name))),
             Self::Address(address) => keys::failures("address", &hashed(address)),

@@ -17,6 +17,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use shared::{
     auth::{permission::Permission, user::Scope},
+    hex::hex,
     loan::Field,
     paths::{Area, PathError, stored_path},
     phases::pricing::IrrTarget,
@@ -318,7 +319,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, InputError> {
 }
 
 fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }
 
 impl State {

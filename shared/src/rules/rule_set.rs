@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use crate::{
     decimal::Decimal,
+    hex::hex,
     loan::{Field, Unit},
 };
 
@@ -504,10 +505,6 @@ fn number(value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<Decimal> {
         Ok(value) => Ok(value),
         Err(error) => Err((value.span(), format!("`{name}`: {text} cannot be used: {error}"))),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

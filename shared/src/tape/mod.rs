@@ -6,7 +6,7 @@ pub mod draft;
 pub mod header;
 pub mod inspect;
 mod meaning;
-mod not_a_tape;
+pub mod not_a_tape;
 pub mod notices;
 pub mod number;
 pub mod options;

@@ -4,6 +4,12 @@ use std::borrow::Cow;
 
 use crate::error::{RunError, RunErrorCode};
 
+use super::{
+    Tape,
+    options::{HeaderPlace, TapeOptions},
+    source::TapeSource,
+};
+
 /// First bytes of files that are neither text nor a workbook, with the kind of file.
 const FIRST_BYTES: [(&[u8], &str); 14] = [
     (b"%PDF", "a PDF document"),
@@ -85,6 +91,18 @@ pub fn error(source_file: &str, kind: &str) -> RunError {
          send the loans as one of these."
     );
     RunError::ingest(RunErrorCode::NotATape, source_file, None, message)
+}
+
+/// Whether a text file of a folder is not a tape, because it has no header row.
+pub fn is_text_without_header(source: &dyn TapeSource, options: &TapeOptions) -> bool {
+    use RunErrorCode::{EmptyTape, NoHeader, NotATape, ProfileHeaderAbsent};
+    let headerless = options.header == HeaderPlace::Nowhere;
+    Tape::open_all(source, options).is_err_and(|error| match error.code {
+        NoHeader | EmptyTape | NotATape => true,
+        // When tapes have no header, the columns of the profile tell a tape from other files.
+        ProfileHeaderAbsent => headerless,
+        _ => false,
+    })
 }
 
 #[cfg(test)]

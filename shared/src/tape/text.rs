@@ -10,7 +10,10 @@ use encoding_rs::{Decoder, DecoderResult, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::error::{Phase, RunError, RunErrorCode};
+use crate::{
+    error::{Phase, RunError, RunErrorCode},
+    hex::hex,
+};
 
 use super::source::TapeSource;
 
@@ -108,13 +111,7 @@ pub struct Fingerprint {
 impl Fingerprint {
     /// The fingerprint of `size` bytes with this hash.
     pub fn new(size: u64, hash: Sha256) -> Self {
-        use std::fmt::Write as _;
-        let mut sha256 = String::with_capacity(64);
-        for byte in hash.finalize() {
-            // Writing to a String cannot fail.
-            let _ = write!(sha256, "{byte:02x}");
-        }
-        Self { size, sha256 }
+        Self { size, sha256: hex(&hash.finalize()) }
     }
 }
 
