@@ -28,7 +28,7 @@ const MOST_AHEAD: usize = 16;
 const PASSED: u64 = 8192;
 
 /// A place in the list: a run, and the number of its matching exceptions before the place.
-pub type Place = (Uuid, u64);
+pub type PagePosition = (Uuid, u64);
 
 /// Consecutive exceptions of one run.
 pub struct Batch {
@@ -67,7 +67,12 @@ impl ExceptionPages {
     ///
     /// # Errors
     /// [`ApiError::Invalid`] (422) when the place is in another run.
-    pub fn of_run(runs: KnownRuns, filter: ExceptionFilter, known: Arc<KnownRun>, from: Option<Place>) -> Result<Self, ApiError> {
+    pub fn of_run(
+        runs: KnownRuns,
+        filter: ExceptionFilter,
+        known: Arc<KnownRun>,
+        from: Option<PagePosition>,
+    ) -> Result<Self, ApiError> {
         let at = match from {
             Some((run_id, at)) if run_id == known.run.run_id => at,
             Some(_) => return Err(no_place()),
@@ -85,7 +90,7 @@ impl ExceptionPages {
         runs: KnownRuns,
         filter: ExceptionFilter,
         caller: &Caller,
-        from: Option<Place>,
+        from: Option<PagePosition>,
     ) -> Result<Self, ApiError> {
         let scope = caller.scope(Permission::ReadRuns)?;
         let Some((run_id, at)) = from else {

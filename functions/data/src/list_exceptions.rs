@@ -15,7 +15,7 @@ use axum::{
 
 use crate::{
     State,
-    exception_pages::{Batch, ExceptionPages, Place},
+    exception_pages::{Batch, ExceptionPages, PagePosition},
     exception_query::{ExceptionObject, ExceptionQuery},
 };
 
@@ -37,7 +37,7 @@ pub async fn list_exceptions(
     FromState(state): FromState<State>,
     caller: Caller,
     uri: Uri,
-    ApiQuery((page, query)): ApiQuery<(Page<Place>, ExceptionQuery)>,
+    ApiQuery((page, query)): ApiQuery<(Page<PagePosition>, ExceptionQuery)>,
 ) -> Result<Response, ApiError> {
     let (pages, total) = state.exceptions(&caller, query, page.after).await?;
     let (batches, next) = take(pages.after_skipping(page.skipped()), page.limit).await?;
@@ -49,7 +49,7 @@ pub async fn list_exceptions(
 }
 
 /// A page, and where the next one begins.
-async fn take(mut pages: ExceptionPages, limit: u64) -> Result<(Vec<Batch>, Option<Place>), ApiError> {
+async fn take(mut pages: ExceptionPages, limit: u64) -> Result<(Vec<Batch>, Option<PagePosition>), ApiError> {
     let mut left = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut batches = Vec::new();
     loop {
@@ -78,7 +78,7 @@ impl State {
         &self,
         caller: &Caller,
         query: ExceptionQuery,
-        from: Option<Place>,
+        from: Option<PagePosition>,
     ) -> Result<(ExceptionPages, Option<u64>), ApiError> {
         let (run_id, runs) = (query.run_id, self.known.clone());
         let filter = query.filter();

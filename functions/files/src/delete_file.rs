@@ -16,7 +16,7 @@ use crate::{
     State,
     download_file::AreaQuery,
     list_files::FileKind,
-    place::{Place, absent},
+    place::{AreaPath, absent},
 };
 
 /// A file or a folder that was deleted.
@@ -56,7 +56,7 @@ pub async fn delete_file(
     ApiQuery(query): ApiQuery<AreaQuery>,
 ) -> Result<Json<Deleted>, ApiError> {
     let path = path_in(&uri)?;
-    let place = Place::to_write(&caller, query.area.as_deref(), &path)?.or_as_written(&path, &state.storage).await?;
+    let place = AreaPath::to_write(&caller, query.area.as_deref(), &path)?.or_as_written(&path, &state.storage).await?;
     if place.is_root() {
         return Err(ApiError::Refused("bad_path", "The root of an area stays. Name what is in it.".into()));
     }

@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 
 use crate::{
     State,
-    place::{Place, absent},
+    place::{AreaPath, absent},
 };
 
 /// Area of a file.
@@ -46,7 +46,7 @@ pub async fn download_file(
     ApiPath(path): ApiPath<String>,
     ApiQuery(query): ApiQuery<AreaQuery>,
 ) -> Result<Response, ApiError> {
-    let place = Place::to_read(&caller, query.area.as_deref(), &path)?.or_as_written(&path, &state.storage).await?;
+    let place = AreaPath::to_read(&caller, query.area.as_deref(), &path)?.or_as_written(&path, &state.storage).await?;
     if place.is_root() || !place.is_visible(&state.runs).await? {
         return Err(absent());
     }

@@ -20,7 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     State,
-    place::{Place, absent},
+    place::{AreaPath, absent},
 };
 
 /// Allowed lifetimes of a signed URL, in seconds.
@@ -101,7 +101,7 @@ pub async fn get_file_url(
     let (expires_in, method) = (query.expires_in.unwrap_or(3600), query.method.unwrap_or(UrlMethod::Get));
     let (place, signed) = match method {
         UrlMethod::Get => {
-            let place = Place::to_read(&caller, query.area.as_deref(), &path)?.or_as_written(&path, &state.storage).await?;
+            let place = AreaPath::to_read(&caller, query.area.as_deref(), &path)?.or_as_written(&path, &state.storage).await?;
             let there =
                 !place.is_root() && place.is_visible(&state.runs).await? && state.storage.info(&place.key).await?.is_some();
             if !there {
@@ -111,7 +111,7 @@ pub async fn get_file_url(
             (place, signed)
         }
         UrlMethod::Put => {
-            let place = Place::to_write(&caller, query.area.as_deref(), &path)?;
+            let place = AreaPath::to_write(&caller, query.area.as_deref(), &path)?;
             validate_file_extension(place.name())?;
             state.storage.check_free(&place.key).await?;
             let signed = state.storage.url_to_put(&place.key, expires_in, content_type_of(place.name())).await?;

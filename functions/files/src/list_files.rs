@@ -14,7 +14,7 @@ use shared::{clock::moment, paths::Area};
 use stores::storage::{Entry, StorageBackend as _};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{State, place::Place};
+use crate::{State, place::AreaPath};
 
 /// Which folder is wanted.
 #[derive(IntoParams)]
@@ -102,7 +102,7 @@ pub async fn list_files(
     ApiQuery(query): ApiQuery<ListQuery>,
 ) -> Result<Response, ApiError> {
     let path = query.path.as_deref().unwrap_or_default();
-    let place = Place::to_read(&caller, query.area.as_deref(), path)?.or_as_written(path, &state.storage).await?;
+    let place = AreaPath::to_read(&caller, query.area.as_deref(), path)?.or_as_written(path, &state.storage).await?;
     let recursive = query.recursive.unwrap_or(false);
     let files = entries(&state, &place, recursive).await?;
     let list = FileList { path: place.path, area: place.area, recursive, count: files.len(), files };
@@ -110,7 +110,7 @@ pub async fn list_files(
     made_file(&state.answers, json.into(), "list.json", "inline").await
 }
 
-async fn entries(state: &State, place: &Place, recursive: bool) -> Result<Vec<FileObject>, ApiError> {
+async fn entries(state: &State, place: &AreaPath, recursive: bool) -> Result<Vec<FileObject>, ApiError> {
     if !place.is_visible(&state.runs).await? {
         return Ok(Vec::new());
     }
@@ -124,7 +124,7 @@ async fn entries(state: &State, place: &Place, recursive: bool) -> Result<Vec<Fi
     Ok(objects.filter(seen).collect())
 }
 
-fn object(place: &Place, entry: Entry) -> FileObject {
+fn object(place: &AreaPath, entry: Entry) -> FileObject {
     let path = place.path_of(&entry.key);
     let name = path.rsplit('/').next().unwrap_or_default().to_owned();
     let (kind, size, last_modified) = match entry.file {

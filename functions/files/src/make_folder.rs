@@ -12,7 +12,7 @@ use shared::paths::Area;
 use stores::storage::StorageBackend as _;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{State, place::Place};
+use crate::{State, place::AreaPath};
 
 /// Which folder is to be there.
 #[derive(IntoParams)]
@@ -60,7 +60,7 @@ pub async fn make_folder(
     caller: Caller,
     ApiQuery(query): ApiQuery<FolderQuery>,
 ) -> Result<Json<FolderMade>, ApiError> {
-    let place = Place::to_write(&caller, query.area.as_deref(), &query.path)?;
+    let place = AreaPath::to_write(&caller, query.area.as_deref(), &query.path)?;
     // The root always exists, even when it is empty.
     let made = !place.is_root() && state.storage.make_folder(&place.key).await?;
     let status = if made { "created" } else { "exists" };

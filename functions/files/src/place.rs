@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 /// The file or the folder that a caller names. It need not exist.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct AreaPath {
     pub area: Area,
     /// Path in the area, from the root that the caller sees; empty for the root itself.
     pub path: String,
@@ -28,7 +28,7 @@ pub struct Place {
     chooses_terms: bool,
 }
 
-impl Place {
+impl AreaPath {
     /// A place to read. Its path is cleaned: [`Self::or_as_written`] also finds a file under the path as written.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ use shared::paths::{Area, sanitize_filename, validate_file_extension};
 use stores::storage::{ByteStream, StorageBackend as _, StorageError};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{State, place::Place};
+use crate::{State, place::AreaPath};
 
 /// Largest size of an upload without its file, in bytes: names, boundaries and other fields.
 const FRAME_BYTES: u64 = 64 * 1024;
@@ -101,7 +101,7 @@ pub async fn upload_file(
     request: Request,
 ) -> Result<Json<Uploaded>, ApiError> {
     let limit = state.max_upload_bytes;
-    let named = Place::to_write(&caller, query.area.as_deref(), query.path.as_deref().unwrap_or_default())?;
+    let named = AreaPath::to_write(&caller, query.area.as_deref(), query.path.as_deref().unwrap_or_default())?;
     let mut form = form(request, limit)?;
     let file = file_of(&mut form, limit).await?;
     let place = if names_a_file(named.name()) { named } else { named.within(&name_of(&file)?)? };

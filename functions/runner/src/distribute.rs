@@ -15,8 +15,8 @@ use stores::{
 use uuid::Uuid;
 
 use crate::{
-    events::{Next, PartRef},
-    execute::{Assignment, Executed, Files, Looked, Stop, Waiting, Way, Worker, damaged},
+    events::{NextStep, PartRef},
+    execute::{Abort, Assignment, Executed, Files, Looked, Mode, Waiting, Worker, damaged},
 };
 
 /// Largest number of parts of a plan. The answer with the parts must fit into the state of the state machine.
@@ -28,17 +28,17 @@ impl Worker {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when DynamoDB or S3 does not answer. The caller may repeat the same call.
-    pub(crate) async fn plan(&self, run_id: Uuid) -> Result<Next, StoreError> {
-        let not_ours = Next::Done { ended: Executed::NotOurs };
+    pub(crate) async fn plan(&self, run_id: Uuid) -> Result<NextStep, StoreError> {
+        let not_ours = NextStep::Done { ended: Executed::NotOurs };
         let began = self.clock.now();
         let Waiting { stored, request, mut run } = match Box::pin(self.look(run_id, began)).await? {
             Looked::Waits(waiting) => *waiting,
-            Looked::Ended(ended) => return Ok(Next::Done { ended }),
+            Looked::Ended(ended) => return Ok(NextStep::Done { ended }),
         };
         let bytes = request.tapes.bytes();
         // `execute` gives up a run that has used up its attempts.
         if bytes < self.distribution.above_bytes || stored.attempt >= MAX_ATTEMPTS {
-            return Ok(Next::Execute);
+            return Ok(NextStep::Execute);
         }
         run.start(began).map_err(|error| damaged(&error))?;
         let lease = Lease::in_parts(run_id, Uuid::new_v4());
@@ -53,13 +53,13 @@ impl Worker {
         let planned = planned.map_err(|stop| stop.at_try(attempt.min(MAX_ATTEMPTS - 1), &run));
         if let Ok(Some(parts)) = planned {
             tracing::info!(%run_id, parts, "a run in parts has started");
-            return Ok(Next::Process { owner: lease.owner, parts: (0..parts).map(|part| PartRef { part }).collect() });
+            return Ok(NextStep::Process { owner: lease.owner, parts: (0..parts).map(|part| PartRef { part }).collect() });
         }
         self.delete_folder(run_id, &keys::parts(run_id, lease.owner)).await;
         match planned {
-            Ok(_) if self.runs.return_untried(&lease).await? => Ok(Next::Execute),
-            Ok(_) | Err(Stop::Lost) => Ok(not_ours),
-            Err(Stop::Storage(error)) => {
+            Ok(_) if self.runs.return_untried(&lease).await? => Ok(NextStep::Execute),
+            Ok(_) | Err(Abort::Lost) => Ok(not_ours),
+            Err(Abort::Storage(error)) => {
                 if let Err(second) = self.runs.return_untried(&lease).await {
                     // Return the error that stopped the plan. The lease expires by itself.
                     tracing::warn!(%run_id, error = chain(&second), "a run could not be released after its plan failed");
@@ -72,13 +72,13 @@ impl Worker {
                     // Delete the parts of earlier plans, too.
                     self.delete_parts(run_id).await;
                 }
-                Ok(Next::Done { ended })
+                Ok(NextStep::Done { ended })
             }
         }
     }
 
     /// Makes the plan of a run and stores it. Returns the number of parts; `None` when one worker has to execute the run.
-    async fn planned(&self, assignment: &Assignment, owner: Uuid, part_bytes: u64) -> Result<Option<usize>, Stop> {
+    async fn planned(&self, assignment: &Assignment, owner: Uuid, part_bytes: u64) -> Result<Option<usize>, Abort> {
         let failure = ReadFailure::default();
         let parts = self.parts(assignment.run_id, owner, &failure);
         let files = (!assignment.dry_run).then(|| Arc::new(Files::new(&self.storage, assignment.run_id)));
@@ -93,7 +93,7 @@ impl Worker {
                 Ok(Some(plan.parts.len()))
             },
         );
-        planned.await?.map_err(|error: RunError| failure.take().map_or(Stop::Run(error), Stop::Storage))
+        planned.await?.map_err(|error: RunError| failure.take().map_or(Abort::Run(error), Abort::Storage))
     }
 
     /// Processes a part of a run. Returns false when this worker no longer has the run. If the part cannot be processed, the
@@ -105,13 +105,13 @@ impl Worker {
         let Continued::Goes(waiting) = Box::pin(self.continued(lease)).await? else { return Ok(false) };
         let assignment = match self.assign(waiting.request).await {
             Ok(assignment) => assignment,
-            Err(Stop::Storage(error @ StoreError::Damaged(_))) => {
+            Err(Abort::Storage(error @ StoreError::Damaged(_))) => {
                 self.fail_unreadable(lease.run_id, Some(lease.owner), &error).await?;
                 return Ok(false);
             }
-            Err(Stop::Storage(error)) => return Err(error),
+            Err(Abort::Storage(error)) => return Err(error),
             // The plan has failed the run already.
-            Err(Stop::Run(_) | Stop::Lost) => return Ok(false),
+            Err(Abort::Run(_) | Abort::Lost) => return Ok(false),
         };
         let failure = ReadFailure::default();
         let parts = self.parts(lease.run_id, lease.owner, &failure);
@@ -126,11 +126,11 @@ impl Worker {
             },
         );
         let worked = work.await.and_then(|worked| Ok(worked?));
-        match worked.map_err(|stop| failure.take().map_or(stop, Stop::Storage)) {
+        match worked.map_err(|stop| failure.take().map_or(stop, Abort::Storage)) {
             Ok(()) => Ok(true),
-            Err(Stop::Lost) => Ok(false),
-            Err(Stop::Storage(error)) => Err(error),
-            Err(Stop::Run(error)) => {
+            Err(Abort::Lost) => Ok(false),
+            Err(Abort::Storage(error)) => Err(error),
+            Err(Abort::Run(error)) => {
                 tracing::warn!(run_id = %lease.run_id, part, code = ?error.code, "a part of a run could not be processed");
                 let parts = self.parts(lease.run_id, lease.owner, &failure);
                 let refused = tokio::task::spawn_blocking(move || refuse(&parts, part, &error)).await;
@@ -157,12 +157,12 @@ impl Worker {
         let started_at = stored.started_at.ok_or_else(absent)?;
         run.start(started_at).map_err(|error| damaged(&error))?;
         let mut results = None;
-        let way = Way::InParts { owner: lease.owner };
+        let way = Mode::InParts { owner: lease.owner };
         let worked = match self.assign(request).await {
             Ok(assignment) => Box::pin(self.work(way, &mut run, &assignment, lease, &mut results)).await,
             Err(stop) => Err(stop),
         };
-        let worked = worked.and_then(|()| results.take().ok_or(Stop::Lost)).map_err(|stop| stop.at_try(stored.attempt, &run));
+        let worked = worked.and_then(|()| results.take().ok_or(Abort::Lost)).map_err(|stop| stop.at_try(stored.attempt, &run));
         let ended = self.settle(&mut run, lease, worked, results).await?;
         if ended != Executed::NotOurs {
             self.delete_parts(lease.run_id).await;

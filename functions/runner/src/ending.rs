@@ -13,7 +13,7 @@ use stores::{
 };
 use uuid::Uuid;
 
-use crate::execute::{Executed, Stop, Worker, damaged};
+use crate::execute::{Abort, Executed, Worker, damaged};
 
 /// The results of a run.
 pub(crate) struct Results {
@@ -84,13 +84,13 @@ impl Worker {
     /// Ends a run according to the result of its work. `stored` has the results that were stored before a failure.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when DynamoDB does not answer; the error of [`Stop::Storage`] when a store failed during the
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer; the error of [`Abort::Storage`] when a store failed during the
     /// work. The run has not ended then.
     pub(crate) async fn settle(
         &self,
         run: &mut Run,
         lease: &Lease,
-        worked: Result<Results, Stop>,
+        worked: Result<Results, Abort>,
         stored: Option<Results>,
     ) -> Result<Executed, StoreError> {
         match worked {
@@ -104,9 +104,9 @@ impl Worker {
                     Err(error) => Err(error),
                 }
             }
-            Err(Stop::Run(error)) => self.fail(run, lease, error, stored).await,
-            Err(Stop::Lost) => Ok(Executed::NotOurs),
-            Err(Stop::Storage(error)) => Err(error),
+            Err(Abort::Run(error)) => self.fail(run, lease, error, stored).await,
+            Err(Abort::Lost) => Ok(Executed::NotOurs),
+            Err(Abort::Storage(error)) => Err(error),
         }
     }
 

@@ -103,7 +103,7 @@ pub enum Handled {
     Planned {
         run_id: Uuid,
         #[serde(flatten)]
-        next: Next,
+        next: NextStep,
     },
     /// A part is done.
     Processed {
@@ -116,7 +116,7 @@ pub enum Handled {
 /// What the state machine does after the plan of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "next", rename_all = "snake_case")]
-pub enum Next {
+pub enum NextStep {
     /// One worker executes the run.
     Execute,
     /// Several workers process the parts of the run, then one worker finishes it.
@@ -214,12 +214,12 @@ mod tests {
     fn the_answer_to_a_plan_says_what_comes_next() {
         let run_id = Uuid::nil();
         let answer = |next| serde_json::to_value(Handled::Planned { run_id, next }).unwrap();
-        assert_eq!(answer(Next::Execute), json!({ "run_id": run_id, "next": "execute" }));
+        assert_eq!(answer(NextStep::Execute), json!({ "run_id": run_id, "next": "execute" }));
         let parts = vec![PartRef { part: 0 }, PartRef { part: 1 }];
         let expected =
             json!({ "run_id": run_id, "next": "process", "owner": Uuid::max(), "parts": [{ "part": 0 }, { "part": 1 }] });
-        assert_eq!(answer(Next::Process { owner: Uuid::max(), parts }), expected);
-        let done = Next::Done { ended: Executed::NotOurs };
+        assert_eq!(answer(NextStep::Process { owner: Uuid::max(), parts }), expected);
+        let done = NextStep::Done { ended: Executed::NotOurs };
         assert_eq!(answer(done), json!({ "run_id": run_id, "next": "done", "ended": "not_ours" }));
         let processed = Handled::Processed { run_id, part: 1 };
         assert_eq!(serde_json::to_value(processed).unwrap(), json!({ "run_id": run_id, "part": 1 }));

@@ -110,7 +110,7 @@ pub(crate) struct Assignment {
 
 /// How the results of a run are made.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Way {
+pub(crate) enum Mode {
     /// This worker makes them alone, from the tapes.
     Whole,
     /// This worker makes them from parts, all of which are processed.
@@ -121,7 +121,7 @@ pub(crate) enum Way {
 }
 
 /// Why an execution stopped before the run was completed.
-pub(crate) enum Stop {
+pub(crate) enum Abort {
     /// The run fails.
     Run(RunError),
     /// A store failed. The next attempt may succeed.
@@ -130,13 +130,13 @@ pub(crate) enum Stop {
     Lost,
 }
 
-impl From<RunError> for Stop {
+impl From<RunError> for Abort {
     fn from(error: RunError) -> Self {
         Self::Run(error)
     }
 }
 
-impl From<StoreError> for Stop {
+impl From<StoreError> for Abort {
     fn from(error: StoreError) -> Self {
         Self::Storage(error)
     }
@@ -147,7 +147,7 @@ pub(crate) fn damaged(error: &dyn std::error::Error) -> StoreError {
     StoreError::Damaged(error.to_string())
 }
 
-impl Stop {
+impl Abort {
     /// Turns a failure of a store into the failure of the run, if no later attempt can succeed: the failure would recur, or
     /// this is the last attempt. The error of the run then names the store as the cause, not the tape.
     pub(crate) fn at_try(self, attempt: u32, run: &Run) -> Self {
@@ -208,11 +208,11 @@ impl Worker {
         tracing::info!(%run_id, attempt, "a run has started");
         let mut stored = None;
         let worked = match self.assign(request).await {
-            Ok(assignment) => Box::pin(self.work(Way::Whole, &mut run, &assignment, &lease, &mut stored)).await,
+            Ok(assignment) => Box::pin(self.work(Mode::Whole, &mut run, &assignment, &lease, &mut stored)).await,
             Err(stop) => Err(stop),
         };
-        let worked = worked.and_then(|()| stored.take().ok_or(Stop::Lost)).map_err(|stop| stop.at_try(attempt, &run));
-        if matches!(worked, Err(Stop::Storage(_)))
+        let worked = worked.and_then(|()| stored.take().ok_or(Abort::Lost)).map_err(|stop| stop.at_try(attempt, &run));
+        if matches!(worked, Err(Abort::Storage(_)))
             && let Err(error) = self.runs.release(&lease).await
         {
             // Return the error that stopped the run. The lease expires by itself.
@@ -248,7 +248,7 @@ impl Worker {
     }
 
     /// The work of a run, with the list of its tapes.
-    pub(crate) async fn assign(&self, request: RunRequest) -> Result<Assignment, Stop> {
+    pub(crate) async fn assign(&self, request: RunRequest) -> Result<Assignment, Abort> {
         let tapes = self.runs.tapes(&request).await?;
         // The profile of an incoming tape is checked only here, so the run has to report a profile that is not valid.
         let (options, _) = request.reading.options().map_err(|error| {
@@ -265,12 +265,12 @@ impl Worker {
     /// when a later phase fails.
     pub(crate) async fn work(
         &self,
-        way: Way,
+        way: Mode,
         run: &mut Run,
         assignment: &Assignment,
         lease: &Lease,
         stored: &mut Option<Results>,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Abort> {
         let files = (!assignment.dry_run).then(|| Arc::new(Files::new(&self.storage, run.run_id())));
         let progress = Arc::new(Mutex::new(None));
         let failure = ReadFailure::default();
@@ -285,7 +285,7 @@ impl Worker {
                     None => None,
                 };
                 // If the storage failed, replace the error: the engine blames the tape or the outputs.
-                return Err(failure.take().or(aborted).map_or(error, Stop::Storage));
+                return Err(failure.take().or(aborted).map_or(error, Abort::Storage));
             }
         };
         run.record(&outcome);
@@ -301,7 +301,7 @@ impl Worker {
         // Abort if another worker has taken over the run in the meantime, so that this worker's files do not appear.
         if !self.runs.report(lease, None, self.clock.now()).await? {
             uploads.abort().await;
-            return Err(Stop::Lost);
+            return Err(Abort::Lost);
         }
         // Storing and copying large files takes a while, so the worker keeps reporting in the meantime.
         let kept = self.reporting(lease, &progress, Box::pin(self.keep(run.run_id(), &outcome, uploads))).await?;
@@ -332,16 +332,16 @@ impl Worker {
     /// Runs the phases from ingest to output, outside the async threads.
     async fn judge(
         &self,
-        way: Way,
+        way: Mode,
         assignment: &Assignment,
         files: Option<Arc<Files>>,
         progress: &Arc<Mutex<Option<Progress>>>,
         failure: &ReadFailure,
-    ) -> Result<Outcome, Stop> {
+    ) -> Result<Outcome, Abort> {
         let progress = Arc::clone(progress);
         let parts = match way {
-            Way::Whole => None,
-            Way::InParts { owner } => Some(self.parts(assignment.run_id, owner, failure)),
+            Mode::Whole => None,
+            Mode::InParts { owner } => Some(self.parts(assignment.run_id, owner, failure)),
         };
         let note = move |now| *progress.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         let judged = self.with_engine(assignment, files, note, failure, move |job| match parts {
@@ -364,7 +364,7 @@ impl Worker {
         progress: impl Fn(Progress) + Send + Sync + 'static,
         failure: &ReadFailure,
         work: impl FnOnce(&Job<'_>) -> R + Send + 'static,
-    ) -> Result<R, Stop> {
+    ) -> Result<R, Abort> {
         let tape = |tape| Box::new(ObjectTape::new(self.storage.clone(), tape, failure.clone())) as Box<dyn TapeSource>;
         let tapes: Vec<Box<dyn TapeSource>> = assignment.tapes.iter().cloned().map(tape).collect();
         let (rules, irr_target, tuning) = (assignment.rules.clone(), assignment.irr_target, self.tuning);
@@ -382,8 +382,8 @@ impl Worker {
         &self,
         lease: &Lease,
         progress: &Mutex<Option<Progress>>,
-        work: impl Future<Output = Result<T, Stop>>,
-    ) -> Result<T, Stop> {
+        work: impl Future<Output = Result<T, Abort>>,
+    ) -> Result<T, Abort> {
         let mut work = std::pin::pin!(work);
         let mut ticks = tokio::time::interval(REPORT_EVERY);
         ticks.tick().await;
@@ -402,45 +402,45 @@ impl Worker {
     }
 
     /// Makes the files appear, and stores the places of the pages of facts and exceptions, and how the tapes were read.
-    async fn keep(&self, run_id: Uuid, outcome: &Outcome, uploads: Uploads) -> Result<Kept, Stop> {
-        let uploaded = uploads.complete().await.map_err(|(name, error)| Stop::storage(Phase::Output, &name, error))?;
+    async fn keep(&self, run_id: Uuid, outcome: &Outcome, uploads: Uploads) -> Result<Kept, Abort> {
+        let uploaded = uploads.complete().await.map_err(|(name, error)| Abort::storage(Phase::Output, &name, error))?;
         let index = StoredIndex { schema: SCHEMA, index: outcome.index.clone() };
         let index = self.keep_json(run_id, keys::INDEX_FILE, &index).await?;
         Ok(Kept { uploaded, index, column_mapping: self.keep_mapping(run_id, outcome).await? })
     }
 
     /// Copies the tapes and the outputs into the archive, then writes the manifest.
-    async fn archive(&self, run: &Run, assignment: &Assignment, outcome: &Outcome) -> Result<(), Stop> {
+    async fn archive(&self, run: &Run, assignment: &Assignment, outcome: &Outcome) -> Result<(), Abort> {
         let folder = keys::archive(run.run_id());
         for tape in &assignment.tapes {
             let place = format!("{folder}/{}", place_of_tape(&tape.source_file));
             let copied = self.storage.copy(&tape.key, &place, Some(&tape.etag)).await;
-            copied.map_err(|error| Stop::storage(Phase::Archive, &tape.source_file, error))?;
+            copied.map_err(|error| Abort::storage(Phase::Archive, &tape.source_file, error))?;
         }
         let outputs = keys::outputs(run.run_id());
         for (output, _) in &outcome.outputs {
             let (from, to) = (format!("{outputs}/{}", output.file_name), format!("{folder}/{}", archived_output(output)));
             let copied = self.storage.copy(&from, &to, None).await;
-            copied.map_err(|error| Stop::storage(Phase::Archive, output.file_name, error))?;
+            copied.map_err(|error| Abort::storage(Phase::Archive, output.file_name, error))?;
         }
         let manifest =
             Manifest { reading: assignment.reading.clone(), ..Manifest::new(run, &assignment.rules, outcome)? }.to_json()?;
         let put = self.storage.put_bytes(&format!("{folder}/{MANIFEST_FILE}"), manifest.into(), "application/json").await;
-        put.map_err(|error| Stop::storage(Phase::Archive, MANIFEST_FILE, error)).map(drop)
+        put.map_err(|error| Abort::storage(Phase::Archive, MANIFEST_FILE, error)).map(drop)
     }
 
     /// Stores how the tapes were read.
-    async fn keep_mapping(&self, run_id: Uuid, outcome: &Outcome) -> Result<ObjectVersion, Stop> {
+    async fn keep_mapping(&self, run_id: Uuid, outcome: &Outcome) -> Result<ObjectVersion, Abort> {
         self.keep_json(run_id, keys::COLUMN_MAPPING_FILE, &RunDetails::of(outcome)).await
     }
 
     /// Stores a value as JSON among the results of a run.
-    async fn keep_json(&self, run_id: Uuid, name: &str, value: &impl Serialize) -> Result<ObjectVersion, Stop> {
+    async fn keep_json(&self, run_id: Uuid, name: &str, value: &impl Serialize) -> Result<ObjectVersion, Abort> {
         let json = serde_json::to_vec(value)
             .map_err(|error| RunError::internal(Phase::Output, format!("{name} could not be put together: {error}")))?;
         let key = format!("{}/{name}", keys::results(run_id));
         let put = self.storage.put_bytes(&key, Bytes::from(json), "application/json").await;
-        let info = put.map_err(|error| Stop::storage(Phase::Output, name, error))?;
+        let info = put.map_err(|error| Abort::storage(Phase::Output, name, error))?;
         Ok(ObjectVersion { size: info.size, etag: info.etag })
     }
 }
