@@ -4,9 +4,4 @@
 pub mod hostile;
 // The harness serves all tests, and this crate has no tests.
 #[allow(dead_code, unused_imports, reason = "the fuzz targets use only a part of the harness")]
-pub mod support {
-    #[path = "../../../tests/support/app/mod.rs"]
-    pub mod app;
-    #[path = "../../../tests/support/runs.rs"]
-    pub mod runs;
-}
+pub mod support;
