@@ -65,7 +65,7 @@ pub fn check(input: &[u8]) {
     assert!(comparable(run_with(&tapes, &options, tuning)) == comparable(whole), "{tuning:?} changes what comes out");
 }
 
-/// The workbook that an input stands for.
+/// Decodes a fuzz input as a workbook.
 pub fn workbook(input: &[u8]) -> Vec<u8> {
     if input.starts_with(b"PK") || input.starts_with(b"\xd0\xcf\x11\xe0") {
         return input.to_vec();
@@ -74,7 +74,7 @@ pub fn workbook(input: &[u8]) -> Vec<u8> {
     compound.unwrap_or_else(|| workbook_formats::parts(input).map_or_else(|| pack(input), |parts| zipped(&parts)))
 }
 
-/// The parts of an input as a workbook. An empty part stands for the valid one, `-` for a missing one.
+/// Builds a workbook from the parts of an input. An empty part is replaced by the valid one; `-` leaves the part out.
 fn pack(input: &[u8]) -> Vec<u8> {
     let mut given = split(input);
     let mut parts = Vec::new();

@@ -11,8 +11,8 @@ const END: u32 = 0xFFFF_FFFE;
 const TABLE: u32 = 0xFFFF_FFFD;
 const UNUSED: u32 = u32::MAX;
 
-/// The parts of the workbook that an input stands for, if its first byte names a container with parts: 1 for an `.ods`, followed
-/// by its content, or 2 for an `.xlsb`, followed by its sheet, strings, styles and list of sheets.
+/// Decodes a fuzz input as the parts of a workbook, by its first byte: 1 for an `.ods`, whose content follows; 2 for an `.xlsb`, whose
+/// sheet, strings, styles and list of sheets follow. `None` for any other first byte.
 pub fn parts(input: &[u8]) -> Option<Vec<(&'static str, Vec<u8>)>> {
     let types = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
     let relations = |kind: &str, target: &str| {
@@ -44,7 +44,7 @@ fn pieces(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The `.xls` that an input stands for, if its first byte is 3. The records of its stream follow.
+/// Decodes a fuzz input as an `.xls`, if its first byte is 3: the records of the stream follow. `None` for any other first byte.
 pub fn compound(input: &[u8]) -> Option<Vec<u8>> {
     let (3, stream) = input.split_first()? else { return None };
     let size = stream.len().max(4_096);

@@ -48,7 +48,7 @@ impl CommandContext {
     /// A context with a clock and a folder only: no terminal, no signals, no input, an empty environment, no answers to
     /// questions.
     pub fn bare(clock: impl Clock + 'static, current_dir: PathBuf) -> Self {
-        let nobody = |_: &str| Err(io::ErrorKind::UnexpectedEof.into());
+        let no_answer = |_: &str| Err(io::ErrorKind::UnexpectedEof.into());
         Self {
             clock: Arc::new(clock),
             current_dir,
@@ -56,7 +56,7 @@ impl CommandContext {
             variable: |_| None,
             signals: false,
             standard_input: || Box::new(io::empty()),
-            ask_password: nobody,
+            ask_password: no_answer,
             types_passwords: false,
         }
     }

@@ -151,7 +151,7 @@ impl AdminCommands {
         Err(refusal(UserWritten::Outdated))
     }
 
-    /// Finds another administrator, who remains when `but` is no administrator any more.
+    /// Finds an active administrator other than `but`, so that one remains when `but` loses the role.
     async fn another_administrator(&self, but: &User) -> Result<User, CommandError> {
         let admins = self.all_users(UserFilter { role: Some(Role::Admin), sales_team_id: None }).await?;
         admins.into_iter().find(|user| user.id != but.id && user.is_administrator()).ok_or_else(|| {

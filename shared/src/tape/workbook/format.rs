@@ -213,7 +213,7 @@ struct SectionParser {
     is_ordinary: bool,
     multiplies: bool,
     has_sign: bool,
-    /// Date or duration, by the first letter that stands for one.
+    /// Whether the format shows a date or a duration: its first date or time letter decides.
     date: Option<NumberFormat>,
 }
 
