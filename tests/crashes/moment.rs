@@ -13,8 +13,8 @@ use shared::error::Phase;
 
 /// How much of a stack is read, from its top.
 const STACK_BYTES: usize = 64 * 1024;
-/// The number of tries until a thread is seen as stopped.
-const TRIES: usize = 200;
+/// The number of tries until a thread is seen as stopped. On a busy machine a thread stops only when it gets its next turn.
+const TRIES: usize = 40_000;
 
 /// Parts of symbol names that identify the functions of a phase. Functions in modules that several phases share are not listed:
 /// there the caller says which phase it is.
