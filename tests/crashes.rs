@@ -393,8 +393,8 @@ async fn a_server_that_is_killed_at_any_moment_loses_nothing_and_doubles_nothing
         let judging = PHASES[..5].iter().filter(|phase| hit(**phase)).count();
         judging < if kills < MANY { 1 } else { 5 } || !hit(Phase::Output) || !hit(Phase::Archive)
     };
-    // A kill may miss its target, so up to 20 more follow until every phase is hit.
-    while story.kills < kills || (missed(&story) && story.kills < kills + 20) {
+    // A kill may miss its target, so up to 60 more follow until every phase is hit.
+    while story.kills < kills || (missed(&story) && story.kills < kills + 60) {
         story.live_and_die(story.kills % 9 == 8).await;
     }
 

@@ -185,7 +185,7 @@ pub fn remove_abandoned(parent: &Path, undo: impl Fn(Uuid, &Path)) -> Vec<PathBu
         let (name, staged) = (entry.file_name(), entry.path());
         let Some(id) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
         let Ok(lock) = File::open(staged.join(LOCK_FILE)) else {
-            remove_unbegun(&staged);
+            made.extend(remove_unbegun(&staged, parent));
             continue;
         };
         // The folder stays locked until it is gone: of several runs that begin at the same time, only one removes it.
@@ -200,19 +200,23 @@ pub fn remove_abandoned(parent: &Path, undo: impl Fn(Uuid, &Path)) -> Vec<PathBu
     made
 }
 
-/// Removes a staging folder whose run was killed before it held the lock, so that the folder holds no other file. A run that is
-/// just about to take the lock creates the folder again.
-fn remove_unbegun(staged: &Path) {
+/// Removes a staging folder whose run was killed before its lock got its name, so that the folder holds no results. A run that is
+/// just about to take the lock creates the folder again. Returns the folders that were made for the run.
+fn remove_unbegun(staged: &Path, parent: &Path) -> Vec<PathBuf> {
+    let mut made = Vec::new();
     let unheld = staged.join(UNHELD_LOCK_FILE);
     match File::open(&unheld) {
         Ok(lock) if lock.try_lock().is_ok() => {
+            made = made_for(staged, parent);
+            let _ = fs::remove_file(staged.join(MADE_FILE));
             let _ = fs::remove_file(unheld);
         }
-        Ok(_) => return,
+        Ok(_) => return made,
         Err(_) => {}
     }
     // The system removes the folder only when it is empty.
     let _ = fs::remove_dir(staged);
+    made
 }
 
 /// The folders that were made for the run of a staging folder. The list is not trusted: only folders above the staging folder
@@ -225,6 +229,8 @@ fn made_for(staged: &Path, parent: &Path) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use crate::staging::folder::staged_path;
+
     use super::*;
 
     #[test]
@@ -252,7 +258,12 @@ mod tests {
         let held = begun(3, &[UNHELD_LOCK_FILE]);
         held[0].lock().unwrap();
         begun(4, &["a file of the user"]);
-        remove_abandoned(folder.path(), |_, _| panic!("nothing was begun"));
+        begun(5, &[UNHELD_LOCK_FILE]);
+        let parent = folder.path().canonicalize().unwrap();
+        let noted = staged_path(folder.path(), Uuid::from_u128(5)).join(MADE_FILE);
+        fs::write(noted, serde_json::to_vec(&[&parent]).unwrap()).unwrap();
+        let made = remove_abandoned(folder.path(), |_, _| panic!("nothing was begun"));
+        assert_eq!(made, [parent]);
         let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
         left.sort();
         assert_eq!(left, [3, 4].map(|id| folder.path().join(format!("{PREFIX}{}", Uuid::from_u128(id)))));

@@ -55,17 +55,19 @@ impl StagedFolder {
             // Another run took the folder, which was still empty, for one that a killed run left, and removed it.
             fs::create_dir_all(&staged.path)?;
         }
-        staged.note_made()?;
         Ok(staged)
     }
 
-    /// Takes the lock of the folder; false when another run is removing the folder.
+    /// Takes the lock of the folder, after recording the folders made for the run; false when another run is removing the folder.
     fn take_lock(&mut self) -> io::Result<bool> {
         let unheld = self.path.join(UNHELD_LOCK_FILE);
         let taken = File::create(&unheld).and_then(|lock| match lock.try_lock() {
-            Ok(()) => fs::rename(&unheld, self.path.join(LOCK_FILE)).map(|()| Some(lock)),
+            Ok(()) => {
+                self.note_made()?;
+                fs::rename(&unheld, self.path.join(LOCK_FILE)).map(|()| Some(lock))
+            }
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::NotFound.into()),
-            Err(TryLockError::Error(_)) => Ok(None),
+            Err(TryLockError::Error(_)) => self.note_made().map(|()| None),
         });
         match taken {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
