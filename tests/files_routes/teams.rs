@@ -5,7 +5,10 @@ use serde_json::Value;
 use shared::auth::{permission::Role, user::SalesTeam};
 
 use super::{completed_run, everything, listed, upload};
-use crate::support::app::{Person, TestApp};
+use crate::{
+    faults::calls_of,
+    support::app::{Person, TestApp},
+};
 
 /// Two teams with a member each, and an administrator.
 async fn teams() -> (TestApp, [SalesTeam; 2], [Person; 2], Person) {
@@ -61,6 +64,19 @@ async fn an_address_to_put_to_leads_into_the_own_root() {
     assert_eq!(url["path"], "incoming/t.csv");
     let address = url["url"].as_str().unwrap();
     assert!(address.contains(&format!("/inputs/teams/{}/incoming/t.csv?", west.id)), "{address}");
+}
+
+#[tokio::test]
+async fn a_teams_list_of_the_outputs_reads_the_folders_of_its_runs_and_no_others() {
+    let (app, [west, east], [wes, _], _) = teams().await;
+    for team in [west.id, west.id, east.id] {
+        completed_run(&app, Some(team)).await;
+    }
+    for address in ["?area=outputs", "?area=outputs&recursive=true"] {
+        let (_, calls) = calls_of(&app, listed(&app, &wes, address)).await;
+        let lists: Vec<_> = calls.made.iter().filter(|(_, asked)| asked.shape.starts_with("LIST")).collect();
+        assert!(lists.len() == 2 && lists.iter().all(|(_, list)| list.shape.ends_with("prefix=outputs%2F{id}%2F")), "{lists:?}");
+    }
 }
 
 #[tokio::test]

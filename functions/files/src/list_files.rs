@@ -1,5 +1,7 @@
 //! `GET /api/files/list`: lists a folder.
 
+use std::collections::BTreeSet;
+
 use api::{
     caller::Caller,
     extract::ApiQuery,
@@ -8,13 +10,18 @@ use api::{
     read_fields,
 };
 use axum::{extract::State as FromState, response::Response};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::{clock::moment, paths::Area};
-use stores::storage::{Entry, StorageBackend as _};
+use stores::storage::{Entry, StorageBackend as _, StorageError};
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 use crate::{State, place::AreaPath};
+
+/// Number of folders of runs that are listed at the same time.
+const LISTED_AT_ONCE: usize = 16;
 
 /// Which folder is wanted.
 #[derive(IntoParams)]
@@ -114,14 +121,24 @@ async fn entries(state: &State, place: &AreaPath, recursive: bool) -> Result<Vec
     if !place.is_visible(&state.runs).await? {
         return Ok(Vec::new());
     }
-    let folders = place.folders_to_see(&state.runs).await?;
-    let entries = state.storage.list(&place.key, recursive).await?;
-    let objects = entries.into_iter().map(|entry| object(place, entry));
-    let seen = |object: &FileObject| {
-        let first = object.path.split('/').next().unwrap_or_default();
-        folders.as_ref().is_none_or(|folders| folders.contains(first))
+    let entries = match place.runs_to_see(&state.runs).await? {
+        None => state.storage.list(&place.key, recursive).await?,
+        Some(runs) => of_runs(state, place, runs, recursive).await?,
     };
-    Ok(objects.filter(seen).collect())
+    Ok(entries.into_iter().map(|entry| object(place, entry)).collect())
+}
+
+/// The folders of these runs, and with `recursive` what is in them. Each folder is listed by itself: the folders of other teams
+/// cost nothing.
+async fn of_runs(state: &State, place: &AreaPath, runs: BTreeSet<Uuid>, recursive: bool) -> Result<Vec<Entry>, StorageError> {
+    let list_folder = async |run: Uuid| -> Result<_, StorageError> {
+        let key = format!("{}/{run}", place.key);
+        let files = state.storage.list(&key, true).await?;
+        let folder = (!files.is_empty()).then_some(Entry { key, file: None });
+        Ok(folder.into_iter().chain(files.into_iter().filter(move |_| recursive)))
+    };
+    let folders: Vec<_> = stream::iter(runs.into_iter().map(list_folder)).buffered(LISTED_AT_ONCE).try_collect().await?;
+    Ok(folders.into_iter().flatten().collect())
 }
 
 fn object(place: &AreaPath, entry: Entry) -> FileObject {

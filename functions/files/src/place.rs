@@ -1,6 +1,6 @@
 //! The place of a file or a folder: its area and its path, as the caller sees them, and its key in the bucket.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use api::{caller::Caller, extract::parse_id, page::MAX_LIMIT, problem::ApiError};
 use shared::{
@@ -130,21 +130,22 @@ impl AreaPath {
         }
     }
 
-    /// The names of the folders in this place that the caller may see; `None` when the caller may see all of them.
+    /// The runs whose folders a member of a sales team sees in this place, in the order of their ids; `None` when nothing limits
+    /// what the caller sees here.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when the record of a run cannot be
     /// read.
-    pub async fn folders_to_see(&self, runs: &Runs) -> Result<Option<HashSet<String>>, StoreError> {
+    pub async fn runs_to_see(&self, runs: &Runs) -> Result<Option<BTreeSet<Uuid>>, StoreError> {
         let Some(team) = self.runs_of_team().filter(|_| self.is_root()) else { return Ok(None) };
         let filter = RunFilter { sales_team_id: Some(team), ..RunFilter::default() };
-        let (mut folders, mut after) = (HashSet::new(), None);
+        let (mut ids, mut after) = (BTreeSet::new(), None);
         loop {
             let (page, more) = runs.list(filter, after, 0, MAX_LIMIT).await?;
-            folders.extend(page.iter().map(|run| run.run_id.to_string()));
+            ids.extend(page.iter().map(|run| run.run_id));
             after = page.last().map(|run| (run.created_at, run.run_id));
             if !more || after.is_none() {
-                return Ok(Some(folders));
+                return Ok(Some(ids));
             }
         }
     }
