@@ -96,12 +96,12 @@ pub fn is_strict(path: &str) -> bool {
 /// A handler and its OpenAPI description, which holds its method and path. [`endpoint!`](crate::endpoint) makes one.
 pub struct Endpoint<H> {
     handler: H,
-    document: OpenApi,
+    document: &'static OpenApi,
 }
 
 impl<H> Endpoint<H> {
     /// `document` describes the one operation of the handler.
-    pub fn new(handler: H, document: OpenApi) -> Self {
+    pub fn new(handler: H, document: &'static OpenApi) -> Self {
         Self { handler, document }
     }
 }
@@ -114,7 +114,9 @@ macro_rules! endpoint {
         #[derive(utoipa::OpenApi)]
         #[openapi(paths($module::$handler) $(, $($more)+)?)]
         struct Document;
-        $crate::routes::Endpoint::new($module::$handler, <Document as utoipa::OpenApi>::openapi())
+        static DOCUMENT: ::std::sync::LazyLock<::utoipa::openapi::OpenApi> =
+            ::std::sync::LazyLock::new(<Document as ::utoipa::OpenApi>::openapi);
+        $crate::routes::Endpoint::new($module::$handler, &DOCUMENT)
     }};
 }
 
@@ -148,7 +150,7 @@ pub struct Routes<S> {
     /// The last route, for [`Self::also_at`].
     last: MethodRouter<S>,
     table: Vec<Route>,
-    document: OpenApi,
+    documents: Vec<&'static OpenApi>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
@@ -160,7 +162,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             router: Router::new(),
             last: MethodRouter::new(),
             table: Vec::new(),
-            document: OpenApi::default(),
+            documents: Vec::new(),
         }
     }
 
@@ -192,16 +194,15 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self
     }
 
-    fn add<H: Handler<T, S>, T: 'static>(mut self, access: Access, Endpoint { handler, mut document }: Endpoint<H>) -> Self {
-        for (path, item) in std::mem::take(&mut document.paths.paths) {
-            for (verb, operation) in operations(&item) {
-                self.last = self.guarded(access, with_strict_query(&path, operation, on(verb.filter(), handler.clone())));
-                self.router = self.router.route(&path, self.last.clone());
+    fn add<H: Handler<T, S>, T: 'static>(mut self, access: Access, Endpoint { handler, document }: Endpoint<H>) -> Self {
+        for (path, item) in &document.paths.paths {
+            for (verb, operation) in operations(item) {
+                self.last = self.guarded(access, with_strict_query(path, operation, on(verb.filter(), handler.clone())));
+                self.router = self.router.route(path, self.last.clone());
                 self.table.push(Route { verb, path: path.clone(), access });
             }
-            document.paths.paths.insert(documented(&path), item);
         }
-        self.document.merge(document);
+        self.documents.push(document);
         self
     }
 
@@ -214,9 +215,9 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         handler.route_layer(from_fn_with_state(gate, authenticate))
     }
 
-    /// Completes the router, its route table and its part of the document.
+    /// Completes the router and its route table.
     pub fn finish(self) -> Api {
-        Api { router: self.router.with_state(self.state), table: self.table, document: self.document }
+        Api { router: self.router.with_state(self.state), table: self.table, documents: self.documents }
     }
 }
 
@@ -268,8 +269,8 @@ pub struct Api {
     pub router: Router,
     /// Every route of the router.
     pub table: Vec<Route>,
-    /// The OpenAPI description of the routes, without what [`crate::document::complete`] adds.
-    pub document: OpenApi,
+    /// The OpenAPI description of each route; [`Self::document`] puts them together.
+    pub documents: Vec<&'static OpenApi>,
 }
 
 impl Api {
@@ -279,7 +280,19 @@ impl Api {
         Self {
             router: self.router.merge(other.router),
             table: [self.table, other.table].concat(),
-            document: self.document.merge_from(other.document),
+            documents: [self.documents, other.documents].concat(),
         }
+    }
+
+    /// The OpenAPI description of the routes, without what [`crate::document::complete`] adds.
+    pub fn document(&self) -> OpenApi {
+        let mut all = OpenApi::default();
+        for endpoint in &self.documents {
+            let mut document = OpenApi::clone(endpoint);
+            let paths = std::mem::take(&mut document.paths.paths);
+            document.paths.paths = paths.into_iter().map(|(path, item)| (documented(&path), item)).collect();
+            all.merge(document);
+        }
+        all
     }
 }

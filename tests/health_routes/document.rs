@@ -68,7 +68,7 @@ async fn functions_do_not_describe_different_things_by_one_name() {
     let app = TestApp::new().await;
     let mut schemas: BTreeMap<String, Value> = BTreeMap::new();
     for (_, api) in local::FUNCTIONS {
-        let part = serde_json::to_value(api(&app.resources).document).unwrap();
+        let part = serde_json::to_value(api(&app.resources).document()).unwrap();
         for (name, schema) in part["components"]["schemas"].as_object().into_iter().flatten() {
             let known = schemas.entry(name.clone()).or_insert_with(|| schema.clone());
             assert_eq!(known, schema, "{name}");

@@ -140,7 +140,7 @@ impl TestApp {
     /// The OpenAPI document, generated from the code.
     pub fn fresh_document(&self) -> serde_json::Value {
         let api = local::api(&self.resources);
-        api::document::complete(api.document, &api.table).unwrap()
+        api::document::complete(api.document(), &api.table).unwrap()
     }
 
     /// The application on the same stores as it runs on Lambda, where the size of an answer is limited.
