@@ -75,7 +75,7 @@ fn sheet(before: &str, among: &str) -> String {
 }
 
 fn run(bytes: &[u8]) -> Result<Finished, RunError> {
-    run_tapes(&[("tape.xlsx", bytes)], &RuleSet::built_in(), Tuning { threads: 2, block_bytes: 64 * 1024 })
+    run_tapes(&[("tape.xlsx", bytes)], RuleSet::built_in(), Tuning { threads: 2, block_bytes: 64 * 1024 })
 }
 
 #[track_caller]

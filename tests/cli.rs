@@ -6,6 +6,7 @@ mod last_run;
 mod printed;
 mod reading;
 mod refusals;
+mod rules;
 mod signals;
 mod standard_input;
 

@@ -19,6 +19,7 @@ mod events;
 mod facts;
 mod faults;
 mod files_routes;
+mod guides;
 mod health_routes;
 mod hostile;
 mod identity;

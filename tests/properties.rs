@@ -73,7 +73,7 @@ fn tape(lines: &[(String, usize)], line_break: &str) -> (String, usize) {
 }
 
 fn run_with(text: &str, tuning: Tuning) -> Finished {
-    run_tapes(&[("tape.csv", text.as_bytes())], &RuleSet::built_in(), tuning).unwrap()
+    run_tapes(&[("tape.csv", text.as_bytes())], RuleSet::built_in(), tuning).unwrap()
 }
 
 const SMALL: Tuning = Tuning { threads: 1, block_bytes: 4_096 };

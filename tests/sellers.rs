@@ -83,8 +83,9 @@ fn run_with(tape: impl AsRef<[u8]>, options: &TapeOptions) -> Result<Finished, R
     let outcome = run(&Job {
         tapes: &tapes,
         options,
-        rules: &rules,
+        rules,
         irr_target: IrrTarget::DEFAULT,
+        pdate: jiff::civil::date(2026, 2, 2),
         destination: Some(&folder),
         progress: &|_| {},
         tuning: Tuning { threads: 2, block_bytes: 64 * 1024 },

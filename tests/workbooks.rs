@@ -55,7 +55,7 @@ fn lines(lines: &[impl AsRef<str>]) -> Vec<u8> {
 }
 
 fn run_named(name: &str, bytes: &[u8]) -> Result<Finished, RunError> {
-    run_tapes(&[(name, bytes)], &RuleSet::built_in(), Tuning { threads: 2, block_bytes: 64 * 1024 })
+    run_tapes(&[(name, bytes)], RuleSet::built_in(), Tuning { threads: 2, block_bytes: 64 * 1024 })
 }
 
 #[track_caller]
@@ -323,7 +323,7 @@ fn missing_words_sentinels_and_errors_of_a_sheet() {
 fn a_workbook_and_a_csv_tape_form_one_run() {
     let (book, csv) = (lines(&[HEADER.to_owned(), good("7"), good("8")]), tape(&[good("8"), good("07"), good("7")]));
     let tapes = [("a/tape.xlsx", book.as_slice()), ("b/tape.csv", csv.as_bytes())];
-    let finished = run_tapes(&tapes, &RuleSet::built_in(), Tuning { threads: 2, block_bytes: 100 }).unwrap();
+    let finished = run_tapes(&tapes, RuleSet::built_in(), Tuning { threads: 2, block_bytes: 100 }).unwrap();
     assert_whole(&finished);
     assert_eq!(bought(&finished), ["7", "8", "07"]);
     let messages = column(&exceptions(&finished), "message");
@@ -336,9 +336,8 @@ fn many_rows_are_in_order_whatever_the_blocks_and_threads() {
     let row = |at: u32| loan(&format!("L{at}"), &[("credit_score", if at.is_multiple_of(3) { "600" } else { "720" })]);
     let rows: Vec<String> = [HEADER.to_owned()].into_iter().chain((0..2_000).map(row)).collect();
     let bytes = lines(&rows);
-    let run = |threads, block_bytes| {
-        run_tapes(&[("tape.xlsx", &bytes)], &RuleSet::built_in(), Tuning { threads, block_bytes }).unwrap()
-    };
+    let run =
+        |threads, block_bytes| run_tapes(&[("tape.xlsx", &bytes)], RuleSet::built_in(), Tuning { threads, block_bytes }).unwrap();
     let one = run(1, 1 << 20);
     assert!(column(&facts(&one), "line").into_iter().eq((2..2_002).map(|line: u32| line.to_string())));
     assert!(one.files == run(4, 500).files);

@@ -39,6 +39,12 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<ProfilesCommand>,
     },
+    /// Check a rule set, or show its rules as tables
+    #[command(after_help = examples::RULES)]
+    Rules {
+        #[command(subcommand)]
+        command: RulesCommand,
+    },
     /// Serve the whole HTTP API on this machine, with its data in a folder
     #[cfg(feature = "serve")]
     #[command(after_help = local::examples::SERVE)]
@@ -111,6 +117,27 @@ pub enum ProfilesCommand {
         /// The name of the profile
         #[arg(value_name = "NAME")]
         name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// Name every mistake of a rule set, each with its line
+    #[command(after_help = examples::RULES_CHECK)]
+    Check {
+        /// The rule set, a TOML file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Format of the output
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// Show the rules of a rule set as tables
+    #[command(after_help = examples::RULES_SHOW)]
+    Show {
+        /// The rule set, a TOML file; without it the built-in rule set
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
     },
 }
 

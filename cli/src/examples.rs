@@ -43,6 +43,24 @@ Examples:
   loan-engine profiles show freddie_sflld
   loan-engine profiles show asf_rmbs > seller.toml";
 
+pub const RULES: &str = "\
+Examples:
+  loan-engine rules check strict.toml
+  loan-engine rules show strict.toml";
+
+pub const RULES_CHECK: &str = "\
+Examples:
+  loan-engine rules check strict.toml
+  loan-engine rules check strict.toml --format json
+
+The exit code is 0 when the rule set has no mistakes, and 2 when it has some or there is no such file. Mistakes go to standard \
+error, one a line: the file, the line and what to write instead.";
+
+pub const RULES_SHOW: &str = "\
+Examples:
+  loan-engine rules show
+  loan-engine rules show strict.toml";
+
 pub const COMPLETIONS: &str = "\
 Examples:
   loan-engine completions bash > ~/.local/share/bash-completion/completions/loan-engine

@@ -13,6 +13,7 @@ mod profiles_command;
 mod progress;
 mod reading;
 mod replay;
+mod rules_command;
 mod run_command;
 mod spool;
 mod staging;
@@ -23,7 +24,7 @@ mod version;
 use std::{ffi::OsString, io::Write};
 
 use clap::Parser as _;
-use command::{CommandContext, error::USAGE, plain_text};
+use command::{CommandContext, error::USAGE};
 
 use self::arguments::{Cli, Command};
 
@@ -41,6 +42,7 @@ pub fn main_with(
             Command::Replay(args) => replay::replay(&args, context, out),
             Command::Inspect(args) => inspect_command::inspect(&args, context, out),
             Command::Profiles { command } => profiles_command::profiles(command.as_ref(), out),
+            Command::Rules { command } => rules_command::rules(&command, context, out),
             #[cfg(feature = "serve")]
             Command::Serve(args) => local::serve::serve(&args, context, out),
             #[cfg(feature = "serve")]
@@ -62,8 +64,8 @@ pub fn main_with(
     match done {
         Ok(()) => 0,
         Err(error) => {
-            if let Some(sentence) = error.sentence() {
-                let _ = writeln!(err, "error: {}", plain_text::one_line(&sentence));
+            for line in error.lines() {
+                let _ = writeln!(err, "{line}");
             }
             error.exit_code()
         }

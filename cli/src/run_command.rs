@@ -14,7 +14,7 @@ use shared::{
     error::{Phase, RunError},
     manifest::Manifest,
     results::summary::Summary,
-    rules::rule_set::{MAX_RULE_SET_BYTES, RuleSet, RuleSetFile},
+    rules::rule_set::{MAX_RULE_SET_BYTES, Mistake, RuleSet, RuleSetError, RuleSetFile},
     run::{NewRun, Run},
     run_summary::RunSummary,
     tape::{options::TapeOptions, request::ReadingRequest},
@@ -37,7 +37,7 @@ use crate::{
 /// [`CommandError::Usage`] when an argument is wrong or names a missing file, [`CommandError::Failed`] when the run fails.
 pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Result<(), CommandError> {
     let found = tapes::find(&args.tapes, context)?;
-    let rules = args.rule_set.as_deref().map_or_else(|| Ok(RuleSet::built_in()), |file| read_rule_set(file, context))?;
+    let rules = args.rule_set.as_deref().map_or_else(|| Ok(RuleSet::built_in().clone()), |file| read_rule_set(file, context))?;
     let reading = reading(&args.reading, &found, context)?;
     let (options, profile) = reading.options().map_err(|error| CommandError::Usage(error.to_string()))?;
     let (mut tapes, left_out) = found.with_headers(&options)?;
@@ -138,12 +138,33 @@ pub fn tuning(args: &WorkArgs) -> Tuning {
     Tuning { threads: args.threads.map_or(default.threads, usize::from), ..default }
 }
 
-fn read_rule_set(shown: &Path, context: &CommandContext) -> Result<RuleSet, CommandError> {
+/// Reads a rule set from a file.
+///
+/// # Errors
+/// [`CommandError::Usage`] when there is no such file; [`CommandError::Mistakes`] when it has mistakes.
+pub fn read_rule_set(shown: &Path, context: &CommandContext) -> Result<RuleSet, CommandError> {
+    read_rule_set_file(shown, context)?.rules().map_err(|error| {
+        let count = error.mistakes.len();
+        let noun = if count == 1 { "mistake" } else { "mistakes" };
+        let sentence = format!("error: The rule set {} has {count} {noun}.", shown.display());
+        CommandError::Mistakes(std::iter::once(sentence).chain(mistakes(shown, &error)).collect())
+    })
+}
+
+/// Reads the text of a rule set.
+///
+/// # Errors
+/// [`CommandError::Usage`] when there is no such file.
+pub fn read_rule_set_file(shown: &Path, context: &CommandContext) -> Result<RuleSetFile, CommandError> {
     let toml = read_toml("rule set", shown, MAX_RULE_SET_BYTES, context)?;
     let name = shown.file_name().unwrap_or_default().to_string_lossy();
-    RuleSetFile::new(&name, toml)
-        .rules()
-        .map_err(|error| CommandError::Usage(format!("{}, line {}: {}", shown.display(), error.line, error.message)))
+    Ok(RuleSetFile::new(&name, toml))
+}
+
+/// The mistakes of a rule set, each with the file and the line.
+pub fn mistakes(shown: &Path, error: &RuleSetError) -> Vec<String> {
+    let mistake = |mistake: &Mistake| format!("{}:{}: {}", shown.display(), mistake.line, mistake.message);
+    error.mistakes.iter().map(mistake).collect()
 }
 
 fn refuse_overwriting(tapes: &[FoundTape], places: &Places) -> Result<(), CommandError> {
@@ -180,6 +201,7 @@ fn execute(run: &mut Run, work: &Work<'_>, context: &CommandContext) -> Result<O
         options: work.options,
         rules: work.rules,
         irr_target: run.parameters().irr_target,
+        pdate: run.parameters().pdate,
         destination: staging.as_ref().map(|staging| staging as &dyn Destination),
         progress: &|progress| meter.note(progress),
         tuning: tuning(&work.args.work),

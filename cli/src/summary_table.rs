@@ -270,7 +270,7 @@ fn print_exceptions(out: &mut String, summary: &Summary, several: bool) {
     let mut table = TextTable::new(&columns);
     for finding in &summary.exceptions {
         table.row([
-            finding.exception_type.name().to_owned(),
+            finding.kind.name.clone().into_owned(),
             finding.severity.as_str().to_owned(),
             count(finding.count),
             count(finding.loans),

@@ -135,7 +135,7 @@ mod tests {
         let file = folder.path().join(SECRETS_FILE);
         for damaged in ["", "{}", r#"{"jwt_secret":"short","access_key":"a","secret_key":"b"}"#] {
             fs::write(&file, damaged).unwrap();
-            let sentence = secrets(folder.path()).err().and_then(|error| error.sentence()).unwrap();
+            let sentence = secrets(folder.path()).err().map(|error| error.lines().concat()).unwrap();
             assert!(sentence.contains("secrets.json cannot be used: "), "{sentence}");
             assert_eq!(fs::read_to_string(&file).unwrap(), damaged);
         }

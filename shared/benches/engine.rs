@@ -57,7 +57,7 @@ fn benches(c: &mut Criterion) {
     let rules = RuleSet::built_in();
     let options = TapeOptions::default();
     let opened = Tape::open_all(&source, &options).unwrap().remove(0);
-    let reader = RowReader::new(&opened, &rules, &options);
+    let reader = RowReader::new(&opened, rules, &options);
     let read = || {
         let mut block = RecordBlock::default();
         opened.read(Tuning::default().block_bytes * 4, false, None).unwrap().next_block(&mut block).unwrap();
@@ -68,8 +68,8 @@ fn benches(c: &mut Criterion) {
     let hasher = NumberHasher::random();
     let mut cut = CutBlock::default();
     cut.cut(&block, block_text, &reader, &hasher);
-    let pricing = Pricing::new(&rules, IrrTarget::DEFAULT);
-    let terms = |list_rows, store_facts| JudgingContext { rules: &rules, pricing: &pricing, list_rows, store_facts };
+    let pricing = Pricing::new(rules, IrrTarget::DEFAULT, jiff::civil::date(2026, 2, 2));
+    let terms = |list_rows, store_facts| JudgingContext { rules, pricing: &pricing, list_rows, store_facts };
     let judge_rows = |list_rows, store_facts| {
         let (rows, mut memos) = (LoanRows::default(), WordMemos::default());
         judge_block(&block, block_text, &cut, (0, &reader), terms(list_rows, store_facts), &[], rows, &mut memos)
@@ -116,8 +116,8 @@ fn benches(c: &mut Criterion) {
     good.words = [WordCell::Known(0); 3];
     let mut bad = good.clone();
     bad.numbers[2] = number(Field::LtvRatio, "97.01");
-    group.bench_function("eligible_loan", |b| b.iter(|| black_box(judge(black_box(&good), None, &rules, &pricing)).disposition));
-    group.bench_function("rejected_loan", |b| b.iter(|| black_box(judge(black_box(&bad), None, &rules, &pricing)).disposition));
+    group.bench_function("eligible_loan", |b| b.iter(|| black_box(judge(black_box(&good), None, rules, &pricing)).disposition));
+    group.bench_function("rejected_loan", |b| b.iter(|| black_box(judge(black_box(&bad), None, rules, &pricing)).disposition));
     group.bench_function("plain_number", |b| b.iter(|| black_box(number(Field::LoanAmount, black_box("322352.47")))));
     group.bench_function("parsed_decimal", |b| b.iter(|| black_box("322352.47").parse::<Decimal>()));
     group

@@ -126,6 +126,7 @@ fn results() -> (Bytes, Bytes, ResultsIndex) {
         options: &TapeOptions::default(),
         rules: &RuleSet::from_toml("[projection]\nminimum_price = 87.0").unwrap(),
         irr_target: IrrTarget::DEFAULT,
+        pdate: jiff::civil::date(2026, 2, 2),
         destination: Some(&destination),
         progress: &|_| {},
         tuning: Tuning::default(),
@@ -165,6 +166,7 @@ fn main() {
     let first = |index: &ResultsIndex| ResultsIndex {
         facts: index.facts.iter().take(1).copied().collect(),
         exceptions: index.exceptions.iter().take(1).cloned().collect(),
+        kinds: Vec::new(),
     };
     let places = |count: u64, in_first_group: u64| {
         let before = |end: u64| end - PAGE as u64;

@@ -51,8 +51,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     run(&Job {
         tapes: &tapes,
         options: &TapeOptions::default(),
-        rules: &rules,
+        rules,
         irr_target: IrrTarget::DEFAULT,
+        pdate: jiff::civil::date(2026, 2, 2),
         destination: Some(&folder),
         progress: &|_| {},
         tuning,

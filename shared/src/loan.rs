@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::decimal::Decimal;
@@ -112,6 +113,61 @@ pub enum WordCell<'t> {
 /// Word for a house of five units or more.
 pub const MANY_UNITS: &str = "5+_unit";
 
+/// The reading of a cell of a standard field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StandardCell {
+    /// The cell says that there is no value, or is empty.
+    Missing,
+    Value(StandardValue),
+    /// The cell holds something that is not a value of the field.
+    Unreadable,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StandardValue {
+    /// Dollars, percent, or a ratio.
+    Number(Decimal),
+    /// A count, or a number of months.
+    Whole(i32),
+    /// A calendar date.
+    Date(Date),
+    /// A canonical word, as its index in the vocabulary of the field.
+    Word(u8),
+}
+
+/// The standard fields of a row, each with the cell as written, in the order of [`Field::STANDARD`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StandardCells<'t>(pub [(StandardCell, &'t str); STANDARD]);
+
+impl StandardCells<'_> {
+    /// A row without standard fields.
+    pub const NONE: Self = Self([(StandardCell::Missing, ""); STANDARD]);
+
+    fn value(&self, field: Field) -> Option<StandardValue> {
+        let FieldKind::Standard(at) = field.info().kind else { return None };
+        if let StandardCell::Value(value) = self.0[at].0 { Some(value) } else { None }
+    }
+
+    /// The number of a field; `None` when it has none.
+    pub fn number(&self, field: Field) -> Option<Decimal> {
+        match self.value(field)? {
+            StandardValue::Number(number) => Some(number),
+            StandardValue::Whole(whole) => Some(Decimal::from_integer(whole.into())),
+            StandardValue::Date(_) | StandardValue::Word(_) => None,
+        }
+    }
+
+    /// The date of a field; `None` when it has none.
+    pub fn date(&self, field: Field) -> Option<Date> {
+        if let StandardValue::Date(date) = self.value(field)? { Some(date) } else { None }
+    }
+
+    /// The whole number of a field; `None` when it has none.
+    pub fn whole(&self, field: Field) -> Option<i32> {
+        if let StandardValue::Whole(whole) = self.value(field)? { Some(whole) } else { None }
+    }
+}
+
 /// A data row that could not be read as a loan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed<'t> {
@@ -183,6 +239,8 @@ pub struct Loan<'t> {
     pub numbers: [NumberCell<'t>; NUMBERS],
     /// Vocabulary words, in the order of [`Field::WORDED`].
     pub words: [WordCell<'t>; WORDS],
+    /// Standard fields, if the rule set needs them.
+    pub standard: StandardCells<'t>,
     /// Whether a spreadsheet has cut digits of the seller's number, so that it may be the number of another loan.
     pub number_is_cut: bool,
     /// Set when only the rows of the latest period count and the period of this row cannot be read.
@@ -201,6 +259,7 @@ impl<'t> Loan<'t> {
             unread_period: None,
             numbers: [NumberCell::MISSING; NUMBERS],
             words: [WordCell::Missing; WORDS],
+            standard: StandardCells::NONE,
             malformed: None,
         }
     }

@@ -26,7 +26,7 @@ impl RuleCase {
     #[track_caller]
     fn passes(&self, cells: &[&str]) {
         for cell in cells {
-            assert_eq!(self.check(&RuleSet::built_in(), cell), Verdict::Pass, "{cell:?}");
+            assert_eq!(self.check(RuleSet::built_in(), cell), Verdict::Pass, "{cell:?}");
         }
     }
 
@@ -35,7 +35,7 @@ impl RuleCase {
     fn fails(&self, cell: &str, actual: &str, limit: &str, excess: &str, message: &str) {
         let rules = RuleSet::built_in();
         let expected = evidence(self.column, actual, limit, excess, message);
-        assert_eq!(self.check(&rules, cell), Verdict::Fail(expected), "{cell:?}");
+        assert_eq!(self.check(rules, cell), Verdict::Fail(expected), "{cell:?}");
         assert_eq!(rules.rule(self.rule).unwrap().severity(), self.severity);
         assert_eq!(self.rule.kind().category, self.category);
         assert_eq!(self.rule.kind().rejection_criteria, self.rejection_criteria);

@@ -46,22 +46,24 @@ const BREAKS_A_SOFT_RULE: [(&str, &str, &str); 3] = [
     ("note_rate_range", "note_rate", "15.01"),
 ];
 
+const PDATE: jiff::civil::Date = jiff::civil::date(2026, 2, 2);
+
 /// The good loan with one cell replaced.
 fn good_but<'t>(column: &str, cell: &'t str) -> Loan<'t> {
     LoanBuilder::good().with(column, cell).build()
 }
 
-fn validated_and_assessed<'l, 't>(loan: &'l Loan<'t>, rules: &RuleSet) -> Assessed<'l, 't> {
-    assess(validate(loan, None), rules)
+fn validated_and_assessed<'l, 't>(loan: &'l Loan<'t>, rules: &'l RuleSet) -> Assessed<'l, 't> {
+    assess(validate(loan, None), rules, PDATE)
 }
 
 fn priced<'l, 't>(loan: &'l Loan<'t>, irr_target: &IrrTarget) -> Priced<'l, 't> {
     let rules = RuleSet::built_in();
-    price(validated_and_assessed(loan, &rules), &Pricing::new(&rules, *irr_target))
+    price(validated_and_assessed(loan, rules), &Pricing::new(rules, *irr_target, PDATE))
 }
 
-fn decided<'l, 't>(loan: &'l Loan<'t>, rules: &RuleSet) -> Decided<'l, 't> {
-    judge(loan, None, rules, &Pricing::new(rules, IrrTarget::DEFAULT))
+fn decided<'l, 't>(loan: &'l Loan<'t>, rules: &'l RuleSet) -> Decided<'l, 't> {
+    judge(loan, None, rules, &Pricing::new(rules, IrrTarget::DEFAULT, PDATE))
 }
 
 mod test_phase_validate {
@@ -74,7 +76,7 @@ mod test_phase_validate {
     fn lacks(loan: &Loan<'_>, columns: &'static str, message: &str) {
         let validated = validate(loan, None);
         let expected = Exception {
-            exception_type: MissingField,
+            kind: MissingField.kind(),
             severity: Severity::Hard,
             evidence: evidence(columns, "missing", "present", "", message),
         };
@@ -164,7 +166,7 @@ mod test_phase_validate {
             (DuplicateLoan, "seller_loan_number", "007a", "used once in a run", used),
         ];
         let expected = expected.map(|(exception_type, field, actual, limit, message)| Exception {
-            exception_type,
+            kind: exception_type.kind(),
             severity: Severity::Hard,
             evidence: evidence(field, actual, limit, "", message),
         });
@@ -193,7 +195,7 @@ mod test_phase_validate {
             (DuplicateLoan, "duplicate_loan", "notebook.duplicate_loan_number"),
             (MalformedRow, "malformed_row", "notebook.malformed_row"),
         ] {
-            let found = (kind.name(), kind.kind().category, kind.kind().rejection_criteria);
+            let found = (kind.name(), &*kind.kind().category, &*kind.kind().rejection_criteria);
             assert_eq!(found, (name, "data_quality", rejection_criteria));
         }
     }
@@ -230,7 +232,7 @@ mod test_phase_eligibility {
     /// Asserts whether the loan is eligible under the built-in rules, and all its exceptions.
     #[track_caller]
     fn is_assessed(loan: &Loan<'_>, eligible: bool, exceptions: &[(&str, &str)]) {
-        let assessed = validated_and_assessed(loan, &RuleSet::built_in());
+        let assessed = validated_and_assessed(loan, RuleSet::built_in());
         assert_eq!(names(assessed.exceptions()), exceptions);
         assert_eq!(assessed.is_eligible(), eligible);
     }
@@ -280,7 +282,8 @@ mod test_phase_eligibility {
         is_assessed(&Loan { malformed: Some(malformed), ..Loan::empty(3) }, false, &[("malformed_row", "hard")]);
         let first_use = FirstUse { source_file: None, line: 2 };
         let loan = broken.build();
-        let assessed = assess(validate(&loan, Some(&first_use)), &RuleSet::built_in());
+        let rules = RuleSet::built_in();
+        let assessed = assess(validate(&loan, Some(&first_use)), rules, PDATE);
         assert_eq!(names(assessed.exceptions()), [("duplicate_loan", "hard")]);
         assert!(!assessed.is_eligible());
         // Not even a rule set that lets everything pass makes a loan eligible that failed validation.
@@ -293,22 +296,19 @@ mod test_phase_eligibility {
     #[test]
     fn test_exception_records_created() {
         let loan = LoanBuilder::good().with("ltv_ratio", "97.80").with("property_type", "MH").with("note_rate", "0.99").build();
-        let found = |toml: &str| {
-            let rules = RuleSet::from_toml(toml).unwrap();
-            validated_and_assessed(&loan, &rules).exceptions().to_vec()
-        };
+        let rules_of = |toml: &str| RuleSet::from_toml(toml).unwrap();
         let ltv = evidence("ltv_ratio", "97.8", "<= 97.0", "0.8", "LTV 97.80 % is above the maximum 97.00 % (by 0.80)");
         let types = "one of sfr, condo, townhouse, pud, 2-4_unit";
         let property = evidence("property_type", "MH", types, "", &format!("Property type \"MH\" is not {types}"));
         let message = "Note rate 0.99 % is below the minimum 1.00 % (by 0.01)";
         let rate = evidence("note_rate", "0.99", ">= 1.0", "0.01", message);
-        let exception = |exception_type, severity, evidence| Exception { exception_type, severity, evidence };
+        let exception = |failed: ExceptionType, severity, evidence| Exception { kind: failed.kind(), severity, evidence };
         let expected = [
             exception(LtvRatio, Severity::Hard, ltv),
             exception(PropertyType, Severity::Hard, property.clone()),
             exception(NoteRateRange, Severity::Soft, rate.clone()),
         ];
-        assert_eq!(found(""), expected);
+        assert_eq!(validated_and_assessed(&loan, &rules_of("")).exceptions(), expected);
 
         // The rule set decides limits, severities and which rules are on.
         let strict = "[limits]\nltv_ratio = { max = 80 }\n[severity]\nnote_rate_range = \"hard\"";
@@ -318,10 +318,12 @@ mod test_phase_eligibility {
             exception(PropertyType, Severity::Hard, property.clone()),
             exception(NoteRateRange, Severity::Hard, rate.clone()),
         ];
-        assert_eq!(found(strict), expected);
+        assert_eq!(validated_and_assessed(&loan, &rules_of(strict)).exceptions(), expected);
         let off = "[rules]\nltv_ratio = false\nnote_rate_range = false\n[severity]\nproperty_type = \"soft\"";
-        assert_eq!(found(off), [exception(PropertyType, Severity::Soft, property)]);
-        assert!(validated_and_assessed(&loan, &RuleSet::from_toml(off).unwrap()).is_eligible());
+        let off = rules_of(off);
+        let assessed = validated_and_assessed(&loan, &off);
+        assert_eq!(assessed.exceptions(), [exception(PropertyType, Severity::Soft, property)]);
+        assert!(assessed.is_eligible());
     }
 }
 
@@ -406,7 +408,7 @@ mod test_phase_disposition {
     fn test_to_purchase_disposition() {
         let soft = BREAKS_A_SOFT_RULE.map(|(rule, column, cell)| (good_but(column, cell), vec![(rule, "soft")]));
         for (loan, exceptions) in soft.into_iter().chain([(LoanBuilder::good().build(), vec![])]) {
-            let decided = decided(&loan, &RuleSet::built_in());
+            let decided = decided(&loan, RuleSet::built_in());
             assert_eq!(decided.disposition, Disposition::ToPurchase);
             assert_eq!(decided.disposition.as_str(), "to_purchase");
             assert_eq!(names(&decided.exceptions), exceptions);
@@ -421,10 +423,10 @@ mod test_phase_disposition {
         let invalid = [("missing_field", "credit_score", ""), ("invalid_value", "appraisal_value", "what")];
         // A rejected loan is not projected, even if a projection rule would hold it back.
         let holds = "[projection]\nminimum_spread = 0.0\nminimum_price = 98.0\nhold_on_soft_exceptions = true";
-        for rules in [RuleSet::built_in(), RuleSet::from_toml(holds).unwrap()] {
+        for rules in [RuleSet::built_in(), &RuleSet::from_toml(holds).unwrap()] {
             for (rule, column, cell) in BREAKS_A_HARD_RULE.into_iter().chain(invalid) {
                 let loan = good_but(column, cell);
-                let decided = decided(&loan, &rules);
+                let decided = decided(&loan, rules);
                 assert_eq!(decided.disposition, Disposition::Rejected, "{column} {cell:?}");
                 assert_eq!(decided.disposition.as_str(), "rejected");
                 assert_eq!(names(&decided.exceptions), [(rule, "hard")]);
@@ -440,7 +442,8 @@ mod test_phase_disposition {
     #[track_caller]
     fn is_held_back(projection: &str, loan: LoanBuilder<'_>, reason: &str) {
         let loan = loan.build();
-        let decided = decided(&loan, &RuleSet::from_toml(&format!("[projection]\n{projection}")).unwrap());
+        let rules = RuleSet::from_toml(&format!("[projection]\n{projection}")).unwrap();
+        let decided = decided(&loan, &rules);
         let disposition = if reason.is_empty() { Disposition::ToPurchase } else { Disposition::Projected };
         assert_eq!(decided.disposition, disposition, "{projection}");
         assert_eq!(decided.projection_reason.as_deref().unwrap_or_default(), reason, "{projection}");
@@ -483,7 +486,7 @@ mod test_phase_disposition {
         let mut loan = LoanBuilder::good().build();
         let FieldKind::Number(place) = Field::NoteRate.info().kind else { panic!("a rate is a number") };
         loan.numbers[place] = beyond;
-        let decided = decided(&loan, &RuleSet::built_in());
+        let decided = decided(&loan, RuleSet::built_in());
         assert_eq!(names(&decided.exceptions), [("note_rate_range", "soft")]);
         assert_eq!((decided.disposition, decided.price), (Disposition::Projected, None));
         let reason = "The loan could not be priced: note rate 1e25 gives no price";

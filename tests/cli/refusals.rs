@@ -118,8 +118,12 @@ mod usage {
         desk.write("latin.toml", b"name = \"a\"\nversion = \"\xe9\"\n");
         desk.write("large.toml", vec![b'#'; 64 * 1024 + 1]);
         let run = |rules: &'static str| ["run", "t.csv", "--rule-set", rules];
-        refused(&desk, &run("strict.toml"), &["strict.toml, line 4: unknown key `ltv`"]);
-        refused(&desk, &run("small.toml"), &["small.toml, line 2: `max` of ltv_ratio: 0.80 means 0.8 %: write 80"]);
+        refused(
+            &desk,
+            &run("strict.toml"),
+            &["error: The rule set strict.toml has 1 mistake.\nstrict.toml:4: unknown key `ltv`"],
+        );
+        refused(&desk, &run("small.toml"), &["small.toml:2: `max` of ltv_ratio: 0.80 means 0.8 %: write 80"]);
         refused(&desk, &run("latin.toml"), &["latin.toml", "line 2", "UTF-8"]);
         refused(&desk, &run("large.toml"), &["large.toml", "64 KiB"]);
         refused(&desk, &run("none.toml"), &["none.toml", "cannot be read"]);

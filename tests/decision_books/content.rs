@@ -145,7 +145,7 @@ fn the_last_sheet_has_every_exception_of_the_run() {
             ("rejection_criteria", &exception.rejection_criteria),
             ("field", &exception.field),
             ("actual", &exception.actual),
-            ("limit", &exception.limit),
+            ("limit", exception.limit.as_ref().unwrap()),
             ("source_file", &exception.source_file),
             ("created_at", &"2026-02-02T10:00:00.500Z".to_owned()),
         ] {
@@ -201,9 +201,9 @@ fn the_summary_says_what_the_run_was_and_what_it_found() {
     }
     assert_eq!(digits(&book.beside("Total")[0]), "8");
     for finding in &summary.exceptions {
-        let row = book.beside(finding.exception_type.name());
+        let row = book.beside(&finding.kind.name);
         assert_eq!([&row[0], &row[1]].map(digits), [finding.count.to_string(), finding.loans.to_string()]);
-        let texts = [finding.exception_category, finding.severity.as_str(), &finding.sample_message];
+        let texts = [&finding.kind.category, finding.severity.as_str(), &finding.sample_message];
         assert_eq!(row[2..5].iter().map(ToString::to_string).collect::<Vec<_>>(), texts);
     }
     let groups = summary.strats.iter().flat_map(|strat| &strat.buckets).filter(|bucket| bucket.count > 0);
@@ -220,15 +220,8 @@ fn the_summary_says_what_the_run_was_and_what_it_found() {
 #[test]
 fn the_rules_of_the_summary_are_in_the_order_of_the_runs_summary() {
     let decided = Decided::of(&mixed());
-    let expected: Vec<String> = decided
-        .finished
-        .outcome
-        .summary
-        .finish()
-        .exceptions
-        .iter()
-        .map(|finding| finding.exception_type.name().to_owned())
-        .collect();
+    let expected: Vec<String> =
+        decided.finished.outcome.summary.finish().exceptions.iter().map(|finding| finding.kind.name.to_string()).collect();
     let rows: Vec<String> = decided.book().summary().into_iter().map(|(first, _)| first).collect();
     let start = rows.iter().position(|first| first == "Rule").unwrap() + 1;
     assert_eq!(rows[start..start + expected.len()], expected);

@@ -6,15 +6,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{header, paths, requests, tape_csv, tape_xlsx, token};
+use super::{header, paths, requests, rule_set, tape_csv, tape_xlsx, token};
 
 type Check = fn(&[u8]);
 
 /// The fuzz targets, each with its check.
-const TARGETS: [(&str, Check); 6] = [
+const TARGETS: [(&str, Check); 7] = [
     ("header", header::check),
     ("paths", paths::check),
     ("requests", requests::check),
+    ("rule_set", rule_set::check),
     ("tape_csv", tape_csv::check),
     ("tape_xlsx", tape_xlsx::check),
     ("token", token::check),
@@ -73,6 +74,11 @@ fn paths_hold_for_their_corpus() {
 #[test]
 fn requests_hold_for_their_corpus() {
     replay("requests");
+}
+
+#[test]
+fn rule_sets_hold_for_their_corpus() {
+    replay("rule_set");
 }
 
 #[test]

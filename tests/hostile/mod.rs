@@ -4,6 +4,7 @@
 pub mod header;
 pub mod paths;
 pub mod requests;
+pub mod rule_set;
 pub mod tape_csv;
 pub mod tape_xlsx;
 pub mod token;

@@ -44,8 +44,9 @@ fn run_book(bytes: &[u8], sheet: Option<&str>) -> Result<Finished, RunError> {
     let job = Job {
         tapes: &tapes,
         options: &options,
-        rules: &rules,
+        rules,
         irr_target: IrrTarget::DEFAULT,
+        pdate: jiff::civil::date(2026, 2, 2),
         destination: Some(&folder),
         progress: &|_| {},
         tuning: Tuning { threads: 2, block_bytes: 64 * 1024 },

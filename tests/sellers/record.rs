@@ -56,6 +56,6 @@ fn many_notices_are_counted_and_the_first_are_kept() {
     let tapes: Vec<(String, &[u8])> = (0..7).map(|at| (format!("{at}.csv"), text.as_bytes())).collect();
     let tapes: Vec<(&str, &[u8])> = tapes.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
     let tuning = Tuning { threads: 2, block_bytes: 2_000 };
-    let finished = crate::support::runs::run_tapes(&tapes, &RuleSet::built_in(), tuning).unwrap();
+    let finished = crate::support::runs::run_tapes(&tapes, RuleSet::built_in(), tuning).unwrap();
     assert_eq!((finished.outcome.notices.kept().len(), finished.outcome.notices.ignored_rows), (1_000, 7 * 251));
 }

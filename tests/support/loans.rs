@@ -15,6 +15,7 @@ use shared::{
         aliases::Aliases,
         cell::{is_missing, trimmed},
         number::read_cell,
+        standard::{DateOrder, StandardReader},
     },
 };
 
@@ -26,7 +27,7 @@ use shared::{
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct LoanBuilder<'t> {
-    cells: [&'t str; Field::CANONICAL.len()],
+    cells: [&'t str; Field::ALL.len()],
 }
 
 impl<'t> LoanBuilder<'t> {
@@ -48,10 +49,10 @@ impl<'t> LoanBuilder<'t> {
 
     /// A loan whose cells are all empty.
     pub fn empty() -> Self {
-        Self { cells: [""; Field::CANONICAL.len()] }
+        Self { cells: [""; Field::ALL.len()] }
     }
 
-    /// Sets the cell of a canonical column; `""` and `"NA"` mean that the value is missing.
+    /// Sets the cell of a canonical or standard column; `""` and `"NA"` mean that the value is missing.
     #[track_caller]
     pub fn with(mut self, column: &str, text: &'t str) -> Self {
         let field = Field::from_name(column).unwrap_or_else(|| panic!("there is no column `{column}`"));
@@ -62,12 +63,16 @@ impl<'t> LoanBuilder<'t> {
     /// Builds the loan, on the line below the header.
     pub fn build(self) -> Loan<'t> {
         let mut loan = Loan::empty(2);
-        for (field, text) in Field::CANONICAL.into_iter().zip(self.cells) {
+        for (field, text) in Field::ALL.into_iter().zip(self.cells) {
             let trimmed = trimmed(text);
             match field.info().kind {
                 FieldKind::Text => loan.seller_loan_number = (!is_missing(trimmed)).then(|| trimmed.into()),
                 FieldKind::Number(at) => loan.numbers[at] = read_cell(field, text, ColumnUnit::Percent, true),
-                FieldKind::Standard(_) => {}
+                FieldKind::Standard(at) => {
+                    let (unit, dates) = (ColumnUnit::Percent, DateOrder::default());
+                    let reader = StandardReader { field, unit, flag_contradictions: true, dates };
+                    loan.standard.0[at] = (reader.read(text), trimmed);
+                }
                 FieldKind::Word(_) if is_missing(trimmed) => {}
                 FieldKind::Word(at) => {
                     let code = Aliases::built_in().vocabularies()[at].code(trimmed);
@@ -82,7 +87,7 @@ impl<'t> LoanBuilder<'t> {
 /// A loan as the built-in rule set decides it, at the default target.
 pub fn judged<'l, 't>(loan: &'l Loan<'t>) -> Decided<'l, 't> {
     let rules = RuleSet::built_in();
-    judge(loan, None, &rules, &Pricing::new(&rules, IrrTarget::DEFAULT))
+    judge(loan, None, rules, &Pricing::new(rules, IrrTarget::DEFAULT, jiff::civil::date(2026, 2, 2)))
 }
 
 /// Evidence, with its values given as text. An excess of `""` is none.
@@ -98,6 +103,6 @@ pub fn evidence(field: &'static str, actual: &str, limit: &str, excess: &str, me
 }
 
 /// The name and severity of each exception, in order.
-pub fn names(exceptions: &[Exception]) -> Vec<(&'static str, &'static str)> {
-    exceptions.iter().map(|exception| (exception.exception_type.name(), exception.severity.as_str())).collect()
+pub fn names<'r>(exceptions: &[Exception<'r>]) -> Vec<(&'r str, &'static str)> {
+    exceptions.iter().map(|exception| (&*exception.kind.name, exception.severity.as_str())).collect()
 }

@@ -131,7 +131,16 @@ pub fn with_options<R>(
     let tapes: Vec<_> = tapes.iter().map(source).collect();
     let destination = folder.map(|folder| folder as &dyn Destination);
     let (rules, irr_target) = (RuleSet::built_in(), IrrTarget::DEFAULT);
-    then(&Job { tapes: &tapes, options, rules: &rules, irr_target, destination, progress: &|_| {}, tuning })
+    then(&Job {
+        tapes: &tapes,
+        options,
+        rules,
+        irr_target,
+        pdate: jiff::civil::date(2026, 2, 2),
+        destination,
+        progress: &|_| {},
+        tuning,
+    })
 }
 
 /// What a run in parts of `part_bytes` bytes gives.
@@ -181,6 +190,7 @@ pub fn run_tapes(tapes: &[(&str, &[u8])], rules: &RuleSet, tuning: Tuning) -> Re
         options: &TapeOptions::default(),
         rules,
         irr_target: IrrTarget::DEFAULT,
+        pdate: jiff::civil::date(2026, 2, 2),
         destination,
         progress: &|_| {},
         tuning,
@@ -190,5 +200,5 @@ pub fn run_tapes(tapes: &[(&str, &[u8])], rules: &RuleSet, tuning: Tuning) -> Re
 
 /// Runs one tape with the built-in rules.
 pub fn run_tape(bytes: impl AsRef<[u8]>) -> Result<Finished, RunError> {
-    run_tapes(&[("tape.csv", bytes.as_ref())], &RuleSet::built_in(), Tuning { threads: 2, block_bytes: 64 * 1024 })
+    run_tapes(&[("tape.csv", bytes.as_ref())], RuleSet::built_in(), Tuning { threads: 2, block_bytes: 64 * 1024 })
 }

@@ -5,7 +5,7 @@ use super::*;
 /// Runs a tape with small and with large blocks. Asserts that the results agree, and that nothing is lost or unexplained.
 #[track_caller]
 fn survive(name: &str, bytes: &[u8]) -> Result<Finished, RunError> {
-    let run = |threads, block_bytes| run_tapes(&[("tape.csv", bytes)], &RuleSet::built_in(), Tuning { threads, block_bytes });
+    let run = |threads, block_bytes| run_tapes(&[("tape.csv", bytes)], RuleSet::built_in(), Tuning { threads, block_bytes });
     match (run(1, 64 * 1024), run(2, 8 << 20)) {
         (Ok(small), Ok(large)) => {
             assert!(small.files == large.files, "{name}: the size of blocks shows");

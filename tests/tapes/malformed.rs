@@ -50,7 +50,7 @@ fn white_space_and_backslashes_around_quotation_marks_spoil_nothing() {
     );
     for block_bytes in [1, 7, 64 * 1024] {
         let tuning = Tuning { threads: 1, block_bytes };
-        let finished = run_tapes(&[("t.csv", text.as_bytes())], &RuleSet::built_in(), tuning).unwrap();
+        let finished = run_tapes(&[("t.csv", text.as_bytes())], RuleSet::built_in(), tuning).unwrap();
         let expected = [("L1", 2), ("L2", 4), ("L3", 5), ("L4", 7)].map(|(number, line)| fate(number, "to_purchase", line));
         assert_eq!(fates(&finished), expected);
         let notes: Vec<_> = facts(&finished).iter().map(|fact| kept(fact)["Notes"].clone()).collect();

@@ -129,7 +129,7 @@ fn everything_is_in_tape_order_whatever_the_blocks_and_threads() {
     };
     let text = tape(&(0..3_000).map(line).collect::<Vec<_>>());
     let run = |threads, block_bytes| {
-        run_tapes(&[("tape.csv", text.as_bytes())], &RuleSet::built_in(), Tuning { threads, block_bytes }).unwrap()
+        run_tapes(&[("tape.csv", text.as_bytes())], RuleSet::built_in(), Tuning { threads, block_bytes }).unwrap()
     };
     let one = run(1, 1 << 20);
     assert_whole(&one);

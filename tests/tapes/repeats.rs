@@ -43,7 +43,7 @@ fn a_line_of_one_of_several_tapes_is_named_with_its_tape() {
         tape(&[good("B"), good("C"), "\"x\"y,1".to_owned(), good("D")]),
     ];
     let tapes: Vec<_> = ["a.csv", "in/b.csv", "c.csv"].into_iter().zip(tapes.iter().map(String::as_bytes)).collect();
-    let finished = run_tapes(&tapes, &RuleSet::built_in(), TUNING).unwrap();
+    let finished = run_tapes(&tapes, RuleSet::built_in(), TUNING).unwrap();
     assert_eq!(bought(&finished), ["A", "B", "C", "D"]);
     let messages = column(&exceptions(&finished), "message");
     let expected = [

@@ -71,7 +71,7 @@ fn every_encoding_gives_the_same_loans() {
     for (encoding, bytes) in encoded(&text) {
         for block_bytes in [1, 2, 3, 5, 64 * 1024] {
             let tuning = Tuning { threads: 1, block_bytes };
-            let finished = run_tapes(&[("t.csv", &bytes)], &RuleSet::built_in(), tuning).unwrap();
+            let finished = run_tapes(&[("t.csv", &bytes)], RuleSet::built_in(), tuning).unwrap();
             assert_eq!(finished.outcome.mappings[0].encoding, Some(encoding));
             assert_eq!(bought(&finished), ["Zürich-1", "Ñ"], "{encoding:?}");
             assert_eq!(finished.outcome.mappings[0].columns[11].name, "Straße");

@@ -126,7 +126,7 @@ fn values_just_beyond_the_bound_contradict_nothing() {
 fn columns_and_tapes_decide_for_themselves() {
     let (percent, fraction) = (tape(&[good("L1")]), tape(&[loan("L2", &FRACTIONS)]));
     let tapes = [("a.csv", percent.as_bytes()), ("b.csv", fraction.as_bytes())];
-    let finished = run_tapes(&tapes, &RuleSet::built_in(), TUNING).unwrap();
+    let finished = run_tapes(&tapes, RuleSet::built_in(), TUNING).unwrap();
     assert_eq!(column(&finished.rows("purchase_tape.csv"), "ltv_ratio"), ["80", "97"]);
     let unit = |at: usize| finished.outcome.mappings[at].columns[3].unit;
     assert_eq!((unit(0), unit(1)), (Some(ColumnUnit::Percent), Some(ColumnUnit::Fraction)));

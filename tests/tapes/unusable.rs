@@ -113,7 +113,7 @@ fn one_unusable_tape_fails_the_run_and_is_named() {
         for at in 0..3 {
             let names = ["a.csv", "b/tape.csv", "c.csv"];
             let tapes: Vec<_> = (0..3).map(|n| (names[n], if n == at { bytes } else { &fine }.as_bytes())).collect();
-            let Err(error) = run_tapes(&tapes, &RuleSet::built_in(), TUNING) else { panic!("{code:?} at {at}") };
+            let Err(error) = run_tapes(&tapes, RuleSet::built_in(), TUNING) else { panic!("{code:?} at {at}") };
             assert_eq!((error.code, error.source_file.as_deref()), (code, Some(names[at])));
         }
     }

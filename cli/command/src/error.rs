@@ -2,6 +2,8 @@
 
 use shared::{error::RunError, run::StatusMoveError};
 
+use crate::plain_text::one_line;
+
 /// Exit code of a command that failed.
 pub const FAILED: u8 = 1;
 /// Exit code of a command whose arguments were wrong.
@@ -12,6 +14,8 @@ pub const USAGE: u8 = 2;
 pub enum CommandError {
     /// The arguments were wrong, as one plain sentence explains.
     Usage(String),
+    /// A file that the arguments name has mistakes; these are the lines to print.
+    Mistakes(Vec<String>),
     /// The command failed, for the reason that one plain sentence gives.
     Failed(String),
     /// The command failed, and its output says why.
@@ -21,16 +25,17 @@ pub enum CommandError {
 impl CommandError {
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) => USAGE,
+            Self::Usage(_) | Self::Mistakes(_) => USAGE,
             Self::Failed(_) | Self::Explained => FAILED,
         }
     }
 
-    /// The sentence that is still to be printed, if any.
-    pub fn sentence(&self) -> Option<String> {
+    /// The lines that are still to be printed.
+    pub fn lines(&self) -> Vec<String> {
         match self {
-            Self::Usage(sentence) | Self::Failed(sentence) => Some(sentence.clone()),
-            Self::Explained => None,
+            Self::Usage(sentence) | Self::Failed(sentence) => vec![format!("error: {}", one_line(sentence))],
+            Self::Mistakes(mistakes) => mistakes.iter().map(|mistake| one_line(mistake)).collect(),
+            Self::Explained => Vec::new(),
         }
     }
 }

@@ -119,6 +119,7 @@ fn run_again(
         options: &options,
         rules: &rules,
         irr_target,
+        pdate: manifest.parameters.pdate,
         destination: Some(&comparing),
         progress: &|progress| meter.note(progress),
         tuning: tuning(&args.work),
@@ -139,7 +140,7 @@ fn failed_again(error: &RunError) -> String {
 fn rule_set(manifest: &Manifest, findings: &mut Findings) -> Option<RuleSet> {
     let recorded = &manifest.rule_set;
     let rules = match &recorded.toml {
-        None => RuleSet::built_in(),
+        None => RuleSet::built_in().clone(),
         Some(toml) => match RuleSet::named(toml, &recorded.name) {
             Ok(rules) => rules,
             Err(error) => {

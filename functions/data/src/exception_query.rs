@@ -89,9 +89,9 @@ pub struct ExceptionObject<'r> {
     /// Value of the loan, as text.
     #[schema(example = "97.8")]
     pub actual: &'r str,
-    /// Condition that a good loan meets, as text.
-    #[schema(example = "<= 97.0")]
-    pub limit: &'r str,
+    /// Condition that a good loan meets, as text. Null: a missing value leaves the rule undecided, so that no condition is violated.
+    #[schema(required, example = "<= 97.0")]
+    pub limit: Option<&'r str>,
     /// Distance of the value from passing, in the unit of the field. Null: the exception is not about a number.
     #[schema(required, value_type = Option<f64>, example = 0.8)]
     pub excess: Option<shared::decimal::Decimal>,
@@ -124,7 +124,7 @@ impl<'r> ExceptionObject<'r> {
             rejection_criteria: &row.rejection_criteria,
             field: &row.field,
             actual: &row.actual,
-            limit: &row.limit,
+            limit: row.limit.as_deref(),
             excess: row.excess,
             source_file: &row.source_file,
             line: row.line,

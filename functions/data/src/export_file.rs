@@ -114,7 +114,7 @@ fn cells<'r>(exception: &'r ExceptionObject<'_>) -> [Cell<'r>; ExceptionObject::
         text(exception.rejection_criteria),
         text(exception.field),
         text(exception.actual),
-        text(exception.limit),
+        text(exception.limit.unwrap_or_default()),
         exception.excess.map_or(text(""), |excess| Cell::Number(excess.to_string())),
         text(exception.source_file),
         Cell::Number(exception.line.to_string()),

@@ -87,12 +87,12 @@ impl From<&Rule> for RuleObject {
     fn from(rule: &Rule) -> Self {
         let kind = rule.exception_type().kind();
         Self {
-            exception_type: kind.name,
+            exception_type: &kind.name,
             field: rule.field().name(),
             limit: rule.limit().to_owned(),
             severity: rule.severity(),
-            exception_category: kind.category,
-            rejection_criteria: kind.rejection_criteria,
+            exception_category: &kind.category,
+            rejection_criteria: &kind.rejection_criteria,
         }
     }
 }

@@ -21,7 +21,7 @@ use shared::{
     loan::Field,
     paths::{Area, PathError, stored_path},
     phases::pricing::IrrTarget,
-    rules::rule_set::{MAX_RULE_SET_BYTES, RuleSetFile, RunRules},
+    rules::rule_set::{MAX_RULE_SET_BYTES, Mistake, RuleSetFile, RunRules},
     run::RunObject,
     tape::{
         profile::{MAX_PROFILE_BYTES, PRESETS},
@@ -337,8 +337,10 @@ impl State {
     /// Reads a rule set from the area `inputs`.
     async fn rule_set(&self, root: &str, path: &str) -> Result<RunRules, ApiError> {
         let (key, text) = input_text(&self.storage, root, path, ("rule_set", "rule set"), MAX_RULE_SET_BYTES).await?;
-        RunRules::new(RuleSetFile::new(&key, text))
-            .map_err(|error| ApiError::invalid(InputError::body("rule_set", error.to_string())))
+        RunRules::new(RuleSetFile::new(&key, text)).map_err(|error| {
+            let mistake = |mistake: &Mistake| InputError::body("rule_set", mistake.to_string());
+            ApiError::Invalid(error.mistakes.iter().map(mistake).collect())
+        })
     }
 }
 

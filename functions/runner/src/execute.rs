@@ -102,6 +102,7 @@ pub(crate) struct Assignment {
     pub(crate) run_id: Uuid,
     pub(crate) tapes: Vec<TapeRef>,
     pub(crate) irr_target: IrrTarget,
+    pub(crate) pdate: jiff::civil::Date,
     pub(crate) rules: Arc<RuleSet>,
     pub(crate) reading: ReadingRequest,
     pub(crate) options: TapeOptions,
@@ -255,10 +256,11 @@ impl Worker {
             let message = format!("{error}. Mend the file {PROFILE} in the tape's folder, then send the tape again.");
             RunError::new(Phase::Ingest, RunErrorCode::ProfileInvalid, message)
         })?;
+        let pdate = request.run().parameters().pdate;
         let RunRequest { run_id, irr_target, rules, reading, left_out, dry_run, .. } = request;
         let options = TapeOptions { left_out, ..options };
         let rules = Arc::clone(rules.rules());
-        Ok(Assignment { run_id, tapes, irr_target, rules, reading, options, dry_run })
+        Ok(Assignment { run_id, tapes, irr_target, pdate, rules, reading, options, dry_run })
     }
 
     /// Takes a run through all phases. Sets `stored` to the results as soon as they are stored, so that they are known even
@@ -367,11 +369,20 @@ impl Worker {
     ) -> Result<R, Abort> {
         let tape = |tape| Box::new(ObjectTape::new(self.storage.clone(), tape, failure.clone())) as Box<dyn TapeSource>;
         let tapes: Vec<Box<dyn TapeSource>> = assignment.tapes.iter().cloned().map(tape).collect();
-        let (rules, irr_target, tuning) = (assignment.rules.clone(), assignment.irr_target, self.tuning);
-        let options = assignment.options.clone();
+        let Assignment { irr_target, pdate, .. } = *assignment;
+        let (rules, options, tuning) = (assignment.rules.clone(), assignment.options.clone(), self.tuning);
         let worked = tokio::task::spawn_blocking(move || {
             let destination = files.as_deref().map(|files| files as &dyn Destination);
-            work(&Job { tapes: &tapes, options: &options, rules: &rules, irr_target, destination, progress: &progress, tuning })
+            work(&Job {
+                tapes: &tapes,
+                options: &options,
+                rules: &rules,
+                irr_target,
+                pdate,
+                destination,
+                progress: &progress,
+                tuning,
+            })
         });
         let stopped = |error| RunError::internal(Phase::Ingest, format!("The engine stopped: {error}"));
         Ok(worked.await.map_err(stopped)?)

@@ -26,6 +26,7 @@ use crate::{
         outputs::{LoanRows, OUTPUTS},
         summary::SummaryBuilder,
     },
+    rules::kinds::Kinds,
     tape::{
         TapeMapping,
         notices::{Notice, Notices},
@@ -261,11 +262,13 @@ impl<'r> Assembly<'r> {
     fn encode_exceptions(&self, groups: Vec<RowGroup<ExceptionColumns>>) -> Result<(), RunError> {
         for RowGroup { ticket, parts } in groups {
             let counts = count_exceptions(&parts);
+            let kinds: Vec<Kinds> = parts.iter().map(|part| part.columns.kinds.clone()).collect();
             let columns = ExceptionColumns::encode(&parts, &self.schemas.exceptions, &self.names);
             let columns = columns.map_err(|error| not_encoded(EXCEPTIONS_FILE, error))?;
             drop(parts);
             let appended = self.exceptions.pass(ticket, |file| {
                 file.index.exceptions.push(counts);
+                kinds.iter().for_each(|kinds| file.index.note(kinds));
                 file.append(columns).map_err(|error| not_encoded(EXCEPTIONS_FILE, error))
             });
             appended.unwrap_or(Ok(()))?;
@@ -297,7 +300,7 @@ impl<'r> Assembly<'r> {
         }
         let facts = self.facts.into_state().ok_or_else(lost)?;
         let exceptions = self.exceptions.into_state().ok_or_else(lost)?;
-        let index = ResultsIndex { facts: facts.index.facts.clone(), exceptions: exceptions.index.exceptions.clone() };
+        let index = ResultsIndex { facts: facts.index.facts.clone(), ..exceptions.index.clone() };
         let (mut outputs, mut stored) = (Vec::new(), Vec::new());
         if let Some(sink) = self.results.into_state().ok_or_else(lost)?.sink {
             for (output, mut out) in OUTPUTS.iter().zip(sink.outputs) {

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     decimal::Decimal,
     facts::columns::{ExceptionColumns, FactColumns},
-    loan::{Field, Loan, Malformed, NUMBERS, NumberCell, OrdinaryLoan, STANDARD_WORDS, Unit, UnreadPeriod, WORDS, WordCell},
+    loan::{
+        Field, Loan, Malformed, NUMBERS, NumberCell, OrdinaryLoan, STANDARD_WORDS, StandardCells, Unit, UnreadPeriod, WORDS,
+        WordCell,
+    },
     phases::{buy_at_once, judge, pricing::Pricing, validate::FirstUse},
     results::{outputs::LoanRows, summary::SummaryBuilder},
     rules::{canonical_word, rule_set::RuleSet},
@@ -80,6 +83,7 @@ pub fn judge_block(
     let mut repeats = repeats.iter().peekable();
     let mut numbers = Vec::new();
     let mut kept = String::new();
+    let (needs_standard, mut values) = (context.rules.guide().needs_standard(), Vec::new());
     for (at, row) in cut.rows.iter().enumerate() {
         let record = &block.records[row.record as usize];
         let raw = &text[record.start as usize..record.end as usize];
@@ -111,11 +115,20 @@ pub fn judge_block(
         if context.store_facts && reader.translation.is_none() {
             push_kept(&mut judged.facts, &cells, reader, &mut kept);
         }
-        reader.standard.read(&cells, record.line, memos, &mut judged, context.store_facts);
+        // Most rule sets need no standard fields, and clearing the place for them would take a twentieth of a loan's time.
+        let mut read;
+        let standard = if needs_standard {
+            read = StandardCells::NONE;
+            reader.standard.read(&cells, record.line, memos, &mut judged, (context.store_facts, Some(&mut read)));
+            &read
+        } else {
+            reader.standard.read(&cells, record.line, memos, &mut judged, (context.store_facts, None));
+            &StandardCells::NONE
+        };
         let read = QuickRead::new(&cells, reader, memos);
         if first_use.is_none()
             && let Some(loan) = read.ordinary(record.line, row.is_plain, &cells, reader)
-            && let Some(price) = buy_at_once(&loan, context.rules, context.pricing)
+            && let Some(price) = buy_at_once(&loan, standard, context.rules, context.pricing, &mut values)
             && judged.summary.add_bought(&loan, price)
         {
             if context.list_rows {
@@ -126,7 +139,7 @@ pub fn judge_block(
             }
             continue;
         }
-        let mut loan = Loan::empty(record.line);
+        let mut loan = Loan { standard: *standard, ..Loan::empty(record.line) };
         match row.content {
             Content::Malformed(reason) => {
                 loan.malformed = Some(Malformed { reason, raw, source_file: reader.told_name() });

@@ -26,6 +26,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use jiff::civil::Date;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -80,6 +81,8 @@ pub struct Job<'r> {
     pub rules: &'r RuleSet,
     /// The IRR target, from which spreads and prices follow.
     pub irr_target: IrrTarget,
+    /// The date on which the loans are bought.
+    pub pdate: Date,
     /// Receives the result files; `None` for a dry run.
     pub destination: Option<&'r dyn Destination>,
     /// Called with the progress of the run, after each block.
@@ -90,7 +93,7 @@ pub struct Job<'r> {
 
 impl Job<'_> {
     fn pricing(&self) -> Pricing {
-        Pricing::new(self.rules, self.irr_target)
+        Pricing::new(self.rules, self.irr_target, self.pdate)
     }
 }
 

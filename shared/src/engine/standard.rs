@@ -1,14 +1,14 @@
 //! The standard fields of a row: read when the tape has them, and stored with the facts.
 
 use crate::{
-    loan::{Field, Unit, WORDS},
+    loan::{Field, StandardCell, StandardCells, Unit, WORDS},
     tape::{
         aliases::{Aliases, Vocabulary},
         cell::trimmed,
         header::Header,
         notices::NoticeCode,
         options::TapeOptions,
-        standard::{DateOrder, StandardCell, StandardReader},
+        standard::{DateOrder, StandardReader},
     },
 };
 
@@ -24,6 +24,8 @@ pub(super) struct StandardFields {
 #[derive(Debug)]
 struct StandardPlace {
     at: usize,
+    /// Index of the field among the standard fields.
+    place: usize,
     reader: StandardReader,
     /// For a field that holds words: its vocabulary, and the index of its memo in [`WordMemos`].
     words: Option<(&'static Vocabulary, usize)>,
@@ -40,6 +42,7 @@ impl StandardFields {
             let memo = memos.iter().find(|(of, _)| *of == field).map(|(_, memo)| *memo);
             Some(StandardPlace {
                 at: header.position(field)?,
+                place: Field::STANDARD.iter().position(|of| *of == field)?,
                 reader: StandardReader { field, unit: header.unit(field), flag_contradictions, dates },
                 words: Aliases::built_in().vocabulary(field).zip(memo),
                 own_words: options.has_words(field),
@@ -52,10 +55,18 @@ impl StandardFields {
         self.columns.iter().map(|column| column.reader.field)
     }
 
-    /// Reads the standard fields of a row, and with `store` writes them into the next fact. A malformed row has none. A notice
+    /// Reads the standard fields of a row, and with `store` writes them into the next fact. They are also kept for the rules, if
+    /// the rules need them. A malformed row has none. A notice
     /// counts each cell that cannot be read.
     #[inline]
-    pub fn read(&self, cells: &Cells<'_>, line: u64, memos: &mut WordMemos, judged: &mut JudgedBlock, store: bool) {
+    pub fn read<'c>(
+        &self,
+        cells: &Cells<'c>,
+        line: u64,
+        memos: &mut WordMemos,
+        judged: &mut JudgedBlock,
+        (store, mut kept): (bool, Option<&mut StandardCells<'c>>),
+    ) {
         for (nth, column) in self.columns.iter().enumerate() {
             let (cell, written) = column.read(cells, memos);
             if cell == StandardCell::Unreadable {
@@ -64,6 +75,9 @@ impl StandardFields {
             }
             if store {
                 judged.facts.push_standard(nth, cell, trimmed(written));
+            }
+            if let Some(kept) = &mut kept {
+                kept.0[column.place] = (cell, trimmed(written));
             }
         }
     }

@@ -92,8 +92,17 @@ fn run_tapes(
     let (folder, rules) = (Folder::default(), RuleSet::built_in());
     let destination = Some(&folder as &dyn Destination);
     let irr_target = IrrTarget::DEFAULT;
-    let outcome =
-        how(&Job { tapes: &tapes, options, rules: &rules, irr_target, destination, progress: &|_| {}, tuning }).unwrap();
+    let outcome = how(&Job {
+        tapes: &tapes,
+        options,
+        rules,
+        irr_target,
+        pdate: jiff::civil::date(2026, 2, 2),
+        destination,
+        progress: &|_| {},
+        tuning,
+    })
+    .unwrap();
     let facts = folder.0.lock().unwrap().get(FACTS_FILE).cloned().unwrap();
     (outcome, facts)
 }

@@ -12,7 +12,7 @@ use crate::{
         disposition::{Decided, Disposition},
         pricing::{Price, TenThousandths},
     },
-    rules::Severity,
+    rules::{Severity, kinds::Kinds},
 };
 
 use super::{
@@ -356,9 +356,10 @@ pub struct ExceptionColumns {
     pub lines: Vec<i64>,
     /// Numbers of their loans, as outputs show them.
     pub loan_numbers: TextColumn,
-    /// Kinds, as their place in `ExceptionType::ALL`.
-    #[serde(with = "super::stored_bytes")]
-    pub types: Vec<u8>,
+    /// Ids of their kinds.
+    pub types: Vec<u16>,
+    /// The kinds that occur.
+    pub kinds: Kinds,
     /// Severities: 0 hard, 1 soft.
     #[serde(with = "super::stored_bytes")]
     pub severities: Vec<u8>,
@@ -383,7 +384,8 @@ impl ExceptionColumns {
             let row = row_number(self.lines.len());
             self.lines.push(i64::try_from(decided.loan.line).unwrap_or(i64::MAX));
             self.loan_numbers.push(decided.loan.shown_number());
-            self.types.push(exception.exception_type as u8);
+            self.types.push(exception.kind.id);
+            self.kinds.note(exception.kind);
             self.severities.push(severity_code(exception.severity));
             self.messages.push(&exception.evidence.message);
             self.fields.push(&exception.evidence.field);
@@ -452,7 +454,7 @@ mod tests {
             // Set directly, because reading a tape rejects a note rate of so many digits.
             let reading = CellValue::Value(cell.parse().unwrap());
             loan.numbers[at] = NumberCell { reading, written: cell, plain: false };
-            columns.push(&judge(&loan, None, &rules, &Pricing::new(&rules, IrrTarget::DEFAULT)));
+            columns.push(&judge(&loan, None, rules, &Pricing::new(rules, IrrTarget::DEFAULT, jiff::civil::date(2026, 2, 2))));
         }
         columns
     }
@@ -505,7 +507,7 @@ mod tests {
             ("250000", "60000", "720", "312500"),
         ] {
             let (loan, short_loan) = ordinary([amount, rate, "80", "35", score, "312500", appraisal]);
-            let decided = judge(&loan, None, &rules, &Pricing::new(&rules, IrrTarget::DEFAULT));
+            let decided = judge(&loan, None, &rules, &Pricing::new(&rules, IrrTarget::DEFAULT, jiff::civil::date(2026, 2, 2)));
             assert_eq!(decided.disposition, Disposition::ToPurchase, "{:?}", decided.exceptions);
             let (mut long, mut short) = (FactColumns::default(), FactColumns::default());
             long.push(&decided);
@@ -530,7 +532,7 @@ mod tests {
         for (at, cell) in [(2, "80.000001"), (2, "80.0000015"), (0, "5000000000.5"), (0, "50000000000")] {
             let (mut loan, _) = ordinary(["250000", "6.5", "80", "35", "720", "312500", "312500"]);
             loan.numbers[at] = read_cell(Field::NUMERIC[at], cell, ColumnUnit::Percent, true);
-            columns.push(&judge(&loan, None, &rules, &Pricing::new(&rules, IrrTarget::DEFAULT)));
+            columns.push(&judge(&loan, None, &rules, &Pricing::new(&rules, IrrTarget::DEFAULT, jiff::civil::date(2026, 2, 2))));
         }
         assert_eq!(columns.excesses.values, [1, 2, 0, 0]);
         assert_eq!(columns.excesses.nulls, [2, 3]);

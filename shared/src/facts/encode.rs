@@ -2,6 +2,8 @@
 //!
 //! The worker that completes a row group encodes it. Row groups are appended in order.
 
+mod exceptions;
+
 use std::{collections::HashMap, io::Write, ops::Range, sync::Arc};
 
 use bytes::Bytes;
@@ -20,13 +22,13 @@ use parquet::{
 use crate::{
     loan::{Field, FieldKind, Unit},
     phases::disposition::Disposition,
-    rules::{ExceptionType, canonical_word},
+    rules::canonical_word,
     tape::aliases::{Aliases, Vocabulary},
 };
 
 use super::{
-    EXCEPTIONS_PER_GROUP, FACTS_PER_GROUP, TEXT_PER_GROUP,
-    columns::{ExceptionColumns, FactColumns, NumberColumn, SEVERITIES, SparseText, TextColumn, WordColumn},
+    FACTS_PER_GROUP, TEXT_PER_GROUP,
+    columns::{FactColumns, NumberColumn, SparseText, TextColumn, WordColumn},
     pages::{
         EncodedColumn, NULL, dictionary_column, null_column, number_dictionary_column, properties, sparse_column, text_column,
     },
@@ -481,47 +483,6 @@ impl Rows for FactColumns {
         columns.push(schema.sparse("exact_values", parts, |c| &c.exact_values)?);
         columns.push(schema.sparse("source_columns", parts, |c| &c.source_columns)?);
         Ok(columns)
-    }
-}
-
-impl Rows for ExceptionColumns {
-    const PER_GROUP: usize = EXCEPTIONS_PER_GROUP;
-
-    fn rows(&self) -> usize {
-        self.len()
-    }
-
-    fn text_bytes(&self, rows: &Range<usize>) -> usize {
-        self.text_bytes(rows)
-    }
-
-    fn encode(parts: &[GroupPart<Self>], schema: &FileSchema, tapes: &[String]) -> Result<Vec<EncodedColumn>> {
-        let kind = |code: u8| ExceptionType::ALL.get(usize::from(code)).map(|exception_type| exception_type.kind());
-        Ok(vec![
-            schema.tapes(parts, |c| c.tape, tapes)?,
-            schema.lines(parts, |c| &c.lines)?,
-            schema.texts("seller_loan_number", parts, |c| &c.loan_numbers)?,
-            schema.table_codes("exception_type", parts, |c| &c.types, |code| kind(code).map_or("", |kind| kind.name))?,
-            schema.table_codes("exception_category", parts, |c| &c.types, |code| kind(code).map_or("", |kind| kind.category))?,
-            schema.table_codes(
-                "severity",
-                parts,
-                |c| &c.severities,
-                |code| SEVERITIES.get(usize::from(code)).map_or("", |severity| severity.as_str()),
-            )?,
-            schema.texts("message", parts, |c| &c.messages)?,
-            schema.table_codes(
-                "rejection_criteria",
-                parts,
-                |c| &c.types,
-                |code| kind(code).map_or("", |k| k.rejection_criteria),
-            )?,
-            schema.repeated("field", parts, |c| &c.fields)?,
-            schema.texts("actual", parts, |c| &c.actuals)?,
-            schema.repeated("limit", parts, |c| &c.limits)?,
-            schema.numbers("excess", parts, |c| Some(&c.excesses))?,
-            schema.sparse("exact_excess", parts, |c| &c.exact_excesses)?,
-        ])
     }
 }
 

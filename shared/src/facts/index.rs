@@ -3,7 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{phases::disposition::Disposition, rules::ExceptionType};
+use std::collections::BTreeMap;
+
+use crate::{
+    phases::disposition::Disposition,
+    rules::{ExceptionKind, ExceptionType, kinds::Kinds},
+};
 
 use super::{
     columns::{ExceptionColumns, FactColumns, SEVERITIES},
@@ -17,6 +22,26 @@ pub struct ResultsIndex {
     pub facts: Vec<[u32; Disposition::ALL.len()]>,
     /// For each row group of the exceptions, the number of exceptions of each kind and severity that occurs.
     pub exceptions: Vec<Vec<ExceptionCount>>,
+    /// The kinds of exceptions that the rule set of the run defines, as far as they occur, in the order of their ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<ExceptionKind>,
+}
+
+impl ResultsIndex {
+    /// The kind with an id; `None` when the run has no such kind.
+    pub fn kind(&self, id: u16) -> Option<&ExceptionKind> {
+        let own = self.kinds.iter().find(|kind| kind.id == id);
+        own.or_else(|| ExceptionType::ALL.get(usize::from(id)).map(|built_in| built_in.kind()))
+    }
+
+    /// Adds the kinds that are not built in, unless they are there.
+    pub fn note(&mut self, kinds: &Kinds) {
+        for kind in kinds.iter().filter(|kind| usize::from(kind.id) >= ExceptionType::COUNT) {
+            if let Err(at) = self.kinds.binary_search_by_key(&kind.id, |kind| kind.id) {
+                self.kinds.insert(at, kind.clone());
+            }
+        }
+    }
 }
 
 /// The index as it is stored with the results.
@@ -33,8 +58,8 @@ pub struct StoredIndex {
 /// Number of exceptions of one kind and severity in a row group. The kind determines the category and the criterion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExceptionCount {
-    /// Kind, as its place in `ExceptionType::ALL`.
-    pub exception_type: u8,
+    /// Id of the kind.
+    pub exception_type: u16,
     /// Severity: 0 hard, 1 soft.
     pub severity: u8,
     pub count: u32,
@@ -51,17 +76,16 @@ pub fn count_facts(parts: &[GroupPart<FactColumns>]) -> [u32; Disposition::ALL.l
 
 /// Counts the exceptions of a row group by kind and severity.
 pub fn count_exceptions(parts: &[GroupPart<ExceptionColumns>]) -> Vec<ExceptionCount> {
-    let mut counts = [[0_u32; SEVERITIES.len()]; ExceptionType::COUNT];
-    for part in parts {
-        let columns = &part.columns;
-        for (exception_type, severity) in columns.types[part.rows.clone()].iter().zip(&columns.severities[part.rows.clone()]) {
-            counts[usize::from(*exception_type)][usize::from(*severity)] += 1;
+    let mut counts: BTreeMap<u16, [u32; SEVERITIES.len()]> = BTreeMap::new();
+    for GroupPart { columns, rows } in parts {
+        for (id, severity) in columns.types[rows.clone()].iter().zip(&columns.severities[rows.clone()]) {
+            counts.entry(*id).or_default()[usize::from(*severity)] += 1;
         }
     }
     let mut found = Vec::new();
-    for (exception_type, by_severity) in counts.iter().enumerate() {
-        for (severity, count) in by_severity.iter().enumerate().filter(|(_, count)| **count > 0) {
-            found.push(ExceptionCount { exception_type: exception_type as u8, severity: severity as u8, count: *count });
+    for (exception_type, by_severity) in counts {
+        for (severity, count) in (0..).zip(by_severity).filter(|(_, count)| *count > 0) {
+            found.push(ExceptionCount { exception_type, severity, count });
         }
     }
     found

@@ -13,7 +13,7 @@ use std::io;
 
 use crate::{
     phases::disposition::Disposition,
-    rules::{ExceptionKind, ExceptionType, Severity},
+    rules::{ExceptionKind, Severity},
 };
 
 use self::{
@@ -90,23 +90,19 @@ impl ExceptionFilter {
         count(self, index)
     }
 
-    fn has_type(&self, count: &ExceptionCount) -> bool {
-        let kind = exception_type(count).map(ExceptionType::kind);
+    fn has_type(&self, index: &ResultsIndex, count: &ExceptionCount) -> bool {
+        let kind = index.kind(count.exception_type);
         let is = |wanted: &Option<String>, has: fn(&ExceptionKind) -> &str| {
             wanted.as_ref().is_none_or(|wanted| kind.is_some_and(|kind| has(kind) == wanted))
         };
-        is(&self.exception_type, |kind| kind.name)
-            && is(&self.exception_category, |kind| kind.category)
-            && is(&self.rejection_criteria, |kind| kind.rejection_criteria)
+        is(&self.exception_type, |kind| &kind.name)
+            && is(&self.exception_category, |kind| &kind.category)
+            && is(&self.rejection_criteria, |kind| &kind.rejection_criteria)
     }
 
     fn has_severity(&self, count: &ExceptionCount) -> bool {
         self.severity.is_none_or(|severity| SEVERITIES.get(usize::from(count.severity)) == Some(&severity))
     }
-}
-
-fn exception_type(count: &ExceptionCount) -> Option<ExceptionType> {
-    ExceptionType::ALL.get(usize::from(count.exception_type)).copied()
 }
 
 /// A filter, and what it needs of the index to search a row group.
@@ -118,9 +114,9 @@ trait Filter {
     /// Number of rows of a row group.
     fn rows(counts: &Self::Counts) -> u64;
     /// Number of rows of a row group that the filter lets through, without regard to the loan number.
-    fn matching(&self, counts: &Self::Counts) -> u64;
+    fn matching(&self, index: &ResultsIndex, counts: &Self::Counts) -> u64;
     /// Conditions to check on the rows themselves, the cheapest first.
-    fn conditions(&self, counts: &Self::Counts) -> Vec<Condition>;
+    fn conditions(&self, index: &ResultsIndex, counts: &Self::Counts) -> Vec<Condition>;
     /// The loan number of the filter.
     fn number(&self) -> Option<&str>;
 }
@@ -136,13 +132,13 @@ impl Filter for FactFilter {
         counts.iter().copied().map(u64::from).sum()
     }
 
-    fn matching(&self, counts: &Self::Counts) -> u64 {
+    fn matching(&self, _: &ResultsIndex, counts: &Self::Counts) -> u64 {
         self.disposition.map_or_else(|| Self::rows(counts), |disposition| counts[disposition as usize].into())
     }
 
-    fn conditions(&self, counts: &Self::Counts) -> Vec<Condition> {
+    fn conditions(&self, index: &ResultsIndex, counts: &Self::Counts) -> Vec<Condition> {
         let mut conditions = Vec::new();
-        if let Some(disposition) = self.disposition.filter(|_| self.matching(counts) < Self::rows(counts)) {
+        if let Some(disposition) = self.disposition.filter(|_| self.matching(index, counts) < Self::rows(counts)) {
             conditions.push(condition(&FACT_SCHEMA, "disposition", vec![disposition.as_str()]));
         }
         conditions.extend(self.number().map(|number| condition(&FACT_SCHEMA, "seller_loan_number", vec![number])));
@@ -165,16 +161,17 @@ impl Filter for ExceptionFilter {
         counts.iter().map(|count| u64::from(count.count)).sum()
     }
 
-    fn matching(&self, counts: &Self::Counts) -> u64 {
-        let matching = counts.iter().filter(|count| self.has_type(count) && self.has_severity(count));
+    fn matching(&self, index: &ResultsIndex, counts: &Self::Counts) -> u64 {
+        let matching = counts.iter().filter(|count| self.has_type(index, count) && self.has_severity(count));
         matching.map(|count| u64::from(count.count)).sum()
     }
 
-    fn conditions(&self, counts: &Self::Counts) -> Vec<Condition> {
+    fn conditions(&self, index: &ResultsIndex, counts: &Self::Counts) -> Vec<Condition> {
         let mut conditions = Vec::new();
-        let (of_type, others): (Vec<_>, Vec<_>) = counts.iter().partition(|count| self.has_type(count));
+        let (of_type, others): (Vec<_>, Vec<_>) = counts.iter().partition(|count| self.has_type(index, count));
         if !others.is_empty() {
-            let names = of_type.iter().copied().filter_map(exception_type).map(ExceptionType::name).collect();
+            let kinds = of_type.iter().filter_map(|count: &&ExceptionCount| index.kind(count.exception_type));
+            let names = kinds.map(|kind| &*kind.name).collect();
             conditions.push(condition(&EXCEPTION_SCHEMA, "exception_type", names));
         }
         if let Some(severity) = self.severity.filter(|_| !of_type.iter().all(|count| self.has_severity(count))) {
@@ -196,7 +193,7 @@ fn condition(schema: &[FileColumn], column: &str, texts: Vec<&str>) -> Condition
 }
 
 fn count<F: Filter>(filter: &F, index: &ResultsIndex) -> Option<u64> {
-    let matching = F::groups(index).iter().map(|counts| filter.matching(counts)).sum();
+    let matching = F::groups(index).iter().map(|counts| filter.matching(index, counts)).sum();
     (filter.number().is_none() || matching == 0).then_some(matching)
 }
 
@@ -273,7 +270,7 @@ fn page<R: RangeReader, F: Filter, T>(
     let counted = filter.number().is_none();
     let mut page = Vec::new();
     for (counts, group) in groups.iter().zip(file.groups()) {
-        let (matching, wanted) = (filter.matching(counts), limit - page.len());
+        let (matching, wanted) = (filter.matching(index, counts), limit - page.len());
         if wanted == 0 {
             break;
         }
@@ -285,7 +282,7 @@ fn page<R: RangeReader, F: Filter, T>(
             continue;
         }
         let mut group = Group::new(file, group);
-        let selected = group.select(filter.conditions(counts), skip, wanted)?;
+        let selected = group.select(filter.conditions(index, counts), skip, wanted)?;
         if counted && selected.rows.len() as u64 != (matching - skip).min(wanted as u64) {
             return Err(file.damaged("a row group has not the rows that the run's index counts"));
         }

@@ -6,8 +6,7 @@ use serde_json::Value;
 
 use crate::{
     decimal::Decimal,
-    loan::Field,
-    tape::standard::{StandardCell, StandardValue},
+    loan::{Field, StandardCell, StandardValue},
 };
 
 use super::{

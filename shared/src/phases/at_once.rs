@@ -3,7 +3,11 @@
 //! Nine of ten loans take the shortcut, which needs a quarter of the time of the phases one after the other. The shortcut makes
 //! no decision of its own: a property test checks that it agrees with the phases.
 
-use crate::{decimal::Decimal, loan::OrdinaryLoan, rules::rule_set::RuleSet};
+use crate::{
+    decimal::Decimal,
+    loan::{OrdinaryLoan, StandardCells},
+    rules::{guide::Values, rule_set::RuleSet},
+};
 
 use super::pricing::{Price, Pricing};
 
@@ -12,11 +16,21 @@ const REQUIRED_AT: [usize; 4] = [0, 1, 2, 4];
 /// Index of the note rate among the numbers.
 const NOTE_RATE_AT: usize = 1;
 
-/// The price of a loan that passes every phase and is bought. `None` only means that the phases must decide.
+/// The price of a loan that passes every phase and is bought. `None` only means that the phases must decide. `scratch` is room for
+/// the values that a guide tests.
 #[inline]
-pub fn buy_at_once(loan: &OrdinaryLoan<'_>, rules: &RuleSet, pricing: &Pricing) -> Option<Price> {
+pub fn buy_at_once(
+    loan: &OrdinaryLoan<'_>,
+    standard: &StandardCells<'_>,
+    rules: &RuleSet,
+    pricing: &Pricing,
+    scratch: &mut Values,
+) -> Option<Price> {
     let complete = REQUIRED_AT.iter().fold(true, |complete, at| complete & (loan.micros[*at] != 0));
     if !complete || !rules.projection().is_empty() || !rules.clearance().passes(loan) {
+        return None;
+    }
+    if !rules.guide().is_empty() && !rules.guide().passes(loan, standard, pricing.pdate(), scratch) {
         return None;
     }
     pricing.price(Decimal::from_micros(loan.micros[NOTE_RATE_AT]))
@@ -73,11 +87,11 @@ mod tests {
             loan.seller_loan_number = Some("1".into());
             loan.numbers = micros.map(|micros| NumberCell::ordinary(micros, ""));
             loan.words = ordinary.codes.map(WordCell::Known);
-            for rules in [RuleSet::built_in(), RuleSet::from_toml(STRICT).unwrap(), RuleSet::from_toml(LENIENT).unwrap()] {
-                let pricing = Pricing::new(&rules, IrrTarget::DEFAULT);
-                let decided = judge(&loan, None, &rules, &pricing);
+            for rules in [RuleSet::built_in(), &RuleSet::from_toml(STRICT).unwrap(), &RuleSet::from_toml(LENIENT).unwrap()] {
+                let pricing = Pricing::new(rules, IrrTarget::DEFAULT, jiff::civil::date(2026, 2, 2));
+                let decided = judge(&loan, None, rules, &pricing);
                 let bought = decided.disposition == Disposition::ToPurchase && decided.exceptions.is_empty();
-                let price = buy_at_once(&ordinary, &rules, &pricing);
+                let price = buy_at_once(&ordinary, &StandardCells::NONE, rules, &pricing, &mut Vec::new());
                 prop_assert_eq!(price, decided.price.filter(|_| bought));
             }
         }

@@ -50,7 +50,7 @@ impl Disposition {
 pub struct Decided<'l, 't> {
     pub loan: &'l Loan<'t>,
     /// Validations and rules that the loan failed, in the order of reports.
-    pub exceptions: Vec<Exception>,
+    pub exceptions: Vec<Exception<'l>>,
     /// `None` when the loan is not eligible, or its note rate gives no price.
     pub price: Option<Price>,
     pub disposition: Disposition,
@@ -62,8 +62,8 @@ pub struct Decided<'l, 't> {
 /// set holds it back.
 #[inline]
 pub fn decide<'l, 't>(priced: Priced<'l, 't>, projection: &Projection) -> Decided<'l, 't> {
-    let Priced { loan, exceptions, eligible, price } = priced;
-    let projection_reason = if eligible { reason_to_wait(loan, &exceptions, price, projection) } else { None };
+    let Priced { loan, exceptions, eligible, undecided, price } = priced;
+    let projection_reason = if eligible { reason_to_wait(loan, &exceptions, undecided, price, projection) } else { None };
     let disposition = match (eligible, &projection_reason) {
         (false, _) => Disposition::Rejected,
         (true, Some(_)) => Disposition::Projected,
@@ -73,12 +73,20 @@ pub fn decide<'l, 't>(priced: Priced<'l, 't>, projection: &Projection) -> Decide
 }
 
 /// All reasons to hold back an eligible loan, as one text; `None` when there is no reason.
-fn reason_to_wait(loan: &Loan<'_>, exceptions: &[Exception], price: Option<Price>, projection: &Projection) -> Option<String> {
+fn reason_to_wait(
+    loan: &Loan<'_>,
+    exceptions: &[Exception<'_>],
+    undecided: Vec<String>,
+    price: Option<Price>,
+    projection: &Projection,
+) -> Option<String> {
     let Some(price) = price else {
         let rate = loan.number(Field::NoteRate).written;
-        return Some(format!("The loan could not be priced: note rate {rate} gives no price"));
+        let unpriced = format!("The loan could not be priced: note rate {rate} gives no price");
+        let all: Vec<String> = undecided.into_iter().chain([unpriced]).collect();
+        return Some(all.join("; "));
     };
-    let mut reasons = Vec::new();
+    let mut reasons = undecided;
     let (spread, final_price) = (price.pricing_spread.decimal(), price.final_price.decimal());
     if let Some(minimum) = projection.minimum_spread.filter(|minimum| spread < *minimum) {
         reasons.push(format!(
@@ -91,7 +99,7 @@ fn reason_to_wait(loan: &Loan<'_>, exceptions: &[Exception], price: Option<Price
         reasons.push(format!("price {} is below the minimum {}", final_price.with_min_decimals(4), minimum.with_min_decimals(4)));
     }
     if projection.hold_on_soft_exceptions && !exceptions.is_empty() {
-        let names: Vec<&str> = exceptions.iter().map(|exception| exception.exception_type.name()).collect();
+        let names: Vec<&str> = exceptions.iter().map(|exception| &*exception.kind.name).collect();
         reasons.push(format!("soft exceptions: {}", names.join(", ")));
     }
     (!reasons.is_empty()).then(|| format!("Held back: {}", reasons.join("; ")))

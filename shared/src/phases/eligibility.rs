@@ -1,8 +1,10 @@
 //! Eligibility: checks every rule on every loan that passed validation.
 
+use jiff::civil::Date;
+
 use crate::{
     loan::Loan,
-    rules::{Severity, Verdict, rule_set::RuleSet},
+    rules::{Severity, Verdict, guide::rule::Finding, rule_set::RuleSet},
 };
 
 use super::{Exception, validate::Validated};
@@ -11,8 +13,10 @@ use super::{Exception, validate::Validated};
 #[derive(Debug)]
 pub struct Assessed<'l, 't> {
     pub(super) loan: &'l Loan<'t>,
-    pub(super) exceptions: Vec<Exception>,
+    pub(super) exceptions: Vec<Exception<'l>>,
     pub(super) eligible: bool,
+    /// Why the loan is held although no rule rejects it: the hard rules that cannot be decided, each with what is missing.
+    pub(super) undecided: Vec<String>,
 }
 
 impl<'l, 't> Assessed<'l, 't> {
@@ -21,7 +25,7 @@ impl<'l, 't> Assessed<'l, 't> {
     }
 
     /// Validations and rules that the loan failed, in the order of reports.
-    pub fn exceptions(&self) -> &[Exception] {
+    pub fn exceptions(&self) -> &[Exception<'l>] {
         &self.exceptions
     }
 
@@ -34,16 +38,27 @@ impl<'l, 't> Assessed<'l, 't> {
 /// Checks every rule, and does not stop at the first failure. A loan that failed validation skips the rules, because a rule
 /// cannot judge a value that could not be read.
 #[inline]
-pub fn assess<'l, 't>(validated: Validated<'l, 't>, rules: &RuleSet) -> Assessed<'l, 't> {
+pub fn assess<'l, 't>(validated: Validated<'l, 't>, rules: &'l RuleSet, pdate: Date) -> Assessed<'l, 't> {
     let Validated { loan, mut exceptions } = validated;
     if !exceptions.is_empty() {
-        return Assessed { loan, exceptions, eligible: false };
+        return Assessed { loan, exceptions, eligible: false, undecided: Vec::new() };
     }
+    let guide = rules.guide();
+    let values = guide.values(loan, pdate);
     for rule in rules.rules() {
-        if let Verdict::Fail(evidence) = rule.check(loan) {
-            exceptions.push(Exception { exception_type: rule.exception_type(), severity: rule.severity(), evidence });
+        if let Verdict::Fail(evidence) = rule.check(loan)
+            && guide.applies(rule.exception_type(), &values)
+        {
+            exceptions.push(Exception { kind: rule.exception_type().kind(), severity: rule.severity(), evidence });
         }
     }
+    let mut undecided = Vec::new();
+    for Finding { kind, severity, evidence, holds } in guide.judge(loan, &values, pdate) {
+        if holds {
+            undecided.push(evidence.message.clone());
+        }
+        exceptions.push(Exception { kind, severity, evidence });
+    }
     let eligible = exceptions.iter().all(|exception| exception.severity == Severity::Soft);
-    Assessed { loan, exceptions, eligible }
+    Assessed { loan, exceptions, eligible, undecided }
 }

@@ -10,7 +10,7 @@ pub mod validate;
 
 use crate::{
     loan::Loan,
-    rules::{Evidence, ExceptionType, Severity, rule_set::RuleSet},
+    rules::{Evidence, ExceptionKind, Severity, rule_set::RuleSet},
 };
 
 pub use self::at_once::buy_at_once;
@@ -18,8 +18,8 @@ use self::{disposition::Decided, pricing::Pricing, validate::FirstUse};
 
 /// A validation or rule that a loan failed. An exception is a finding about the loan, never an error of the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Exception {
-    pub exception_type: ExceptionType,
+pub struct Exception<'r> {
+    pub kind: &'r ExceptionKind,
     /// Whether the exception rejects the loan.
     pub severity: Severity,
     /// Why the loan failed.
@@ -29,9 +29,9 @@ pub struct Exception {
 /// Takes one loan through all phases. `first_use` is where the run used the loan number first; `None` if this loan is the first
 /// use.
 #[inline]
-pub fn judge<'l, 't>(loan: &'l Loan<'t>, first_use: Option<&FirstUse>, rules: &RuleSet, pricing: &Pricing) -> Decided<'l, 't> {
+pub fn judge<'l, 't>(loan: &'l Loan<'t>, first_use: Option<&FirstUse>, rules: &'l RuleSet, pricing: &Pricing) -> Decided<'l, 't> {
     let validated = validate::validate(loan, first_use);
-    let assessed = eligibility::assess(validated, rules);
+    let assessed = eligibility::assess(validated, rules, pricing.pdate());
     let priced = pricing::price(assessed, pricing);
     disposition::decide(priced, rules.projection())
 }

@@ -1,5 +1,6 @@
 //! Pricing: the spread over the IRR target, and the price that follows from it.
 
+use jiff::civil::Date;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
@@ -87,8 +88,9 @@ pub struct Price {
 #[derive(Debug)]
 pub struct Priced<'l, 't> {
     pub(super) loan: &'l Loan<'t>,
-    pub(super) exceptions: Vec<Exception>,
+    pub(super) exceptions: Vec<Exception<'l>>,
     pub(super) eligible: bool,
+    pub(super) undecided: Vec<String>,
     pub(super) price: Option<Price>,
 }
 
@@ -103,10 +105,11 @@ impl<'l, 't> Priced<'l, 't> {
     }
 }
 
-/// Pricing of the loans of a run: the method and the target.
+/// Pricing of the loans of a run: the method, the target and the purchase date.
 #[derive(Debug, Clone)]
 pub struct Pricing {
     method: Method,
+    pdate: Date,
 }
 
 #[derive(Debug, Clone)]
@@ -117,9 +120,14 @@ enum Method {
 }
 
 impl Pricing {
-    /// The pricing of a rule set at a target. All rule sets have the same method.
-    pub fn new(_rules: &RuleSet, irr_target: IrrTarget) -> Self {
-        Self { method: Method::Linear { irr_target } }
+    /// The pricing of a rule set at a target, for loans bought on a date. All rule sets have the same method.
+    pub fn new(_rules: &RuleSet, irr_target: IrrTarget, pdate: Date) -> Self {
+        Self { method: Method::Linear { irr_target }, pdate }
+    }
+
+    /// The date on which the loans are bought.
+    pub fn pdate(&self) -> Date {
+        self.pdate
     }
 
     /// The price of a loan with this note rate; `None` when the rate is too large for a price.
@@ -134,10 +142,10 @@ impl Pricing {
 /// Prices a loan, if it is eligible.
 #[inline]
 pub fn price<'l, 't>(assessed: Assessed<'l, 't>, pricing: &Pricing) -> Priced<'l, 't> {
-    let Assessed { loan, exceptions, eligible } = assessed;
+    let Assessed { loan, exceptions, eligible, undecided } = assessed;
     let rate = if eligible { loan.number(Field::NoteRate).value() } else { None };
     let price = rate.and_then(|rate| pricing.price(rate));
-    Priced { loan, exceptions, eligible, price }
+    Priced { loan, exceptions, eligible, undecided, price }
 }
 
 #[inline]

@@ -32,7 +32,7 @@ fn place(line: u64, source_file: Option<&str>) -> String {
 #[derive(Debug)]
 pub struct Validated<'l, 't> {
     pub(super) loan: &'l Loan<'t>,
-    pub(super) exceptions: Vec<Exception>,
+    pub(super) exceptions: Vec<Exception<'l>>,
 }
 
 impl<'l, 't> Validated<'l, 't> {
@@ -41,7 +41,7 @@ impl<'l, 't> Validated<'l, 't> {
     }
 
     /// Validations that the loan failed, in the order of reports.
-    pub fn exceptions(&self) -> &[Exception] {
+    pub fn exceptions(&self) -> &[Exception<'l>] {
         &self.exceptions
     }
 
@@ -69,8 +69,8 @@ pub fn validate<'l, 't>(loan: &'l Loan<'t>, first_use: Option<&FirstUse>) -> Val
 }
 
 #[cold]
-fn failures(loan: &Loan<'_>, first_use: Option<&FirstUse>) -> Vec<Exception> {
-    let hard = |exception_type, evidence| Exception { exception_type, severity: Severity::Hard, evidence };
+fn failures(loan: &Loan<'_>, first_use: Option<&FirstUse>) -> Vec<Exception<'static>> {
+    let hard = |failed: ExceptionType, evidence| Exception { kind: failed.kind(), severity: Severity::Hard, evidence };
     if let Some(malformed) = &loan.malformed {
         let raw = excerpt(malformed.raw);
         let place = place(loan.line, malformed.source_file);

@@ -1,11 +1,15 @@
 //! The rules that a loan must pass to be bought. The rules are one table, and a rule set may replace their limits.
 
 pub mod clearance;
+mod exception_type;
+pub mod guide;
+pub mod kinds;
+mod reading;
 pub mod rule_set;
 
 use std::{borrow::Cow, sync::Arc};
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
@@ -17,6 +21,8 @@ use crate::{
         cell::is_date_cell,
     },
 };
+
+pub use self::exception_type::{ExceptionKind, ExceptionType, Requirement, RuleSpec};
 
 /// Whether an exception rejects the loan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -42,127 +48,6 @@ impl Severity {
     pub fn from_word(word: &str) -> Option<Self> {
         [Self::Hard, Self::Soft].into_iter().find(|severity| severity.as_str() == word)
     }
-}
-
-/// Properties of a kind of exception.
-#[derive(Debug)]
-pub struct ExceptionKind {
-    /// Stable name, such as `ltv_ratio`.
-    pub name: &'static str,
-    /// Default severity. A rule set may replace the severity of a rule, but not of a validation failure.
-    pub severity: Severity,
-    /// Category in reports, such as `credit`.
-    pub category: &'static str,
-    /// Stable name of the rejection criterion, such as `notebook.ltv_exceeds_maximum`.
-    pub rejection_criteria: &'static str,
-    /// The rule; `None` for a validation failure.
-    pub rule: Option<RuleSpec>,
-}
-
-/// A rule: a field, and the range or list that must contain the field's value.
-#[derive(Debug)]
-pub struct RuleSpec {
-    pub field: Field,
-    pub requires: Requirement,
-}
-
-/// The range or list that must contain the value of a rule's field. `min` and `max` come from the rule set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Requirement {
-    /// `min <= value <= max`.
-    MinToMax,
-    /// `0 < value <= max`.
-    AboveZeroToMax,
-    /// `0 <= value <= max`.
-    ZeroToMax,
-    /// `0 < value`.
-    AboveZero,
-    /// One of the words in the list.
-    Listed,
-}
-
-impl ExceptionType {
-    /// The entry of this kind in the table.
-    pub const fn kind(self) -> &'static ExceptionKind {
-        &TABLE[self as usize]
-    }
-
-    pub const fn name(self) -> &'static str {
-        self.kind().name
-    }
-
-    /// The kind with this stable name; `None` for any other text.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-}
-
-impl Serialize for ExceptionType {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-const fn validation(name: &'static str, rejection_criteria: &'static str) -> ExceptionKind {
-    ExceptionKind { name, severity: Severity::Hard, category: "data_quality", rejection_criteria, rule: None }
-}
-
-const fn rule(
-    name: &'static str,
-    field: Field,
-    requires: Requirement,
-    severity: Severity,
-    category: &'static str,
-    rejection_criteria: &'static str,
-) -> ExceptionKind {
-    ExceptionKind { name, severity, category, rejection_criteria, rule: Some(RuleSpec { field, requires }) }
-}
-
-/// Generates the kinds of exceptions and their table from one list, so that each kind is the index of its entry.
-macro_rules! exception_table {
-    ($($kind:ident = $entry:expr;)+) => {
-        /// A kind of exception: a validation or a rule that a loan can fail. The order is the order of reports.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[repr(u8)]
-        pub enum ExceptionType {
-            $($kind,)+
-        }
-
-        impl ExceptionType {
-            /// All kinds, in the order of reports.
-            pub const ALL: [Self; TABLE.len()] = [$(Self::$kind),+];
-            /// Number of kinds.
-            pub const COUNT: usize = TABLE.len();
-        }
-
-        static TABLE: [ExceptionKind; [$(stringify!($kind)),+].len()] = {
-            use Field::*;
-            use Requirement::*;
-            use Severity::*;
-            [$($entry),+]
-        };
-    };
-}
-
-// All validations and rules, in the order of reports: validations first, then rules.
-#[rustfmt::skip]
-exception_table! {
-    // ExceptionType         exception_type            rejection_criteria
-    MissingField = validation("missing_field",         "notebook.missing_required_fields");
-    InvalidValue = validation("invalid_value",         "notebook.invalid_value");
-    DuplicateLoan = validation("duplicate_loan",       "notebook.duplicate_loan_number");
-    MalformedRow = validation("malformed_row",         "notebook.malformed_row");
-    // ExceptionType         exception_type            field            requirement       severity category      rejection_criteria
-    LoanAmountRange = rule("loan_amount_range",        LoanAmount,      MinToMax,       Hard, "credit",       "notebook.loan_amount_out_of_range");
-    LtvRatio = rule("ltv_ratio",                       LtvRatio,        AboveZeroToMax, Hard, "credit",       "notebook.ltv_exceeds_maximum");
-    DtiRatio = rule("dti_ratio",                       DtiRatio,        ZeroToMax,      Hard, "credit",       "notebook.dti_exceeds_maximum");
-    CreditScore = rule("credit_score",                 CreditScore,     MinToMax,       Hard, "credit",       "notebook.credit_score_below_minimum");
-    PropertyType = rule("property_type",               PropertyType,    Listed,         Hard, "collateral",   "notebook.ineligible_property_type");
-    OccupancyStatus = rule("occupancy_status",         OccupancyStatus, Listed,         Hard, "collateral",   "notebook.ineligible_occupancy");
-    LoanPurpose = rule("loan_purpose",                 LoanPurpose,     Listed,         Hard, "compliance",   "notebook.ineligible_loan_purpose");
-    MissingPurchasePrice = rule("missing_purchase_price", PurchasePrice, AboveZero,     Soft, "data_quality", "notebook.purchase_price_mismatch");
-    MissingAppraisal = rule("missing_appraisal",       AppraisalValue,  AboveZero,      Soft, "data_quality", "notebook.appraisal_missing");
-    NoteRateRange = rule("note_rate_range",            NoteRate,        MinToMax,       Soft, "pricing",      "notebook.note_rate_out_of_range");
 }
 
 /// Result of one rule for one loan.
@@ -467,59 +352,5 @@ fn place(field: Field) -> usize {
     match field.info().kind {
         FieldKind::Number(at) | FieldKind::Word(at) => at,
         FieldKind::Text | FieldKind::Standard(_) => 0,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn the_table_is_in_the_order_of_the_kinds() {
-        for (at, kind) in ExceptionType::ALL.into_iter().enumerate() {
-            assert_eq!(kind as usize, at);
-            assert_eq!(ExceptionType::from_name(kind.name()), Some(kind));
-        }
-    }
-
-    #[test]
-    fn kinds_keep_their_places() {
-        // Page indexes of earlier runs store the index of a kind: add a new kind at the end, and remove none.
-        let names = ExceptionType::ALL.map(ExceptionType::name);
-        let stored = [
-            "missing_field",
-            "invalid_value",
-            "duplicate_loan",
-            "malformed_row",
-            "loan_amount_range",
-            "ltv_ratio",
-            "dti_ratio",
-            "credit_score",
-            "property_type",
-            "occupancy_status",
-            "loan_purpose",
-            "missing_purchase_price",
-            "missing_appraisal",
-            "note_rate_range",
-        ];
-        assert_eq!(names[..stored.len()], stored);
-    }
-
-    #[test]
-    fn names_and_criteria_are_unique() {
-        let unique = |texts: Vec<&str>| texts.iter().collect::<HashSet<_>>().len();
-        assert_eq!(unique(TABLE.iter().map(|kind| kind.name).collect()), TABLE.len());
-        assert_eq!(unique(TABLE.iter().map(|kind| kind.rejection_criteria).collect()), TABLE.len());
-        assert!(TABLE.iter().all(|kind| kind.rejection_criteria.starts_with("notebook.")));
-    }
-
-    #[test]
-    fn requirements_suit_their_fields() {
-        for spec in TABLE.iter().filter_map(|kind| kind.rule.as_ref()) {
-            let worded = matches!(spec.field.info().kind, FieldKind::Word(_));
-            assert_eq!(worded, spec.requires == Requirement::Listed, "{spec:?}");
-        }
     }
 }

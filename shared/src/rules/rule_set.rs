@@ -1,11 +1,10 @@
 //! Rule sets: limits, severities and policies of the rules, read from a TOML file.
 
-use std::{
-    ops::Range,
-    sync::{Arc, LazyLock},
-};
+mod file;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::{ops::Range, sync::LazyLock};
+
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use toml::{
     Spanned,
@@ -19,8 +18,18 @@ use crate::{
     loan::{Field, Unit},
 };
 
-use super::{Bound, Check, ExceptionType, Requirement, Rule, Severity, WordList, canonical_list, clearance::Clearance, place};
+use super::{
+    Bound, Check, ExceptionType, Requirement, Rule, Severity, WordList, canonical_list,
+    clearance::Clearance,
+    guide::{self, Guide},
+    place,
+    reading::{Key, Mistakes, Parsed, bound, flag, list, number, section, unknown, words},
+};
 
+pub use self::file::{RuleSetFile, RunRules};
+
+/// The keys of a rule set.
+const KEYS: &str = "name, version, limits, severity, rules, rule, applies, projection, units";
 /// Maximum size of a rule set, in bytes.
 pub const MAX_RULE_SET_BYTES: u64 = 64 * 1024;
 const BUILT_IN: &str = include_str!("built_in.toml");
@@ -49,6 +58,7 @@ struct Settings {
     enabled: [bool; ExceptionType::COUNT],
     projection: Projection,
     accept_small_percentages: bool,
+    guide: Guide,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,83 +69,6 @@ enum Limit {
     },
     /// In the order and spelling of [`canonical_list`].
     Words(Vec<String>),
-}
-
-/// A rule set as supplied: the text of a file, and the name to use if the text gives none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RuleSetFile {
-    /// File name without its extension.
-    pub name: String,
-    /// Text of the file.
-    pub toml: String,
-}
-
-impl RuleSetFile {
-    /// Takes the name from the last part of a path whose folders are separated by `/`.
-    pub fn new(path: &str, toml: String) -> Self {
-        let file = path.rsplit('/').next().unwrap_or(path);
-        let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem).trim();
-        Self { name: if stem.is_empty() { file.to_owned() } else { stem.to_owned() }, toml }
-    }
-
-    /// Reads the rule set.
-    ///
-    /// # Errors
-    /// [`RuleSetError`] as for [`RuleSet::named`].
-    pub fn rules(&self) -> Result<RuleSet, RuleSetError> {
-        RuleSet::named(&self.toml, &self.name)
-    }
-}
-
-/// The rules of a run: the rule set that the run brings with it, or the built-in one. They are stored as the file that they come from,
-/// and parsed once, when they are read.
-#[derive(Debug, Clone)]
-pub struct RunRules {
-    file: Option<RuleSetFile>,
-    rules: Arc<RuleSet>,
-}
-
-impl RunRules {
-    /// The rules of a file.
-    ///
-    /// # Errors
-    /// What [`RuleSet::from_toml`] refuses.
-    pub fn new(file: RuleSetFile) -> Result<Self, RuleSetError> {
-        let rules = Arc::new(file.rules()?);
-        Ok(Self { file: Some(file), rules })
-    }
-
-    pub fn rules(&self) -> &Arc<RuleSet> {
-        &self.rules
-    }
-}
-
-impl Default for RunRules {
-    /// The built-in rules.
-    fn default() -> Self {
-        Self { file: None, rules: Arc::new(RuleSet::built_in()) }
-    }
-}
-
-impl PartialEq for RunRules {
-    fn eq(&self, other: &Self) -> bool {
-        self.file == other.file
-    }
-}
-
-impl Eq for RunRules {}
-
-impl Serialize for RunRules {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.file.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for RunRules {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let file = Option::<RuleSetFile>::deserialize(deserializer)?;
-        file.map_or_else(|| Ok(Self::default()), |file| Self::new(file).map_err(de::Error::custom))
-    }
 }
 
 /// Policy by which an eligible loan is projected instead of bought.
@@ -173,22 +106,37 @@ pub struct RuleSetId {
     pub hash: String,
 }
 
-/// Why a rule set cannot be used.
+/// A mistake in a rule set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {message}")]
-pub struct RuleSetError {
+pub struct Mistake {
     /// The 1-based line of the file.
     pub line: usize,
     /// What is wrong on the line, and what to write instead.
     pub message: String,
 }
 
-type Parsed<T> = Result<T, (Range<usize>, String)>;
+/// Why a rule set cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.text())]
+pub struct RuleSetError {
+    /// All mistakes of the file, in its order. There is at least one.
+    pub mistakes: Vec<Mistake>,
+}
+
+impl RuleSetError {
+    /// All mistakes as one text.
+    fn text(&self) -> String {
+        let mistakes = self.mistakes.iter().map(Mistake::to_string);
+        mistakes.collect::<Vec<_>>().join("; ")
+    }
+}
 
 impl RuleSet {
     /// The rule set that ships with the product.
-    pub fn built_in() -> Self {
-        Self::new(Settings::built_in().clone(), None)
+    pub fn built_in() -> &'static Self {
+        static BUILT_IN: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::new(Settings::built_in().clone(), None));
+        &BUILT_IN
     }
 
     /// Reads a rule set. A key that the text leaves out keeps its built-in value. A rule set without a name is called `unnamed`.
@@ -208,11 +156,16 @@ impl RuleSet {
         let built_in = Self::built_in();
         let RuleSetId { name: reserved, hash, .. } = built_in.id();
         let name = if name == reserved { UNNAMED } else { name };
-        let mut settings = Settings { name: name.to_owned(), version: UNVERSIONED.to_owned(), ..built_in.settings };
-        settings.replace_from(text).map_err(|(span, message)| {
-            let line = text.bytes().take(span.start).filter(|b| *b == b'\n').count() + 1;
-            RuleSetError { line, message }
-        })?;
+        let mut settings = Settings { name: name.to_owned(), version: UNVERSIONED.to_owned(), ..built_in.settings.clone() };
+        let mut mistakes = Mistakes::default();
+        settings.replace_from(text, &mut mistakes);
+        if !mistakes.0.is_empty() {
+            let line = |place: &Range<usize>| text.bytes().take(place.start).filter(|b| *b == b'\n').count() + 1;
+            let mut mistakes: Vec<Mistake> =
+                mistakes.0.into_iter().map(|(place, message)| Mistake { line: line(&place), message }).collect();
+            mistakes.sort_by_key(|mistake| mistake.line);
+            return Err(RuleSetError { mistakes });
+        }
         let mut rules = Self::new(settings, Some(text.to_owned()));
         if rules.settings.name == reserved && rules.hash != hash {
             rules.settings.name = name.to_owned();
@@ -222,7 +175,7 @@ impl RuleSet {
     }
 
     fn new(settings: Settings, source: Option<String>) -> Self {
-        let specs = ExceptionType::ALL.into_iter().filter_map(|kind| kind.kind().rule.as_ref().map(|spec| (kind, spec)));
+        let specs = ExceptionType::ALL.into_iter().filter_map(|kind| kind.rule().map(|spec| (kind, spec)));
         let rules: Vec<Rule> = specs
             .filter(|(kind, _)| settings.enabled[*kind as usize])
             .map(|(kind, spec)| {
@@ -246,6 +199,11 @@ impl RuleSet {
     /// The rule of a kind; `None` when the kind is not a rule or the rule is disabled.
     pub fn rule(&self, exception_type: ExceptionType) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.exception_type == exception_type)
+    }
+
+    /// What the rule set says beyond the built-in rules.
+    pub fn guide(&self) -> &Guide {
+        &self.settings.guide
     }
 
     pub fn projection(&self) -> &Projection {
@@ -272,8 +230,8 @@ impl Settings {
     fn built_in() -> &'static Self {
         static SETTINGS: LazyLock<Settings> = LazyLock::new(|| {
             let mut settings = Settings::blank();
-            #[expect(clippy::expect_used, reason = "the file is compiled in, and a test reads it")]
-            settings.replace_from(BUILT_IN).expect("built_in.toml is sound");
+            // A test reads the file, which is compiled in, and finds no mistake.
+            settings.replace_from(BUILT_IN, &mut Mistakes::default());
             settings
         });
         &SETTINGS
@@ -285,67 +243,108 @@ impl Settings {
             name: String::new(),
             version: String::new(),
             limits: Vec::new(),
-            severity: ExceptionType::ALL.map(|kind| kind.kind().severity),
-            enabled: [true; ExceptionType::COUNT],
+            severity: ExceptionType::ALL.map(ExceptionType::severity),
+            enabled: ExceptionType::ALL.map(|kind| !kind.is_consistency()),
             projection: Projection::default(),
             accept_small_percentages: false,
+            guide: Guide::default(),
         }
     }
 
-    fn replace_from(&mut self, text: &str) -> Parsed<()> {
-        let table = DeTable::parse(text).map_err(|error| (error.span().unwrap_or(0..0), error.message().to_owned()))?;
+    /// Replaces what the text says otherwise, and notes every mistake.
+    fn replace_from(&mut self, text: &str, mistakes: &mut Mistakes) {
+        let parsed = DeTable::parse(text).map_err(|error| (error.span().unwrap_or(0..0), error.message().to_owned()));
+        let Some(table) = mistakes.take(parsed) else { return };
+        // Rules of its own come first, because `[rules]` may switch them off.
+        let guide = self.read_guide(table.get_ref(), mistakes);
         for (key, value) in table.get_ref() {
             match key.get_ref().as_ref() {
-                "name" => self.name = words(value, "name")?,
-                "version" => self.version = words(value, "version")?,
-                "limits" => {
-                    for (key, value) in section(value, "limits")? {
-                        self.replace_limit(key, value)?;
+                "name" => self.name = mistakes.take(words(value, "name")).unwrap_or_default(),
+                "version" => self.version = mistakes.take(words(value, "version")).unwrap_or_default(),
+                "severity" | "rules" | "applies" | "rule" => {}
+                name @ ("limits" | "projection" | "units") => {
+                    let Some(keys) = mistakes.take(section(value, name)) else { continue };
+                    for (key, value) in keys {
+                        let replaced = match name {
+                            "limits" => self.replace_limit(key, value),
+                            "projection" => self.replace_policy(key, value),
+                            _ => self.replace_unit(key, value),
+                        };
+                        mistakes.take(replaced);
                     }
                 }
-                "severity" => {
-                    for (key, value) in section(value, "severity")? {
-                        let word = words(value, key.get_ref())?;
-                        let severity = Severity::from_word(&word)
-                            .ok_or_else(|| (value.span(), format!("\"{word}\" is no severity: write \"hard\" or \"soft\"")))?;
-                        self.severity[rule_index(key)?] = severity;
-                    }
-                }
-                "rules" => {
-                    for (key, value) in section(value, "rules")? {
-                        self.enabled[rule_index(key)?] = flag(value, key.get_ref())?;
-                    }
-                }
-                "projection" => {
-                    for (key, value) in section(value, "projection")? {
-                        match key.get_ref().as_ref() {
-                            "minimum_spread" => self.projection.minimum_spread = Some(number(value, "minimum_spread")?),
-                            "minimum_price" => self.projection.minimum_price = Some(number(value, "minimum_price")?),
-                            "hold_on_soft_exceptions" => self.projection.hold_on_soft_exceptions = flag(value, key.get_ref())?,
-                            _ => return Err(unknown(key, "minimum_spread, minimum_price, hold_on_soft_exceptions")),
-                        }
-                    }
-                }
-                "units" => {
-                    for (key, value) in section(value, "units")? {
-                        match key.get_ref().as_ref() {
-                            "accept_small_percentages" => self.accept_small_percentages = flag(value, key.get_ref())?,
-                            _ => return Err(unknown(key, "accept_small_percentages")),
-                        }
-                    }
-                }
-                _ => return Err(unknown(key, "name, version, limits, severity, rules, projection, units")),
+                _ => mistakes.0.push(unknown(key, KEYS)),
             }
+        }
+        self.guide = guide;
+    }
+
+    /// Reads the sections about rules: severities, switches, scopes, and the rules that the rule set defines.
+    fn read_guide(&mut self, table: &DeTable<'_>, mistakes: &mut Mistakes) -> Guide {
+        let of = |name: &str| table.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value);
+        for (key, value) in of("severity").and_then(|value| mistakes.take(section(value, "severity"))).into_iter().flatten() {
+            let severity = words(value, key.get_ref()).and_then(|word| {
+                let unknown = || (value.span(), format!("\"{word}\" is no severity: write \"hard\" or \"soft\""));
+                Ok((rule_index(key, &[])?, Severity::from_word(&word).ok_or_else(unknown)?))
+            });
+            if let Some((at, severity)) = mistakes.take(severity) {
+                self.severity[at] = severity;
+            }
+        }
+        let switches = of("rules").and_then(|value| mistakes.take(section(value, "rules")));
+        let mut reader = guide::Reader::new(mistakes);
+        of("rule").into_iter().for_each(|value| reader.rules(value));
+        of("applies").into_iter().for_each(|value| reader.applies(value));
+        for (key, value) in switches.into_iter().flatten() {
+            if reader.switch(key, value) {
+                continue;
+            }
+            let own: Vec<String> = reader.rule_names().map(str::to_owned).collect();
+            let switched = rule_index(key, &own).and_then(|at| Ok((at, flag(value, key.get_ref())?)));
+            if let Some((at, on)) = reader.take(switched) {
+                self.enabled[at] = on;
+            }
+        }
+        if let Some(DeValue::Table(limits)) = of("limits").map(Spanned::get_ref) {
+            let tolerance = limits.iter().find(|(key, _)| key.get_ref() == guide::LTV_TOLERANCE);
+            tolerance.into_iter().for_each(|(_, value)| reader.ltv_tolerance(value));
+        }
+        for rule in ExceptionType::ALL.into_iter().filter(|kind| kind.is_consistency()) {
+            if self.enabled[rule as usize] {
+                reader.add_consistency(rule, self.severity[rule as usize]);
+            }
+        }
+        reader.guide
+    }
+
+    fn replace_policy(&mut self, key: &Key<'_>, value: &Spanned<DeValue<'_>>) -> Parsed<()> {
+        match key.get_ref().as_ref() {
+            "minimum_spread" => self.projection.minimum_spread = Some(number(value, "minimum_spread")?),
+            "minimum_price" => self.projection.minimum_price = Some(number(value, "minimum_price")?),
+            "hold_on_soft_exceptions" => self.projection.hold_on_soft_exceptions = flag(value, key.get_ref())?,
+            _ => return Err(unknown(key, "minimum_spread, minimum_price, hold_on_soft_exceptions")),
         }
         Ok(())
     }
 
-    fn replace_limit(&mut self, key: &Spanned<std::borrow::Cow<'_, str>>, value: &Spanned<DeValue<'_>>) -> Parsed<()> {
-        let limited = || ExceptionType::ALL.into_iter().filter_map(|kind| kind.kind().rule.as_ref());
+    fn replace_unit(&mut self, key: &Key<'_>, value: &Spanned<DeValue<'_>>) -> Parsed<()> {
+        match key.get_ref().as_ref() {
+            "accept_small_percentages" => self.accept_small_percentages = flag(value, key.get_ref())?,
+            _ => return Err(unknown(key, "accept_small_percentages")),
+        }
+        Ok(())
+    }
+
+    fn replace_limit(&mut self, key: &Key<'_>, value: &Spanned<DeValue<'_>>) -> Parsed<()> {
+        if key.get_ref() == guide::LTV_TOLERANCE {
+            return Ok(());
+        }
+        let limited = || ExceptionType::ALL.into_iter().filter_map(ExceptionType::rule);
         let known = || limited().filter(|spec| spec.requires != Requirement::AboveZero).map(|spec| spec.field.name());
         let Some(spec) = limited().find(|spec| spec.field.name() == key.get_ref() && spec.requires != Requirement::AboveZero)
         else {
-            return Err(unknown(key, &known().collect::<Vec<_>>().join(", ")));
+            let known: Vec<&str> = known().chain([guide::LTV_TOLERANCE]).collect();
+            return Err(unknown(key, &known.join(", ")));
         };
         let name = spec.field.name();
         let old = self.limits.iter().position(|(of, _)| *of == name);
@@ -356,13 +355,14 @@ impl Settings {
                     Some(Limit::Range { min, max }) => (*min, *max),
                     Some(Limit::Words(_)) | None => (None, None),
                 };
+                let fraction_to = spec.field.info().zones.map(|zones| zones.fraction_to);
                 let DeValue::Table(range) = value.get_ref() else {
                     return Err((value.span(), format!("{name} takes a table such as {{ max = 97.0 }}")));
                 };
                 for (key, value) in range {
                     match (key.get_ref().as_ref(), requires) {
-                        ("min", Requirement::MinToMax) => min = Some(bound(value, "min", spec.field)?),
-                        ("max", _) => max = Some(bound(value, "max", spec.field)?),
+                        ("min", Requirement::MinToMax) => min = Some(bound(value, "min", name, fraction_to)?),
+                        ("max", _) => max = Some(bound(value, "max", name, fraction_to)?),
                         (_, Requirement::MinToMax) => return Err(unknown(key, "min, max")),
                         _ => return Err(unknown(key, "max")),
                     }
@@ -422,13 +422,14 @@ impl Settings {
                 Limit::Words(words) => writeln!(text, "limits.{name}={words:?}"),
             };
         }
-        for kind in ExceptionType::ALL.into_iter().filter(|kind| kind.kind().rule.is_some()) {
+        for kind in ExceptionType::ALL.into_iter().filter(|kind| kind.rule().is_some()) {
             let (severity, enabled) = (self.severity[kind as usize], self.enabled[kind as usize]);
             let _ = writeln!(text, "rules.{}={},{enabled}", kind.name(), severity.as_str());
         }
         let Projection { minimum_spread, minimum_price, hold_on_soft_exceptions } = &self.projection;
         let _ = writeln!(text, "projection={},{},{hold_on_soft_exceptions}", number(minimum_spread), number(minimum_price));
         let _ = writeln!(text, "units.accept_small_percentages={}", self.accept_small_percentages);
+        text.push_str(&self.guide.canonical_text());
         text
     }
 }
@@ -442,69 +443,13 @@ fn shown(field: Field, value: Decimal) -> String {
     value.with_min_decimals(u8::from(known && field.info().unit == Unit::Percent))
 }
 
-fn unknown(key: &Spanned<std::borrow::Cow<'_, str>>, known: &str) -> (Range<usize>, String) {
-    (key.span(), format!("unknown key `{}`; known here: {known}", key.get_ref()))
-}
-
-fn section<'a, 'i>(value: &'a Spanned<DeValue<'i>>, name: &str) -> Parsed<&'a DeTable<'i>> {
-    match value.get_ref() {
-        DeValue::Table(table) => Ok(table),
-        _ => Err((value.span(), format!("`{name}` must be a table: write [{name}] and its keys below"))),
-    }
-}
-
-fn rule_index(key: &Spanned<std::borrow::Cow<'_, str>>) -> Parsed<usize> {
-    let rules = || ExceptionType::ALL.into_iter().filter(|kind| kind.kind().rule.is_some());
+/// Index of the built-in rule that a key names. `own` are the names of other rules, for the message.
+fn rule_index(key: &Key<'_>, own: &[String]) -> Parsed<usize> {
+    let rules = || ExceptionType::ALL.into_iter().filter(|kind| kind.rule().is_some() || kind.is_consistency());
     rules().find(|kind| kind.name() == key.get_ref()).map(|kind| kind as usize).ok_or_else(|| {
-        let known: Vec<&str> = rules().map(ExceptionType::name).collect();
+        let known: Vec<String> = rules().map(|kind| kind.name().to_owned()).chain(own.iter().cloned()).collect();
         unknown(key, &known.join(", "))
     })
-}
-
-fn words(value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<String> {
-    match value.get_ref() {
-        DeValue::String(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
-        _ => Err((value.span(), format!("`{name}` must be a text in quotation marks, and not an empty one"))),
-    }
-}
-
-fn flag(value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<bool> {
-    match value.get_ref() {
-        DeValue::Boolean(flag) => Ok(*flag),
-        _ => Err((value.span(), format!("`{name}` must be true or false"))),
-    }
-}
-
-fn list(value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<Vec<String>> {
-    match value.get_ref() {
-        DeValue::Array(items) if !items.is_empty() => items.iter().map(|item| words(item, name)).collect(),
-        _ => Err((value.span(), format!("`{name}` must be a list of words, such as [\"sfr\", \"condo\"], and not an empty one"))),
-    }
-}
-
-/// Reads a bound of a field. A bound of percentages that can only be meant as a fraction, such as 0.80 for 80 %, is an error:
-/// with it, no loan or every loan would pass.
-fn bound(value: &Spanned<DeValue<'_>>, name: &str, field: Field) -> Parsed<Decimal> {
-    let percent = number(value, name)?;
-    let hundredfold = percent.times_hundred().filter(|_| {
-        let most = field.info().zones.map(|zones| zones.fraction_to);
-        percent.is_positive() && most.is_some_and(|most| percent <= most)
-    });
-    let Some(hundredfold) = hundredfold else { return Ok(percent) };
-    let written = percent.with_min_decimals(2);
-    Err((value.span(), format!("`{name}` of {field}: {written} means {percent} %: write {hundredfold}")))
-}
-
-fn number(value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<Decimal> {
-    let text = match value.get_ref() {
-        DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str(),
-        DeValue::Float(float) => float.as_str(),
-        _ => return Err((value.span(), format!("`{name}` must be a number, such as 97.0"))),
-    };
-    match text.replace('_', "").parse() {
-        Ok(value) => Ok(value),
-        Err(error) => Err((value.span(), format!("`{name}`: {text} cannot be used: {error}"))),
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     error::{RunError, RunErrorCode, shortened},
-    loan::{CellValue, Field, FieldKind, NumberCell, Unit},
+    loan::{CellValue, Field, FieldKind, NumberCell, StandardCell, StandardValue, Unit},
 };
 
 use super::{
@@ -22,7 +22,7 @@ use super::{
     records::RecordBlock,
     rows::{RowKind, RowRules},
     source::TapeSource,
-    standard::{StandardCell, StandardReader, StandardValue},
+    standard::StandardReader,
     translation::Translation,
     with_fields,
 };

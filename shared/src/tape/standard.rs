@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     decimal::Decimal,
-    loan::{CellValue, ColumnUnit, Field, Unit},
+    loan::{CellValue, ColumnUnit, Field, StandardCell, StandardValue, Unit},
 };
 
 use super::{
@@ -22,28 +22,6 @@ const YEARS: std::ops::RangeInclusive<i16> = 1900..=2199;
 /// Words for the first and the second lien, folded.
 const LIENS: [(i32, [&str; 5]); 2] =
     [(1, ["first", "1st", "senior", "first lien", "1st lien"]), (2, ["second", "2nd", "junior", "second lien", "2nd lien"])];
-
-/// The reading of a cell of a standard field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StandardCell {
-    /// The cell says that there is no value, or is empty.
-    Missing,
-    Value(StandardValue),
-    /// The cell holds something that is not a value of the field.
-    Unreadable,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StandardValue {
-    /// Dollars, percent, or a ratio.
-    Number(Decimal),
-    /// A count, or a number of months.
-    Whole(i32),
-    /// A calendar date.
-    Date(Date),
-    /// A canonical word, as its index in the vocabulary of the field.
-    Word(u8),
-}
 
 /// The order of the parts of a date in a column. Year-first dates are read with any order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -101,8 +101,8 @@ pub struct ExceptionRow {
     pub field: String,
     /// Value of the loan, as text.
     pub actual: String,
-    /// Value that the loan needs to pass, as text.
-    pub limit: String,
+    /// Value that the loan needs to pass, as text; `None` when there is no such value.
+    pub limit: Option<String>,
     /// Distance of the value from passing, in the unit of the field; `None` when there is no such distance.
     pub excess: Option<Decimal>,
     /// Name of the loan's tape.
@@ -296,7 +296,8 @@ impl ExceptionRow {
                 rejection_criteria: criteria.next()??,
                 field: fields.next()??,
                 actual: actuals.next()??,
-                limit: limits.next()??,
+                // An exception without a limit has an empty one, because the column holds a text in every row.
+                limit: limits.next()?.filter(|limit| !limit.is_empty()),
                 excess: match (excesses.next()?, exact_excesses.next()?) {
                     (_, Some(exact)) => Some(exact.parse().ok()?),
                     (excess, None) => excess,

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     decimal::{ExactSum, Ratio},
-    rules::{ExceptionType, Severity},
+    rules::{ExceptionKind, Severity},
 };
 
 use super::groups::Group;
@@ -58,13 +58,13 @@ pub struct EligibilityChecks {
     pub projected: u64,
     /// Number of exceptions of each type.
     #[schema(example = json!({"credit_score": 1, "ltv_ratio": 1, "missing_appraisal": 1}))]
-    pub exceptions_by_type: BTreeMap<&'static str, u64>,
+    pub exceptions_by_type: BTreeMap<String, u64>,
     /// Number of exceptions of each severity.
     #[schema(example = json!({"hard": 2, "soft": 1}))]
-    pub exceptions_by_severity: BTreeMap<&'static str, u64>,
+    pub exceptions_by_severity: BTreeMap<String, u64>,
     /// Number of exceptions of each category.
     #[schema(example = json!({"credit": 2, "data_quality": 1}))]
-    pub exceptions_by_category: BTreeMap<&'static str, u64>,
+    pub exceptions_by_category: BTreeMap<String, u64>,
 }
 
 /// Totals of a group of loans. Averages are weighted by balance over the loans that have the value, rounded to 4 decimals.
@@ -157,15 +157,13 @@ pub struct Bucket {
 /// How often one kind of exception was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExceptionFinding {
-    pub exception_type: ExceptionType,
-    pub exception_category: &'static str,
+    pub kind: ExceptionKind,
     /// Severity in this run.
     pub severity: Severity,
     /// Number of exceptions.
     pub count: u64,
     /// Number of loans with one or more of them.
     pub loans: u64,
-    pub rejection_criteria: &'static str,
     /// Message of the first exception in tape order.
     pub sample_message: String,
 }

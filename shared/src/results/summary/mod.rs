@@ -15,7 +15,7 @@ use crate::{
         disposition::{Decided, Disposition},
         pricing::Price,
     },
-    rules::{ExceptionType, Severity},
+    rules::{ExceptionKind, Severity},
 };
 
 use super::csv::push_text;
@@ -32,6 +32,8 @@ use self::{
 /// Counts and first message of one kind of exception.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Findings {
+    /// The kind; `None` until it is found.
+    kind: Option<ExceptionKind>,
     count: u64,
     loans: u64,
     severity: Option<Severity>,
@@ -45,7 +47,8 @@ pub struct SummaryBuilder {
     /// Number of exceptions of rejected loans, which is the number of rows of the rejection report.
     reported: u64,
     tables: [CrossTable; TABLES.len()],
-    findings: [Findings; ExceptionType::COUNT],
+    /// By the id of the kind. Kinds that are not found yet may be missing at the end.
+    findings: Vec<Findings>,
 }
 
 impl Default for SummaryBuilder {
@@ -55,7 +58,7 @@ impl Default for SummaryBuilder {
             counts: Default::default(),
             reported: 0,
             tables: std::array::from_fn(|table| CrossTable::new(TABLES[table], layers(table))),
-            findings: Default::default(),
+            findings: Vec::new(),
         }
     }
 }
@@ -77,14 +80,13 @@ impl Serialize for SummaryBuilder {
             filled.map(|(at, group)| (at, group.clone())).collect()
         };
         let tables = tables.each_ref().map(groups);
-        Handed { counts: *counts, reported: *reported, tables, findings: findings.to_vec() }.serialize(serializer)
+        Handed { counts: *counts, reported: *reported, tables, findings: findings.clone() }.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for SummaryBuilder {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Handed { counts, reported, tables, findings } = Handed::deserialize(deserializer)?;
-        let findings = findings.try_into().map_err(|_| D::Error::custom("findings of other kinds"))?;
         let mut summary = Self { counts, reported, findings, ..Self::default() };
         for (table, groups) in summary.tables.iter_mut().zip(tables) {
             for (at, group) in groups {
@@ -109,14 +111,15 @@ impl SummaryBuilder {
         for (at, table) in self.tables.iter_mut().enumerate() {
             table.cell(decided.loan, if at == DISPOSITIONS_IN { layer } else { 0 }).add(&share);
         }
-        let mut last = None;
-        for exception in &decided.exceptions {
-            let findings = &mut self.findings[exception.exception_type as usize];
+        for (nth, exception) in decided.exceptions.iter().enumerate() {
+            let is_first = decided.exceptions[..nth].iter().all(|earlier| earlier.kind.id != exception.kind.id);
+            let findings = self.findings_of(exception.kind.id);
             findings.count += 1;
-            // The exceptions of a loan are in the order of their kinds, so that exceptions of one kind are neighbours.
-            findings.loans += u64::from(last != Some(exception.exception_type));
-            last = Some(exception.exception_type);
+            findings.loans += u64::from(is_first);
             findings.severity = Some(exception.severity);
+            if findings.kind.is_none() {
+                findings.kind = Some(exception.kind.clone());
+            }
             if findings.sample.is_none() {
                 findings.sample = Some(exception.evidence.message.clone());
             }
@@ -146,14 +149,26 @@ impl SummaryBuilder {
         for (ours, theirs) in self.tables.iter_mut().zip(&next.tables) {
             ours.merge(theirs);
         }
-        for (ours, theirs) in self.findings.iter_mut().zip(&next.findings) {
+        for (id, theirs) in (0..).zip(&next.findings) {
+            let ours = self.findings_of(id);
             ours.count += theirs.count;
             ours.loans += theirs.loans;
             ours.severity = ours.severity.or(theirs.severity);
+            if ours.kind.is_none() {
+                ours.kind.clone_from(&theirs.kind);
+            }
             if ours.sample.is_none() {
                 ours.sample.clone_from(&theirs.sample);
             }
         }
+    }
+
+    fn findings_of(&mut self, id: u16) -> &mut Findings {
+        let at = usize::from(id);
+        if self.findings.len() <= at {
+            self.findings.resize_with(at + 1, Findings::default);
+        }
+        &mut self.findings[at]
     }
 
     pub fn total_loans(&self) -> u64 {
@@ -195,8 +210,8 @@ impl SummaryBuilder {
         let mut out = Vec::new();
         for finding in self.finish().exceptions {
             let count = finding.count.to_string();
-            let texts = [finding.exception_type.name(), finding.exception_category, finding.severity.as_str(), &count];
-            for text in texts.into_iter().chain([finding.rejection_criteria]) {
+            let ExceptionKind { name, category, rejection_criteria, .. } = &finding.kind;
+            for text in [name, category, finding.severity.as_str(), &count, rejection_criteria] {
                 push_text(&mut out, text);
                 out.push(b',');
             }
@@ -222,25 +237,21 @@ impl SummaryBuilder {
             Strat { by: cut.field.name(), buckets: buckets.collect() }
         });
         let strats = strats.collect();
-        let mut exceptions: Vec<ExceptionFinding> = ExceptionType::ALL
-            .into_iter()
-            .zip(&self.findings)
-            .filter(|(_, findings)| findings.count > 0)
-            .map(|(exception_type, findings)| ExceptionFinding {
-                exception_type,
-                exception_category: exception_type.kind().category,
-                severity: findings.severity.unwrap_or(exception_type.kind().severity),
+        let found = |findings: &Findings| {
+            Some(ExceptionFinding {
+                kind: findings.kind.clone()?,
+                severity: findings.severity?,
                 count: findings.count,
                 loans: findings.loans,
-                rejection_criteria: exception_type.kind().rejection_criteria,
                 sample_message: findings.sample.clone().unwrap_or_default(),
             })
-            .collect();
-        exceptions.sort_by(|a, b| b.count.cmp(&a.count).then(a.exception_type.name().cmp(b.exception_type.name())));
-        let counts = |name: fn(&ExceptionFinding) -> &'static str| {
+        };
+        let mut exceptions: Vec<ExceptionFinding> = self.findings.iter().filter_map(found).collect();
+        exceptions.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.kind.name.cmp(&b.kind.name)));
+        let counts = |name: fn(&ExceptionFinding) -> &str| {
             let mut counts = BTreeMap::new();
             for finding in &exceptions {
-                *counts.entry(name(finding)).or_insert(0) += finding.count;
+                *counts.entry(name(finding).to_owned()).or_insert(0) += finding.count;
             }
             counts
         };
@@ -254,9 +265,9 @@ impl SummaryBuilder {
                 eligible: self.total_loans() - rejected,
                 rejected,
                 projected: self.count(Disposition::Projected),
-                exceptions_by_type: counts(|finding| finding.exception_type.name()),
+                exceptions_by_type: counts(|finding| &finding.kind.name),
                 exceptions_by_severity: counts(|finding| finding.severity.as_str()),
-                exceptions_by_category: counts(|finding| finding.exception_category),
+                exceptions_by_category: counts(|finding| &finding.kind.category),
             },
             dispositions: Dispositions {
                 to_purchase: of(Disposition::ToPurchase),

@@ -70,7 +70,7 @@ impl<'w, W: Write> ExceptionSheet<'w, W> {
                 &exception.rejection_criteria,
                 &exception.field,
                 &exception.actual,
-                &exception.limit,
+                exception.limit.as_deref().unwrap_or_default(),
             ] {
                 row.text(CellStyle::Plain, text);
             }

@@ -72,7 +72,7 @@ fn limit(draw: &mut Draw, name: &str, limit: &Limit) -> String {
 
 /// Writes settings as a TOML file, in a spelling that `draw` chooses.
 fn spelled(settings: &Settings, draw: &mut Draw) -> String {
-    let rules = || ExceptionType::ALL.into_iter().filter(|kind| kind.kind().rule.is_some());
+    let rules = || ExceptionType::ALL.into_iter().filter(|kind| kind.rule().is_some());
     let severities = rules().map(|kind| format!("{} = \"{}\"", kind.name(), settings.severity[kind as usize].as_str()));
     let switches = rules().map(|kind| format!("{} = {}", kind.name(), settings.enabled[kind as usize]));
     let policies = [("spread", settings.projection.minimum_spread), ("price", settings.projection.minimum_price)];
@@ -132,8 +132,8 @@ fn settings() -> impl Strategy<Value = Settings> {
     let flags = (any::<[bool; ExceptionType::COUNT]>(), any::<[bool; ExceptionType::COUNT]>(), any::<bool>(), any::<bool>());
     let policies = (prop::option::of(micros(-3, 3)), prop::option::of(micros(80, 110)));
     (limits, flags, policies).prop_map(|((a, b, c, d, e, f, g, h), (hard, enabled, hold, small), (spread, price))| {
-        let mut settings = Settings { limits: vec![a, b, c, d, e, f, g, h], ..RuleSet::built_in().settings };
-        for kind in ExceptionType::ALL.into_iter().filter(|kind| kind.kind().rule.is_some()) {
+        let mut settings = Settings { limits: vec![a, b, c, d, e, f, g, h], ..RuleSet::built_in().settings.clone() };
+        for kind in ExceptionType::ALL.into_iter().filter(|kind| kind.rule().is_some()) {
             settings.severity[kind as usize] = if hard[kind as usize] { Severity::Hard } else { Severity::Soft };
             settings.enabled[kind as usize] = enabled[kind as usize];
         }
@@ -163,7 +163,7 @@ fn changed(settings: &Settings, point: usize) -> Settings {
     let mut settings = settings.clone();
     let more = |value: Decimal| value.checked_add(Decimal::from_micros(1)).unwrap();
     let rules: Vec<usize> =
-        ExceptionType::ALL.into_iter().filter(|kind| kind.kind().rule.is_some()).map(|kind| kind as usize).collect();
+        ExceptionType::ALL.into_iter().filter(|kind| kind.rule().is_some()).map(|kind| kind as usize).collect();
     let limits = settings.limits.len();
     let projection = &mut settings.projection;
     match point {
@@ -212,7 +212,7 @@ proptest! {
         let shown = |rules: &RuleSet| rules.rules().iter().map(|rule| rule.limit().to_owned()).collect::<Vec<_>>();
         prop_assert_eq!(shown(&first), shown(&second));
         for loan in &loans {
-            let judged = |rules| format!("{:?}", judge(loan, None, rules, &Pricing::new(rules, IrrTarget::DEFAULT)));
+            let judged = |rules| format!("{:?}", judge(loan, None, rules, &Pricing::new(rules, IrrTarget::DEFAULT, jiff::civil::date(2026, 2, 2))));
             prop_assert_eq!(judged(&first), judged(&second));
         }
     }

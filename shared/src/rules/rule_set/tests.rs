@@ -4,8 +4,14 @@ fn error_of(text: &str) -> Option<RuleSetError> {
     RuleSet::from_toml(text).err()
 }
 
-fn error(text: &str) -> RuleSetError {
-    error_of(text).unwrap()
+fn only(error: RuleSetError) -> Mistake {
+    let [mistake] = error.mistakes.try_into().unwrap();
+    mistake
+}
+
+/// The only mistake of a rule set.
+fn error(text: &str) -> Mistake {
+    only(error_of(text).unwrap())
 }
 
 #[test]
@@ -34,7 +40,7 @@ fn the_built_in_rule_set_says_what_the_contract_says() {
 fn the_table_and_the_file_agree_on_severities() {
     let rules = RuleSet::built_in();
     for rule in rules.rules() {
-        assert_eq!(rule.severity(), rule.exception_type().kind().severity);
+        assert_eq!(rule.severity(), rule.exception_type().severity());
     }
 }
 
@@ -74,24 +80,24 @@ fn a_rule_set_is_called_after_its_file_unless_it_names_itself() {
 fn a_percentage_that_can_only_be_a_fraction_is_a_mistake() {
     let mut percentages = 0;
     for kind in ExceptionType::ALL {
-        let Some(spec) = kind.kind().rule.as_ref().filter(|spec| spec.requires != Requirement::AboveZero) else { continue };
+        let Some(spec) = kind.rule().filter(|spec| spec.requires != Requirement::AboveZero) else { continue };
         let (Some(most), field) = (spec.field.info().zones.map(|zones| zones.fraction_to), spec.field) else { continue };
         percentages += 1;
         let limit = |number: &str| error_of(&format!("# Lines\n\n[limits.{field}]\nmax = {number}"));
         let bound = most.to_string();
         for (number, hundredfold) in [("0.01", "1"), ("4e-1", "40"), (&bound, &most.times_hundred().unwrap().to_string())] {
-            let error = limit(number).unwrap();
-            assert!(error.message.ends_with(&format!("%: write {hundredfold}")), "{field} {number}: {error}");
-            assert_eq!(error.line, 4, "{field} {number}: {error}");
+            let error = only(limit(number).unwrap());
+            assert!(error.message.ends_with(&format!("%: write {hundredfold}")), "{field} {number}: {error:?}");
+            assert_eq!(error.line, 4, "{field} {number}: {error:?}");
         }
         // The next value above the bound, and zero: neither is taken for a fraction.
         for number in [most.checked_add(Decimal::from_micros(1)).unwrap().to_string(), "0".to_owned()] {
-            assert!(limit(&number).is_none_or(|error| error.message.contains("no loan could pass")), "{field} {number}");
+            assert!(limit(&number).is_none_or(|error| only(error).message.contains("no loan could pass")), "{field} {number}");
         }
     }
     assert_eq!(percentages, 3);
     assert_eq!(
-        error("[limits]\nltv_ratio = { max = 0.80 }").to_string(),
+        error_of("[limits]\nltv_ratio = { max = 0.80 }").unwrap().to_string(),
         "line 2: `max` of ltv_ratio: 0.80 means 0.8 %: write 80"
     );
     assert_eq!(error("[limits]\nnote_rate = { min = 5e-1 }").line, 2);
@@ -148,7 +154,7 @@ fn errors_name_the_line() {
         ("name = \"x", 1, ""),
     ] {
         let error = error(text);
-        assert_eq!(error.line, line, "{text}: {error}");
-        assert!(error.message.contains(part), "{text}: {error}");
+        assert_eq!(error.line, line, "{text}: {error:?}");
+        assert!(error.message.contains(part), "{text}: {error:?}");
     }
 }

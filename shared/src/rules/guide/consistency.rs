@@ -1,0 +1,122 @@
+//! The built-in rules that compare the fields of a loan with each other.
+
+use crate::{
+    decimal::Decimal,
+    loan::{Field, Loan, WordCell},
+    rules::{Evidence, ExceptionType, canonical_word},
+};
+
+/// The consistency rules, in the order of reports.
+pub const RULES: [(ExceptionType, Check); 5] = [
+    (ExceptionType::LtvConsistency, ltv),
+    (ExceptionType::CltvConsistency, cltv),
+    (ExceptionType::ValueConsistency, value),
+    (ExceptionType::BalanceConsistency, balance),
+    (ExceptionType::TermConsistency, term),
+];
+
+/// Checks a loan, with the tolerance of LTVs in percentage points. `None`: the loan passes, or lacks what the rule compares.
+pub type Check = fn(&Loan<'_>, Decimal) -> Option<Evidence>;
+
+/// The value that the LTV is of: for a purchase the lower of price and appraisal, for any other purpose the appraisal.
+fn property_value(loan: &Loan<'_>) -> Option<Decimal> {
+    let appraisal = positive(loan, Field::AppraisalValue);
+    if is_purchase(loan)? { Some(appraisal?.min(positive(loan, Field::PurchasePrice)?)) } else { appraisal }
+}
+
+/// Whether the loan is for a purchase; `None` when its purpose is not known.
+fn is_purchase(loan: &Loan<'_>) -> Option<bool> {
+    const LOAN_PURPOSE_AT: usize = 2;
+    match loan.words[LOAN_PURPOSE_AT] {
+        WordCell::Known(code) => Some(canonical_word(LOAN_PURPOSE_AT, code) == "purchase"),
+        WordCell::Missing | WordCell::Other(_) | WordCell::ManyUnits { .. } => None,
+    }
+}
+
+/// The number of a field; `None` unless it is above zero.
+fn positive(loan: &Loan<'_>, field: Field) -> Option<Decimal> {
+    let number = if field.is_canonical() { loan.number(field).value() } else { loan.standard.number(field) };
+    number.filter(|number| number.is_positive())
+}
+
+fn evidence(field: Field, actual: &str, limit: &str, message: String) -> Option<Evidence> {
+    Some(Evidence { field: field.name().into(), actual: actual.to_owned().into(), limit: limit.into(), excess: None, message })
+}
+
+/// Evidence that one number contradicts another.
+fn contradiction(field: Field, actual: Decimal, limit: Decimal, message: String) -> Option<Evidence> {
+    evidence(field, &actual.with_min_decimals(0), &limit.with_min_decimals(0), message)
+}
+
+fn ltv(loan: &Loan<'_>, tolerance: Decimal) -> Option<Evidence> {
+    let ltv = positive(loan, Field::LtvRatio)?;
+    let balance = positive(loan, Field::OriginalBalance).or_else(|| positive(loan, Field::LoanAmount))?;
+    let value = property_value(loan)?;
+    // |LTV − 100 × balance / value| ≤ tolerance, without a division.
+    let (stated, computed) = (ltv.checked_mul(value)?, balance.times_hundred()?);
+    if stated.checked_sub(computed)?.magnitude() <= tolerance.checked_mul(value)? {
+        return None;
+    }
+    let computed = percent_of(balance, value)?;
+    let message = format!(
+        "LTV {} does not agree with {} of {} to {}",
+        Field::LtvRatio.show(ltv),
+        Field::LtvRatio.show(computed),
+        Field::LoanAmount.show(balance),
+        Field::AppraisalValue.show(value)
+    );
+    contradiction(Field::LtvRatio, ltv, computed, message)
+}
+
+/// A part in percent of a whole, rounded down to two decimals.
+fn percent_of(part: Decimal, whole: Decimal) -> Option<Decimal> {
+    let ((part, part_scale), (whole, whole_scale)) = (part.parts(), whole.parts());
+    let scaled = part.checked_mul(10_000)?.checked_mul(10_i128.pow(u32::from(whole_scale)))?;
+    Decimal::new(scaled / whole.checked_mul(10_i128.pow(u32::from(part_scale)))?, 2)
+}
+
+fn cltv(loan: &Loan<'_>, _: Decimal) -> Option<Evidence> {
+    let (cltv, ltv) = (positive(loan, Field::CltvRatio)?, positive(loan, Field::LtvRatio)?);
+    let message = || format!("CLTV {} is below the LTV {}", Field::CltvRatio.show(cltv), Field::LtvRatio.show(ltv));
+    if cltv < ltv { contradiction(Field::CltvRatio, cltv, ltv, message()) } else { None }
+}
+
+fn value(loan: &Loan<'_>, _: Decimal) -> Option<Evidence> {
+    if !is_purchase(loan)? {
+        return None;
+    }
+    let (price, appraisal) = (positive(loan, Field::PurchasePrice)?, positive(loan, Field::AppraisalValue)?);
+    let twice = |number: Decimal| number.checked_add(number);
+    if twice(price)? >= appraisal && twice(appraisal)? >= price {
+        return None;
+    }
+    let shown = [(Field::AppraisalValue, appraisal), (Field::PurchasePrice, price)].map(|(field, number)| field.show(number));
+    let message = format!("Appraisal value {} and purchase price {} differ by more than a factor of 2", shown[0], shown[1]);
+    contradiction(Field::AppraisalValue, appraisal, price, message)
+}
+
+fn balance(loan: &Loan<'_>, _: Decimal) -> Option<Evidence> {
+    let original = positive(loan, Field::OriginalBalance)?;
+    let given = positive(loan, Field::CurrentBalance);
+    let (name, current) = match given {
+        Some(current) => ("Current balance", current),
+        None => ("Loan amount", positive(loan, Field::LoanAmount)?),
+    };
+    let show = |number| Field::LoanAmount.show(number);
+    let message = || format!("{name} {} is above the original balance {}", show(current), show(original));
+    if current > original { contradiction(Field::CurrentBalance, current, original, message()) } else { None }
+}
+
+fn term(loan: &Loan<'_>, _: Decimal) -> Option<Evidence> {
+    let terms = positive(loan, Field::RemainingTerm).zip(positive(loan, Field::OriginalTerm));
+    if let Some((remaining, original)) = terms.filter(|(remaining, original)| remaining > original) {
+        let message = format!("Remaining term {remaining} is above the original term {original}");
+        return contradiction(Field::RemainingTerm, remaining, original, message);
+    }
+    let (maturity, origination) = (loan.standard.date(Field::MaturityDate)?, loan.standard.date(Field::OriginationDate)?);
+    if maturity > origination {
+        return None;
+    }
+    let message = format!("Maturity date {maturity} is not after the origination date {origination}");
+    evidence(Field::MaturityDate, &maturity.to_string(), &origination.to_string(), message)
+}

@@ -1,0 +1,315 @@
+//! The fields that a condition may test, and their values in a form that is quick to compare.
+
+use jiff::civil::Date;
+
+use crate::{
+    decimal::Decimal,
+    loan::{
+        CellValue, Field, FieldKind, Loan, MANY_UNITS, OrdinaryLoan, StandardCell, StandardCells, StandardValue, Unit, WordCell,
+    },
+    rules,
+    tape::{
+        aliases::{Aliases, Vocabulary, fold_word},
+        cell::content,
+    },
+};
+
+/// A field that a condition may test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TestedField {
+    /// A canonical or standard field.
+    Loan(Field),
+    /// Months since the first payment: original term minus remaining term, else whole months from the first payment date to the
+    /// purchase date; at least 0.
+    AgeMonths,
+    /// Whole months from the origination date to the purchase date; at least 0.
+    SeasoningMonths,
+}
+
+/// Names and labels of the computed fields.
+const COMPUTED: [(TestedField, &str, &str); 2] = [
+    (TestedField::AgeMonths, "age_months", "Age in months"),
+    (TestedField::SeasoningMonths, "seasoning_months", "Seasoning in months"),
+];
+
+impl TestedField {
+    /// The field with this name; `None` when there is none.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let computed = COMPUTED.iter().find(|(_, of, _)| *of == name).map(|(field, ..)| *field);
+        Field::from_name(name).map(Self::Loan).or(computed)
+    }
+
+    /// All names, for messages.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Field::ALL.into_iter().map(Field::name).chain(COMPUTED.iter().map(|(_, name, _)| *name))
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Loan(field) => field.name(),
+            Self::AgeMonths => COMPUTED[0].1,
+            Self::SeasoningMonths => COMPUTED[1].1,
+        }
+    }
+
+    /// Name for people, as in messages.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Loan(field) => field.info().label,
+            Self::AgeMonths => COMPUTED[0].2,
+            Self::SeasoningMonths => COMPUTED[1].2,
+        }
+    }
+
+    pub fn unit(self) -> Unit {
+        match self {
+            Self::Loan(field) => field.info().unit,
+            Self::AgeMonths | Self::SeasoningMonths => Unit::Months,
+        }
+    }
+
+    /// Largest number that can only be meant as a fraction of one; `None` for a field that holds no percentages.
+    pub fn fraction_to(self) -> Option<Decimal> {
+        match self {
+            Self::Loan(field) => field.info().zones.map(|zones| zones.fraction_to),
+            Self::AgeMonths | Self::SeasoningMonths => None,
+        }
+    }
+
+    /// The words of the field; `None` for one that holds no words.
+    pub fn words(self) -> Option<Words> {
+        let Self::Loan(field) = self else { return None };
+        Some(Words { field, vocabulary: Aliases::built_in().vocabulary(field)? })
+    }
+
+    /// A number of this field for people: `$50,000.00`, `97.80 %`, `619`.
+    pub fn show(self, value: Decimal) -> String {
+        match self {
+            Self::Loan(field) => field.show(value),
+            Self::AgeMonths | Self::SeasoningMonths => value.with_min_decimals(0),
+        }
+    }
+
+    /// Whether the field is, or is computed from, a standard field.
+    pub fn is_standard(self) -> bool {
+        match self {
+            Self::Loan(field) => !field.is_canonical(),
+            Self::AgeMonths | Self::SeasoningMonths => true,
+        }
+    }
+}
+
+/// Words of property types that the built-in rule accepts in no rule set, and that conditions may name. A loan keeps such a word
+/// as the tape writes it.
+const FURTHER_PROPERTY_TYPES: [(&str, &[&str]); 3] = [
+    ("manufactured", &["manufactured", "manufactured home", "manufactured housing", "mh", "mobile home"]),
+    ("co_op", &["co op", "coop", "cooperative", "cp"]),
+    ("mixed_use", &["mixed use", "mixed"]),
+];
+
+/// The words of a field, each with a code below 64.
+#[derive(Debug, Clone, Copy)]
+pub struct Words {
+    field: Field,
+    vocabulary: &'static Vocabulary,
+}
+
+impl Words {
+    /// The words that a condition may name.
+    pub fn canonical(&self) -> impl Iterator<Item = &'static str> {
+        let further = (self.field == Field::PropertyType).then_some(FURTHER_PROPERTY_TYPES).into_iter().flatten();
+        let many = (self.field == Field::PropertyType).then_some(MANY_UNITS);
+        self.vocabulary.canonical().iter().map(String::as_str).chain(further.map(|(word, _)| word)).chain(many)
+    }
+
+    /// The code of a canonical word, in any case.
+    pub fn code(&self, word: &str) -> Option<u8> {
+        let at = self.canonical().position(|canonical| canonical.eq_ignore_ascii_case(word.trim()))?;
+        u8::try_from(at).ok()
+    }
+
+    /// The word with a code; empty when there is none.
+    pub fn word(&self, code: u8) -> &'static str {
+        self.canonical().nth(usize::from(code)).unwrap_or_default()
+    }
+
+    /// The code of a word that a tape writes and that is not in the vocabulary of the built-in rules.
+    fn further_code(&self, written: &str) -> Option<u8> {
+        if self.field != Field::PropertyType {
+            return None;
+        }
+        let folded = fold_word(&content(written));
+        let at = FURTHER_PROPERTY_TYPES.iter().position(|(_, aliases)| aliases.contains(&folded.as_str()))?;
+        u8::try_from(self.vocabulary.canonical().len() + at).ok()
+    }
+
+    fn many_units(&self) -> i64 {
+        (self.vocabulary.canonical().len() + FURTHER_PROPERTY_TYPES.len()) as i64
+    }
+}
+
+/// The value of a field as one whole number, so that all comparisons are comparisons of whole numbers: a number as twice its
+/// millionths, plus one if it is above them; a date as its day; a word as its code.
+pub type Value = i64;
+
+/// A value that the loan lacks, or that cannot be read.
+pub const MISSING: Value = Value::MIN;
+/// A word outside the vocabulary of its field.
+pub const OTHER_WORD: Value = 64;
+
+/// A number as a [`Value`]. A number too large for it is as large as any: no bound of a condition is.
+pub fn number(value: Decimal) -> Value {
+    if let Some(micros) = value.micros() {
+        return micros.checked_mul(2).unwrap_or(if micros < 0 { -Value::MAX } else { Value::MAX });
+    }
+    let (mantissa, scale) = value.parts();
+    let unit = 10_i128.pow(u32::from(scale.saturating_sub(6)));
+    let above = i128::from(mantissa.rem_euclid(unit) != 0);
+    let doubled = mantissa.div_euclid(unit).saturating_mul(2).saturating_add(above);
+    i64::try_from(doubled.clamp(-i128::from(Value::MAX), i128::from(Value::MAX))).unwrap_or(Value::MAX)
+}
+
+/// A date as a [`Value`].
+pub fn day(date: Date) -> Value {
+    let hours = date.duration_since(Date::constant(1970, 1, 1)).as_hours();
+    hours / 24
+}
+
+/// Where the values of a field come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Number(usize),
+    Word(usize),
+    Text,
+    Standard(usize),
+    Age,
+    Seasoning,
+}
+
+/// A field whose values are needed, and where they come from.
+#[derive(Debug, Clone)]
+pub struct Slot {
+    pub field: TestedField,
+    origin: Origin,
+}
+
+impl Slot {
+    pub fn new(field: TestedField) -> Self {
+        let origin = match field {
+            TestedField::Loan(of) => match of.info().kind {
+                FieldKind::Text => Origin::Text,
+                FieldKind::Number(at) => Origin::Number(at),
+                FieldKind::Word(at) => Origin::Word(at),
+                FieldKind::Standard(at) => Origin::Standard(at),
+            },
+            TestedField::AgeMonths => Origin::Age,
+            TestedField::SeasoningMonths => Origin::Seasoning,
+        };
+        Self { field, origin }
+    }
+
+    /// The value of a loan that passed validation.
+    pub fn value(&self, loan: &Loan<'_>, pdate: Date) -> Value {
+        match self.origin {
+            Origin::Number(at) => match loan.numbers[at].reading {
+                CellValue::Value(value) => number(value),
+                CellValue::Missing | CellValue::Unreadable(_) => MISSING,
+            },
+            Origin::Word(at) => self.word(loan.words[at]),
+            Origin::Text => loan.seller_loan_number.as_ref().map_or(MISSING, |_| OTHER_WORD),
+            Origin::Standard(_) | Origin::Age | Origin::Seasoning => self.standard_value(&loan.standard, pdate),
+        }
+    }
+
+    /// The value of an ordinary loan.
+    #[inline]
+    pub fn ordinary_value(&self, loan: &OrdinaryLoan<'_>, standard: &StandardCells<'_>, pdate: Date) -> Value {
+        match self.origin {
+            Origin::Number(at) => {
+                loan.micros[at].checked_mul(2).unwrap_or(if loan.micros[at] < 0 { -Value::MAX } else { Value::MAX })
+            }
+            Origin::Word(at) => loan.codes[at].into(),
+            Origin::Text => OTHER_WORD,
+            Origin::Standard(_) | Origin::Age | Origin::Seasoning => self.standard_value(standard, pdate),
+        }
+    }
+
+    fn word(&self, word: WordCell<'_>) -> Value {
+        match (word, self.field.words()) {
+            (WordCell::Missing, _) | (_, None) => MISSING,
+            (WordCell::Known(code), _) => code.into(),
+            (WordCell::Other(written), Some(words)) => words.further_code(written).map_or(OTHER_WORD, Value::from),
+            (WordCell::ManyUnits { .. }, Some(words)) => words.many_units(),
+        }
+    }
+
+    #[inline]
+    fn standard_value(&self, cells: &StandardCells<'_>, pdate: Date) -> Value {
+        match self.origin {
+            Origin::Standard(at) => match cells.0[at].0 {
+                StandardCell::Missing => MISSING,
+                StandardCell::Value(StandardValue::Number(value)) => number(value),
+                StandardCell::Value(StandardValue::Whole(whole)) => Value::from(whole) * WHOLE,
+                StandardCell::Value(StandardValue::Date(date)) => day(date),
+                StandardCell::Value(StandardValue::Word(code)) => code.into(),
+                // A text in a column of words is a word, though none of the vocabulary.
+                StandardCell::Unreadable if self.field.unit() == Unit::Word => OTHER_WORD,
+                StandardCell::Unreadable => MISSING,
+            },
+            Origin::Age => {
+                let terms = cells.whole(Field::OriginalTerm).zip(cells.whole(Field::RemainingTerm));
+                let by_terms = terms.map(|(original, remaining)| i64::from(original) - i64::from(remaining));
+                months(by_terms.or_else(|| Some(months_between(cells.date(Field::FirstPaymentDate)?, pdate))))
+            }
+            _ => months(cells.date(Field::OriginationDate).map(|date| months_between(date, pdate))),
+        }
+    }
+
+    /// The value as the tape writes it, for messages; `missing` when there is none.
+    pub fn written<'c>(&self, loan: &'c Loan<'_>) -> &'c str {
+        let written = match self.origin {
+            Origin::Number(at) => loan.numbers[at].written,
+            Origin::Word(at) => match loan.words[at] {
+                WordCell::Other(written) => written,
+                WordCell::ManyUnits { .. } => MANY_UNITS,
+                WordCell::Known(_) | WordCell::Missing => "",
+            },
+            Origin::Text => loan.seller_loan_number.as_deref().unwrap_or_default(),
+            Origin::Standard(at) if loan.standard.0[at].0 != StandardCell::Missing => loan.standard.0[at].1,
+            Origin::Standard(_) | Origin::Age | Origin::Seasoning => "",
+        };
+        if written.is_empty() { rules::MISSING } else { written }
+    }
+
+    /// The number of a loan that passed validation; `None` when it has none.
+    pub fn decimal(&self, loan: &Loan<'_>, pdate: Date) -> Option<Decimal> {
+        match self.origin {
+            Origin::Number(at) => loan.numbers[at].value(),
+            Origin::Standard(at) => match loan.standard.0[at].0 {
+                StandardCell::Value(StandardValue::Number(value)) => Some(value),
+                StandardCell::Value(StandardValue::Whole(whole)) => Some(Decimal::from_integer(whole.into())),
+                _ => None,
+            },
+            Origin::Age | Origin::Seasoning => match self.value(loan, pdate) {
+                MISSING => None,
+                months => Some(Decimal::from_integer(months / WHOLE)),
+            },
+            Origin::Word(_) | Origin::Text => None,
+        }
+    }
+}
+
+/// One whole, as a [`Value`].
+const WHOLE: Value = 2_000_000;
+
+fn months(months: Option<i64>) -> Value {
+    months.map_or(MISSING, |months| months.max(0) * WHOLE)
+}
+
+/// Whole months from one date to another; negative when the second is the earlier one.
+fn months_between(from: Date, to: Date) -> i64 {
+    let months = (i64::from(to.year()) - i64::from(from.year())) * 12 + i64::from(to.month()) - i64::from(from.month());
+    // The last day of a month counts as the whole month.
+    let whole = to.day() >= from.day() || to.day() == to.days_in_month();
+    if whole { months } else { months - 1 }
+}

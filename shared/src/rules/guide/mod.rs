@@ -1,0 +1,149 @@
+//! What a rule set says beyond the built-in rules: conditions, rules of its own, and comparisons between fields.
+
+pub mod condition;
+mod consistency;
+pub mod field;
+mod read;
+pub mod rule;
+
+use jiff::civil::Date;
+
+use crate::{
+    decimal::Decimal,
+    loan::{Loan, OrdinaryLoan, StandardCells},
+    rules::{ExceptionType, Severity},
+};
+
+use self::{
+    condition::Truth,
+    field::{Slot, TestedField, Value},
+    rule::{Finding, OwnRule, Scope, Subject},
+};
+
+pub use self::read::Reader;
+
+/// Conditions, rules and comparisons of a rule set. The default says nothing.
+#[derive(Debug, Clone)]
+pub struct Guide {
+    /// The fields that are tested.
+    slots: Vec<Slot>,
+    /// To which loans a built-in rule applies, where the rule set says so.
+    applies: Vec<(ExceptionType, Scope)>,
+    /// The consistency rules that are on.
+    consistency: Vec<(ExceptionType, Severity)>,
+    /// By how many percentage points an LTV may differ from the one that balance and value give.
+    ltv_tolerance: Decimal,
+    /// The rules that are on, in the order of the file.
+    rules: Vec<OwnRule>,
+}
+
+/// The key of `[limits]` that says by how many percentage points an LTV may differ from the one that balance and value give.
+pub const LTV_TOLERANCE: &str = "ltv_tolerance";
+
+/// The values of a loan's slots.
+pub type Values = Vec<Value>;
+
+impl Default for Guide {
+    fn default() -> Self {
+        Self {
+            slots: Vec::new(),
+            applies: Vec::new(),
+            consistency: Vec::new(),
+            ltv_tolerance: Decimal::from_integer(1),
+            rules: Vec::new(),
+        }
+    }
+}
+
+impl Guide {
+    /// Whether the guide says nothing.
+    pub fn is_empty(&self) -> bool {
+        self.applies.is_empty() && self.consistency.is_empty() && self.rules.is_empty()
+    }
+
+    /// Whether judging needs the standard fields of a loan.
+    pub fn needs_standard(&self) -> bool {
+        !self.consistency.is_empty() || self.slots.iter().any(|slot| slot.field.is_standard())
+    }
+
+    /// The rules that the rule set defines, in the order of the file.
+    pub fn rules(&self) -> &[OwnRule] {
+        &self.rules
+    }
+
+    /// To which loans a built-in rule applies; `None` when the guide says nothing about it.
+    pub fn scope(&self, rule: ExceptionType) -> Option<&Scope> {
+        self.applies.iter().find(|(of, _)| *of == rule).map(|(_, scope)| scope)
+    }
+
+    /// The comparisons between fields that are on, with their severities.
+    pub fn consistency(&self) -> &[(ExceptionType, Severity)] {
+        &self.consistency
+    }
+
+    /// The values of a loan that passed validation.
+    pub fn values(&self, loan: &Loan<'_>, pdate: Date) -> Values {
+        self.slots.iter().map(|slot| slot.value(loan, pdate)).collect()
+    }
+
+    /// Whether a built-in rule applies to a loan. A rule whose condition is undetermined applies.
+    pub fn applies(&self, rule: ExceptionType, values: &[Value]) -> bool {
+        self.scope(rule).is_none_or(|scope| scope.applies(values) != Truth::False)
+    }
+
+    /// Whether an ordinary loan passes everything that the guide says. `false` only means that each rule must be checked.
+    #[inline]
+    pub fn passes(&self, loan: &OrdinaryLoan<'_>, standard: &StandardCells<'_>, pdate: Date, values: &mut Values) -> bool {
+        if !self.consistency.is_empty() {
+            return false;
+        }
+        values.clear();
+        values.extend(self.slots.iter().map(|slot| slot.ordinary_value(loan, standard, pdate)));
+        self.rules.iter().all(|rule| rule.passes(values))
+    }
+
+    /// Judges a loan that passed validation by the consistency rules and the rules of the guide.
+    pub fn judge<'r>(&'r self, loan: &Loan<'_>, values: &[Value], pdate: Date) -> Vec<Finding<'r>> {
+        let mut findings = Vec::new();
+        for (rule, severity) in &self.consistency {
+            let check = consistency::RULES.iter().find(|(of, _)| of == rule).map(|(_, check)| check);
+            if let Some(evidence) = check.and_then(|check| check(loan, self.ltv_tolerance)) {
+                findings.push(Finding { kind: rule.kind(), severity: *severity, evidence, holds: false });
+            }
+        }
+        let subject = Subject { loan, slots: &self.slots, values, pdate };
+        for rule in &self.rules {
+            rule.judge(subject, &mut findings);
+        }
+        findings
+    }
+
+    /// What the guide decides in one fixed form, for the hash of the rule set; empty when it says nothing.
+    pub fn canonical_text(&self) -> String {
+        let mut text = String::new();
+        for (rule, scope) in &self.applies {
+            text.push_str(&format!("applies.{}=", rule.name()));
+            scope.push_canonical(&mut text);
+            text.push('\n');
+        }
+        for (rule, severity) in &self.consistency {
+            text.push_str(&format!("rules.{}={}\n", rule.name(), severity.as_str()));
+        }
+        if self.consistency.iter().any(|(rule, _)| *rule == ExceptionType::LtvConsistency) {
+            text.push_str(&format!("limits.ltv_tolerance={}\n", self.ltv_tolerance));
+        }
+        for rule in &self.rules {
+            text.push_str("rule.");
+            rule.push_canonical(&mut text);
+        }
+        text
+    }
+
+    /// The slot of a field, which is added when it is new.
+    fn slot(&mut self, field: TestedField) -> usize {
+        self.slots.iter().position(|slot| slot.field == field).unwrap_or_else(|| {
+            self.slots.push(Slot::new(field));
+            self.slots.len() - 1
+        })
+    }
+}

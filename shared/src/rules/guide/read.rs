@@ -1,0 +1,363 @@
+//! Reads conditions and rules from a rule set's file.
+
+use std::ops::Range;
+
+use toml::{
+    Spanned,
+    de::{DeArray, DeTable, DeValue},
+};
+
+use crate::{
+    decimal::Decimal,
+    loan::Unit,
+    rules::{
+        ExceptionKind, ExceptionType, Severity,
+        reading::{Key, Mistakes, Parsed, bound, date, flag, number, section, sections, unknown, words},
+    },
+};
+
+use super::{
+    Guide,
+    condition::{Accepts, AllOf, Condition, Edge, End, Test},
+    field::TestedField,
+    rule::{Missing, OwnRule, Scope},
+};
+
+/// Largest number of rules of a rule set.
+const MAX_RULES: usize = 200;
+/// Largest number in a condition, and its negative the smallest. A condition compares values below it exactly.
+const LARGEST: Decimal = Decimal::from_integer(1_000_000_000_000);
+/// The categories of exceptions.
+const CATEGORIES: [&str; 5] = ["credit", "collateral", "compliance", "data_quality", "pricing"];
+/// Names that the product gives to what it adds to a loan, so that no rule has them.
+const RESERVED: [&str; 10] = [
+    "disposition",
+    "program",
+    "final_price",
+    "base_price",
+    "pricing_spread",
+    "projection_reason",
+    "line",
+    "row",
+    "wal",
+    "duration",
+];
+
+/// Reads the parts of a guide, and notes every mistake.
+pub struct Reader<'m> {
+    pub guide: Guide,
+    mistakes: &'m mut Mistakes,
+}
+
+impl<'m> Reader<'m> {
+    /// Begins with a guide that says nothing.
+    pub fn new(mistakes: &'m mut Mistakes) -> Self {
+        Self { guide: Guide::default(), mistakes }
+    }
+
+    /// The value, or `None` after noting the mistake.
+    pub fn take<T>(&mut self, parsed: Parsed<T>) -> Option<T> {
+        self.mistakes.take(parsed)
+    }
+
+    /// Reads `[applies]`: to which loans built-in rules apply.
+    pub fn applies(&mut self, value: &Spanned<DeValue<'_>>) {
+        let Some(table) = self.mistakes.take(section(value, "applies")) else { return };
+        for (key, value) in table {
+            let named = ExceptionType::ALL.into_iter().filter(|kind| kind.rule().is_some());
+            let Some(rule) = named.clone().find(|kind| kind.name() == key.get_ref()) else {
+                let known: Vec<&str> = named.map(ExceptionType::name).collect();
+                self.mistakes.0.push(unknown(key, &known.join(", ")));
+                continue;
+            };
+            let DeValue::Table(table) = value.get_ref() else {
+                let message =
+                    format!("{} takes a table such as {{ unless = {{ documentation_type = [\"dscr\"] }} }}", rule.name());
+                self.mistakes.add(value.span(), message);
+                continue;
+            };
+            let mut scope = Scope::default();
+            for (key, value) in table {
+                match key.get_ref().as_ref() {
+                    "when" => scope.when = self.condition(value, "when").unwrap_or_default(),
+                    "unless" => scope.unless = self.condition(value, "unless"),
+                    _ => self.mistakes.0.push(unknown(key, "when, unless")),
+                }
+            }
+            if table.is_empty() {
+                self.mistakes.add(value.span(), format!("{} needs `when` or `unless`", rule.name()));
+            }
+            self.guide.applies.push((rule, scope));
+        }
+    }
+
+    /// Reads `[[rule]]`: the rules that the rule set defines.
+    pub fn rules(&mut self, value: &Spanned<DeValue<'_>>) {
+        let Some(tables) = self.mistakes.take(sections(value, "rule")) else { return };
+        if tables.len() > MAX_RULES {
+            self.mistakes
+                .add(value.span(), format!("a rule set has at most {MAX_RULES} rules, and this one has {}", tables.len()));
+            return;
+        }
+        for (id, table) in (ExceptionType::COUNT as u16..).zip(tables.iter()) {
+            if let DeValue::Table(keys) = table.get_ref() {
+                self.rule(id, keys, table.span());
+            }
+        }
+    }
+
+    fn rule(&mut self, id: u16, table: &DeTable<'_>, place: Range<usize>) {
+        const KEYS: &str = "name, when, unless, require, severity, hard_from, category, criteria, missing";
+        let (mut name, mut require, mut scope) = (None, None, Scope::default());
+        let (mut severity, mut hard_from, mut missing) = (None, None, Missing::default());
+        let (mut category, mut criteria) = ("credit", None);
+        let mut has_require = false;
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "name" => name = self.mistakes.take(rule_name(value)).map(|name| (name, value.span())),
+                "when" => scope.when = self.condition(value, "when").unwrap_or_default(),
+                "unless" => scope.unless = self.condition(value, "unless"),
+                "require" => {
+                    has_require = true;
+                    require = self.group(value, "require");
+                }
+                "severity" => {
+                    severity = self.mistakes.take(one_of(value, "severity", &SEVERITIES)).map(|found| (found, value.span()))
+                }
+                "hard_from" => hard_from = self.mistakes.take(date(value, "hard_from")),
+                "category" => {
+                    let categories = CATEGORIES.map(|category| (category, category));
+                    category = self.mistakes.take(one_of(value, "category", &categories)).unwrap_or(category);
+                }
+                "criteria" => criteria = self.mistakes.take(rule_criteria(value)),
+                "missing" => missing = self.mistakes.take(one_of(value, "missing", &Missing::ALL)).unwrap_or(missing),
+                _ => self.mistakes.0.push(unknown(key, KEYS)),
+            }
+        }
+        if !table.iter().any(|(key, _)| key.get_ref() == "name") {
+            self.mistakes.add(place.clone(), "the rule has no name: write name = \"florida_condo\"".to_owned());
+        }
+        if !has_require {
+            self.mistakes.add(place, "the rule requires nothing: write require = { ltv_ratio = { max = 75.0 } }".to_owned());
+        }
+        if let (Some((Severity::Soft, span)), Some(_)) = (&severity, hard_from) {
+            self.mistakes.add(
+                span.clone(),
+                "a rule with `hard_from` is soft before that date and hard from it on: leave `severity` out".to_owned(),
+            );
+        }
+        let (Some((name, span)), Some(require)) = (name, require) else { return };
+        let taken = self.guide.rules.iter().any(|rule| rule.kind.name == name);
+        if taken || ExceptionType::from_name(&name).is_some() || RESERVED.contains(&name.as_str()) {
+            self.mistakes.add(span, format!("the name {name} is taken: give the rule another one"));
+            return;
+        }
+        let kind = ExceptionKind {
+            id,
+            rejection_criteria: criteria.unwrap_or_else(|| format!("guide.{name}")).into(),
+            name: name.into(),
+            category: category.into(),
+        };
+        let severity = severity.map_or(Severity::Hard, |(severity, _)| severity);
+        self.guide.rules.push(OwnRule { kind, severity, hard_from, scope, require, missing });
+    }
+
+    /// Reads a switch of `[rules]` that names no built-in rule. Whether the rule set has such a rule.
+    pub fn switch(&mut self, key: &Key<'_>, value: &Spanned<DeValue<'_>>) -> bool {
+        let Some(at) = self.guide.rules.iter().position(|rule| rule.kind.name == *key.get_ref()) else { return false };
+        if self.mistakes.take(flag(value, key.get_ref())) == Some(false) {
+            self.guide.rules.remove(at);
+        }
+        true
+    }
+
+    /// The names of the rules that are on.
+    pub fn rule_names(&self) -> impl Iterator<Item = &str> {
+        self.guide.rules.iter().map(|rule| &*rule.kind.name)
+    }
+
+    /// Switches a consistency rule on.
+    pub fn add_consistency(&mut self, rule: ExceptionType, severity: Severity) {
+        self.guide.consistency.push((rule, severity));
+    }
+
+    /// Reads `ltv_tolerance` of `[limits]`.
+    pub fn ltv_tolerance(&mut self, value: &Spanned<DeValue<'_>>) {
+        match self.mistakes.take(number(value, "ltv_tolerance")) {
+            Some(tolerance) if tolerance < Decimal::ZERO => {
+                self.mistakes.add(value.span(), "`ltv_tolerance` must be 0 or more percentage points".to_owned());
+            }
+            Some(tolerance) => self.guide.ltv_tolerance = tolerance,
+            None => {}
+        }
+    }
+
+    /// Reads a condition: a table of fields, or a list of such tables.
+    fn condition(&mut self, value: &Spanned<DeValue<'_>>, name: &str) -> Option<Condition> {
+        let DeValue::Array(tables) = value.get_ref() else { return Some(Condition(vec![self.group(value, name)?])) };
+        if tables.is_empty() {
+            self.mistakes.add(value.span(), format!("`{name}` is an empty list: list at least one table of fields"));
+            return None;
+        }
+        let groups: Vec<Option<AllOf>> = tables.iter().map(|table| self.group(table, name)).collect();
+        Some(Condition(groups.into_iter().collect::<Option<_>>()?))
+    }
+
+    /// Reads a table of fields whose tests must all hold.
+    fn group(&mut self, value: &Spanned<DeValue<'_>>, name: &str) -> Option<AllOf> {
+        let table = match value.get_ref() {
+            DeValue::Table(table) if !table.is_empty() => table,
+            _ => {
+                let message = format!(
+                    "`{name}` must be a table of fields, such as {{ property_type = [\"condo\"] }}, and not an empty one"
+                );
+                self.mistakes.add(value.span(), message);
+                return None;
+            }
+        };
+        let tests: Vec<Option<Test>> = table.iter().map(|(key, value)| self.test(key, value)).collect();
+        tests.into_iter().collect()
+    }
+
+    fn test(&mut self, key: &Key<'_>, value: &Spanned<DeValue<'_>>) -> Option<Test> {
+        let Some(field) = TestedField::from_name(key.get_ref()) else {
+            let known: Vec<&str> = TestedField::names().collect();
+            self.mistakes.add(key.span(), format!("there is no field `{}`; the fields are {}", key.get_ref(), known.join(", ")));
+            return None;
+        };
+        let accepts = self.mistakes.take(accepts(field, value))?;
+        let slot = self.guide.slot(field);
+        let test = Test::new(slot, field, accepts);
+        if test.is_impossible() {
+            self.mistakes.add(value.span(), format!("no {} can meet {}", field.name(), test.limit()));
+            return None;
+        }
+        Some(test)
+    }
+}
+
+const SEVERITIES: [(&str, Severity); 2] = [("hard", Severity::Hard), ("soft", Severity::Soft)];
+
+/// One of some words.
+fn one_of<T: Copy>(value: &Spanned<DeValue<'_>>, name: &str, all: &[(&str, T)]) -> Parsed<T> {
+    let word = words(value, name)?;
+    all.iter().find(|(of, _)| *of == word).map(|(_, meant)| *meant).ok_or_else(|| {
+        let known: Vec<String> = all.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        (value.span(), format!("`{name}` must be one of {}", known.join(", ")))
+    })
+}
+
+fn rule_name(value: &Spanned<DeValue<'_>>) -> Parsed<String> {
+    let name = words(value, "name")?;
+    let lower = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    let is_name = (3..=40).contains(&name.len()) && name.bytes().all(lower) && name.starts_with(|c: char| c.is_ascii_lowercase());
+    if is_name {
+        return Ok(name);
+    }
+    Err((value.span(), format!("\"{name}\" is no name of a rule: 3 to 40 of a-z, 0-9 and _, with a letter in front")))
+}
+
+fn rule_criteria(value: &Spanned<DeValue<'_>>) -> Parsed<String> {
+    let criteria = words(value, "criteria")?;
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.');
+    if criteria.len() <= 100 && criteria.bytes().all(plain) {
+        return Ok(criteria);
+    }
+    Err((value.span(), "`criteria` must be at most 100 of a-z, 0-9, _ and `.`, such as \"guide.florida_condo\"".to_owned()))
+}
+
+/// What the value of a field in a condition says.
+fn accepts(field: TestedField, value: &Spanned<DeValue<'_>>) -> Parsed<Accepts> {
+    match value.get_ref() {
+        DeValue::Array(items) => listed(field, items, value.span(), false),
+        DeValue::Table(table) => of_table(field, table, value.span()),
+        _ => {
+            let example = match field.unit() {
+                Unit::Word => "[\"word\"]",
+                Unit::Date => "{ min = 2026-01-31 }",
+                Unit::Text => "{ missing = true }",
+                Unit::Money | Unit::Percent | Unit::Ratio | Unit::Count | Unit::Months => "{ max = 75 }",
+            };
+            Err((value.span(), format!("{} takes a list or a table, such as {example}", field.name())))
+        }
+    }
+}
+
+fn of_table(field: TestedField, table: &DeTable<'_>, place: Range<usize>) -> Parsed<Accepts> {
+    let alone = |key: &Key<'_>| {
+        if table.len() == 1 { Ok(()) } else { Err((key.span(), format!("`{}` stands alone", key.get_ref()))) }
+    };
+    let (mut min, mut max) = (None, None);
+    for (key, value) in table {
+        let (end, inclusive, partner) = match key.get_ref().as_ref() {
+            "missing" => {
+                alone(key)?;
+                return Ok(if flag(value, "missing")? { Accepts::Missing } else { Accepts::Present });
+            }
+            "not" => {
+                alone(key)?;
+                return match value.get_ref() {
+                    DeValue::Array(items) => listed(field, items, value.span(), true),
+                    _ => Err((value.span(), "`not` takes a list".to_owned())),
+                };
+            }
+            "min" => (&mut min, true, "above"),
+            "above" => (&mut min, false, "min"),
+            "max" => (&mut max, true, "below"),
+            "below" => (&mut max, false, "max"),
+            _ => return Err(unknown(key, "min, max, above, below, not, missing")),
+        };
+        if end.is_some() {
+            return Err((key.span(), format!("`{}` and `{partner}` are the same end: write one of them", key.get_ref())));
+        }
+        *end = Some(End { edge: edge(field, value, key.get_ref())?, inclusive });
+    }
+    if table.is_empty() {
+        Err((place, format!("{} says nothing: write {{ max = … }}", field.name())))
+    } else {
+        Ok(Accepts::Range { min, max })
+    }
+}
+
+fn edge(field: TestedField, value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<Edge> {
+    match field.unit() {
+        Unit::Word | Unit::Text => Err((value.span(), format!("{} holds no numbers: it takes no `{name}`", field.name()))),
+        Unit::Date => Ok(Edge::Date(date(value, name)?)),
+        Unit::Money | Unit::Percent | Unit::Ratio | Unit::Count | Unit::Months => Ok(Edge::Number(exact(field, value, name)?)),
+    }
+}
+
+/// A number of a condition: of at most six decimals and a trillion.
+fn exact(field: TestedField, value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<Decimal> {
+    let number = bound(value, name, field.name(), field.fraction_to())?;
+    if number.micros().is_some() && number.magnitude() <= LARGEST {
+        return Ok(number);
+    }
+    Err((value.span(), format!("`{name}` of {}: a number of at most 6 decimals and at most 1,000,000,000,000", field.name())))
+}
+
+fn listed(field: TestedField, items: &DeArray<'_>, place: Range<usize>, not: bool) -> Parsed<Accepts> {
+    let name = field.name();
+    if items.is_empty() {
+        return Err((place, format!("the list of {name} is empty: no loan could meet it")));
+    }
+    match (field.words(), field.unit()) {
+        (Some(vocabulary), _) => {
+            let mut bits = 0_u64;
+            for item in items.iter() {
+                let word = words(item, name)?;
+                let code = vocabulary.code(&word).ok_or_else(|| {
+                    let known: Vec<&str> = vocabulary.canonical().collect();
+                    (item.span(), format!("\"{word}\" is no word of {name}; its words are {}", known.join(", ")))
+                })?;
+                bits |= 1 << code;
+            }
+            Ok(Accepts::Words { bits, not })
+        }
+        (None, Unit::Date | Unit::Text | Unit::Word) => Err((place, format!("{name} takes no list"))),
+        (None, _) => {
+            let numbers = items.iter().map(|item| exact(field, item, name)).collect::<Result<_, _>>()?;
+            Ok(Accepts::Numbers { numbers, not })
+        }
+    }
+}

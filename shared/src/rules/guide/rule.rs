@@ -1,0 +1,306 @@
+//! The rules that a rule set defines: `[[rule]]`.
+
+use jiff::civil::Date;
+
+use crate::{
+    decimal::Decimal,
+    loan::{Loan, Unit},
+    rules::{Evidence, ExceptionKind, ExceptionType, MISSING as MISSING_TEXT, Severity, excerpt},
+};
+
+use super::{
+    condition::{Accepts, AllOf, Condition, Edge, End, Test, Truth, all, end_text, text_of, undetermined, why_undetermined},
+    field::{MISSING, Slot, Value},
+};
+
+/// What an undetermined rule does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Missing {
+    /// The loan is held, if the rule is hard.
+    #[default]
+    Hold,
+    /// The loan fails the rule.
+    Fail,
+    /// The loan passes the rule.
+    Pass,
+}
+
+impl Missing {
+    pub const ALL: [(&'static str, Self); 3] = [("hold", Self::Hold), ("fail", Self::Fail), ("pass", Self::Pass)];
+}
+
+/// To which loans a rule applies: those that meet `when`, and do not meet `unless`.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    pub when: Condition,
+    /// `None` excepts no loan.
+    pub unless: Option<Condition>,
+}
+
+impl Scope {
+    #[inline]
+    pub fn applies(&self, values: &[Value]) -> Truth {
+        let when = self.when.truth(values);
+        match &self.unless {
+            None => when,
+            Some(unless) => when.min(!unless.truth(values)),
+        }
+    }
+
+    /// The tests that leave open whether the rule applies.
+    fn undetermined<'c>(&'c self, values: &'c [Value]) -> impl Iterator<Item = &'c Test> {
+        let of_when = self.when.undetermined(values).filter(|_| self.when.truth(values) == Truth::Undetermined);
+        of_when.chain(self.unless.iter().flat_map(|unless| unless.undetermined(values)))
+    }
+
+    /// The scope in one fixed form, for the hash of the rule set.
+    pub fn push_canonical(&self, out: &mut String) {
+        out.push_str("when");
+        self.when.push_canonical(out);
+        if let Some(unless) = &self.unless {
+            out.push_str("unless");
+            unless.push_canonical(out);
+        }
+    }
+}
+
+/// A rule that a rule set defines.
+#[derive(Debug, Clone)]
+pub struct OwnRule {
+    pub kind: ExceptionKind,
+    /// Severity from `hard_from` on.
+    pub severity: Severity,
+    /// Purchase date from which the rule is hard; before it the rule is soft. `None`: `severity` always holds.
+    pub hard_from: Option<Date>,
+    pub scope: Scope,
+    pub require: AllOf,
+    pub missing: Missing,
+}
+
+/// An exception, and whether it holds the loan.
+#[derive(Debug)]
+pub struct Finding<'r> {
+    pub kind: &'r ExceptionKind,
+    pub severity: Severity,
+    pub evidence: Evidence,
+    /// Whether a loan that nothing rejects is held because of it.
+    pub holds: bool,
+}
+
+/// A loan, and what a guide needs to judge it.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'s, 't> {
+    pub loan: &'s Loan<'t>,
+    pub slots: &'s [Slot],
+    /// The values of the slots.
+    pub values: &'s [Value],
+    pub pdate: Date,
+}
+
+impl OwnRule {
+    /// Severity of a loan that is bought on this date.
+    pub fn severity_at(&self, pdate: Date) -> Severity {
+        match self.hard_from {
+            Some(from) if pdate < from => Severity::Soft,
+            _ => self.severity,
+        }
+    }
+
+    /// Whether a loan violates the rule.
+    #[inline]
+    pub fn is_violated(&self, values: &[Value]) -> Truth {
+        match all(&self.require, values) {
+            Truth::True => Truth::False,
+            required => self.scope.applies(values).min(!required),
+        }
+    }
+
+    /// Whether the rule has nothing to say about a loan.
+    #[inline]
+    pub fn passes(&self, values: &[Value]) -> bool {
+        match self.is_violated(values) {
+            Truth::False => true,
+            Truth::Undetermined => self.missing == Missing::Pass,
+            Truth::True => false,
+        }
+    }
+
+    /// Judges a loan.
+    pub fn judge<'r>(&'r self, subject: Subject<'_, '_>, findings: &mut Vec<Finding<'r>>) {
+        let severity = self.severity_at(subject.pdate);
+        match self.is_violated(subject.values) {
+            Truth::False => {}
+            Truth::True => {
+                let condition = self.scope.when.phrase(subject.values);
+                let failed = self.require.iter().filter(|test| test.truth(subject.values) == Truth::False);
+                findings.extend(failed.map(|test| Finding {
+                    kind: &self.kind,
+                    severity,
+                    evidence: failure(test, subject, &condition),
+                    holds: false,
+                }));
+            }
+            Truth::Undetermined => {
+                let open: Vec<&Slot> = self.undetermined(subject.values).map(|test| &subject.slots[test.slot]).collect();
+                let evidence = || undecided(&self.kind.name, &open, subject.loan);
+                match self.missing {
+                    Missing::Pass => {}
+                    Missing::Fail => {
+                        findings.push(Finding { kind: &self.kind, severity, evidence: evidence(), holds: false });
+                    }
+                    Missing::Hold => findings.push(Finding {
+                        kind: ExceptionType::Undetermined.kind(),
+                        severity: Severity::Soft,
+                        evidence: evidence(),
+                        holds: severity == Severity::Hard,
+                    }),
+                }
+            }
+        }
+    }
+
+    /// The tests that leave the rule undetermined, in the order of the rule.
+    fn undetermined<'c>(&'c self, values: &'c [Value]) -> impl Iterator<Item = &'c Test> {
+        let required = undetermined(&self.require, values).filter(|_| all(&self.require, values) == Truth::Undetermined);
+        self.scope.undetermined(values).chain(required)
+    }
+
+    /// What the rule requires, for people.
+    pub fn requirement(&self) -> String {
+        text_of(&self.require)
+    }
+
+    /// The rule in one fixed form, for the hash of the rule set.
+    pub fn push_canonical(&self, out: &mut String) {
+        let ExceptionKind { name, category, rejection_criteria, .. } = &self.kind;
+        let hard_from = self.hard_from.map_or_else(String::new, |date| date.to_string());
+        let severity = self.severity.as_str();
+        out.push_str(&format!("{name}={severity},{hard_from},{category},{rejection_criteria},{:?},", self.missing));
+        self.scope.push_canonical(out);
+        out.push_str("require(");
+        self.require.iter().for_each(|test| test.push_canonical(out));
+        out.push_str(")\n");
+    }
+}
+
+/// Evidence for a rule that cannot be decided: the values of these slots are missing.
+fn undecided(rule: &str, open: &[&Slot], loan: &Loan<'_>) -> Evidence {
+    let mut reasons: Vec<String> = Vec::new();
+    for slot in open {
+        let reason = why_undetermined(slot, loan);
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    let message = format!("{rule} cannot be decided: {}", reasons.join(", "));
+    let (field, actual) = open.first().map_or(("", MISSING_TEXT), |slot| (slot.field.name(), slot.written(loan)));
+    Evidence { field: field.into(), actual: actual.to_owned().into(), limit: "".into(), excess: None, message }
+}
+
+/// Evidence for a loan that a rule applies to, and that does not meet one of its requirements.
+fn failure(test: &Test, subject: Subject<'_, '_>, condition: &str) -> Evidence {
+    let slot = &subject.slots[test.slot];
+    let (label, field) = (test.field.label(), test.field.name());
+    let under = if condition.is_empty() { String::new() } else { format!(" for {condition}") };
+    let written = slot.written(subject.loan);
+    let evidence = |actual: String, limit: String, excess: Option<Decimal>, message: String| Evidence {
+        field: field.into(),
+        actual: actual.into(),
+        limit: limit.into(),
+        excess,
+        message,
+    };
+    match &test.accepts {
+        Accepts::Missing => {
+            let message = format!("{label} is {}, and must be missing{under}", excerpt(&shown(test, subject)));
+            evidence(actual(test, subject), test.limit(), None, message)
+        }
+        Accepts::Present => {
+            let reason = if written == MISSING_TEXT {
+                "is missing".to_owned()
+            } else {
+                format!("\"{}\" cannot be read", excerpt(written))
+            };
+            evidence(written.to_owned(), test.limit(), None, format!("{label} {reason}{under}"))
+        }
+        Accepts::Words { not: true, .. } | Accepts::Numbers { not: true, .. } => {
+            let message = format!("{label} {} is not accepted{under}", quoted(test, subject));
+            evidence(actual(test, subject), test.limit(), None, message)
+        }
+        Accepts::Words { .. } | Accepts::Numbers { .. } => {
+            let message = format!("{label} {} is not {}{under}", quoted(test, subject), test.limit());
+            evidence(actual(test, subject), test.limit(), None, message)
+        }
+        Accepts::Range { min, max } => {
+            let value = subject.values[test.slot];
+            let beyond = max.filter(|end| is_beyond(test, End { inclusive: end.inclusive, ..*end }, value, true));
+            let (end, above) = match beyond {
+                Some(end) => (Some(end), true),
+                None => (*min, false),
+            };
+            let Some(end) = end else {
+                return evidence(actual(test, subject), test.limit(), None, format!("{label} is not accepted"));
+            };
+            let excess = excess(slot, subject, end, above);
+            let side = match (above, end.inclusive) {
+                (true, true) => "is above the maximum",
+                (true, false) => "is not below",
+                (false, true) => "is below the minimum",
+                (false, false) => "is not above",
+            };
+            let by = excess.filter(|excess| !excess.is_zero()).map(|excess| format!(" (by {})", distance(test, excess)));
+            let message =
+                format!("{label} {} {side} {}{under}{}", shown(test, subject), test.show(end.edge), by.unwrap_or_default());
+            evidence(actual(test, subject), end_text(end, if above { '<' } else { '>' }), excess, message)
+        }
+    }
+}
+
+/// Whether a value is beyond one end of a range.
+fn is_beyond(test: &Test, end: End, value: Value, above: bool) -> bool {
+    let (min, max) = if above { (None, Some(end)) } else { (Some(end), None) };
+    let alone = Test::new(0, test.field, Accepts::Range { min, max });
+    value != MISSING && alone.truth(&[value]) == Truth::False
+}
+
+/// Distance of a number from passing; `None` for dates.
+fn excess(slot: &Slot, subject: Subject<'_, '_>, end: End, above: bool) -> Option<Decimal> {
+    let Edge::Number(edge) = end.edge else { return None };
+    let value = slot.decimal(subject.loan, subject.pdate)?;
+    if above { value.checked_sub(edge) } else { edge.checked_sub(value) }
+}
+
+/// A distance for people. A distance of percentages has no percent sign, because it is in percentage points.
+fn distance(test: &Test, excess: Decimal) -> String {
+    match test.field.unit() {
+        Unit::Percent => excess.with_min_decimals(2),
+        _ => test.field.show(excess),
+    }
+}
+
+/// The value of the tested field as text, as in [`Evidence::actual`].
+fn actual(test: &Test, subject: Subject<'_, '_>) -> String {
+    let slot = &subject.slots[test.slot];
+    if let Some(number) = slot.decimal(subject.loan, subject.pdate) {
+        return number.with_min_decimals(0);
+    }
+    word(test, subject).map_or_else(|| slot.written(subject.loan).to_owned(), str::to_owned)
+}
+
+/// The value of the tested field for people.
+fn shown(test: &Test, subject: Subject<'_, '_>) -> String {
+    let number = subject.slots[test.slot].decimal(subject.loan, subject.pdate);
+    number.map_or_else(|| actual(test, subject), |number| test.field.show(number))
+}
+
+/// The value of the tested field for people; a word in quotation marks.
+fn quoted(test: &Test, subject: Subject<'_, '_>) -> String {
+    if test.field.unit() == Unit::Word { format!("\"{}\"", excerpt(&actual(test, subject))) } else { shown(test, subject) }
+}
+
+/// The canonical word of the tested field; `None` when the value is no word of the vocabulary.
+fn word(test: &Test, subject: Subject<'_, '_>) -> Option<&'static str> {
+    let code = u8::try_from(subject.values[test.slot]).ok()?;
+    let word = test.field.words()?.word(code);
+    (!word.is_empty()).then_some(word)
+}

@@ -1,0 +1,84 @@
+//! Rule sets as files, and as what a run brings with it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::{RuleSet, RuleSetError};
+
+/// A rule set as supplied: the text of a file, and the name to use if the text gives none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleSetFile {
+    /// File name without its extension.
+    pub name: String,
+    /// Text of the file.
+    pub toml: String,
+}
+
+impl RuleSetFile {
+    /// Takes the name from the last part of a path whose folders are separated by `/`.
+    pub fn new(path: &str, toml: String) -> Self {
+        let file = path.rsplit('/').next().unwrap_or(path);
+        let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem).trim();
+        Self { name: if stem.is_empty() { file.to_owned() } else { stem.to_owned() }, toml }
+    }
+
+    /// Reads the rule set.
+    ///
+    /// # Errors
+    /// [`RuleSetError`] as for [`RuleSet::named`].
+    pub fn rules(&self) -> Result<RuleSet, RuleSetError> {
+        RuleSet::named(&self.toml, &self.name)
+    }
+}
+
+/// The rules of a run: the rule set that the run brings with it, or the built-in one. They are stored as the file that they come from,
+/// and parsed once, when they are read.
+#[derive(Debug, Clone)]
+pub struct RunRules {
+    file: Option<RuleSetFile>,
+    rules: Arc<RuleSet>,
+}
+
+impl RunRules {
+    /// The rules of a file.
+    ///
+    /// # Errors
+    /// What [`RuleSet::from_toml`] refuses.
+    pub fn new(file: RuleSetFile) -> Result<Self, RuleSetError> {
+        let rules = Arc::new(file.rules()?);
+        Ok(Self { file: Some(file), rules })
+    }
+
+    pub fn rules(&self) -> &Arc<RuleSet> {
+        &self.rules
+    }
+}
+
+impl Default for RunRules {
+    /// The built-in rules.
+    fn default() -> Self {
+        Self { file: None, rules: Arc::new(RuleSet::built_in().clone()) }
+    }
+}
+
+impl PartialEq for RunRules {
+    fn eq(&self, other: &Self) -> bool {
+        self.file == other.file
+    }
+}
+
+impl Eq for RunRules {}
+
+impl Serialize for RunRules {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.file.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for RunRules {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let file = Option::<RuleSetFile>::deserialize(deserializer)?;
+        file.map_or_else(|| Ok(Self::default()), |file| Self::new(file).map_err(de::Error::custom))
+    }
+}

@@ -1,0 +1,237 @@
+//! Runs under a guide: what the files say, and that no way of running changes a byte.
+
+use proptest::prelude::*;
+use shared::{
+    engine::{Job, Tuning, distribute::run_in_parts, run},
+    facts::read::{ExceptionFilter, ExceptionsReader},
+    loan::{Loan, NUMBERS, NumberCell, OrdinaryLoan, StandardCell, StandardCells, StandardValue, WORDS, WordCell},
+    phases::buy_at_once,
+    tape::{options::TapeOptions, source::MemorySource, source::TapeSource},
+};
+
+use super::*;
+use crate::support::runs::{GOOD_CELLS, HEADER, MemoryFolder, MemoryParts, given, run_tapes};
+
+const GUIDE: &str = r#"
+name = "non-qm"
+[applies]
+dti_ratio = { unless = { documentation_type = ["dscr"] } }
+[rules]
+cltv_consistency = true
+[[rule]]
+name = "florida_condo"
+when = { property_type = ["condo"], property_state = ["FL"] }
+require = { ltv_ratio = { max = 75.0 } }
+[[rule]]
+name = "dscr_minimum"
+when = { documentation_type = ["dscr"] }
+require = { dscr = { min = 1.0 } }
+category = "compliance"
+criteria = "guide.coverage"
+[[rule]]
+name = "seasoned"
+require = { seasoning_months = { min = 3 } }
+severity = "soft"
+missing = "pass"
+"#;
+
+/// A tape of the canonical columns and some standard ones.
+fn wide_tape(loans: usize) -> String {
+    let mut tape = format!("{HEADER},property_state,documentation_type,dscr,cltv_ratio,origination_date\n");
+    for at in 0..loans {
+        let more = match at % 6 {
+            0 => "TX,full,,80,2025-01-01",
+            1 => "FL,full,,85,2025-12-31",
+            2 => "TX,dscr,0.95,80,",
+            3 => "TX,dscr,1.3,79,2024-05-01",
+            4 => ",full,,,2025-01-01",
+            _ => "TX,dscr,,80,2025-01-01",
+        };
+        let cells = if at % 6 == 1 || at % 6 == 4 { GOOD_CELLS.replace("sfr", "condo") } else { GOOD_CELLS.to_owned() };
+        let cells = if at % 6 == 3 { cells.replace(",35,", ",,") } else { cells };
+        tape.push_str(&format!("L-{at:05},{cells},{more}\n"));
+    }
+    tape
+}
+
+const ONE: Tuning = Tuning { threads: 1, block_bytes: 1 << 20 };
+
+#[test]
+fn the_files_show_the_rules_of_the_guide() {
+    let finished = run_tapes(&[("tape.csv", wide_tape(6).as_bytes())], &guide(GUIDE), ONE).unwrap();
+    let rejected = finished.rejections();
+    let rejected: Vec<_> =
+        rejected.iter().map(|(loan, rule, message)| (loan.as_str(), rule.as_str(), message.as_str())).collect();
+    assert_eq!(
+        rejected,
+        [
+            (
+                "L-00001",
+                "florida_condo",
+                "LTV 80.00 % is above the maximum 75.00 % for property_type condo, property_state FL (by 5.00)"
+            ),
+            ("L-00001", "seasoned", "Seasoning in months 1 is below the minimum 3 (by 2)"),
+            ("L-00002", "dscr_minimum", "DSCR 0.95 is below the minimum 1.00 for documentation_type dscr (by 0.05)"),
+        ]
+    );
+    let report = finished.rows("rejection_report.csv");
+    assert_eq!(report[2]["rejection_criteria"], "guide.coverage");
+    let held = finished.rows("projected_tape.csv");
+    let held: Vec<_> = held.iter().map(|row| (row["seller_loan_number"].as_str(), row["projection_reason"].as_str())).collect();
+    assert_eq!(
+        held,
+        [
+            ("L-00004", "Held back: florida_condo cannot be decided: property_state is missing"),
+            ("L-00005", "Held back: dscr_minimum cannot be decided: dscr is missing"),
+        ]
+    );
+    let bought = finished.rows("purchase_tape.csv");
+    assert_eq!(bought.iter().map(|row| row["seller_loan_number"].as_str()).collect::<Vec<_>>(), ["L-00000", "L-00003"]);
+    let summary = finished.rows("exception_summary.csv");
+    let summary: Vec<_> = summary
+        .iter()
+        .map(|row| ["exception_type", "exception_category", "severity", "count"].map(|name| row[name].as_str()))
+        .collect();
+    assert_eq!(
+        summary,
+        [
+            ["undetermined", "data_quality", "soft", "2"],
+            ["cltv_consistency", "data_quality", "soft", "1"],
+            ["dscr_minimum", "compliance", "hard", "1"],
+            ["florida_condo", "credit", "hard", "1"],
+            ["seasoned", "credit", "soft", "1"],
+        ]
+    );
+}
+
+#[test]
+fn stored_exceptions_are_found_by_the_names_of_the_guide() {
+    let finished = run_tapes(&[("tape.csv", wide_tape(600).as_bytes())], &guide(GUIDE), ONE).unwrap();
+    let reader = ExceptionsReader::open(bytes::Bytes::from(finished.files["exceptions.parquet"].clone())).unwrap();
+    let index = &finished.outcome.index;
+    for (filter, name) in [
+        (ExceptionFilter { exception_type: Some("florida_condo".to_owned()), ..ExceptionFilter::default() }, "florida_condo"),
+        (ExceptionFilter { exception_category: Some("compliance".to_owned()), ..ExceptionFilter::default() }, "dscr_minimum"),
+        (ExceptionFilter { rejection_criteria: Some("guide.coverage".to_owned()), ..ExceptionFilter::default() }, "dscr_minimum"),
+    ] {
+        assert_eq!(filter.count(index), Some(100), "{filter:?}");
+        let page = reader.page(index, &filter, 90, 50).unwrap();
+        assert_eq!(page.len(), 10, "{filter:?}");
+        assert!(page.iter().all(|row| row.exception_type == name), "{filter:?}");
+    }
+    let nothing = ExceptionFilter { exception_type: Some("no_such_rule".to_owned()), ..ExceptionFilter::default() };
+    assert_eq!(nothing.count(index), Some(0));
+}
+
+#[test]
+fn neither_threads_nor_blocks_nor_parts_change_a_byte() {
+    let (tape, rules, options) = (wide_tape(700), guide(GUIDE), TapeOptions::default());
+    let tapes: Vec<Box<dyn TapeSource>> = vec![Box::new(MemorySource::new("tape.csv", tape.as_bytes()))];
+    let gives = |tuning: Tuning, part_bytes: Option<u64>| {
+        let (folder, parts) = (MemoryFolder::default(), MemoryParts::default());
+        let job = Job {
+            tapes: &tapes,
+            options: &options,
+            rules: &rules,
+            irr_target: IrrTarget::DEFAULT,
+            pdate: PDATE,
+            destination: Some(&folder),
+            progress: &|_| {},
+            tuning,
+        };
+        let outcome = match part_bytes {
+            None => run(&job),
+            Some(bytes) => run_in_parts(&job, bytes, &parts),
+        };
+        given(&folder, outcome).unwrap()
+    };
+    let expected = gives(ONE, None);
+    assert!(gives(Tuning { threads: 2, block_bytes: 4_096 }, None) == expected);
+    assert!(gives(Tuning { threads: 2, block_bytes: 2_048 }, Some(9_000)) == expected);
+}
+
+/// A bound near the values of the loans below.
+fn bound() -> impl Strategy<Value = String> {
+    (prop::sample::select(vec![0_i64, 1, 75, 80, 97, 620, 700, 250_000]), -1_i64..2, prop::bool::ANY)
+        .prop_map(|(value, away, half)| format!("{}{}", value + away, if half { ".5" } else { "" }))
+}
+
+/// A test of a field, as a guide writes it.
+fn test() -> impl Strategy<Value = String> {
+    let numbers = prop::sample::select(vec!["loan_amount", "ltv_ratio", "credit_score", "dscr", "cltv_ratio", "lien_position"]);
+    let ends = prop::sample::select(vec!["min", "max", "above", "below"]);
+    let number = (numbers, ends, bound()).prop_filter_map("looks like a fraction", |(field, end, bound)| {
+        let fraction = field.ends_with("_ratio") && bound.parse::<f64>().unwrap() <= 1.5 && bound.parse::<f64>().unwrap() > 0.0;
+        (!fraction).then(|| format!("{field} = {{ {end} = {bound} }}"))
+    });
+    let word = prop::sample::select(vec![
+        "property_state = [\"FL\", \"TX\"]",
+        "property_state = { not = [\"FL\"] }",
+        "property_type = [\"condo\"]",
+        "property_type = { not = [\"condo\", \"pud\"] }",
+        "dscr = { missing = true }",
+        "property_state = { missing = false }",
+        "lien_position = [1]",
+        "lien_position = { not = [2] }",
+        "age_months = { max = 12 }",
+    ]);
+    prop_oneof![number, word.prop_map(str::to_owned)]
+}
+
+/// A rule set with a few rules.
+fn generated() -> impl Strategy<Value = RuleSet> {
+    let missing = prop::sample::select(vec!["hold", "fail", "pass"]);
+    let rule = (prop::collection::vec(test(), 0..3), prop::option::of(test()), test(), missing);
+    prop::collection::vec(rule, 0..4).prop_map(|rules| {
+        let mut text = String::new();
+        for (at, (when, unless, require, missing)) in rules.into_iter().enumerate() {
+            text.push_str(&format!("[[rule]]\nname = \"rule_{at}\"\nmissing = \"{missing}\"\nrequire = {{ {require} }}\n"));
+            let any: Vec<String> = when.iter().map(|test| format!("{{ {test} }}")).collect();
+            if !any.is_empty() {
+                text.push_str(&format!("when = [ {} ]\n", any.join(", ")));
+            }
+            if let Some(unless) = unless {
+                text.push_str(&format!("unless = {{ {unless} }}\n"));
+            }
+        }
+        RuleSet::from_toml(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_short_way_agrees_with_the_phases(
+        rules in generated(),
+        picked in (0_usize..3, 0_usize..3, 0_usize..3, 0_u8..5),
+        state in prop::option::of(0_u8..56),
+        dscr in prop::option::of(0_i64..3),
+        lien in prop::option::of(1_i32..3),
+        terms in prop::option::of(300_i32..361),
+    ) {
+        let (amount, ltv, score, property) = picked;
+        let micros = [
+            [250_000, 250_001, 50_000][amount], 6, [80, 75, 97][ltv], 40, [700, 620, 701][score], 300_000, 300_000,
+        ].map(|value| value * 1_000_000);
+        let ordinary = OrdinaryLoan { line: 2, seller_loan_number: "1", micros, codes: [property, 0, 0] };
+        let mut standard = StandardCells::NONE;
+        let mut set = |field: shared::loan::Field, value: Option<StandardValue>| {
+            let at = shared::loan::Field::STANDARD.iter().position(|of| *of == field).unwrap();
+            standard.0[at] = (value.map_or(StandardCell::Missing, StandardCell::Value), "");
+        };
+        set(shared::loan::Field::PropertyState, state.map(StandardValue::Word));
+        set(shared::loan::Field::Dscr, dscr.map(|value| StandardValue::Number(shared::decimal::Decimal::from_integer(value))));
+        set(shared::loan::Field::LienPosition, lien.map(StandardValue::Whole));
+        set(shared::loan::Field::OriginalTerm, terms.map(|_| StandardValue::Whole(360)));
+        set(shared::loan::Field::RemainingTerm, terms.map(StandardValue::Whole));
+        let mut loan = Loan { standard, ..Loan::empty(2) };
+        loan.seller_loan_number = Some("1".into());
+        loan.numbers = micros.map(|micros| NumberCell::ordinary(micros, ""));
+        loan.words = ordinary.codes.map(WordCell::Known);
+        assert_eq!((loan.numbers.len(), loan.words.len()), (NUMBERS, WORDS));
+        let pricing = Pricing::new(&rules, IrrTarget::DEFAULT, PDATE);
+        let decided = judge(&loan, None, &rules, &pricing);
+        let bought = decided.disposition.as_str() == "to_purchase" && decided.exceptions.is_empty();
+        let price = buy_at_once(&ordinary, &standard, &rules, &pricing, &mut Vec::new());
+        prop_assert_eq!(price, decided.price.filter(|_| bought));
+    }
+}
