@@ -240,7 +240,7 @@ pub struct Loan<'t> {
     /// Vocabulary words, in the order of [`Field::WORDED`].
     pub words: [WordCell<'t>; WORDS],
     /// Standard fields, if the rule set needs them.
-    pub standard: StandardCells<'t>,
+    pub standard: &'t StandardCells<'t>,
     /// Whether a spreadsheet has cut digits of the seller's number, so that it may be the number of another loan.
     pub number_is_cut: bool,
     /// Set when only the rows of the latest period count and the period of this row cannot be read.
@@ -259,7 +259,7 @@ impl<'t> Loan<'t> {
             unread_period: None,
             numbers: [NumberCell::MISSING; NUMBERS],
             words: [WordCell::Missing; WORDS],
-            standard: StandardCells::NONE,
+            standard: &StandardCells::NONE,
             malformed: None,
         }
     }

@@ -223,7 +223,7 @@ proptest! {
         set(shared::loan::Field::LienPosition, lien.map(StandardValue::Whole));
         set(shared::loan::Field::OriginalTerm, terms.map(|_| StandardValue::Whole(360)));
         set(shared::loan::Field::RemainingTerm, terms.map(StandardValue::Whole));
-        let mut loan = Loan { standard, ..Loan::empty(2) };
+        let mut loan = Loan { standard: &standard, ..Loan::empty(2) };
         loan.seller_loan_number = Some("1".into());
         loan.numbers = micros.map(|micros| NumberCell::ordinary(micros, ""));
         loan.words = ordinary.codes.map(WordCell::Known);

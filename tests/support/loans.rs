@@ -3,7 +3,7 @@
 #![cfg(test)]
 
 use shared::{
-    loan::{ColumnUnit, Field, FieldKind, Loan, WordCell},
+    loan::{ColumnUnit, Field, FieldKind, Loan, StandardCells, WordCell},
     phases::{
         Exception,
         disposition::Decided,
@@ -62,7 +62,7 @@ impl<'t> LoanBuilder<'t> {
 
     /// Builds the loan, on the line below the header.
     pub fn build(self) -> Loan<'t> {
-        let mut loan = Loan::empty(2);
+        let (mut loan, mut standard) = (Loan::empty(2), StandardCells::NONE);
         for (field, text) in Field::ALL.into_iter().zip(self.cells) {
             let trimmed = trimmed(text);
             match field.info().kind {
@@ -71,7 +71,7 @@ impl<'t> LoanBuilder<'t> {
                 FieldKind::Standard(at) => {
                     let (unit, dates) = (ColumnUnit::Percent, DateOrder::default());
                     let reader = StandardReader { field, unit, flag_contradictions: true, dates };
-                    loan.standard.0[at] = (reader.read(text), trimmed);
+                    standard.0[at] = (reader.read(text), trimmed);
                 }
                 FieldKind::Word(_) if is_missing(trimmed) => {}
                 FieldKind::Word(at) => {
@@ -80,6 +80,8 @@ impl<'t> LoanBuilder<'t> {
                 }
             }
         }
+        // A loan borrows its standard fields from its row, which here is the rest of the test.
+        loan.standard = Box::leak(Box::new(standard));
         loan
     }
 }

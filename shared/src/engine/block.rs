@@ -115,16 +115,9 @@ pub fn judge_block(
         if context.store_facts && reader.translation.is_none() {
             push_kept(&mut judged.facts, &cells, reader, &mut kept);
         }
-        // Most rule sets need no standard fields, and clearing the place for them would take a twentieth of a loan's time.
-        let mut read;
-        let standard = if needs_standard {
-            read = StandardCells::NONE;
-            reader.standard.read(&cells, record.line, memos, &mut judged, (context.store_facts, Some(&mut read)));
-            &read
-        } else {
-            reader.standard.read(&cells, record.line, memos, &mut judged, (context.store_facts, None));
-            &StandardCells::NONE
-        };
+        let mut kept_standard = needs_standard.then_some(StandardCells::NONE);
+        reader.standard.read(&cells, record.line, memos, &mut judged, (context.store_facts, kept_standard.as_mut()));
+        let standard = kept_standard.as_ref().unwrap_or(&StandardCells::NONE);
         let read = QuickRead::new(&cells, reader, memos);
         if first_use.is_none()
             && let Some(loan) = read.ordinary(record.line, row.is_plain, &cells, reader)
@@ -139,7 +132,7 @@ pub fn judge_block(
             }
             continue;
         }
-        let mut loan = Loan { standard: *standard, ..Loan::empty(record.line) };
+        let mut loan = Loan { standard, ..Loan::empty(record.line) };
         match row.content {
             Content::Malformed(reason) => {
                 loan.malformed = Some(Malformed { reason, raw, source_file: reader.told_name() });

@@ -2,7 +2,7 @@
 
 use crate::{
     decimal::Decimal,
-    loan::{Field, Loan, WordCell},
+    loan::{Field, FieldKind, Loan, OrdinaryLoan, StandardCells, WordCell},
     rules::{Evidence, ExceptionType, canonical_word},
 };
 
@@ -16,27 +16,54 @@ pub const RULES: [(ExceptionType, Check); 5] = [
 ];
 
 /// Checks a loan, with the tolerance of LTVs in percentage points. `None`: the loan passes, or lacks what the rule compares.
-pub type Check = fn(&Loan<'_>, Decimal) -> Option<Evidence>;
+pub type Check = fn(Numbers<'_, '_>, Decimal) -> Option<Evidence>;
 
-/// The value that the LTV is of: for a purchase the lower of price and appraisal, for any other purpose the appraisal.
-fn property_value(loan: &Loan<'_>) -> Option<Decimal> {
-    let appraisal = positive(loan, Field::AppraisalValue);
-    if is_purchase(loan)? { Some(appraisal?.min(positive(loan, Field::PurchasePrice)?)) } else { appraisal }
+/// The numbers of a loan, in its full or its short form.
+#[derive(Debug, Clone, Copy)]
+pub enum Numbers<'l, 't> {
+    Full(&'l Loan<'t>),
+    Ordinary(&'l OrdinaryLoan<'t>, &'l StandardCells<'t>),
 }
 
-/// Whether the loan is for a purchase; `None` when its purpose is not known.
-fn is_purchase(loan: &Loan<'_>) -> Option<bool> {
-    const LOAN_PURPOSE_AT: usize = 2;
-    match loan.words[LOAN_PURPOSE_AT] {
-        WordCell::Known(code) => Some(canonical_word(LOAN_PURPOSE_AT, code) == "purchase"),
-        WordCell::Missing | WordCell::Other(_) | WordCell::ManyUnits { .. } => None,
+/// Index of the purpose among the words of a loan.
+const LOAN_PURPOSE_AT: usize = 2;
+
+impl Numbers<'_, '_> {
+    fn standard(&self) -> &StandardCells<'_> {
+        match self {
+            Self::Full(loan) => loan.standard,
+            Self::Ordinary(_, standard) => standard,
+        }
     }
-}
 
-/// The number of a field; `None` unless it is above zero.
-fn positive(loan: &Loan<'_>, field: Field) -> Option<Decimal> {
-    let number = if field.is_canonical() { loan.number(field).value() } else { loan.standard.number(field) };
-    number.filter(|number| number.is_positive())
+    /// The number of a field; `None` unless it is above zero.
+    fn positive(&self, field: Field) -> Option<Decimal> {
+        let number = match (self, field.info().kind) {
+            (Self::Full(loan), FieldKind::Number(at)) => loan.numbers[at].value(),
+            (Self::Ordinary(loan, _), FieldKind::Number(at)) => Some(Decimal::from_micros(loan.micros[at])),
+            (_, FieldKind::Standard(_)) => self.standard().number(field),
+            (_, FieldKind::Text | FieldKind::Word(_)) => None,
+        };
+        number.filter(|number| number.is_positive())
+    }
+
+    /// Whether the loan is for a purchase; `None` when its purpose is not known.
+    fn is_purchase(&self) -> Option<bool> {
+        let code = match self {
+            Self::Ordinary(loan, _) => loan.codes[LOAN_PURPOSE_AT],
+            Self::Full(loan) => match loan.words[LOAN_PURPOSE_AT] {
+                WordCell::Known(code) => code,
+                WordCell::Missing | WordCell::Other(_) | WordCell::ManyUnits { .. } => return None,
+            },
+        };
+        Some(canonical_word(LOAN_PURPOSE_AT, code) == "purchase")
+    }
+
+    /// The value that the LTV is of: for a purchase the lower of price and appraisal, for any other purpose the appraisal.
+    fn property_value(&self) -> Option<Decimal> {
+        let appraisal = self.positive(Field::AppraisalValue);
+        if self.is_purchase()? { Some(appraisal?.min(self.positive(Field::PurchasePrice)?)) } else { appraisal }
+    }
 }
 
 fn evidence(field: Field, actual: &str, limit: &str, message: String) -> Option<Evidence> {
@@ -48,10 +75,10 @@ fn contradiction(field: Field, actual: Decimal, limit: Decimal, message: String)
     evidence(field, &actual.with_min_decimals(0), &limit.with_min_decimals(0), message)
 }
 
-fn ltv(loan: &Loan<'_>, tolerance: Decimal) -> Option<Evidence> {
-    let ltv = positive(loan, Field::LtvRatio)?;
-    let balance = positive(loan, Field::OriginalBalance).or_else(|| positive(loan, Field::LoanAmount))?;
-    let value = property_value(loan)?;
+fn ltv(loan: Numbers<'_, '_>, tolerance: Decimal) -> Option<Evidence> {
+    let ltv = loan.positive(Field::LtvRatio)?;
+    let balance = loan.positive(Field::OriginalBalance).or_else(|| loan.positive(Field::LoanAmount))?;
+    let value = loan.property_value()?;
     // |LTV − 100 × balance / value| ≤ tolerance, without a division.
     let (stated, computed) = (ltv.checked_mul(value)?, balance.times_hundred()?);
     if stated.checked_sub(computed)?.magnitude() <= tolerance.checked_mul(value)? {
@@ -75,17 +102,17 @@ fn percent_of(part: Decimal, whole: Decimal) -> Option<Decimal> {
     Decimal::new(scaled / whole.checked_mul(10_i128.pow(u32::from(part_scale)))?, 2)
 }
 
-fn cltv(loan: &Loan<'_>, _: Decimal) -> Option<Evidence> {
-    let (cltv, ltv) = (positive(loan, Field::CltvRatio)?, positive(loan, Field::LtvRatio)?);
+fn cltv(loan: Numbers<'_, '_>, _: Decimal) -> Option<Evidence> {
+    let (cltv, ltv) = (loan.positive(Field::CltvRatio)?, loan.positive(Field::LtvRatio)?);
     let message = || format!("CLTV {} is below the LTV {}", Field::CltvRatio.show(cltv), Field::LtvRatio.show(ltv));
     if cltv < ltv { contradiction(Field::CltvRatio, cltv, ltv, message()) } else { None }
 }
 
-fn value(loan: &Loan<'_>, _: Decimal) -> Option<Evidence> {
-    if !is_purchase(loan)? {
+fn value(loan: Numbers<'_, '_>, _: Decimal) -> Option<Evidence> {
+    if !loan.is_purchase()? {
         return None;
     }
-    let (price, appraisal) = (positive(loan, Field::PurchasePrice)?, positive(loan, Field::AppraisalValue)?);
+    let (price, appraisal) = (loan.positive(Field::PurchasePrice)?, loan.positive(Field::AppraisalValue)?);
     let twice = |number: Decimal| number.checked_add(number);
     if twice(price)? >= appraisal && twice(appraisal)? >= price {
         return None;
@@ -95,25 +122,25 @@ fn value(loan: &Loan<'_>, _: Decimal) -> Option<Evidence> {
     contradiction(Field::AppraisalValue, appraisal, price, message)
 }
 
-fn balance(loan: &Loan<'_>, _: Decimal) -> Option<Evidence> {
-    let original = positive(loan, Field::OriginalBalance)?;
-    let given = positive(loan, Field::CurrentBalance);
+fn balance(loan: Numbers<'_, '_>, _: Decimal) -> Option<Evidence> {
+    let original = loan.positive(Field::OriginalBalance)?;
+    let given = loan.positive(Field::CurrentBalance);
     let (name, current) = match given {
         Some(current) => ("Current balance", current),
-        None => ("Loan amount", positive(loan, Field::LoanAmount)?),
+        None => ("Loan amount", loan.positive(Field::LoanAmount)?),
     };
     let show = |number| Field::LoanAmount.show(number);
     let message = || format!("{name} {} is above the original balance {}", show(current), show(original));
     if current > original { contradiction(Field::CurrentBalance, current, original, message()) } else { None }
 }
 
-fn term(loan: &Loan<'_>, _: Decimal) -> Option<Evidence> {
-    let terms = positive(loan, Field::RemainingTerm).zip(positive(loan, Field::OriginalTerm));
+fn term(loan: Numbers<'_, '_>, _: Decimal) -> Option<Evidence> {
+    let terms = loan.positive(Field::RemainingTerm).zip(loan.positive(Field::OriginalTerm));
     if let Some((remaining, original)) = terms.filter(|(remaining, original)| remaining > original) {
         let message = format!("Remaining term {remaining} is above the original term {original}");
         return contradiction(Field::RemainingTerm, remaining, original, message);
     }
-    let (maturity, origination) = (loan.standard.date(Field::MaturityDate)?, loan.standard.date(Field::OriginationDate)?);
+    let (maturity, origination) = (loan.standard().date(Field::MaturityDate)?, loan.standard().date(Field::OriginationDate)?);
     if maturity > origination {
         return None;
     }

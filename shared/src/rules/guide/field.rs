@@ -217,7 +217,7 @@ impl Slot {
             },
             Origin::Word(at) => self.word(loan.words[at]),
             Origin::Text => loan.seller_loan_number.as_ref().map_or(MISSING, |_| OTHER_WORD),
-            Origin::Standard(_) | Origin::Age | Origin::Seasoning => self.standard_value(&loan.standard, pdate),
+            Origin::Standard(_) | Origin::Age | Origin::Seasoning => self.standard_value(loan.standard, pdate),
         }
     }
 

@@ -11,11 +11,12 @@ use jiff::civil::Date;
 use crate::{
     decimal::Decimal,
     loan::{Loan, OrdinaryLoan, StandardCells},
-    rules::{ExceptionType, Severity},
+    rules::{Evidence, ExceptionType, Severity},
 };
 
 use self::{
     condition::Truth,
+    consistency::Numbers,
     field::{Slot, TestedField, Value},
     rule::{Finding, OwnRule, Scope, Subject},
 };
@@ -94,28 +95,35 @@ impl Guide {
     /// Whether an ordinary loan passes everything that the guide says. `false` only means that each rule must be checked.
     #[inline]
     pub fn passes(&self, loan: &OrdinaryLoan<'_>, standard: &StandardCells<'_>, pdate: Date, values: &mut Values) -> bool {
-        if !self.consistency.is_empty() {
-            return false;
-        }
         values.clear();
         values.extend(self.slots.iter().map(|slot| slot.ordinary_value(loan, standard, pdate)));
         self.rules.iter().all(|rule| rule.passes(values))
+            && self.contradictions(Numbers::Ordinary(loan, standard)).next().is_none()
     }
 
     /// Judges a loan that passed validation by the consistency rules and the rules of the guide.
     pub fn judge<'r>(&'r self, loan: &Loan<'_>, values: &[Value], pdate: Date) -> Vec<Finding<'r>> {
         let mut findings = Vec::new();
-        for (rule, severity) in &self.consistency {
-            let check = consistency::RULES.iter().find(|(of, _)| of == rule).map(|(_, check)| check);
-            if let Some(evidence) = check.and_then(|check| check(loan, self.ltv_tolerance)) {
-                findings.push(Finding { kind: rule.kind(), severity: *severity, evidence, holds: false });
-            }
-        }
+        let contradictions = self.contradictions(Numbers::Full(loan));
+        findings.extend(contradictions.map(|(rule, severity, evidence)| Finding {
+            kind: rule.kind(),
+            severity,
+            evidence,
+            holds: false,
+        }));
         let subject = Subject { loan, slots: &self.slots, values, pdate };
         for rule in &self.rules {
             rule.judge(subject, &mut findings);
         }
         findings
+    }
+
+    /// The comparisons between fields that a loan fails.
+    fn contradictions(&self, loan: Numbers<'_, '_>) -> impl Iterator<Item = (ExceptionType, Severity, Evidence)> {
+        self.consistency.iter().filter_map(move |(rule, severity)| {
+            let (_, check) = consistency::RULES.iter().find(|(of, _)| of == rule)?;
+            Some((*rule, *severity, check(loan, self.ltv_tolerance)?))
+        })
     }
 
     /// What the guide decides in one fixed form, for the hash of the rule set; empty when it says nothing.
