@@ -10,6 +10,7 @@ use command::{
 };
 use serde_json::json;
 use shared::rules::{
+    Severity,
     guide::rule::{Missing, OwnRule, Scope},
     rule_set::{Mistake, RuleSet, RuleSetError, RuleSetFile},
 };
@@ -97,6 +98,7 @@ fn shown(rules: &RuleSet) -> String {
         push_scope(&mut text, &rule.scope);
         push_line(&mut text, "requires", &rule.requirement());
         let missing = match rule.missing {
+            Missing::Hold if rule.severity == Severity::Soft => "the engine reports it",
             Missing::Hold => "the loan is held",
             Missing::Fail => "the loan fails the rule",
             Missing::Pass => "the loan passes the rule",

@@ -68,6 +68,8 @@ fn each_form_of_a_test_holds_where_the_guide_says() {
         ("{ seller_loan_number = { missing = false } }", none, Yes),
         ("{ property_type = [\"manufactured\"] }", &[("property_type", "MH")], Yes),
         ("{ property_type = [\"co_op\"] }", &[("property_type", "Co-op")], Yes),
+        ("{ property_type = [\"5+_unit\"] }", &[("property_type", "5+ Units")], Yes),
+        ("{ property_type = { not = [\"5+_unit\"] } }", &[("property_type", "5+_unit")], No),
         ("{ property_type = { not = [\"manufactured\"] } }", &[("property_type", "igloo")], Open),
         ("{ loan_purpose = [\"purchase\"] }", &[("loan_purpose", "P")], Yes),
     ] {

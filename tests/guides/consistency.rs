@@ -29,6 +29,7 @@ fn an_ltv_agrees_with_balance_and_value() {
         // The original balance comes before the amount.
         (&[("original_balance", "280000"), ("ltv_ratio", "89.6")], true),
         (&[("original_balance", "280000"), ("ltv_ratio", "80")], false),
+        (&[("original_balance", "0"), ("ltv_ratio", "50")], true),
         // What is missing makes the rule pass.
         (&[("ltv_ratio", "50"), ("purchase_price", "")], true),
         (&[("ltv_ratio", "50"), ("appraisal_value", "")], true),

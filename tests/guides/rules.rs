@@ -107,6 +107,8 @@ fn a_missing_value_holds_fails_or_passes_the_loan() {
     // A loan that another rule rejects is not held. A soft rule reports, and does not hold.
     let rejected = [("property_type", "condo"), ("ltv_ratio", "80"), ("credit_score", "500")];
     assert_eq!(decided(&guide(FLORIDA), &rejected, PDATE).1, "rejected");
+    let both = guide(&format!("{FLORIDA}[projection]\nhold_on_soft_exceptions = true"));
+    assert_eq!(decided(&both, &cells, PDATE).2.as_deref(), Some(&*format!("Held back: {message}")));
     let (told, disposition, reason) = decided(&guide(&format!("{FLORIDA}severity = \"soft\"")), &cells, PDATE);
     assert_eq!((told[0][0].as_str(), disposition, reason), ("undetermined", "to_purchase", None));
 }
@@ -153,6 +155,18 @@ fn built_in_rules_apply_where_the_guide_says() {
     let rules = guide("[applies]\ncredit_score = { when = { occupancy_status = [\"primary\"] } }\n");
     let low = |occupancy| decided(&rules, &[("credit_score", "500"), ("occupancy_status", occupancy)], PDATE).1;
     assert_eq!((low("primary"), low("investment")), ("rejected", "to_purchase"));
+    let rules = guide("[applies]\ncltv_consistency = { unless = { lien_position = [2] } }\n[rules]\ncltv_consistency = true");
+    let lower = |lien| exceptions(&rules, &[("cltv_ratio", "70"), ("lien_position", lien)]).len();
+    assert_eq!((lower("1"), lower("2")), (1, 0));
+}
+
+#[test]
+fn a_list_of_a_rule_set_may_have_the_words_that_the_built_in_list_leaves_out() {
+    let rules = guide("[limits]\nproperty_type = [\"sfr\", \"manufactured\", \"5+_unit\", \"co_op\"]");
+    for (cell, accepted) in [("MH", true), ("Coop", true), ("5+ units", true), ("Mixed Use", false), ("igloo", false)] {
+        assert_eq!(exceptions(&rules, &[("property_type", cell)]).is_empty(), accepted, "{cell}");
+        assert!(!exceptions(RuleSet::built_in(), &[("property_type", cell)]).is_empty(), "{cell}");
+    }
 }
 
 #[test]
@@ -166,6 +180,11 @@ fn a_rule_that_is_switched_off_judges_nothing_and_changes_the_hash() {
 
 #[test]
 fn the_hash_follows_what_a_rule_says() {
+    let listed = |numbers: &str| one_rule(&format!("require = {{ number_of_units = {numbers} }}")).id().hash;
+    assert_eq!(listed("[2, 3]"), listed("[3, 2, 2.0]"));
+    let scopes = ["dti_ratio", "credit_score"].map(|rule| format!("{rule} = {{ unless = {{ lien_position = [2] }} }}\n"));
+    let [one, other] = &scopes;
+    assert_eq!(guide(&format!("[applies]\n{one}{other}")).id().hash, guide(&format!("[applies]\n{other}{one}")).id().hash);
     let hash = |toml: &str| guide(toml).id().hash;
     let base = hash(FLORIDA);
     assert_eq!(hash(&FLORIDA.replace("75.0", "7.5e1").replace("\"condo\"", "\"Condo\"")), base);

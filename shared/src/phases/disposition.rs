@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{
     loan::{Field, Loan},
-    rules::rule_set::Projection,
+    rules::{ExceptionKind, ExceptionType, rule_set::Projection},
 };
 
 use super::{
@@ -83,8 +83,8 @@ fn reason_to_wait(
     let Some(price) = price else {
         let rate = loan.number(Field::NoteRate).written;
         let unpriced = format!("The loan could not be priced: note rate {rate} gives no price");
-        let all: Vec<String> = undecided.into_iter().chain([unpriced]).collect();
-        return Some(all.join("; "));
+        let held = (!undecided.is_empty()).then(|| format!("Held back: {}", undecided.join("; ")));
+        return Some(held.into_iter().chain([unpriced]).collect::<Vec<_>>().join(". "));
     };
     let mut reasons = undecided;
     let (spread, final_price) = (price.pricing_spread.decimal(), price.final_price.decimal());
@@ -99,8 +99,13 @@ fn reason_to_wait(
         reasons.push(format!("price {} is below the minimum {}", final_price.with_min_decimals(4), minimum.with_min_decimals(4)));
     }
     if projection.hold_on_soft_exceptions && !exceptions.is_empty() {
-        let names: Vec<&str> = exceptions.iter().map(|exception| &*exception.kind.name).collect();
-        reasons.push(format!("soft exceptions: {}", names.join(", ")));
+        // A rule that cannot be decided is among the reasons already.
+        let told = |kind: &ExceptionKind| !reasons.is_empty() && kind.id == ExceptionType::Undetermined.kind().id;
+        let others: Vec<_> = exceptions.iter().map(|exception| exception.kind).filter(|kind| !told(kind)).collect();
+        let names: Vec<&str> = others.into_iter().map(|kind| &*kind.name).collect();
+        if !names.is_empty() {
+            reasons.push(format!("soft exceptions: {}", names.join(", ")));
+        }
     }
     (!reasons.is_empty()).then(|| format!("Held back: {}", reasons.join("; ")))
 }

@@ -12,6 +12,7 @@ use std::{borrow::Cow, sync::Arc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use self::guide::field::further_property_type;
 use crate::{
     decimal::Decimal,
     error::shortened,
@@ -184,7 +185,11 @@ impl Rule {
             },
             Check::Word { at, list } => match loan.words[*at] {
                 WordCell::Known(code) => list.known >> code & 1 == 1,
-                WordCell::Other(written) => !list.others.is_empty() && list.others.contains(&fold_word(written)),
+                WordCell::Other(written) => {
+                    let further = || further_property_type(written).filter(|_| self.field == Field::PropertyType);
+                    let has = |word: &str| list.others.contains(&fold_word(word));
+                    !list.others.is_empty() && (has(written) || further().is_some_and(has))
+                }
                 WordCell::ManyUnits { .. } => list.others.contains(&fold_word(MANY_UNITS)),
                 WordCell::Missing => false,
             },

@@ -96,7 +96,7 @@ pub fn bound(value: &Spanned<DeValue<'_>>, name: &str, field: &str, fraction_to:
 /// A date, in quotation marks or without.
 pub fn date(value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<Date> {
     let read = match value.get_ref() {
-        DeValue::String(text) => text.trim().parse().ok(),
+        DeValue::String(text) if text.trim().len() == 10 => text.trim().parse().ok(),
         DeValue::Datetime(date) if date.time.is_none() => date.to_string().parse().ok(),
         _ => None,
     };

@@ -285,7 +285,7 @@ impl Settings {
         for (key, value) in of("severity").and_then(|value| mistakes.take(section(value, "severity"))).into_iter().flatten() {
             let severity = words(value, key.get_ref()).and_then(|word| {
                 let unknown = || (value.span(), format!("\"{word}\" is no severity: write \"hard\" or \"soft\""));
-                Ok((rule_index(key, &[])?, Severity::from_word(&word).ok_or_else(unknown)?))
+                Ok((rule_index(key)?, Severity::from_word(&word).ok_or_else(unknown)?))
             });
             if let Some((at, severity)) = mistakes.take(severity) {
                 self.severity[at] = severity;
@@ -299,8 +299,7 @@ impl Settings {
             if reader.switch(key, value) {
                 continue;
             }
-            let own: Vec<String> = reader.rule_names().map(str::to_owned).collect();
-            let switched = rule_index(key, &own).and_then(|at| Ok((at, flag(value, key.get_ref())?)));
+            let switched = rule_index(key).and_then(|at| Ok((at, flag(value, key.get_ref())?)));
             if let Some((at, on)) = reader.take(switched) {
                 self.enabled[at] = on;
             }
@@ -443,11 +442,11 @@ fn shown(field: Field, value: Decimal) -> String {
     value.with_min_decimals(u8::from(known && field.info().unit == Unit::Percent))
 }
 
-/// Index of the built-in rule that a key names. `own` are the names of other rules, for the message.
-fn rule_index(key: &Key<'_>, own: &[String]) -> Parsed<usize> {
+/// Index of the built-in rule that a key names.
+fn rule_index(key: &Key<'_>) -> Parsed<usize> {
     let rules = || ExceptionType::ALL.into_iter().filter(|kind| kind.rule().is_some() || kind.is_consistency());
     rules().find(|kind| kind.name() == key.get_ref()).map(|kind| kind as usize).ok_or_else(|| {
-        let known: Vec<String> = rules().map(|kind| kind.name().to_owned()).chain(own.iter().cloned()).collect();
+        let known: Vec<&str> = rules().map(ExceptionType::name).collect();
         unknown(key, &known.join(", "))
     })
 }

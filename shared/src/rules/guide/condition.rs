@@ -4,9 +4,16 @@ use std::{fmt::Write as _, ops::Not};
 
 use jiff::civil::Date;
 
-use crate::{decimal::Decimal, loan::Loan, rules::excerpt};
+use crate::{
+    decimal::Decimal,
+    loan::{Field, Loan, Unit},
+    rules::excerpt,
+};
 
-use super::field::{MISSING, OTHER_WORD, Slot, TestedField, Value};
+use super::field::{MISSING, OTHER_WORD, Slot, TestedField, Value, WHOLE};
+
+/// The one field of counts whose cells may have decimals.
+const SCORE: TestedField = TestedField::Loan(Field::CreditScore);
 
 /// What a condition says about a loan. The order makes "and" the minimum and "any" the maximum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,7 +115,22 @@ impl Test {
 
     /// Whether no value meets the test.
     pub fn is_impossible(&self) -> bool {
-        matches!(self.compared, Compared::Range { least, most } if least > most)
+        let is_whole = matches!(self.field.unit(), Unit::Count | Unit::Months) && self.field != SCORE;
+        match &self.compared {
+            Compared::Range { least, most } if is_whole => {
+                // The first whole number from the lower end on is beyond the upper end.
+                let first = (*least).max(if self.field.unit() == Unit::Months { 0 } else { MISSING + 1 });
+                let first = first.checked_add(WHOLE - 1).map_or(first, |first| first.div_euclid(WHOLE) * WHOLE);
+                first > *most
+            }
+            Compared::Range { least, most } => least > most,
+            Compared::Numbers { numbers, not: false } => is_whole && numbers.iter().all(|number| number % WHOLE != 0),
+            Compared::Words { bits, not: true } => {
+                self.field.words().is_some_and(|words| words.canonical().count() == bits.count_ones() as usize)
+            }
+            Compared::Missing(true) => self.field.is_required(),
+            Compared::Numbers { .. } | Compared::Words { .. } | Compared::Missing(false) => false,
+        }
     }
 
     #[inline]

@@ -47,6 +47,12 @@ impl Numbers<'_, '_> {
         number.filter(|number| number.is_positive())
     }
 
+    /// The number of the first of two fields that the loan has; `None` unless it is above zero.
+    fn first_positive(&self, first: Field, second: Field) -> Option<(Field, Decimal)> {
+        let field = if self.standard().number(first).is_some() { first } else { second };
+        Some((field, self.positive(field)?))
+    }
+
     /// Whether the loan is for a purchase; `None` when its purpose is not known.
     fn is_purchase(&self) -> Option<bool> {
         let code = match self {
@@ -77,7 +83,7 @@ fn contradiction(field: Field, actual: Decimal, limit: Decimal, message: String)
 
 fn ltv(loan: Numbers<'_, '_>, tolerance: Decimal) -> Option<Evidence> {
     let ltv = loan.positive(Field::LtvRatio)?;
-    let balance = loan.positive(Field::OriginalBalance).or_else(|| loan.positive(Field::LoanAmount))?;
+    let (_, balance) = loan.first_positive(Field::OriginalBalance, Field::LoanAmount)?;
     let value = loan.property_value()?;
     // |LTV − 100 × balance / value| ≤ tolerance, without a division.
     let (stated, computed) = (ltv.checked_mul(value)?, balance.times_hundred()?);
@@ -95,11 +101,11 @@ fn ltv(loan: Numbers<'_, '_>, tolerance: Decimal) -> Option<Evidence> {
     contradiction(Field::LtvRatio, ltv, computed, message)
 }
 
-/// A part in percent of a whole, rounded down to two decimals.
+/// A part in percent of a whole, to four decimals, rounded down.
 fn percent_of(part: Decimal, whole: Decimal) -> Option<Decimal> {
     let ((part, part_scale), (whole, whole_scale)) = (part.parts(), whole.parts());
-    let scaled = part.checked_mul(10_000)?.checked_mul(10_i128.pow(u32::from(whole_scale)))?;
-    Decimal::new(scaled / whole.checked_mul(10_i128.pow(u32::from(part_scale)))?, 2)
+    let scaled = part.checked_mul(1_000_000)?.checked_mul(10_i128.pow(u32::from(whole_scale)))?;
+    Decimal::new(scaled / whole.checked_mul(10_i128.pow(u32::from(part_scale)))?, 4)
 }
 
 fn cltv(loan: Numbers<'_, '_>, _: Decimal) -> Option<Evidence> {
@@ -124,11 +130,8 @@ fn value(loan: Numbers<'_, '_>, _: Decimal) -> Option<Evidence> {
 
 fn balance(loan: Numbers<'_, '_>, _: Decimal) -> Option<Evidence> {
     let original = loan.positive(Field::OriginalBalance)?;
-    let given = loan.positive(Field::CurrentBalance);
-    let (name, current) = match given {
-        Some(current) => ("Current balance", current),
-        None => ("Loan amount", loan.positive(Field::LoanAmount)?),
-    };
+    let (field, current) = loan.first_positive(Field::CurrentBalance, Field::LoanAmount)?;
+    let name = field.info().label;
     let show = |number| Field::LoanAmount.show(number);
     let message = || format!("{name} {} is above the original balance {}", show(current), show(original));
     if current > original { contradiction(Field::CurrentBalance, current, original, message()) } else { None }

@@ -90,6 +90,11 @@ impl TestedField {
         }
     }
 
+    /// Whether every loan that passes validation has the value.
+    pub fn is_required(self) -> bool {
+        matches!(self, Self::Loan(field) if field.info().required)
+    }
+
     /// Whether the field is, or is computed from, a standard field.
     pub fn is_standard(self) -> bool {
         match self {
@@ -101,11 +106,46 @@ impl TestedField {
 
 /// Words of property types that the built-in rule accepts in no rule set, and that conditions may name. A loan keeps such a word
 /// as the tape writes it.
-const FURTHER_PROPERTY_TYPES: [(&str, &[&str]); 3] = [
-    ("manufactured", &["manufactured", "manufactured home", "manufactured housing", "mh", "mobile home"]),
-    ("co_op", &["co op", "coop", "cooperative", "cp"]),
+const FURTHER_PROPERTY_TYPES: [(&str, &[&str]); 4] = [
+    (
+        "manufactured",
+        &[
+            "manufactured",
+            "manufactured home",
+            "manufactured housing",
+            "mh",
+            "mfd home",
+            "mobile home",
+            "sfr mh",
+            "pud manufactured",
+            "manufactured pud",
+            "double wide",
+            "single wide",
+        ],
+    ),
+    ("co_op", &["co op", "coop", "cooperative", "cooperative unit", "co operative", "cp"]),
     ("mixed_use", &["mixed use", "mixed"]),
+    (
+        MANY_UNITS,
+        &[
+            "5+ unit",
+            "5+ units",
+            "5+ family",
+            "5+",
+            "5 or more units",
+            "5 plus",
+            "5 plus units",
+            "five or more units",
+            "multifamily 5+",
+        ],
+    ),
 ];
+
+/// The word of property types outside the built-in vocabulary that a tape's cell means.
+pub fn further_property_type(written: &str) -> Option<&'static str> {
+    let folded = fold_word(&content(written));
+    FURTHER_PROPERTY_TYPES.iter().find(|(_, aliases)| aliases.contains(&folded.as_str())).map(|(word, _)| *word)
+}
 
 /// The words of a field, each with a code below 64.
 #[derive(Debug, Clone, Copy)]
@@ -118,8 +158,7 @@ impl Words {
     /// The words that a condition may name.
     pub fn canonical(&self) -> impl Iterator<Item = &'static str> {
         let further = (self.field == Field::PropertyType).then_some(FURTHER_PROPERTY_TYPES).into_iter().flatten();
-        let many = (self.field == Field::PropertyType).then_some(MANY_UNITS);
-        self.vocabulary.canonical().iter().map(String::as_str).chain(further.map(|(word, _)| word)).chain(many)
+        self.vocabulary.canonical().iter().map(String::as_str).chain(further.map(|(word, _)| word))
     }
 
     /// The code of a canonical word, in any case.
@@ -131,20 +170,6 @@ impl Words {
     /// The word with a code; empty when there is none.
     pub fn word(&self, code: u8) -> &'static str {
         self.canonical().nth(usize::from(code)).unwrap_or_default()
-    }
-
-    /// The code of a word that a tape writes and that is not in the vocabulary of the built-in rules.
-    fn further_code(&self, written: &str) -> Option<u8> {
-        if self.field != Field::PropertyType {
-            return None;
-        }
-        let folded = fold_word(&content(written));
-        let at = FURTHER_PROPERTY_TYPES.iter().position(|(_, aliases)| aliases.contains(&folded.as_str()))?;
-        u8::try_from(self.vocabulary.canonical().len() + at).ok()
-    }
-
-    fn many_units(&self) -> i64 {
-        (self.vocabulary.canonical().len() + FURTHER_PROPERTY_TYPES.len()) as i64
     }
 }
 
@@ -238,8 +263,11 @@ impl Slot {
         match (word, self.field.words()) {
             (WordCell::Missing, _) | (_, None) => MISSING,
             (WordCell::Known(code), _) => code.into(),
-            (WordCell::Other(written), Some(words)) => words.further_code(written).map_or(OTHER_WORD, Value::from),
-            (WordCell::ManyUnits { .. }, Some(words)) => words.many_units(),
+            (WordCell::Other(written), Some(words)) if words.field == Field::PropertyType => {
+                further_property_type(written).and_then(|word| words.code(word)).map_or(OTHER_WORD, Value::from)
+            }
+            (WordCell::Other(_), Some(_)) => OTHER_WORD,
+            (WordCell::ManyUnits { .. }, Some(words)) => words.code(MANY_UNITS).map_or(OTHER_WORD, Value::from),
         }
     }
 
@@ -300,7 +328,7 @@ impl Slot {
 }
 
 /// One whole, as a [`Value`].
-const WHOLE: Value = 2_000_000;
+pub const WHOLE: Value = 2_000_000;
 
 fn months(months: Option<i64>) -> Value {
     months.map_or(MISSING, |months| months.max(0) * WHOLE)

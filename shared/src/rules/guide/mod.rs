@@ -98,13 +98,13 @@ impl Guide {
         values.clear();
         values.extend(self.slots.iter().map(|slot| slot.ordinary_value(loan, standard, pdate)));
         self.rules.iter().all(|rule| rule.passes(values))
-            && self.contradictions(Numbers::Ordinary(loan, standard)).next().is_none()
+            && self.contradictions(Numbers::Ordinary(loan, standard), values).next().is_none()
     }
 
     /// Judges a loan that passed validation by the consistency rules and the rules of the guide.
     pub fn judge<'r>(&'r self, loan: &Loan<'_>, values: &[Value], pdate: Date) -> Vec<Finding<'r>> {
         let mut findings = Vec::new();
-        let contradictions = self.contradictions(Numbers::Full(loan));
+        let contradictions = self.contradictions(Numbers::Full(loan), values);
         findings.extend(contradictions.map(|(rule, severity, evidence)| Finding {
             kind: rule.kind(),
             severity,
@@ -119,8 +119,15 @@ impl Guide {
     }
 
     /// The comparisons between fields that a loan fails.
-    fn contradictions(&self, loan: Numbers<'_, '_>) -> impl Iterator<Item = (ExceptionType, Severity, Evidence)> {
+    fn contradictions(
+        &self,
+        loan: Numbers<'_, '_>,
+        values: &[Value],
+    ) -> impl Iterator<Item = (ExceptionType, Severity, Evidence)> {
         self.consistency.iter().filter_map(move |(rule, severity)| {
+            if !self.applies(*rule, values) {
+                return None;
+            }
             let (_, check) = consistency::RULES.iter().find(|(of, _)| of == rule)?;
             Some((*rule, *severity, check(loan, self.ltv_tolerance)?))
         })

@@ -46,13 +46,15 @@ const RESERVED: [&str; 10] = [
 /// Reads the parts of a guide, and notes every mistake.
 pub struct Reader<'m> {
     pub guide: Guide,
+    /// The names of all rules, also of those with mistakes.
+    names: Vec<String>,
     mistakes: &'m mut Mistakes,
 }
 
 impl<'m> Reader<'m> {
     /// Begins with a guide that says nothing.
     pub fn new(mistakes: &'m mut Mistakes) -> Self {
-        Self { guide: Guide::default(), mistakes }
+        Self { guide: Guide::default(), names: Vec::new(), mistakes }
     }
 
     /// The value, or `None` after noting the mistake.
@@ -64,7 +66,7 @@ impl<'m> Reader<'m> {
     pub fn applies(&mut self, value: &Spanned<DeValue<'_>>) {
         let Some(table) = self.mistakes.take(section(value, "applies")) else { return };
         for (key, value) in table {
-            let named = ExceptionType::ALL.into_iter().filter(|kind| kind.rule().is_some());
+            let named = ExceptionType::ALL.into_iter().filter(|kind| kind.rule().is_some() || kind.is_consistency());
             let Some(rule) = named.clone().find(|kind| kind.name() == key.get_ref()) else {
                 let known: Vec<&str> = named.map(ExceptionType::name).collect();
                 self.mistakes.0.push(unknown(key, &known.join(", ")));
@@ -89,6 +91,7 @@ impl<'m> Reader<'m> {
             }
             self.guide.applies.push((rule, scope));
         }
+        self.guide.applies.sort_by_key(|(rule, _)| *rule);
     }
 
     /// Reads `[[rule]]`: the rules that the rule set defines.
@@ -146,12 +149,13 @@ impl<'m> Reader<'m> {
                 "a rule with `hard_from` is soft before that date and hard from it on: leave `severity` out".to_owned(),
             );
         }
-        let (Some((name, span)), Some(require)) = (name, require) else { return };
-        let taken = self.guide.rules.iter().any(|rule| rule.kind.name == name);
-        if taken || ExceptionType::from_name(&name).is_some() || RESERVED.contains(&name.as_str()) {
+        let Some((name, span)) = name else { return };
+        if self.names.contains(&name) || ExceptionType::from_name(&name).is_some() || RESERVED.contains(&name.as_str()) {
             self.mistakes.add(span, format!("the name {name} is taken: give the rule another one"));
             return;
         }
+        self.names.push(name.clone());
+        let Some(require) = require else { return };
         let kind = ExceptionKind {
             id,
             rejection_criteria: criteria.unwrap_or_else(|| format!("guide.{name}")).into(),
@@ -164,16 +168,13 @@ impl<'m> Reader<'m> {
 
     /// Reads a switch of `[rules]` that names no built-in rule. Whether the rule set has such a rule.
     pub fn switch(&mut self, key: &Key<'_>, value: &Spanned<DeValue<'_>>) -> bool {
-        let Some(at) = self.guide.rules.iter().position(|rule| rule.kind.name == *key.get_ref()) else { return false };
+        if !self.names.iter().any(|name| *name == *key.get_ref()) {
+            return false;
+        }
         if self.mistakes.take(flag(value, key.get_ref())) == Some(false) {
-            self.guide.rules.remove(at);
+            self.guide.rules.retain(|rule| rule.kind.name != *key.get_ref());
         }
         true
-    }
-
-    /// The names of the rules that are on.
-    pub fn rule_names(&self) -> impl Iterator<Item = &str> {
-        self.guide.rules.iter().map(|rule| &*rule.kind.name)
     }
 
     /// Switches a consistency rule on.
@@ -271,15 +272,17 @@ fn accepts(field: TestedField, value: &Spanned<DeValue<'_>>) -> Parsed<Accepts> 
     match value.get_ref() {
         DeValue::Array(items) => listed(field, items, value.span(), false),
         DeValue::Table(table) => of_table(field, table, value.span()),
-        _ => {
-            let example = match field.unit() {
-                Unit::Word => "[\"word\"]",
-                Unit::Date => "{ min = 2026-01-31 }",
-                Unit::Text => "{ missing = true }",
-                Unit::Money | Unit::Percent | Unit::Ratio | Unit::Count | Unit::Months => "{ max = 75 }",
-            };
-            Err((value.span(), format!("{} takes a list or a table, such as {example}", field.name())))
-        }
+        _ => Err((value.span(), format!("{} takes a list or a table, such as {}", field.name(), example(field)))),
+    }
+}
+
+/// A test of the field, as a rule set writes it.
+fn example(field: TestedField) -> &'static str {
+    match field.unit() {
+        Unit::Word => "[\"word\"]",
+        Unit::Date => "{ min = 2026-01-31 }",
+        Unit::Text => "{ missing = true }",
+        Unit::Money | Unit::Percent | Unit::Ratio | Unit::Count | Unit::Months => "{ max = 75 }",
     }
 }
 
@@ -313,7 +316,7 @@ fn of_table(field: TestedField, table: &DeTable<'_>, place: Range<usize>) -> Par
         *end = Some(End { edge: edge(field, value, key.get_ref())?, inclusive });
     }
     if table.is_empty() {
-        Err((place, format!("{} says nothing: write {{ max = … }}", field.name())))
+        Err((place, format!("{} says nothing: write a test, such as {}", field.name(), example(field))))
     } else {
         Ok(Accepts::Range { min, max })
     }
@@ -339,7 +342,7 @@ fn exact(field: TestedField, value: &Spanned<DeValue<'_>>, name: &str) -> Parsed
 fn listed(field: TestedField, items: &DeArray<'_>, place: Range<usize>, not: bool) -> Parsed<Accepts> {
     let name = field.name();
     if items.is_empty() {
-        return Err((place, format!("the list of {name} is empty: no loan could meet it")));
+        return Err((place, format!("the list of {name} is empty: name at least one")));
     }
     match (field.words(), field.unit()) {
         (Some(vocabulary), _) => {
@@ -356,7 +359,10 @@ fn listed(field: TestedField, items: &DeArray<'_>, place: Range<usize>, not: boo
         }
         (None, Unit::Date | Unit::Text | Unit::Word) => Err((place, format!("{name} takes no list"))),
         (None, _) => {
-            let numbers = items.iter().map(|item| exact(field, item, name)).collect::<Result<_, _>>()?;
+            let each = format!("each number in the list of {name}");
+            let mut numbers = items.iter().map(|item| exact(field, item, &each)).collect::<Result<Vec<_>, _>>()?;
+            numbers.sort();
+            numbers.dedup();
             Ok(Accepts::Numbers { numbers, not })
         }
     }
