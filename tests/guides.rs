@@ -22,7 +22,7 @@ use crate::support::loans::LoanBuilder;
 /// The date on which the loans of these tests are bought.
 const PDATE: Date = date(2026, 2, 2);
 
-/// A rule set without the rules that would judge loans beside the rules under test.
+/// A rule set without mistakes.
 fn guide(toml: &str) -> RuleSet {
     RuleSet::from_toml(toml).unwrap_or_else(|error| panic!("{error}\n{toml}"))
 }

@@ -109,6 +109,10 @@ fn a_missing_value_holds_fails_or_passes_the_loan() {
     assert_eq!(decided(&guide(FLORIDA), &rejected, PDATE).1, "rejected");
     let both = guide(&format!("{FLORIDA}[projection]\nhold_on_soft_exceptions = true"));
     assert_eq!(decided(&both, &cells, PDATE).2.as_deref(), Some(&*format!("Held back: {message}")));
+    // A soft rule that cannot be decided is a soft exception like any other, beside a policy that holds the loan anyway.
+    let soft = guide(&format!("{FLORIDA}severity = \"soft\"\n[projection]\nminimum_price = 98\nhold_on_soft_exceptions = true"));
+    let reason = "Held back: price 96.7500 is below the minimum 98.0000; soft exceptions: undetermined";
+    assert_eq!(decided(&soft, &cells, PDATE).2.as_deref(), Some(reason));
     let (told, disposition, reason) = decided(&guide(&format!("{FLORIDA}severity = \"soft\"")), &cells, PDATE);
     assert_eq!((told[0][0].as_str(), disposition, reason), ("undetermined", "to_purchase", None));
 }

@@ -262,13 +262,14 @@ impl<'r> Assembly<'r> {
     fn encode_exceptions(&self, groups: Vec<RowGroup<ExceptionColumns>>) -> Result<(), RunError> {
         for RowGroup { ticket, parts } in groups {
             let counts = count_exceptions(&parts);
-            let kinds: Vec<Kinds> = parts.iter().map(|part| part.columns.kinds.clone()).collect();
+            let mut kinds = Kinds::default();
+            parts.iter().flat_map(|part| part.columns.kinds.iter()).for_each(|kind| kinds.note(kind));
             let columns = ExceptionColumns::encode(&parts, &self.schemas.exceptions, &self.names);
             let columns = columns.map_err(|error| not_encoded(EXCEPTIONS_FILE, error))?;
             drop(parts);
             let appended = self.exceptions.pass(ticket, |file| {
                 file.index.exceptions.push(counts);
-                kinds.iter().for_each(|kinds| file.index.note(kinds));
+                file.index.note(&kinds);
                 file.append(columns).map_err(|error| not_encoded(EXCEPTIONS_FILE, error))
             });
             appended.unwrap_or(Ok(()))?;

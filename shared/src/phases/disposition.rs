@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{
     loan::{Field, Loan},
-    rules::{ExceptionKind, ExceptionType, rule_set::Projection},
+    rules::rule_set::Projection,
 };
 
 use super::{
@@ -86,6 +86,9 @@ fn reason_to_wait(
         let held = (!undecided.is_empty()).then(|| format!("Held back: {}", undecided.join("; ")));
         return Some(held.into_iter().chain([unpriced]).collect::<Vec<_>>().join(". "));
     };
+    // A rule that cannot be decided is a reason of its own, and is not listed once more among the soft exceptions.
+    let soft = exceptions.iter().filter(|exception| !undecided.contains(&exception.evidence.message));
+    let soft: Vec<&str> = soft.map(|exception| &*exception.kind.name).collect();
     let mut reasons = undecided;
     let (spread, final_price) = (price.pricing_spread.decimal(), price.final_price.decimal());
     if let Some(minimum) = projection.minimum_spread.filter(|minimum| spread < *minimum) {
@@ -98,14 +101,8 @@ fn reason_to_wait(
     if let Some(minimum) = projection.minimum_price.filter(|minimum| final_price < *minimum) {
         reasons.push(format!("price {} is below the minimum {}", final_price.with_min_decimals(4), minimum.with_min_decimals(4)));
     }
-    if projection.hold_on_soft_exceptions && !exceptions.is_empty() {
-        // A rule that cannot be decided is among the reasons already.
-        let told = |kind: &ExceptionKind| !reasons.is_empty() && kind.id == ExceptionType::Undetermined.kind().id;
-        let others: Vec<_> = exceptions.iter().map(|exception| exception.kind).filter(|kind| !told(kind)).collect();
-        let names: Vec<&str> = others.into_iter().map(|kind| &*kind.name).collect();
-        if !names.is_empty() {
-            reasons.push(format!("soft exceptions: {}", names.join(", ")));
-        }
+    if projection.hold_on_soft_exceptions && !soft.is_empty() {
+        reasons.push(format!("soft exceptions: {}", soft.join(", ")));
     }
     (!reasons.is_empty()).then(|| format!("Held back: {}", reasons.join("; ")))
 }

@@ -10,6 +10,8 @@ use toml::{
 
 use crate::decimal::Decimal;
 
+use super::Severity;
+
 /// A key of a table.
 pub type Key<'i> = Spanned<Cow<'i, str>>;
 
@@ -55,6 +57,12 @@ pub fn words(value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<String> {
         DeValue::String(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
         _ => Err((value.span(), format!("`{name}` must be a text in quotation marks, and not an empty one"))),
     }
+}
+
+/// A severity: `hard` or `soft`.
+pub fn severity(value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<Severity> {
+    let word = words(value, name)?;
+    Severity::from_word(&word).ok_or_else(|| (value.span(), format!("\"{word}\" is no severity: write \"hard\" or \"soft\"")))
 }
 
 pub fn flag(value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<bool> {

@@ -23,7 +23,7 @@ use super::{
     clearance::Clearance,
     guide::{self, Guide},
     place,
-    reading::{Key, Mistakes, Parsed, bound, flag, list, number, section, unknown, words},
+    reading::{Key, Mistakes, Parsed, bound, flag, list, number, section, severity, unknown, words},
 };
 
 pub use self::file::{RuleSetFile, RunRules};
@@ -256,7 +256,7 @@ impl Settings {
         let parsed = DeTable::parse(text).map_err(|error| (error.span().unwrap_or(0..0), error.message().to_owned()));
         let Some(table) = mistakes.take(parsed) else { return };
         // Rules of its own come first, because `[rules]` may switch them off.
-        let guide = self.read_guide(table.get_ref(), mistakes);
+        self.guide = self.read_guide(table.get_ref(), mistakes);
         for (key, value) in table.get_ref() {
             match key.get_ref().as_ref() {
                 "name" => self.name = mistakes.take(words(value, "name")).unwrap_or_default(),
@@ -276,18 +276,14 @@ impl Settings {
                 _ => mistakes.0.push(unknown(key, KEYS)),
             }
         }
-        self.guide = guide;
     }
 
     /// Reads the sections about rules: severities, switches, scopes, and the rules that the rule set defines.
     fn read_guide(&mut self, table: &DeTable<'_>, mistakes: &mut Mistakes) -> Guide {
         let of = |name: &str| table.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value);
         for (key, value) in of("severity").and_then(|value| mistakes.take(section(value, "severity"))).into_iter().flatten() {
-            let severity = words(value, key.get_ref()).and_then(|word| {
-                let unknown = || (value.span(), format!("\"{word}\" is no severity: write \"hard\" or \"soft\""));
-                Ok((rule_index(key)?, Severity::from_word(&word).ok_or_else(unknown)?))
-            });
-            if let Some((at, severity)) = mistakes.take(severity) {
+            let read = severity(value, key.get_ref()).and_then(|severity| Ok((rule_index(key)?, severity)));
+            if let Some((at, severity)) = mistakes.take(read) {
                 self.severity[at] = severity;
             }
         }
@@ -303,10 +299,6 @@ impl Settings {
             if let Some((at, on)) = reader.take(switched) {
                 self.enabled[at] = on;
             }
-        }
-        if let Some(DeValue::Table(limits)) = of("limits").map(Spanned::get_ref) {
-            let tolerance = limits.iter().find(|(key, _)| key.get_ref() == guide::LTV_TOLERANCE);
-            tolerance.into_iter().for_each(|(_, value)| reader.ltv_tolerance(value));
         }
         for rule in ExceptionType::ALL.into_iter().filter(|kind| kind.is_consistency()) {
             if self.enabled[rule as usize] {
@@ -336,7 +328,13 @@ impl Settings {
 
     fn replace_limit(&mut self, key: &Key<'_>, value: &Spanned<DeValue<'_>>) -> Parsed<()> {
         if key.get_ref() == guide::LTV_TOLERANCE {
-            return Ok(());
+            self.guide.ltv_tolerance = number(value, guide::LTV_TOLERANCE)?;
+            let sound = self.guide.ltv_tolerance >= Decimal::ZERO;
+            return if sound {
+                Ok(())
+            } else {
+                Err((value.span(), "`ltv_tolerance` must be 0 or more percentage points".to_owned()))
+            };
         }
         let limited = || ExceptionType::ALL.into_iter().filter_map(ExceptionType::rule);
         let known = || limited().filter(|spec| spec.requires != Requirement::AboveZero).map(|spec| spec.field.name());

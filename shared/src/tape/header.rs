@@ -36,7 +36,7 @@ const SHOWN_ROW_CHARACTERS: usize = 200;
 /// run.
 const MAX_HEADERS_BYTES: usize = 32 * 1024 * 1024;
 /// Names that the product gives to a loan's own fields. A column of the tape cannot have one of these names.
-const PRODUCT_FIELDS: [&str; 12] = [
+pub const PRODUCT_FIELDS: [&str; 12] = [
     "disposition",
     "projection_reason",
     "pricing_spread",

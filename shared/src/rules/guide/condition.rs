@@ -92,7 +92,7 @@ enum Compared {
 }
 
 impl Test {
-    /// `value_of` gives the value of a bound.
+    /// A test of the field whose value is in the slot.
     pub fn new(slot: usize, field: TestedField, accepts: Accepts) -> Self {
         let value_of = |edge: Edge| match edge {
             Edge::Number(number) => super::field::number(number),
@@ -131,6 +131,11 @@ impl Test {
             Compared::Missing(true) => self.field.is_required(),
             Compared::Numbers { .. } | Compared::Words { .. } | Compared::Missing(false) => false,
         }
+    }
+
+    /// Whether the value is beyond the upper end of the test's range.
+    pub fn is_exceeded(&self, values: &[Value]) -> bool {
+        matches!(self.compared, Compared::Range { most, .. } if values[self.slot] > most)
     }
 
     #[inline]
@@ -324,8 +329,8 @@ pub fn undetermined<'c>(tests: &'c AllOf, values: &'c [Value]) -> impl Iterator<
 pub fn why_undetermined(slot: &Slot, loan: &Loan<'_>) -> String {
     let name = slot.field.name();
     match slot.written(loan) {
-        crate::rules::MISSING => format!("{name} is missing"),
-        written if slot.field.words().is_some() => format!("{name} \"{}\" is no word of the field", excerpt(written)),
-        written => format!("{name} \"{}\" cannot be read", excerpt(written)),
+        None => format!("{name} is missing"),
+        Some(written) if slot.field.words().is_some() => format!("{name} \"{}\" is no word of the field", excerpt(written)),
+        Some(written) => format!("{name} \"{}\" cannot be read", excerpt(written)),
     }
 }

@@ -25,9 +25,6 @@ pub enum Numbers<'l, 't> {
     Ordinary(&'l OrdinaryLoan<'t>, &'l StandardCells<'t>),
 }
 
-/// Index of the purpose among the words of a loan.
-const LOAN_PURPOSE_AT: usize = 2;
-
 impl Numbers<'_, '_> {
     fn standard(&self) -> &StandardCells<'_> {
         match self {
@@ -55,14 +52,15 @@ impl Numbers<'_, '_> {
 
     /// Whether the loan is for a purchase; `None` when its purpose is not known.
     fn is_purchase(&self) -> Option<bool> {
+        let FieldKind::Word(at) = Field::LoanPurpose.info().kind else { return None };
         let code = match self {
-            Self::Ordinary(loan, _) => loan.codes[LOAN_PURPOSE_AT],
-            Self::Full(loan) => match loan.words[LOAN_PURPOSE_AT] {
+            Self::Ordinary(loan, _) => loan.codes[at],
+            Self::Full(loan) => match loan.words[at] {
                 WordCell::Known(code) => code,
                 WordCell::Missing | WordCell::Other(_) | WordCell::ManyUnits { .. } => return None,
             },
         };
-        Some(canonical_word(LOAN_PURPOSE_AT, code) == "purchase")
+        Some(canonical_word(at, code) == "purchase")
     }
 
     /// The value that the LTV is of: for a purchase the lower of price and appraisal, for any other purpose the appraisal.

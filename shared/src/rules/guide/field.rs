@@ -7,7 +7,7 @@ use crate::{
     loan::{
         CellValue, Field, FieldKind, Loan, MANY_UNITS, OrdinaryLoan, StandardCell, StandardCells, StandardValue, Unit, WordCell,
     },
-    rules,
+    rules::push_distance,
     tape::{
         aliases::{Aliases, Vocabulary, fold_word},
         cell::content,
@@ -90,6 +90,14 @@ impl TestedField {
         }
     }
 
+    /// The distance of a number of this field from a bound, for people.
+    pub fn show_distance(self, excess: Decimal) -> String {
+        let Self::Loan(field) = self else { return self.show(excess) };
+        let mut text = String::new();
+        push_distance(&mut text, field, excess);
+        text
+    }
+
     /// Whether every loan that passes validation has the value.
     pub fn is_required(self) -> bool {
         matches!(self, Self::Loan(field) if field.info().required)
@@ -104,8 +112,8 @@ impl TestedField {
     }
 }
 
-/// Words of property types that the built-in rule accepts in no rule set, and that conditions may name. A loan keeps such a word
-/// as the tape writes it.
+/// Words of property types that the built-in list leaves out, and that conditions and lists of a rule set may name. A loan keeps such
+/// a word as the tape writes it.
 const FURTHER_PROPERTY_TYPES: [(&str, &[&str]); 4] = [
     (
         "manufactured",
@@ -185,13 +193,19 @@ pub const OTHER_WORD: Value = 64;
 /// A number as a [`Value`]. A number too large for it is as large as any: no bound of a condition is.
 pub fn number(value: Decimal) -> Value {
     if let Some(micros) = value.micros() {
-        return micros.checked_mul(2).unwrap_or(if micros < 0 { -Value::MAX } else { Value::MAX });
+        return of_micros(micros);
     }
     let (mantissa, scale) = value.parts();
     let unit = 10_i128.pow(u32::from(scale.saturating_sub(6)));
     let above = i128::from(mantissa.rem_euclid(unit) != 0);
     let doubled = mantissa.div_euclid(unit).saturating_mul(2).saturating_add(above);
     i64::try_from(doubled.clamp(-i128::from(Value::MAX), i128::from(Value::MAX))).unwrap_or(Value::MAX)
+}
+
+/// A number of millionths as a [`Value`].
+fn of_micros(micros: i64) -> Value {
+    // One more than the smallest number, which means that there is none.
+    micros.saturating_mul(2).max(-Value::MAX)
 }
 
 /// A date as a [`Value`].
@@ -250,9 +264,7 @@ impl Slot {
     #[inline]
     pub fn ordinary_value(&self, loan: &OrdinaryLoan<'_>, standard: &StandardCells<'_>, pdate: Date) -> Value {
         match self.origin {
-            Origin::Number(at) => {
-                loan.micros[at].checked_mul(2).unwrap_or(if loan.micros[at] < 0 { -Value::MAX } else { Value::MAX })
-            }
+            Origin::Number(at) => of_micros(loan.micros[at]),
             Origin::Word(at) => loan.codes[at].into(),
             Origin::Text => OTHER_WORD,
             Origin::Standard(_) | Origin::Age | Origin::Seasoning => self.standard_value(standard, pdate),
@@ -293,8 +305,8 @@ impl Slot {
         }
     }
 
-    /// The value as the tape writes it, for messages; `missing` when there is none.
-    pub fn written<'c>(&self, loan: &'c Loan<'_>) -> &'c str {
+    /// The value as the tape writes it, for messages; `None` when there is none.
+    pub fn written<'c>(&self, loan: &'c Loan<'_>) -> Option<&'c str> {
         let written = match self.origin {
             Origin::Number(at) => loan.numbers[at].written,
             Origin::Word(at) => match loan.words[at] {
@@ -306,18 +318,14 @@ impl Slot {
             Origin::Standard(at) if loan.standard.0[at].0 != StandardCell::Missing => loan.standard.0[at].1,
             Origin::Standard(_) | Origin::Age | Origin::Seasoning => "",
         };
-        if written.is_empty() { rules::MISSING } else { written }
+        Some(written).filter(|written| !written.is_empty())
     }
 
     /// The number of a loan that passed validation; `None` when it has none.
     pub fn decimal(&self, loan: &Loan<'_>, pdate: Date) -> Option<Decimal> {
         match self.origin {
             Origin::Number(at) => loan.numbers[at].value(),
-            Origin::Standard(at) => match loan.standard.0[at].0 {
-                StandardCell::Value(StandardValue::Number(value)) => Some(value),
-                StandardCell::Value(StandardValue::Whole(whole)) => Some(Decimal::from_integer(whole.into())),
-                _ => None,
-            },
+            Origin::Standard(at) => loan.standard.number(Field::STANDARD[at]),
             Origin::Age | Origin::Seasoning => match self.value(loan, pdate) {
                 MISSING => None,
                 months => Some(Decimal::from_integer(months / WHOLE)),

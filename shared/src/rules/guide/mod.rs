@@ -33,7 +33,7 @@ pub struct Guide {
     /// The consistency rules that are on.
     consistency: Vec<(ExceptionType, Severity)>,
     /// By how many percentage points an LTV may differ from the one that balance and value give.
-    ltv_tolerance: Decimal,
+    pub(super) ltv_tolerance: Decimal,
     /// The rules that are on, in the order of the file.
     rules: Vec<OwnRule>,
 }

@@ -12,8 +12,9 @@ use crate::{
     loan::Unit,
     rules::{
         ExceptionKind, ExceptionType, Severity,
-        reading::{Key, Mistakes, Parsed, bound, date, flag, number, section, sections, unknown, words},
+        reading::{Key, Mistakes, Parsed, bound, date, flag, section, sections, severity as severity_of, unknown, words},
     },
+    tape::header::PRODUCT_FIELDS,
 };
 
 use super::{
@@ -29,19 +30,8 @@ const MAX_RULES: usize = 200;
 const LARGEST: Decimal = Decimal::from_integer(1_000_000_000_000);
 /// The categories of exceptions.
 const CATEGORIES: [&str; 5] = ["credit", "collateral", "compliance", "data_quality", "pricing"];
-/// Names that the product gives to what it adds to a loan, so that no rule has them.
-const RESERVED: [&str; 10] = [
-    "disposition",
-    "program",
-    "final_price",
-    "base_price",
-    "pricing_spread",
-    "projection_reason",
-    "line",
-    "row",
-    "wal",
-    "duration",
-];
+/// Names that no rule has, in addition to those that the product gives to what it adds to a loan.
+const RESERVED: [&str; 5] = ["program", "base_price", "row", "wal", "duration"];
 
 /// Reads the parts of a guide, and notes every mistake.
 pub struct Reader<'m> {
@@ -124,9 +114,7 @@ impl<'m> Reader<'m> {
                     has_require = true;
                     require = self.group(value, "require");
                 }
-                "severity" => {
-                    severity = self.mistakes.take(one_of(value, "severity", &SEVERITIES)).map(|found| (found, value.span()))
-                }
+                "severity" => severity = self.mistakes.take(severity_of(value, "severity")).map(|found| (found, value.span())),
                 "hard_from" => hard_from = self.mistakes.take(date(value, "hard_from")),
                 "category" => {
                     let categories = CATEGORIES.map(|category| (category, category));
@@ -150,7 +138,8 @@ impl<'m> Reader<'m> {
             );
         }
         let Some((name, span)) = name else { return };
-        if self.names.contains(&name) || ExceptionType::from_name(&name).is_some() || RESERVED.contains(&name.as_str()) {
+        let reserved = PRODUCT_FIELDS.iter().chain(&RESERVED).any(|reserved| *reserved == name);
+        if self.names.contains(&name) || ExceptionType::from_name(&name).is_some() || reserved {
             self.mistakes.add(span, format!("the name {name} is taken: give the rule another one"));
             return;
         }
@@ -180,17 +169,6 @@ impl<'m> Reader<'m> {
     /// Switches a consistency rule on.
     pub fn add_consistency(&mut self, rule: ExceptionType, severity: Severity) {
         self.guide.consistency.push((rule, severity));
-    }
-
-    /// Reads `ltv_tolerance` of `[limits]`.
-    pub fn ltv_tolerance(&mut self, value: &Spanned<DeValue<'_>>) {
-        match self.mistakes.take(number(value, "ltv_tolerance")) {
-            Some(tolerance) if tolerance < Decimal::ZERO => {
-                self.mistakes.add(value.span(), "`ltv_tolerance` must be 0 or more percentage points".to_owned());
-            }
-            Some(tolerance) => self.guide.ltv_tolerance = tolerance,
-            None => {}
-        }
     }
 
     /// Reads a condition: a table of fields, or a list of such tables.
@@ -236,8 +214,6 @@ impl<'m> Reader<'m> {
         Some(test)
     }
 }
-
-const SEVERITIES: [(&str, Severity); 2] = [("hard", Severity::Hard), ("soft", Severity::Soft)];
 
 /// One of some words.
 fn one_of<T: Copy>(value: &Spanned<DeValue<'_>>, name: &str, all: &[(&str, T)]) -> Parsed<T> {

@@ -10,7 +10,7 @@ use crate::{
 
 use super::{
     condition::{Accepts, AllOf, Condition, Edge, End, Test, Truth, all, end_text, text_of, undetermined, why_undetermined},
-    field::{MISSING, Slot, Value},
+    field::{Slot, Value},
 };
 
 /// What an undetermined rule does.
@@ -193,7 +193,8 @@ fn undecided(rule: &str, open: &[&Slot], loan: &Loan<'_>) -> Evidence {
         }
     }
     let message = format!("{rule} cannot be decided: {}", reasons.join(", "));
-    let (field, actual) = open.first().map_or(("", MISSING_TEXT), |slot| (slot.field.name(), slot.written(loan)));
+    let (field, actual) =
+        open.first().map_or(("", MISSING_TEXT), |slot| (slot.field.name(), slot.written(loan).unwrap_or(MISSING_TEXT)));
     Evidence { field: field.into(), actual: actual.to_owned().into(), limit: "".into(), excess: None, message }
 }
 
@@ -202,7 +203,6 @@ fn failure(test: &Test, subject: Subject<'_, '_>, condition: &str) -> Evidence {
     let slot = &subject.slots[test.slot];
     let (label, field) = (test.field.label(), test.field.name());
     let under = if condition.is_empty() { String::new() } else { format!(" for {condition}") };
-    let written = slot.written(subject.loan);
     let evidence = |actual: String, limit: String, excess: Option<Decimal>, message: String| Evidence {
         field: field.into(),
         actual: actual.into(),
@@ -216,12 +216,9 @@ fn failure(test: &Test, subject: Subject<'_, '_>, condition: &str) -> Evidence {
             evidence(actual(test, subject), test.limit(), None, message)
         }
         Accepts::Present => {
-            let reason = if written == MISSING_TEXT {
-                "is missing".to_owned()
-            } else {
-                format!("\"{}\" cannot be read", excerpt(written))
-            };
-            evidence(written.to_owned(), test.limit(), None, format!("{label} {reason}{under}"))
+            let written = slot.written(subject.loan);
+            let reason = written.map_or("is missing".to_owned(), |written| format!("\"{}\" cannot be read", excerpt(written)));
+            evidence(written.unwrap_or(MISSING_TEXT).to_owned(), test.limit(), None, format!("{label} {reason}{under}"))
         }
         Accepts::Words { not: true, .. } | Accepts::Numbers { not: true, .. } => {
             let message = format!("{label} {} is not accepted{under}", quoted(test, subject));
@@ -232,12 +229,8 @@ fn failure(test: &Test, subject: Subject<'_, '_>, condition: &str) -> Evidence {
             evidence(actual(test, subject), test.limit(), None, message)
         }
         Accepts::Range { min, max } => {
-            let value = subject.values[test.slot];
-            let beyond = max.filter(|end| is_beyond(test, End { inclusive: end.inclusive, ..*end }, value, true));
-            let (end, above) = match beyond {
-                Some(end) => (Some(end), true),
-                None => (*min, false),
-            };
+            let above = test.is_exceeded(subject.values);
+            let end = if above { *max } else { *min };
             let Some(end) = end else {
                 return evidence(actual(test, subject), test.limit(), None, format!("{label} is not accepted"));
             };
@@ -248,19 +241,13 @@ fn failure(test: &Test, subject: Subject<'_, '_>, condition: &str) -> Evidence {
                 (false, true) => "is below the minimum",
                 (false, false) => "is not above",
             };
-            let by = excess.filter(|excess| !excess.is_zero()).map(|excess| format!(" (by {})", distance(test, excess)));
+            let by =
+                excess.filter(|excess| !excess.is_zero()).map(|excess| format!(" (by {})", test.field.show_distance(excess)));
             let message =
                 format!("{label} {} {side} {}{under}{}", shown(test, subject), test.show(end.edge), by.unwrap_or_default());
             evidence(actual(test, subject), end_text(end, if above { '<' } else { '>' }), excess, message)
         }
     }
-}
-
-/// Whether a value is beyond one end of a range.
-fn is_beyond(test: &Test, end: End, value: Value, above: bool) -> bool {
-    let (min, max) = if above { (None, Some(end)) } else { (Some(end), None) };
-    let alone = Test::new(0, test.field, Accepts::Range { min, max });
-    value != MISSING && alone.truth(&[value]) == Truth::False
 }
 
 /// Distance of a number from passing; `None` for dates.
@@ -270,21 +257,13 @@ fn excess(slot: &Slot, subject: Subject<'_, '_>, end: End, above: bool) -> Optio
     if above { value.checked_sub(edge) } else { edge.checked_sub(value) }
 }
 
-/// A distance for people. A distance of percentages has no percent sign, because it is in percentage points.
-fn distance(test: &Test, excess: Decimal) -> String {
-    match test.field.unit() {
-        Unit::Percent => excess.with_min_decimals(2),
-        _ => test.field.show(excess),
-    }
-}
-
 /// The value of the tested field as text, as in [`Evidence::actual`].
 fn actual(test: &Test, subject: Subject<'_, '_>) -> String {
     let slot = &subject.slots[test.slot];
     if let Some(number) = slot.decimal(subject.loan, subject.pdate) {
         return number.with_min_decimals(0);
     }
-    word(test, subject).map_or_else(|| slot.written(subject.loan).to_owned(), str::to_owned)
+    word(test, subject).or_else(|| slot.written(subject.loan)).unwrap_or(MISSING_TEXT).to_owned()
 }
 
 /// The value of the tested field for people.
