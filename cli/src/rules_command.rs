@@ -58,9 +58,9 @@ fn json_of(file: &Path, checked: &Result<RuleSet, RuleSetError>) -> String {
             json!({"valid": true, "name": id.name, "version": id.version, "hash": id.hash, "mistakes": []})
         }
         Err(error) => {
-            let mistake =
-                |mistake: &Mistake| json!({"file": file.to_string_lossy(), "line": mistake.line, "message": mistake.message});
-            let mistakes: Vec<_> = error.mistakes.iter().map(mistake).collect();
+            let shown = file.to_string_lossy();
+            let named = |mistake: Mistake| Mistake { file: mistake.file.or(Some(shown.clone().into_owned())), ..mistake };
+            let mistakes: Vec<_> = error.mistakes.iter().cloned().map(named).collect();
             json!({"valid": false, "name": null, "version": null, "hash": null, "mistakes": mistakes})
         }
     };

@@ -163,7 +163,8 @@ pub fn read_rule_set_file(shown: &Path, context: &CommandContext) -> Result<Rule
 
 /// The mistakes of a rule set, each with the file and the line.
 pub fn mistakes(shown: &Path, error: &RuleSetError) -> Vec<String> {
-    let mistake = |mistake: &Mistake| format!("{}:{}: {}", shown.display(), mistake.line, mistake.message);
+    let shown = shown.display().to_string();
+    let mistake = |mistake: &Mistake| format!("{}: {}", mistake.place(&shown), mistake.message);
     error.mistakes.iter().map(mistake).collect()
 }
 

@@ -247,7 +247,7 @@ impl Manifest {
                 name: id.name,
                 version: id.version,
                 hash: id.hash,
-                toml: rules.source().map(str::to_owned),
+                toml: rules.source().map(|source| source.toml.clone()),
             },
             reading: ReadingRequest::default(),
             column_mapping: column_mapping(&outcome.mappings)?,

@@ -11,7 +11,10 @@ use shared::{
         judge,
         pricing::{IrrTarget, Pricing},
     },
-    rules::{Severity, rule_set::RuleSet},
+    rules::{
+        Severity,
+        rule_set::{Mistake, RuleSet},
+    },
 };
 
 use super::choice;
@@ -24,12 +27,12 @@ pub fn check(input: &[u8]) {
         Err(error) => {
             let lines = 1..=text.matches('\n').count() + 1;
             assert!(!error.mistakes.is_empty());
-            let sound = |line: usize, message: &str| lines.contains(&line) && !message.is_empty();
-            assert!(error.mistakes.iter().all(|mistake| sound(mistake.line, &mistake.message)), "{:?}", error.mistakes);
+            let sound = |mistake: &Mistake| mistake.line.is_some_and(|line| lines.contains(&line)) && !mistake.message.is_empty();
+            assert!(error.mistakes.iter().all(sound), "{:?}", error.mistakes);
             return;
         }
     };
-    assert_eq!(RuleSet::from_toml(rules.source().unwrap()).unwrap().id(), rules.id());
+    assert_eq!(rules.source().unwrap().rules().unwrap().id(), rules.id());
     let mut chosen = choice(input);
     for _ in 0..16 {
         check_loan(&rules, &mut chosen);

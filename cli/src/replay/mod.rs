@@ -18,7 +18,7 @@ use shared::{
     error::RunError,
     manifest::{ENGINE_VERSION, Manifest, ManifestCounts, ManifestFile, archived_output, column_mapping},
     phases::pricing::IrrTarget,
-    rules::rule_set::RuleSet,
+    rules::rule_set::{GuideFiles, RuleSet, RuleSetFile},
     tape::text::Fingerprint,
 };
 
@@ -141,14 +141,16 @@ fn rule_set(manifest: &Manifest, findings: &mut Findings) -> Option<RuleSet> {
     let recorded = &manifest.rule_set;
     let rules = match &recorded.toml {
         None => RuleSet::built_in().clone(),
-        Some(toml) => match RuleSet::named(toml, &recorded.name) {
-            Ok(rules) => rules,
-            Err(error) => {
-                let error = one_line(&error.to_string());
-                findings.differences.push(format!("the rule set of the manifest is none any more: {error}"));
-                return None;
+        Some(toml) => {
+            match RuleSet::load(&RuleSetFile { name: recorded.name.clone(), toml: toml.clone(), files: GuideFiles::default() }) {
+                Ok(rules) => rules,
+                Err(error) => {
+                    let error = one_line(&error.to_string());
+                    findings.differences.push(format!("the rule set of the manifest is none any more: {error}"));
+                    return None;
+                }
             }
-        },
+        }
     };
     let id = rules.id();
     if id.hash != recorded.hash {

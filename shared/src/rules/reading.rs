@@ -10,7 +10,7 @@ use toml::{
 
 use crate::decimal::Decimal;
 
-use super::Severity;
+use super::{Severity, rule_set::Mistake};
 
 /// A key of a table.
 pub type Key<'i> = Spanned<Cow<'i, str>>;
@@ -18,18 +18,42 @@ pub type Key<'i> = Spanned<Cow<'i, str>>;
 /// A value read, or the place of a mistake and what is wrong there.
 pub type Parsed<T> = Result<T, (Range<usize>, String)>;
 
-/// The mistakes of a file: the place of each, and what is wrong there.
+/// The mistakes of a rule set and its files.
 #[derive(Debug, Default)]
-pub struct Mistakes(pub Vec<(Range<usize>, String)>);
+pub struct Mistakes {
+    /// Those of the rule set's own text: the place of each, and what is wrong there.
+    text: Vec<(Range<usize>, String)>,
+    /// Those of the files that the rule set names.
+    files: Vec<Mistake>,
+}
 
 impl Mistakes {
     pub fn add(&mut self, place: Range<usize>, message: String) {
-        self.0.push((place, message));
+        self.text.push((place, message));
+    }
+
+    /// Adds a mistake of a file that the rule set names.
+    pub fn add_in_file(&mut self, mistake: Mistake) {
+        self.files.push(mistake);
     }
 
     /// The value, or `None` after noting the mistake.
     pub fn take<T>(&mut self, parsed: Parsed<T>) -> Option<T> {
-        parsed.map_err(|mistake| self.0.push(mistake)).ok()
+        parsed.map_err(|(place, message)| self.add(place, message)).ok()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.files.is_empty()
+    }
+
+    /// All mistakes: those of the text in the order of its lines, then those of the files in the order in which they were found.
+    pub fn into_list(self, text: &str) -> Vec<Mistake> {
+        let line = |place: &Range<usize>| text.bytes().take(place.start).filter(|b| *b == b'\n').count() + 1;
+        let mut mistakes: Vec<Mistake> =
+            self.text.into_iter().map(|(place, message)| Mistake::on_line(line(&place), message)).collect();
+        mistakes.sort_by_key(|mistake| mistake.line);
+        mistakes.extend(self.files);
+        mistakes
     }
 }
 

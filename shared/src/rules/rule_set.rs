@@ -1,8 +1,9 @@
 //! Rule sets: limits, severities and policies of the rules, read from a TOML file.
 
 mod file;
+mod mistake;
 
-use std::{ops::Range, sync::LazyLock};
+use std::sync::LazyLock;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -26,7 +27,10 @@ use super::{
     reading::{Key, Mistakes, Parsed, bound, flag, list, number, section, severity, unknown, words},
 };
 
-pub use self::file::{RuleSetFile, RunRules};
+pub use self::{
+    file::{GuideFiles, RuleSetFile, RunRules},
+    mistake::{Mistake, RuleSetError},
+};
 
 /// The keys of a rule set.
 const KEYS: &str = "name, version, limits, severity, rules, rule, applies, projection, units";
@@ -45,7 +49,7 @@ pub struct RuleSet {
     rules: Vec<Rule>,
     clearance: Clearance,
     hash: String,
-    source: Option<String>,
+    source: Option<RuleSetFile>,
 }
 
 /// Decisions, name and version of a rule set, from which the rules are made.
@@ -106,32 +110,6 @@ pub struct RuleSetId {
     pub hash: String,
 }
 
-/// A mistake in a rule set.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {message}")]
-pub struct Mistake {
-    /// The 1-based line of the file.
-    pub line: usize,
-    /// What is wrong on the line, and what to write instead.
-    pub message: String,
-}
-
-/// Why a rule set cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", self.text())]
-pub struct RuleSetError {
-    /// All mistakes of the file, in its order. There is at least one.
-    pub mistakes: Vec<Mistake>,
-}
-
-impl RuleSetError {
-    /// All mistakes as one text.
-    fn text(&self) -> String {
-        let mistakes = self.mistakes.iter().map(Mistake::to_string);
-        mistakes.collect::<Vec<_>>().join("; ")
-    }
-}
-
 impl RuleSet {
     /// The rule set that ships with the product.
     pub fn built_in() -> &'static Self {
@@ -144,29 +122,27 @@ impl RuleSet {
     /// # Errors
     /// [`RuleSetError`], with the line, when the text is not TOML, a key is unknown, or a key does not take its value.
     pub fn from_toml(text: &str) -> Result<Self, RuleSetError> {
-        Self::named(text, UNNAMED)
+        Self::load(&RuleSetFile { name: UNNAMED.to_owned(), toml: text.to_owned(), files: GuideFiles::default() })
     }
 
-    /// Reads a rule set. A key that the text leaves out keeps its built-in value. A rule set without a name gets `name`, and so
-    /// does a changed copy of the built-in rule set that still has the built-in name.
+    /// Reads a rule set and the files that it names. A key that the text leaves out keeps its built-in value. A rule set without a
+    /// name gets that of its file, and so does a changed copy of the built-in rule set that still has the built-in name.
     ///
     /// # Errors
-    /// [`RuleSetError`], with the line, when the text is not TOML, a key is unknown, or a key does not take its value.
-    pub fn named(text: &str, name: &str) -> Result<Self, RuleSetError> {
+    /// [`RuleSetError`] with every mistake: a text that is not TOML, an unknown key, a key that does not take its value, a file that
+    /// cannot be used.
+    pub fn load(file: &RuleSetFile) -> Result<Self, RuleSetError> {
         let built_in = Self::built_in();
+        let text = file.toml.as_str();
         let RuleSetId { name: reserved, hash, .. } = built_in.id();
-        let name = if name == reserved { UNNAMED } else { name };
+        let name = if file.name == reserved { UNNAMED } else { file.name.as_str() };
         let mut settings = Settings { name: name.to_owned(), version: UNVERSIONED.to_owned(), ..built_in.settings.clone() };
         let mut mistakes = Mistakes::default();
-        settings.replace_from(text, &mut mistakes);
-        if !mistakes.0.is_empty() {
-            let line = |place: &Range<usize>| text.bytes().take(place.start).filter(|b| *b == b'\n').count() + 1;
-            let mut mistakes: Vec<Mistake> =
-                mistakes.0.into_iter().map(|(place, message)| Mistake { line: line(&place), message }).collect();
-            mistakes.sort_by_key(|mistake| mistake.line);
-            return Err(RuleSetError { mistakes });
+        settings.replace_from(text, &file.files, &mut mistakes);
+        if !mistakes.is_empty() {
+            return Err(RuleSetError { mistakes: mistakes.into_list(text) });
         }
-        let mut rules = Self::new(settings, Some(text.to_owned()));
+        let mut rules = Self::new(settings, Some(file.clone()));
         if rules.settings.name == reserved && rules.hash != hash {
             rules.settings.name = name.to_owned();
             rules.settings.version = UNVERSIONED.to_owned();
@@ -174,7 +150,7 @@ impl RuleSet {
         Ok(rules)
     }
 
-    fn new(settings: Settings, source: Option<String>) -> Self {
+    fn new(settings: Settings, source: Option<RuleSetFile>) -> Self {
         let specs = ExceptionType::ALL.into_iter().filter_map(|kind| kind.rule().map(|spec| (kind, spec)));
         let rules: Vec<Rule> = specs
             .filter(|(kind, _)| settings.enabled[*kind as usize])
@@ -220,9 +196,9 @@ impl RuleSet {
         RuleSetId { name: self.settings.name.clone(), version: self.settings.version.clone(), hash: self.hash.clone() }
     }
 
-    /// Text of the file from which the rule set was read; `None` for the built-in rule set.
-    pub fn source(&self) -> Option<&str> {
-        self.source.as_deref()
+    /// The files from which the rule set was read; `None` for the built-in rule set.
+    pub fn source(&self) -> Option<&RuleSetFile> {
+        self.source.as_ref()
     }
 }
 
@@ -231,7 +207,7 @@ impl Settings {
         static SETTINGS: LazyLock<Settings> = LazyLock::new(|| {
             let mut settings = Settings::blank();
             // A test reads the file, which is compiled in, and finds no mistake.
-            settings.replace_from(BUILT_IN, &mut Mistakes::default());
+            settings.replace_from(BUILT_IN, &GuideFiles::default(), &mut Mistakes::default());
             settings
         });
         &SETTINGS
@@ -251,12 +227,12 @@ impl Settings {
         }
     }
 
-    /// Replaces what the text says otherwise, and notes every mistake.
-    fn replace_from(&mut self, text: &str, mistakes: &mut Mistakes) {
+    /// Replaces what the text says otherwise, and notes every mistake. `files` are those that the text may name.
+    fn replace_from(&mut self, text: &str, files: &GuideFiles, mistakes: &mut Mistakes) {
         let parsed = DeTable::parse(text).map_err(|error| (error.span().unwrap_or(0..0), error.message().to_owned()));
         let Some(table) = mistakes.take(parsed) else { return };
         // Rules of its own come first, because `[rules]` may switch them off.
-        self.guide = self.read_guide(table.get_ref(), mistakes);
+        self.guide = self.read_guide(table.get_ref(), files, mistakes);
         for (key, value) in table.get_ref() {
             match key.get_ref().as_ref() {
                 "name" => self.name = mistakes.take(words(value, "name")).unwrap_or_default(),
@@ -273,13 +249,16 @@ impl Settings {
                         mistakes.take(replaced);
                     }
                 }
-                _ => mistakes.0.push(unknown(key, KEYS)),
+                _ => {
+                    let (place, message) = unknown(key, KEYS);
+                    mistakes.add(place, message);
+                }
             }
         }
     }
 
     /// Reads the sections about rules: severities, switches, scopes, and the rules that the rule set defines.
-    fn read_guide(&mut self, table: &DeTable<'_>, mistakes: &mut Mistakes) -> Guide {
+    fn read_guide(&mut self, table: &DeTable<'_>, files: &GuideFiles, mistakes: &mut Mistakes) -> Guide {
         let of = |name: &str| table.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value);
         for (key, value) in of("severity").and_then(|value| mistakes.take(section(value, "severity"))).into_iter().flatten() {
             let read = severity(value, key.get_ref()).and_then(|severity| Ok((rule_index(key)?, severity)));
@@ -288,7 +267,7 @@ impl Settings {
             }
         }
         let switches = of("rules").and_then(|value| mistakes.take(section(value, "rules")));
-        let mut reader = guide::Reader::new(mistakes);
+        let mut reader = guide::Reader::new(files, mistakes);
         of("rule").into_iter().for_each(|value| reader.rules(value));
         of("applies").into_iter().for_each(|value| reader.applies(value));
         for (key, value) in switches.into_iter().flatten() {

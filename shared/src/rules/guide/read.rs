@@ -13,6 +13,7 @@ use crate::{
     rules::{
         ExceptionKind, ExceptionType, Severity,
         reading::{Key, Mistakes, Parsed, bound, date, flag, section, sections, severity as severity_of, unknown, words},
+        rule_set::GuideFiles,
     },
     tape::header::PRODUCT_FIELDS,
 };
@@ -38,13 +39,21 @@ pub struct Reader<'m> {
     pub guide: Guide,
     /// The names of all rules, also of those with mistakes.
     names: Vec<String>,
+    /// The files that the rule set may name.
+    files: &'m GuideFiles,
     mistakes: &'m mut Mistakes,
 }
 
 impl<'m> Reader<'m> {
     /// Begins with a guide that says nothing.
-    pub fn new(mistakes: &'m mut Mistakes) -> Self {
-        Self { guide: Guide::default(), names: Vec::new(), mistakes }
+    pub fn new(files: &'m GuideFiles, mistakes: &'m mut Mistakes) -> Self {
+        Self { guide: Guide::default(), names: Vec::new(), files, mistakes }
+    }
+
+    /// Notes that a key is unknown.
+    fn unknown(&mut self, key: &Key<'_>, known: &str) {
+        let (place, message) = unknown(key, known);
+        self.mistakes.add(place, message);
     }
 
     /// The value, or `None` after noting the mistake.
@@ -59,7 +68,7 @@ impl<'m> Reader<'m> {
             let named = ExceptionType::ALL.into_iter().filter(|kind| kind.rule().is_some() || kind.is_consistency());
             let Some(rule) = named.clone().find(|kind| kind.name() == key.get_ref()) else {
                 let known: Vec<&str> = named.map(ExceptionType::name).collect();
-                self.mistakes.0.push(unknown(key, &known.join(", ")));
+                self.unknown(key, &known.join(", "));
                 continue;
             };
             let DeValue::Table(table) = value.get_ref() else {
@@ -73,7 +82,7 @@ impl<'m> Reader<'m> {
                 match key.get_ref().as_ref() {
                     "when" => scope.when = self.condition(value, "when").unwrap_or_default(),
                     "unless" => scope.unless = self.condition(value, "unless"),
-                    _ => self.mistakes.0.push(unknown(key, "when, unless")),
+                    _ => self.unknown(key, "when, unless"),
                 }
             }
             if table.is_empty() {
@@ -122,7 +131,7 @@ impl<'m> Reader<'m> {
                 }
                 "criteria" => criteria = self.mistakes.take(rule_criteria(value)),
                 "missing" => missing = self.mistakes.take(one_of(value, "missing", &Missing::ALL)).unwrap_or(missing),
-                _ => self.mistakes.0.push(unknown(key, KEYS)),
+                _ => self.unknown(key, KEYS),
             }
         }
         if !table.iter().any(|(key, _)| key.get_ref() == "name") {

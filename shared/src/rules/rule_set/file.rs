@@ -1,18 +1,32 @@
 //! Rule sets as files, and as what a run brings with it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{RuleSet, RuleSetError};
 
-/// A rule set as supplied: the text of a file, and the name to use if the text gives none.
+/// The files beside a rule set that it names, by their names: grids and programs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GuideFiles(pub BTreeMap<String, Arc<[u8]>>);
+
+impl GuideFiles {
+    /// The content of a file; `None` when there is no such file.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.0.get(name).map(AsRef::as_ref)
+    }
+}
+
+/// A rule set as supplied: the text of a file, the name to use if the text gives none, and the files that the text names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleSetFile {
     /// File name without its extension.
     pub name: String,
     /// Text of the file.
     pub toml: String,
+    /// The files that the text names.
+    #[serde(skip)]
+    pub files: GuideFiles,
 }
 
 impl RuleSetFile {
@@ -20,15 +34,16 @@ impl RuleSetFile {
     pub fn new(path: &str, toml: String) -> Self {
         let file = path.rsplit('/').next().unwrap_or(path);
         let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem).trim();
-        Self { name: if stem.is_empty() { file.to_owned() } else { stem.to_owned() }, toml }
+        let name = if stem.is_empty() { file } else { stem };
+        Self { name: name.to_owned(), toml, files: GuideFiles::default() }
     }
 
     /// Reads the rule set.
     ///
     /// # Errors
-    /// [`RuleSetError`] as for [`RuleSet::named`].
+    /// [`RuleSetError`] as for [`RuleSet::load`].
     pub fn rules(&self) -> Result<RuleSet, RuleSetError> {
-        RuleSet::named(&self.toml, &self.name)
+        RuleSet::load(self)
     }
 }
 

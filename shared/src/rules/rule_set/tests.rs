@@ -88,7 +88,7 @@ fn a_percentage_that_can_only_be_a_fraction_is_a_mistake() {
         for (number, hundredfold) in [("0.01", "1"), ("4e-1", "40"), (&bound, &most.times_hundred().unwrap().to_string())] {
             let error = only(limit(number).unwrap());
             assert!(error.message.ends_with(&format!("%: write {hundredfold}")), "{field} {number}: {error:?}");
-            assert_eq!(error.line, 4, "{field} {number}: {error:?}");
+            assert_eq!(error.line, Some(4), "{field} {number}: {error:?}");
         }
         // The next value above the bound, and zero: neither is taken for a fraction.
         for number in [most.checked_add(Decimal::from_micros(1)).unwrap().to_string(), "0".to_owned()] {
@@ -100,7 +100,7 @@ fn a_percentage_that_can_only_be_a_fraction_is_a_mistake() {
         error_of("[limits]\nltv_ratio = { max = 0.80 }").unwrap().to_string(),
         "line 2: `max` of ltv_ratio: 0.80 means 0.8 %: write 80"
     );
-    assert_eq!(error("[limits]\nnote_rate = { min = 5e-1 }").line, 2);
+    assert_eq!(error("[limits]\nnote_rate = { min = 5e-1 }").line, Some(2));
     // Scores and amounts are not percentages, and a spread may be small.
     let small = "[limits]\ncredit_score = { min = 0.5 }\nloan_amount = { min = 1 }\n[projection]\nminimum_spread = 0.25";
     assert!(RuleSet::from_toml(small).is_ok());
@@ -154,7 +154,7 @@ fn errors_name_the_line() {
         ("name = \"x", 1, ""),
     ] {
         let error = error(text);
-        assert_eq!(error.line, line, "{text}: {error:?}");
+        assert_eq!(error.line, Some(line), "{text}: {error:?}");
         assert!(error.message.contains(part), "{text}: {error:?}");
     }
 }
