@@ -5,6 +5,7 @@
 mod conditions;
 mod consistency;
 mod mistakes;
+mod prices;
 mod rules;
 mod runs;
 

@@ -17,6 +17,21 @@ pub enum TapeNumber {
     Text(String),
 }
 
+/// Points that were added to the price of a loan.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PriceAdjustment)]
+pub struct PriceAdjustmentObject {
+    /// Name of the adjustment or of the adjustment grid; `cap` for what the cap took.
+    #[schema(example = "investor_property")]
+    pub name: String,
+    /// Points added to the price.
+    #[schema(example = json!(-1.125))]
+    pub points: f64,
+    /// Where the points come from: file and line of the rule set, or file and cell of a grid.
+    #[schema(example = "agency.toml:12")]
+    pub source: String,
+}
+
 /// One loan and its disposition. Standard fields, such as `property_state`, are present when the tape has a value for them. The other
 /// columns of the tape follow as text, under their names in `column_mapping`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -39,6 +54,9 @@ pub enum TapeNumber {
     "projection_reason": null,
     "pricing_spread": -1.55,
     "final_price": 96.125,
+    "base_price": null,
+    "base_price_source": null,
+    "price_adjustments": [],
     "source_file": "february.csv",
     "line": 2,
     "County": "Kings"
@@ -89,6 +107,15 @@ pub struct LoanObject {
     /// Price, in percent of the loan amount. Null: the loan is rejected, or its note rate gives no price.
     #[schema(required, example = 96.125)]
     pub final_price: Option<f64>,
+    /// Price before adjustments, in percent of the loan amount. Null: the loan has no price, or its rule set does not adjust prices.
+    #[schema(required, example = 97.25)]
+    pub base_price: Option<f64>,
+    /// Method of the base price. Null: there is no base price.
+    #[schema(required, example = "linear")]
+    pub base_price_source: Option<String>,
+    /// What was added to the base price, in the order of the rule set. Base price and points add up to the final price. Empty without a
+    /// base price.
+    pub price_adjustments: Vec<PriceAdjustmentObject>,
     /// Name of the tape that holds the loan.
     #[schema(example = "february.csv")]
     pub source_file: String,

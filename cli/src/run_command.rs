@@ -216,6 +216,7 @@ fn execute(run: &mut Run, work: &Work<'_>, context: &CommandContext) -> Result<O
     if let Some(staging) = staging {
         let archived = !work.args.no_archive;
         staging.archive_outputs(&outcome)?;
+        staging.archive_rules(work.rules)?;
         let manifest = Manifest { archived, reading: work.reading.clone(), ..Manifest::new(run, work.rules, &outcome)? };
         staging.write_manifest(&manifest.to_json()?)?;
         if let Some(book) = work.book {

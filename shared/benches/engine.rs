@@ -12,7 +12,7 @@ use shared::{
     decimal::Decimal,
     engine::{
         Tuning,
-        block::{JudgingContext, WordMemos, judge_block},
+        block::{JudgingContext, WorkerCaches, judge_block},
         cut::CutBlock,
         loan_numbers::NumberHasher,
         row_reader::RowReader,
@@ -71,8 +71,8 @@ fn benches(c: &mut Criterion) {
     let pricing = Pricing::new(rules, IrrTarget::DEFAULT, jiff::civil::date(2026, 2, 2));
     let terms = |list_rows, store_facts| JudgingContext { rules, pricing: &pricing, list_rows, store_facts };
     let judge_rows = |list_rows, store_facts| {
-        let (rows, mut memos) = (LoanRows::default(), WordMemos::default());
-        judge_block(&block, block_text, &cut, (0, &reader), terms(list_rows, store_facts), &[], rows, &mut memos)
+        let (rows, mut caches) = (LoanRows::default(), WorkerCaches::default());
+        judge_block(&block, block_text, &cut, (0, &reader), terms(list_rows, store_facts), &[], rows, &mut caches)
     };
 
     let mut group = c.benchmark_group("ingest");

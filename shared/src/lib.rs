@@ -19,3 +19,4 @@ pub mod rules;
 pub mod run;
 pub mod run_summary;
 pub mod tape;
+pub mod ten_thousandths;

@@ -25,8 +25,10 @@ pub const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");
 pub const MANIFEST_FILE: &str = "manifest.json";
 /// Folder of an archive that holds the tapes.
 pub const INPUT_FOLDER: &str = "input";
-/// Folder of an archive that holds the four output files.
+/// Folder of an archive that holds the output files.
 pub const OUTPUT_FOLDER: &str = "output";
+/// Folder of an archive that holds the files of a rule set that names others.
+pub const RULES_FOLDER: &str = "rules";
 
 /// Path of a tape in the archive, relative to the archive.
 ///
@@ -115,6 +117,9 @@ pub struct ManifestRuleSet {
     pub hash: String,
     /// Full text of the rule set file; `None` for the built-in rule set.
     pub toml: Option<String>,
+    /// The archived files of a rule set that names others: its own file, then those. Absent for any other rule set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<ManifestFile>,
 }
 
 /// One file of a run.
@@ -205,6 +210,25 @@ impl ManifestCounts {
     }
 }
 
+/// The files of a rule set that names others, with their paths in the archive: its own file, then those that it names. A rule set that
+/// names no file is archived in the manifest alone.
+pub fn files_of(rules: &RuleSet) -> impl Iterator<Item = (String, &[u8])> {
+    let source = rules.source().filter(|source| !source.files.is_empty());
+    source.into_iter().flat_map(|source| {
+        let own = (archived_rules(&source.file_name()), source.toml.as_bytes());
+        std::iter::once(own).chain(source.files.iter().map(|(name, content)| (archived_rules(name), content)))
+    })
+}
+
+/// Path of a rule set's file in the archive.
+pub fn archived_rules(file_name: &str) -> String {
+    format!("{RULES_FOLDER}/{file_name}")
+}
+
+fn fingerprint(content: &[u8]) -> Fingerprint {
+    Fingerprint::new(content.len() as u64, Sha256::new_with_prefix(content))
+}
+
 /// The mappings of the tapes, as a manifest keeps them.
 ///
 /// # Errors
@@ -248,6 +272,7 @@ impl Manifest {
                 version: id.version,
                 hash: id.hash,
                 toml: rules.source().map(|source| source.toml.clone()),
+                files: files_of(rules).map(|(path, content)| ManifestFile::new(path, &fingerprint(content))).collect(),
             },
             reading: ReadingRequest::default(),
             column_mapping: column_mapping(&outcome.mappings)?,

@@ -205,7 +205,12 @@ pub fn tape_list(run: Uuid) -> String {
     format!("{REQUESTS}/{run}.json")
 }
 
-/// Folder of the tape lists.
+/// Object with a file that the rule set of a run names. It is written before the run.
+pub fn rule_file(run: Uuid, name: &str) -> String {
+    format!("{REQUESTS}/{run}/{name}")
+}
+
+/// Folder of the tape lists, and of the files that rule sets of runs name.
 pub const REQUESTS: &str = "requests";
 
 /// Object with an answer that is too large to be sent. The client fetches it from the bucket, which deletes it after a day.

@@ -29,7 +29,9 @@ use super::{
 
 use self::stored::{ATTEMPT, LEASE_UNTIL, PROGRESS, STATUS, run_of_record};
 
-pub use self::stored::{KeptTapes, ObjectVersion, OutputInfo, RunRequest, RunResults, RunState, StoredRun, TapeList, TapeRef};
+pub use self::stored::{
+    KeptRules, KeptTapes, ObjectVersion, OutputInfo, RulesOfRun, RunRequest, RunResults, RunState, StoredRun, TapeList, TapeRef,
+};
 
 /// Time for which a worker keeps a run without reporting.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(60);
@@ -143,7 +145,9 @@ impl Runs {
     /// [`StoreError::Unavailable`] when DynamoDB or S3 does not answer; [`StoreError::TooLarge`] when an item is too large.
     pub async fn create(&self, run: &Run, request: &RunRequest, key: Option<&IdempotencyKey>) -> Result<Created, StoreError> {
         let id = request.run_id;
-        let request = &RunRequest { tapes: Box::pin(self.keep_tapes(id, &request.tapes)).await?, ..request.clone() };
+        let (tapes, rules) =
+            (Box::pin(self.keep_tapes(id, &request.tapes)).await?, Box::pin(self.keep_rules(id, &request.rules)).await?);
+        let request = &RunRequest { tapes, rules, ..request.clone() };
         let mut item = item_of(&keys::run(id), &RunRecord(run))?;
         let moment = keys::moment(request.created_at, id);
         listed(&mut item, BY_TIME, keys::RUNS, moment.clone());

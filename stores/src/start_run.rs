@@ -22,7 +22,7 @@ use uuid::{Builder, Uuid};
 
 use crate::{
     keys,
-    runs::{RunRequest, TapeList, TapeRef},
+    runs::{RulesOfRun, RunRequest, TapeList, TapeRef},
     storage::{Entry, FileInfo, StorageBackend, StorageError, collect},
 };
 
@@ -66,7 +66,7 @@ pub fn request(run_id: Uuid, order: RunOrder, tapes: Vec<TapeRef>, now: Timestam
         irr_target: order.irr_target.unwrap_or(IrrTarget::DEFAULT),
         pdate: order.pdate,
         tapes: TapeList::Here(tapes),
-        rules: order.rules,
+        rules: RulesOfRun::Here(order.rules),
         reading: order.reading,
         left_out: order.left_out,
         dry_run: order.dry_run,

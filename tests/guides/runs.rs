@@ -5,7 +5,7 @@ use shared::{
     engine::{Job, Tuning, distribute::run_in_parts, run},
     facts::read::{ExceptionFilter, ExceptionsReader},
     loan::{Loan, NUMBERS, NumberCell, OrdinaryLoan, StandardCell, StandardCells, StandardValue, WORDS, WordCell},
-    phases::buy_at_once,
+    phases::{Scratch, buy_at_once},
     tape::{options::TapeOptions, source::MemorySource, source::TapeSource},
 };
 
@@ -36,7 +36,7 @@ missing = "pass"
 "#;
 
 /// A tape of the canonical columns and some standard ones.
-fn wide_tape(loans: usize) -> String {
+pub(super) fn wide_tape(loans: usize) -> String {
     let mut tape = format!("{HEADER},property_state,documentation_type,dscr,cltv_ratio,origination_date\n");
     for at in 0..loans {
         let more = match at % 6 {
@@ -54,7 +54,7 @@ fn wide_tape(loans: usize) -> String {
     tape
 }
 
-const ONE: Tuning = Tuning { threads: 1, block_bytes: 1 << 20 };
+pub(super) const ONE: Tuning = Tuning { threads: 1, block_bytes: 1 << 20 };
 
 #[test]
 fn the_files_show_the_rules_of_the_guide() {
@@ -231,7 +231,7 @@ proptest! {
         let pricing = Pricing::new(&rules, IrrTarget::DEFAULT, PDATE);
         let decided = judge(&loan, None, &rules, &pricing);
         let bought = decided.disposition.as_str() == "to_purchase" && decided.exceptions.is_empty();
-        let price = buy_at_once(&ordinary, &standard, &rules, &pricing, &mut Vec::new());
+        let price = buy_at_once(&ordinary, &standard, &rules, &pricing, &mut Scratch::default());
         prop_assert_eq!(price, decided.price.filter(|_| bought));
     }
 }

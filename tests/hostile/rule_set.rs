@@ -6,7 +6,7 @@ use shared::{
     decimal::Decimal,
     loan::{Field, FieldKind, Loan, NumberCell, OrdinaryLoan, StandardCell, StandardCells, StandardValue, WordCell},
     phases::{
-        buy_at_once,
+        Scratch, buy_at_once,
         disposition::Disposition,
         judge,
         pricing::{IrrTarget, Pricing},
@@ -79,7 +79,7 @@ fn check_loan(rules: &RuleSet, chosen: &mut usize) {
         assert!(!evidence.message.is_empty() && !evidence.field.is_empty() && !evidence.actual.is_empty(), "{evidence:?}");
     }
     let bought = decided.disposition == Disposition::ToPurchase && decided.exceptions.is_empty();
-    let at_once = buy_at_once(&ordinary, &standard, rules, &pricing, &mut Vec::new());
+    let at_once = buy_at_once(&ordinary, &standard, rules, &pricing, &mut Scratch::default());
     assert_eq!(at_once, decided.price.filter(|_| bought));
 }
 

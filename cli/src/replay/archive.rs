@@ -15,6 +15,7 @@ use shared::{
     error::RunError,
     manifest::{INPUT_FOLDER, MANIFEST_FILE, Manifest, ManifestFile, OUTPUT_FOLDER, archived_output},
     results::outputs::OUTPUTS,
+    rules::rule_set::{GuideFiles, RuleSetFile},
     tape::{
         source::{FileSource, TapeSource},
         text::{Fingerprint, fingerprint_of},
@@ -88,6 +89,28 @@ impl Archive {
                 .map_err(|error| CommandError::from(RunError::unreadable(&name, &error)))
         };
         self.manifest.inputs.iter().map(tape).collect()
+    }
+
+    /// The rule set of the run, with the archived files that it names.
+    ///
+    /// # Errors
+    /// [`CommandError::Failed`] when a file has disappeared meanwhile.
+    pub fn rule_set(&self, toml: &str) -> Result<RuleSetFile, CommandError> {
+        let recorded = &self.manifest.rule_set;
+        let mut set = RuleSetFile { name: recorded.name.clone(), toml: toml.to_owned(), files: GuideFiles::default() };
+        for (at, file) in recorded.files.iter().enumerate() {
+            let name = file.path.rsplit('/').next().unwrap_or(&file.path);
+            if at == 0 {
+                // The first file is the rule set itself.
+                set.name = name.strip_suffix(".toml").unwrap_or(name).to_owned();
+                continue;
+            }
+            let content = fs::read(self.root.join(&file.path)).map_err(|error| {
+                CommandError::Failed(format!("{} of the archive cannot be read: {error}.", short_line(&file.path, 80)))
+            })?;
+            set.files.0.insert(name.to_owned(), content.into());
+        }
+        Ok(set)
     }
 
     /// The output files that exist in the archive, with their names.

@@ -18,7 +18,7 @@ use shared::{
     error::RunError,
     manifest::{ENGINE_VERSION, Manifest, ManifestCounts, ManifestFile, archived_output, column_mapping},
     phases::pricing::IrrTarget,
-    rules::rule_set::{GuideFiles, RuleSet, RuleSetFile},
+    rules::rule_set::RuleSet,
     tape::text::Fingerprint,
 };
 
@@ -58,7 +58,9 @@ pub fn replay(args: &ReplayArgs, context: &CommandContext, out: &mut dyn Write) 
     if intact {
         run_again(&archive, args, context, &mut findings)?;
     } else {
-        findings.notes.push("the run was not done again, because the tapes are not those that it read".to_owned());
+        findings.notes.push(
+            "the run was not done again, because the tapes or the files of its rule set are not those that it read".to_owned(),
+        );
     }
     let mut text = String::new();
     if findings.differences.is_empty() {
@@ -80,7 +82,7 @@ pub fn replay(args: &ReplayArgs, context: &CommandContext, out: &mut dyn Write) 
 /// Compares the files of the archive with the manifest. Returns whether the tapes are those that the run read.
 fn check_archive(archive: &Archive, findings: &mut Findings) -> Result<bool, CommandError> {
     let mut intact = true;
-    for file in &archive.manifest.inputs {
+    for file in archive.manifest.inputs.iter().chain(&archive.manifest.rule_set.files) {
         let difference = archive.difference(file)?;
         intact &= difference.is_none();
         findings.differences.extend(difference);
@@ -101,7 +103,7 @@ fn run_again(
     findings: &mut Findings,
 ) -> Result<(), CommandError> {
     let manifest = &archive.manifest;
-    let Some(rules) = rule_set(manifest, findings) else { return Ok(()) };
+    let Some(rules) = rule_set(archive, findings)? else { return Ok(()) };
     let irr_target: IrrTarget = manifest
         .parameters
         .irr_target
@@ -137,20 +139,21 @@ fn failed_again(error: &RunError) -> String {
 }
 
 /// The rules of the run. `None`, with a finding, when this version cannot read them.
-fn rule_set(manifest: &Manifest, findings: &mut Findings) -> Option<RuleSet> {
-    let recorded = &manifest.rule_set;
+///
+/// # Errors
+/// [`CommandError::Failed`] when a file of the rule set cannot be read.
+fn rule_set(archive: &Archive, findings: &mut Findings) -> Result<Option<RuleSet>, CommandError> {
+    let recorded = &archive.manifest.rule_set;
     let rules = match &recorded.toml {
         None => RuleSet::built_in().clone(),
-        Some(toml) => {
-            match RuleSet::load(&RuleSetFile { name: recorded.name.clone(), toml: toml.clone(), files: GuideFiles::default() }) {
-                Ok(rules) => rules,
-                Err(error) => {
-                    let error = one_line(&error.to_string());
-                    findings.differences.push(format!("the rule set of the manifest is none any more: {error}"));
-                    return None;
-                }
+        Some(toml) => match RuleSet::load(&archive.rule_set(toml)?) {
+            Ok(rules) => rules,
+            Err(error) => {
+                let error = one_line(&error.to_string());
+                findings.differences.push(format!("the rule set of the manifest is none any more: {error}"));
+                return Ok(None);
             }
-        }
+        },
     };
     let id = rules.id();
     if id.hash != recorded.hash {
@@ -165,7 +168,7 @@ fn rule_set(manifest: &Manifest, findings: &mut Findings) -> Option<RuleSet> {
             findings.differences.push(format!("the rule set has the {what} {now}; the run recorded {then}"));
         }
     }
-    Some(rules)
+    Ok(Some(rules))
 }
 
 /// Compares the results of the new run with those in the manifest.

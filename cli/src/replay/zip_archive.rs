@@ -70,8 +70,13 @@ pub fn unpack(path: &Path, shown: &Path) -> Result<Unpacked, CommandError> {
     let (prefix, manifest) = find_manifest(&mut zip, shown)?;
 
     let mut seen = HashSet::new();
-    let files: Vec<&ManifestFile> =
-        manifest.inputs.iter().chain(&manifest.outputs).filter(|file| seen.insert(&file.path)).collect();
+    let files: Vec<&ManifestFile> = manifest
+        .inputs
+        .iter()
+        .chain(&manifest.rule_set.files)
+        .chain(&manifest.outputs)
+        .filter(|file| seen.insert(&file.path))
+        .collect();
     let total = files.iter().fold(0_u64, |total, file| total.saturating_add(file.size));
     if total > zip_bytes.saturating_mul(MAX_RATIO).saturating_add(SMALL) {
         return Err(refused(format!("it has {zip_bytes} bytes and would unpack to {total}, which no archive does")));

@@ -20,8 +20,9 @@ use std::{
 use shared::{
     engine::{Destination, Outcome},
     error::{Phase, RunError},
-    manifest::{MANIFEST_FILE, OUTPUT_FOLDER, archived_output, archived_tape},
+    manifest::{MANIFEST_FILE, OUTPUT_FOLDER, archived_output, archived_tape, files_of},
     results::{outputs::Output, workbook::WORKBOOK_FILE},
+    rules::rule_set::RuleSet,
     tape::text::RawCopy,
 };
 
@@ -122,6 +123,20 @@ impl Staging {
             copies.into_iter().try_for_each(|copy| copy.join().unwrap_or_else(|_| Err(io::Error::other("a copy was given up"))))
         })
         .map_err(|error| self.archive_not_written(&error))
+    }
+
+    /// Writes the files of a rule set that names others into the archive.
+    ///
+    /// # Errors
+    /// [`RunError`] when a file cannot be written.
+    pub fn archive_rules(&self, rules: &RuleSet) -> Result<(), RunError> {
+        let Some(archive) = &self.archive else { return Ok(()) };
+        let write = |(path, content): (String, &[u8])| {
+            let file = archive.join(path);
+            file.parent().map_or(Ok(()), fs::create_dir_all)?;
+            fs::write(file, content)
+        };
+        files_of(rules).try_for_each(write).map_err(|error| self.archive_not_written(&error))
     }
 
     /// Writes the manifest to the staged results and the staged archive.

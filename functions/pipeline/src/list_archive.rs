@@ -3,7 +3,7 @@
 use api::{caller::Caller, extract::PathId, problem::ApiError};
 use axum::{Json, extract::State as FromState};
 use serde::Serialize;
-use shared::manifest::{INPUT_FOLDER, MANIFEST_FILE, OUTPUT_FOLDER};
+use shared::manifest::{INPUT_FOLDER, MANIFEST_FILE, OUTPUT_FOLDER, RULES_FOLDER};
 use utoipa::ToSchema;
 
 use crate::{State, stored_files::FileObject};
@@ -29,6 +29,10 @@ pub struct ArchiveObject {
     input: Vec<FileObject>,
     /// Output files of the run.
     output: Vec<FileObject>,
+    /// Files of a rule set that names other files. Absent for any other rule set.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    rules: Vec<FileObject>,
     /// Manifest of the run. Null: the run has not written it yet.
     #[schema(required)]
     manifest: Option<FileObject>,
@@ -57,6 +61,7 @@ pub async fn list_archive(
         match file.top() {
             INPUT_FOLDER => archive.input.push(file),
             OUTPUT_FOLDER => archive.output.push(file),
+            RULES_FOLDER => archive.rules.push(file),
             MANIFEST_FILE => archive.manifest = Some(file),
             other => tracing::warn!(%run_id, other, "the archive of a run holds an unknown file"),
         }

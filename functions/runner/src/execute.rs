@@ -18,7 +18,7 @@ use shared::{
     error::{Phase, RunError, RunErrorCode, chain},
     facts::{EXCEPTIONS_FILE, FACTS_FILE, SCHEMA, index::StoredIndex},
     folder::PROFILE,
-    manifest::{MANIFEST_FILE, Manifest, archived_output, place_of_tape},
+    manifest::{MANIFEST_FILE, Manifest, archived_output, files_of, place_of_tape},
     phases::pricing::IrrTarget,
     results::outputs::OUTPUTS,
     rules::rule_set::RuleSet,
@@ -250,16 +250,15 @@ impl Worker {
 
     /// The work of a run, with the list of its tapes.
     pub(crate) async fn assign(&self, request: RunRequest) -> Result<Assignment, Abort> {
-        let tapes = self.runs.tapes(&request).await?;
+        let (tapes, rules) = (self.runs.tapes(&request).await?, self.runs.rules(&request).await?);
         // The profile of an incoming tape is checked only here, so the run has to report a profile that is not valid.
         let (options, _) = request.reading.options().map_err(|error| {
             let message = format!("{error}. Mend the file {PROFILE} in the tape's folder, then send the tape again.");
             RunError::new(Phase::Ingest, RunErrorCode::ProfileInvalid, message)
         })?;
         let pdate = request.run().parameters().pdate;
-        let RunRequest { run_id, irr_target, rules, reading, left_out, dry_run, .. } = request;
+        let RunRequest { run_id, irr_target, reading, left_out, dry_run, .. } = request;
         let options = TapeOptions { left_out, ..options };
-        let rules = Arc::clone(rules.rules());
         Ok(Assignment { run_id, tapes, irr_target, pdate, rules, reading, options, dry_run })
     }
 
@@ -433,6 +432,11 @@ impl Worker {
             let (from, to) = (format!("{outputs}/{}", output.file_name), format!("{folder}/{}", archived_output(output)));
             let copied = self.storage.copy(&from, &to, None).await;
             copied.map_err(|error| Abort::storage(Phase::Archive, output.file_name, error))?;
+        }
+        for (path, content) in files_of(&assignment.rules) {
+            let put =
+                self.storage.put_bytes(&format!("{folder}/{path}"), content.to_vec().into(), "application/octet-stream").await;
+            put.map_err(|error| Abort::storage(Phase::Archive, &path, error))?;
         }
         let manifest =
             Manifest { reading: assignment.reading.clone(), ..Manifest::new(run, &assignment.rules, outcome)? }.to_json()?;

@@ -26,7 +26,7 @@ use crate::{
         outputs::{LoanRows, OUTPUTS},
         summary::SummaryBuilder,
     },
-    rules::kinds::Kinds,
+    rules::{kinds::Kinds, rule_set::RuleSet},
     tape::{
         TapeMapping,
         notices::{Notice, Notices},
@@ -73,8 +73,8 @@ struct Results {
 
 /// The output files, and the rows of row groups that are not yet full.
 struct Sink {
-    /// In the order of [`OUTPUTS`].
-    outputs: Vec<HashedFile>,
+    /// In the order of [`OUTPUTS`]; `None` for a file that runs under the rule set do not have.
+    outputs: Vec<Option<HashedFile>>,
     facts: GroupCollector<FactColumns>,
     exceptions: GroupCollector<ExceptionColumns>,
     next_facts: u64,
@@ -124,12 +124,16 @@ impl Write for HashedFile {
 }
 
 impl Sink {
-    fn new(destination: &dyn Destination) -> Result<Self, RunError> {
+    fn new(destination: &dyn Destination, rules: &RuleSet) -> Result<Self, RunError> {
         let mut outputs = Vec::with_capacity(OUTPUTS.len());
         for output in &OUTPUTS {
+            if !output.is_of(rules) {
+                outputs.push(None);
+                continue;
+            }
             let mut out = HashedFile::create(destination, output.file_name)?;
-            out.write_all(&output.header()).map_err(|error| not_written(output.file_name, &error))?;
-            outputs.push(out);
+            out.write_all(&output.header(rules)).map_err(|error| not_written(output.file_name, &error))?;
+            outputs.push(Some(out));
         }
         Ok(Self {
             outputs,
@@ -142,7 +146,7 @@ impl Sink {
 
     fn write(&mut self, rows: &LoanRows) -> Result<(), RunError> {
         for ((output, out), bytes) in OUTPUTS.iter().zip(&mut self.outputs).zip(rows.each()) {
-            if !bytes.is_empty() {
+            if let Some(out) = out.as_mut().filter(|_| !bytes.is_empty()) {
                 out.write_all(bytes).map_err(|error| not_written(output.file_name, &error))?;
             }
         }
@@ -177,7 +181,7 @@ impl<'r> Assembly<'r> {
     /// [`RunErrorCode::OutputFailed`] when a file cannot be created or written.
     pub fn new(job: &'r Job<'r>, tapes: Vec<(String, Vec<Notice>)>) -> Result<Self, RunError> {
         let (names, notices): (Vec<String>, Vec<Vec<Notice>>) = tapes.into_iter().unzip();
-        let sink = job.destination.map(Sink::new).transpose()?;
+        let sink = job.destination.map(|destination| Sink::new(destination, job.rules)).transpose()?;
         let assembly = Self {
             job,
             total_bytes: job.tapes.iter().map(|source| source.size()).sum(),
@@ -304,7 +308,8 @@ impl<'r> Assembly<'r> {
         let index = ResultsIndex { facts: facts.index.facts.clone(), ..exceptions.index.clone() };
         let (mut outputs, mut stored) = (Vec::new(), Vec::new());
         if let Some(sink) = self.results.into_state().ok_or_else(lost)?.sink {
-            for (output, mut out) in OUTPUTS.iter().zip(sink.outputs) {
+            for (output, out) in OUTPUTS.iter().zip(sink.outputs) {
+                let Some(mut out) = out else { continue };
                 let written = out.write_all(&output.summary_rows(&summary)).and_then(|()| out.finish());
                 let fingerprint = written.map_err(|error| not_written(output.file_name, &error))?;
                 outputs.extend(fingerprint.map(|fingerprint| (output, fingerprint)));

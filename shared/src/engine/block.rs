@@ -11,7 +11,7 @@ use crate::{
         Field, Loan, Malformed, NUMBERS, NumberCell, OrdinaryLoan, STANDARD_WORDS, StandardCells, Unit, UnreadPeriod, WORDS,
         WordCell,
     },
-    phases::{buy_at_once, judge, pricing::Pricing, validate::FirstUse},
+    phases::{Scratch, buy_at_once, judge, pricing::Pricing, validate::FirstUse},
     results::{outputs::LoanRows, summary::SummaryBuilder},
     rules::{canonical_word, rule_set::RuleSet},
     tape::{
@@ -25,6 +25,7 @@ use crate::{
 
 use super::{
     cut::{Content, CutBlock, Spans},
+    price_parts::{PartTexts, PricedLoan},
     row_reader::{RowReader, json_text, push_json_text},
 };
 
@@ -48,6 +49,14 @@ pub struct JudgedBlock {
 /// A worker's caches of looked-up words: one for each word of a loan, then one for each standard field that holds words.
 pub type WordMemos = [WordMemo; WORDS + STANDARD_WORDS];
 
+/// What a worker keeps from block to block.
+#[derive(Debug, Default)]
+pub struct WorkerCaches {
+    words: WordMemos,
+    parts: PartTexts,
+    scratch: Scratch,
+}
+
 /// Context of judging, which is the same for all loans of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct JudgingContext<'r> {
@@ -70,8 +79,10 @@ pub fn judge_block(
     context: JudgingContext<'_>,
     repeats: &[(u32, FirstUse)],
     mut rows: LoanRows,
-    memos: &mut WordMemos,
+    caches: &mut WorkerCaches,
 ) -> JudgedBlock {
+    let WorkerCaches { words: memos, parts, scratch } = caches;
+    let shows_waterfall = context.rules.shows_waterfall();
     rows.clear();
     let mut judged = JudgedBlock { tape, rows, notices: cut.notices.clone(), ..JudgedBlock::default() };
     judged.facts.tape = tape as u32;
@@ -80,10 +91,13 @@ pub fn judge_block(
         judged.facts.reserve(cut.rows());
         judged.facts.begin_standard(reader.standard.fields(), cut.rows());
     }
+    if shows_waterfall {
+        parts.begin(&mut judged, context);
+    }
     let mut repeats = repeats.iter().peekable();
     let mut numbers = Vec::new();
     let mut kept = String::new();
-    let (needs_standard, mut values) = (context.rules.guide().needs_standard(), Vec::new());
+    let needs_standard = context.rules.guide().needs_standard();
     for (at, row) in cut.rows.iter().enumerate() {
         let record = &block.records[row.record as usize];
         let raw = &text[record.start as usize..record.end as usize];
@@ -121,7 +135,7 @@ pub fn judge_block(
         let read = QuickRead::new(&cells, reader, memos);
         if first_use.is_none()
             && let Some(loan) = read.ordinary(record.line, row.is_plain, &cells, reader)
-            && let Some(price) = buy_at_once(&loan, standard, context.rules, context.pricing, &mut values)
+            && let Some(price) = buy_at_once(&loan, standard, context.rules, context.pricing, scratch)
             && judged.summary.add_bought(&loan, price)
         {
             if context.list_rows {
@@ -129,6 +143,9 @@ pub fn judge_block(
             }
             if context.store_facts {
                 judged.facts.push_bought(&loan, price);
+            }
+            if shows_waterfall {
+                parts.add(&mut judged, PricedLoan::bought(&loan, price, context, scratch), context);
             }
             continue;
         }
@@ -142,7 +159,7 @@ pub fn judge_block(
                 read_units(&mut loan, &cells, reader, &mut judged.notices);
             }
         }
-        judge_in_full(&mut judged, &loan, first_use, context);
+        judge_in_full(&mut judged, &loan, first_use, context, parts);
     }
     judged
 }
@@ -150,7 +167,13 @@ pub fn judge_block(
 /// Takes a loan through the phases one after the other. It is not inlined, because most loans never need it and the loop over all
 /// loans stays small without it.
 #[inline(never)]
-fn judge_in_full(judged: &mut JudgedBlock, loan: &Loan<'_>, first_use: Option<&FirstUse>, context: JudgingContext<'_>) {
+fn judge_in_full(
+    judged: &mut JudgedBlock,
+    loan: &Loan<'_>,
+    first_use: Option<&FirstUse>,
+    context: JudgingContext<'_>,
+    parts: &mut PartTexts,
+) {
     let decided = judge(loan, first_use, context.rules, context.pricing);
     judged.summary.add(&decided);
     if context.list_rows {
@@ -159,6 +182,9 @@ fn judge_in_full(judged: &mut JudgedBlock, loan: &Loan<'_>, first_use: Option<&F
     if context.store_facts {
         judged.facts.push(&decided);
         judged.exceptions.push(&decided);
+    }
+    if context.rules.shows_waterfall() {
+        parts.add(judged, PricedLoan::decided(&decided), context);
     }
 }
 

@@ -15,6 +15,7 @@ mod feed;
 pub mod intake;
 mod latest;
 pub mod loan_numbers;
+mod price_parts;
 pub mod row_reader;
 mod standard;
 #[cfg(test)]
@@ -52,7 +53,7 @@ use crate::{
 
 use self::{
     assembly::Assembly,
-    block::{JudgingContext, WordMemos, judge_block},
+    block::{JudgingContext, WorkerCaches, judge_block},
     cut::CutBlock,
     intake::Intake,
     row_reader::RowReader,
@@ -206,7 +207,7 @@ struct RunCrew<'r, 't> {
 impl Workers for RunCrew<'_, '_> {
     /// Judges block after block until there are none left or the run has failed.
     fn work(&self) -> Result<(), RunError> {
-        let (mut block, mut cut, mut memos) = (RecordBlock::default(), CutBlock::default(), WordMemos::default());
+        let (mut block, mut cut, mut caches) = (RecordBlock::default(), CutBlock::default(), WorkerCaches::default());
         while let Some((ticket, tape)) = self.intake.next_block(&mut block)? {
             let text = self.intake.cut(tape, &block, &mut cut)?;
             let first_uses = |repeats: Vec<intake::Repeat>| -> Vec<(u32, FirstUse)> {
@@ -221,7 +222,7 @@ impl Workers for RunCrew<'_, '_> {
             };
             let repeats = repeats?;
             let (reader, room) = (&self.readers[tape], self.assembly.room());
-            let judged = judge_block(&block, text, &cut, (tape, reader), self.context, &repeats, room, &mut memos);
+            let judged = judge_block(&block, text, &cut, (tape, reader), self.context, &repeats, room, &mut caches);
             if self.assembly.append(ticket, judged, self.intake.bytes())?.is_none() {
                 return Ok(());
             }

@@ -10,14 +10,16 @@ use crate::{
     loan::{CellValue, Field, MANY_UNITS, NUMBERS, OrdinaryLoan, WORDS, WordCell},
     phases::{
         disposition::{Decided, Disposition},
-        pricing::{Price, TenThousandths},
+        pricing::Price,
     },
     rules::{Severity, kinds::Kinds},
+    ten_thousandths::TenThousandths,
 };
 
 use super::{
     decimals::{EXCESS, NUMBER_TYPES, PRICE},
     standard::StandardColumn,
+    waterfall::WaterfallColumns,
 };
 
 /// A column with a text in every row: all texts one after the other in one buffer.
@@ -58,7 +60,6 @@ impl TextColumn {
         }
     }
 
-    /// Number of texts.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
@@ -204,6 +205,8 @@ pub struct FactColumns {
     pub pricing_spread: NumberColumn,
     /// Prices, in ten-thousandths.
     pub final_price: NumberColumn,
+    /// How prices came about; `None` for a rule set that does not adjust prices.
+    pub waterfall: Option<WaterfallColumns>,
     /// Reasons why projected loans are held.
     pub projection_reason: SparseText,
     /// Cells that could not be read, as they were written: a JSON object by field.

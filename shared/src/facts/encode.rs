@@ -2,6 +2,7 @@
 //!
 //! The worker that completes a row group encodes it. Row groups are appended in order.
 
+mod coded;
 mod exceptions;
 
 use std::{collections::HashMap, io::Write, ops::Range, sync::Arc};
@@ -479,6 +480,9 @@ impl Rows for FactColumns {
         columns.push(schema.sparse("projection_reason", parts, |c| &c.projection_reason)?);
         columns.push(schema.numbers("pricing_spread", parts, |c| Some(&c.pricing_spread))?);
         columns.push(schema.numbers("final_price", parts, |c| Some(&c.final_price))?);
+        columns.push(schema.base_prices(parts)?);
+        columns.push(schema.coded_texts("base_price_source", parts, |c| Some(&c.waterfall.as_ref()?.sources))?);
+        columns.push(schema.coded_texts("price_adjustments", parts, |c| Some(&c.waterfall.as_ref()?.lists))?);
         columns.push(schema.sparse("as_written", parts, |c| &c.as_written)?);
         columns.push(schema.sparse("exact_values", parts, |c| &c.exact_values)?);
         columns.push(schema.sparse("source_columns", parts, |c| &c.source_columns)?);

@@ -12,10 +12,11 @@ pub mod read;
 pub mod schema;
 pub mod standard;
 pub mod stored_bytes;
+pub mod waterfall;
 
 /// Version of the schema: the columns of the files and their types. It increases with every change of them. Stored files are not
 /// rewritten, so results of another version are not read.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// Largest number of loans in a row group of the facts.
 pub const FACTS_PER_GROUP: usize = 65_536;

@@ -15,11 +15,15 @@ pub type FileColumn = (&'static str, ColumnKind, bool);
 /// The columns before the fields.
 const BEFORE: [FileColumn; 2] = [("source_file", ColumnKind::Text, false), ("line", ColumnKind::Integer, false)];
 /// The columns after the fields.
-const BEHIND: [FileColumn; 7] = [
+const BEHIND: [FileColumn; 10] = [
     ("disposition", ColumnKind::Text, false),
     ("projection_reason", ColumnKind::Text, true),
     ("pricing_spread", ColumnKind::Decimal(PRICE), true),
     ("final_price", ColumnKind::Decimal(PRICE), true),
+    // How the price came about; null unless the rule set adjusts prices.
+    ("base_price", ColumnKind::Decimal(PRICE), true),
+    ("base_price_source", ColumnKind::Text, true),
+    ("price_adjustments", ColumnKind::Text, true),
     // Values that do not fit the columns above, each a JSON object: unreadable cells, numbers with more digits, columns that are
     // only kept. Their type is text and not JSON, because not every tool reads JSON columns as text.
     ("as_written", ColumnKind::Text, true),
@@ -160,7 +164,7 @@ mod tests {
             }
         }
         let of = |units: &[Unit]| Field::STANDARD.into_iter().filter(|field| units.contains(&field.info().unit)).count();
-        assert_eq!(decimals, Field::NUMERIC.len() + 3 + of(&[Unit::Money, Unit::Percent, Unit::Ratio]));
+        assert_eq!(decimals, Field::NUMERIC.len() + 4 + of(&[Unit::Money, Unit::Percent, Unit::Ratio]));
         assert_eq!((whole, dates), (of(&[Unit::Count, Unit::Months]), of(&[Unit::Date])));
         for (field, stored) in Field::NUMERIC.into_iter().zip(NUMBER_TYPES) {
             let column = FACT_SCHEMA.iter().find(|(name, ..)| *name == field.name()).unwrap();

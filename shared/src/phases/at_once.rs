@@ -6,7 +6,10 @@
 use crate::{
     decimal::Decimal,
     loan::{OrdinaryLoan, StandardCells},
-    rules::{guide::Values, rule_set::RuleSet},
+    rules::{
+        guide::{Values, waterfall::PartIndex},
+        rule_set::RuleSet,
+    },
 };
 
 use super::pricing::{Price, Pricing};
@@ -16,24 +19,39 @@ const REQUIRED_AT: [usize; 4] = [0, 1, 2, 4];
 /// Index of the note rate among the numbers.
 const NOTE_RATE_AT: usize = 1;
 
-/// The price of a loan that passes every phase and is bought. `None` only means that the phases must decide. `scratch` is room for
-/// the values that a guide tests.
+/// Room that is used again for each loan.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// The values that a guide tests.
+    values: Values,
+    /// The parts of the price of the loan that was bought last.
+    pub parts: Vec<PartIndex>,
+}
+
+/// The price of a loan that passes every phase and is bought. `None` only means that the phases must decide. The parts of the price are
+/// left in `scratch`.
 #[inline]
 pub fn buy_at_once(
     loan: &OrdinaryLoan<'_>,
     standard: &StandardCells<'_>,
     rules: &RuleSet,
     pricing: &Pricing,
-    scratch: &mut Values,
+    scratch: &mut Scratch,
 ) -> Option<Price> {
     let complete = REQUIRED_AT.iter().fold(true, |complete, at| complete & (loan.micros[*at] != 0));
     if !complete || !rules.projection().is_empty() || !rules.clearance().passes(loan) {
         return None;
     }
-    if !rules.guide().is_empty() && !rules.guide().passes(loan, standard, pricing.pdate(), scratch) {
+    let (guide, rate) = (rules.guide(), Decimal::from_micros(loan.micros[NOTE_RATE_AT]));
+    if guide.is_empty() {
+        return pricing.price(rate);
+    }
+    let Scratch { values, parts } = scratch;
+    if !guide.passes(loan, standard, pricing.pdate(), values) || !guide.adjust(values, parts) {
         return None;
     }
-    pricing.price(Decimal::from_micros(loan.micros[NOTE_RATE_AT]))
+    let price = pricing.price(rate)?.adjusted(guide.waterfall(), parts)?;
+    guide.waterfall().floor.is_none_or(|floor| price.final_price >= floor).then_some(price)
 }
 
 #[cfg(test)]
@@ -91,7 +109,7 @@ mod tests {
                 let pricing = Pricing::new(rules, IrrTarget::DEFAULT, jiff::civil::date(2026, 2, 2));
                 let decided = judge(&loan, None, rules, &pricing);
                 let bought = decided.disposition == Disposition::ToPurchase && decided.exceptions.is_empty();
-                let price = buy_at_once(&ordinary, &StandardCells::NONE, rules, &pricing, &mut Vec::new());
+                let price = buy_at_once(&ordinary, &StandardCells::NONE, rules, &pricing, &mut Scratch::default());
                 prop_assert_eq!(price, decided.price.filter(|_| bought));
             }
         }

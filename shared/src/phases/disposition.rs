@@ -5,7 +5,10 @@ use utoipa::ToSchema;
 
 use crate::{
     loan::{Field, Loan},
-    rules::rule_set::Projection,
+    rules::{
+        guide::waterfall::{PartIndex, Waterfall},
+        rule_set::Projection,
+    },
 };
 
 use super::{
@@ -53,6 +56,10 @@ pub struct Decided<'l, 't> {
     pub exceptions: Vec<Exception<'l>>,
     /// `None` when the loan is not eligible, or its note rate gives no price.
     pub price: Option<Price>,
+    /// The parts of the waterfall that make the final price; empty for a loan without a price.
+    pub parts: Vec<PartIndex>,
+    /// The waterfall of the parts.
+    pub waterfall: &'l Waterfall,
     pub disposition: Disposition,
     /// Why a projected loan is held back; `None` for any other loan.
     pub projection_reason: Option<String>,
@@ -62,14 +69,15 @@ pub struct Decided<'l, 't> {
 /// set holds it back.
 #[inline]
 pub fn decide<'l, 't>(priced: Priced<'l, 't>, projection: &Projection) -> Decided<'l, 't> {
-    let Priced { loan, exceptions, eligible, undecided, price } = priced;
-    let projection_reason = if eligible { reason_to_wait(loan, &exceptions, undecided, price, projection) } else { None };
+    let Priced { loan, exceptions, eligible, undecided, price, parts, waterfall, objections } = priced;
+    let reason = || reason_to_wait(loan, &exceptions, undecided, (price, objections), projection);
+    let projection_reason = if eligible { reason() } else { None };
     let disposition = match (eligible, &projection_reason) {
         (false, _) => Disposition::Rejected,
         (true, Some(_)) => Disposition::Projected,
         (true, None) => Disposition::ToPurchase,
     };
-    Decided { loan, exceptions, price, disposition, projection_reason }
+    Decided { loan, exceptions, price, parts, waterfall, disposition, projection_reason }
 }
 
 /// All reasons to hold back an eligible loan, as one text; `None` when there is no reason.
@@ -77,14 +85,18 @@ fn reason_to_wait(
     loan: &Loan<'_>,
     exceptions: &[Exception<'_>],
     undecided: Vec<String>,
-    price: Option<Price>,
+    (price, mut objections): (Option<Price>, Vec<String>),
     projection: &Projection,
 ) -> Option<String> {
     let Some(price) = price else {
-        let rate = loan.number(Field::NoteRate).written;
-        let unpriced = format!("The loan could not be priced: note rate {rate} gives no price");
-        let held = (!undecided.is_empty()).then(|| format!("Held back: {}", undecided.join("; ")));
-        return Some(held.into_iter().chain([unpriced]).collect::<Vec<_>>().join(". "));
+        if undecided.is_empty() && objections.is_empty() {
+            let rate = loan.number(Field::NoteRate).written;
+            return Some(format!("The loan could not be priced: note rate {rate} gives no price"));
+        }
+        if objections.is_empty() {
+            objections.push(format!("not priced: note rate {} gives no price", loan.number(Field::NoteRate).written));
+        }
+        return Some(format!("Held back: {}", [undecided, objections].concat().join("; ")));
     };
     // A rule that cannot be decided is a reason of its own, and is not listed once more among the soft exceptions.
     let soft = exceptions.iter().filter(|exception| !undecided.contains(&exception.evidence.message));
@@ -104,5 +116,6 @@ fn reason_to_wait(
     if projection.hold_on_soft_exceptions && !soft.is_empty() {
         reasons.push(format!("soft exceptions: {}", soft.join(", ")));
     }
+    reasons.append(&mut objections);
     (!reasons.is_empty()).then(|| format!("Held back: {}", reasons.join("; ")))
 }

@@ -4,7 +4,11 @@ use jiff::civil::Date;
 
 use crate::{
     loan::Loan,
-    rules::{Severity, Verdict, guide::rule::Finding, rule_set::RuleSet},
+    rules::{
+        Severity, Verdict,
+        guide::{Guide, Values, rule::Finding},
+        rule_set::RuleSet,
+    },
 };
 
 use super::{Exception, validate::Validated};
@@ -17,6 +21,9 @@ pub struct Assessed<'l, 't> {
     pub(super) eligible: bool,
     /// Why the loan is held although no rule rejects it: the hard rules that cannot be decided, each with what is missing.
     pub(super) undecided: Vec<String>,
+    pub(super) guide: &'l Guide,
+    /// The values that the guide tests; empty for a loan that failed validation.
+    pub(super) values: Values,
 }
 
 impl<'l, 't> Assessed<'l, 't> {
@@ -40,10 +47,10 @@ impl<'l, 't> Assessed<'l, 't> {
 #[inline]
 pub fn assess<'l, 't>(validated: Validated<'l, 't>, rules: &'l RuleSet, pdate: Date) -> Assessed<'l, 't> {
     let Validated { loan, mut exceptions } = validated;
-    if !exceptions.is_empty() {
-        return Assessed { loan, exceptions, eligible: false, undecided: Vec::new() };
-    }
     let guide = rules.guide();
+    if !exceptions.is_empty() {
+        return Assessed { loan, exceptions, eligible: false, undecided: Vec::new(), guide, values: Vec::new() };
+    }
     let values = guide.values(loan, pdate);
     for rule in rules.rules() {
         if let Verdict::Fail(evidence) = rule.check(loan)
@@ -60,5 +67,5 @@ pub fn assess<'l, 't>(validated: Validated<'l, 't>, rules: &'l RuleSet, pdate: D
         exceptions.push(Exception { kind, severity, evidence });
     }
     let eligible = exceptions.iter().all(|exception| exception.severity == Severity::Soft);
-    Assessed { loan, exceptions, eligible, undecided }
+    Assessed { loan, exceptions, eligible, undecided, guide, values }
 }

@@ -13,7 +13,7 @@ use crate::{
     rules::{Evidence, ExceptionKind, Severity, rule_set::RuleSet},
 };
 
-pub use self::at_once::buy_at_once;
+pub use self::at_once::{Scratch, buy_at_once};
 use self::{disposition::Decided, pricing::Pricing, validate::FirstUse};
 
 /// A validation or rule that a loan failed. An exception is a finding about the loan, never an error of the program.

@@ -6,9 +6,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::{
     decimal::Decimal,
     loan::{Field, Loan},
+    rules::{
+        ExceptionType, Severity,
+        guide::{
+            rule::Missing,
+            waterfall::{OpenAdjustment, PartIndex, Waterfall},
+        },
+        rule_set::RuleSet,
+    },
+    ten_thousandths::TenThousandths,
 };
-
-use crate::rules::rule_set::RuleSet;
 
 use super::{Exception, eligibility::Assessed};
 
@@ -58,29 +65,14 @@ impl<'de> Deserialize<'de> for IrrTarget {
     }
 }
 
-/// A whole number of ten-thousandths, to which prices and spreads are rounded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TenThousandths(pub i64);
-
-impl TenThousandths {
-    /// The exact value.
-    pub fn decimal(self) -> Decimal {
-        // A number of at most 19 digits and four decimals is always in range.
-        Decimal::new(i128::from(self.0), 4).unwrap_or(Decimal::ZERO)
-    }
-
-    fn rounded(value: Decimal) -> Option<Self> {
-        let (mantissa, scale) = value.round_half_even(4).parts();
-        i64::try_from(mantissa / 10_i128.pow(u32::from(scale) - 4)).ok().map(Self)
-    }
-}
-
 /// The price of a loan, and the spread from which the price follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Price {
     /// Note rate minus IRR target, in percent.
     pub pricing_spread: TenThousandths,
-    /// In percent of the balance.
+    /// Price by the pricing method, in percent of the balance.
+    pub base_price: TenThousandths,
+    /// Base price plus adjustments, at most the cap, in percent of the balance.
     pub final_price: TenThousandths,
 }
 
@@ -92,6 +84,10 @@ pub struct Priced<'l, 't> {
     pub(super) eligible: bool,
     pub(super) undecided: Vec<String>,
     pub(super) price: Option<Price>,
+    pub(super) parts: Vec<PartIndex>,
+    pub(super) waterfall: &'l Waterfall,
+    /// Why an eligible loan is not bought at its price, or has none.
+    pub(super) objections: Vec<String>,
 }
 
 impl<'l, 't> Priced<'l, 't> {
@@ -125,12 +121,19 @@ impl Pricing {
         Self { method: Method::Linear { irr_target }, pdate }
     }
 
+    /// Name of the pricing method.
+    pub fn source(&self) -> &'static str {
+        match self.method {
+            Method::Linear { .. } => "linear",
+        }
+    }
+
     /// The date on which the loans are bought.
     pub fn pdate(&self) -> Date {
         self.pdate
     }
 
-    /// The price of a loan with this note rate; `None` when the rate is too large for a price.
+    /// The price of a loan with this note rate, before adjustments; `None` when the rate is too large for a price.
     #[inline]
     pub fn price(&self, note_rate: Decimal) -> Option<Price> {
         match self.method {
@@ -142,10 +145,66 @@ impl Pricing {
 /// Prices a loan, if it is eligible.
 #[inline]
 pub fn price<'l, 't>(assessed: Assessed<'l, 't>, pricing: &Pricing) -> Priced<'l, 't> {
-    let Assessed { loan, exceptions, eligible, undecided } = assessed;
+    let Assessed { loan, exceptions, eligible, undecided, guide, values } = assessed;
     let rate = if eligible { loan.number(Field::NoteRate).value() } else { None };
     let price = rate.and_then(|rate| pricing.price(rate));
-    Priced { loan, exceptions, eligible, undecided, price }
+    let (parts, waterfall) = (Vec::new(), guide.waterfall());
+    let mut priced = Priced { loan, exceptions, eligible, undecided, price, parts, waterfall, objections: Vec::new() };
+    if eligible && waterfall.is_shown() {
+        let determined = guide.adjust(&values, &mut priced.parts);
+        if !determined {
+            priced.note_open(guide.open_adjustments(loan, &values, pricing.pdate));
+        }
+        priced.adjust();
+    }
+    priced
+}
+
+impl Priced<'_, '_> {
+    /// Notes adjustments that a missing value leaves undetermined.
+    fn note_open(&mut self, open: Vec<OpenAdjustment>) {
+        for OpenAdjustment { missing, evidence } in open {
+            if missing == Missing::Fail {
+                self.objections.push(format!("not priced: {}", evidence.message));
+                self.price = None;
+            } else {
+                self.undecided.push(evidence.message.clone());
+                self.exceptions.push(Exception { kind: ExceptionType::Undetermined.kind(), severity: Severity::Soft, evidence });
+            }
+        }
+    }
+
+    /// Adjusts the price.
+    fn adjust(&mut self) {
+        let base = self.price.filter(|_| self.waterfall.is_shown());
+        let adjusted = base.and_then(|price| price.adjusted(self.waterfall, &self.parts));
+        match (base, adjusted) {
+            (Some(_), None) => {
+                self.objections.push("not priced: the adjusted price is too large".to_owned());
+                self.price = None;
+            }
+            (_, Some(price)) => {
+                self.objections.extend(self.waterfall.below_floor(price.final_price));
+                self.price = adjusted;
+            }
+            (None, None) => {}
+        }
+        if self.price.is_none() {
+            self.parts.clear();
+        }
+    }
+}
+
+impl Price {
+    fn unadjusted(pricing_spread: TenThousandths, base_price: TenThousandths) -> Self {
+        Self { pricing_spread, base_price, final_price: base_price }
+    }
+
+    /// The price with these parts of a waterfall; `None` when it is too large.
+    #[inline]
+    pub fn adjusted(self, waterfall: &Waterfall, parts: &[PartIndex]) -> Option<Self> {
+        Some(Self { final_price: waterfall.final_price(self.base_price, parts)?, ..self })
+    }
 }
 
 #[inline]
@@ -155,7 +214,7 @@ fn linear(note_rate: Decimal, irr_target: IrrTarget) -> Option<Price> {
         if let Some(spread) = rate.checked_sub(target)
             && let Some(price) = spread.checked_mul(25).and_then(|part| part.checked_add(1_000_000_000))
         {
-            return Some(Price { pricing_spread: half_even(spread, 100), final_price: half_even(price, 1_000) });
+            return Some(Price::unadjusted(half_even(spread, 100), half_even(price, 1_000)));
         }
     }
     linear_slowly(note_rate, irr_target)
@@ -165,7 +224,7 @@ fn linear(note_rate: Decimal, irr_target: IrrTarget) -> Option<Price> {
 fn linear_slowly(note_rate: Decimal, irr_target: IrrTarget) -> Option<Price> {
     let spread = note_rate.checked_sub(irr_target.0)?;
     let price = spread.times_tenths(25)?.checked_add(Decimal::HUNDRED)?;
-    Some(Price { pricing_spread: TenThousandths::rounded(spread)?, final_price: TenThousandths::rounded(price)? })
+    Some(Price::unadjusted(TenThousandths::rounded(spread)?, TenThousandths::rounded(price)?))
 }
 
 fn half_even(value: i64, unit: i64) -> TenThousandths {

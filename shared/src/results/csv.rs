@@ -8,10 +8,11 @@ use crate::{
     phases::{
         Exception,
         disposition::{Decided, Disposition},
-        pricing::{Price, TenThousandths},
+        pricing::Price,
     },
     rules::canonical_word,
     tape::aliases::Aliases,
+    ten_thousandths::TenThousandths,
 };
 use memchr::{memchr, memchr3};
 
@@ -94,6 +95,14 @@ pub fn push_loan(out: &mut Vec<u8>, decided: &Decided<'_, '_>) {
 }
 
 const TO_PURCHASE: &[u8] = b",to_purchase,";
+
+/// Appends a price, a spread or points with four decimals.
+#[inline]
+pub(super) fn push_ten_thousandths(out: &mut Vec<u8>, value: TenThousandths) {
+    let mut room = [0; TEN_THOUSANDTHS_ROOM];
+    let at = write_ten_thousandths(&mut room, value);
+    out.extend_from_slice(&room[at..]);
+}
 
 /// Appends spread and price, separated by a comma.
 #[inline]

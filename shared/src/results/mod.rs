@@ -2,5 +2,6 @@
 
 pub mod csv;
 pub mod outputs;
+pub mod pricing_report;
 pub mod summary;
 pub mod workbook;

@@ -11,10 +11,12 @@ use crate::{
         disposition::{Decided, Disposition},
         pricing::Price,
     },
+    rules::rule_set::RuleSet,
 };
 
 use super::{
     csv::{push_bought, push_projected, push_purchase, push_rejection},
+    pricing_report,
     summary::SummaryBuilder,
 };
 
@@ -38,10 +40,12 @@ enum RowSource {
     Loans(Disposition, fn(&mut Vec<u8>, &Decided<'_, '_>)),
     /// The summary, at the end of the run.
     Summary(fn(&SummaryBuilder) -> Vec<u8>),
+    /// Each priced loan, in tape order. Only a run whose rule set adjusts prices has this file.
+    Prices,
 }
 
 /// Number of output files.
-const COUNT: usize = 4;
+const COUNT: usize = 5;
 
 pub static OUTPUTS: [Output; COUNT] = [
     Output {
@@ -76,10 +80,20 @@ pub static OUTPUTS: [Output; COUNT] = [
         rows: RowSource::Summary(SummaryBuilder::exception_summary_rows),
         count: SummaryBuilder::exception_kinds,
     },
+    Output {
+        key: "pricing_report",
+        file_name: "pricing_report.csv",
+        of_loans: false,
+        columns: &[],
+        rows: RowSource::Prices,
+        count: SummaryBuilder::priced,
+    },
 ];
 
 /// Index of the purchase tape in [`OUTPUTS`]. Loans that are bought at once are written to it directly.
 const PURCHASE_TAPE: usize = 0;
+/// Index of the pricing report in [`OUTPUTS`].
+const PRICING_REPORT: usize = 4;
 
 impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,18 +102,24 @@ impl fmt::Debug for Output {
 }
 
 impl Output {
+    /// Whether runs under a rule set have the file.
+    pub fn is_of(&self, rules: &RuleSet) -> bool {
+        !matches!(self.rows, RowSource::Prices) || rules.shows_waterfall()
+    }
+
     /// The header row, with its line break.
-    pub fn header(&self) -> Vec<u8> {
+    pub fn header(&self, rules: &RuleSet) -> Vec<u8> {
         let loan = Field::CANONICAL.iter().map(|field| field.name()).chain(["disposition", "pricing_spread", "final_price"]);
         let loan = loan.filter(|_| self.of_loans);
-        let columns: Vec<&str> = loan.chain(self.columns.iter().copied()).collect();
+        let prices = if matches!(self.rows, RowSource::Prices) { pricing_report::columns(rules) } else { Vec::new() };
+        let columns: Vec<&str> = loan.chain(self.columns.iter().copied()).chain(prices).collect();
         (columns.join(",") + "\n").into_bytes()
     }
 
     /// Rows from the summary; empty for a file whose rows come from loans.
     pub fn summary_rows(&self, summary: &SummaryBuilder) -> Vec<u8> {
         match self.rows {
-            RowSource::Loans(..) => Vec::new(),
+            RowSource::Loans(..) | RowSource::Prices => Vec::new(),
             RowSource::Summary(rows) => rows(summary),
         }
     }
@@ -136,6 +156,11 @@ impl LoanRows {
         push_bought(&mut self.0[PURCHASE_TAPE].0, loan, numbers, price);
     }
 
+    /// The rows of the pricing report.
+    pub fn pricing_report(&mut self) -> &mut Vec<u8> {
+        &mut self.0[PRICING_REPORT].0
+    }
+
     /// Rows of each output file, in the order of [`OUTPUTS`].
     pub fn each(&self) -> impl Iterator<Item = &[u8]> {
         self.0.iter().map(|StoredRows(rows)| rows.as_slice())
@@ -154,6 +179,7 @@ mod tests {
     #[test]
     fn bought_loans_go_to_the_purchase_tape() {
         assert!(matches!(OUTPUTS[PURCHASE_TAPE].rows, RowSource::Loans(Disposition::ToPurchase, _)));
+        assert!(matches!(OUTPUTS[PRICING_REPORT].rows, RowSource::Prices));
     }
 
     #[test]

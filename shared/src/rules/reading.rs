@@ -18,6 +18,11 @@ pub type Key<'i> = Spanned<Cow<'i, str>>;
 /// A value read, or the place of a mistake and what is wrong there.
 pub type Parsed<T> = Result<T, (Range<usize>, String)>;
 
+/// The 1-based line of a place in a text.
+pub fn line_of(text: &str, place: &Range<usize>) -> usize {
+    text.bytes().take(place.start).filter(|b| *b == b'\n').count() + 1
+}
+
 /// The mistakes of a rule set and its files.
 #[derive(Debug, Default)]
 pub struct Mistakes {
@@ -48,9 +53,8 @@ impl Mistakes {
 
     /// All mistakes: those of the text in the order of its lines, then those of the files in the order in which they were found.
     pub fn into_list(self, text: &str) -> Vec<Mistake> {
-        let line = |place: &Range<usize>| text.bytes().take(place.start).filter(|b| *b == b'\n').count() + 1;
         let mut mistakes: Vec<Mistake> =
-            self.text.into_iter().map(|(place, message)| Mistake::on_line(line(&place), message)).collect();
+            self.text.into_iter().map(|(place, message)| Mistake::on_line(line_of(text, &place), message)).collect();
         mistakes.sort_by_key(|mistake| mistake.line);
         mistakes.extend(self.files);
         mistakes

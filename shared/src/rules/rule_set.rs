@@ -5,7 +5,7 @@ mod mistake;
 
 use std::sync::LazyLock;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use toml::{
     Spanned,
@@ -33,7 +33,7 @@ pub use self::{
 };
 
 /// The keys of a rule set.
-const KEYS: &str = "name, version, limits, severity, rules, rule, applies, projection, units";
+const KEYS: &str = "name, version, limits, severity, rules, rule, adjustment, pricing, applies, projection, units";
 /// Maximum size of a rule set, in bytes.
 pub const MAX_RULE_SET_BYTES: u64 = 64 * 1024;
 const BUILT_IN: &str = include_str!("built_in.toml");
@@ -95,7 +95,7 @@ impl Projection {
 }
 
 /// Which rule set a run used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = RuleSetName)]
 pub struct RuleSetId {
     /// Name in the rule set, or else the name of its file.
@@ -138,7 +138,7 @@ impl RuleSet {
         let name = if file.name == reserved { UNNAMED } else { file.name.as_str() };
         let mut settings = Settings { name: name.to_owned(), version: UNVERSIONED.to_owned(), ..built_in.settings.clone() };
         let mut mistakes = Mistakes::default();
-        settings.replace_from(text, &file.files, &mut mistakes);
+        settings.replace_from(file, &mut mistakes);
         if !mistakes.is_empty() {
             return Err(RuleSetError { mistakes: mistakes.into_list(text) });
         }
@@ -182,6 +182,16 @@ impl RuleSet {
         &self.settings.guide
     }
 
+    /// Whether loans and reports show how prices came about.
+    pub fn shows_waterfall(&self) -> bool {
+        self.guide().waterfall().is_shown()
+    }
+
+    /// Columns of the adjustments in the pricing report.
+    pub fn report_columns(&self) -> &[String] {
+        self.guide().waterfall().columns()
+    }
+
     pub fn projection(&self) -> &Projection {
         &self.settings.projection
     }
@@ -207,7 +217,8 @@ impl Settings {
         static SETTINGS: LazyLock<Settings> = LazyLock::new(|| {
             let mut settings = Settings::blank();
             // A test reads the file, which is compiled in, and finds no mistake.
-            settings.replace_from(BUILT_IN, &GuideFiles::default(), &mut Mistakes::default());
+            let file = RuleSetFile { name: String::new(), toml: BUILT_IN.to_owned(), files: GuideFiles::default() };
+            settings.replace_from(&file, &mut Mistakes::default());
             settings
         });
         &SETTINGS
@@ -227,17 +238,17 @@ impl Settings {
         }
     }
 
-    /// Replaces what the text says otherwise, and notes every mistake. `files` are those that the text may name.
-    fn replace_from(&mut self, text: &str, files: &GuideFiles, mistakes: &mut Mistakes) {
-        let parsed = DeTable::parse(text).map_err(|error| (error.span().unwrap_or(0..0), error.message().to_owned()));
+    /// Replaces what the file says otherwise, and notes every mistake.
+    fn replace_from(&mut self, file: &RuleSetFile, mistakes: &mut Mistakes) {
+        let parsed = DeTable::parse(&file.toml).map_err(|error| (error.span().unwrap_or(0..0), error.message().to_owned()));
         let Some(table) = mistakes.take(parsed) else { return };
         // Rules of its own come first, because `[rules]` may switch them off.
-        self.guide = self.read_guide(table.get_ref(), files, mistakes);
+        self.guide = self.read_guide(table.get_ref(), file, mistakes);
         for (key, value) in table.get_ref() {
             match key.get_ref().as_ref() {
                 "name" => self.name = mistakes.take(words(value, "name")).unwrap_or_default(),
                 "version" => self.version = mistakes.take(words(value, "version")).unwrap_or_default(),
-                "severity" | "rules" | "applies" | "rule" => {}
+                "severity" | "rules" | "applies" | "rule" | "adjustment" | "pricing" => {}
                 name @ ("limits" | "projection" | "units") => {
                     let Some(keys) = mistakes.take(section(value, name)) else { continue };
                     for (key, value) in keys {
@@ -258,7 +269,7 @@ impl Settings {
     }
 
     /// Reads the sections about rules: severities, switches, scopes, and the rules that the rule set defines.
-    fn read_guide(&mut self, table: &DeTable<'_>, files: &GuideFiles, mistakes: &mut Mistakes) -> Guide {
+    fn read_guide(&mut self, table: &DeTable<'_>, file: &RuleSetFile, mistakes: &mut Mistakes) -> Guide {
         let of = |name: &str| table.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value);
         for (key, value) in of("severity").and_then(|value| mistakes.take(section(value, "severity"))).into_iter().flatten() {
             let read = severity(value, key.get_ref()).and_then(|severity| Ok((rule_index(key)?, severity)));
@@ -267,8 +278,10 @@ impl Settings {
             }
         }
         let switches = of("rules").and_then(|value| mistakes.take(section(value, "rules")));
-        let mut reader = guide::Reader::new(files, mistakes);
+        let mut reader = guide::Reader::new(file, mistakes);
         of("rule").into_iter().for_each(|value| reader.rules(value));
+        of("adjustment").into_iter().for_each(|value| reader.adjustments(value));
+        of("pricing").into_iter().for_each(|value| reader.pricing(value));
         of("applies").into_iter().for_each(|value| reader.applies(value));
         for (key, value) in switches.into_iter().flatten() {
             if reader.switch(key, value) {
@@ -284,7 +297,7 @@ impl Settings {
                 reader.add_consistency(rule, self.severity[rule as usize]);
             }
         }
-        reader.guide
+        reader.finish()
     }
 
     fn replace_policy(&mut self, key: &Key<'_>, value: &Spanned<DeValue<'_>>) -> Parsed<()> {

@@ -1,7 +1,10 @@
-//! The parts of a run that are objects, because they may be larger than an item: the list of its tapes, and how the tapes were
-//! read.
+//! The parts of a run that are objects, because they may be larger than an item: the list of its tapes, the files of its
+//! rule set, and how the tapes were read.
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::value::RawValue;
+use shared::rules::rule_set::{GuideFiles, RuleSet, RuleSetFile};
 use uuid::Uuid;
 
 use crate::{
@@ -9,7 +12,9 @@ use crate::{
     storage::{StorageBackend as _, StorageError, collect},
 };
 
-use super::{KeptTapes, ObjectVersion, RunRequest, Runs, StoredRun, TapeList, TapeRef, stored::NO_DETAILS};
+use super::{
+    KeptRules, KeptTapes, ObjectVersion, RulesOfRun, RunRequest, Runs, StoredRun, TapeList, TapeRef, stored::NO_DETAILS,
+};
 
 impl Runs {
     /// The `run` object of the API with its details: column mapping and notices. The details are null when the results of the run
@@ -63,12 +68,50 @@ impl Runs {
         }
     }
 
+    /// Writes the files that a run's rule set names as objects.
+    pub(super) async fn keep_rules(&self, id: Uuid, rules: &RulesOfRun) -> Result<RulesOfRun, StoreError> {
+        let RulesOfRun::Here(here) = rules else { return Ok(rules.clone()) };
+        let Some(file) = here.file().filter(|file| !file.files.is_empty()) else { return Ok(rules.clone()) };
+        let mut files = BTreeMap::new();
+        for (name, content) in file.files.iter() {
+            let put =
+                self.storage.put_bytes(&keys::rule_file(id, name), content.to_vec().into(), "application/octet-stream").await;
+            let info = put.map_err(|error| of_object(name, error))?;
+            files.insert(name.to_owned(), ObjectVersion { size: info.size, etag: info.etag });
+        }
+        let kept = RuleSetFile { files: GuideFiles::default(), ..file.clone() };
+        Ok(RulesOfRun::Kept(KeptRules { file: kept, id: here.rules().id(), files }))
+    }
+
+    /// Reads the rules of a run.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when S3 does not answer; [`StoreError::Damaged`] when a file is missing or was replaced, or when
+    /// this version cannot read the rule set.
+    pub async fn rules(&self, request: &RunRequest) -> Result<Arc<RuleSet>, StoreError> {
+        let kept = match &request.rules {
+            RulesOfRun::Here(rules) => return Ok(Arc::clone(rules.rules())),
+            RulesOfRun::Kept(kept) => kept,
+        };
+        let mut file = kept.file.clone();
+        for (name, version) in &kept.files {
+            let content = Box::pin(self.object_bytes(&keys::rule_file(request.run_id, name), version)).await?;
+            file.files.0.insert(name.clone(), content.into());
+        }
+        file.rules().map(Arc::new).map_err(|error| StoreError::Damaged(error.to_string()))
+    }
+
     /// Reads one version of an object as text.
     async fn object(&self, key: &str, version: &ObjectVersion) -> Result<String, StoreError> {
+        let bytes = self.object_bytes(key, version).await?;
+        String::from_utf8(bytes).map_err(|error| StoreError::Damaged(error.to_string()))
+    }
+
+    /// Reads one version of an object.
+    async fn object_bytes(&self, key: &str, version: &ObjectVersion) -> Result<Vec<u8>, StoreError> {
         let failed = |error| of_object(key, error);
         let download = self.storage.get(key, None, Some(&version.etag)).await.map_err(failed)?;
-        let bytes = collect(download.body, usize::try_from(version.size).unwrap_or(usize::MAX)).await.map_err(failed)?;
-        String::from_utf8(bytes).map_err(|error| StoreError::Damaged(error.to_string()))
+        collect(download.body, usize::try_from(version.size).unwrap_or(usize::MAX)).await.map_err(failed)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The stored forms of a run: its request, its state, its results.
 
+use std::collections::BTreeMap;
+
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -7,7 +9,7 @@ use shared::{
     clock::{moment, rfc3339},
     folder::LeftOut,
     phases::pricing::{IrrTarget, IrrTargetError},
-    rules::rule_set::{RuleSetId, RunRules},
+    rules::rule_set::{RuleSetFile, RuleSetId, RunRules},
     run::{NewRun, Run, RunRecord, RunStatus},
     tape::request::ReadingRequest,
 };
@@ -43,9 +45,9 @@ pub struct RunRequest {
     pub pdate: Option<Date>,
     /// The tapes, in the order of their loans in the results.
     pub tapes: TapeList,
-    /// The rule set; `None` for the built-in one.
+    /// The rule set.
     #[serde(rename = "rule_set")]
-    pub rules: RunRules,
+    pub rules: RulesOfRun,
     /// How to read the tapes, beyond what the tapes themselves say.
     #[serde(default, skip_serializing_if = "ReadingRequest::is_empty")]
     pub reading: ReadingRequest,
@@ -74,6 +76,37 @@ impl TapeList {
             Self::Kept(kept) => kept.bytes,
         }
     }
+}
+
+/// The rules of a run. The files that a rule set names exceed the size of an item, so they are objects of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RulesOfRun {
+    /// The rule set, with objects that hold the files that it names.
+    Kept(KeptRules),
+    /// The rule set itself: it names no files, or the run is not stored yet.
+    Here(RunRules),
+}
+
+impl RulesOfRun {
+    /// Name, version and hash of the rule set.
+    pub fn id(&self) -> RuleSetId {
+        match self {
+            Self::Kept(kept) => kept.id.clone(),
+            Self::Here(rules) => rules.rules().id(),
+        }
+    }
+}
+
+/// A rule set whose files are objects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptRules {
+    #[serde(flatten)]
+    pub file: RuleSetFile,
+    /// Name, version and hash of the rule set.
+    pub id: RuleSetId,
+    /// Versions of the objects with the files that the rule set names, by the names of the files.
+    pub files: BTreeMap<String, ObjectVersion>,
 }
 
 /// Reference to a list of tapes that is an object.
@@ -107,7 +140,7 @@ impl RunRequest {
             created_by: self.created_by,
             irr_target: self.irr_target,
             pdate: self.pdate,
-            rule_set: self.rules.rules().id(),
+            rule_set: self.rules.id(),
             output_dir: (!self.dry_run).then(|| keys::outputs(self.run_id)),
         };
         let mut run = Run::new(origin, self.created_at);

@@ -14,7 +14,7 @@ use crate::{
 use super::{
     super::{
         Job, Workers,
-        block::{JudgingContext, WordMemos, judge_block},
+        block::{JudgingContext, WorkerCaches, judge_block},
         cut::CutBlock,
         feed::Feed,
         intake::Repeat,
@@ -153,7 +153,7 @@ impl PartCrew<'_, '_> {
 
 impl Workers for PartCrew<'_, '_> {
     fn work(&self) -> Result<(), RunError> {
-        let (mut block, mut cut, mut memos) = (RecordBlock::default(), CutBlock::default(), WordMemos::default());
+        let (mut block, mut cut, mut caches) = (RecordBlock::default(), CutBlock::default(), WorkerCaches::default());
         let mut room = LoanRows::default();
         let Part { tape, .. } = *self.part;
         let pricing = self.job.pricing();
@@ -169,7 +169,7 @@ impl Workers for PartCrew<'_, '_> {
             let Some(repeats) = self.rows.pass(ticket, |rows| rows.take(cut.rows())) else { return Ok(()) };
             let first_use = |repeat: &Repeat| (repeat.row as u32, repeat.first_use(&self.names));
             let repeats: Vec<(u32, FirstUse)> = repeats.iter().map(first_use).collect();
-            let judged = judge_block(&block, text, &cut, (tape, &self.reader), context, &repeats, room, &mut memos);
+            let judged = judge_block(&block, text, &cut, (tape, &self.reader), context, &repeats, room, &mut caches);
             let packed = frames::pack(&judged);
             room = judged.rows;
             let kept = self.kept.pass(ticket, |kept| {

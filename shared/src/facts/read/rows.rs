@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{DeserializeOwned, MapAccess, Visitor},
-    ser::SerializeMap as _,
+    ser::{self, SerializeMap as _},
 };
 use serde_json::value::RawValue;
 
@@ -45,10 +45,27 @@ pub struct FactRow {
     pub pricing_spread: Option<Decimal>,
     /// Price in percent of the balance; `None` for a loan without a price.
     pub final_price: Option<Decimal>,
+    /// Price before adjustments, in percent of the balance; `None` for a loan without a price, and for a rule set that does not
+    /// adjust prices.
+    pub base_price: Option<Decimal>,
+    /// Method of the base price; `None` without one.
+    pub base_price_source: Option<String>,
+    /// What was added to the base price: a JSON list of objects with `name`, `points` and `source`.
+    pub price_adjustments: Json,
     /// Name of the loan's tape.
     pub source_file: String,
     /// Line, or row of the worksheet, on which the loan starts.
     pub line: u64,
+}
+
+/// A text that is JSON, and serializes as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Json(pub String);
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        RawValue::from_string(self.0.clone()).map_err(ser::Error::custom)?.serialize(serializer)
+    }
 }
 
 /// Cell of a number, as it was read.
@@ -132,6 +149,9 @@ impl Serialize for FactRow {
         object.serialize_entry("projection_reason", &self.projection_reason)?;
         object.serialize_entry("pricing_spread", &self.pricing_spread)?;
         object.serialize_entry("final_price", &self.final_price)?;
+        object.serialize_entry("base_price", &self.base_price)?;
+        object.serialize_entry("base_price_source", &self.base_price_source)?;
+        object.serialize_entry("price_adjustments", &self.price_adjustments)?;
         object.serialize_entry("source_file", &self.source_file)?;
         object.serialize_entry("line", &self.line)?;
         object.end()
@@ -160,6 +180,9 @@ impl FactRow {
         let mut reasons = texts("projection_reason")?;
         let mut spreads = decimals("pricing_spread", PRICE)?;
         let mut prices = decimals("final_price", PRICE)?;
+        let mut base_prices = decimals("base_price", PRICE)?;
+        let mut base_price_sources = texts("base_price_source")?;
+        let mut price_adjustments = texts("price_adjustments")?;
         let mut source_files = texts("source_file")?;
         let mut lines = columns.integers("line")?.into_iter();
         columns.rows(|_| {
@@ -173,6 +196,9 @@ impl FactRow {
                 projection_reason: reasons.next()?,
                 pricing_spread: spreads.next()?,
                 final_price: prices.next()?,
+                base_price: base_prices.next()?,
+                base_price_source: base_price_sources.next()?,
+                price_adjustments: Json(price_adjustments.next()?.unwrap_or_else(|| "[]".to_owned())),
                 source_file: source_files.next()??,
                 line: lines.next()??.try_into().ok()?,
             };
@@ -190,6 +216,7 @@ impl FactRow {
                 match field.as_str() {
                     "pricing_spread" => row.pricing_spread = Some(value),
                     "final_price" => row.final_price = Some(value),
+                    "base_price" => row.base_price = Some(value),
                     _ => row.set(&field, StoredNumber::Value(value), StoredValue::Number(value))?,
                 }
             }

@@ -46,6 +46,8 @@ pub struct SummaryBuilder {
     counts: [u64; Disposition::ALL.len()],
     /// Number of exceptions of rejected loans, which is the number of rows of the rejection report.
     reported: u64,
+    /// Number of loans with a price.
+    priced: u64,
     tables: [CrossTable; TABLES.len()],
     /// By the id of the kind. Kinds that are not found yet may be missing at the end.
     findings: Vec<Findings>,
@@ -57,6 +59,7 @@ impl Default for SummaryBuilder {
         Self {
             counts: Default::default(),
             reported: 0,
+            priced: 0,
             tables: std::array::from_fn(|table| CrossTable::new(TABLES[table], layers(table))),
             findings: Vec::new(),
         }
@@ -68,26 +71,27 @@ impl Default for SummaryBuilder {
 struct Handed {
     counts: [u64; Disposition::ALL.len()],
     reported: u64,
+    priced: u64,
     tables: [Vec<(u32, Group)>; TABLES.len()],
     findings: Vec<Findings>,
 }
 
 impl Serialize for SummaryBuilder {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { counts, reported, tables, findings } = self;
+        let Self { counts, reported, priced, tables, findings } = self;
         let groups = |table: &CrossTable| {
             let filled = (0..).zip(&table.groups).filter(|(_, group)| group.count > 0);
             filled.map(|(at, group)| (at, group.clone())).collect()
         };
         let tables = tables.each_ref().map(groups);
-        Handed { counts: *counts, reported: *reported, tables, findings: findings.clone() }.serialize(serializer)
+        Handed { counts: *counts, reported: *reported, priced: *priced, tables, findings: findings.clone() }.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for SummaryBuilder {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Handed { counts, reported, tables, findings } = Handed::deserialize(deserializer)?;
-        let mut summary = Self { counts, reported, findings, ..Self::default() };
+        let Handed { counts, reported, priced, tables, findings } = Handed::deserialize(deserializer)?;
+        let mut summary = Self { counts, reported, priced, findings, ..Self::default() };
         for (table, groups) in summary.tables.iter_mut().zip(tables) {
             for (at, group) in groups {
                 let place = table.groups.get_mut(at as usize).ok_or_else(|| D::Error::custom("a group of no strat"))?;
@@ -105,6 +109,7 @@ impl SummaryBuilder {
         let share = Share::of(decided.loan, decided.price);
         let layer = decided.disposition as usize;
         self.counts[layer] += 1;
+        self.priced += u64::from(decided.price.is_some());
         if decided.disposition == Disposition::Rejected {
             self.reported += decided.exceptions.len() as u64;
         }
@@ -131,6 +136,7 @@ impl SummaryBuilder {
     pub fn add_bought(&mut self, loan: &OrdinaryLoan<'_>, price: Price) -> bool {
         let Some(share) = Share::ordinary(loan, price) else { return false };
         self.counts[Disposition::ToPurchase as usize] += 1;
+        self.priced += 1;
         let groups = groups_of(loan);
         // Bought loans are in the first layer.
         for (table, cuts) in self.tables.iter_mut().zip(TABLES) {
@@ -146,6 +152,7 @@ impl SummaryBuilder {
             *ours += theirs;
         }
         self.reported += next.reported;
+        self.priced += next.priced;
         for (ours, theirs) in self.tables.iter_mut().zip(&next.tables) {
             ours.merge(theirs);
         }
@@ -183,6 +190,11 @@ impl SummaryBuilder {
     /// Number of rows of the rejection report.
     pub fn reported(&self) -> u64 {
         self.reported
+    }
+
+    /// Number of loans with a price.
+    pub fn priced(&self) -> u64 {
+        self.priced
     }
 
     /// Number of kinds of exceptions that were found.

@@ -4,7 +4,9 @@ pub mod condition;
 mod consistency;
 pub mod field;
 mod read;
+mod read_pricing;
 pub mod rule;
+pub mod waterfall;
 
 use jiff::civil::Date;
 
@@ -19,6 +21,7 @@ use self::{
     consistency::Numbers,
     field::{Slot, TestedField, Value},
     rule::{Finding, OwnRule, Scope, Subject},
+    waterfall::{OpenAdjustment, PartIndex, Waterfall},
 };
 
 pub use self::read::Reader;
@@ -36,6 +39,7 @@ pub struct Guide {
     pub(super) ltv_tolerance: Decimal,
     /// The rules that are on, in the order of the file.
     rules: Vec<OwnRule>,
+    waterfall: Waterfall,
 }
 
 /// The key of `[limits]` that says by how many percentage points an LTV may differ from the one that balance and value give.
@@ -52,6 +56,7 @@ impl Default for Guide {
             consistency: Vec::new(),
             ltv_tolerance: Decimal::from_integer(1),
             rules: Vec::new(),
+            waterfall: Waterfall::default(),
         }
     }
 }
@@ -59,7 +64,7 @@ impl Default for Guide {
 impl Guide {
     /// Whether the guide says nothing.
     pub fn is_empty(&self) -> bool {
-        self.applies.is_empty() && self.consistency.is_empty() && self.rules.is_empty()
+        self.applies.is_empty() && self.consistency.is_empty() && self.rules.is_empty() && !self.waterfall.is_shown()
     }
 
     /// Whether judging needs the standard fields of a loan.
@@ -75,6 +80,24 @@ impl Guide {
     /// To which loans a built-in rule applies; `None` when the guide says nothing about it.
     pub fn scope(&self, rule: ExceptionType) -> Option<&Scope> {
         self.applies.iter().find(|(of, _)| *of == rule).map(|(_, scope)| scope)
+    }
+
+    /// How the rule set adjusts prices.
+    pub fn waterfall(&self) -> &Waterfall {
+        &self.waterfall
+    }
+
+    /// Appends the parts of the price that apply to a loan. Returns whether all are determined, apart from those that then add
+    /// nothing.
+    #[inline]
+    pub fn adjust(&self, values: &[Value], parts: &mut Vec<PartIndex>) -> bool {
+        parts.clear();
+        self.waterfall.apply(values, parts)
+    }
+
+    /// The adjustments that a missing value leaves undetermined, apart from those that then add nothing.
+    pub fn open_adjustments(&self, loan: &Loan<'_>, values: &[Value], pdate: Date) -> Vec<OpenAdjustment> {
+        self.waterfall.open(Subject { loan, slots: &self.slots, values, pdate })
     }
 
     /// The comparisons between fields that are on, with their severities.
@@ -151,6 +174,7 @@ impl Guide {
             text.push_str("rule.");
             rule.push_canonical(&mut text);
         }
+        text.push_str(&self.waterfall.canonical_text());
         text
     }
 

@@ -13,7 +13,7 @@ use crate::{
     rules::{
         ExceptionKind, ExceptionType, Severity,
         reading::{Key, Mistakes, Parsed, bound, date, flag, section, sections, severity as severity_of, unknown, words},
-        rule_set::GuideFiles,
+        rule_set::RuleSetFile,
     },
     tape::header::PRODUCT_FIELDS,
 };
@@ -32,26 +32,26 @@ const LARGEST: Decimal = Decimal::from_integer(1_000_000_000_000);
 /// The categories of exceptions.
 const CATEGORIES: [&str; 5] = ["credit", "collateral", "compliance", "data_quality", "pricing"];
 /// Names that no rule has, in addition to those that the product gives to what it adds to a loan.
-const RESERVED: [&str; 5] = ["program", "base_price", "row", "wal", "duration"];
+const RESERVED: [&str; 4] = ["row", "wal", "duration", "cap"];
 
 /// Reads the parts of a guide, and notes every mistake.
 pub struct Reader<'m> {
-    pub guide: Guide,
+    pub(super) guide: Guide,
     /// The names of all rules, also of those with mistakes.
     names: Vec<String>,
-    /// The files that the rule set may name.
-    files: &'m GuideFiles,
-    mistakes: &'m mut Mistakes,
+    /// The rule set that is read, with the files that it may name.
+    pub(super) file: &'m RuleSetFile,
+    pub(super) mistakes: &'m mut Mistakes,
 }
 
 impl<'m> Reader<'m> {
     /// Begins with a guide that says nothing.
-    pub fn new(files: &'m GuideFiles, mistakes: &'m mut Mistakes) -> Self {
-        Self { guide: Guide::default(), names: Vec::new(), files, mistakes }
+    pub fn new(file: &'m RuleSetFile, mistakes: &'m mut Mistakes) -> Self {
+        Self { guide: Guide::default(), names: Vec::new(), file, mistakes }
     }
 
     /// Notes that a key is unknown.
-    fn unknown(&mut self, key: &Key<'_>, known: &str) {
+    pub(super) fn unknown(&mut self, key: &Key<'_>, known: &str) {
         let (place, message) = unknown(key, known);
         self.mistakes.add(place, message);
     }
@@ -146,13 +146,7 @@ impl<'m> Reader<'m> {
                 "a rule with `hard_from` is soft before that date and hard from it on: leave `severity` out".to_owned(),
             );
         }
-        let Some((name, span)) = name else { return };
-        let reserved = PRODUCT_FIELDS.iter().chain(&RESERVED).any(|reserved| *reserved == name);
-        if self.names.contains(&name) || ExceptionType::from_name(&name).is_some() || reserved {
-            self.mistakes.add(span, format!("the name {name} is taken: give the rule another one"));
-            return;
-        }
-        self.names.push(name.clone());
+        let Some((name, _)) = name.filter(|(name, span)| self.claim(name, span.clone())) else { return };
         let Some(require) = require else { return };
         let kind = ExceptionKind {
             id,
@@ -164,6 +158,18 @@ impl<'m> Reader<'m> {
         self.guide.rules.push(OwnRule { kind, severity, hard_from, scope, require, missing });
     }
 
+    /// Takes a name for a part of the guide, or notes that it is taken.
+    pub(super) fn claim(&mut self, name: &str, place: Range<usize>) -> bool {
+        let reserved = PRODUCT_FIELDS.iter().chain(&RESERVED).any(|reserved| *reserved == name);
+        let free = !self.names.iter().any(|taken| taken == name) && ExceptionType::from_name(name).is_none() && !reserved;
+        if free {
+            self.names.push(name.to_owned());
+        } else {
+            self.mistakes.add(place, format!("the name {name} is taken: choose another one"));
+        }
+        free
+    }
+
     /// Reads a switch of `[rules]` that names no built-in rule. Whether the rule set has such a rule.
     pub fn switch(&mut self, key: &Key<'_>, value: &Spanned<DeValue<'_>>) -> bool {
         if !self.names.iter().any(|name| *name == *key.get_ref()) {
@@ -171,8 +177,15 @@ impl<'m> Reader<'m> {
         }
         if self.mistakes.take(flag(value, key.get_ref())) == Some(false) {
             self.guide.rules.retain(|rule| rule.kind.name != *key.get_ref());
+            self.guide.waterfall.switch_off(key.get_ref());
         }
         true
+    }
+
+    /// The guide, ready to judge loans.
+    pub fn finish(mut self) -> Guide {
+        self.guide.waterfall.compile();
+        self.guide
     }
 
     /// Switches a consistency rule on.
@@ -181,7 +194,7 @@ impl<'m> Reader<'m> {
     }
 
     /// Reads a condition: a table of fields, or a list of such tables.
-    fn condition(&mut self, value: &Spanned<DeValue<'_>>, name: &str) -> Option<Condition> {
+    pub(super) fn condition(&mut self, value: &Spanned<DeValue<'_>>, name: &str) -> Option<Condition> {
         let DeValue::Array(tables) = value.get_ref() else { return Some(Condition(vec![self.group(value, name)?])) };
         if tables.is_empty() {
             self.mistakes.add(value.span(), format!("`{name}` is an empty list: list at least one table of fields"));
@@ -225,7 +238,7 @@ impl<'m> Reader<'m> {
 }
 
 /// One of some words.
-fn one_of<T: Copy>(value: &Spanned<DeValue<'_>>, name: &str, all: &[(&str, T)]) -> Parsed<T> {
+pub(super) fn one_of<T: Copy>(value: &Spanned<DeValue<'_>>, name: &str, all: &[(&str, T)]) -> Parsed<T> {
     let word = words(value, name)?;
     all.iter().find(|(of, _)| *of == word).map(|(_, meant)| *meant).ok_or_else(|| {
         let known: Vec<String> = all.iter().map(|(word, _)| format!("\"{word}\"")).collect();
@@ -233,7 +246,7 @@ fn one_of<T: Copy>(value: &Spanned<DeValue<'_>>, name: &str, all: &[(&str, T)]) 
     })
 }
 
-fn rule_name(value: &Spanned<DeValue<'_>>) -> Parsed<String> {
+pub(super) fn rule_name(value: &Spanned<DeValue<'_>>) -> Parsed<String> {
     let name = words(value, "name")?;
     let lower = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     let is_name = (3..=40).contains(&name.len()) && name.bytes().all(lower) && name.starts_with(|c: char| c.is_ascii_lowercase());

@@ -48,7 +48,7 @@ impl Scope {
     }
 
     /// The tests that leave open whether the rule applies.
-    fn undetermined<'c>(&'c self, values: &'c [Value]) -> impl Iterator<Item = &'c Test> {
+    pub(super) fn undetermined<'c>(&'c self, values: &'c [Value]) -> impl Iterator<Item = &'c Test> {
         let of_when = self.when.undetermined(values).filter(|_| self.when.truth(values) == Truth::Undetermined);
         of_when.chain(self.unless.iter().flat_map(|unless| unless.undetermined(values)))
     }
@@ -184,7 +184,7 @@ impl OwnRule {
 }
 
 /// Evidence for a rule that cannot be decided: the values of these slots are missing.
-fn undecided(rule: &str, open: &[&Slot], loan: &Loan<'_>) -> Evidence {
+pub(super) fn undecided(rule: &str, open: &[&Slot], loan: &Loan<'_>) -> Evidence {
     let mut reasons: Vec<String> = Vec::new();
     for slot in open {
         let reason = why_undetermined(slot, loan);

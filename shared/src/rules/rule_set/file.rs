@@ -11,6 +11,15 @@ use super::{RuleSet, RuleSetError};
 pub struct GuideFiles(pub BTreeMap<String, Arc<[u8]>>);
 
 impl GuideFiles {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The files, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.iter().map(|(name, content)| (name.as_str(), content.as_ref()))
+    }
+
     /// The content of a file; `None` when there is no such file.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.0.get(name).map(AsRef::as_ref)
@@ -36,6 +45,11 @@ impl RuleSetFile {
         let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem).trim();
         let name = if stem.is_empty() { file } else { stem };
         Self { name: name.to_owned(), toml, files: GuideFiles::default() }
+    }
+
+    /// Name of the file.
+    pub fn file_name(&self) -> String {
+        format!("{}.toml", self.name)
     }
 
     /// Reads the rule set.
@@ -67,6 +81,11 @@ impl RunRules {
 
     pub fn rules(&self) -> &Arc<RuleSet> {
         &self.rules
+    }
+
+    /// The rule set as supplied; `None` for the built-in one.
+    pub fn file(&self) -> Option<&RuleSetFile> {
+        self.file.as_ref()
     }
 }
 

@@ -1,0 +1,154 @@
+//! The texts that show how a price came about: a list for the facts, and cells for the pricing report.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use crate::{
+    loan::OrdinaryLoan,
+    phases::{
+        Scratch,
+        disposition::{Decided, Disposition},
+        pricing::Price,
+    },
+    results::pricing_report,
+    rules::guide::waterfall::{PartIndex, PricePart, Waterfall},
+    ten_thousandths::TenThousandths,
+};
+
+use super::block::{JudgedBlock, JudgingContext};
+
+/// Largest number of texts that a worker keeps.
+const MOST: usize = 1 << 14;
+
+/// The texts of prices, kept by a worker because many prices have the same parts.
+#[derive(Debug, Default)]
+pub struct PartTexts {
+    /// Index of the texts of each combination of parts.
+    known: HashMap<Vec<u16>, usize>,
+    texts: Vec<Texts>,
+    /// Room for a key, which is used again for each loan.
+    key: Vec<u16>,
+    /// Number of the block.
+    block: u64,
+}
+
+#[derive(Debug)]
+struct Texts {
+    /// The list of adjustments, as JSON.
+    list: String,
+    /// The cells of the pricing report.
+    cells: Vec<u8>,
+    /// The last block with the list, and the index of the list there.
+    place: (u64, u32),
+}
+
+/// A priced loan, for its row of the pricing report.
+#[derive(Debug, Clone, Copy)]
+pub struct PricedLoan<'l> {
+    pub number: &'l str,
+    pub disposition: Disposition,
+    /// Index and name of the loan's best program; `None` for a rule set without programs, or a loan that every program rejects.
+    pub program: Option<(u16, &'l str)>,
+    pub price: Option<Price>,
+    pub parts: &'l [PartIndex],
+    pub waterfall: &'l Waterfall,
+}
+
+impl<'l> PricedLoan<'l> {
+    /// An ordinary loan that is bought.
+    pub fn bought(loan: &OrdinaryLoan<'l>, price: Price, context: JudgingContext<'l>, scratch: &'l Scratch) -> Self {
+        Self {
+            number: loan.seller_loan_number,
+            disposition: Disposition::ToPurchase,
+            program: None,
+            price: Some(price),
+            parts: &scratch.parts,
+            waterfall: context.rules.guide().waterfall(),
+        }
+    }
+
+    /// A loan that went through all phases.
+    pub fn decided(decided: &'l Decided<'_, '_>) -> Self {
+        Self {
+            number: decided.loan.shown_number(),
+            disposition: decided.disposition,
+            program: None,
+            price: decided.price,
+            parts: &decided.parts,
+            waterfall: decided.waterfall,
+        }
+    }
+}
+
+impl PartTexts {
+    /// Begins the next block.
+    pub fn begin(&mut self, judged: &mut JudgedBlock, context: JudgingContext<'_>) {
+        self.block += 1;
+        if context.store_facts {
+            judged.facts.begin_waterfall(context.pricing.source());
+        }
+    }
+
+    /// Adds how the price of the loan that was appended last came about.
+    #[inline]
+    pub fn add(&mut self, judged: &mut JudgedBlock, loan: PricedLoan<'_>, context: JudgingContext<'_>) {
+        let Some(price) = loan.price else {
+            if context.store_facts {
+                judged.facts.push_waterfall(None, None);
+            }
+            return;
+        };
+        let block = self.block;
+        let texts = self.texts(loan, price);
+        if context.store_facts {
+            if texts.place.0 != block {
+                let lists = judged.facts.waterfall.as_mut().map(|columns| columns.lists.add(&texts.list));
+                texts.place = (block, lists.unwrap_or_default());
+            }
+            judged.facts.push_waterfall(Some(price.base_price), Some(texts.place.1));
+        }
+        if context.list_rows {
+            let who = (loan.number, loan.disposition, loan.program.map(|(_, name)| name));
+            pricing_report::push_row(judged.rows.pricing_report(), who, price, &texts.cells);
+        }
+    }
+
+    fn texts(&mut self, loan: PricedLoan<'_>, price: Price) -> &mut Texts {
+        let capped = loan.waterfall.capped(price.base_price, loan.parts, price.final_price);
+        self.key.clear();
+        self.key.push(loan.program.map_or(0, |(at, _)| at));
+        self.key.extend_from_slice(loan.parts);
+        if let Some(TenThousandths(points)) = capped {
+            // No part has this index, so that no other key is the same.
+            self.key.push(u16::MAX);
+            self.key.extend(points.to_le_bytes().map(u16::from));
+        }
+        let known = self.known.get(self.key.as_slice()).copied();
+        let at = known.unwrap_or_else(|| {
+            if self.texts.len() >= MOST {
+                self.known.clear();
+                self.texts.clear();
+            }
+            self.texts.push(Texts {
+                list: list(loan.waterfall, loan.parts, capped),
+                cells: pricing_report::cells(loan.waterfall, loan.parts, capped),
+                place: (0, 0),
+            });
+            self.known.insert(self.key.clone(), self.texts.len() - 1);
+            self.texts.len() - 1
+        });
+        &mut self.texts[at]
+    }
+}
+
+/// The adjustments of a price, as a JSON list.
+fn list(waterfall: &Waterfall, parts: &[PartIndex], capped: Option<TenThousandths>) -> String {
+    let member = |name: &str, points: TenThousandths, source: &str| {
+        format!("{{\"name\":{},\"points\":{},\"source\":{}}}", json!(name), points.decimal(), json!(source))
+    };
+    let applied = parts.iter().filter_map(|part| waterfall.part(*part));
+    let applied = applied.map(|PricePart { name, points, source, .. }| member(name, *points, source));
+    let cap = capped.map(|points| member("cap", points, waterfall.cap_source()));
+    format!("[{}]", applied.chain(cap).collect::<Vec<_>>().join(","))
+}

@@ -1,0 +1,65 @@
+//! How prices came about, in the facts: base price, its source, and the parts that were added to it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ten_thousandths::TenThousandths;
+
+use super::{
+    columns::{FactColumns, NumberColumn, TextColumn},
+    decimals::PRICE,
+};
+
+/// A column of few different texts, in which some rows have none.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct CodedTexts {
+    /// For each row the index of its text, or [`CodedTexts::NONE`].
+    pub codes: Vec<u32>,
+    pub texts: TextColumn,
+}
+
+impl CodedTexts {
+    /// Marks a row without a text.
+    pub const NONE: u32 = u32::MAX;
+
+    /// Adds a text, and returns its index.
+    pub fn add(&mut self, text: &str) -> u32 {
+        self.texts.push(text);
+        // A block holds far fewer than 2^32 texts.
+        u32::try_from(self.texts.len() - 1).unwrap_or(Self::NONE)
+    }
+}
+
+/// How the prices of a block's loans came about.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct WaterfallColumns {
+    /// Prices by the pricing method, in ten-thousandths.
+    pub base_price: NumberColumn,
+    /// Methods of the base prices.
+    pub sources: CodedTexts,
+    /// Lists of adjustments, as JSON.
+    pub lists: CodedTexts,
+}
+
+impl FactColumns {
+    /// Adds how the price of the loan that was appended last came about. `lists` is the index of its list of adjustments; both are
+    /// `None` for a loan without a price.
+    #[inline]
+    pub fn push_waterfall(&mut self, base_price: Option<TenThousandths>, list: Option<u32>) {
+        let row = self.next_row() - 1;
+        let Some(columns) = &mut self.waterfall else { return };
+        let stored = base_price.map(|price| price.0).filter(|mantissa| PRICE.fits(*mantissa));
+        columns.base_price.push(stored);
+        columns.sources.codes.push(if base_price.is_some() { 0 } else { CodedTexts::NONE });
+        columns.lists.codes.push(list.unwrap_or(CodedTexts::NONE));
+        if let Some(price) = base_price.filter(|_| stored.is_none()) {
+            self.exact_values.add_members(row, &[format!("\"base_price\":{}", price.decimal())]);
+        }
+    }
+
+    /// Gives the block columns for how its prices come about. `source` is the method of base prices.
+    pub fn begin_waterfall(&mut self, source: &str) {
+        let mut columns = WaterfallColumns::default();
+        columns.sources.add(source);
+        self.waterfall = Some(columns);
+    }
+}
