@@ -6,6 +6,7 @@ mod conditions;
 mod consistency;
 mod mistakes;
 mod prices;
+mod programs;
 mod rules;
 mod runs;
 

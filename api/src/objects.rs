@@ -116,6 +116,10 @@ pub struct LoanObject {
     /// What was added to the base price, in the order of the rule set. Base price and points add up to the final price. Empty without a
     /// base price.
     pub price_adjustments: Vec<PriceAdjustmentObject>,
+    /// Best program for the loan. Null: every program rejects the loan. Absent: the rule set of the run has no programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = Option<String>, example = "agency")]
+    pub program: Option<Option<String>>,
     /// Name of the tape that holds the loan.
     #[schema(example = "february.csv")]
     pub source_file: String,

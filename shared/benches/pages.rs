@@ -166,6 +166,7 @@ fn main() {
     let first = |index: &ResultsIndex| ResultsIndex {
         facts: index.facts.iter().take(1).copied().collect(),
         exceptions: index.exceptions.iter().take(1).cloned().collect(),
+        programs: Vec::new(),
         kinds: Vec::new(),
     };
     let places = |count: u64, in_first_group: u64| {

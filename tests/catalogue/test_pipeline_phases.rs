@@ -79,6 +79,7 @@ mod test_phase_validate {
             kind: MissingField.kind(),
             severity: Severity::Hard,
             evidence: evidence(columns, "missing", "present", "", message),
+            program: None,
         };
         assert_eq!(validated.exceptions(), [expected]);
         assert!(validated.failed());
@@ -169,6 +170,7 @@ mod test_phase_validate {
             kind: exception_type.kind(),
             severity: Severity::Hard,
             evidence: evidence(field, actual, limit, "", message),
+            program: None,
         });
         assert_eq!(exceptions, expected);
 
@@ -302,7 +304,8 @@ mod test_phase_eligibility {
         let property = evidence("property_type", "MH", types, "", &format!("Property type \"MH\" is not {types}"));
         let message = "Note rate 0.99 % is below the minimum 1.00 % (by 0.01)";
         let rate = evidence("note_rate", "0.99", ">= 1.0", "0.01", message);
-        let exception = |failed: ExceptionType, severity, evidence| Exception { kind: failed.kind(), severity, evidence };
+        let exception =
+            |failed: ExceptionType, severity, evidence| Exception { kind: failed.kind(), severity, evidence, program: None };
         let expected = [
             exception(LtvRatio, Severity::Hard, ltv),
             exception(PropertyType, Severity::Hard, property.clone()),

@@ -156,6 +156,13 @@ fn a_run_whose_rule_set_adjusts_no_price_has_no_pricing_report() {
     assert_eq!(loan["price_adjustments"], serde_json::json!([]));
 }
 
+#[test]
+fn neither_threads_nor_blocks_nor_parts_change_a_byte_of_prices() {
+    let [whole, threads, parts] = runs::all_ways(&wide_tape(700), &guide(ADJUSTMENTS)).map(Result::unwrap);
+    assert!(threads == whole);
+    assert!(parts == whole);
+}
+
 /// Sections with one mistake each: the text, its line, and a part of the message.
 const MISTAKES: [(&str, usize, &str); 14] = [
     ("[[adjustment]]\npoints = 1", 1, "the adjustment has no name"),

@@ -10,7 +10,7 @@ use shared::{
 };
 
 use super::*;
-use crate::support::runs::{GOOD_CELLS, HEADER, MemoryFolder, MemoryParts, given, run_tapes};
+use crate::support::runs::{GOOD_CELLS, Given, HEADER, MemoryFolder, MemoryParts, given, run_tapes};
 
 const GUIDE: &str = r#"
 name = "non-qm"
@@ -123,16 +123,16 @@ fn stored_exceptions_are_found_by_the_names_of_the_guide() {
     assert_eq!(nothing.count(index), Some(0));
 }
 
-#[test]
-fn neither_threads_nor_blocks_nor_parts_change_a_byte() {
-    let (tape, rules, options) = (wide_tape(700), guide(GUIDE), TapeOptions::default());
+/// What a run gives: alone, with threads and small blocks, and in parts.
+pub(super) fn all_ways(tape: &str, rules: &RuleSet) -> [Given; 3] {
+    let options = TapeOptions::default();
     let tapes: Vec<Box<dyn TapeSource>> = vec![Box::new(MemorySource::new("tape.csv", tape.as_bytes()))];
     let gives = |tuning: Tuning, part_bytes: Option<u64>| {
         let (folder, parts) = (MemoryFolder::default(), MemoryParts::default());
         let job = Job {
             tapes: &tapes,
             options: &options,
-            rules: &rules,
+            rules,
             irr_target: IrrTarget::DEFAULT,
             pdate: PDATE,
             destination: Some(&folder),
@@ -143,11 +143,20 @@ fn neither_threads_nor_blocks_nor_parts_change_a_byte() {
             None => run(&job),
             Some(bytes) => run_in_parts(&job, bytes, &parts),
         };
-        given(&folder, outcome).unwrap()
+        given(&folder, outcome)
     };
-    let expected = gives(ONE, None);
-    assert!(gives(Tuning { threads: 2, block_bytes: 4_096 }, None) == expected);
-    assert!(gives(Tuning { threads: 2, block_bytes: 2_048 }, Some(9_000)) == expected);
+    [
+        gives(ONE, None),
+        gives(Tuning { threads: 2, block_bytes: 4_096 }, None),
+        gives(Tuning { threads: 2, block_bytes: 2_048 }, Some(9_000)),
+    ]
+}
+
+#[test]
+fn neither_threads_nor_blocks_nor_parts_change_a_byte() {
+    let [whole, threads, parts] = all_ways(&wide_tape(700), &guide(GUIDE)).map(Result::unwrap);
+    assert!(threads == whole);
+    assert!(parts == whole);
 }
 
 /// A bound near the values of the loans below.
@@ -193,6 +202,12 @@ fn generated() -> impl Strategy<Value = RuleSet> {
             if let Some(unless) = unless {
                 text.push_str(&format!("unless = {{ {unless} }}\n"));
             }
+            let points = [-1, 0, 2][at % 3];
+            text.push_str(&format!("[[adjustment]]\nname = \"points_{at}\"\nmissing = \"{missing}\"\npoints = {points}\n"));
+            text.push_str(&format!("when = {{ {require} }}\n"));
+        }
+        if text.len() % 2 == 1 {
+            text.push_str("[pricing]\ncap = 95.5\nfloor = 94.5\n");
         }
         RuleSet::from_toml(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
     })
@@ -228,10 +243,20 @@ proptest! {
         loan.numbers = micros.map(|micros| NumberCell::ordinary(micros, ""));
         loan.words = ordinary.codes.map(WordCell::Known);
         assert_eq!((loan.numbers.len(), loan.words.len()), (NUMBERS, WORDS));
-        let pricing = Pricing::new(&rules, IrrTarget::DEFAULT, PDATE);
-        let decided = judge(&loan, None, &rules, &pricing);
-        let bought = decided.disposition.as_str() == "to_purchase" && decided.exceptions.is_empty();
-        let price = buy_at_once(&ordinary, &standard, &rules, &pricing, &mut Scratch::default());
-        prop_assert_eq!(price, decided.price.filter(|_| bought));
+        let both = programs::beside_another(&rules.source().unwrap().toml);
+        for rules in [&rules, &both] {
+            let pricing = Pricing::new(rules, IrrTarget::DEFAULT, PDATE);
+            let decided = judge(&loan, None, rules, &pricing);
+            let bought = decided.disposition.as_str() == "to_purchase" && decided.exceptions.is_empty();
+            let mut scratch = Scratch::default();
+            let price = buy_at_once(&ordinary, &standard, rules, &pricing, &mut scratch);
+            // Where one program holds the loan and another buys it, only the phases say so.
+            if rules.programs().is_empty() || price.is_some() {
+                prop_assert_eq!(price, decided.price.filter(|_| bought));
+            }
+            if price.is_some() {
+                prop_assert_eq!((&scratch.parts, scratch.program), (&decided.parts, decided.program.map_or(0, |best| best.index)));
+            }
+        }
     }
 }

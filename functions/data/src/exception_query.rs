@@ -95,6 +95,10 @@ pub struct ExceptionObject<'r> {
     /// Distance of the value from passing, in the unit of the field. Null: the exception is not about a number.
     #[schema(required, value_type = Option<f64>, example = 0.8)]
     pub excess: Option<shared::decimal::Decimal>,
+    /// Program whose rule the loan failed. Null: the loan failed a validation. Absent: the rule set of the run has no programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = Option<String>, example = "agency")]
+    pub program: Option<Option<&'r str>>,
     /// Name of the tape that holds the loan.
     #[schema(example = "february.csv")]
     pub source_file: &'r str,
@@ -126,6 +130,7 @@ impl<'r> ExceptionObject<'r> {
             actual: &row.actual,
             limit: row.limit.as_deref(),
             excess: row.excess,
+            program: row.program.as_ref().map(Option::as_deref),
             source_file: &row.source_file,
             line: row.line,
             created_at: run.created_at,

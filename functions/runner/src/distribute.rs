@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 use crate::{
     events::{NextStep, PartRef},
-    execute::{Abort, Assignment, Executed, Files, Looked, Mode, Waiting, Worker, damaged},
+    execute::{Abort, Assignment, Executed, Looked, Mode, Waiting, Worker, damaged},
+    files::Files,
 };
 
 /// Largest number of parts of a plan. The answer with the parts must fit into the state of the state machine.

@@ -1,7 +1,7 @@
 //! Executes one run, from its claim to its end.
 
 use std::{
-    io::{self, Write},
+    io,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -20,10 +20,9 @@ use shared::{
     folder::PROFILE,
     manifest::{MANIFEST_FILE, Manifest, archived_output, files_of, place_of_tape},
     phases::pricing::IrrTarget,
-    results::outputs::OUTPUTS,
     rules::rule_set::RuleSet,
     run::{Run, RunDetails},
-    tape::{options::TapeOptions, request::ReadingRequest, source::TapeSource, text::RawCopy},
+    tape::{options::TapeOptions, request::ReadingRequest, source::TapeSource},
 };
 use stores::{
     StoreError,
@@ -41,7 +40,7 @@ use stores::{
 };
 use uuid::Uuid;
 
-use crate::ending::Results;
+use crate::{ending::Results, files::Files};
 
 /// Interval at which a worker reports that it is alive, and its progress.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
@@ -470,35 +469,5 @@ struct Kept {
 fn run_progress(run: &mut Run, progress: &Mutex<Option<Progress>>) {
     if let Some(progress) = *progress.lock().unwrap_or_else(PoisonError::into_inner) {
         run.report(progress);
-    }
-}
-
-/// The files that the engine writes.
-pub(crate) struct Files(Mutex<Option<Uploads>>);
-
-impl Files {
-    pub(crate) fn new(storage: &S3Storage, run_id: Uuid) -> Self {
-        let (outputs, results) = (keys::outputs(run_id), keys::results(run_id));
-        let key_of = move |name: &str| {
-            let folder = if OUTPUTS.iter().any(|output| output.file_name == name) { &outputs } else { &results };
-            format!("{folder}/{name}")
-        };
-        Self(Mutex::new(Some(Uploads::new(storage.clone(), key_of))))
-    }
-
-    fn take(&self) -> Option<Uploads> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-impl Destination for Files {
-    fn create(&self, file_name: &str) -> io::Result<Box<dyn Write + Send>> {
-        let uploads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        uploads.as_ref().map(|uploads| uploads.create(file_name)).ok_or(io::ErrorKind::BrokenPipe.into())
-    }
-
-    fn archive_tape(&self, _: &str) -> io::Result<Option<RawCopy>> {
-        // `Worker::archive` copies the tapes within the storage.
-        Ok(None)
     }
 }

@@ -4,4 +4,5 @@ mod distribute;
 mod ending;
 pub mod events;
 pub mod execute;
+mod files;
 pub mod incoming;

@@ -17,8 +17,9 @@ use crate::{
     error::{Phase, RunError, RunErrorCode},
     facts::{
         EXCEPTIONS_FILE, FACTS_FILE,
-        columns::{ExceptionColumns, FactColumns},
+        columns::FactColumns,
         encode::{FileSchema, GroupCollector, GroupPart, Rows},
+        exception_columns::ExceptionColumns,
         index::{ResultsIndex, count_exceptions, count_facts},
         pages::EncodedColumn,
     },
@@ -305,7 +306,8 @@ impl<'r> Assembly<'r> {
         }
         let facts = self.facts.into_state().ok_or_else(lost)?;
         let exceptions = self.exceptions.into_state().ok_or_else(lost)?;
-        let index = ResultsIndex { facts: facts.index.facts.clone(), ..exceptions.index.clone() };
+        let programs = self.job.rules.programs().iter().map(|program| program.name.clone()).collect();
+        let index = ResultsIndex { facts: facts.index.facts.clone(), programs, ..exceptions.index.clone() };
         let (mut outputs, mut stored) = (Vec::new(), Vec::new());
         if let Some(sink) = self.results.into_state().ok_or_else(lost)?.sink {
             for (output, out) in OUTPUTS.iter().zip(sink.outputs) {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     decimal::Decimal,
-    facts::columns::{ExceptionColumns, FactColumns},
+    facts::{columns::FactColumns, exception_columns::ExceptionColumns, waterfall::CodedTexts},
     loan::{
         Field, Loan, Malformed, NUMBERS, NumberCell, OrdinaryLoan, STANDARD_WORDS, StandardCells, Unit, UnreadPeriod, WORDS,
         WordCell,
@@ -87,6 +87,9 @@ pub fn judge_block(
     let mut judged = JudgedBlock { tape, rows, notices: cut.notices.clone(), ..JudgedBlock::default() };
     judged.facts.tape = tape as u32;
     judged.exceptions.tape = tape as u32;
+    judged.facts.programs = CodedTexts::of_programs(context.rules);
+    judged.exceptions.programs = CodedTexts::of_programs(context.rules);
+    judged.summary.begin_programs(context.rules);
     if context.store_facts {
         judged.facts.reserve(cut.rows());
         judged.facts.begin_standard(reader.standard.fields(), cut.rows());
@@ -97,7 +100,7 @@ pub fn judge_block(
     let mut repeats = repeats.iter().peekable();
     let mut numbers = Vec::new();
     let mut kept = String::new();
-    let needs_standard = context.rules.guide().needs_standard();
+    let needs_standard = context.rules.needs_standard();
     for (at, row) in cut.rows.iter().enumerate() {
         let record = &block.records[row.record as usize];
         let raw = &text[record.start as usize..record.end as usize];
@@ -136,13 +139,16 @@ pub fn judge_block(
         if first_use.is_none()
             && let Some(loan) = read.ordinary(record.line, row.is_plain, &cells, reader)
             && let Some(price) = buy_at_once(&loan, standard, context.rules, context.pricing, scratch)
-            && judged.summary.add_bought(&loan, price)
+            && judged.summary.add_bought(&loan, price, scratch.program)
         {
             if context.list_rows {
                 judged.rows.push_bought(&loan, cells.numbers_side_by_side(reader, &mut numbers), price);
             }
             if context.store_facts {
                 judged.facts.push_bought(&loan, price);
+                if let Some(programs) = &mut judged.facts.programs {
+                    programs.codes.push(scratch.program.into());
+                }
             }
             if shows_waterfall {
                 parts.add(&mut judged, PricedLoan::bought(&loan, price, context, scratch), context);

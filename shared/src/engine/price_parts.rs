@@ -12,7 +12,7 @@ use crate::{
         pricing::Price,
     },
     results::pricing_report,
-    rules::guide::waterfall::{PartIndex, PricePart, Waterfall},
+    rules::guide::waterfall::{CAP, PartIndex, PricePart, Waterfall},
     ten_thousandths::TenThousandths,
 };
 
@@ -61,10 +61,14 @@ impl<'l> PricedLoan<'l> {
         Self {
             number: loan.seller_loan_number,
             disposition: Disposition::ToPurchase,
-            program: None,
+            program: context
+                .rules
+                .programs()
+                .get(usize::from(scratch.program))
+                .map(|program| (scratch.program, program.name.as_str())),
             price: Some(price),
             parts: &scratch.parts,
-            waterfall: context.rules.guide().waterfall(),
+            waterfall: context.rules.guide_of(scratch.program).waterfall(),
         }
     }
 
@@ -73,7 +77,7 @@ impl<'l> PricedLoan<'l> {
         Self {
             number: decided.loan.shown_number(),
             disposition: decided.disposition,
-            program: None,
+            program: decided.program.map(|program| (program.index, program.name)),
             price: decided.price,
             parts: &decided.parts,
             waterfall: decided.waterfall,
@@ -149,6 +153,6 @@ fn list(waterfall: &Waterfall, parts: &[PartIndex], capped: Option<TenThousandth
     };
     let applied = parts.iter().filter_map(|part| waterfall.part(*part));
     let applied = applied.map(|PricePart { name, points, source, .. }| member(name, *points, source));
-    let cap = capped.map(|points| member("cap", points, waterfall.cap_source()));
+    let cap = capped.map(|points| member(CAP, points, waterfall.cap_source()));
     format!("[{}]", applied.chain(cap).collect::<Vec<_>>().join(","))
 }

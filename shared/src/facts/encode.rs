@@ -4,6 +4,7 @@
 
 mod coded;
 mod exceptions;
+mod standard;
 
 use std::{collections::HashMap, io::Write, ops::Range, sync::Arc};
 
@@ -24,15 +25,12 @@ use crate::{
     loan::{Field, FieldKind, Unit},
     phases::disposition::Disposition,
     rules::canonical_word,
-    tape::aliases::{Aliases, Vocabulary},
 };
 
 use super::{
     FACTS_PER_GROUP, TEXT_PER_GROUP,
     columns::{FactColumns, NumberColumn, SparseText, TextColumn, WordColumn},
-    pages::{
-        EncodedColumn, NULL, dictionary_column, null_column, number_dictionary_column, properties, sparse_column, text_column,
-    },
+    pages::{EncodedColumn, NULL, dictionary_column, number_dictionary_column, properties, sparse_column, text_column},
     schema::{EXCEPTION_SCHEMA, FACT_SCHEMA, FileColumn},
 };
 
@@ -324,39 +322,6 @@ impl FileSchema {
         self.coded(name, &dictionary.texts, &codes)
     }
 
-    /// Encodes the column of a standard field.
-    fn standard(&self, field: Field, parts: &[GroupPart<FactColumns>]) -> Result<EncodedColumn> {
-        if parts.iter().all(|part| part.columns.standard(field).is_none()) {
-            return null_column(self.column(field.name())?, parts.iter().map(|part| part.rows.len()).sum());
-        }
-        match field.info().unit {
-            Unit::Word | Unit::Text => self.standard_words(field, parts),
-            Unit::Money => self.amounts(field.name(), parts, |c| c.standard(field)),
-            _ => self.numbers(field.name(), parts, |c| c.standard(field)),
-        }
-    }
-
-    fn standard_words(&self, field: Field, parts: &[GroupPart<FactColumns>]) -> Result<EncodedColumn> {
-        let words = Aliases::built_in().vocabulary(field).map_or(&[][..], Vocabulary::canonical);
-        let mut dictionary = Dictionary::default();
-        let mut codes = Vec::with_capacity(parts.iter().map(|part| part.rows.len()).sum());
-        for part in parts {
-            let first = codes.len();
-            codes.resize(first + part.rows.len(), NULL);
-            let Some(column) = part.columns.standard(field) else { continue };
-            let mut nulls = column.nulls(&part.rows).peekable();
-            for (code, row) in codes[first..].iter_mut().zip(part.rows.clone()) {
-                let word = usize::try_from(column.values[row]).ok().and_then(|place| words.get(place));
-                if nulls.next_if_eq(&row).is_none()
-                    && let Some(word) = word
-                {
-                    *code = dictionary.code(word.as_bytes());
-                }
-            }
-        }
-        self.coded(field.name(), &dictionary.texts, &codes)
-    }
-
     fn tapes<C>(&self, parts: &[GroupPart<C>], of: impl Fn(&C) -> u32, tapes: &[String]) -> Result<EncodedColumn> {
         let mut dictionary = Dictionary::default();
         let mut codes = Vec::new();
@@ -483,6 +448,7 @@ impl Rows for FactColumns {
         columns.push(schema.base_prices(parts)?);
         columns.push(schema.coded_texts("base_price_source", parts, |c| Some(&c.waterfall.as_ref()?.sources))?);
         columns.push(schema.coded_texts("price_adjustments", parts, |c| Some(&c.waterfall.as_ref()?.lists))?);
+        columns.push(schema.coded_texts("program", parts, |c| c.programs.as_ref())?);
         columns.push(schema.sparse("as_written", parts, |c| &c.as_written)?);
         columns.push(schema.sparse("exact_values", parts, |c| &c.exact_values)?);
         columns.push(schema.sparse("source_columns", parts, |c| &c.source_columns)?);

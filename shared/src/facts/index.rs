@@ -11,8 +11,9 @@ use crate::{
 };
 
 use super::{
-    columns::{ExceptionColumns, FactColumns, SEVERITIES},
+    columns::FactColumns,
     encode::GroupPart,
+    exception_columns::{ExceptionColumns, SEVERITIES},
 };
 
 /// The page index of a run's facts and exceptions.
@@ -25,6 +26,9 @@ pub struct ResultsIndex {
     /// The kinds of exceptions that the rule set of the run defines, as far as they occur, in the order of their ids.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<ExceptionKind>,
+    /// Names of the programs of the rule set of the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<String>,
 }
 
 impl ResultsIndex {

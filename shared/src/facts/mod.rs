@@ -6,6 +6,7 @@
 pub mod columns;
 pub mod decimals;
 pub mod encode;
+pub mod exception_columns;
 pub mod index;
 pub mod pages;
 pub mod read;

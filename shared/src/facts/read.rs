@@ -22,7 +22,7 @@ use self::{
 };
 use super::{
     EXCEPTIONS_FILE, FACTS_FILE,
-    columns::SEVERITIES,
+    exception_columns::SEVERITIES,
     index::{ExceptionCount, ResultsIndex},
     schema::{EXCEPTION_SCHEMA, FACT_SCHEMA, FileColumn},
 };
@@ -218,7 +218,11 @@ impl<R: RangeReader> FactsReader<R> {
     /// [`ReadError::Unavailable`] when the storage does not return the file. [`ReadError::Damaged`] when the file is damaged or
     /// does not belong to the index.
     pub fn page(&self, index: &ResultsIndex, filter: &FactFilter, skip: u64, limit: usize) -> Result<Vec<FactRow>, ReadError> {
-        page(&self.file, index, filter, (skip, limit), FactRow::all)
+        let mut rows = page(&self.file, index, filter, (skip, limit), FactRow::all)?;
+        if index.programs.is_empty() {
+            rows.iter_mut().for_each(|row| row.program = None);
+        }
+        Ok(rows)
     }
 }
 
@@ -249,7 +253,11 @@ impl<R: RangeReader> ExceptionsReader<R> {
         skip: u64,
         limit: usize,
     ) -> Result<Vec<ExceptionRow>, ReadError> {
-        page(&self.file, index, filter, (skip, limit), ExceptionRow::all)
+        let mut rows = page(&self.file, index, filter, (skip, limit), ExceptionRow::all)?;
+        if index.programs.is_empty() {
+            rows.iter_mut().for_each(|row| row.program = None);
+        }
+        Ok(rows)
     }
 }
 

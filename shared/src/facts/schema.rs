@@ -15,7 +15,7 @@ pub type FileColumn = (&'static str, ColumnKind, bool);
 /// The columns before the fields.
 const BEFORE: [FileColumn; 2] = [("source_file", ColumnKind::Text, false), ("line", ColumnKind::Integer, false)];
 /// The columns after the fields.
-const BEHIND: [FileColumn; 10] = [
+const BEHIND: [FileColumn; 11] = [
     ("disposition", ColumnKind::Text, false),
     ("projection_reason", ColumnKind::Text, true),
     ("pricing_spread", ColumnKind::Decimal(PRICE), true),
@@ -24,6 +24,8 @@ const BEHIND: [FileColumn; 10] = [
     ("base_price", ColumnKind::Decimal(PRICE), true),
     ("base_price_source", ColumnKind::Text, true),
     ("price_adjustments", ColumnKind::Text, true),
+    // The best program; null unless the rule set has programs.
+    ("program", ColumnKind::Text, true),
     // Values that do not fit the columns above, each a JSON object: unreadable cells, numbers with more digits, columns that are
     // only kept. Their type is text and not JSON, because not every tool reads JSON columns as text.
     ("as_written", ColumnKind::Text, true),
@@ -53,7 +55,7 @@ pub static FACT_SCHEMA: [FileColumn; FACT_COLUMNS] = {
 };
 
 /// The columns of the exceptions, in order.
-pub const EXCEPTION_SCHEMA: [FileColumn; 13] = [
+pub const EXCEPTION_SCHEMA: [FileColumn; 14] = [
     ("source_file", ColumnKind::Text, false),
     ("line", ColumnKind::Integer, false),
     ("seller_loan_number", ColumnKind::Text, false),
@@ -68,6 +70,8 @@ pub const EXCEPTION_SCHEMA: [FileColumn; 13] = [
     ("excess", ColumnKind::Decimal(EXCESS), true),
     // The exact excess as text, when it does not fit the column `excess` exactly.
     ("exact_excess", ColumnKind::Text, true),
+    // The program whose rule the loan failed; null unless the rule set has programs.
+    ("program", ColumnKind::Text, true),
 ];
 
 /// Kind of values in a column of a file.

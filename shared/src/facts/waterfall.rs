@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ten_thousandths::TenThousandths;
+use crate::{rules::rule_set::RuleSet, ten_thousandths::TenThousandths};
 
 use super::{
     columns::{FactColumns, NumberColumn, TextColumn},
@@ -20,6 +20,15 @@ pub struct CodedTexts {
 impl CodedTexts {
     /// Marks a row without a text.
     pub const NONE: u32 = u32::MAX;
+
+    /// A column of the names of programs, in which the index of a program is that of its name.
+    pub fn of_programs(rules: &RuleSet) -> Option<Self> {
+        let mut column = Self::default();
+        for program in rules.programs() {
+            column.add(&program.name);
+        }
+        (!column.texts.is_empty()).then_some(column)
+    }
 
     /// Adds a text, and returns its index.
     pub fn add(&mut self, text: &str) -> u32 {

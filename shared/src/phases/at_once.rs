@@ -12,7 +12,10 @@ use crate::{
     },
 };
 
-use super::pricing::{Price, Pricing};
+use super::{
+    pricing::{Price, Pricing},
+    programs::buy_at_once_by_programs,
+};
 
 /// Indexes of the required numbers: amount, note rate, LTV and score. A zero in a required number counts as missing.
 const REQUIRED_AT: [usize; 4] = [0, 1, 2, 4];
@@ -26,12 +29,32 @@ pub struct Scratch {
     values: Values,
     /// The parts of the price of the loan that was bought last.
     pub parts: Vec<PartIndex>,
+    /// Index of the program that buys that loan; 0 for a rule set without programs.
+    pub program: u16,
+    /// Room for the parts of another program.
+    pub(super) spare: Vec<PartIndex>,
 }
 
 /// The price of a loan that passes every phase and is bought. `None` only means that the phases must decide. The parts of the price are
 /// left in `scratch`.
 #[inline]
 pub fn buy_at_once(
+    loan: &OrdinaryLoan<'_>,
+    standard: &StandardCells<'_>,
+    rules: &RuleSet,
+    pricing: &Pricing,
+    scratch: &mut Scratch,
+) -> Option<Price> {
+    if rules.programs().is_empty() {
+        buy_at_once_by(loan, standard, rules, pricing, scratch)
+    } else {
+        buy_at_once_by_programs(loan, standard, rules, pricing, scratch)
+    }
+}
+
+/// The price of a loan that passes every phase of one rule set and is bought.
+#[inline]
+pub(super) fn buy_at_once_by(
     loan: &OrdinaryLoan<'_>,
     standard: &StandardCells<'_>,
     rules: &RuleSet,
@@ -46,7 +69,7 @@ pub fn buy_at_once(
     if guide.is_empty() {
         return pricing.price(rate);
     }
-    let Scratch { values, parts } = scratch;
+    let Scratch { values, parts, .. } = scratch;
     if !guide.passes(loan, standard, pricing.pdate(), values) || !guide.adjust(values, parts) {
         return None;
     }

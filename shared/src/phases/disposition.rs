@@ -14,6 +14,7 @@ use crate::{
 use super::{
     Exception,
     pricing::{Price, Priced},
+    programs::{ProgramBits, ProgramRef},
 };
 
 /// What is done with a loan.
@@ -63,6 +64,10 @@ pub struct Decided<'l, 't> {
     pub disposition: Disposition,
     /// Why a projected loan is held back; `None` for any other loan.
     pub projection_reason: Option<String>,
+    /// The best program; `None` when every program rejects the loan, and for a rule set without programs.
+    pub program: Option<ProgramRef<'l>>,
+    /// The programs that do not reject the loan; `None` for a rule set without programs.
+    pub eligible_in: Option<ProgramBits>,
 }
 
 /// Decides on a loan. An ineligible loan is rejected. An eligible loan is bought, unless it has no price or a policy of the rule
@@ -77,7 +82,7 @@ pub fn decide<'l, 't>(priced: Priced<'l, 't>, projection: &Projection) -> Decide
         (true, Some(_)) => Disposition::Projected,
         (true, None) => Disposition::ToPurchase,
     };
-    Decided { loan, exceptions, price, parts, waterfall, disposition, projection_reason }
+    Decided { loan, exceptions, price, parts, waterfall, disposition, projection_reason, program: None, eligible_in: None }
 }
 
 /// All reasons to hold back an eligible loan, as one text; `None` when there is no reason.

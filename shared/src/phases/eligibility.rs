@@ -56,7 +56,7 @@ pub fn assess<'l, 't>(validated: Validated<'l, 't>, rules: &'l RuleSet, pdate: D
         if let Verdict::Fail(evidence) = rule.check(loan)
             && guide.applies(rule.exception_type(), &values)
         {
-            exceptions.push(Exception { kind: rule.exception_type().kind(), severity: rule.severity(), evidence });
+            exceptions.push(Exception { kind: rule.exception_type().kind(), severity: rule.severity(), evidence, program: None });
         }
     }
     let mut undecided = Vec::new();
@@ -64,7 +64,7 @@ pub fn assess<'l, 't>(validated: Validated<'l, 't>, rules: &'l RuleSet, pdate: D
         if holds {
             undecided.push(evidence.message.clone());
         }
-        exceptions.push(Exception { kind, severity, evidence });
+        exceptions.push(Exception { kind, severity, evidence, program: None });
     }
     let eligible = exceptions.iter().all(|exception| exception.severity == Severity::Soft);
     Assessed { loan, exceptions, eligible, undecided, guide, values }

@@ -6,6 +6,7 @@ pub mod at_once;
 pub mod disposition;
 pub mod eligibility;
 pub mod pricing;
+pub mod programs;
 pub mod validate;
 
 use crate::{
@@ -14,7 +15,12 @@ use crate::{
 };
 
 pub use self::at_once::{Scratch, buy_at_once};
-use self::{disposition::Decided, pricing::Pricing, validate::FirstUse};
+use self::{
+    disposition::Decided,
+    pricing::Pricing,
+    programs::{ProgramRef, judge_by_programs},
+    validate::{FirstUse, Validated},
+};
 
 /// A validation or rule that a loan failed. An exception is a finding about the loan, never an error of the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +30,8 @@ pub struct Exception<'r> {
     pub severity: Severity,
     /// Why the loan failed.
     pub evidence: Evidence,
+    /// The program whose rule the loan failed; `None` for a validation, and for a rule set without programs.
+    pub program: Option<ProgramRef<'r>>,
 }
 
 /// Takes one loan through all phases. `first_use` is where the run used the loan number first; `None` if this loan is the first
@@ -31,6 +39,17 @@ pub struct Exception<'r> {
 #[inline]
 pub fn judge<'l, 't>(loan: &'l Loan<'t>, first_use: Option<&FirstUse>, rules: &'l RuleSet, pricing: &Pricing) -> Decided<'l, 't> {
     let validated = validate::validate(loan, first_use);
+    if rules.programs().is_empty() {
+        return judge_by(validated, rules, pricing);
+    }
+    let by_programs = if validated.failed() { None } else { judge_by_programs(loan, rules, pricing) };
+    // A loan that failed validation is rejected by all programs.
+    by_programs.unwrap_or_else(|| Decided { eligible_in: Some(0), ..judge_by(validated, rules, pricing) })
+}
+
+/// Takes a validated loan through the phases of one rule set.
+#[inline]
+fn judge_by<'l, 't>(validated: Validated<'l, 't>, rules: &'l RuleSet, pricing: &Pricing) -> Decided<'l, 't> {
     let assessed = eligibility::assess(validated, rules, pricing.pdate());
     let priced = pricing::price(assessed, pricing);
     disposition::decide(priced, rules.projection())

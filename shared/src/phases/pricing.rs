@@ -106,6 +106,8 @@ impl<'l, 't> Priced<'l, 't> {
 pub struct Pricing {
     method: Method,
     pdate: Date,
+    /// The pricing of each program of the rule set.
+    programs: Vec<Self>,
 }
 
 #[derive(Debug, Clone)]
@@ -116,9 +118,17 @@ enum Method {
 }
 
 impl Pricing {
-    /// The pricing of a rule set at a target, for loans bought on a date. All rule sets have the same method.
-    pub fn new(_rules: &RuleSet, irr_target: IrrTarget, pdate: Date) -> Self {
-        Self { method: Method::Linear { irr_target }, pdate }
+    /// The pricing of a rule set at a target, for loans bought on a date. A target of the rule set's own replaces it. All rule sets have
+    /// the same method.
+    pub fn new(rules: &RuleSet, irr_target: IrrTarget, pdate: Date) -> Self {
+        let irr_target = rules.irr_target().and_then(|target| IrrTarget::new(target).ok()).unwrap_or(irr_target);
+        let programs = rules.programs().iter().map(|program| Self::new(&program.rules, irr_target, pdate)).collect();
+        Self { method: Method::Linear { irr_target }, pdate, programs }
+    }
+
+    /// The pricing of each program, in the order of the rule set.
+    pub fn programs(&self) -> &[Self] {
+        &self.programs
     }
 
     /// Name of the pricing method.
@@ -169,7 +179,12 @@ impl Priced<'_, '_> {
                 self.price = None;
             } else {
                 self.undecided.push(evidence.message.clone());
-                self.exceptions.push(Exception { kind: ExceptionType::Undetermined.kind(), severity: Severity::Soft, evidence });
+                self.exceptions.push(Exception {
+                    kind: ExceptionType::Undetermined.kind(),
+                    severity: Severity::Soft,
+                    evidence,
+                    program: None,
+                });
             }
         }
     }

@@ -70,7 +70,8 @@ pub fn validate<'l, 't>(loan: &'l Loan<'t>, first_use: Option<&FirstUse>) -> Val
 
 #[cold]
 fn failures(loan: &Loan<'_>, first_use: Option<&FirstUse>) -> Vec<Exception<'static>> {
-    let hard = |failed: ExceptionType, evidence| Exception { kind: failed.kind(), severity: Severity::Hard, evidence };
+    let hard =
+        |failed: ExceptionType, evidence| Exception { kind: failed.kind(), severity: Severity::Hard, evidence, program: None };
     if let Some(malformed) = &loan.malformed {
         let raw = excerpt(malformed.raw);
         let place = place(loan.line, malformed.source_file);

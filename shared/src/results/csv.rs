@@ -254,6 +254,11 @@ pub(super) fn push_rejection(out: &mut Vec<u8>, decided: &Decided<'_, '_>) {
             out.extend_from_within(cells.clone());
         }
         push_exception(out, exception);
+        if decided.eligible_in.is_some() {
+            out.push(b',');
+            push_text(out, exception.program.map_or("", |program| program.name));
+        }
+        out.push(b'\n');
     }
 }
 
@@ -267,7 +272,6 @@ fn push_exception(out: &mut Vec<u8>, exception: &Exception<'_>) {
     push_text(out, &exception.evidence.message);
     out.push(b',');
     out.extend_from_slice(kind.rejection_criteria.as_bytes());
-    out.push(b'\n');
 }
 
 #[cfg(test)]

@@ -112,7 +112,9 @@ impl Output {
         let loan = Field::CANONICAL.iter().map(|field| field.name()).chain(["disposition", "pricing_spread", "final_price"]);
         let loan = loan.filter(|_| self.of_loans);
         let prices = if matches!(self.rows, RowSource::Prices) { pricing_report::columns(rules) } else { Vec::new() };
-        let columns: Vec<&str> = loan.chain(self.columns.iter().copied()).chain(prices).collect();
+        let is_report = matches!(self.rows, RowSource::Loans(Disposition::Rejected, _));
+        let program = (is_report && !rules.programs().is_empty()).then_some("program");
+        let columns: Vec<&str> = loan.chain(self.columns.iter().copied()).chain(prices).chain(program).collect();
         (columns.join(",") + "\n").into_bytes()
     }
 

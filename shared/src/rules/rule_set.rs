@@ -2,6 +2,7 @@
 
 mod file;
 mod mistake;
+mod programs;
 
 use std::sync::LazyLock;
 
@@ -48,8 +49,19 @@ pub struct RuleSet {
     settings: Settings,
     rules: Vec<Rule>,
     clearance: Clearance,
+    /// The programs, of which a loan takes the best; empty for a rule set that judges by itself.
+    programs: Vec<Program>,
+    /// Columns of the adjustments in the pricing report.
+    report_columns: Vec<String>,
     hash: String,
     source: Option<RuleSetFile>,
+}
+
+/// A rule set among several that judge the same loan.
+#[derive(Debug, Clone)]
+pub struct Program {
+    pub name: String,
+    pub rules: RuleSet,
 }
 
 /// Decisions, name and version of a rule set, from which the rules are made.
@@ -62,6 +74,8 @@ struct Settings {
     enabled: [bool; ExceptionType::COUNT],
     projection: Projection,
     accept_small_percentages: bool,
+    /// The IRR target that a program brings with it, in percent.
+    irr_target: Option<Decimal>,
     guide: Guide,
 }
 
@@ -132,13 +146,18 @@ impl RuleSet {
     /// [`RuleSetError`] with every mistake: a text that is not TOML, an unknown key, a key that does not take its value, a file that
     /// cannot be used.
     pub fn load(file: &RuleSetFile) -> Result<Self, RuleSetError> {
+        programs::load(file).unwrap_or_else(|| Self::load_by_itself(file, false))
+    }
+
+    /// Reads a rule set without programs. `is_program`: the rule set is a program of another one.
+    fn load_by_itself(file: &RuleSetFile, is_program: bool) -> Result<Self, RuleSetError> {
         let built_in = Self::built_in();
         let text = file.toml.as_str();
         let RuleSetId { name: reserved, hash, .. } = built_in.id();
         let name = if file.name == reserved { UNNAMED } else { file.name.as_str() };
         let mut settings = Settings { name: name.to_owned(), version: UNVERSIONED.to_owned(), ..built_in.settings.clone() };
         let mut mistakes = Mistakes::default();
-        settings.replace_from(file, &mut mistakes);
+        settings.replace_from(file, is_program, &mut mistakes);
         if !mistakes.is_empty() {
             return Err(RuleSetError { mistakes: mistakes.into_list(text) });
         }
@@ -159,7 +178,8 @@ impl RuleSet {
             })
             .collect();
         let hash = hex(&Sha256::digest(settings.canonical_text()));
-        Self { clearance: Clearance::new(&rules), settings, rules, hash, source }
+        let report_columns = settings.guide.waterfall().columns().to_vec();
+        Self { clearance: Clearance::new(&rules), settings, rules, programs: Vec::new(), report_columns, hash, source }
     }
 
     /// The enabled rules, in the order of reports.
@@ -182,14 +202,39 @@ impl RuleSet {
         &self.settings.guide
     }
 
+    /// The programs, of which a loan takes the best; empty for a rule set that judges by itself.
+    pub fn programs(&self) -> &[Program] {
+        &self.programs
+    }
+
+    /// The IRR target that a program brings with it, in percent.
+    pub fn irr_target(&self) -> Option<Decimal> {
+        self.settings.irr_target
+    }
+
+    /// The guide of a program; the rule set's own for one without programs.
+    pub fn guide_of(&self, program: u16) -> &Guide {
+        self.programs.get(usize::from(program)).map_or(self.guide(), |program| program.rules.guide())
+    }
+
+    /// The guides that judge loans.
+    fn guides(&self) -> impl Iterator<Item = &Guide> {
+        std::iter::once(self.guide()).chain(self.programs.iter().map(|program| program.rules.guide()))
+    }
+
     /// Whether loans and reports show how prices came about.
     pub fn shows_waterfall(&self) -> bool {
-        self.guide().waterfall().is_shown()
+        self.guides().any(|guide| guide.waterfall().is_shown())
+    }
+
+    /// Whether judging needs the standard fields of a loan.
+    pub fn needs_standard(&self) -> bool {
+        self.guides().any(Guide::needs_standard)
     }
 
     /// Columns of the adjustments in the pricing report.
     pub fn report_columns(&self) -> &[String] {
-        self.guide().waterfall().columns()
+        &self.report_columns
     }
 
     pub fn projection(&self) -> &Projection {
@@ -218,7 +263,7 @@ impl Settings {
             let mut settings = Settings::blank();
             // A test reads the file, which is compiled in, and finds no mistake.
             let file = RuleSetFile { name: String::new(), toml: BUILT_IN.to_owned(), files: GuideFiles::default() };
-            settings.replace_from(&file, &mut Mistakes::default());
+            settings.replace_from(&file, false, &mut Mistakes::default());
             settings
         });
         &SETTINGS
@@ -234,12 +279,13 @@ impl Settings {
             enabled: ExceptionType::ALL.map(|kind| !kind.is_consistency()),
             projection: Projection::default(),
             accept_small_percentages: false,
+            irr_target: None,
             guide: Guide::default(),
         }
     }
 
-    /// Replaces what the file says otherwise, and notes every mistake.
-    fn replace_from(&mut self, file: &RuleSetFile, mistakes: &mut Mistakes) {
+    /// Replaces what the file says otherwise, and notes every mistake. `is_program`: the file is a program of a rule set.
+    fn replace_from(&mut self, file: &RuleSetFile, is_program: bool, mistakes: &mut Mistakes) {
         let parsed = DeTable::parse(&file.toml).map_err(|error| (error.span().unwrap_or(0..0), error.message().to_owned()));
         let Some(table) = mistakes.take(parsed) else { return };
         // Rules of its own come first, because `[rules]` may switch them off.
@@ -248,6 +294,11 @@ impl Settings {
             match key.get_ref().as_ref() {
                 "name" => self.name = mistakes.take(words(value, "name")).unwrap_or_default(),
                 "version" => self.version = mistakes.take(words(value, "version")).unwrap_or_default(),
+                "irr_target" if is_program => self.irr_target = mistakes.take(irr_target(value)),
+                "irr_target" => {
+                    let message = "only a program has an IRR target: give the run one with --irr-target or `irr_target`";
+                    mistakes.add(key.span(), message.to_owned());
+                }
                 "severity" | "rules" | "applies" | "rule" | "adjustment" | "pricing" => {}
                 name @ ("limits" | "projection" | "units") => {
                     let Some(keys) = mistakes.take(section(value, name)) else { continue };
@@ -418,6 +469,9 @@ impl Settings {
         let Projection { minimum_spread, minimum_price, hold_on_soft_exceptions } = &self.projection;
         let _ = writeln!(text, "projection={},{},{hold_on_soft_exceptions}", number(minimum_spread), number(minimum_price));
         let _ = writeln!(text, "units.accept_small_percentages={}", self.accept_small_percentages);
+        if let Some(target) = self.irr_target {
+            let _ = writeln!(text, "irr_target={target}");
+        }
         text.push_str(&self.guide.canonical_text());
         text
     }
@@ -430,6 +484,15 @@ fn shown(field: Field, value: Decimal) -> String {
     let mut built_in = Settings::built_in().limits.iter();
     let known = built_in.any(|(name, limit)| *name == field.name() && is_of(limit));
     value.with_min_decimals(u8::from(known && field.info().unit == Unit::Percent))
+}
+
+/// The IRR target of a program, in percent.
+fn irr_target(value: &Spanned<DeValue<'_>>) -> Parsed<Decimal> {
+    let percent = number(value, "irr_target")?;
+    if percent.is_positive() && percent <= Decimal::from_integer(30) {
+        return Ok(percent);
+    }
+    Err((value.span(), "`irr_target` must be a percentage above 0 and at most 30, such as 8.05".to_owned()))
 }
 
 /// Index of the built-in rule that a key names.

@@ -20,11 +20,11 @@ impl FileSchema {
     }
 
     /// Encodes a column of few different texts. In a block without the column, no row has a text.
-    pub(super) fn coded_texts<'c>(
+    pub(super) fn coded_texts<'c, C>(
         &self,
         name: &str,
-        parts: &'c [GroupPart<FactColumns>],
-        of: impl Fn(&'c FactColumns) -> Option<&'c CodedTexts>,
+        parts: &'c [GroupPart<C>],
+        of: impl Fn(&'c C) -> Option<&'c CodedTexts>,
     ) -> Result<EncodedColumn> {
         let rows = parts.iter().map(|part| part.rows.len()).sum();
         if parts.iter().all(|part| of(&part.columns).is_none()) {

@@ -7,7 +7,7 @@ use parquet::errors::Result;
 use crate::{
     facts::{
         EXCEPTIONS_PER_GROUP,
-        columns::{ExceptionColumns, SEVERITIES},
+        exception_columns::{ExceptionColumns, SEVERITIES},
         pages::{EncodedColumn, NULL},
     },
     rules::ExceptionKind,
@@ -73,6 +73,7 @@ impl Rows for ExceptionColumns {
             schema.repeated("limit", parts, |c| &c.limits)?,
             schema.numbers("excess", parts, |c| Some(&c.excesses))?,
             schema.sparse("exact_excess", parts, |c| &c.exact_excesses)?,
+            schema.coded_texts("program", parts, |c| c.programs.as_ref())?,
         ])
     }
 }

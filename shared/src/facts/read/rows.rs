@@ -52,6 +52,8 @@ pub struct FactRow {
     pub base_price_source: Option<String>,
     /// What was added to the base price: a JSON list of objects with `name`, `points` and `source`.
     pub price_adjustments: Json,
+    /// The best program, `None` inside when every program rejects the loan. `None` for a rule set without programs.
+    pub program: Option<Option<String>>,
     /// Name of the loan's tape.
     pub source_file: String,
     /// Line, or row of the worksheet, on which the loan starts.
@@ -122,6 +124,9 @@ pub struct ExceptionRow {
     pub limit: Option<String>,
     /// Distance of the value from passing, in the unit of the field; `None` when there is no such distance.
     pub excess: Option<Decimal>,
+    /// The program whose rule the loan failed, `None` inside for a validation. `None` for a rule set without programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<Option<String>>,
     /// Name of the loan's tape.
     pub source_file: String,
     /// Line, or row of the worksheet, on which the loan starts.
@@ -152,6 +157,9 @@ impl Serialize for FactRow {
         object.serialize_entry("base_price", &self.base_price)?;
         object.serialize_entry("base_price_source", &self.base_price_source)?;
         object.serialize_entry("price_adjustments", &self.price_adjustments)?;
+        if let Some(program) = &self.program {
+            object.serialize_entry("program", program)?;
+        }
         object.serialize_entry("source_file", &self.source_file)?;
         object.serialize_entry("line", &self.line)?;
         object.end()
@@ -183,6 +191,7 @@ impl FactRow {
         let mut base_prices = decimals("base_price", PRICE)?;
         let mut base_price_sources = texts("base_price_source")?;
         let mut price_adjustments = texts("price_adjustments")?;
+        let mut programs = texts("program")?;
         let mut source_files = texts("source_file")?;
         let mut lines = columns.integers("line")?.into_iter();
         columns.rows(|_| {
@@ -197,6 +206,7 @@ impl FactRow {
                 pricing_spread: spreads.next()?,
                 final_price: prices.next()?,
                 base_price: base_prices.next()?,
+                program: Some(programs.next()?),
                 base_price_source: base_price_sources.next()?,
                 price_adjustments: Json(price_adjustments.next()?.unwrap_or_else(|| "[]".to_owned())),
                 source_file: source_files.next()??,
@@ -310,6 +320,7 @@ impl ExceptionRow {
         let mut limits = texts("limit")?;
         let mut excesses = decimals(columns.integers("excess")?, EXCESS);
         let mut exact_excesses = texts("exact_excess")?;
+        let mut programs = texts("program")?;
         let mut source_files = texts("source_file")?;
         let mut lines = columns.integers("line")?.into_iter();
         columns.rows(|ordinal| {
@@ -329,6 +340,7 @@ impl ExceptionRow {
                     (_, Some(exact)) => Some(exact.parse().ok()?),
                     (excess, None) => excess,
                 },
+                program: Some(programs.next()?),
                 source_file: source_files.next()??,
                 line: lines.next()??.try_into().ok()?,
             })

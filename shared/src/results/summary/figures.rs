@@ -36,6 +36,9 @@ pub struct Summary {
     pub dispositions: Dispositions,
     /// Totals of the loans of each group, for one field after the other.
     pub strats: Vec<Strat>,
+    /// The programs of the rule set, in order; empty for a rule set without programs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<ProgramSummary>,
     /// Kinds of exceptions, most frequent first.
     #[serde(skip)]
     pub exceptions: Vec<ExceptionFinding>,
@@ -112,6 +115,36 @@ pub struct DispositionSummary {
     /// 0 when no loan is bought. Null for `projected` and `rejected`: the buyer pays nothing for these loans.
     #[schema(required, value_type = Option<f64>, example = 240_312.5)]
     pub dollars_to_pay: Option<Ratio>,
+}
+
+/// One program of a rule set.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ProgramSummary {
+    /// Name of the program.
+    #[schema(example = "agency")]
+    pub name: String,
+    /// Number of loans that the program does not reject.
+    #[schema(example = 1)]
+    pub eligible: u64,
+    /// The loans for which the program is the best.
+    pub best: BestLoans,
+    /// For each type of exception, the number of loans that the program rejects for this type alone.
+    #[schema(example = json!({"ltv_ratio": 1}))]
+    pub rejected_only_by: BTreeMap<String, u64>,
+}
+
+/// The loans for which a program is the best.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct BestLoans {
+    /// Number of loans.
+    #[schema(example = 1)]
+    pub count: u64,
+    /// Sum of their loan amounts, in dollars.
+    #[schema(value_type = f64, example = 250_000)]
+    pub balance: ExactSum,
+    /// Average price weighted by balance, in percent of the balance, rounded to 4 decimals. Null: no loan has one.
+    #[schema(required, value_type = Option<f64>, example = 96.125)]
+    pub wa_price: Option<Ratio>,
 }
 
 /// The loans of a run grouped by one field.

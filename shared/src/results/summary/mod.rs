@@ -2,6 +2,7 @@
 
 mod figures;
 mod groups;
+mod programs;
 mod strats;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use crate::{
     decimal::ExactSum,
     loan::OrdinaryLoan,
     phases::{
+        Exception,
         disposition::{Decided, Disposition},
         pricing::Price,
     },
@@ -21,11 +23,13 @@ use crate::{
 use super::csv::push_text;
 
 pub use self::figures::{
-    Averages, Bucket, DispositionSummary, Dispositions, EligibilityChecks, ExceptionFinding, Strat, Summary,
+    Averages, BestLoans, Bucket, DispositionSummary, Dispositions, EligibilityChecks, ExceptionFinding, ProgramSummary, Strat,
+    Summary,
 };
 use self::{
     figures::{averages, bucket},
     groups::{Group, Share},
+    programs::ProgramCounts,
     strats::{CUTS, CrossTable, DISPOSITIONS_IN, TABLES, groups_of},
 };
 
@@ -40,6 +44,11 @@ struct Findings {
     sample: Option<String>,
 }
 
+/// Place of the findings of a kind with a severity.
+fn findings_place(id: u16, severity: Severity) -> usize {
+    2 * usize::from(id) + usize::from(severity == Severity::Soft)
+}
+
 /// The summary in progress of a run, or of a part of it.
 #[derive(Debug, Clone)]
 pub struct SummaryBuilder {
@@ -49,8 +58,10 @@ pub struct SummaryBuilder {
     /// Number of loans with a price.
     priced: u64,
     tables: [CrossTable; TABLES.len()],
-    /// By the id of the kind. Kinds that are not found yet may be missing at the end.
+    /// By the id of the kind and the severity. Kinds that are not found yet may be missing at the end.
     findings: Vec<Findings>,
+    /// The programs of the rule set, in order.
+    programs: Vec<ProgramCounts>,
 }
 
 impl Default for SummaryBuilder {
@@ -62,6 +73,7 @@ impl Default for SummaryBuilder {
             priced: 0,
             tables: std::array::from_fn(|table| CrossTable::new(TABLES[table], layers(table))),
             findings: Vec::new(),
+            programs: Vec::new(),
         }
     }
 }
@@ -74,24 +86,33 @@ struct Handed {
     priced: u64,
     tables: [Vec<(u32, Group)>; TABLES.len()],
     findings: Vec<Findings>,
+    programs: Vec<ProgramCounts>,
 }
 
 impl Serialize for SummaryBuilder {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { counts, reported, priced, tables, findings } = self;
+        let Self { counts, reported, priced, tables, findings, programs } = self;
         let groups = |table: &CrossTable| {
             let filled = (0..).zip(&table.groups).filter(|(_, group)| group.count > 0);
             filled.map(|(at, group)| (at, group.clone())).collect()
         };
         let tables = tables.each_ref().map(groups);
-        Handed { counts: *counts, reported: *reported, priced: *priced, tables, findings: findings.clone() }.serialize(serializer)
+        Handed {
+            counts: *counts,
+            reported: *reported,
+            priced: *priced,
+            tables,
+            findings: findings.clone(),
+            programs: programs.clone(),
+        }
+        .serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for SummaryBuilder {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Handed { counts, reported, priced, tables, findings } = Handed::deserialize(deserializer)?;
-        let mut summary = Self { counts, reported, priced, findings, ..Self::default() };
+        let Handed { counts, reported, priced, tables, findings, programs } = Handed::deserialize(deserializer)?;
+        let mut summary = Self { counts, reported, priced, findings, programs, ..Self::default() };
         for (table, groups) in summary.tables.iter_mut().zip(tables) {
             for (at, group) in groups {
                 let place = table.groups.get_mut(at as usize).ok_or_else(|| D::Error::custom("a group of no strat"))?;
@@ -116,9 +137,12 @@ impl SummaryBuilder {
         for (at, table) in self.tables.iter_mut().enumerate() {
             table.cell(decided.loan, if at == DISPOSITIONS_IN { layer } else { 0 }).add(&share);
         }
+        self.add_to_programs(decided, &share);
         for (nth, exception) in decided.exceptions.iter().enumerate() {
-            let is_first = decided.exceptions[..nth].iter().all(|earlier| earlier.kind.id != exception.kind.id);
-            let findings = self.findings_of(exception.kind.id);
+            let is_same =
+                |earlier: &Exception<'_>| earlier.kind.id == exception.kind.id && earlier.severity == exception.severity;
+            let is_first = !decided.exceptions[..nth].iter().any(is_same);
+            let findings = self.findings_at(findings_place(exception.kind.id, exception.severity));
             findings.count += 1;
             findings.loans += u64::from(is_first);
             findings.severity = Some(exception.severity);
@@ -133,10 +157,11 @@ impl SummaryBuilder {
 
     /// Adds an ordinary loan that is bought. Returns `false` and adds nothing when its numbers are too large for narrow sums.
     #[inline]
-    pub fn add_bought(&mut self, loan: &OrdinaryLoan<'_>, price: Price) -> bool {
+    pub fn add_bought(&mut self, loan: &OrdinaryLoan<'_>, price: Price, program: u16) -> bool {
         let Some(share) = Share::ordinary(loan, price) else { return false };
         self.counts[Disposition::ToPurchase as usize] += 1;
         self.priced += 1;
+        self.add_bought_to_programs(program, &share);
         let groups = groups_of(loan);
         // Bought loans are in the first layer.
         for (table, cuts) in self.tables.iter_mut().zip(TABLES) {
@@ -156,8 +181,9 @@ impl SummaryBuilder {
         for (ours, theirs) in self.tables.iter_mut().zip(&next.tables) {
             ours.merge(theirs);
         }
-        for (id, theirs) in (0..).zip(&next.findings) {
-            let ours = self.findings_of(id);
+        self.merge_programs(&next.programs);
+        for (at, theirs) in next.findings.iter().enumerate() {
+            let ours = self.findings_at(at);
             ours.count += theirs.count;
             ours.loans += theirs.loans;
             ours.severity = ours.severity.or(theirs.severity);
@@ -170,8 +196,7 @@ impl SummaryBuilder {
         }
     }
 
-    fn findings_of(&mut self, id: u16) -> &mut Findings {
-        let at = usize::from(id);
+    fn findings_at(&mut self, at: usize) -> &mut Findings {
         if self.findings.len() <= at {
             self.findings.resize_with(at + 1, Findings::default);
         }
@@ -260,6 +285,7 @@ impl SummaryBuilder {
         };
         let mut exceptions: Vec<ExceptionFinding> = self.findings.iter().filter_map(found).collect();
         exceptions.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.kind.name.cmp(&b.kind.name)));
+        let programs = self.programs.iter().map(|program| program.finish(&self.findings)).collect();
         let counts = |name: fn(&ExceptionFinding) -> &str| {
             let mut counts = BTreeMap::new();
             for finding in &exceptions {
@@ -287,6 +313,7 @@ impl SummaryBuilder {
                 rejected: of(Disposition::Rejected),
             },
             strats,
+            programs,
             exceptions,
         }
     }

@@ -13,7 +13,7 @@ use jiff::civil::Date;
 use crate::{
     decimal::Decimal,
     loan::{Loan, OrdinaryLoan, StandardCells},
-    rules::{Evidence, ExceptionType, Severity},
+    rules::{Evidence, ExceptionKind, ExceptionType, Severity},
 };
 
 use self::{
@@ -176,6 +176,16 @@ impl Guide {
         }
         text.push_str(&self.waterfall.canonical_text());
         text
+    }
+
+    /// The kinds of exceptions that the guide defines, in the order of reports.
+    pub(in crate::rules) fn kinds_mut(&mut self) -> impl Iterator<Item = &mut ExceptionKind> {
+        self.rules.iter_mut().map(|rule| &mut rule.kind)
+    }
+
+    /// Makes the columns of the pricing report those of several guides.
+    pub(in crate::rules) fn share_columns(&mut self, columns: &[String]) {
+        self.waterfall.share_columns(columns);
     }
 
     /// The slot of a field, which is added when it is new.

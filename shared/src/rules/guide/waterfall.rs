@@ -31,6 +31,9 @@ pub struct PricePart {
     pub column: usize,
 }
 
+/// Name of the cap among the adjustments.
+pub const CAP: &str = "cap";
+
 /// Index of a part among the parts of a waterfall.
 pub type PartIndex = u16;
 
@@ -90,7 +93,16 @@ impl Waterfall {
 
     /// Index of the column of the cap in the pricing report.
     pub fn cap_column(&self) -> Option<usize> {
-        self.cap.map(|_| self.columns.len() - 1)
+        self.cap?;
+        self.columns.iter().position(|column| column == CAP)
+    }
+
+    /// Makes the columns of the pricing report those of several rule sets, which include its own.
+    pub(super) fn share_columns(&mut self, columns: &[String]) {
+        for part in &mut self.parts {
+            part.column = columns.iter().position(|column| *column == part.name).unwrap_or(columns.len());
+        }
+        self.columns = columns.to_vec();
     }
 
     /// Removes an adjustment.
@@ -106,7 +118,7 @@ impl Waterfall {
             self.parts.push(PricePart { name: name.clone(), points: *points, source: source.clone(), column });
         }
         if self.cap.is_some() {
-            self.columns.push("cap".to_owned());
+            self.columns.push(CAP.to_owned());
         }
     }
 

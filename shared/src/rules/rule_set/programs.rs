@@ -1,0 +1,181 @@
+//! Rule sets that are made of programs, of which a loan takes the best.
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{ExceptionType, MAX_RULE_SET_BYTES, Mistake, Program, RuleSet, RuleSetError, RuleSetFile, Settings, UNVERSIONED};
+use crate::{
+    hex::hex,
+    rules::{
+        ExceptionKind,
+        guide::waterfall::CAP,
+        reading::{Mistakes, unknown, words},
+    },
+};
+use sha2::{Digest as _, Sha256};
+
+/// Largest number of programs.
+const MAX_PROGRAMS: usize = 20;
+/// The keys of a rule set with programs.
+const KEYS: &str = "name, version, programs";
+
+/// Reads a rule set with programs; `None` when the rule set has none.
+pub(super) fn load(file: &RuleSetFile) -> Option<Result<RuleSet, RuleSetError>> {
+    let table = DeTable::parse(&file.toml).ok()?;
+    let listed = table.get_ref().get("programs")?;
+    let mut mistakes = Mistakes::default();
+    let settings = settings(table.get_ref(), file, &mut mistakes);
+    let mut programs = read_programs(listed, file, &mut mistakes);
+    let columns = agree(&mut programs, listed, &mut mistakes);
+    if !mistakes.is_empty() {
+        return Some(Err(RuleSetError { mistakes: mistakes.into_list(&file.toml) }));
+    }
+    let accept_small_percentages = programs.iter().any(|(_, program)| program.rules.accepts_small_percentages());
+    let mut rules = RuleSet::new(Settings { accept_small_percentages, ..settings }, Some(file.clone()));
+    rules.programs = programs.into_iter().map(|(_, program)| program).collect();
+    rules.report_columns = columns;
+    let hashes: String = rules.programs.iter().map(|program| format!("program={}\n", program.rules.hash)).collect();
+    rules.hash = hex(&Sha256::digest(hashes));
+    Some(Ok(rules))
+}
+
+/// Name and version. Such a rule set has no rules of its own.
+fn settings(table: &DeTable<'_>, file: &RuleSetFile, mistakes: &mut Mistakes) -> Settings {
+    let mut settings = Settings { name: file.name.clone(), version: UNVERSIONED.to_owned(), ..Settings::blank() };
+    settings.enabled = ExceptionType::ALL.map(|_| false);
+    for (key, value) in table {
+        match key.get_ref().as_ref() {
+            "name" => settings.name = mistakes.take(words(value, "name")).unwrap_or_default(),
+            "version" => settings.version = mistakes.take(words(value, "version")).unwrap_or_default(),
+            "programs" => {}
+            name => {
+                let (place, mut message) = unknown(key, KEYS);
+                if super::KEYS.split(", ").any(|known| known == name) {
+                    message = format!("a rule set with `programs` has no `{name}` of its own: write it in its programs");
+                }
+                mistakes.add(place, message);
+            }
+        }
+    }
+    settings
+}
+
+/// The programs of the list, each with the name of its file.
+fn read_programs(listed: &Spanned<DeValue<'_>>, file: &RuleSetFile, mistakes: &mut Mistakes) -> Vec<(String, Program)> {
+    let mut programs: Vec<(String, Program)> = Vec::new();
+    let names = match listed.get_ref() {
+        DeValue::Array(names) if (1..=MAX_PROGRAMS).contains(&names.len()) => names,
+        _ => {
+            let message =
+                format!("`programs` must be a list of 1 to {MAX_PROGRAMS} files, such as [\"agency.toml\", \"non_qm.toml\"]");
+            mistakes.add(listed.span(), message);
+            return programs;
+        }
+    };
+    let mut seen: Vec<String> = Vec::new();
+    for item in names.iter() {
+        let Some(name) = mistakes.take(words(item, "programs")) else { continue };
+        let stem = name.strip_suffix(".toml").filter(|stem| is_plain(stem)).map(str::to_owned);
+        let content = file.files.get(&name);
+        let problem = match (&stem, content) {
+            (None, _) => {
+                Some(format!("\"{name}\" is no name of a program: name a .toml file beside the rule set, without a path"))
+            }
+            _ if seen.contains(&name) => Some(format!("\"{name}\" is listed twice")),
+            _ if name == file.file_name() => Some(format!("\"{name}\" is this rule set itself")),
+            (Some(_), None) => Some(format!("there is no file \"{name}\" beside the rule set")),
+            (Some(_), Some(_)) => None,
+        };
+        seen.push(name.clone());
+        match (problem, stem, content) {
+            (None, Some(stem), Some(content)) => match read_program(&stem, content, file) {
+                Ok(program) => programs.push((name, program)),
+                Err(found) => found.into_iter().for_each(|mistake| {
+                    let file = mistake.file.or_else(|| Some(name.clone()));
+                    mistakes.add_in_file(Mistake { file, ..mistake });
+                }),
+            },
+            (problem, ..) => mistakes.add(item.span(), problem.unwrap_or_default()),
+        }
+    }
+    programs
+}
+
+/// Whether a name is that of a file beside the rule set: it has no path, and is no hidden file.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', ':']) && !name.contains(char::is_control)
+}
+
+fn read_program(stem: &str, content: &[u8], file: &RuleSetFile) -> Result<Program, Vec<Mistake>> {
+    let whole =
+        |message: String| vec![Mistake { line: Some(1), ..Mistake::in_file(&format!("{stem}.toml"), None, None, message) }];
+    if content.len() as u64 > MAX_RULE_SET_BYTES {
+        return Err(whole(format!("the file has {} bytes, and a rule set has at most {MAX_RULE_SET_BYTES}", content.len())));
+    }
+    let toml = std::str::from_utf8(content).map_err(|_| whole("the file is no UTF-8 text: save it as UTF-8".to_owned()))?;
+    let toml = toml.trim_start_matches('\u{feff}').to_owned();
+    let has = |key: &str| DeTable::parse(&toml).is_ok_and(|table| table.get_ref().contains_key(key));
+    if has("programs") {
+        return Err(whole("a program has no programs of its own: list their files in the rule set".to_owned()));
+    }
+    let has_name = has("name");
+    let program = RuleSetFile { name: stem.to_owned(), toml, files: file.files.clone() };
+    let rules = RuleSet::load_by_itself(&program, true).map_err(|error| error.mistakes)?;
+    if !has_name {
+        return Err(whole(format!("the program has no name: write name = \"{stem}\"")));
+    }
+    Ok(Program { name: rules.settings.name.clone(), rules })
+}
+
+/// Notes what programs cannot have in common or must have in common, and gives equal kinds of exceptions equal ids. Returns the columns
+/// of the adjustments of all programs.
+fn agree(programs: &mut [(String, Program)], listed: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Vec<String> {
+    let mut kinds: Vec<(String, ExceptionKind)> = Vec::new();
+    let mut columns: Vec<String> = Vec::new();
+    for at in 0..programs.len() {
+        let (earlier, rest) = programs.split_at_mut(at);
+        let Some((file, program)) = rest.first_mut() else { continue };
+        if let Some((other, _)) = earlier.iter().find(|(_, other)| other.name == program.name) {
+            mistakes.add(
+                listed.span(),
+                format!("{other} and {file} have the same name \"{}\": give each program its own", program.name),
+            );
+        }
+        let small = program.rules.accepts_small_percentages();
+        if let Some((other, _)) = earlier.first().filter(|(_, first)| first.rules.accepts_small_percentages() != small) {
+            let message = format!("{other} and {file} read small percentages in two ways: give both the same [units]");
+            mistakes.add(listed.span(), message);
+        }
+        for kind in program.rules.settings.guide.kinds_mut() {
+            match kinds.iter().find(|(_, known)| known.name == kind.name) {
+                Some((other, known)) => {
+                    if (&known.category, &known.rejection_criteria) != (&kind.category, &kind.rejection_criteria) {
+                        let name = &kind.name;
+                        let message = format!(
+                            "{name} has another category or other criteria than in {other}: give both the same, or another name"
+                        );
+                        mistakes.add(listed.span(), format!("{file}: {message}"));
+                    }
+                    kind.id = known.id;
+                }
+                None => {
+                    kind.id = ExceptionType::COUNT as u16 + kinds.len() as u16;
+                    kinds.push((file.clone(), kind.clone()));
+                }
+            }
+        }
+        for column in program.rules.settings.guide.waterfall().columns() {
+            if !columns.contains(column) {
+                columns.push(column.clone());
+            }
+        }
+    }
+    // The cap comes last.
+    columns.sort_by_key(|column| column == CAP);
+    for (_, program) in programs {
+        program.rules.settings.guide.share_columns(&columns);
+    }
+    columns
+}
