@@ -3,6 +3,7 @@
 pub mod condition;
 mod consistency;
 pub mod field;
+pub mod grid;
 mod read;
 pub mod rule;
 
@@ -18,6 +19,7 @@ use self::{
     condition::Truth,
     consistency::Numbers,
     field::{Slot, TestedField, Value},
+    grid::Grid,
     rule::{Finding, OwnRule, Scope, Subject},
 };
 
@@ -36,6 +38,10 @@ pub struct Guide {
     pub(super) ltv_tolerance: Decimal,
     /// The rules that are on, in the order of the file.
     rules: Vec<OwnRule>,
+    /// The grids of limits that are on, in the order of the file.
+    limit_grids: Vec<Grid>,
+    /// The grids of adjustments that are on, in the order of the file.
+    adjustment_grids: Vec<Grid>,
 }
 
 /// The key of `[limits]` that says by how many percentage points an LTV may differ from the one that balance and value give.
@@ -52,6 +58,8 @@ impl Default for Guide {
             consistency: Vec::new(),
             ltv_tolerance: Decimal::from_integer(1),
             rules: Vec::new(),
+            limit_grids: Vec::new(),
+            adjustment_grids: Vec::new(),
         }
     }
 }
@@ -59,7 +67,8 @@ impl Default for Guide {
 impl Guide {
     /// Whether the guide says nothing.
     pub fn is_empty(&self) -> bool {
-        self.applies.is_empty() && self.consistency.is_empty() && self.rules.is_empty()
+        let has_grids = !self.limit_grids.is_empty() || !self.adjustment_grids.is_empty();
+        self.applies.is_empty() && self.consistency.is_empty() && self.rules.is_empty() && !has_grids
     }
 
     /// Whether judging needs the standard fields of a loan.
@@ -70,6 +79,21 @@ impl Guide {
     /// The rules that the rule set defines, in the order of the file.
     pub fn rules(&self) -> &[OwnRule] {
         &self.rules
+    }
+
+    /// The grids that limit a field of a loan, in the order of the file.
+    pub fn limit_grids(&self) -> &[Grid] {
+        &self.limit_grids
+    }
+
+    /// The grids that adjust the price of a loan, in the order of the file.
+    pub fn adjustment_grids(&self) -> &[Grid] {
+        &self.adjustment_grids
+    }
+
+    /// What is no mistake and may still be none of what the author meant, as one sentence each.
+    pub fn notices(&self) -> Vec<&str> {
+        self.limit_grids.iter().chain(&self.adjustment_grids).flat_map(Grid::notices).map(String::as_str).collect()
     }
 
     /// To which loans a built-in rule applies; `None` when the guide says nothing about it.
@@ -98,6 +122,7 @@ impl Guide {
         values.clear();
         values.extend(self.slots.iter().map(|slot| slot.ordinary_value(loan, standard, pdate)));
         self.rules.iter().all(|rule| rule.passes(values))
+            && self.limit_grids.iter().all(|grid| grid.passes(values))
             && self.contradictions(Numbers::Ordinary(loan, standard), values).next().is_none()
     }
 
@@ -115,7 +140,15 @@ impl Guide {
         for rule in &self.rules {
             rule.judge(subject, &mut findings);
         }
+        for grid in &self.limit_grids {
+            grid.judge(subject, &mut findings);
+        }
         findings
+    }
+
+    /// The evidence of an adjustment grid of this guide that is undetermined for a loan.
+    pub fn undetermined_adjustment(&self, grid: &Grid, loan: &Loan<'_>, values: &[Value], pdate: Date) -> Evidence {
+        grid.undetermined(Subject { loan, slots: &self.slots, values, pdate })
     }
 
     /// The comparisons between fields that a loan fails.
@@ -150,6 +183,10 @@ impl Guide {
         for rule in &self.rules {
             text.push_str("rule.");
             rule.push_canonical(&mut text);
+        }
+        for grid in self.limit_grids.iter().chain(&self.adjustment_grids) {
+            text.push_str("grid.");
+            grid.push_canonical(&mut text);
         }
         text
     }
