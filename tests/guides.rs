@@ -4,6 +4,7 @@
 
 mod conditions;
 mod consistency;
+mod grids;
 mod mistakes;
 mod prices;
 mod programs;

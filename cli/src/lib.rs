@@ -7,6 +7,7 @@ mod absent;
 mod arguments;
 mod decision_book;
 mod examples;
+mod guide_files;
 mod inspect_command;
 mod manual;
 mod profiles_command;

@@ -5,13 +5,18 @@ use std::{io::Write, path::Path};
 use command::{
     CommandContext, Format,
     error::CommandError,
+    plain_text::one_line,
     print,
     text_table::{Align, TextTable},
 };
+use jiff::civil::Date;
 use serde_json::json;
 use shared::rules::{
     Severity,
-    guide::rule::{Missing, OwnRule, Scope},
+    guide::{
+        grid::Grid,
+        rule::{Missing, Scope},
+    },
     rule_set::{Mistake, RuleSet, RuleSetError, RuleSetFile},
 };
 
@@ -43,11 +48,12 @@ fn check(file: &Path, format: Format, context: &CommandContext, out: &mut dyn Wr
         return Ok(());
     }
     let id = rules.id();
-    let own = rules.guide().rules().len();
+    let own = rules.guide().rules().len() + rules.guide().limit_grids().len();
     let of_its_own = if own == 0 { String::new() } else { format!(", {own} of its own") };
     let count = rules.rules().len() + rules.guide().consistency().len() + own;
     let sentence = format!("{} {} has no mistakes: {count} rules{of_its_own}, hash {}\n", id.name, id.version, id.hash);
-    print(out, sentence.as_bytes())
+    let notices: String = rules.guide().notices().iter().map(|notice| format!("Notice: {}\n", one_line(notice))).collect();
+    print(out, (sentence + &notices).as_bytes())
 }
 
 /// What `check --format json` prints.
@@ -55,13 +61,13 @@ fn json_of(file: &Path, checked: &Result<RuleSet, RuleSetError>) -> String {
     let found = match checked {
         Ok(rules) => {
             let id = rules.id();
-            json!({"valid": true, "name": id.name, "version": id.version, "hash": id.hash, "mistakes": []})
+            json!({"valid": true, "name": id.name, "version": id.version, "hash": id.hash, "mistakes": [], "notices": rules.guide().notices()})
         }
         Err(error) => {
             let shown = file.to_string_lossy();
             let named = |mistake: Mistake| Mistake { file: mistake.file.or(Some(shown.clone().into_owned())), ..mistake };
             let mistakes: Vec<_> = error.mistakes.iter().cloned().map(named).collect();
-            json!({"valid": false, "name": null, "version": null, "hash": null, "mistakes": mistakes})
+            json!({"valid": false, "name": null, "version": null, "hash": null, "mistakes": mistakes, "notices": []})
         }
     };
     format!("{found:#}\n")
@@ -94,7 +100,7 @@ fn shown(rules: &RuleSet) -> String {
         text.push_str("\nRules of this rule set\n");
     }
     for rule in guide.rules() {
-        text.push_str(&format!("  {} ({})\n", rule.kind.name, severity_of(rule)));
+        text.push_str(&format!("  {} ({})\n", rule.kind.name, severity_text(rule.severity, rule.hard_from)));
         push_scope(&mut text, &rule.scope);
         push_line(&mut text, "requires", &rule.requirement());
         let missing = match rule.missing {
@@ -105,8 +111,49 @@ fn shown(rules: &RuleSet) -> String {
         };
         push_line(&mut text, "if undecided", missing);
     }
+    push_grids(&mut text, "Grids of limits", guide.limit_grids());
+    push_grids(&mut text, "Grids of adjustments", guide.adjustment_grids());
     push_policies(&mut text, rules);
     text
+}
+
+/// Appends grids, each as the table that its file holds.
+fn push_grids(text: &mut String, title: &str, grids: &[Grid]) {
+    if !grids.is_empty() {
+        text.push_str(&format!("\n{title}\n"));
+    }
+    for grid in grids {
+        match grid.severity() {
+            Some((severity, hard_from)) => {
+                text.push_str(&format!("  {} ({})\n", grid.name(), severity_text(severity, hard_from)))
+            }
+            None => text.push_str(&format!("  {}\n", grid.name())),
+        }
+        push_scope(text, grid.scope());
+        push_line(text, "gives", &grid.gives());
+        push_line(text, "from", &one_line(&grid.source()));
+        let missing = match (grid.missing(), grid.severity()) {
+            (Missing::Hold, Some((Severity::Soft, _))) => "the engine reports it",
+            (Missing::Hold, _) => "the loan is held",
+            (Missing::Fail, Some(_)) => "the loan fails the grid",
+            (Missing::Fail, None) => "the loan is not priced",
+            (Missing::Pass, Some(_)) => "the loan passes the grid",
+            (Missing::Pass, None) => "the grid adds nothing",
+        };
+        push_line(text, "if undecided", missing);
+        let mut rows = grid.written().into_iter().map(|row| row.iter().map(|cell| one_line(cell)).collect::<Vec<_>>());
+        let Some(headings) = rows.next() else { continue };
+        let columns: Vec<(&str, Align)> = (0..)
+            .zip(&headings)
+            .map(|(at, heading)| {
+                let is_result = grid.is_result(at);
+                (heading.as_str(), if is_result { Align::Right } else { Align::Left })
+            })
+            .collect();
+        let mut table = TextTable::new(&columns);
+        rows.for_each(|row| table.row(row));
+        table.print(text, 4);
+    }
 }
 
 fn push_scope(text: &mut String, scope: &Scope) {
@@ -122,10 +169,10 @@ fn push_line(text: &mut String, name: &str, value: &str) {
     text.push_str(&format!("    {name:<13} {value}\n"));
 }
 
-fn severity_of(rule: &OwnRule) -> String {
-    match rule.hard_from {
+fn severity_text(severity: Severity, hard_from: Option<Date>) -> String {
+    match hard_from {
         Some(date) => format!("soft, hard from {date}"),
-        None => rule.severity.as_str().to_owned(),
+        None => severity.as_str().to_owned(),
     }
 }
 

@@ -24,6 +24,7 @@ use uuid::Uuid;
 use crate::{
     arguments::{RunArgs, WorkArgs},
     decision_book::DecisionBook,
+    guide_files::guide_files,
     progress::Meter,
     reading::{read_toml, reading},
     staging::{Begun, Places, Stage, Staging},
@@ -151,14 +152,15 @@ pub fn read_rule_set(shown: &Path, context: &CommandContext) -> Result<RuleSet, 
     })
 }
 
-/// Reads the text of a rule set.
+/// Reads the text of a rule set, and the files beside it that it names.
 ///
 /// # Errors
-/// [`CommandError::Usage`] when there is no such file.
+/// [`CommandError::Usage`] when there is no such file, or one that it names is a link, a folder or cannot be read.
 pub fn read_rule_set_file(shown: &Path, context: &CommandContext) -> Result<RuleSetFile, CommandError> {
     let toml = read_toml("rule set", shown, MAX_RULE_SET_BYTES, context)?;
     let name = shown.file_name().unwrap_or_default().to_string_lossy();
-    Ok(RuleSetFile::new(&name, toml))
+    let files = guide_files(&toml, shown, context)?;
+    Ok(RuleSetFile { files, ..RuleSetFile::new(&name, toml) })
 }
 
 /// The mistakes of a rule set, each with the file and the line.

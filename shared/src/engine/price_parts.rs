@@ -25,10 +25,10 @@ const MOST: usize = 1 << 14;
 #[derive(Debug, Default)]
 pub struct PartTexts {
     /// Index of the texts of each combination of parts.
-    known: HashMap<Vec<u16>, usize>,
+    known: HashMap<Vec<PartIndex>, usize>,
     texts: Vec<Texts>,
     /// Room for a key, which is used again for each loan.
-    key: Vec<u16>,
+    key: Vec<PartIndex>,
     /// Number of the block.
     block: u64,
 }
@@ -121,12 +121,12 @@ impl PartTexts {
     fn texts(&mut self, loan: PricedLoan<'_>, price: Price) -> &mut Texts {
         let capped = loan.waterfall.capped(price.base_price, loan.parts, price.final_price);
         self.key.clear();
-        self.key.push(loan.program.map_or(0, |(at, _)| at));
+        self.key.push(loan.program.map_or(0, |(at, _)| at.into()));
         self.key.extend_from_slice(loan.parts);
         if let Some(TenThousandths(points)) = capped {
             // No part has this index, so that no other key is the same.
-            self.key.push(u16::MAX);
-            self.key.extend(points.to_le_bytes().map(u16::from));
+            self.key.push(PartIndex::MAX);
+            self.key.extend(points.to_le_bytes().map(PartIndex::from));
         }
         let known = self.known.get(self.key.as_slice()).copied();
         let at = known.unwrap_or_else(|| {

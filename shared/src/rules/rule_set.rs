@@ -29,12 +29,12 @@ use super::{
 };
 
 pub use self::{
-    file::{GuideFiles, RuleSetFile, RunRules},
+    file::{GuideFiles, RuleSetFile, RunRules, named_files},
     mistake::{Mistake, RuleSetError},
 };
 
 /// The keys of a rule set.
-const KEYS: &str = "name, version, limits, severity, rules, rule, adjustment, pricing, applies, projection, units";
+const KEYS: &str = "name, version, limits, severity, rules, rule, grid, adjustment, pricing, applies, projection, units";
 /// Maximum size of a rule set, in bytes.
 pub const MAX_RULE_SET_BYTES: u64 = 64 * 1024;
 const BUILT_IN: &str = include_str!("built_in.toml");
@@ -299,7 +299,7 @@ impl Settings {
                     let message = "only a program has an IRR target: give the run one with --irr-target or `irr_target`";
                     mistakes.add(key.span(), message.to_owned());
                 }
-                "severity" | "rules" | "applies" | "rule" | "adjustment" | "pricing" => {}
+                "severity" | "rules" | "applies" | "rule" | "grid" | "adjustment" | "pricing" => {}
                 name @ ("limits" | "projection" | "units") => {
                     let Some(keys) = mistakes.take(section(value, name)) else { continue };
                     for (key, value) in keys {
@@ -331,6 +331,7 @@ impl Settings {
         let switches = of("rules").and_then(|value| mistakes.take(section(value, "rules")));
         let mut reader = guide::Reader::new(file, mistakes);
         of("rule").into_iter().for_each(|value| reader.rules(value));
+        of("grid").into_iter().for_each(|value| reader.grids(value));
         of("adjustment").into_iter().for_each(|value| reader.adjustments(value));
         of("pricing").into_iter().for_each(|value| reader.pricing(value));
         of("applies").into_iter().for_each(|value| reader.applies(value));

@@ -102,6 +102,12 @@ fn is_spreadsheet_error(rest: &[u8]) -> bool {
     }
 }
 
+/// Whether the content of a cell is the error value of a formula: `#N/A`, `#REF!`, `Err:502`.
+pub fn is_error_value(content: &str) -> bool {
+    let named = content.eq_ignore_ascii_case("#n/a") || content.eq_ignore_ascii_case("#nv");
+    named || is_calc_error(content) || content.strip_prefix('#').is_some_and(|rest| is_spreadsheet_error(rest.as_bytes()))
+}
+
 /// An error of LibreOffice Calc: `Err:502`.
 fn is_calc_error(content: &str) -> bool {
     let number = content.get(..4).filter(|start| start.eq_ignore_ascii_case("err:")).and_then(|_| content.get(4..));

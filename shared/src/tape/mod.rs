@@ -47,7 +47,7 @@ use self::{
 };
 
 /// The delimiters that a CSV tape may use.
-const DELIMITERS: [u8; 7] = [b',', b';', b'\t', b'|', b'^', b'~', 1];
+pub(crate) const DELIMITERS: [u8; 7] = [b',', b';', b'\t', b'|', b'^', b'~', 1];
 /// Number of bytes at the start of a file that are enough to recognise its format.
 const SNIFFED_BYTES: usize = 512;
 /// Number of bytes of a tape that the search for its header reads at a time.

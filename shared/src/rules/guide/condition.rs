@@ -113,9 +113,14 @@ impl Test {
         Self { slot, field, accepts, compared }
     }
 
+    /// Whether the field has only whole numbers.
+    pub fn is_of_whole_numbers(&self) -> bool {
+        matches!(self.field.unit(), Unit::Count | Unit::Months) && self.field != SCORE
+    }
+
     /// Whether no value meets the test.
     pub fn is_impossible(&self) -> bool {
-        let is_whole = matches!(self.field.unit(), Unit::Count | Unit::Months) && self.field != SCORE;
+        let is_whole = self.is_of_whole_numbers();
         match &self.compared {
             Compared::Range { least, most } if is_whole => {
                 // The first whole number from the lower end on is beyond the upper end.
@@ -140,7 +145,12 @@ impl Test {
 
     #[inline]
     pub fn truth(&self, values: &[Value]) -> Truth {
-        let value = values[self.slot];
+        self.truth_of(values[self.slot])
+    }
+
+    /// What the test says about a value.
+    #[inline]
+    pub fn truth_of(&self, value: Value) -> Truth {
         if let Compared::Missing(missing) = self.compared {
             return Truth::of((value == MISSING) == missing);
         }
@@ -152,9 +162,23 @@ impl Test {
             Compared::Numbers { numbers, not } => Truth::of(numbers.contains(&value) != *not),
             Compared::Words { not: false, .. } if value == OTHER_WORD => Truth::False,
             Compared::Words { not: true, .. } if value == OTHER_WORD => Truth::Undetermined,
-            Compared::Words { bits, not } => Truth::of((bits >> value & 1 == 1) != *not),
+            Compared::Words { bits, not } if (0..OTHER_WORD).contains(&value) => Truth::of((bits >> value & 1 == 1) != *not),
+            // No word has such a code.
+            Compared::Words { .. } => Truth::False,
             Compared::Missing(_) => Truth::Undetermined,
         }
+    }
+
+    /// The values at which what the test says may change: it is the same for all values from one of them up to the next.
+    pub fn turns(&self) -> Vec<Value> {
+        let mut turns = vec![MISSING, MISSING + 1];
+        match &self.compared {
+            Compared::Range { least, most } => turns.extend([*least, most.saturating_add(1)]),
+            Compared::Numbers { numbers, .. } => turns.extend(numbers.iter().flat_map(|number| [*number, number + 1])),
+            Compared::Words { .. } => turns.extend(0..=OTHER_WORD + 1),
+            Compared::Missing(_) => {}
+        }
+        turns
     }
 
     /// The words of a list, for messages.

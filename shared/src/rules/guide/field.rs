@@ -175,6 +175,12 @@ impl Words {
         u8::try_from(at).ok()
     }
 
+    /// The code of the word that a text means: a canonical word or an alias, as in a tape.
+    pub fn meant(&self, written: &str) -> Option<u8> {
+        let further = || further_property_type(written).filter(|_| self.field == Field::PropertyType);
+        self.vocabulary.code(written).or_else(|| self.code(further()?)).or_else(|| self.code(written))
+    }
+
     /// The word with a code; empty when there is none.
     pub fn word(&self, code: u8) -> &'static str {
         self.canonical().nth(usize::from(code)).unwrap_or_default()

@@ -3,6 +3,7 @@
 pub mod condition;
 mod consistency;
 pub mod field;
+pub mod grid;
 mod read;
 mod read_pricing;
 pub mod rule;
@@ -20,6 +21,7 @@ use self::{
     condition::Truth,
     consistency::Numbers,
     field::{Slot, TestedField, Value},
+    grid::Grid,
     rule::{Finding, OwnRule, Scope, Subject},
     waterfall::{OpenAdjustment, PartIndex, Waterfall},
 };
@@ -39,6 +41,10 @@ pub struct Guide {
     pub(super) ltv_tolerance: Decimal,
     /// The rules that are on, in the order of the file.
     rules: Vec<OwnRule>,
+    /// The grids of limits that are on, in the order of the file.
+    limit_grids: Vec<Grid>,
+    /// The grids of adjustments that are on, in the order of the file.
+    adjustment_grids: Vec<Grid>,
     waterfall: Waterfall,
 }
 
@@ -56,6 +62,8 @@ impl Default for Guide {
             consistency: Vec::new(),
             ltv_tolerance: Decimal::from_integer(1),
             rules: Vec::new(),
+            limit_grids: Vec::new(),
+            adjustment_grids: Vec::new(),
             waterfall: Waterfall::default(),
         }
     }
@@ -64,7 +72,9 @@ impl Default for Guide {
 impl Guide {
     /// Whether the guide says nothing.
     pub fn is_empty(&self) -> bool {
-        self.applies.is_empty() && self.consistency.is_empty() && self.rules.is_empty() && !self.waterfall.is_shown()
+        let has_grids = !self.limit_grids.is_empty() || !self.adjustment_grids.is_empty();
+        let says_rules = !self.applies.is_empty() || !self.consistency.is_empty() || !self.rules.is_empty();
+        !says_rules && !has_grids && !self.waterfall.is_shown()
     }
 
     /// Whether judging needs the standard fields of a loan.
@@ -75,6 +85,21 @@ impl Guide {
     /// The rules that the rule set defines, in the order of the file.
     pub fn rules(&self) -> &[OwnRule] {
         &self.rules
+    }
+
+    /// The grids that limit a field of a loan, in the order of the file.
+    pub fn limit_grids(&self) -> &[Grid] {
+        &self.limit_grids
+    }
+
+    /// The grids that adjust the price of a loan, in the order of the file.
+    pub fn adjustment_grids(&self) -> &[Grid] {
+        &self.adjustment_grids
+    }
+
+    /// What is no mistake and may still be none of what the author meant, as one sentence each.
+    pub fn notices(&self) -> Vec<&str> {
+        self.limit_grids.iter().chain(&self.adjustment_grids).flat_map(Grid::notices).map(String::as_str).collect()
     }
 
     /// To which loans a built-in rule applies; `None` when the guide says nothing about it.
@@ -92,12 +117,12 @@ impl Guide {
     #[inline]
     pub fn adjust(&self, values: &[Value], parts: &mut Vec<PartIndex>) -> bool {
         parts.clear();
-        self.waterfall.apply(values, parts)
+        self.waterfall.apply(&self.adjustment_grids, values, parts)
     }
 
     /// The adjustments that a missing value leaves undetermined, apart from those that then add nothing.
     pub fn open_adjustments(&self, loan: &Loan<'_>, values: &[Value], pdate: Date) -> Vec<OpenAdjustment> {
-        self.waterfall.open(Subject { loan, slots: &self.slots, values, pdate })
+        self.waterfall.open(&self.adjustment_grids, Subject { loan, slots: &self.slots, values, pdate })
     }
 
     /// The comparisons between fields that are on, with their severities.
@@ -121,6 +146,7 @@ impl Guide {
         values.clear();
         values.extend(self.slots.iter().map(|slot| slot.ordinary_value(loan, standard, pdate)));
         self.rules.iter().all(|rule| rule.passes(values))
+            && self.limit_grids.iter().all(|grid| grid.passes(values))
             && self.contradictions(Numbers::Ordinary(loan, standard), values).next().is_none()
     }
 
@@ -138,7 +164,15 @@ impl Guide {
         for rule in &self.rules {
             rule.judge(subject, &mut findings);
         }
+        for grid in &self.limit_grids {
+            grid.judge(subject, &mut findings);
+        }
         findings
+    }
+
+    /// The evidence of an adjustment grid of this guide that is undetermined for a loan.
+    pub fn undetermined_adjustment(&self, grid: &Grid, loan: &Loan<'_>, values: &[Value], pdate: Date) -> Evidence {
+        grid.undetermined(Subject { loan, slots: &self.slots, values, pdate })
     }
 
     /// The comparisons between fields that a loan fails.
@@ -174,13 +208,18 @@ impl Guide {
             text.push_str("rule.");
             rule.push_canonical(&mut text);
         }
+        for grid in self.limit_grids.iter().chain(&self.adjustment_grids) {
+            text.push_str("grid.");
+            grid.push_canonical(&mut text);
+        }
         text.push_str(&self.waterfall.canonical_text());
         text
     }
 
     /// The kinds of exceptions that the guide defines, in the order of reports.
     pub(in crate::rules) fn kinds_mut(&mut self) -> impl Iterator<Item = &mut ExceptionKind> {
-        self.rules.iter_mut().map(|rule| &mut rule.kind)
+        let of_grids = self.limit_grids.iter_mut().filter_map(Grid::kind_mut);
+        self.rules.iter_mut().map(|rule| &mut rule.kind).chain(of_grids)
     }
 
     /// Makes the columns of the pricing report those of several guides.

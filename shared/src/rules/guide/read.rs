@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use jiff::civil::Date;
 use toml::{
     Spanned,
     de::{DeArray, DeTable, DeValue},
@@ -28,26 +29,53 @@ use super::{
 /// Largest number of rules of a rule set.
 const MAX_RULES: usize = 200;
 /// Largest number in a condition, and its negative the smallest. A condition compares values below it exactly.
-const LARGEST: Decimal = Decimal::from_integer(1_000_000_000_000);
+pub(super) const LARGEST: Decimal = Decimal::from_integer(1_000_000_000_000);
 /// The categories of exceptions.
 const CATEGORIES: [&str; 5] = ["credit", "collateral", "compliance", "data_quality", "pricing"];
 /// Names that no rule has, in addition to those that the product gives to what it adds to a loan.
-const RESERVED: [&str; 4] = ["row", "wal", "duration", "cap"];
+const RESERVED: [&str; 5] = ["row", "wal", "duration", "cap", "seller_loan_number"];
 
 /// Reads the parts of a guide, and notes every mistake.
 pub struct Reader<'m> {
     pub(super) guide: Guide,
-    /// The names of all rules, also of those with mistakes.
+    /// The names of all rules and grids, also of those with mistakes.
     names: Vec<String>,
+    /// The id of the next kind of exception that the rule set defines.
+    pub(super) next_id: u16,
     /// The rule set that is read, with the files that it may name.
     pub(super) file: &'m RuleSetFile,
     pub(super) mistakes: &'m mut Mistakes,
 }
 
+/// The keys that rules and grids share, each with its place where a mistake may name it.
+#[derive(Debug, Default)]
+pub(super) struct SharedKeys {
+    pub name: Option<(String, Range<usize>)>,
+    pub scope: Scope,
+    pub severity: Option<(Severity, Range<usize>)>,
+    pub hard_from: Option<(Date, Range<usize>)>,
+    pub missing: Option<Missing>,
+    pub category: Option<(&'static str, Range<usize>)>,
+    pub criteria: Option<(String, Range<usize>)>,
+}
+
+impl SharedKeys {
+    /// The kind of the exceptions of a rule or grid with this name.
+    pub fn kind(&self, id: u16, name: &str) -> ExceptionKind {
+        let criteria = self.criteria.as_ref().map(|(criteria, _)| criteria.clone());
+        ExceptionKind {
+            id,
+            name: name.to_owned().into(),
+            category: self.category.as_ref().map_or("credit", |(category, _)| category).into(),
+            rejection_criteria: criteria.unwrap_or_else(|| format!("guide.{name}")).into(),
+        }
+    }
+}
+
 impl<'m> Reader<'m> {
     /// Begins with a guide that says nothing.
     pub fn new(file: &'m RuleSetFile, mistakes: &'m mut Mistakes) -> Self {
-        Self { guide: Guide::default(), names: Vec::new(), file, mistakes }
+        Self { guide: Guide::default(), names: Vec::new(), next_id: ExceptionType::COUNT as u16, file, mistakes }
     }
 
     /// Notes that a key is unknown.
@@ -101,36 +129,71 @@ impl<'m> Reader<'m> {
                 .add(value.span(), format!("a rule set has at most {MAX_RULES} rules, and this one has {}", tables.len()));
             return;
         }
-        for (id, table) in (ExceptionType::COUNT as u16..).zip(tables.iter()) {
+        for table in tables.iter() {
             if let DeValue::Table(keys) = table.get_ref() {
-                self.rule(id, keys, table.span());
+                self.rule(self.next_id, keys, table.span());
             }
+            self.next_id += 1;
         }
+    }
+
+    /// Reads a key that rules and grids share. Whether it is one.
+    pub(super) fn shared_key(&mut self, keys: &mut SharedKeys, key: &Key<'_>, value: &Spanned<DeValue<'_>>) -> bool {
+        let place = value.span();
+        match key.get_ref().as_ref() {
+            "name" => keys.name = self.mistakes.take(rule_name(value)).map(|name| (name, place)),
+            "when" => keys.scope.when = self.condition(value, "when").unwrap_or_default(),
+            "unless" => keys.scope.unless = self.condition(value, "unless"),
+            "severity" => keys.severity = self.mistakes.take(severity_of(value, "severity")).map(|found| (found, place)),
+            "hard_from" => keys.hard_from = self.mistakes.take(date(value, "hard_from")).map(|date| (date, place)),
+            "category" => {
+                let categories = CATEGORIES.map(|category| (category, category));
+                keys.category = self.mistakes.take(one_of(value, "category", &categories)).map(|found| (found, place));
+            }
+            "criteria" => keys.criteria = self.mistakes.take(rule_criteria(value)).map(|criteria| (criteria, place)),
+            "missing" => keys.missing = self.mistakes.take(one_of(value, "missing", &Missing::ALL)),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Notes the mistakes between the shared keys, and takes the name. `None` when there is no name that is free. `what` is a rule
+    /// or a grid.
+    pub(super) fn claim_name(&mut self, keys: &SharedKeys, what: &str) -> Option<String> {
+        if let (Some((Severity::Soft, span)), Some(_)) = (&keys.severity, &keys.hard_from) {
+            self.mistakes.add(
+                span.clone(),
+                format!("a {what} with `hard_from` is soft before that date and hard from it on: leave `severity` out"),
+            );
+        }
+        let (name, span) = keys.name.as_ref()?;
+        self.claim(name, span.clone(), what).then(|| name.clone())
+    }
+
+    /// Takes a name for a part of the guide, or notes that it is taken.
+    pub(super) fn claim(&mut self, name: &str, place: Range<usize>, what: &str) -> bool {
+        let reserved = PRODUCT_FIELDS.iter().chain(&RESERVED).any(|reserved| *reserved == name);
+        let free = !self.names.iter().any(|taken| taken == name) && ExceptionType::from_name(name).is_none() && !reserved;
+        if free {
+            self.names.push(name.to_owned());
+        } else {
+            self.mistakes.add(place, format!("the name {name} is taken: give the {what} another one"));
+        }
+        free
     }
 
     fn rule(&mut self, id: u16, table: &DeTable<'_>, place: Range<usize>) {
         const KEYS: &str = "name, when, unless, require, severity, hard_from, category, criteria, missing";
-        let (mut name, mut require, mut scope) = (None, None, Scope::default());
-        let (mut severity, mut hard_from, mut missing) = (None, None, Missing::default());
-        let (mut category, mut criteria) = ("credit", None);
-        let mut has_require = false;
+        let (mut shared, mut require, mut has_require) = (SharedKeys::default(), None, false);
         for (key, value) in table {
+            if self.shared_key(&mut shared, key, value) {
+                continue;
+            }
             match key.get_ref().as_ref() {
-                "name" => name = self.mistakes.take(rule_name(value)).map(|name| (name, value.span())),
-                "when" => scope.when = self.condition(value, "when").unwrap_or_default(),
-                "unless" => scope.unless = self.condition(value, "unless"),
                 "require" => {
                     has_require = true;
                     require = self.group(value, "require");
                 }
-                "severity" => severity = self.mistakes.take(severity_of(value, "severity")).map(|found| (found, value.span())),
-                "hard_from" => hard_from = self.mistakes.take(date(value, "hard_from")),
-                "category" => {
-                    let categories = CATEGORIES.map(|category| (category, category));
-                    category = self.mistakes.take(one_of(value, "category", &categories)).unwrap_or(category);
-                }
-                "criteria" => criteria = self.mistakes.take(rule_criteria(value)),
-                "missing" => missing = self.mistakes.take(one_of(value, "missing", &Missing::ALL)).unwrap_or(missing),
                 _ => self.unknown(key, KEYS),
             }
         }
@@ -140,34 +203,13 @@ impl<'m> Reader<'m> {
         if !has_require {
             self.mistakes.add(place, "the rule requires nothing: write require = { ltv_ratio = { max = 75.0 } }".to_owned());
         }
-        if let (Some((Severity::Soft, span)), Some(_)) = (&severity, hard_from) {
-            self.mistakes.add(
-                span.clone(),
-                "a rule with `hard_from` is soft before that date and hard from it on: leave `severity` out".to_owned(),
-            );
-        }
-        let Some((name, _)) = name.filter(|(name, span)| self.claim(name, span.clone())) else { return };
+        let Some(name) = self.claim_name(&shared, "rule") else { return };
         let Some(require) = require else { return };
-        let kind = ExceptionKind {
-            id,
-            rejection_criteria: criteria.unwrap_or_else(|| format!("guide.{name}")).into(),
-            name: name.into(),
-            category: category.into(),
-        };
-        let severity = severity.map_or(Severity::Hard, |(severity, _)| severity);
-        self.guide.rules.push(OwnRule { kind, severity, hard_from, scope, require, missing });
-    }
-
-    /// Takes a name for a part of the guide, or notes that it is taken.
-    pub(super) fn claim(&mut self, name: &str, place: Range<usize>) -> bool {
-        let reserved = PRODUCT_FIELDS.iter().chain(&RESERVED).any(|reserved| *reserved == name);
-        let free = !self.names.iter().any(|taken| taken == name) && ExceptionType::from_name(name).is_none() && !reserved;
-        if free {
-            self.names.push(name.to_owned());
-        } else {
-            self.mistakes.add(place, format!("the name {name} is taken: choose another one"));
-        }
-        free
+        let kind = shared.kind(id, &name);
+        let severity = shared.severity.map_or(Severity::Hard, |(severity, _)| severity);
+        let hard_from = shared.hard_from.map(|(date, _)| date);
+        let missing = shared.missing.unwrap_or_default();
+        self.guide.rules.push(OwnRule { kind, severity, hard_from, scope: shared.scope, require, missing });
     }
 
     /// Reads a switch of `[rules]` that names no built-in rule. Whether the rule set has such a rule.
@@ -178,13 +220,15 @@ impl<'m> Reader<'m> {
         if self.mistakes.take(flag(value, key.get_ref())) == Some(false) {
             self.guide.rules.retain(|rule| rule.kind.name != *key.get_ref());
             self.guide.waterfall.switch_off(key.get_ref());
+            self.guide.limit_grids.retain(|grid| grid.name() != key.get_ref());
+            self.guide.adjustment_grids.retain(|grid| grid.name() != key.get_ref());
         }
         true
     }
 
     /// The guide, ready to judge loans.
     pub fn finish(mut self) -> Guide {
-        self.guide.waterfall.compile();
+        self.guide.waterfall.compile(&self.guide.adjustment_grids);
         self.guide
     }
 

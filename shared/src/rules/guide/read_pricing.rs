@@ -59,7 +59,7 @@ impl Reader<'_> {
         if !table.contains_key("points") {
             self.mistakes.add(place, "the adjustment has no points: write points = -1.125".to_owned());
         }
-        let Some((name, span)) = name.filter(|(name, span)| self.claim(name, span.clone())) else { return };
+        let Some((name, span)) = name.filter(|(name, span)| self.claim(name, span.clone(), "adjustment")) else { return };
         let Some(points) = read_points else { return };
         let source = format!("{}:{}", self.file.file_name(), line_of(&self.file.toml, &span));
         self.guide.waterfall.adjustments.push(Adjustment { name, scope, points, missing, source });

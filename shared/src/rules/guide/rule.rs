@@ -48,7 +48,7 @@ impl Scope {
     }
 
     /// The tests that leave open whether the rule applies.
-    pub(super) fn undetermined<'c>(&'c self, values: &'c [Value]) -> impl Iterator<Item = &'c Test> {
+    pub fn undetermined<'c>(&'c self, values: &'c [Value]) -> impl Iterator<Item = &'c Test> {
         let of_when = self.when.undetermined(values).filter(|_| self.when.truth(values) == Truth::Undetermined);
         of_when.chain(self.unless.iter().flat_map(|unless| unless.undetermined(values)))
     }
@@ -100,10 +100,7 @@ pub struct Subject<'s, 't> {
 impl OwnRule {
     /// Severity of a loan that is bought on this date.
     pub fn severity_at(&self, pdate: Date) -> Severity {
-        match self.hard_from {
-            Some(from) if pdate < from => Severity::Soft,
-            _ => self.severity,
-        }
+        severity_at(self.severity, self.hard_from, pdate)
     }
 
     /// Whether a loan violates the rule.
@@ -143,18 +140,7 @@ impl OwnRule {
             Truth::Undetermined => {
                 let open: Vec<&Slot> = self.undetermined(subject.values).map(|test| &subject.slots[test.slot]).collect();
                 let evidence = || undecided(&self.kind.name, &open, subject.loan);
-                match self.missing {
-                    Missing::Pass => {}
-                    Missing::Fail => {
-                        findings.push(Finding { kind: &self.kind, severity, evidence: evidence(), holds: false });
-                    }
-                    Missing::Hold => findings.push(Finding {
-                        kind: ExceptionType::Undetermined.kind(),
-                        severity: Severity::Soft,
-                        evidence: evidence(),
-                        holds: severity == Severity::Hard,
-                    }),
-                }
+                findings.extend(undetermined_finding(&self.kind, severity, self.missing, evidence));
             }
         }
     }
@@ -183,8 +169,35 @@ impl OwnRule {
     }
 }
 
-/// Evidence for a rule that cannot be decided: the values of these slots are missing.
-pub(super) fn undecided(rule: &str, open: &[&Slot], loan: &Loan<'_>) -> Evidence {
+/// Severity of a rule or grid for a loan that is bought on this date.
+pub fn severity_at(severity: Severity, hard_from: Option<Date>, pdate: Date) -> Severity {
+    match hard_from {
+        Some(from) if pdate < from => Severity::Soft,
+        _ => severity,
+    }
+}
+
+/// What a rule or grid that cannot be decided reports; `None` when the loan passes it.
+pub fn undetermined_finding(
+    kind: &ExceptionKind,
+    severity: Severity,
+    missing: Missing,
+    evidence: impl FnOnce() -> Evidence,
+) -> Option<Finding<'_>> {
+    match missing {
+        Missing::Pass => None,
+        Missing::Fail => Some(Finding { kind, severity, evidence: evidence(), holds: false }),
+        Missing::Hold => Some(Finding {
+            kind: ExceptionType::Undetermined.kind(),
+            severity: Severity::Soft,
+            evidence: evidence(),
+            holds: severity == Severity::Hard,
+        }),
+    }
+}
+
+/// Evidence for a rule or grid that cannot be decided: the values of these slots are missing.
+pub fn undecided(rule: &str, open: &[&Slot], loan: &Loan<'_>) -> Evidence {
     let mut reasons: Vec<String> = Vec::new();
     for slot in open {
         let reason = why_undetermined(slot, loan);
@@ -195,7 +208,7 @@ pub(super) fn undecided(rule: &str, open: &[&Slot], loan: &Loan<'_>) -> Evidence
     let message = format!("{rule} cannot be decided: {}", reasons.join(", "));
     let (field, actual) =
         open.first().map_or(("", MISSING_TEXT), |slot| (slot.field.name(), slot.written(loan).unwrap_or(MISSING_TEXT)));
-    Evidence { field: field.into(), actual: actual.to_owned().into(), limit: "".into(), excess: None, message }
+    Evidence { field: field.to_owned().into(), actual: actual.to_owned().into(), limit: "".into(), excess: None, message }
 }
 
 /// Evidence for a loan that a rule applies to, and that does not meet one of its requirements.
@@ -212,8 +225,8 @@ fn failure(test: &Test, subject: Subject<'_, '_>, condition: &str) -> Evidence {
     };
     match &test.accepts {
         Accepts::Missing => {
-            let message = format!("{label} is {}, and must be missing{under}", excerpt(&shown(test, subject)));
-            evidence(actual(test, subject), test.limit(), None, message)
+            let message = format!("{label} is {}, and must be missing{under}", excerpt(&shown(test.slot, subject)));
+            evidence(actual(test.slot, subject), test.limit(), None, message)
         }
         Accepts::Present => {
             let written = slot.written(subject.loan);
@@ -221,32 +234,47 @@ fn failure(test: &Test, subject: Subject<'_, '_>, condition: &str) -> Evidence {
             evidence(written.unwrap_or(MISSING_TEXT).to_owned(), test.limit(), None, format!("{label} {reason}{under}"))
         }
         Accepts::Words { not: true, .. } | Accepts::Numbers { not: true, .. } => {
-            let message = format!("{label} {} is not accepted{under}", quoted(test, subject));
-            evidence(actual(test, subject), test.limit(), None, message)
+            let message = format!("{label} {} is not accepted{under}", quoted(test.slot, subject));
+            evidence(actual(test.slot, subject), test.limit(), None, message)
         }
         Accepts::Words { .. } | Accepts::Numbers { .. } => {
-            let message = format!("{label} {} is not {}{under}", quoted(test, subject), test.limit());
-            evidence(actual(test, subject), test.limit(), None, message)
+            let message = format!("{label} {} is not {}{under}", quoted(test.slot, subject), test.limit());
+            evidence(actual(test.slot, subject), test.limit(), None, message)
         }
         Accepts::Range { min, max } => {
             let above = test.is_exceeded(subject.values);
             let end = if above { *max } else { *min };
-            let Some(end) = end else {
-                return evidence(actual(test, subject), test.limit(), None, format!("{label} is not accepted"));
-            };
-            let excess = excess(slot, subject, end, above);
-            let side = match (above, end.inclusive) {
-                (true, true) => "is above the maximum",
-                (true, false) => "is not below",
-                (false, true) => "is below the minimum",
-                (false, false) => "is not above",
-            };
-            let by =
-                excess.filter(|excess| !excess.is_zero()).map(|excess| format!(" (by {})", test.field.show_distance(excess)));
-            let message =
-                format!("{label} {} {side} {}{under}{}", shown(test, subject), test.show(end.edge), by.unwrap_or_default());
-            evidence(actual(test, subject), end_text(end, if above { '<' } else { '>' }), excess, message)
+            match end {
+                Some(end) => beyond(test.slot, subject, end, above, |by| format!("{under}{by}")),
+                None => evidence(actual(test.slot, subject), test.limit(), None, format!("{label} is not accepted")),
+            }
         }
+    }
+}
+
+/// Evidence for a value that is beyond an end of the accepted ones. `behind` gives the end of the message, and gets the distance as
+/// ` (by 5.00)`, or nothing where there is no distance.
+pub fn beyond(at: usize, subject: Subject<'_, '_>, end: End, above: bool, behind: impl FnOnce(String) -> String) -> Evidence {
+    let slot = &subject.slots[at];
+    let excess = excess(slot, subject, end, above);
+    let side = match (above, end.inclusive) {
+        (true, true) => "is above the maximum",
+        (true, false) => "is not below",
+        (false, true) => "is below the minimum",
+        (false, false) => "is not above",
+    };
+    let by = excess.filter(|excess| !excess.is_zero()).map(|excess| format!(" (by {})", slot.field.show_distance(excess)));
+    let edge = match end.edge {
+        Edge::Number(number) => slot.field.show(number),
+        Edge::Date(date) => date.to_string(),
+    };
+    let message = format!("{} {} {side} {edge}{}", slot.field.label(), shown(at, subject), behind(by.unwrap_or_default()));
+    Evidence {
+        field: slot.field.name().to_owned().into(),
+        actual: actual(at, subject).into(),
+        limit: end_text(end, if above { '<' } else { '>' }).into(),
+        excess,
+        message,
     }
 }
 
@@ -257,29 +285,31 @@ fn excess(slot: &Slot, subject: Subject<'_, '_>, end: End, above: bool) -> Optio
     if above { value.checked_sub(edge) } else { edge.checked_sub(value) }
 }
 
-/// The value of the tested field as text, as in [`Evidence::actual`].
-fn actual(test: &Test, subject: Subject<'_, '_>) -> String {
-    let slot = &subject.slots[test.slot];
+/// The value in a slot as text, as in [`Evidence::actual`].
+pub fn actual(at: usize, subject: Subject<'_, '_>) -> String {
+    let slot = &subject.slots[at];
     if let Some(number) = slot.decimal(subject.loan, subject.pdate) {
         return number.with_min_decimals(0);
     }
-    word(test, subject).or_else(|| slot.written(subject.loan)).unwrap_or(MISSING_TEXT).to_owned()
+    word(at, subject).or_else(|| slot.written(subject.loan)).unwrap_or(MISSING_TEXT).to_owned()
 }
 
-/// The value of the tested field for people.
-fn shown(test: &Test, subject: Subject<'_, '_>) -> String {
-    let number = subject.slots[test.slot].decimal(subject.loan, subject.pdate);
-    number.map_or_else(|| actual(test, subject), |number| test.field.show(number))
+/// The value in a slot for people.
+pub fn shown(at: usize, subject: Subject<'_, '_>) -> String {
+    let slot = &subject.slots[at];
+    let number = slot.decimal(subject.loan, subject.pdate);
+    number.map_or_else(|| actual(at, subject), |number| slot.field.show(number))
 }
 
-/// The value of the tested field for people; a word in quotation marks.
-fn quoted(test: &Test, subject: Subject<'_, '_>) -> String {
-    if test.field.unit() == Unit::Word { format!("\"{}\"", excerpt(&actual(test, subject))) } else { shown(test, subject) }
+/// The value in a slot for people; a word in quotation marks.
+fn quoted(at: usize, subject: Subject<'_, '_>) -> String {
+    let is_word = subject.slots[at].field.unit() == Unit::Word;
+    if is_word { format!("\"{}\"", excerpt(&actual(at, subject))) } else { shown(at, subject) }
 }
 
-/// The canonical word of the tested field; `None` when the value is no word of the vocabulary.
-fn word(test: &Test, subject: Subject<'_, '_>) -> Option<&'static str> {
-    let code = u8::try_from(subject.values[test.slot]).ok()?;
-    let word = test.field.words()?.word(code);
+/// The canonical word in a slot; `None` when the value is no word of the vocabulary.
+fn word<'s>(at: usize, subject: Subject<'s, '_>) -> Option<&'s str> {
+    let code = u8::try_from(subject.values[at]).ok()?;
+    let word = subject.slots[at].field.words()?.word(code);
     (!word.is_empty()).then_some(word)
 }

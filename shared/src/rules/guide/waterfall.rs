@@ -5,6 +5,7 @@ use crate::{rules::Evidence, ten_thousandths::TenThousandths};
 use super::{
     condition::Truth,
     field::Value,
+    grid::{AdjustmentCell, Applied, Grid},
     rule::{Missing, Scope, Subject, undecided},
 };
 
@@ -35,7 +36,7 @@ pub struct PricePart {
 pub const CAP: &str = "cap";
 
 /// Index of a part among the parts of a waterfall.
-pub type PartIndex = u16;
+pub type PartIndex = u32;
 
 /// What an adjustment that a missing value leaves undetermined does to a loan.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ pub struct Waterfall {
     pub(super) adjustments: Vec<Adjustment>,
     /// One part for each adjustment, in the same order; then one for each cell of the adjustment grids.
     pub(super) parts: Vec<PricePart>,
+    /// Index of the first part of each adjustment grid.
+    first_parts: Vec<PartIndex>,
     /// Highest final price.
     pub cap: Option<TenThousandths>,
     /// Lowest final price of a loan that is bought.
@@ -66,7 +69,7 @@ pub struct Waterfall {
 impl Waterfall {
     /// Whether loans and reports show how the price came about.
     pub fn is_shown(&self) -> bool {
-        self.has_section || !self.parts.is_empty()
+        self.has_section || !self.columns.is_empty()
     }
 
     pub fn adjustments(&self) -> &[Adjustment] {
@@ -74,7 +77,7 @@ impl Waterfall {
     }
 
     pub fn part(&self, part: PartIndex) -> Option<&PricePart> {
-        self.parts.get(usize::from(part))
+        self.parts.get(part as usize)
     }
 
     pub fn cap_source(&self) -> &str {
@@ -110,12 +113,23 @@ impl Waterfall {
         self.adjustments.retain(|adjustment| adjustment.name != name);
     }
 
-    /// Makes one part of each adjustment, and the columns of the pricing report.
-    pub(super) fn compile(&mut self) {
+    /// Makes one part of each adjustment and of each cell of the adjustment grids, and the columns of the pricing report.
+    pub(super) fn compile(&mut self, grids: &[Grid]) {
         for Adjustment { name, points, source, .. } in &self.adjustments {
             let column = self.columns.len();
             self.columns.push(name.clone());
             self.parts.push(PricePart { name: name.clone(), points: *points, source: source.clone(), column });
+        }
+        for grid in grids {
+            let (name, column) = (grid.name(), self.columns.len());
+            self.columns.push(name.to_owned());
+            self.first_parts.push(PartIndex::try_from(self.parts.len()).unwrap_or(PartIndex::MAX));
+            self.parts.extend(grid.cells().iter().map(|AdjustmentCell { points, source }| PricePart {
+                name: name.to_owned(),
+                points: TenThousandths(*points),
+                source: source.clone(),
+                column,
+            }));
         }
         if self.cap.is_some() {
             self.columns.push(CAP.to_owned());
@@ -124,7 +138,7 @@ impl Waterfall {
 
     /// Appends the adjustments that apply to a loan. Returns whether all are determined, apart from those that then add nothing.
     #[inline]
-    pub(super) fn apply(&self, values: &[Value], parts: &mut Vec<PartIndex>) -> bool {
+    pub(super) fn apply(&self, grids: &[Grid], values: &[Value], parts: &mut Vec<PartIndex>) -> bool {
         let mut determined = true;
         for (at, adjustment) in (0..).zip(&self.adjustments) {
             match adjustment.scope.applies(values) {
@@ -133,11 +147,19 @@ impl Waterfall {
                 Truth::Undetermined => determined &= adjustment.missing == Missing::Pass,
             }
         }
+        for (grid, first) in grids.iter().zip(&self.first_parts) {
+            // A grid has at most 10,000 cells.
+            determined &= match grid.adjust(values, |cell| parts.push(first + cell as PartIndex)) {
+                Applied::OutOfScope | Applied::Applied => true,
+                Applied::Undetermined => grid.missing() == Missing::Pass,
+                Applied::Overlap => false,
+            };
+        }
         determined
     }
 
     /// The adjustments that a missing value leaves undetermined, apart from those that then add nothing.
-    pub(super) fn open(&self, subject: Subject<'_, '_>) -> Vec<OpenAdjustment> {
+    pub(super) fn open(&self, grids: &[Grid], subject: Subject<'_, '_>) -> Vec<OpenAdjustment> {
         let open = self.adjustments.iter().filter(|adjustment| {
             adjustment.missing != Missing::Pass && adjustment.scope.applies(subject.values) == Truth::Undetermined
         });
@@ -145,7 +167,17 @@ impl Waterfall {
             let slots: Vec<_> = adjustment.scope.undetermined(subject.values).map(|test| &subject.slots[test.slot]).collect();
             undecided(&adjustment.name, &slots, subject.loan)
         };
-        open.map(|adjustment| OpenAdjustment { missing: adjustment.missing, evidence: evidence(adjustment) }).collect()
+        let open = open.map(|adjustment| OpenAdjustment { missing: adjustment.missing, evidence: evidence(adjustment) });
+        let of_grid = |grid: &Grid| {
+            let missing = match grid.adjust(subject.values, |_| {}) {
+                Applied::OutOfScope | Applied::Applied => None,
+                Applied::Undetermined => Some(grid.missing()).filter(|missing| *missing != Missing::Pass),
+                // Two rows that fit hold the loan, whatever the grid says.
+                Applied::Overlap => Some(Missing::Hold),
+            };
+            Some(OpenAdjustment { missing: missing?, evidence: grid.undetermined(subject) })
+        };
+        open.chain(grids.iter().filter_map(of_grid)).collect()
     }
 
     /// The final price of a loan with this base price and these parts; `None` when it is too large.

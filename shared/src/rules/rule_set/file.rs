@@ -3,6 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
 
 use super::{RuleSet, RuleSetError};
 
@@ -59,6 +63,32 @@ impl RuleSetFile {
     pub fn rules(&self) -> Result<RuleSet, RuleSetError> {
         RuleSet::load(self)
     }
+}
+
+/// The names of the files that a rule set names, sorted and each once: those of its grids and its programs. A text that is no TOML
+/// names none.
+pub fn named_files(toml: &str) -> Vec<String> {
+    let Ok(table) = DeTable::parse(toml) else { return Vec::new() };
+    let text = |value: &Spanned<DeValue<'_>>| match value.get_ref() {
+        DeValue::String(text) => Some(text.trim().to_owned()),
+        _ => None,
+    };
+    let file_of = |grid: &Spanned<DeValue<'_>>| match grid.get_ref() {
+        DeValue::Table(keys) => keys.iter().find(|(key, _)| key.get_ref() == "file").and_then(|(_, value)| text(value)),
+        _ => None,
+    };
+    let mut names: Vec<String> = Vec::new();
+    for (key, value) in table.get_ref() {
+        let DeValue::Array(items) = value.get_ref() else { continue };
+        match key.get_ref().as_ref() {
+            "grid" => names.extend(items.iter().filter_map(file_of)),
+            "programs" => names.extend(items.iter().filter_map(text)),
+            _ => {}
+        }
+    }
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// The rules of a run: the rule set that the run brings with it, or the built-in one. They are stored as the file that they come from,

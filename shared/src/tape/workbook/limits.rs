@@ -69,3 +69,6 @@ pub const MAX_CELLS: u64 = 5_000_000;
 
 /// Number of custom number formats of a workbook. Excel stops at a few hundred.
 pub const MAX_NUMBER_FORMATS: usize = 10_000;
+
+/// Number of merged cells of a sheet that are kept. A sheet with headings that span columns has a few dozen.
+pub const MAX_MERGED: usize = 10_000;

@@ -10,6 +10,7 @@ mod decimal;
 mod error;
 mod format;
 mod limits;
+mod merged;
 mod ods;
 mod ods_text;
 mod ole;
@@ -37,6 +38,7 @@ use self::{
     book::XlsxBook,
     error::{corrupt, mebibytes},
     limits::MAX_WHOLE_FILE,
+    merged::merged_cells,
     ods::{OdsBook, OdsSheetReader},
     package::Package,
     sheet::SheetReader,
@@ -45,6 +47,7 @@ use self::{
 };
 pub use self::{
     error::WorkbookError,
+    merged::MergedCells,
     row::{SheetRow, address},
 };
 
@@ -190,6 +193,21 @@ impl Workbook {
             Book::Ods(book) => SheetRows::Ods(Box::new(OdsSheetReader::new(book, sheet, reader)?)),
         };
         Ok(RowStream { rows: Some(rows) })
+    }
+}
+
+impl Workbook {
+    /// The merged cells of the sheet at this index of [`Self::sheets`], of an `.xlsx`; none for the other formats. The sheet is
+    /// read to its end, and may unpack to at most `limit` bytes.
+    ///
+    /// # Errors
+    /// As [`Self::rows`]; [`WorkbookError::Bomb`] also for a sheet that is larger than `limit`.
+    pub fn merged(&self, sheet: usize, limit: u64, reader: Box<dyn ReadSeek>) -> Result<Vec<MergedCells>, WorkbookError> {
+        let read = catch_unwind(AssertUnwindSafe(|| match &self.book {
+            Book::Xlsx(book) if !book.is_binary => merged_cells(book, sheet, limit, reader),
+            Book::Xlsx(_) | Book::Xls(_) | Book::Ods(_) => Ok(Vec::new()),
+        }));
+        read.unwrap_or_else(|_| Err(corrupt("its merged cells make no sense")))
     }
 }
 

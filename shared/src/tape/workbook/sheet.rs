@@ -285,7 +285,7 @@ fn digits(text: &[u8]) -> Option<usize> {
 }
 
 /// The number of a row, from 1. A number beyond the last row of Excel stays beyond it.
-fn row_number(text: &[u8]) -> Result<u64, WorkbookError> {
+pub fn row_number(text: &[u8]) -> Result<u64, WorkbookError> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return Err(corrupt(format_args!("the row number {:?} is none", String::from_utf8_lossy(text))));
     }
@@ -294,7 +294,7 @@ fn row_number(text: &[u8]) -> Result<u64, WorkbookError> {
 }
 
 /// The number of a column, from 0. A number beyond the last column of Excel stays beyond it.
-fn column_number(letters: &[u8]) -> Result<usize, WorkbookError> {
+pub fn column_number(letters: &[u8]) -> Result<usize, WorkbookError> {
     match letters.len() {
         0 => Err(corrupt("a cell has no column")),
         1..=3 => {

@@ -1,0 +1,3 @@
+//! The same grid in other forms judges alike.
+
+use super::*;
