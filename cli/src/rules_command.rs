@@ -124,7 +124,9 @@ fn push_grids(text: &mut String, title: &str, grids: &[Grid]) {
     }
     for grid in grids {
         match grid.severity() {
-            Some((severity, hard_from)) => text.push_str(&format!("  {} ({})\n", grid.name(), severity_text(severity, hard_from))),
+            Some((severity, hard_from)) => {
+                text.push_str(&format!("  {} ({})\n", grid.name(), severity_text(severity, hard_from)))
+            }
             None => text.push_str(&format!("  {}\n", grid.name())),
         }
         push_scope(text, grid.scope());
@@ -141,10 +143,13 @@ fn push_grids(text: &mut String, title: &str, grids: &[Grid]) {
         push_line(text, "if undecided", missing);
         let mut rows = grid.written().into_iter().map(|row| row.iter().map(|cell| one_line(cell)).collect::<Vec<_>>());
         let Some(headings) = rows.next() else { continue };
-        let columns: Vec<(&str, Align)> = (0..).zip(&headings).map(|(at, heading)| {
-            let is_result = grid.is_result(at);
-            (heading.as_str(), if is_result { Align::Right } else { Align::Left })
-        }).collect();
+        let columns: Vec<(&str, Align)> = (0..)
+            .zip(&headings)
+            .map(|(at, heading)| {
+                let is_result = grid.is_result(at);
+                (heading.as_str(), if is_result { Align::Right } else { Align::Left })
+            })
+            .collect();
         let mut table = TextTable::new(&columns);
         rows.for_each(|row| table.row(row));
         table.print(text, 4);

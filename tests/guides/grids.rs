@@ -11,13 +11,13 @@ use shared::rules::{
 
 use super::*;
 
-/// The rule set with files beside it.
+/// The rule set with files in its folder.
 fn loaded(toml: &str, files: &[(&str, &[u8])]) -> Result<RuleSet, RuleSetError> {
     let files = files.iter().map(|(name, bytes)| ((*name).to_owned(), (*bytes).into())).collect();
     RuleSet::load(&RuleSetFile { files: GuideFiles(files), ..RuleSetFile::new("guide.toml", toml.to_owned()) })
 }
 
-/// A rule set without mistakes, with CSV files beside it.
+/// A rule set without mistakes, with CSV files in its folder.
 #[track_caller]
 fn with_csv(toml: &str, files: &[(&str, &str)]) -> RuleSet {
     let files: Vec<(&str, &[u8])> = files.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
@@ -47,7 +47,8 @@ const MAX_LTV_CSV: &str = "score by amount,\"<= 1,000,000\",\"<= 1,500,000\",\"�
 #[test]
 fn a_limit_exceeded_names_grid_cell_and_limit() {
     let cells = [("credit_score", "710"), ("loan_amount", "1,200,000"), ("ltv_ratio", "82")];
-    let message = "LTV 82.00 % is above the maximum 80.00 % of max_ltv (max_ltv.csv!C4: credit score 700-719, loan amount <= 1,500,000)";
+    let message =
+        "LTV 82.00 % is above the maximum 80.00 % of max_ltv (max_ltv.csv!C4: credit score 700-719, loan amount <= 1,500,000)";
     let told = exceptions(&with_csv(MAX_LTV, &[("max_ltv.csv", MAX_LTV_CSV)]), &cells);
     assert_eq!(told, [["max_ltv", "hard", "ltv_ratio", "82", "<= 80", "2", message].map(str::to_owned)]);
     // In a workbook, the sheet stands in place of the file.
@@ -94,21 +95,26 @@ fn the_first_row_that_fits_decides() {
     let of = |cells: &[(&str, &str)]| -> Vec<String> { messages(&rules, cells) };
     assert_eq!(of(&[("number_of_units", "1"), ("ltv_ratio", "97"), ("credit_score", "620")]), Vec::<String>::new());
     let two = [("number_of_units", "3"), ("property_state", "FL"), ("ltv_ratio", "80"), ("credit_score", "690")];
-    assert_eq!(of(&two), [
-        "LTV 80.00 % is above the maximum 75.00 % of limits (limits.csv!D3: loan purpose purchase, R/T Refi, number of units 2-4, \
+    assert_eq!(
+        of(&two),
+        [
+            "LTV 80.00 % is above the maximum 75.00 % of limits (limits.csv!D3: loan purpose purchase, R/T Refi, number of units 2-4, \
          property state FL, NY)",
-        "Credit score 690 is below the minimum 700 of limits (limits.csv!E3: loan purpose purchase, R/T Refi, number of units 2-4, \
+            "Credit score 690 is below the minimum 700 of limits (limits.csv!E3: loan purpose purchase, R/T Refi, number of units 2-4, \
          property state FL, NY)",
-    ]);
+        ]
+    );
     // An empty result gives nothing; `*` asks nothing; a refusing row refuses.
     let cash_out = [("loan_purpose", "cash_out_refinance"), ("property_state", "CA"), ("credit_score", "620")];
     assert_eq!(of(&cash_out), Vec::<String>::new());
-    assert_eq!(of(&[("loan_purpose", "cash_out_refinance"), ("property_state", "TX")]), [
-        "limits has no cell for loan purpose cash_out_refinance × number of units missing × property state TX"
-    ]);
-    assert_eq!(of(&[("number_of_units", "5")]), [
-        "limits has no cell for loan purpose purchase × number of units 5 × property state missing"
-    ]);
+    assert_eq!(
+        of(&[("loan_purpose", "cash_out_refinance"), ("property_state", "TX")]),
+        ["limits has no cell for loan purpose cash_out_refinance × number of units missing × property state TX"]
+    );
+    assert_eq!(
+        of(&[("number_of_units", "5")]),
+        ["limits has no cell for loan purpose purchase × number of units 5 × property state missing"]
+    );
 }
 
 #[test]
@@ -139,14 +145,19 @@ fn a_matrix_with_a_missing_value_on_an_axis_is_undetermined() {
     let toml = "[[grid]]\nname = \"max_ltv\"\nfile = \"a.csv\"\nrows = \"dscr\"\ncolumns = \"property_state\"\ngives = { max = \"ltv_ratio\" }\n";
     let rules = with_csv(toml, &[("a.csv", ",FL,\"TX, CA\"\n>= 1,70,75\n< 1,NA,60\n")]);
     assert_eq!(messages(&rules, &[]), ["max_ltv cannot be decided: dscr is missing, property_state is missing"]);
-    assert_eq!(messages(&rules, &[("dscr", "1"), ("property_state", "Atlantis")]), [
-        "max_ltv has no cell for DSCR 1.00 × property state Atlantis"
-    ]);
-    assert_eq!(messages(&rules, &[("dscr", "0.9"), ("property_state", "FL")])[0], "max_ltv has no cell for DSCR 0.90 × property state FL");
+    assert_eq!(
+        messages(&rules, &[("dscr", "1"), ("property_state", "Atlantis")]),
+        ["max_ltv has no cell for DSCR 1.00 × property state Atlantis"]
+    );
+    assert_eq!(
+        messages(&rules, &[("dscr", "0.9"), ("property_state", "FL")])[0],
+        "max_ltv has no cell for DSCR 0.90 × property state FL"
+    );
     let not = with_csv(toml, &[("a.csv", ",FL,\"not FL, TX\"\n>= 1,80,80\n< 1,NA,60\n")]);
-    assert_eq!(messages(&not, &[("dscr", "1"), ("property_state", "Atlantis")]), [
-        "max_ltv cannot be decided: property_state \"Atlantis\" is no word of the field"
-    ]);
+    assert_eq!(
+        messages(&not, &[("dscr", "1"), ("property_state", "Atlantis")]),
+        ["max_ltv cannot be decided: property_state \"Atlantis\" is no word of the field"]
+    );
     assert_eq!(messages(&not, &[("dscr", "1"), ("property_state", "CA")]), Vec::<String>::new());
     assert_eq!(messages(&not, &[("dscr", "1"), ("property_state", "TX")]).len(), 1);
 }
@@ -157,12 +168,14 @@ fn a_list_of_unique_rows_holds_a_loan_that_two_of_them_fit() {
     let csv = "state,FICO,max LTV\nFL,,80\n,700+,90\nTX,<= 650,60\n";
     let rules = with_csv(&toml, &[("limits.csv", csv)]);
     let (told, disposition, reason) = decided(&rules, &[("property_state", "FL"), ("credit_score", "710")], PDATE);
-    let message = "limits cannot be decided: the rows of limits.csv!A2 and limits.csv!A3 both fit property state FL × credit score 710";
+    let message =
+        "limits cannot be decided: the rows of limits.csv!A2 and limits.csv!A3 both fit property state FL × credit score 710";
     assert_eq!(told, [["undetermined", "soft", "property_state", "FL × 710", "", "", message].map(str::to_owned)]);
     assert_eq!((disposition, reason.as_deref()), ("projected", Some(&*format!("Held back: {message}"))));
-    assert_eq!(rules.guide().notices(), [
-        "limits: a loan can fit the rows of limits.csv!A2 and limits.csv!A3, and would be held"
-    ]);
+    assert_eq!(
+        rules.guide().notices(),
+        ["limits: a loan can fit the rows of limits.csv!A2 and limits.csv!A3, and would be held"]
+    );
     assert_eq!(messages(&rules, &[("property_state", "FL"), ("credit_score", "690")]), Vec::<String>::new());
     // A row that may fit besides one that fits leaves the list open.
     assert_eq!(messages(&rules, &[("credit_score", "710")]), Vec::<String>::new());
@@ -173,7 +186,8 @@ fn a_list_of_unique_rows_holds_a_loan_that_two_of_them_fit() {
     assert_eq!(whole.guide().notices(), Vec::<&str>::new());
 }
 
-const LLPA: &str = "[[grid]]\nname = \"llpa\"\nfile = \"llpa.csv\"\nrows = \"credit_score\"\ncolumns = \"ltv_ratio\"\ngives = \"adjustment\"\n";
+const LLPA: &str =
+    "[[grid]]\nname = \"llpa\"\nfile = \"llpa.csv\"\nrows = \"credit_score\"\ncolumns = \"ltv_ratio\"\ngives = \"adjustment\"\n";
 
 /// What the first adjustment grid does for the good loan with some cells replaced: its outcome, and points with sources.
 fn adjusted(rules: &RuleSet, cells: &[(&str, &str)]) -> (Applied, Vec<(i64, String)>) {
@@ -228,7 +242,10 @@ fn a_list_of_sums_gives_every_row_that_fits() {
 #[test]
 fn an_undetermined_adjustment_has_its_evidence() {
     let csv = "DSCR by score,700+\n1.00+,0.5\n";
-    let toml = LLPA.replace("ltv_ratio", "dscr").replace("rows = \"credit_score\"", "rows = \"dscr\"").replace("columns = \"dscr\"", "columns = \"credit_score\"");
+    let toml = LLPA
+        .replace("ltv_ratio", "dscr")
+        .replace("rows = \"credit_score\"", "rows = \"dscr\"")
+        .replace("columns = \"dscr\"", "columns = \"credit_score\"");
     let rules = with_csv(&toml, &[("llpa.csv", csv)]);
     let evidence = |cells: &[(&str, &str)]| {
         let loan = cells.iter().fold(LoanBuilder::good(), |loan, (column, cell)| loan.with(column, cell)).build();
@@ -268,7 +285,12 @@ fn grids_come_after_rules_in_reports_and_ids() {
     let rules = with_csv(&toml, &[("max_ltv.csv", MAX_LTV_CSV), ("llpa.csv", ",*\n*,1\n")]);
     let names: Vec<String> = exceptions(&rules, &[("ltv_ratio", "96")]).into_iter().map(|[name, ..]| name).collect();
     assert_eq!(names, ["rule_b", "rule_a", "grid_b", "grid_a"]);
-    let ids = rules.guide().rules().iter().map(|rule| &rule.kind).chain(rules.guide().limit_grids().iter().filter_map(|grid| grid.kind()));
+    let ids = rules
+        .guide()
+        .rules()
+        .iter()
+        .map(|rule| &rule.kind)
+        .chain(rules.guide().limit_grids().iter().filter_map(|grid| grid.kind()));
     let ids: Vec<(u16, &str)> = ids.map(|kind| (kind.id, &*kind.name)).collect();
     assert_eq!(ids, [(20, "rule_b"), (21, "rule_a"), (22, "grid_b"), (23, "grid_a")]);
 }
@@ -291,14 +313,16 @@ fn a_csv_grid_may_have_other_delimiters_and_encodings() {
 fn a_grid_ends_before_the_first_empty_row() {
     let rules = with_csv(MAX_LTV, &[("max_ltv.csv", "\n,,\n,*\n740+,95\n,\nLTVs of 2026,\n")]);
     assert!(messages(&rules, &[("ltv_ratio", "96")])[0].contains("(max_ltv.csv!B4: "));
-    assert_eq!(rules.guide().notices(), [
-        "max_ltv: the grid ends with the row of max_ltv.csv!A4, above an empty row; row 6 and those below are not read"
-    ]);
+    assert_eq!(
+        rules.guide().notices(),
+        ["max_ltv: the grid ends with the row of max_ltv.csv!A4, above an empty row; row 6 and those below are not read"]
+    );
 }
 
 #[test]
 fn a_rule_set_names_its_files() {
-    let toml = "programs = [\"b.toml\", \"a.toml\"]\n[[grid]]\nfile = \"z.csv\"\n[[grid]]\nfile = \"a.toml\"\n[[grid]]\nfile = 5\n";
+    let toml =
+        "programs = [\"b.toml\", \"a.toml\"]\n[[grid]]\nfile = \"z.csv\"\n[[grid]]\nfile = \"a.toml\"\n[[grid]]\nfile = 5\n";
     assert_eq!(named_files(toml), ["a.toml", "b.toml", "z.csv"]);
     assert_eq!(named_files("no toml ["), Vec::<String>::new());
     assert_eq!(named_files("grid = 5"), Vec::<String>::new());

@@ -254,13 +254,7 @@ fn failure(test: &Test, subject: Subject<'_, '_>, condition: &str) -> Evidence {
 
 /// Evidence for a value that is beyond an end of the accepted ones. `behind` gives the end of the message, and gets the distance as
 /// ` (by 5.00)`, or nothing where there is no distance.
-pub fn beyond(
-    at: usize,
-    subject: Subject<'_, '_>,
-    end: End,
-    above: bool,
-    behind: impl FnOnce(String) -> String,
-) -> Evidence {
+pub fn beyond(at: usize, subject: Subject<'_, '_>, end: End, above: bool, behind: impl FnOnce(String) -> String) -> Evidence {
     let slot = &subject.slots[at];
     let excess = excess(slot, subject, end, above);
     let side = match (above, end.inclusive) {
@@ -274,8 +268,7 @@ pub fn beyond(
         Edge::Number(number) => slot.field.show(number),
         Edge::Date(date) => date.to_string(),
     };
-    let message =
-        format!("{} {} {side} {edge}{}", slot.field.label(), shown(at, subject), behind(by.unwrap_or_default()));
+    let message = format!("{} {} {side} {edge}{}", slot.field.label(), shown(at, subject), behind(by.unwrap_or_default()));
     Evidence {
         field: slot.field.name().to_owned().into(),
         actual: actual(at, subject).into(),

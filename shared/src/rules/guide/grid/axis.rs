@@ -73,13 +73,17 @@ impl Axis {
         if !clashes.is_empty() {
             return Err(clashes);
         }
-        let heading_of = |code: u32| sets.iter().position(|(bits, _)| bits >> code & 1 == 1).map_or(AxisPlace::Nowhere, AxisPlace::Heading);
+        let heading_of =
+            |code: u32| sets.iter().position(|(bits, _)| bits >> code & 1 == 1).map_or(AxisPlace::Nowhere, AxisPlace::Heading);
         let unknown = if sets.iter().any(|(_, not)| *not) { AxisPlace::Undetermined } else { AxisPlace::Nowhere };
         let mut pieces = vec![(MISSING, AxisPlace::Undetermined), (MISSING + 1, AxisPlace::Nowhere)];
         pieces.extend((0..64).map(|code| (Value::from(code), heading_of(code))));
         pieces.extend([(OTHER_WORD, unknown), (OTHER_WORD + 1, AxisPlace::Nowhere)]);
-        let mut meanings: Vec<(usize, String)> =
-            sets.iter().enumerate().map(|(at, (bits, not))| (at, format!("{bits:x}{}", if *not { " not" } else { "" }))).collect();
+        let mut meanings: Vec<(usize, String)> = sets
+            .iter()
+            .enumerate()
+            .map(|(at, (bits, not))| (at, format!("{bits:x}{}", if *not { " not" } else { "" })))
+            .collect();
         meanings.sort_by(|(_, one), (_, other)| one.cmp(other));
         Ok(Self::of_pieces(slot, pieces, meanings))
     }

@@ -36,7 +36,11 @@ impl Grid {
                             None => out.push_str("*;"),
                         }
                     }
-                    if list.refused[row] { out.push_str("none") } else { self.push_results(row, out) }
+                    if list.refused[row] {
+                        out.push_str("none")
+                    } else {
+                        self.push_results(row, out)
+                    }
                     out.push(')');
                 }
             }

@@ -191,9 +191,9 @@ fn number_list(field: &TestedField, text: &str, not: bool) -> Result<CellTest, S
 /// The two numbers of `a-b`, `a to b` or `a..b`.
 fn split_range(text: &str) -> Option<(&str, &str)> {
     let lower = text.to_ascii_lowercase();
-    let separators = ["..", "to", "-"].into_iter().flat_map(|separator| {
-        lower.match_indices(separator).map(|(at, _)| (at, at + separator.len())).collect::<Vec<_>>()
-    });
+    let separators = ["..", "to", "-"]
+        .into_iter()
+        .flat_map(|separator| lower.match_indices(separator).map(|(at, _)| (at, at + separator.len())).collect::<Vec<_>>());
     let parts = separators.filter_map(|(at, end)| Some((text.get(..at)?, text.get(end..)?)));
     let is_number = |text: &str| written(text, true).is_some();
     parts.into_iter().find(|(low, high)| is_number(low) && is_number(high))
@@ -221,7 +221,10 @@ fn bound(field: &TestedField, text: &str) -> Result<WrittenNumber, String> {
         return Err(format!("\"{}\" is no number of {}{hint}", excerpt(text.trim()), field.name()));
     };
     let looks_like_fraction = field.fraction_to().is_some_and(|most| number.value.is_positive() && number.value <= most);
-    if looks_like_fraction && !number.says_percent && let Some(hundredfold) = number.value.times_hundred() {
+    if looks_like_fraction
+        && !number.says_percent
+        && let Some(hundredfold) = number.value.times_hundred()
+    {
         let (shown, percent) = (number.value.with_min_decimals(2), number.value.with_min_decimals(0));
         return Err(format!("{shown} of {} means {percent} %: write {hundredfold}, or {percent}% if it is meant", field.name()));
     }
@@ -238,7 +241,8 @@ fn written(text: &str, is_money: bool) -> Option<WrittenNumber> {
     let body = body.strip_prefix('$').map_or(body, str::trim_start);
     let (says_percent, body) = body.strip_suffix('%').map_or((false, body), |rest| (true, rest.trim_end()));
     let millions = body.strip_suffix(['M', 'm']).filter(|_| is_money && !says_percent);
-    let (whole, fraction) = millions.unwrap_or(body).trim_end().split_once('.').unwrap_or((millions.unwrap_or(body).trim_end(), ""));
+    let (whole, fraction) =
+        millions.unwrap_or(body).trim_end().split_once('.').unwrap_or((millions.unwrap_or(body).trim_end(), ""));
     let has_point = millions.unwrap_or(body).contains('.');
     let is_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
     if !is_digits(fraction) || (has_point && fraction.is_empty()) || (whole.is_empty() && fraction.is_empty()) {

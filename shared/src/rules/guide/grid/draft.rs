@@ -112,7 +112,8 @@ impl DraftReader<'_> {
         let (height, width) = (self.table.height(), self.table.width());
         if height < 2 || width < 2 {
             let what = if height < 2 { "row" } else { "column" };
-            let message = format!("the grid has no {what} of results: below and right of the top left cell are headings, then results");
+            let message =
+                format!("the grid has no {what} of results: below and right of the top left cell are headings, then results");
             self.mistake((0, 0), message);
             return None;
         }
@@ -169,7 +170,8 @@ impl DraftReader<'_> {
                 for clash in clashes {
                     let [one, other] = clash.headings.map(|at| cells.get(at).copied().unwrap_or_default());
                     let shown = |cell: (usize, usize)| excerpt(self.table.cell(cell.0, cell.1)).to_owned();
-                    let hint = if clash.why == OVERLAP { "each value has one heading" } else { "bands touch, or are one step apart" };
+                    let hint =
+                        if clash.why == OVERLAP { "each value has one heading" } else { "bands touch, or are one step apart" };
                     let message = format!(
                         "\"{}\" and \"{}\" ({}) {}: {hint}",
                         shown(one),
@@ -193,20 +195,20 @@ impl DraftReader<'_> {
         let slots: Vec<usize> = fields.iter().map(slot).collect();
         let (mut rows, mut refused, mut cases) = (Vec::new(), Vec::new(), Vec::new());
         for row in 1..self.table.height() {
-            let tests: Vec<Option<Option<Test>>> = (0..fields.len())
-                .map(|column| self.list_test(&fields[column], slots[column], (row, column)))
-                .collect();
+            let tests: Vec<Option<Option<Test>>> =
+                (0..fields.len()).map(|column| self.list_test(&fields[column], slots[column], (row, column))).collect();
             let mut refuses = false;
-            let results: Vec<_> = (fields.len()..).zip(&gives).map(|(column, gives)| {
-                match self.take((row, column), cell_result(gives.field(), self.table.cell(row, column))) {
+            let results: Vec<_> = (fields.len()..)
+                .zip(&gives)
+                .map(|(column, gives)| match self.take((row, column), cell_result(gives.field(), self.table.cell(row, column))) {
                     Some(CellResult::Number(number)) => Some(number),
                     Some(CellResult::Refused) => {
                         refuses = true;
                         None
                     }
                     Some(CellResult::Nothing) | None => None,
-                }
-            }).collect();
+                })
+                .collect();
             rows.push(tests.into_iter().collect::<Option<Vec<_>>>());
             refused.push(refuses);
             cases.push(GridCase { row, column: fields.len(), results });
@@ -289,7 +291,9 @@ enum ListHeading {
 /// What a heading of a list names.
 fn list_heading(text: &str) -> Result<ListHeading, String> {
     if text.is_empty() {
-        return Err("the column has no heading: write a field, max FIELD, min FIELD or adjustment, or clear the column".to_owned());
+        return Err(
+            "the column has no heading: write a field, max FIELD, min FIELD or adjustment, or clear the column".to_owned()
+        );
     }
     if text.eq_ignore_ascii_case("adjustment") {
         return Ok(ListHeading::Result(GridResult::Adjustment));

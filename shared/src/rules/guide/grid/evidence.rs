@@ -98,7 +98,8 @@ impl Grid {
 
     /// Evidence for a loan that the grid has no cell for.
     fn no_cell(&self, subject: Subject<'_, '_>, limit: &str) -> Evidence {
-        let values = self.fields.iter().zip(&self.slots).map(|(field, slot)| format!("{} {}", label(field), shown(*slot, subject)));
+        let values =
+            self.fields.iter().zip(&self.slots).map(|(field, slot)| format!("{} {}", label(field), shown(*slot, subject)));
         let message = format!("{} has no cell for {}", self.name, values.collect::<Vec<_>>().join(" × "));
         self.about_all_values(subject, limit, message)
     }
@@ -106,7 +107,8 @@ impl Grid {
     /// Evidence for a loan that two rows of the grid fit.
     fn overlap(&self, subject: Subject<'_, '_>, one: usize, other: usize) -> Evidence {
         let [one, other] = [one, other].map(|case| self.table.full_address(self.cases[case].row, 0));
-        let values = self.fields.iter().zip(&self.slots).map(|(field, slot)| format!("{} {}", label(field), shown(*slot, subject)));
+        let values =
+            self.fields.iter().zip(&self.slots).map(|(field, slot)| format!("{} {}", label(field), shown(*slot, subject)));
         let values = values.collect::<Vec<_>>().join(" × ");
         let message = format!("{} cannot be decided: the rows of {one} and {other} both fit {values}", self.name);
         self.about_all_values(subject, "", message)
@@ -125,7 +127,9 @@ fn label(field: &TestedField) -> String {
     let label = field.label();
     let mut letters = label.chars();
     match (letters.next(), letters.next()) {
-        (Some(first), second) if second.is_none_or(char::is_lowercase) => first.to_lowercase().chain(label.chars().skip(1)).collect(),
+        (Some(first), second) if second.is_none_or(char::is_lowercase) => {
+            first.to_lowercase().chain(label.chars().skip(1)).collect()
+        }
         _ => label.to_owned(),
     }
 }

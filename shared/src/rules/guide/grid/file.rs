@@ -4,7 +4,10 @@ use std::ops::Range;
 
 use crate::{
     paths::safe_join,
-    rules::{excerpt, rule_set::{GuideFiles, Mistake}},
+    rules::{
+        excerpt,
+        rule_set::{GuideFiles, Mistake},
+    },
 };
 
 /// Largest size of a grid file, in bytes.

@@ -118,12 +118,7 @@ impl Reader<'_> {
     }
 
     /// Notes the keys that a grid of this kind does not take.
-    fn check_kind(
-        &mut self,
-        shared: &SharedKeys,
-        sign: &Option<(bool, Range<usize>)>,
-        is_adjustment: bool,
-    ) {
+    fn check_kind(&mut self, shared: &SharedKeys, sign: &Option<(bool, Range<usize>)>, is_adjustment: bool) {
         let mut refuse = |key: &str, span: Option<Range<usize>>| {
             if let Some(span) = span {
                 let kind = if is_adjustment { "adjustments" } else { "limits" };
@@ -161,7 +156,8 @@ impl Reader<'_> {
             ("gives", gives, "{ max = \"ltv_ratio\" }"),
         ] {
             if value.is_none() {
-                let message = format!("a matrix needs `{name}`: write {name} = {example}, or none of rows, columns and gives for a list");
+                let message =
+                    format!("a matrix needs `{name}`: write {name} = {example}, or none of rows, columns and gives for a list");
                 self.mistakes.add(place.clone(), message);
             }
         }
@@ -179,11 +175,7 @@ impl Reader<'_> {
     }
 
     /// Reads the file of a grid, and its cells. `None` after a mistake.
-    fn draft(
-        &mut self,
-        keys: &GridKeys<'_, '_>,
-        form: Option<GridForm>,
-    ) -> Option<(super::draft::GridDraft, CellTable)> {
+    fn draft(&mut self, keys: &GridKeys<'_, '_>, form: Option<GridForm>) -> Option<(super::draft::GridDraft, CellTable)> {
         let text = |value: &Value<'_>, name: &str| words(value, name).map(|text| (text, value.span()));
         let sheet = match keys.sheet {
             Some(value) => Some(self.take(text(value, "sheet"))?),

@@ -214,7 +214,9 @@ impl Grid {
         if let Some(row) = self.table.row_below {
             let last = self.table.height() - 1;
             let end = self.table.full_address(last, 0);
-            notices.push(format!("{name}: the grid ends with the row of {end}, above an empty row; row {row} and those below are not read"));
+            notices.push(format!(
+                "{name}: the grid ends with the row of {end}, above an empty row; row {row} and those below are not read"
+            ));
         }
         let GridBody::List(list) = &self.body else { return notices };
         if list.policy != ListPolicy::Unique {

@@ -152,10 +152,13 @@ impl CellTable {
             }
         }
         let table = Self::cut(file.name, Some(sheet), collected)?;
-        let mut mistakes: Vec<Mistake> = uncalculated.into_iter().map(|(line, column)| {
-            let message = "the formula has no value: open the workbook in a spreadsheet, and save it there".to_owned();
-            table.mistake(address(line, column), message)
-        }).collect();
+        let mut mistakes: Vec<Mistake> = uncalculated
+            .into_iter()
+            .map(|(line, column)| {
+                let message = "the formula has no value: open the workbook in a spreadsheet, and save it there".to_owned();
+                table.mistake(address(line, column), message)
+            })
+            .collect();
         mistakes.extend(merged.iter().filter_map(|cells| table.refuse_merged(cells)));
         if mistakes.is_empty() { Ok(table) } else { Err(mistakes) }
     }
@@ -167,7 +170,11 @@ impl CellTable {
         let columns = self.first_column..self.first_column + self.width();
         let meets = top <= last && bottom >= first && left < columns.end && right >= columns.start;
         meets.then(|| {
-            let message = format!("the cells {}:{} are merged: a grid needs each cell by itself", address(top, left), address(bottom, right));
+            let message = format!(
+                "the cells {}:{} are merged: a grid needs each cell by itself",
+                address(top, left),
+                address(bottom, right)
+            );
             self.mistake(address(top, left), message)
         })
     }
@@ -247,7 +254,8 @@ fn sheet_at(workbook: &Workbook, name: Option<&str>) -> Result<usize, String> {
         return visible.ok_or_else(|| "all worksheets are hidden: name the one to read as `sheet`".to_owned());
     };
     sheets.iter().position(|sheet| sheet.name == name).ok_or_else(|| {
-        let mut names: Vec<String> = sheets.iter().take(NAMED_SHEETS).map(|sheet| format!("\"{}\"", excerpt(&sheet.name))).collect();
+        let mut names: Vec<String> =
+            sheets.iter().take(NAMED_SHEETS).map(|sheet| format!("\"{}\"", excerpt(&sheet.name))).collect();
         if sheets.len() > NAMED_SHEETS {
             names.push(format!("and {} more", sheets.len() - NAMED_SHEETS));
         }

@@ -24,8 +24,7 @@ fn short(field: TestedField, text: &str) -> String {
     match cell_test(&field, text) {
         Err(message) => format!("! {message}"),
         Ok(CellTest::Anything) => "*".to_owned(),
-        Ok(CellTest::Numbers { numbers, not }) => format!("{}{numbers:?}", if not { "not " } else { "" })
-            .replace("Decimal", ""),
+        Ok(CellTest::Numbers { numbers, not }) => format!("{}{numbers:?}", if not { "not " } else { "" }).replace("Decimal", ""),
         Ok(CellTest::Words { bits, not }) => {
             let words = field.words().unwrap();
             let named: Vec<&str> = (0..64).filter(|code| bits >> code & 1 == 1).map(|code| words.word(code)).collect();
