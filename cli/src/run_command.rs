@@ -152,7 +152,7 @@ pub fn read_rule_set(shown: &Path, context: &CommandContext) -> Result<RuleSet, 
     })
 }
 
-/// Reads the text of a rule set, and the files beside it that it names.
+/// Reads the text of a rule set, and the files in its folder that it names.
 ///
 /// # Errors
 /// [`CommandError::Usage`] when there is no such file, or one that it names is a link, a folder or cannot be read.

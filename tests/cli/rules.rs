@@ -68,3 +68,77 @@ fn the_rules_are_shown_as_tables() {
     let built_in = desk.command(&["rules", "show"]).out;
     assert!(built_in.starts_with("built-in 1\n") && built_in.contains("ltv_ratio > 0 and <= 97.0"), "{built_in}");
 }
+
+const GRID: &str = "name = \"guide\"\nversion = \"3\"\n[[grid]]\nname = \"max_ltv\"\nfile = \"max_ltv.csv\"\n\
+                    when = { loan_purpose = [\"purchase\"] }\nrows = \"credit_score\"\ncolumns = \"loan_amount\"\n\
+                    gives = { max = \"ltv_ratio\" }\n[[grid]]\nname = \"llpa\"\nfile = \"llpa.csv\"\npolicy = \"unique\"\n";
+
+/// A shell with a guide of two grids in the folder `rules`.
+fn shell_with_grids() -> TestShell {
+    let shell = TestShell::new();
+    shell.write("rules/guide.toml", GRID);
+    shell.write("rules/max_ltv.csv", "FICO by amount,\"<= 1,000,000\",≤ 2.0M\n740+,95,85\n<= 739,80,NA\n");
+    shell.write("rules/llpa.csv", "state,FICO,adjustment\nFL,,(0.250)\n,700+,0.125\n");
+    shell
+}
+
+#[test]
+fn grids_are_read_from_the_folder_of_the_rule_set() {
+    let shell = shell_with_grids();
+    let answer = shell.command(&["rules", "check", "rules/guide.toml"]);
+    assert_eq!((answer.code, answer.err.as_str()), (0, ""));
+    assert!(answer.out.starts_with("guide 3 has no mistakes: 11 rules, 1 of its own, hash "), "{}", answer.out);
+    let notice = "llpa: a loan can fit the rows of llpa.csv!A2 and llpa.csv!A3, and would be held";
+    assert!(answer.out.ends_with(&format!("\nNotice: {notice}\n")), "{}", answer.out);
+    let json = shell.command(&["rules", "check", "rules/guide.toml", "--format", "json"]).json();
+    assert_eq!(json["notices"], json!([notice]));
+    let shown = shell.command(&["rules", "show", "rules/guide.toml"]).out;
+    for part in [
+        "Grids of limits\n  max_ltv (hard)\n    applies to    loan_purpose purchase\n\
+         \x20   gives         max ltv_ratio, by credit_score (rows) and loan_amount (columns)\n    from          max_ltv.csv\n\
+         \x20   if undecided  the loan is held\n    FICO by amount  <= 1,000,000  ≤ 2.0M\n    740+                      95      85\n\
+         \x20   <= 739                    80      NA\n",
+        "Grids of adjustments\n  llpa\n    gives         adjustment, by property_state, credit_score, of the only row that fits\n",
+        "    state  FICO  adjustment\n    FL              (0.250)\n           700+       0.125\n",
+    ] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+}
+
+#[test]
+fn every_mistake_of_a_grid_is_a_line_of_its_own() {
+    let shell = shell_with_grids();
+    shell.write("rules/llpa.csv", "state,FICO,adjustment\nAtlantis,,8O\n");
+    std::fs::remove_file(shell.path("rules/max_ltv.csv")).unwrap();
+    let answer = shell.command(&["rules", "check", "rules/guide.toml"]);
+    assert_eq!((answer.code, answer.out.as_str()), (2, ""));
+    let begins = [
+        "rules/guide.toml:5: there is no file max_ltv.csv beside the rule set",
+        "llpa.csv!A2: \"Atlantis\" is no word of property_state",
+        "llpa.csv!C2: \"8O\" is no number of points",
+    ];
+    let lines: Vec<&str> = answer.err.lines().collect();
+    assert_eq!(lines.len(), begins.len(), "{lines:?}");
+    assert!(lines.iter().zip(begins).all(|(line, begin)| line.starts_with(begin)), "{lines:?}");
+    // A file that is too large is a mistake of the file.
+    let shell = shell_with_grids();
+    shell.write("rules/llpa.csv", vec![b' '; (5 << 20) + 10]);
+    let answer = shell.command(&["rules", "check", "rules/guide.toml"]);
+    assert!(answer.err.starts_with("llpa.csv: a grid file has at most 5 MiB"), "{}", answer.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_grid_file_is_no_link_and_no_folder() {
+    let shell = shell_with_grids();
+    std::fs::remove_file(shell.path("rules/llpa.csv")).unwrap();
+    shell.write("secret.csv", "state,FICO,adjustment\nFL,,1\n");
+    std::os::unix::fs::symlink(shell.path("secret.csv"), shell.path("rules/llpa.csv")).unwrap();
+    let answer = shell.command(&["rules", "check", "rules/guide.toml"]);
+    assert_eq!(answer.code, 2);
+    assert!(answer.err.contains("The file rules/llpa.csv, which the rule set names, is a link"), "{}", answer.err);
+    std::fs::remove_file(shell.path("rules/llpa.csv")).unwrap();
+    std::fs::create_dir(shell.path("rules/llpa.csv")).unwrap();
+    let answer = shell.command(&["rules", "check", "rules/guide.toml"]);
+    assert!(answer.err.contains("The file rules/llpa.csv, which the rule set names, is no file"), "{}", answer.err);
+}

@@ -11,13 +11,13 @@ use shared::rules::{
 
 use super::*;
 
-/// The rule set with files beside it.
+/// The rule set with files in its folder.
 fn loaded(toml: &str, files: &[(&str, &[u8])]) -> Result<RuleSet, RuleSetError> {
     let files = files.iter().map(|(name, bytes)| ((*name).to_owned(), (*bytes).into())).collect();
     RuleSet::load(&RuleSetFile { files: GuideFiles(files), ..RuleSetFile::new("guide.toml", toml.to_owned()) })
 }
 
-/// A rule set without mistakes, with CSV files beside it.
+/// A rule set without mistakes, with CSV files in its folder.
 #[track_caller]
 fn with_csv(toml: &str, files: &[(&str, &str)]) -> RuleSet {
     let files: Vec<(&str, &[u8])> = files.iter().map(|(name, text)| (*name, text.as_bytes())).collect();

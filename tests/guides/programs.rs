@@ -73,10 +73,15 @@ fn both() -> RuleSet {
     best_of(&[("agency.toml", AGENCY), ("non_qm.toml", NON_QM)])
 }
 
-/// A rule set of two programs: that of a text, and a plain one.
-pub(super) fn beside_another(text: &str) -> RuleSet {
+/// A rule set of two programs: a rule set without a name, and a plain one.
+pub(super) fn beside_another(source: &RuleSetFile) -> RuleSet {
     let other = "name = \"other\"\n[limits]\nltv_ratio = { max = 90 }\n[[adjustment]]\nname = \"all\"\npoints = -0.5\n";
-    best_of(&[("generated.toml", &format!("name = \"generated\"\n{text}")), ("other.toml", other)])
+    let generated = format!("name = \"generated\"\n{}", source.toml);
+    let mut files = source.files.clone();
+    files.0.insert("generated.toml".to_owned(), generated.into_bytes().into());
+    files.0.insert("other.toml".to_owned(), other.as_bytes().into());
+    let toml = "programs = [\"generated.toml\", \"other.toml\"]".to_owned();
+    RuleSetFile { name: "best".to_owned(), toml, files }.rules().unwrap()
 }
 
 /// The loans of a run, as the API shows them.

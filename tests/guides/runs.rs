@@ -6,6 +6,7 @@ use shared::{
     facts::read::{ExceptionFilter, ExceptionsReader},
     loan::{Loan, NUMBERS, NumberCell, OrdinaryLoan, StandardCell, StandardCells, StandardValue, WORDS, WordCell},
     phases::{Scratch, buy_at_once},
+    rules::rule_set::{GuideFiles, RuleSetFile},
     tape::{options::TapeOptions, source::MemorySource, source::TapeSource},
 };
 
@@ -187,11 +188,67 @@ fn test() -> impl Strategy<Value = String> {
     prop_oneof![number, word.prop_map(str::to_owned)]
 }
 
-/// A rule set with a few rules.
+/// A grid of limits, as a list: its keys, and its file.
+fn list_grid() -> impl Strategy<Value = (String, String)> {
+    let state = prop::sample::select(vec!["", "FL", "not FL", "\"TX, FL\"", "not TX"]);
+    let dscr = prop::sample::select(vec!["", "*", ">= 1", "0-1", "not 1", "\"1, 2\"", "< 2"]);
+    let score = prop::sample::select(vec!["", "700+", "620-700", "< 700", "701"]);
+    let row =
+        (state, dscr, score, prop::sample::select(vec!["", "80", "75", "NA"]), prop::sample::select(vec!["", "700", "650"]));
+    let keys = (
+        prop::sample::select(vec!["first", "unique"]),
+        prop::sample::select(vec!["hold", "fail", "pass"]),
+        prop::sample::select(vec!["hard", "soft"]),
+        prop::option::of(test()),
+    );
+    (prop::collection::vec(row, 1..6), keys).prop_map(|(rows, (policy, missing, severity, when))| {
+        let when = when.map_or_else(String::new, |when| format!("when = {{ {when} }}\n"));
+        let keys = format!("policy = \"{policy}\"\nmissing = \"{missing}\"\nseverity = \"{severity}\"\n{when}");
+        let mut csv = "state,dscr,FICO,max LTV,min FICO\n".to_owned();
+        for (state, dscr, score, ltv, least) in rows {
+            csv.push_str(&format!("{state},{dscr},{score},{ltv},{least}\n"));
+        }
+        (keys, csv)
+    })
+}
+
+/// A grid of limits, as a matrix: its keys, and its file.
+fn matrix_grid() -> impl Strategy<Value = (String, String)> {
+    let rows = prop::sample::select(vec![
+        ("dscr", &["< 1", "1-2"][..]),
+        ("credit_score", &["620-700", "701+"]),
+        ("property_state", &["FL", "not FL, TX"]),
+        ("lien_position", &["1", "2"]),
+        ("credit_score", &["*", "*"]),
+    ]);
+    let columns = prop::sample::select(vec![
+        ("ltv_ratio", &["<= 75", "75.01-80"][..]),
+        ("property_type", &["condo", "\"sfr, pud\""]),
+        ("loan_amount", &["\"≤ 250,000\"", "\"≤ 1.0M\""]),
+    ]);
+    let cells = prop::collection::vec(prop::sample::select(vec!["", "80", "75", "NA", "97"]), 4);
+    (rows, columns, cells, prop::sample::select(vec!["hold", "fail", "pass"]), prop::bool::ANY).prop_map(
+        |((rows, row_headings), (columns, headings), cells, missing, lower)| {
+            let ends = if lower { "ends = \"lower\"\n" } else { "" };
+            let gives = "gives = { max = \"ltv_ratio\" }";
+            let keys = format!("rows = \"{rows}\"\ncolumns = \"{columns}\"\n{gives}\nmissing = \"{missing}\"\n{ends}");
+            let quoted = |text: &str| format!("\"{}\"", text.trim_matches('"'));
+            let mut csv = format!("x,{}\n", headings.join(","));
+            let count = if row_headings[0] == "*" { 1 } else { 2 };
+            for (at, heading) in row_headings.iter().take(count).enumerate() {
+                csv.push_str(&format!("{},{},{}\n", quoted(heading), cells[2 * at], cells[2 * at + 1]));
+            }
+            (keys, csv)
+        },
+    )
+}
+
+/// A rule set with a few rules and grids.
 fn generated() -> impl Strategy<Value = RuleSet> {
     let missing = prop::sample::select(vec!["hold", "fail", "pass"]);
     let rule = (prop::collection::vec(test(), 0..3), prop::option::of(test()), test(), missing);
-    prop::collection::vec(rule, 0..4).prop_map(|rules| {
+    let grids = prop::collection::vec(prop_oneof![list_grid(), matrix_grid()], 0..3);
+    (prop::collection::vec(rule, 0..4), grids).prop_map(|(rules, grids)| {
         let mut text = String::new();
         for (at, (when, unless, require, missing)) in rules.into_iter().enumerate() {
             text.push_str(&format!("[[rule]]\nname = \"rule_{at}\"\nmissing = \"{missing}\"\nrequire = {{ {require} }}\n"));
@@ -209,7 +266,13 @@ fn generated() -> impl Strategy<Value = RuleSet> {
         if text.len() % 2 == 1 {
             text.push_str("[pricing]\ncap = 95.5\nfloor = 94.5\n");
         }
-        RuleSet::from_toml(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+        let mut files = GuideFiles::default();
+        for (at, (keys, csv)) in grids.into_iter().enumerate() {
+            text.push_str(&format!("[[grid]]\nname = \"grid_{at}\"\nfile = \"{at}.csv\"\n{keys}"));
+            files.0.insert(format!("{at}.csv"), csv.into_bytes().into());
+        }
+        let file = RuleSetFile { files, ..RuleSetFile::new("guide.toml", text) };
+        file.rules().unwrap_or_else(|error| panic!("{error}\n{} {:?}", file.toml, file.files))
     })
 }
 
@@ -243,7 +306,7 @@ proptest! {
         loan.numbers = micros.map(|micros| NumberCell::ordinary(micros, ""));
         loan.words = ordinary.codes.map(WordCell::Known);
         assert_eq!((loan.numbers.len(), loan.words.len()), (NUMBERS, WORDS));
-        let both = programs::beside_another(&rules.source().unwrap().toml);
+        let both = programs::beside_another(rules.source().unwrap());
         for rules in [&rules, &both] {
             let pricing = Pricing::new(rules, IrrTarget::DEFAULT, PDATE);
             let decided = judge(&loan, None, rules, &pricing);

@@ -13,21 +13,39 @@ use shared::{
     },
     rules::{
         Severity,
-        rule_set::{Mistake, RuleSet},
+        rule_set::{Mistake, RuleSet, RuleSetFile, named_files},
     },
 };
 
 use super::choice;
 
-/// Asserts what holds for every rule set. The bytes also choose the loans.
+/// Separates a rule set from the file behind it in an input: each grid has this file.
+const RULE_SET_END: &[u8] = b"\n%%\n";
+/// Grids whose file is the whole input.
+const GRIDS: [&str; 3] = [
+    "[[grid]]\nname = \"max_ltv\"\nfile = \"a.csv\"\nrows = \"credit_score\"\ncolumns = \"property_type\"\ngives = { max = \"ltv_ratio\" }\n",
+    "[[grid]]\nname = \"limits\"\nfile = \"a.csv\"\npolicy = \"unique\"\n",
+    "[[grid]]\nname = \"limits\"\nfile = \"a.xlsx\"\n",
+];
+
+/// Asserts what holds for every rule set and every file of a grid. The bytes also choose the loans.
 pub fn check(input: &[u8]) {
-    let text = String::from_utf8_lossy(input);
-    let rules = match RuleSet::from_toml(&text) {
+    let at = input.windows(RULE_SET_END.len()).position(|window| window == RULE_SET_END);
+    let (toml, file) = at.map_or((input, input), |at| (&input[..at], &input[at + RULE_SET_END.len()..]));
+    check_rules(&String::from_utf8_lossy(toml), file, input);
+    GRIDS.iter().for_each(|toml| check_rules(toml, input, input));
+}
+
+fn check_rules(text: &str, grid: &[u8], input: &[u8]) {
+    let mut file = RuleSetFile::new("fuzzed.toml", text.to_owned());
+    file.files.0.extend(named_files(text).into_iter().map(|name| (name, grid.into())));
+    let rules = match file.rules() {
         Ok(rules) => rules,
         Err(error) => {
             let lines = 1..=text.matches('\n').count() + 1;
             assert!(!error.mistakes.is_empty());
-            let sound = |mistake: &Mistake| mistake.line.is_some_and(|line| lines.contains(&line)) && !mistake.message.is_empty();
+            let placed = |mistake: &Mistake| mistake.line.map_or(mistake.file.is_some(), |line| lines.contains(&line));
+            let sound = |mistake: &Mistake| placed(mistake) && !mistake.message.is_empty();
             assert!(error.mistakes.iter().all(sound), "{:?}", error.mistakes);
             return;
         }

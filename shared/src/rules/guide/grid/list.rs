@@ -46,7 +46,7 @@ pub enum Lookup {
 /// The most rows of a list that are compiled into bit sets: a longer list would need too much memory.
 const MAX_INDEXED: usize = 512;
 /// The most rows of a list that are compared with each other, and the most overlaps that are listed.
-const MAX_COMPARED: usize = 2_000;
+const MAX_COMPARED: usize = 1_000;
 const MAX_OVERLAPS: usize = 100;
 
 /// The rows of a list, ready for look-up.
