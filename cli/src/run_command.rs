@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::{
     arguments::{RunArgs, WorkArgs},
     decision_book::DecisionBook,
-    guide_files::guide_files,
+    guide_files::read_guide_files,
     progress::Meter,
     reading::{read_toml, reading},
     staging::{Begun, Places, Stage, Staging},
@@ -39,6 +39,10 @@ use crate::{
 pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Result<(), CommandError> {
     let found = tapes::find(&args.tapes, context)?;
     let rules = args.rule_set.as_deref().map_or_else(|| Ok(RuleSet::built_in().clone()), |file| read_rule_set(file, context))?;
+    let found = match (&args.rule_set, rules.source()) {
+        (Some(shown), Some(file)) => found.without_files_of(&context.locate(shown), &file.named())?,
+        _ => found,
+    };
     let reading = reading(&args.reading, &found, context)?;
     let (options, profile) = reading.options().map_err(|error| CommandError::Usage(error.to_string()))?;
     let (mut tapes, left_out) = found.with_headers(&options)?;
@@ -155,12 +159,13 @@ pub fn read_rule_set(shown: &Path, context: &CommandContext) -> Result<RuleSet, 
 /// Reads the text of a rule set, and the files in its folder that it names.
 ///
 /// # Errors
-/// [`CommandError::Usage`] when there is no such file, or one that it names is a link, a folder or cannot be read.
+/// [`CommandError::Usage`] when there is no such file.
 pub fn read_rule_set_file(shown: &Path, context: &CommandContext) -> Result<RuleSetFile, CommandError> {
     let toml = read_toml("rule set", shown, MAX_RULE_SET_BYTES, context)?;
     let name = shown.file_name().unwrap_or_default().to_string_lossy();
-    let files = guide_files(&toml, shown, context)?;
-    Ok(RuleSetFile { files, ..RuleSetFile::new(&name, toml) })
+    let mut file = RuleSetFile::new(&name, toml);
+    read_guide_files(&mut file, shown, context);
+    Ok(file)
 }
 
 /// The mistakes of a rule set, each with the file and the line.

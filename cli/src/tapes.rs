@@ -37,6 +37,8 @@ pub struct FoundTape {
     pub file: PathBuf,
     /// Name of the tape in results, in the archive and in errors.
     pub source_file: String,
+    /// Whether the file was found in a folder that the user named.
+    is_of_folder: bool,
     /// Whether the file is a text found in a folder. Such a text is a tape only when it has a header row.
     is_text_of_folder: bool,
     /// The content of standard input, once it has been read.
@@ -76,6 +78,28 @@ impl FoundTapes {
         }
     }
 
+    /// Leaves out the files of folders that a rule set names. They are files of the rule set and no tapes.
+    ///
+    /// # Errors
+    /// [`CommandError::Usage`] when no tape is left.
+    pub fn without_files_of(mut self, rule_set: &Path, named: &[String]) -> Result<Self, CommandError> {
+        let Some(folder) = rule_set.canonicalize().ok().and_then(|file| file.parent().map(Path::to_owned)) else {
+            return Ok(self);
+        };
+        let is_named =
+            |path: &Path| path.file_name().and_then(OsStr::to_str).is_some_and(|name| named.iter().any(|of| of == name));
+        let is_of_rules = |tape: &FoundTape| tape.is_of_folder && tape.path.parent() == Some(&folder) && is_named(&tape.path);
+        let all = self.tapes.len();
+        self.tapes.retain(|tape| !is_of_rules(tape));
+        if self.tapes.is_empty() {
+            return Err(no_tape(&self.shown));
+        }
+        if self.tapes.len() < all {
+            name_all(&mut self.tapes)?;
+        }
+        Ok(self)
+    }
+
     /// Leaves out texts of folders when they have no header row. Returns the tapes, and the files that are left out.
     ///
     /// # Errors
@@ -99,6 +123,7 @@ impl FoundTape {
             path: NAMES[0].into(),
             file: STANDARD_INPUT.into(),
             source_file: String::new(),
+            is_of_folder: false,
             is_text_of_folder: false,
             spool: None,
         }
@@ -209,7 +234,7 @@ fn found(path: &Path, shown: &Path) -> Result<FoundTape, CommandError> {
         let sentence = format!("The name of the tape {} is not valid Unicode. Rename it.", shown.display());
         return Err(CommandError::Usage(sentence));
     }
-    Ok(FoundTape { path, file, source_file: String::new(), is_text_of_folder: false, spool: None })
+    Ok(FoundTape { path, file, source_file: String::new(), is_of_folder: false, is_text_of_folder: false, spool: None })
 }
 
 /// Finds the tapes of a folder. Adds its other files to `left_out`, except those that no seller sends, such as hidden files.
@@ -236,7 +261,7 @@ fn tapes_of_folder(folder: &Path, shown: &Path, left_out: &mut Vec<String>) -> R
     left_out.extend(others);
     let tape = |(name, is_text_of_folder)| {
         let found = found(&folder.join(&name), &shown.join(&name))?;
-        Ok(FoundTape { is_text_of_folder, ..found })
+        Ok(FoundTape { is_of_folder: true, is_text_of_folder, ..found })
     };
     names.into_iter().map(tape).collect()
 }
@@ -290,6 +315,7 @@ mod tests {
             path: path.into(),
             file: path.into(),
             source_file: String::new(),
+            is_of_folder: false,
             is_text_of_folder: false,
             spool: None,
         };

@@ -132,6 +132,17 @@ pub struct FoundTapes {
     pub left_out: LeftOut,
 }
 
+impl FoundTapes {
+    /// The tapes without the objects with these keys, which are files of the run's rule set.
+    ///
+    /// # Errors
+    /// [`FindError::NoTape`] when no tape is left.
+    pub fn without(mut self, keys: &[String]) -> Result<Self, FindError> {
+        self.tapes.retain(|tape| !keys.contains(&tape.key));
+        if self.tapes.is_empty() { Err(FindError::NoTape) } else { Ok(self) }
+    }
+}
+
 /// Finds the tapes for a run below a root such as `inputs/teams/7`, and how to read them. The run reads the versions that exist
 /// now, or fails.
 ///

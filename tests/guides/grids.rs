@@ -6,15 +6,16 @@ mod tiling;
 
 use shared::rules::{
     guide::grid::Applied,
-    rule_set::{GuideFiles, RuleSetError, RuleSetFile, named_files},
+    rule_set::{GuideFiles, RuleSetError, RuleSetFile},
 };
 
 use super::*;
 
 /// The rule set with files in its folder.
 fn loaded(toml: &str, files: &[(&str, &[u8])]) -> Result<RuleSet, RuleSetError> {
-    let files = files.iter().map(|(name, bytes)| ((*name).to_owned(), (*bytes).into())).collect();
-    RuleSet::load(&RuleSetFile { files: GuideFiles(files), ..RuleSetFile::new("guide.toml", toml.to_owned()) })
+    let mut given = GuideFiles::default();
+    files.iter().for_each(|(name, bytes)| given.insert(name, *bytes));
+    RuleSet::load(&RuleSetFile { files: given, ..RuleSetFile::new("guide.toml", toml.to_owned()) })
 }
 
 /// A rule set without mistakes, with CSV files in its folder.
@@ -323,9 +324,13 @@ fn a_grid_ends_before_the_first_empty_row() {
 fn a_rule_set_names_its_files() {
     let toml =
         "programs = [\"b.toml\", \"a.toml\"]\n[[grid]]\nfile = \"z.csv\"\n[[grid]]\nfile = \"a.toml\"\n[[grid]]\nfile = 5\n";
-    assert_eq!(named_files(toml), ["a.toml", "b.toml", "z.csv"]);
-    assert_eq!(named_files("no toml ["), Vec::<String>::new());
-    assert_eq!(named_files("grid = 5"), Vec::<String>::new());
+    let named = |toml: &str| RuleSetFile::new("guide.toml", toml.to_owned()).named();
+    assert_eq!(named(toml), ["a.toml", "b.toml", "z.csv"]);
+    assert_eq!(named("no toml ["), Vec::<String>::new());
+    assert_eq!(named("grid = 5"), Vec::<String>::new());
+    let mut file = RuleSetFile::new("best.toml", toml.to_owned());
+    file.files.insert("a.toml", &b"programs = [\"c.toml\"]\n[[grid]]\nfile = \"of_a.csv\"\n"[..]);
+    assert_eq!(file.named(), ["a.toml", "b.toml", "of_a.csv", "z.csv"]);
 }
 
 #[test]

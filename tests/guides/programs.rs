@@ -59,8 +59,9 @@ missing = "fail"
 
 /// A rule set with the files that it names.
 fn with_files(toml: &str, files: &[(&str, &str)]) -> Result<RuleSet, RuleSetError> {
-    let files = files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().into()));
-    RuleSetFile { name: "best".to_owned(), toml: toml.to_owned(), files: GuideFiles(files.collect()) }.rules()
+    let mut given = GuideFiles::default();
+    files.iter().for_each(|(name, text)| given.insert(name, text.as_bytes()));
+    RuleSetFile { name: "best".to_owned(), toml: toml.to_owned(), files: given }.rules()
 }
 
 /// A rule set of these programs, each with the file of its name.
@@ -78,8 +79,8 @@ pub(super) fn beside_another(source: &RuleSetFile) -> RuleSet {
     let other = "name = \"other\"\n[limits]\nltv_ratio = { max = 90 }\n[[adjustment]]\nname = \"all\"\npoints = -0.5\n";
     let generated = format!("name = \"generated\"\n{}", source.toml);
     let mut files = source.files.clone();
-    files.0.insert("generated.toml".to_owned(), generated.into_bytes().into());
-    files.0.insert("other.toml".to_owned(), other.as_bytes().into());
+    files.insert("generated.toml", generated.into_bytes());
+    files.insert("other.toml", other.as_bytes());
     let toml = "programs = [\"generated.toml\", \"other.toml\"]".to_owned();
     RuleSetFile { name: "best".to_owned(), toml, files }.rules().unwrap()
 }
@@ -244,7 +245,7 @@ fn the_hash_depends_on_the_programs_and_their_order() {
 const MISTAKES: [(&str, &str, &str, &str); 15] = [
     ("programs = []", "", "best.toml:1", "a list of 1 to 20 files"),
     ("programs = \"a.toml\"", "", "best.toml:1", "a list of 1 to 20 files"),
-    ("programs = [\"b.toml\"]", "", "best.toml:1", "there is no file \"b.toml\""),
+    ("programs = [\"b.toml\"]", "", "best.toml:1", "there is no file b.toml"),
     ("programs = [\"../a.toml\"]", "", "best.toml:1", "without a path"),
     ("programs = [\"/a.toml\"]", "", "best.toml:1", "without a path"),
     ("programs = [\"a.csv\"]", "", "best.toml:1", "name a .toml file"),

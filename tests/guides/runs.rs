@@ -269,7 +269,7 @@ fn generated() -> impl Strategy<Value = RuleSet> {
         let mut files = GuideFiles::default();
         for (at, (keys, csv)) in grids.into_iter().enumerate() {
             text.push_str(&format!("[[grid]]\nname = \"grid_{at}\"\nfile = \"{at}.csv\"\n{keys}"));
-            files.0.insert(format!("{at}.csv"), csv.into_bytes().into());
+            files.insert(&format!("{at}.csv"), csv.into_bytes());
         }
         let file = RuleSetFile { files, ..RuleSetFile::new("guide.toml", text) };
         file.rules().unwrap_or_else(|error| panic!("{error}\n{} {:?}", file.toml, file.files))

@@ -13,7 +13,7 @@ use shared::{
     },
     rules::{
         Severity,
-        rule_set::{Mistake, RuleSet, RuleSetFile, named_files},
+        rule_set::{Mistake, RuleSet, RuleSetFile},
     },
 };
 
@@ -38,7 +38,9 @@ pub fn check(input: &[u8]) {
 
 fn check_rules(text: &str, grid: &[u8], input: &[u8]) {
     let mut file = RuleSetFile::new("fuzzed.toml", text.to_owned());
-    file.files.0.extend(named_files(text).into_iter().map(|name| (name, grid.into())));
+    for name in file.named() {
+        file.files.insert(&name, grid);
+    }
     let rules = match file.rules() {
         Ok(rules) => rules,
         Err(error) => {

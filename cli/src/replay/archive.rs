@@ -108,7 +108,7 @@ impl Archive {
             let content = fs::read(self.root.join(&file.path)).map_err(|error| {
                 CommandError::Failed(format!("{} of the archive cannot be read: {error}.", short_line(&file.path, 80)))
             })?;
-            set.files.0.insert(name.to_owned(), content.into());
+            set.files.insert(name, content);
         }
         Ok(set)
     }

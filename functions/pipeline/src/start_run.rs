@@ -21,7 +21,7 @@ use shared::{
     loan::Field,
     paths::{Area, PathError, stored_path},
     phases::pricing::IrrTarget,
-    rules::rule_set::{MAX_RULE_SET_BYTES, Mistake, RuleSetFile, RunRules},
+    rules::rule_set::{Mistake, RunRules},
     run::RunObject,
     tape::{
         profile::{MAX_PROFILE_BYTES, PRESETS},
@@ -37,7 +37,7 @@ use stores::{
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{State, answer_run::preferred_wait};
+use crate::{State, answer_run::preferred_wait, rule_set_files::rule_set_file};
 
 /// Tapes of a run and the terms to judge them by. Every field is optional.
 #[derive(Debug, Clone, Default, ToSchema)]
@@ -210,11 +210,12 @@ pub async fn start_run(
     let root = keys::area_root(Area::Inputs, scope);
     let (profile, map, sheet) = (wanted.profile.as_deref(), wanted.map.clone(), wanted.sheet.clone());
     let asked = reading_asked_for(&state.storage, &root, profile, map, sheet).await?;
-    let FoundTapes { tapes, reading, left_out } = find_tapes(&state.storage, &root, &wanted.tapes(), asked).await?;
-    let rules = match &wanted.rule_set {
+    let found = find_tapes(&state.storage, &root, &wanted.tapes(), asked).await?;
+    let (rules, named) = match &wanted.rule_set {
         Some(path) => state.rule_set(&root, path).await?,
-        None => RunRules::default(),
+        None => (RunRules::default(), Vec::new()),
     };
+    let FoundTapes { tapes, reading, left_out } = if wanted.files.is_some() { found } else { found.without(&named)? };
     let order = RunOrder {
         sales_team_id: scope.team().or(wanted.sales_team_id),
         created_by: Some(caller.user.id),
@@ -334,13 +335,14 @@ impl State {
         self.runs.get_within(scope, used.run_id).await?.map(Some).ok_or(ApiError::not_found("The run"))
     }
 
-    /// Reads a rule set from the area `inputs`.
-    async fn rule_set(&self, root: &str, path: &str) -> Result<RunRules, ApiError> {
-        let (key, text) = input_text(&self.storage, root, path, ("rule_set", "rule set"), MAX_RULE_SET_BYTES).await?;
-        RunRules::new(RuleSetFile::new(&key, text)).map_err(|error| {
+    /// Reads a rule set from the area `inputs`. Returns it with the keys of the files that it names.
+    async fn rule_set(&self, root: &str, path: &str) -> Result<(RunRules, Vec<String>), ApiError> {
+        let (file, keys) = rule_set_file(&self.storage, root, path, "rule_set").await?;
+        let rules = RunRules::new(file).map_err(|error| {
             let mistake = |mistake: &Mistake| InputError::body("rule_set", mistake.to_string());
             ApiError::Invalid(error.mistakes.iter().map(mistake).collect())
-        })
+        })?;
+        Ok((rules, keys))
     }
 }
 
@@ -374,7 +376,7 @@ pub async fn reading_asked_for(
 }
 
 /// The key and the text of a file in the area `inputs` that a field of the request names.
-async fn input_text(
+pub(crate) async fn input_text(
     storage: &S3Storage,
     root: &str,
     path: &str,

@@ -29,7 +29,7 @@ use super::{
 };
 
 pub use self::{
-    file::{GuideFiles, RuleSetFile, RunRules, named_files},
+    file::{GuideFiles, PROGRAM, RuleSetFile, RunRules},
     mistake::{Mistake, RuleSetError},
 };
 

@@ -96,7 +96,7 @@ impl Runs {
         let mut file = kept.file.clone();
         for (name, version) in &kept.files {
             let content = Box::pin(self.object_bytes(&keys::rule_file(request.run_id, name), version)).await?;
-            file.files.0.insert(name.clone(), content.into());
+            file.files.insert(name, content);
         }
         file.rules().map(Arc::new).map_err(|error| StoreError::Damaged(error.to_string()))
     }

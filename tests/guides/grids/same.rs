@@ -180,7 +180,7 @@ const AGENCY_FILES: [(&str, &[u8]); 6] = [
 
 #[test]
 fn an_agency_guide_judges_and_adjusts_by_its_grids() {
-    assert_eq!(named_files(AGENCY), AGENCY_FILES.map(|(name, _)| name));
+    assert_eq!(RuleSetFile::new("agency.toml", AGENCY.to_owned()).named(), AGENCY_FILES.map(|(name, _)| name));
     let rules = loaded(AGENCY, &AGENCY_FILES).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!((rules.guide().limit_grids().len(), rules.guide().adjustment_grids().len()), (3, 3));
     assert_eq!(rules.guide().notices(), Vec::<&str>::new());

@@ -8,27 +8,55 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+use crate::rules::excerpt;
+
 use super::{RuleSet, RuleSetError};
 
 /// The files beside a rule set that it names, by their names: grids and programs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct GuideFiles(pub BTreeMap<String, Arc<[u8]>>);
+pub struct GuideFiles {
+    files: BTreeMap<String, Arc<[u8]>>,
+    /// Files that are there and cannot be used, each with the reason, such as `is a link`.
+    unusable: BTreeMap<String, String>,
+}
 
 impl GuideFiles {
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.files.is_empty()
     }
 
     /// The files, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.iter().map(|(name, content)| (name.as_str(), content.as_ref()))
+        self.files.iter().map(|(name, content)| (name.as_str(), content.as_ref()))
     }
 
     /// The content of a file; `None` when there is no such file.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.0.get(name).map(AsRef::as_ref)
+        self.files.get(name).map(AsRef::as_ref)
+    }
+
+    /// Adds a file.
+    pub fn insert(&mut self, name: &str, content: impl Into<Arc<[u8]>>) {
+        self.files.insert(name.to_owned(), content.into());
+    }
+
+    /// Notes why a file that is there cannot be used, as the end of a sentence.
+    pub fn refuse(&mut self, name: &str, reason: String) {
+        self.unusable.insert(name.to_owned(), reason);
+    }
+
+    /// Why there is no content of a file: a sentence for the mistake.
+    pub fn why_absent(&self, name: &str) -> String {
+        let shown = excerpt(name);
+        match self.unusable.get(name) {
+            Some(reason) => format!("the file {shown} {reason}"),
+            None => format!("there is no file {shown} beside the rule set: put it there, or mend the name"),
+        }
     }
 }
+
+/// End of the name of a program's file.
+pub const PROGRAM: &str = ".toml";
 
 /// A rule set as supplied: the text of a file, the name to use if the text gives none, and the files that the text names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +79,18 @@ impl RuleSetFile {
         Self { name: name.to_owned(), toml, files: GuideFiles::default() }
     }
 
+    /// The names of all files that the rule set and its programs name, as far as the programs are there; sorted and each once.
+    pub fn named(&self) -> Vec<String> {
+        let mut names = named_files(&self.toml);
+        let programs = names.iter().filter(|name| name.ends_with(PROGRAM)).filter_map(|name| self.files.get(name));
+        let of_programs = programs.filter_map(|content| std::str::from_utf8(content).ok()).flat_map(named_files);
+        let of_programs: Vec<String> = of_programs.filter(|name| !name.ends_with(PROGRAM)).collect();
+        names.extend(of_programs);
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// Name of the file.
     pub fn file_name(&self) -> String {
         format!("{}.toml", self.name)
@@ -67,7 +107,7 @@ impl RuleSetFile {
 
 /// The names of the files that a rule set names, sorted and each once: those of its grids and its programs. A text that is no TOML
 /// names none.
-pub fn named_files(toml: &str) -> Vec<String> {
+fn named_files(toml: &str) -> Vec<String> {
     let Ok(table) = DeTable::parse(toml) else { return Vec::new() };
     let text = |value: &Spanned<DeValue<'_>>| match value.get_ref() {
         DeValue::String(text) => Some(text.trim().to_owned()),

@@ -5,12 +5,14 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{ExceptionType, MAX_RULE_SET_BYTES, Mistake, Program, RuleSet, RuleSetError, RuleSetFile, Settings, UNVERSIONED};
+use super::{
+    ExceptionType, MAX_RULE_SET_BYTES, Mistake, PROGRAM, Program, RuleSet, RuleSetError, RuleSetFile, Settings, UNVERSIONED,
+};
 use crate::{
     hex::hex,
     rules::{
         ExceptionKind,
-        guide::waterfall::CAP,
+        guide::{grid::check_file_name, waterfall::CAP},
         reading::{Mistakes, unknown, words},
     },
 };
@@ -77,7 +79,7 @@ fn read_programs(listed: &Spanned<DeValue<'_>>, file: &RuleSetFile, mistakes: &m
     let mut seen: Vec<String> = Vec::new();
     for item in names.iter() {
         let Some(name) = mistakes.take(words(item, "programs")) else { continue };
-        let stem = name.strip_suffix(".toml").filter(|stem| is_plain(stem)).map(str::to_owned);
+        let stem = name.strip_suffix(PROGRAM).filter(|_| check_file_name(&name).is_ok()).map(str::to_owned);
         let content = file.files.get(&name);
         let problem = match (&stem, content) {
             (None, _) => {
@@ -85,7 +87,7 @@ fn read_programs(listed: &Spanned<DeValue<'_>>, file: &RuleSetFile, mistakes: &m
             }
             _ if seen.contains(&name) => Some(format!("\"{name}\" is listed twice")),
             _ if name == file.file_name() => Some(format!("\"{name}\" is this rule set itself")),
-            (Some(_), None) => Some(format!("there is no file \"{name}\" beside the rule set")),
+            (Some(_), None) => Some(file.files.why_absent(&name)),
             (Some(_), Some(_)) => None,
         };
         seen.push(name.clone());
@@ -101,11 +103,6 @@ fn read_programs(listed: &Spanned<DeValue<'_>>, file: &RuleSetFile, mistakes: &m
         }
     }
     programs
-}
-
-/// Whether a name is that of a file beside the rule set: it has no path, and is no hidden file.
-fn is_plain(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', ':']) && !name.contains(char::is_control)
 }
 
 fn read_program(stem: &str, content: &[u8], file: &RuleSetFile) -> Result<Program, Vec<Mistake>> {

@@ -70,8 +70,7 @@ impl<'f> GridFile<'f> {
             return Err(FileMistake::OnLine(place.clone(), message));
         }
         let Some(bytes) = files.get(name) else {
-            let message = format!("there is no file {} beside the rule set: put it there, or mend the name", excerpt(name));
-            return Err(FileMistake::OnLine(place, message));
+            return Err(FileMistake::OnLine(place, files.why_absent(name)));
         };
         let whole = |message: String| FileMistake::InFile(Mistake::in_file(name, None, None, message));
         if bytes.len() as u64 > MAX_GRID_BYTES {

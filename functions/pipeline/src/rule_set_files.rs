@@ -1,0 +1,59 @@
+//! Reads rule sets, and the files that they name, from the area `inputs`.
+
+use std::collections::BTreeSet;
+
+use api::problem::ApiError;
+use shared::rules::{
+    guide::grid::{MAX_GRID_BYTES, check_file_name},
+    rule_set::{MAX_RULE_SET_BYTES, RuleSetFile},
+};
+use stores::storage::{StorageBackend as _, StorageError, collect, s3::S3Storage};
+
+use crate::start_run::input_text;
+
+/// Reads a rule set, and the files beside it that it and its programs name. Returns it with the keys of these files. `field` is the member
+/// of the request that names the rule set.
+///
+/// # Errors
+/// [`ApiError::NotFound`] when the rule set does not exist; [`ApiError::Invalid`] when it is too large or no text.
+pub async fn rule_set_file(
+    storage: &S3Storage,
+    root: &str,
+    path: &str,
+    field: &str,
+) -> Result<(RuleSetFile, Vec<String>), ApiError> {
+    let (key, text) = input_text(storage, root, path, (field, "rule set"), MAX_RULE_SET_BYTES).await?;
+    let mut file = RuleSetFile::new(&key, text);
+    let folder = key.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+    let (mut tried, mut keys) = (BTreeSet::new(), Vec::new());
+    loop {
+        // A program may name further files.
+        let names: Vec<String> = file.named().into_iter().filter(|name| !tried.contains(name)).collect();
+        if names.is_empty() {
+            return Ok((file, keys));
+        }
+        for name in names {
+            // A name that is a path is a mistake of the rule set, and the object that it leads to is not read.
+            if check_file_name(&name).is_ok() {
+                let key = format!("{folder}/{name}");
+                if let Some(content) = content_of(storage, &key).await? {
+                    file.files.insert(&name, content);
+                    keys.push(key);
+                }
+            }
+            tried.insert(name);
+        }
+    }
+}
+
+/// The content of an object, at most one byte more than a grid may have; `None` when there is no such object.
+async fn content_of(storage: &S3Storage, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
+    let Some(info) = storage.info(key).await? else { return Ok(None) };
+    let range = (info.size > MAX_GRID_BYTES).then_some(0..MAX_GRID_BYTES + 1);
+    let download = match storage.get(key, range, Some(&info.etag)).await {
+        Err(StorageError::NotFound) => return Ok(None),
+        download => download?,
+    };
+    let most = usize::try_from(info.size.min(MAX_GRID_BYTES + 1)).unwrap_or(usize::MAX);
+    collect(download.body, most).await.map(Some)
+}
