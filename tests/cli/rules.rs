@@ -47,6 +47,23 @@ fn every_mistake_is_a_line_of_its_own() {
 }
 
 #[test]
+fn the_fields_of_a_rule_set_are_shown_as_a_table() {
+    let desk = TestShell::new();
+    let fields = "[fields.flood_zone]\nkind = \"word\"\nheaders = [\"FEMA Zone\"]\nwords = { high_risk = [\"AE\"], low_risk = [] }\n\
+                  [fields.reserves]\nkind = \"number\"\nunit = \"months\"\nrequired = true\n[fields.channel]\nkind = \"word\"\n\
+                  [fields.dscr]\nrequired = true\n";
+    desk.write("fields.toml", fields);
+    let answer = desk.command(&["rules", "show", "fields.toml"]);
+    let expected = "\nFields of this rule set\n  \
+                    Field       Kind      Unit    Required  Headers    Words\n  \
+                    channel     word              no                   any\n  \
+                    flood_zone  word              no        FEMA Zone  high_risk, low_risk\n  \
+                    reserves    number    months  yes\n  \
+                    dscr        standard          yes\n";
+    assert!(answer.out.contains(expected), "{}", answer.out);
+}
+
+#[test]
 fn the_rules_are_shown_as_tables() {
     let desk = TestShell::new();
     desk.write("guide.toml", GUIDE);
@@ -65,6 +82,7 @@ fn the_rules_are_shown_as_tables() {
     for part in expected {
         assert!(answer.out.contains(part), "{part}\n{}", answer.out);
     }
+    assert!(!answer.out.contains("Fields of this rule set"), "{}", answer.out);
     let built_in = desk.command(&["rules", "show"]).out;
     assert!(built_in.starts_with("built-in 1\n") && built_in.contains("ltv_ratio > 0 and <= 97.0"), "{built_in}");
 }

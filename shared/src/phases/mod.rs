@@ -30,7 +30,7 @@ pub struct Exception<'r> {
 /// use.
 #[inline]
 pub fn judge<'l, 't>(loan: &'l Loan<'t>, first_use: Option<&FirstUse>, rules: &'l RuleSet, pricing: &Pricing) -> Decided<'l, 't> {
-    let validated = validate::validate(loan, first_use);
+    let validated = validate::validate(loan, first_use, rules.guide().required());
     let assessed = eligibility::assess(validated, rules, pricing.pdate());
     let priced = pricing::price(assessed, pricing);
     disposition::decide(priced, rules.projection())

@@ -33,7 +33,7 @@ pub use self::{
 };
 
 /// The keys of a rule set.
-const KEYS: &str = "name, version, limits, severity, rules, rule, applies, projection, units";
+const KEYS: &str = "name, version, limits, severity, rules, rule, fields, applies, projection, units";
 /// Maximum size of a rule set, in bytes.
 pub const MAX_RULE_SET_BYTES: u64 = 64 * 1024;
 const BUILT_IN: &str = include_str!("built_in.toml");
@@ -237,7 +237,7 @@ impl Settings {
             match key.get_ref().as_ref() {
                 "name" => self.name = mistakes.take(words(value, "name")).unwrap_or_default(),
                 "version" => self.version = mistakes.take(words(value, "version")).unwrap_or_default(),
-                "severity" | "rules" | "applies" | "rule" => {}
+                "severity" | "rules" | "applies" | "rule" | "fields" => {}
                 name @ ("limits" | "projection" | "units") => {
                     let Some(keys) = mistakes.take(section(value, name)) else { continue };
                     for (key, value) in keys {
@@ -268,6 +268,8 @@ impl Settings {
         }
         let switches = of("rules").and_then(|value| mistakes.take(section(value, "rules")));
         let mut reader = guide::Reader::new(files, mistakes);
+        // Conditions name the fields that the rule set declares.
+        of("fields").into_iter().for_each(|value| reader.fields(value));
         of("rule").into_iter().for_each(|value| reader.rules(value));
         of("applies").into_iter().for_each(|value| reader.applies(value));
         for (key, value) in switches.into_iter().flatten() {

@@ -2,6 +2,7 @@
 
 pub mod aliases;
 pub mod cell;
+pub mod declared;
 pub mod draft;
 pub mod header;
 pub mod inspect;

@@ -2,9 +2,12 @@
 
 pub mod condition;
 mod consistency;
+mod declare;
 pub mod field;
 mod read;
 pub mod rule;
+
+use std::sync::Arc;
 
 use jiff::civil::Date;
 
@@ -12,6 +15,7 @@ use crate::{
     decimal::Decimal,
     loan::{Loan, OrdinaryLoan, StandardCells},
     rules::{Evidence, ExceptionType, Severity},
+    tape::declared::DeclaredFields,
 };
 
 use self::{
@@ -36,6 +40,10 @@ pub struct Guide {
     pub(super) ltv_tolerance: Decimal,
     /// The rules that are on, in the order of the file.
     rules: Vec<OwnRule>,
+    /// The fields that the rule set declares, and the standard fields that it requires.
+    declared: Arc<DeclaredFields>,
+    /// The fields that the rule set requires, in the order of reports.
+    required: Vec<Slot>,
 }
 
 /// The key of `[limits]` that says by how many percentage points an LTV may differ from the one that balance and value give.
@@ -52,19 +60,48 @@ impl Default for Guide {
             consistency: Vec::new(),
             ltv_tolerance: Decimal::from_integer(1),
             rules: Vec::new(),
+            declared: Arc::default(),
+            required: Vec::new(),
         }
     }
 }
 
 impl Guide {
-    /// Whether the guide says nothing.
+    /// Whether the guide decides nothing.
     pub fn is_empty(&self) -> bool {
-        self.applies.is_empty() && self.consistency.is_empty() && self.rules.is_empty()
+        self.applies.is_empty() && self.consistency.is_empty() && self.rules.is_empty() && self.required.is_empty()
     }
 
-    /// Whether judging needs the standard fields of a loan.
+    /// Whether judging needs the standard or the declared fields of a loan.
     pub fn needs_standard(&self) -> bool {
-        !self.consistency.is_empty() || self.slots.iter().any(|slot| slot.field.is_standard())
+        !self.consistency.is_empty() || !self.required.is_empty() || self.slots.iter().any(|slot| slot.field.is_standard())
+    }
+
+    /// The fields that the rule set declares, and the standard fields that it requires.
+    pub fn declared(&self) -> &Arc<DeclaredFields> {
+        &self.declared
+    }
+
+    /// The fields that a loan needs besides the required canonical ones, in the order of reports.
+    pub fn required(&self) -> &[Slot] {
+        &self.required
+    }
+
+    /// The field with this name that a condition may test.
+    pub fn field(&self, name: &str) -> Option<TestedField> {
+        let declared = || self.declared.get(name).map(|field| TestedField::Declared(Arc::clone(field)));
+        TestedField::from_name(name).or_else(declared)
+    }
+
+    /// The names of all fields that a condition may test.
+    fn field_names(&self) -> impl Iterator<Item = &str> {
+        let known = TestedField::names().map(|name| -> &str { name });
+        known.chain(self.declared.fields.iter().map(|field| &*field.name))
+    }
+
+    /// Whether the rule set requires a field.
+    fn requires(&self, field: &TestedField) -> bool {
+        self.required.iter().any(|slot| slot.field == *field)
     }
 
     /// The rules that the rule set defines, in the order of the file.
@@ -95,6 +132,9 @@ impl Guide {
     /// Whether an ordinary loan passes everything that the guide says. `false` only means that each rule must be checked.
     #[inline]
     pub fn passes(&self, loan: &OrdinaryLoan<'_>, standard: &StandardCells<'_>, pdate: Date, values: &mut Values) -> bool {
+        if !self.required.iter().all(|slot| slot.is_given(standard)) {
+            return false;
+        }
         values.clear();
         values.extend(self.slots.iter().map(|slot| slot.ordinary_value(loan, standard, pdate)));
         self.rules.iter().all(|rule| rule.passes(values))
@@ -135,7 +175,7 @@ impl Guide {
 
     /// What the guide decides in one fixed form, for the hash of the rule set; empty when it says nothing.
     pub fn canonical_text(&self) -> String {
-        let mut text = String::new();
+        let mut text = declare::canonical_text(&self.declared);
         for (rule, scope) in &self.applies {
             text.push_str(&format!("applies.{}=", rule.name()));
             scope.push_canonical(&mut text);
@@ -155,9 +195,9 @@ impl Guide {
     }
 
     /// The slot of a field, which is added when it is new.
-    fn slot(&mut self, field: TestedField) -> usize {
-        self.slots.iter().position(|slot| slot.field == field).unwrap_or_else(|| {
-            self.slots.push(Slot::new(field));
+    fn slot(&mut self, field: &TestedField) -> usize {
+        self.slots.iter().position(|slot| slot.field == *field).unwrap_or_else(|| {
+            self.slots.push(Slot::new(field.clone()));
             self.slots.len() - 1
         })
     }

@@ -195,7 +195,7 @@ fn undecided(rule: &str, open: &[&Slot], loan: &Loan<'_>) -> Evidence {
     let message = format!("{rule} cannot be decided: {}", reasons.join(", "));
     let (field, actual) =
         open.first().map_or(("", MISSING_TEXT), |slot| (slot.field.name(), slot.written(loan).unwrap_or(MISSING_TEXT)));
-    Evidence { field: field.into(), actual: actual.to_owned().into(), limit: "".into(), excess: None, message }
+    Evidence { field: field.to_owned().into(), actual: actual.to_owned().into(), limit: "".into(), excess: None, message }
 }
 
 /// Evidence for a loan that a rule applies to, and that does not meet one of its requirements.
@@ -204,7 +204,7 @@ fn failure(test: &Test, subject: Subject<'_, '_>, condition: &str) -> Evidence {
     let (label, field) = (test.field.label(), test.field.name());
     let under = if condition.is_empty() { String::new() } else { format!(" for {condition}") };
     let evidence = |actual: String, limit: String, excess: Option<Decimal>, message: String| Evidence {
-        field: field.into(),
+        field: field.to_owned().into(),
         actual: actual.into(),
         limit: limit.into(),
         excess,
@@ -278,7 +278,7 @@ fn quoted(test: &Test, subject: Subject<'_, '_>) -> String {
 }
 
 /// The canonical word of the tested field; `None` when the value is no word of the vocabulary.
-fn word(test: &Test, subject: Subject<'_, '_>) -> Option<&'static str> {
+fn word<'t>(test: &'t Test, subject: Subject<'_, '_>) -> Option<&'t str> {
     let code = u8::try_from(subject.values[test.slot]).ok()?;
     let word = test.field.words()?.word(code);
     (!word.is_empty()).then_some(word)
