@@ -211,8 +211,7 @@ mod test_phase_validate {
             LoanBuilder::good().with("seller_loan_number", "0006"),
         ]
         .map(LoanBuilder::build);
-        let found: Vec<_> =
-            batch.iter().map(|loan| (loan.shown_number(), names(validate(loan, None, &[]).exceptions()))).collect();
+        let found: Vec<_> = batch.iter().map(|of| (of.shown_number(), names(validate(of, None, &[]).exceptions()))).collect();
         let expected = [
             ("0001", vec![]),
             ("0002", vec![("missing_field", "hard")]),

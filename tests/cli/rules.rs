@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::support::shell::TestShell;
+use crate::support::{
+    runs::{GOOD_CELLS, HEADER},
+    shell::TestShell,
+};
 
 const GUIDE: &str = "name = \"guide\"\nversion = \"3\"\n[[rule]]\nname = \"florida_condo\"\n\
                      when = { property_type = [\"condo\"], property_state = [\"FL\"] }\nunless = { loan_purpose = [\"purchase\"] }\n\
@@ -61,6 +64,22 @@ fn the_fields_of_a_rule_set_are_shown_as_a_table() {
                     reserves    number    months  yes\n  \
                     dscr        standard          yes\n";
     assert!(answer.out.contains(expected), "{}", answer.out);
+}
+
+#[test]
+fn a_run_under_declared_fields_can_be_repeated() {
+    let desk = TestShell::new();
+    desk.write("fields.toml", "[fields.flood_zone]\nkind = \"word\"\nrequired = true\n[[rule]]\nname = \"flood\"\nrequire = { flood_zone = { not = [\"AE\"] } }\n");
+    desk.write("tape.csv", &format!("{HEADER},Flood Zone\n1,{GOOD_CELLS},X\n2,{GOOD_CELLS},ae\n3,{GOOD_CELLS},\n"));
+    let answer = desk.command(&["run", "tape.csv", "--rule-set", "fields.toml", "--out", "out"]);
+    assert!(
+        answer.code <= 1 && answer.out.contains("flood ") && answer.out.contains("missing_field"),
+        "{}{}",
+        answer.out,
+        answer.err
+    );
+    let answer = desk.command(&["replay", "out/manifest.json"]);
+    assert!(answer.code == 0 && answer.out.contains("identical"), "{}{}", answer.out, answer.err);
 }
 
 #[test]

@@ -2,11 +2,19 @@
 
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
 use serde_json::{Value, json};
-use shared::{engine::Tuning, error::RunErrorCode, loan::ColumnField};
+use shared::{
+    engine::{Job, Tuning, run},
+    error::RunErrorCode,
+    loan::ColumnField,
+    tape::{
+        profile::Profile,
+        source::{MemorySource, TapeSource},
+    },
+};
 
 use super::*;
 use crate::support::{
-    runs::{Finished, GOOD_CELLS, HEADER, run_tapes},
+    runs::{Finished, GOOD_CELLS, HEADER, MemoryFolder, run_tapes},
     tape_rows::{bought, facts, noticed},
 };
 
@@ -226,6 +234,39 @@ fn columns_of_equal_rank_leave_an_optional_field_unread_and_fail_a_required_one(
         error.message.ends_with("Rename one of them, or name only one under [fields.flood_zone] in the rule set."),
         "{error}"
     );
+}
+
+#[test]
+fn a_required_standard_field_of_mixed_units_fails_the_tape() {
+    let tape = tape("cltv_ratio", &["0.8", "80"]);
+    let run_under = |toml: &str| run_tapes(&[("t.csv", tape.as_bytes())], &guide(toml), ONE);
+    assert_eq!(noticed(&run_under("").unwrap()), ["values_not_read 3"]);
+    assert_eq!(run_under("[fields.cltv_ratio]\nrequired = true\n").err().unwrap().code, RunErrorCode::MixedUnits);
+}
+
+#[test]
+fn a_profile_says_how_the_numbers_of_declared_fields_are_written() {
+    let rules = guide("[fields.rent]\nkind = \"number\"\nunit = \"money\"\n");
+    let options = Profile::parse("[file]\ndecimal = \",\"\n", "test").unwrap().options;
+    let tapes: Vec<Box<dyn TapeSource>> = vec![Box::new(MemorySource::new(
+        "tape.csv",
+        format!("{};rent;note\nL0;{};1.250,5;1,5\n", HEADER.replace(',', ";"), GOOD_CELLS.replace(',', ";").replace('.', ","))
+            .as_bytes(),
+    ))];
+    let folder = MemoryFolder::default();
+    let job = Job {
+        tapes: &tapes,
+        options: &options,
+        rules: &rules,
+        irr_target: IrrTarget::DEFAULT,
+        pdate: PDATE,
+        destination: Some(&folder),
+        progress: &|_| {},
+        tuning: ONE,
+    };
+    let outcome = run(&job).unwrap();
+    let finished = Finished { outcome, files: folder.files() };
+    assert_eq!(stored(&finished), [json!({"rent": 1250.5, "note": "1,5"})]);
 }
 
 #[test]

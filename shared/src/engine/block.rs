@@ -121,7 +121,7 @@ pub fn judge_block(
             let written = if reader.translation.is_some() { Cells::Split(&fields) } else { cells };
             push_kept(&mut judged.facts, &written, &declared, reader, &mut kept);
         }
-        let mut kept_standard = needs_standard.then_some(StandardCells(StandardCells::NONE.0, &declared));
+        let mut kept_standard = needs_standard.then(|| StandardCells(StandardCells::NONE.0, &declared));
         reader.standard.read(&cells, record.line, memos, &mut judged, (context.store_facts, kept_standard.as_mut()));
         let standard = kept_standard.as_ref().unwrap_or(&StandardCells::NONE);
         let read = QuickRead::new(&cells, reader, memos);
@@ -367,7 +367,9 @@ fn read_units<'c>(loan: &mut Loan<'c>, cells: &Cells<'c>, reader: &RowReader<'_>
     notices.tally(NoticeCode::UnitsMakeType, None, loan.line, &format!("{} with {} units", shown(), trimmed(written)));
 }
 
-/// Appends the declared fields and the cells of columns that are only kept, as one JSON object.
+/// Appends the declared fields and the cells of columns that are only kept, as one JSON object. It is not inlined, so that the loop
+/// over all loans stays small.
+#[inline(never)]
 fn push_kept(
     facts: &mut FactColumns,
     cells: &Cells<'_>,

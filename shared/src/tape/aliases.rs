@@ -59,7 +59,7 @@ pub struct HeaderTable<M>(pub HashMap<String, M>);
 impl<M: SameField> HeaderTable<M> {
     /// What a header means.
     pub fn get(&self, header: &str) -> Option<&M> {
-        if header.len() > LONGEST_HEADER {
+        if self.0.is_empty() || header.len() > LONGEST_HEADER {
             return None;
         }
         if let Some(meaning) = self.0.get(&fold_header(header)) {

@@ -5,12 +5,15 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use crate::loan::{CellValue, ColumnField, Field, StandardCell, StandardValue, Unit};
+use crate::{
+    decimal::Decimal,
+    loan::{CellValue, ColumnField, Field, StandardCell, StandardValue, Unit},
+};
 
 use super::{
     aliases::{HeaderTable, MOST_WORDS, Rank, Vocabulary, fold_header, fold_word},
     cell::{content, is_missing},
-    number::read_declared,
+    number::{parse_number, plain_micros},
     standard::{DateOrder, date_cell, whole_cell},
 };
 
@@ -51,7 +54,7 @@ pub enum DeclaredWords {
     /// The words that the rule set lists, with their spellings.
     Listed(Vocabulary),
     /// Any words. Those that a condition names have a code.
-    Any(NamedWords),
+    Any(Box<NamedWords>),
 }
 
 /// The words of a field without a list that conditions name, in the order in which they were first named. Reading a rule set adds
@@ -171,12 +174,12 @@ impl Declaration {
     /// Reads a cell of a field that holds no words.
     pub fn read(&self, cell: &str, dates: DateOrder) -> StandardCell {
         match self.unit {
-            Unit::Money | Unit::Percent | Unit::Ratio => match read_declared(cell, self.unit) {
+            Unit::Money | Unit::Percent | Unit::Ratio => match read_number(cell, self.unit) {
                 CellValue::Missing => StandardCell::Missing,
                 CellValue::Value(value) => StandardCell::Value(StandardValue::Number(value)),
                 CellValue::Unreadable(_) => StandardCell::Unreadable,
             },
-            Unit::Count | Unit::Months => whole_cell(read_declared(cell, self.unit)),
+            Unit::Count | Unit::Months => whole_cell(read_number(cell, self.unit)),
             Unit::Date => date_cell(cell, dates),
             Unit::Word | Unit::Text => self.read_word(cell, None),
         }
@@ -191,5 +194,94 @@ impl Declaration {
             (None, DeclaredWords::Listed(_)) => StandardCell::Unreadable,
             (None, DeclaredWords::None | DeclaredWords::Any(_)) => StandardCell::Value(StandardValue::Word(OTHER_CODE)),
         }
+    }
+}
+
+/// Reads a cell of a declared field of numbers. The number is what the cell says, in any unit.
+fn read_number(text: &str, unit: Unit) -> CellValue {
+    if let Some(micros) = plain_micros(text.as_bytes()) {
+        return CellValue::Value(Decimal::from_micros(micros));
+    }
+    match parse_number(&content(text), unit) {
+        Ok(None) => CellValue::Missing,
+        Ok(Some(written)) => CellValue::Value(written.value),
+        Err(why) => CellValue::Unreadable(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(name: &str, unit: Unit, words: DeclaredWords) -> Declaration {
+        let headers = vec!["Own Header".to_owned() + name];
+        Declaration { name: name.into(), label: name.to_owned(), place: 0, unit, headers, words, required: name == "must" }
+    }
+
+    fn read(unit: Unit, cell: &str) -> StandardCell {
+        field("any", unit, DeclaredWords::None).read(cell, DateOrder::default())
+    }
+
+    fn number(text: &str) -> StandardCell {
+        StandardCell::Value(StandardValue::Number(text.parse::<Decimal>().unwrap()))
+    }
+
+    #[test]
+    fn numbers_are_what_their_cells_say() {
+        for (unit, cell, expected) in [
+            (Unit::Percent, "3", number("3")),
+            (Unit::Percent, "0.5", number("0.5")),
+            (Unit::Percent, " 0.5 % ", number("0.5")),
+            (Unit::Percent, "999", number("999")),
+            (Unit::Percent, "6,5", StandardCell::Unreadable),
+            (Unit::Money, "$1,234.50", number("1234.5")),
+            (Unit::Money, "0", number("0")),
+            (Unit::Money, "5%", StandardCell::Unreadable),
+            (Unit::Ratio, "-1.25", number("-1.25")),
+            (Unit::Ratio, "n/a", StandardCell::Missing),
+            (Unit::Months, "12.0", StandardCell::Value(StandardValue::Whole(12))),
+            (Unit::Months, "12.5", StandardCell::Unreadable),
+            (Unit::Count, "0", StandardCell::Value(StandardValue::Whole(0))),
+            (Unit::Count, "", StandardCell::Missing),
+        ] {
+            assert_eq!(read(unit, cell), expected, "{unit:?} {cell}");
+        }
+    }
+
+    #[test]
+    fn a_word_outside_a_list_is_unreadable_and_without_a_list_a_word() {
+        let vocabulary = || Vocabulary::new([("high".to_owned(), vec!["A".to_owned()])].into_iter()).unwrap();
+        let named = NamedWords::default();
+        assert_eq!((named.code("Two Words"), named.code("other"), named.code("two-words")), (Some(0), Some(1), Some(0)));
+        for (words, known, unknown) in [
+            (DeclaredWords::Listed(vocabulary()), "a", StandardCell::Unreadable),
+            (DeclaredWords::Any(Box::new(named)), " TWO_words", StandardCell::Value(StandardValue::Word(OTHER_CODE))),
+        ] {
+            let field = field("any", Unit::Word, words);
+            let words = field.vocabulary().unwrap();
+            let read = |cell: &str| field.read_word(cell, words.code(cell));
+            assert_eq!(
+                (read(known), read("X9"), read("NA")),
+                (StandardCell::Value(StandardValue::Word(0)), unknown, StandardCell::Missing)
+            );
+        }
+        assert_eq!(read(Unit::Text, "anything"), StandardCell::Value(StandardValue::Word(OTHER_CODE)));
+        assert_eq!(read(Unit::Text, " - "), StandardCell::Missing);
+    }
+
+    #[test]
+    fn headers_match_as_aliases_do() {
+        let fields = vec![field("zone", Unit::Text, DeclaredWords::None), field("must", Unit::Percent, DeclaredWords::None)];
+        let declared = DeclaredFields::new(fields, vec![Field::Dscr]);
+        let claimed = |header: &str| declared.claim(header).map(|(field, _)| field.name().to_owned());
+        for header in ["must", "MUST (%)", "1. Must*", "own header must", "own_header-must ($)"] {
+            assert_eq!(claimed(header).as_deref(), Some("must"), "{header}");
+        }
+        for header in ["must (000)", "mus", "", "own header"] {
+            assert_eq!(claimed(header), None, "{header}");
+        }
+        assert_eq!(declared.get("zone").map(|field| field.place), Some(1));
+        let required: Vec<String> = declared.required().map(|field| field.name().to_owned()).collect();
+        assert_eq!(required, ["dscr", "must"]);
     }
 }

@@ -1,9 +1,6 @@
 //! Finds the header row, and maps each column to a field.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, HashSet},
-};
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,6 +14,7 @@ use crate::{
 use super::{
     aliases::{Aliases, Rank},
     declared::DeclaredFields,
+    kept_names::{KeptNames, unnamed_column},
     meaning::{Meaning, Meanings},
     notices::Notice,
     options::{HeaderPlace, Origin, TapeOptions},
@@ -155,7 +153,7 @@ impl Header {
             self.position[field as usize] = None;
         }
         let kept = self.columns.iter().filter(|column| column.field.is_none()).map(|column| column.name.clone());
-        let mut names = Names::of(kept, declared);
+        let mut names = KeptNames::of(kept, declared);
         if let Some(column) = self.columns.get_mut(at) {
             (column.field, column.rank, column.unit, column.origin) = (None, None, None, None);
             column.name = names.take(&column.header, at);
@@ -181,7 +179,7 @@ impl Header {
 
     /// Builds the header from a row and the meanings of its columns.
     fn new(row: &[Cow<'_, str>], line: u64, meanings: &Meanings, options: &TapeOptions) -> Self {
-        let mut names = Names::of(std::iter::empty(), &options.declared);
+        let mut names = KeptNames::of(std::iter::empty(), &options.declared);
         let columns = row.iter().zip(&meanings.columns).enumerate().map(|(at, (header, meaning))| {
             let header = header.trim().to_owned();
             let name = meaning.as_ref().map_or_else(|| names.take(&header, at), |meaning| meaning.field.name().to_owned());
@@ -267,45 +265,6 @@ impl HeaderBudget {
         );
         Err(RunError::ingest(RunErrorCode::HeaderTooLarge, source_file, Some(header.line), message))
     }
-}
-
-/// Names the columns that are only kept.
-struct Names {
-    taken: HashSet<String>,
-    /// Number of requests for each name, so that finding a free one stays quick in a header of thousands of equal cells.
-    asked: HashMap<String, usize>,
-    /// The names of declared fields.
-    fields: Vec<String>,
-}
-
-impl Names {
-    /// Starts with the names that are taken already. Declared fields keep their names, as all fields do.
-    fn of(taken: impl Iterator<Item = String>, declared: &DeclaredFields) -> Self {
-        let fields: Vec<String> = declared.fields.iter().map(|field| field.name.to_string()).collect();
-        Self { taken: taken.chain(fields.iter().cloned()).collect(), asked: HashMap::new(), fields }
-    }
-
-    /// A name for a column: its header, unless the header is empty, a name of the product, or taken.
-    fn take(&mut self, header: &str, at: usize) -> String {
-        let plain = if header.is_empty() { unnamed_column(at) } else { header.to_owned() };
-        let known = Field::ALL.map(Field::name);
-        let mut reserved = PRODUCT_FIELDS.iter().chain(&known).copied().chain(self.fields.iter().map(String::as_str));
-        let own = reserved.any(|name| name.eq_ignore_ascii_case(&plain));
-        let base = if own { format!("source_{plain}") } else { plain };
-        let asked = self.asked.entry(base.clone()).or_insert(0);
-        loop {
-            *asked += 1;
-            let name = if *asked == 1 { base.clone() } else { format!("{base}_{asked}") };
-            if self.taken.insert(name.clone()) {
-                return name;
-            }
-        }
-    }
-}
-
-/// The name of a column without a header, by its position from 1.
-fn unnamed_column(at: usize) -> String {
-    format!("column_{}", at + 1)
 }
 
 /// A row that may be the header.

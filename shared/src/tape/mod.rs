@@ -6,6 +6,7 @@ pub mod declared;
 pub mod draft;
 pub mod header;
 pub mod inspect;
+mod kept_names;
 mod meaning;
 pub mod not_a_tape;
 pub mod notices;

@@ -39,18 +39,6 @@ pub fn read_cell<'t>(field: Field, text: &'t str, unit: ColumnUnit, flag_contrad
     }
 }
 
-/// Reads a cell of a number that a rule set declares. The number is what the cell says, in any unit.
-pub fn read_declared(text: &str, unit: Unit) -> CellValue {
-    if let Some(micros) = plain_micros(text.as_bytes()) {
-        return CellValue::Value(Decimal::from_micros(micros));
-    }
-    match parse_number(&content(text), unit) {
-        Ok(None) => CellValue::Missing,
-        Ok(Some(written)) => CellValue::Value(written.value),
-        Err(why) => CellValue::Unreadable(why),
-    }
-}
-
 #[cold]
 fn read_unplain(field: Field, text: &str, unit: ColumnUnit, flag_contradictions: bool) -> NumberCell<'_> {
     let reading = match parse_number(&content(text), field.info().unit) {
@@ -298,7 +286,7 @@ fn eight_digits(digits: u64) -> u64 {
 
 /// Millionths of a number in its plainest form, `-?digits[.digits]` without superfluous zeros in front, at most twelve digits
 /// before the point and six after it; `None` for everything else, which [`parse_number`] reads more slowly.
-fn plain_micros(text: &[u8]) -> Option<i64> {
+pub fn plain_micros(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
         _ => (false, text),

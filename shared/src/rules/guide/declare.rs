@@ -177,7 +177,7 @@ impl Reader<'_> {
                 return None;
             }
             Some((vocabulary, _)) => DeclaredWords::Listed(vocabulary),
-            None if unit == Unit::Word => DeclaredWords::Any(NamedWords::default()),
+            None if unit == Unit::Word => DeclaredWords::Any(Box::new(NamedWords::default())),
             None => DeclaredWords::None,
         };
         let declaration =
