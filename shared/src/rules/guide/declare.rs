@@ -12,7 +12,7 @@ use crate::{
     rules::reading::{Key, flag, list, section},
     tape::{
         aliases::{Aliases, MOST_WORDS, Vocabulary, fold_header, fold_word},
-        declared::{Declaration, DeclaredFields, DeclaredWords, NamedWords},
+        declared::{Declaration, DeclaredFields, DeclaredWords},
         header::PRODUCT_FIELDS,
     },
 };
@@ -177,7 +177,7 @@ impl Reader<'_> {
                 return None;
             }
             Some((vocabulary, _)) => DeclaredWords::Listed(vocabulary),
-            None if unit == Unit::Word => DeclaredWords::Any(Box::new(NamedWords::default())),
+            None if unit == Unit::Word => DeclaredWords::Any(Box::default()),
             None => DeclaredWords::None,
         };
         let declaration =
