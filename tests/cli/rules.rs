@@ -70,7 +70,7 @@ fn the_fields_of_a_rule_set_are_shown_as_a_table() {
 fn a_run_under_declared_fields_can_be_repeated() {
     let desk = TestShell::new();
     desk.write("fields.toml", "[fields.flood_zone]\nkind = \"word\"\nrequired = true\n[[rule]]\nname = \"flood\"\nrequire = { flood_zone = { not = [\"AE\"] } }\n");
-    desk.write("tape.csv", &format!("{HEADER},Flood Zone\n1,{GOOD_CELLS},X\n2,{GOOD_CELLS},ae\n3,{GOOD_CELLS},\n"));
+    desk.write("tape.csv", format!("{HEADER},Flood Zone\n1,{GOOD_CELLS},X\n2,{GOOD_CELLS},ae\n3,{GOOD_CELLS},\n"));
     let answer = desk.command(&["run", "tape.csv", "--rule-set", "fields.toml", "--out", "out"]);
     assert!(
         answer.code <= 1 && answer.out.contains("flood ") && answer.out.contains("missing_field"),
