@@ -4,6 +4,7 @@
 
 mod conditions;
 mod consistency;
+mod fields;
 mod grids;
 mod mistakes;
 mod prices;

@@ -129,7 +129,7 @@ fn section(out: &mut String, title: &str, columns: &[&InspectedColumn]) {
     out.push_str(&format!("\n{title}\n"));
     for InspectedColumn { column, samples, values, readable, unknown_words } in columns {
         let place = column.position.map_or_else(|| "constant".to_owned(), |position| format!("column {position}"));
-        let field = column.field.map_or_else(String::new, |field| format!(" -> {field}"));
+        let field = column.field.as_ref().map_or_else(String::new, |field| format!(" -> {field}"));
         let unit = match column.unit {
             Some(ColumnUnit::Fraction) => ", fractions",
             Some(ColumnUnit::Percent) => ", percent",

@@ -11,13 +11,16 @@ use command::{
 };
 use jiff::civil::Date;
 use serde_json::json;
-use shared::rules::{
-    Severity,
-    guide::{
-        grid::Grid,
-        rule::{Missing, Scope},
+use shared::{
+    rules::{
+        Severity,
+        guide::{
+            grid::Grid,
+            rule::{Missing, Scope},
+        },
+        rule_set::{Mistake, RuleSet, RuleSetError, RuleSetFile},
     },
-    rule_set::{Mistake, RuleSet, RuleSetError, RuleSetFile},
+    tape::declared::{DeclaredFields, DeclaredWords},
 };
 
 use crate::{
@@ -86,6 +89,7 @@ fn shown(rules: &RuleSet) -> String {
         table.row([kind.name().to_owned(), severity.as_str().to_owned(), requires]);
     }
     table.print(&mut text, 2);
+    push_fields(&mut text, guide.declared());
     let limited =
         rules.rules().iter().filter_map(|rule| Some((rule.exception_type().name(), guide.scope(rule.exception_type())?)));
     let limited: Vec<_> = limited.collect();
@@ -154,6 +158,33 @@ fn push_grids(text: &mut String, title: &str, grids: &[Grid]) {
         rows.for_each(|row| table.row(row));
         table.print(text, 4);
     }
+}
+
+/// Appends the fields that the rule set declares, and the standard fields that it requires.
+fn push_fields(text: &mut String, declared: &DeclaredFields) {
+    if declared.is_empty() {
+        return;
+    }
+    text.push_str("\nFields of this rule set\n");
+    let columns = ["Field", "Kind", "Unit", "Required", "Headers", "Words"].map(|name| (name, Align::Left));
+    let mut table = TextTable::new(&columns);
+    let yes_or_no = |required: bool| if required { "yes" } else { "no" }.to_owned();
+    for field in &declared.fields {
+        let (kind, unit) = field.kind();
+        let words = match &field.words {
+            DeclaredWords::None => String::new(),
+            DeclaredWords::Listed(vocabulary) => vocabulary.canonical().join(", "),
+            DeclaredWords::Any(_) => "any".to_owned(),
+        };
+        let required = yes_or_no(field.required);
+        let unit = unit.unwrap_or_default().to_owned();
+        table.row([field.name.to_string(), kind.to_owned(), unit, required, field.headers.join(", "), words]);
+    }
+    for field in &declared.required {
+        let standard = "standard".to_owned();
+        table.row([field.name().to_owned(), standard, String::new(), yes_or_no(true), String::new(), String::new()]);
+    }
+    table.print(text, 2);
 }
 
 fn push_scope(text: &mut String, scope: &Scope) {

@@ -109,7 +109,7 @@ fn print_tapes(out: &mut String, outcome: &Outcome) {
         list(out, "read as", format_of(tape).into_iter().chain([header, format!("{} bytes", count(bytes(outcome, tape)))]));
         let columns = tape.columns.iter();
         let renamed = columns.clone().filter_map(|column| {
-            let field = column.field.filter(|field| column.header != field.name())?;
+            let field = column.field.as_ref().filter(|field| column.header != field.name())?;
             Some(match (column.origin, column.position) {
                 (Some(Origin::Constant), _) => format!("{field} is always {}", short_line(&column.header, 40)),
                 (_, Some(position)) if column.header.is_empty() => format!("column {position} -> {field}"),

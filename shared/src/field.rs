@@ -4,7 +4,7 @@
 //! A *canonical* field is judged and is in every output. A *standard* field is read when a tape has it, and stored with its type
 //! next to the judged fields.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -304,20 +304,27 @@ impl Field {
 
     /// Appends a number of this field, formatted like [`Self::show`].
     pub fn push_shown(self, out: &mut String, value: Decimal) {
-        match self.info().unit {
-            Unit::Money => {
+        self.info().unit.push_shown(out, value);
+    }
+}
+
+impl Unit {
+    /// Appends a number of this unit for people: `$50,000.00`, `97.80 %`, `619`.
+    pub fn push_shown(self, out: &mut String, value: Decimal) {
+        match self {
+            Self::Money => {
                 if value < Decimal::ZERO {
                     out.push('-');
                 }
                 out.push('$');
                 value.magnitude().push_with_thousands(out, 2);
             }
-            Unit::Percent => {
+            Self::Percent => {
                 value.push_plain(out, 2);
                 out.push_str(" %");
             }
-            Unit::Ratio => value.push_plain(out, 2),
-            Unit::Count | Unit::Months | Unit::Text | Unit::Word | Unit::Date => value.push_plain(out, 0),
+            Self::Ratio => value.push_plain(out, 2),
+            Self::Count | Self::Months | Self::Text | Self::Word | Self::Date => value.push_plain(out, 0),
         }
     }
 }
@@ -338,6 +345,57 @@ impl<'de> Deserialize<'de> for Field {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = Cow::<str>::deserialize(deserializer)?;
         Self::from_name(&name).ok_or_else(|| D::Error::custom(format!("there is no field {name}")))
+    }
+}
+
+/// The field that a column holds: one that the product knows, or one that the rule set of the run declares.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ColumnField {
+    /// A canonical or standard field.
+    Known(Field),
+    /// The name of a declared field.
+    Declared(Arc<str>),
+}
+
+impl ColumnField {
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Known(field) => field.name(),
+            Self::Declared(name) => name,
+        }
+    }
+
+    /// The canonical or standard field; `None` for a declared one.
+    pub const fn known(&self) -> Option<Field> {
+        match self {
+            Self::Known(field) => Some(*field),
+            Self::Declared(_) => None,
+        }
+    }
+}
+
+impl From<Field> for ColumnField {
+    fn from(field: Field) -> Self {
+        Self::Known(field)
+    }
+}
+
+impl fmt::Display for ColumnField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for ColumnField {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for ColumnField {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = Cow::<str>::deserialize(deserializer)?;
+        Ok(Field::from_name(&name).map_or_else(|| Self::Declared(name.as_ref().into()), Self::Known))
     }
 }
 

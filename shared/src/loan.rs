@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::decimal::Decimal;
 
-pub use crate::field::{CANONICAL, Field, FieldInfo, FieldKind, NUMBERS, STANDARD, STANDARD_WORDS, Unit, WORDS, Zones};
+pub use crate::field::{
+    CANONICAL, ColumnField, Field, FieldInfo, FieldKind, NUMBERS, STANDARD, STANDARD_WORDS, Unit, WORDS, Zones,
+};
 
 /// The unit of the numbers in a column of percentages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,6 +125,17 @@ pub enum StandardCell {
     Unreadable,
 }
 
+impl StandardCell {
+    /// The number of the cell; `None` when it has none.
+    pub fn number(self) -> Option<Decimal> {
+        match self {
+            Self::Value(StandardValue::Number(number)) => Some(number),
+            Self::Value(StandardValue::Whole(whole)) => Some(Decimal::from_integer(whole.into())),
+            Self::Value(StandardValue::Date(_) | StandardValue::Word(_)) | Self::Missing | Self::Unreadable => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StandardValue {
     /// Dollars, percent, or a ratio.
@@ -131,17 +144,18 @@ pub enum StandardValue {
     Whole(i32),
     /// A calendar date.
     Date(Date),
-    /// A canonical word, as its index in the vocabulary of the field.
+    /// A canonical word, as its index in the vocabulary of the field; of a declared field also a word without an index, as 64.
     Word(u8),
 }
 
-/// The standard fields of a row, each with the cell as written, in the order of [`Field::STANDARD`].
+/// The standard fields of a row, each with the cell as written, in the order of [`Field::STANDARD`]; then the fields that the rule
+/// set declares, in the order of their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StandardCells<'t>(pub [(StandardCell, &'t str); STANDARD]);
+pub struct StandardCells<'t>(pub [(StandardCell, &'t str); STANDARD], pub &'t [(StandardCell, &'t str)]);
 
 impl StandardCells<'_> {
     /// A row without standard fields.
-    pub const NONE: Self = Self([(StandardCell::Missing, ""); STANDARD]);
+    pub const NONE: Self = Self([(StandardCell::Missing, ""); STANDARD], &[]);
 
     fn value(&self, field: Field) -> Option<StandardValue> {
         let FieldKind::Standard(at) = field.info().kind else { return None };
@@ -150,11 +164,7 @@ impl StandardCells<'_> {
 
     /// The number of a field; `None` when it has none.
     pub fn number(&self, field: Field) -> Option<Decimal> {
-        match self.value(field)? {
-            StandardValue::Number(number) => Some(number),
-            StandardValue::Whole(whole) => Some(Decimal::from_integer(whole.into())),
-            StandardValue::Date(_) | StandardValue::Word(_) => None,
-        }
+        StandardCell::Value(self.value(field)?).number()
     }
 
     /// The date of a field; `None` when it has none.

@@ -54,7 +54,7 @@ fn good_but<'t>(column: &str, cell: &'t str) -> Loan<'t> {
 }
 
 fn validated_and_assessed<'l, 't>(loan: &'l Loan<'t>, rules: &'l RuleSet) -> Assessed<'l, 't> {
-    assess(validate(loan, None), rules, PDATE)
+    assess(validate(loan, None, &[]), rules, PDATE)
 }
 
 fn priced<'l, 't>(loan: &'l Loan<'t>, irr_target: &IrrTarget) -> Priced<'l, 't> {
@@ -74,7 +74,7 @@ mod test_phase_validate {
     /// Asserts the loan's only exception: that these columns are missing or zero.
     #[track_caller]
     fn lacks(loan: &Loan<'_>, columns: &'static str, message: &str) {
-        let validated = validate(loan, None);
+        let validated = validate(loan, None, &[]);
         let expected = Exception {
             kind: MissingField.kind(),
             severity: Severity::Hard,
@@ -101,7 +101,7 @@ mod test_phase_validate {
         }
         loans.push(good_but("loan_amount", "(250,000)"));
         for loan in &loans {
-            let validated = validate(loan, None);
+            let validated = validate(loan, None, &[]);
             assert_eq!(validated.exceptions(), [], "{loan:?}");
             assert!(!validated.failed(), "{loan:?}");
             assert!(std::ptr::eq(validated.loan(), loan));
@@ -149,7 +149,7 @@ mod test_phase_validate {
             .with("appraisal_value", "1234567890123456789012345678901")
             .build();
         let mut first_use = FirstUse { source_file: Some("may/tape.csv".to_owned()), line: 7 };
-        let exceptions = validate(&loan, Some(&first_use)).exceptions().to_vec();
+        let exceptions = validate(&loan, Some(&first_use), &[]).exceptions().to_vec();
         let percent = "Note rate 0.0675 contradicts its column, which holds percentages: \
                        a value of at most 0.5 there looks like a fraction";
         let digits = "Appraisal value \"1234567890123456789012345678901\" has more than 30 digits on a side of the point";
@@ -176,7 +176,7 @@ mod test_phase_validate {
 
         first_use.source_file = None;
         let again = LoanBuilder::good().build();
-        let exceptions = validate(&again, Some(&first_use)).exceptions().to_vec();
+        let exceptions = validate(&again, Some(&first_use), &[]).exceptions().to_vec();
         assert_eq!(names(&exceptions), [("duplicate_loan", "hard")]);
         assert_eq!(exceptions[0].evidence.message, "Loan number LN-0001 was already used on line 7");
 
@@ -186,7 +186,7 @@ mod test_phase_validate {
         let broken = Loan { malformed: Some(Malformed { reason, raw: &raw, source_file: None }), ..Loan::empty(12) };
         let shown = format!("LN-0002,{}", "é".repeat(192));
         let message = format!("Line 12 cannot be read: the row has 2 fields, the header has 11. It says: {shown}");
-        let exceptions = validate(&broken, None).exceptions().to_vec();
+        let exceptions = validate(&broken, None, &[]).exceptions().to_vec();
         assert_eq!(names(&exceptions), [("malformed_row", "hard")]);
         assert_eq!(exceptions[0].evidence.actual, shown);
         assert_eq!(exceptions[0].evidence.message, message);
@@ -213,7 +213,7 @@ mod test_phase_validate {
             LoanBuilder::good().with("seller_loan_number", "0006"),
         ]
         .map(LoanBuilder::build);
-        let found: Vec<_> = batch.iter().map(|loan| (loan.shown_number(), names(validate(loan, None).exceptions()))).collect();
+        let found: Vec<_> = batch.iter().map(|of| (of.shown_number(), names(validate(of, None, &[]).exceptions()))).collect();
         let expected = [
             ("0001", vec![]),
             ("0002", vec![("missing_field", "hard")]),
@@ -285,7 +285,7 @@ mod test_phase_eligibility {
         let first_use = FirstUse { source_file: None, line: 2 };
         let loan = broken.build();
         let rules = RuleSet::built_in();
-        let assessed = assess(validate(&loan, Some(&first_use)), rules, PDATE);
+        let assessed = assess(validate(&loan, Some(&first_use), &[]), rules, PDATE);
         assert_eq!(names(assessed.exceptions()), [("duplicate_loan", "hard")]);
         assert!(!assessed.is_eligible());
         // Not even a rule set that lets everything pass makes a loan eligible that failed validation.
@@ -485,7 +485,7 @@ mod test_phase_disposition {
         // A rate too high for a price would be only a soft exception: the loan is eligible and is projected without a price. No
         // tape gives such a rate, because validation rejects it.
         let beyond = NumberCell { reading: CellValue::Value("1e25".parse().unwrap()), written: "1e25", plain: false };
-        assert!(validate(&at("1e25").build(), None).failed());
+        assert!(validate(&at("1e25").build(), None, &[]).failed());
         let mut loan = LoanBuilder::good().build();
         let FieldKind::Number(place) = Field::NoteRate.info().kind else { panic!("a rate is a number") };
         loan.numbers[place] = beyond;

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::support::shell::TestShell;
+use crate::support::{
+    runs::{GOOD_CELLS, HEADER},
+    shell::TestShell,
+};
 
 const GUIDE: &str = "name = \"guide\"\nversion = \"3\"\n[[rule]]\nname = \"florida_condo\"\n\
                      when = { property_type = [\"condo\"], property_state = [\"FL\"] }\nunless = { loan_purpose = [\"purchase\"] }\n\
@@ -47,6 +50,39 @@ fn every_mistake_is_a_line_of_its_own() {
 }
 
 #[test]
+fn the_fields_of_a_rule_set_are_shown_as_a_table() {
+    let desk = TestShell::new();
+    let fields = "[fields.flood_zone]\nkind = \"word\"\nheaders = [\"FEMA Zone\"]\nwords = { high_risk = [\"AE\"], low_risk = [] }\n\
+                  [fields.reserves]\nkind = \"number\"\nunit = \"months\"\nrequired = true\n[fields.channel]\nkind = \"word\"\n\
+                  [fields.dscr]\nrequired = true\n";
+    desk.write("fields.toml", fields);
+    let answer = desk.command(&["rules", "show", "fields.toml"]);
+    let expected = "\nFields of this rule set\n  \
+                    Field       Kind      Unit    Required  Headers    Words\n  \
+                    channel     word              no                   any\n  \
+                    flood_zone  word              no        FEMA Zone  high_risk, low_risk\n  \
+                    reserves    number    months  yes\n  \
+                    dscr        standard          yes\n";
+    assert!(answer.out.contains(expected), "{}", answer.out);
+}
+
+#[test]
+fn a_run_under_declared_fields_can_be_repeated() {
+    let desk = TestShell::new();
+    desk.write("fields.toml", "[fields.flood_zone]\nkind = \"word\"\nrequired = true\n[[rule]]\nname = \"flood\"\nrequire = { flood_zone = { not = [\"AE\"] } }\n");
+    desk.write("tape.csv", format!("{HEADER},Flood Zone\n1,{GOOD_CELLS},X\n2,{GOOD_CELLS},ae\n3,{GOOD_CELLS},\n"));
+    let answer = desk.command(&["run", "tape.csv", "--rule-set", "fields.toml", "--out", "out"]);
+    assert!(
+        answer.code <= 1 && answer.out.contains("flood ") && answer.out.contains("missing_field"),
+        "{}{}",
+        answer.out,
+        answer.err
+    );
+    let answer = desk.command(&["replay", "out/manifest.json"]);
+    assert!(answer.code == 0 && answer.out.contains("identical"), "{}{}", answer.out, answer.err);
+}
+
+#[test]
 fn the_rules_are_shown_as_tables() {
     let desk = TestShell::new();
     desk.write("guide.toml", GUIDE);
@@ -65,6 +101,7 @@ fn the_rules_are_shown_as_tables() {
     for part in expected {
         assert!(answer.out.contains(part), "{part}\n{}", answer.out);
     }
+    assert!(!answer.out.contains("Fields of this rule set"), "{}", answer.out);
     let built_in = desk.command(&["rules", "show"]).out;
     assert!(built_in.starts_with("built-in 1\n") && built_in.contains("ltv_ratio > 0 and <= 97.0"), "{built_in}");
 }
@@ -136,9 +173,9 @@ fn a_grid_file_is_no_link_and_no_folder() {
     std::os::unix::fs::symlink(shell.path("secret.csv"), shell.path("rules/llpa.csv")).unwrap();
     let answer = shell.command(&["rules", "check", "rules/guide.toml"]);
     assert_eq!(answer.code, 2);
-    assert!(answer.err.contains("The file rules/llpa.csv, which the rule set names, is a link"), "{}", answer.err);
+    assert!(answer.err.contains("the file llpa.csv is a link"), "{}", answer.err);
     std::fs::remove_file(shell.path("rules/llpa.csv")).unwrap();
     std::fs::create_dir(shell.path("rules/llpa.csv")).unwrap();
     let answer = shell.command(&["rules", "check", "rules/guide.toml"]);
-    assert!(answer.err.contains("The file rules/llpa.csv, which the rule set names, is no file"), "{}", answer.err);
+    assert!(answer.err.contains("the file llpa.csv is a folder or no regular file"), "{}", answer.err);
 }

@@ -58,6 +58,27 @@ async fn numbers_are_exact() {
 }
 
 #[tokio::test]
+async fn declared_fields_have_typed_values() {
+    let (app, ana) = app().await;
+    let fields = "[fields.flood_zone]\nkind = \"word\"\nheaders = [\"FEMA Zone\"]\nwords = { high_risk = [\"AE\"] }\n[fields.fee]\nkind = \"number\"\n\
+                  unit = \"percent\"\n[fields.lock_date]\nkind = \"date\"\n[fields.reserves]\nkind = \"number\"\nunit = \"months\"\n";
+    app.put("inputs/rules/fields.toml", fields).await;
+    let tape = format!(
+        "{HEADER},County,FEMA Zone,fee,lock date,reserves\n1,{GOOD_CELLS},Kent,ae,0.10%,1/31/2026,6\n2,{GOOD_CELLS},,Q,,soon,half a year\n"
+    );
+    app.put("inputs/declared.csv", tape).await;
+    let wanted = json!({"files": ["declared.csv"], "rule_set": "rules/fields.toml"});
+    let run = app.start(&ana, &wanted).await.expect(202);
+    app.work().await;
+    let loans = app.read(&ana, &format!("/api/loans?run_id={}", run["run_id"].as_str().unwrap())).await;
+    let members = |loan: &Value| ["flood_zone", "fee", "lock_date", "reserves", "County"].map(|name| loan[name].clone());
+    assert_eq!(members(&loans[0]), [json!("high_risk"), json!(0.1), json!("2026-01-31"), json!(6), json!("Kent")]);
+    assert_eq!(members(&loans[1]), [json!("Q"), Value::Null, json!("soon"), json!("half a year"), json!("")]);
+    let mapping = &app.read(&ana, &format!("/api/runs/{}", run["run_id"].as_str().unwrap())).await["column_mapping"];
+    assert_eq!(mapping[0]["columns"][12]["field"], "flood_zone", "{mapping}");
+}
+
+#[tokio::test]
 async fn unknown_columns_are_kept_as_text() {
     let (app, ana) = app().await;
     let id = run_of(&app, &ana, format!("{HEADER},County,Disposition\n1,{GOOD_CELLS}, 007 ,mine\n")).await;

@@ -158,7 +158,7 @@ fn a_run_whose_rule_set_adjusts_no_price_has_no_pricing_report() {
 
 #[test]
 fn neither_threads_nor_blocks_nor_parts_change_a_byte_of_prices() {
-    let [whole, threads, parts] = runs::all_ways(&wide_tape(700), &guide(ADJUSTMENTS)).map(Result::unwrap);
+    let [whole, threads, parts] = runs::all_ways(&wide_tape(700), &guide(ADJUSTMENTS));
     assert!(threads == whole);
     assert!(parts == whole);
 }

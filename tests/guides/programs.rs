@@ -14,7 +14,7 @@ use super::{
     runs::{ONE, all_ways, wide_tape},
     *,
 };
-use crate::support::runs::run_tapes;
+use crate::support::runs::{GOOD_CELLS, HEADER, run_tapes};
 
 const AGENCY: &str = r#"
 name = "agency"
@@ -77,11 +77,14 @@ fn both() -> RuleSet {
 /// A rule set of two programs: a rule set without a name, and a plain one.
 pub(super) fn beside_another(source: &RuleSetFile) -> RuleSet {
     let other = "name = \"other\"\n[limits]\nltv_ratio = { max = 90 }\n[[adjustment]]\nname = \"all\"\npoints = -0.5\n";
-    let generated = format!("name = \"generated\"\n{}", source.toml);
+    // Programs declare no fields.
+    let fields = ["[[", "[pricing]"].iter().filter_map(|section| source.toml.find(section)).min().unwrap_or(source.toml.len());
+    let (fields, rest) = source.toml.split_at(fields);
+    let generated = format!("name = \"generated\"\n{rest}");
     let mut files = source.files.clone();
     files.insert("generated.toml", generated.into_bytes());
     files.insert("other.toml", other.as_bytes());
-    let toml = "programs = [\"generated.toml\", \"other.toml\"]".to_owned();
+    let toml = format!("programs = [\"generated.toml\", \"other.toml\"]\n{fields}");
     RuleSetFile { name: "best".to_owned(), toml, files }.rules().unwrap()
 }
 
@@ -226,7 +229,7 @@ proptest! {
 
 #[test]
 fn neither_threads_nor_blocks_nor_parts_change_a_byte() {
-    let [whole, threads, parts] = all_ways(&wide_tape(700), &both()).map(Result::unwrap);
+    let [whole, threads, parts] = all_ways(&wide_tape(700), &both());
     assert!(threads == whole);
     assert!(parts == whole);
 }
@@ -242,7 +245,7 @@ fn the_hash_depends_on_the_programs_and_their_order() {
 }
 
 /// Rule sets with programs and one mistake: text, program file, place, and a part of the message.
-const MISTAKES: [(&str, &str, &str, &str); 15] = [
+const MISTAKES: [(&str, &str, &str, &str); 17] = [
     ("programs = []", "", "best.toml:1", "a list of 1 to 20 files"),
     ("programs = \"a.toml\"", "", "best.toml:1", "a list of 1 to 20 files"),
     ("programs = [\"b.toml\"]", "", "best.toml:1", "there is no file b.toml"),
@@ -256,6 +259,8 @@ const MISTAKES: [(&str, &str, &str, &str); 15] = [
     ("programs = [\"a.toml\"]", "version = \"1\"", "a.toml:1", "the program has no name"),
     ("programs = [\"a.toml\"]", "name = \"a\"\nprograms = [\"b.toml\"]", "a.toml:1", "no programs of its own"),
     ("programs = [\"a.toml\"]", "name = \"a\"\n[limits]\nltv_ratio = { max = 0.8 }", "a.toml:3", "write 80"),
+    ("programs = [\"a.toml\"]", "name = \"a\"\n[fields.x_y]\nkind = \"text\"", "a.toml:2", "a program declares no fields"),
+    ("programs = [\"a.toml\"]\n[fields.x_y]\nkind = \"big\"", "name = \"a\"", "best.toml:3", "\"word\", \"number\""),
     ("programs = [\"a.toml\"]", "name = \"a\"\nirr_target = 31", "a.toml:2", "above 0 and at most 30"),
     ("name = \"alone\"\nirr_target = 8", "", "best.toml:2", "only a program has an IRR target"),
 ];
@@ -268,6 +273,23 @@ fn each_mistake_of_programs_says_where_it_is() {
         assert_eq!(mistake.place("best.toml"), place, "{text}: {error}");
         assert!(mistake.message.contains(part), "{text}: {error}");
     }
+}
+
+#[test]
+fn programs_share_the_fields_of_their_rule_set() {
+    let a = "name = \"a\"\n[[rule]]\nname = \"flood\"\nrequire = { flood_zone = [\"low\"] }\n";
+    let b = "name = \"b\"\n[[adjustment]]\nname = \"flood_charge\"\nwhen = { flood_zone = { not = [\"low\"] } }\npoints = -2\n";
+    let toml = "programs = [\"a.toml\", \"b.toml\"]\n[fields.flood_zone]\nkind = \"word\"\nheaders = [\"FEMA zone\"]\nrequired = true\n\
+                words = { low = [\"X\"], high = [\"A\", \"AE\"] }\n";
+    let rules = with_files(toml, &[("a.toml", a), ("b.toml", b)]).unwrap();
+    let tape = format!("{HEADER},FEMA zone\nL-1,{GOOD_CELLS},X\nL-2,{GOOD_CELLS},ae\nL-3,{GOOD_CELLS},\n");
+    let shown: Vec<(Option<String>, Option<f64>)> = loans(&tape, &rules)
+        .iter()
+        .map(|loan| (loan["program"].as_str().map(str::to_owned), loan["final_price"].as_f64()))
+        .collect();
+    assert_eq!(shown, [(Some("a".to_owned()), Some(96.125)), (Some("b".to_owned()), Some(94.125)), (None, None)]);
+    let other = with_files(&toml.replace("required = true", ""), &[("a.toml", a), ("b.toml", b)]).unwrap();
+    assert_ne!(rules.id().hash, other.id().hash);
 }
 
 #[test]

@@ -7,11 +7,11 @@ use shared::{
     loan::{Loan, NUMBERS, NumberCell, OrdinaryLoan, StandardCell, StandardCells, StandardValue, WORDS, WordCell},
     phases::{Scratch, buy_at_once},
     rules::rule_set::{GuideFiles, RuleSetFile},
-    tape::{options::TapeOptions, source::MemorySource, source::TapeSource},
+    tape::{options::TapeOptions, source::MemorySource, source::TapeSource, standard::DateOrder},
 };
 
 use super::*;
-use crate::support::runs::{GOOD_CELLS, Given, HEADER, MemoryFolder, MemoryParts, given, run_tapes};
+use crate::support::runs::{Files, GOOD_CELLS, HEADER, MemoryFolder, MemoryParts, given, run_tapes};
 
 const GUIDE: &str = r#"
 name = "non-qm"
@@ -125,39 +125,40 @@ fn stored_exceptions_are_found_by_the_names_of_the_guide() {
 }
 
 /// What a run gives: alone, with threads and small blocks, and in parts.
-pub(super) fn all_ways(tape: &str, rules: &RuleSet) -> [Given; 3] {
-    let options = TapeOptions::default();
-    let tapes: Vec<Box<dyn TapeSource>> = vec![Box::new(MemorySource::new("tape.csv", tape.as_bytes()))];
-    let gives = |tuning: Tuning, part_bytes: Option<u64>| {
-        let (folder, parts) = (MemoryFolder::default(), MemoryParts::default());
-        let job = Job {
-            tapes: &tapes,
-            options: &options,
-            rules,
-            irr_target: IrrTarget::DEFAULT,
-            pdate: PDATE,
-            destination: Some(&folder),
-            progress: &|_| {},
-            tuning,
-        };
-        let outcome = match part_bytes {
-            None => run(&job),
-            Some(bytes) => run_in_parts(&job, bytes, &parts),
-        };
-        given(&folder, outcome)
-    };
+pub(super) fn all_ways(tape: &str, rules: &RuleSet) -> [(Files, String); 3] {
     [
-        gives(ONE, None),
-        gives(Tuning { threads: 2, block_bytes: 4_096 }, None),
-        gives(Tuning { threads: 2, block_bytes: 2_048 }, Some(9_000)),
+        gives(tape, rules, ONE, None),
+        gives(tape, rules, Tuning { threads: 2, block_bytes: 4_096 }, None),
+        gives(tape, rules, Tuning { threads: 2, block_bytes: 2_048 }, Some(9_000)),
     ]
 }
 
 #[test]
 fn neither_threads_nor_blocks_nor_parts_change_a_byte() {
-    let [whole, threads, parts] = all_ways(&wide_tape(700), &guide(GUIDE)).map(Result::unwrap);
+    let [whole, threads, parts] = all_ways(&wide_tape(700), &guide(GUIDE));
     assert!(threads == whole);
     assert!(parts == whole);
+}
+
+/// The files and the outcome of a run, at once or in parts of so many bytes.
+pub fn gives(tape: &str, rules: &RuleSet, tuning: Tuning, part_bytes: Option<u64>) -> (Files, String) {
+    let tapes: Vec<Box<dyn TapeSource>> = vec![Box::new(MemorySource::new("tape.csv", tape.as_bytes()))];
+    let (folder, parts, options) = (MemoryFolder::default(), MemoryParts::default(), TapeOptions::default());
+    let job = Job {
+        tapes: &tapes,
+        options: &options,
+        rules,
+        irr_target: IrrTarget::DEFAULT,
+        pdate: PDATE,
+        destination: Some(&folder),
+        progress: &|_| {},
+        tuning,
+    };
+    let outcome = match part_bytes {
+        None => run(&job),
+        Some(bytes) => run_in_parts(&job, bytes, &parts),
+    };
+    given(&folder, outcome).unwrap()
 }
 
 /// A bound near the values of the loans below.
@@ -184,8 +185,26 @@ fn test() -> impl Strategy<Value = String> {
         "lien_position = [1]",
         "lien_position = { not = [2] }",
         "age_months = { max = 12 }",
+        "zone = [\"high\"]",
+        "zone = { not = [\"low\"] }",
+        "channel = [\"retail\", \"broker\"]",
+        "channel = { not = [\"broker\"] }",
+        "channel = { missing = true }",
+        "reserves = { min = 1 }",
+        "reserves = [0, 2]",
+        "locked = { above = 2026-01-31 }",
+        "remark = { missing = false }",
     ]);
     prop_oneof![number, word.prop_map(str::to_owned)]
+}
+
+const DECLARED: &str = "[fields.zone]\nkind = \"word\"\nwords = { high = [\"A\"], low = [\"X\"] }\nREQUIRED\n[fields.channel]\nkind = \"word\"\n\
+                        [fields.reserves]\nkind = \"number\"\nunit = \"months\"\nREQUIRED\n[fields.locked]\nkind = \"date\"\n\
+                        [fields.remark]\nkind = \"text\"\n";
+
+/// Cells of a declared field.
+fn declared_cell() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["", "A", "low", "Retail", "broker", "0", "2", "1.5", "2026-02-01", "1/31/2026", "none"])
 }
 
 /// A grid of limits, as a list: its keys, and its file.
@@ -248,8 +267,8 @@ fn generated() -> impl Strategy<Value = RuleSet> {
     let missing = prop::sample::select(vec!["hold", "fail", "pass"]);
     let rule = (prop::collection::vec(test(), 0..3), prop::option::of(test()), test(), missing);
     let grids = prop::collection::vec(prop_oneof![list_grid(), matrix_grid()], 0..3);
-    (prop::collection::vec(rule, 0..4), grids).prop_map(|(rules, grids)| {
-        let mut text = String::new();
+    (prop::collection::vec(rule, 0..4), grids, prop::bool::weighted(0.3)).prop_map(|(rules, grids, required)| {
+        let mut text = DECLARED.replace("REQUIRED", if required { "required = true" } else { "" });
         for (at, (when, unless, require, missing)) in rules.into_iter().enumerate() {
             text.push_str(&format!("[[rule]]\nname = \"rule_{at}\"\nmissing = \"{missing}\"\nrequire = {{ {require} }}\n"));
             let any: Vec<String> = when.iter().map(|test| format!("{{ {test} }}")).collect();
@@ -285,6 +304,7 @@ proptest! {
         dscr in prop::option::of(0_i64..3),
         lien in prop::option::of(1_i32..3),
         terms in prop::option::of(300_i32..361),
+        cells in prop::collection::vec(declared_cell(), 5),
     ) {
         let (amount, ltv, score, property) = picked;
         let micros = [
@@ -301,6 +321,14 @@ proptest! {
         set(shared::loan::Field::LienPosition, lien.map(StandardValue::Whole));
         set(shared::loan::Field::OriginalTerm, terms.map(|_| StandardValue::Whole(360)));
         set(shared::loan::Field::RemainingTerm, terms.map(StandardValue::Whole));
+        let declared: Vec<_> = rules.guide().declared().fields.iter().zip(&cells).map(|(field, cell)| {
+            let read = match field.vocabulary() {
+                Some(words) => field.read_word(cell, words.code(cell)),
+                None => field.read(cell, DateOrder::default()),
+            };
+            (read, *cell)
+        }).collect();
+        standard.1 = &declared;
         let mut loan = Loan { standard: &standard, ..Loan::empty(2) };
         loan.seller_loan_number = Some("1".into());
         loan.numbers = micros.map(|micros| NumberCell::ordinary(micros, ""));

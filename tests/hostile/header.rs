@@ -61,7 +61,7 @@ fn claims(cells: &[Cow<'_, str>]) -> Vec<(Field, Rank)> {
 }
 
 fn kept_fields(found: &FoundHeader) -> BTreeSet<(Field, String)> {
-    found.header.columns.iter().filter_map(|column| Some((column.field?, column.header.clone()))).collect()
+    found.header.columns.iter().filter_map(|column| Some((column.known()?, column.header.clone()))).collect()
 }
 
 fn assert_is_whole(header: &Header, cells: &[Cow<'_, str>], line: u64) {
@@ -70,12 +70,12 @@ fn assert_is_whole(header: &Header, cells: &[Cow<'_, str>], line: u64) {
     for (column, cell) in header.columns.iter().zip(cells) {
         assert_eq!(column.header, cell.trim());
         let claims = Aliases::built_in().claims(cell);
-        assert!(column.field.is_none_or(|field| claims.iter().any(|claim| claim.field == field)));
+        assert!(column.known().is_none_or(|field| claims.iter().any(|claim| claim.field == field)));
     }
     for field in Field::ALL {
         match header.position(field) {
-            Some(at) => assert_eq!((header.columns[at].field, header.columns[at].name.as_str()), (Some(field), field.name())),
-            None => assert!(!field.info().required && header.columns.iter().all(|column| column.field != Some(field))),
+            Some(at) => assert_eq!((header.columns[at].known(), header.columns[at].name.as_str()), (Some(field), field.name())),
+            None => assert!(!field.info().required && header.columns.iter().all(|column| column.known() != Some(field))),
         }
     }
     let mut names: BTreeSet<&str> = header.columns.iter().map(|column| column.name.as_str()).collect();

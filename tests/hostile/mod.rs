@@ -48,7 +48,8 @@ fn profiled(input: &[u8]) -> (TapeOptions, &[u8]) {
 fn check_inspection(name: &str, tape: &[u8], options: &TapeOptions) {
     let look = |options: &TapeOptions| inspect(&MemorySource::new(name, tape), options);
     let fields = |inspection: &Result<Inspection, RunError>| {
-        let columns = inspection.as_ref().map(|found| found.columns.iter().map(|of| (of.column.field, of.column.unit)).collect());
+        let columns =
+            inspection.as_ref().map(|found| found.columns.iter().map(|of| (of.column.known(), of.column.unit)).collect());
         columns.unwrap_or_else(|_| Vec::new())
     };
     let inspected = look(options);

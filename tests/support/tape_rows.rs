@@ -153,7 +153,7 @@ pub fn fate(number: &str, disposition: &str, line: u32) -> (String, String, Stri
 /// The unit that the engine found for a column of the first tape.
 pub fn unit(finished: &Finished, field: Field) -> Option<ColumnUnit> {
     let columns = &finished.outcome.mappings[0].columns;
-    columns.iter().find(|column| column.field == Some(field)).and_then(|column| column.unit)
+    columns.iter().find(|column| column.known() == Some(field)).and_then(|column| column.unit)
 }
 
 pub fn total_balance(finished: &Finished) -> String {

@@ -89,7 +89,7 @@ fn taken_for(header: &str, canonical: &str) -> Result<Option<&'static str>, RunE
     let columns: Vec<&str> = HEADER.split(',').map(|name| if name == canonical { header } else { name }).collect();
     let at = columns.iter().position(|name| *name == header).unwrap();
     let finished = run_tape(format!("{}\n{}\n", columns.join(","), good("L1")))?;
-    Ok(finished.outcome.mappings[0].columns[at].field.map(Field::name))
+    Ok(finished.outcome.mappings[0].columns[at].known().map(Field::name))
 }
 
 #[test]

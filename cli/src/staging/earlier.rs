@@ -7,7 +7,11 @@ use std::{
 };
 
 use serde::{Deserialize, de::IgnoredAny};
-use shared::{manifest::MANIFEST_FILE, results::workbook::is_own_workbook};
+use shared::{
+    manifest::{MANIFEST_FILE, Manifest, ManifestFile},
+    results::{outputs::OUTPUTS, workbook::is_own_workbook},
+    rules::rule_set::RuleSet,
+};
 use uuid::Uuid;
 
 use crate::replay::MAX_MANIFEST_BYTES;
@@ -125,7 +129,7 @@ pub fn place_results(staged: &Path, results: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    for name in RESULT_FILES {
+    for name in RESULT_FILES.into_iter().filter(|name| is_result(staged, name)) {
         let place = results.join(name);
         // Keep the replaced file under a second name, if the file system supports hard links.
         let _ = fs::hard_link(&place, replaced.join(name));
@@ -137,11 +141,24 @@ pub fn place_results(staged: &Path, results: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a run has a result of this name. Only the manifest, which is staged until all others are placed, says it of a file that not
+/// all runs have.
+fn is_result(staged: &Path, name: &str) -> bool {
+    let is_optional = OUTPUTS.iter().any(|output| output.file_name == name && !output.is_of(RuleSet::built_in()));
+    if !is_optional {
+        return true;
+    }
+    let manifest = fs::read(staged.join(MANIFEST_FILE)).ok().and_then(|json| Manifest::from_json(&json).ok());
+    let is_it = |file: &ManifestFile| file.path.rsplit('/').next() == Some(name);
+    manifest.is_some_and(|manifest| manifest.outputs.iter().any(is_it))
+}
+
 /// Removes the results that were placed without the manifest, which is still staged, and restores the files that they replaced.
 fn take_back(staged: &Path, results: &Path) {
     let replaced = staged.join(REPLACED_FOLDER);
-    // A file that is not staged any more is in its place.
-    for name in RESULT_FILES.into_iter().filter(|name| *name != MANIFEST_FILE && !staged.join(name).exists()) {
+    // A result that is not staged any more is in its place.
+    let is_placed = |name: &str| name != MANIFEST_FILE && !staged.join(name).exists() && is_result(staged, name);
+    for name in RESULT_FILES.into_iter().filter(|name| is_placed(name)) {
         let place = results.join(name);
         let _ = fs::rename(replaced.join(name), &place).or_else(|_| fs::remove_file(&place));
     }

@@ -11,8 +11,8 @@ use stores::storage::{StorageBackend as _, StorageError, collect, s3::S3Storage}
 
 use crate::start_run::input_text;
 
-/// Reads a rule set, and the files beside it that it and its programs name. Returns it with the keys of these files. `field` is the member
-/// of the request that names the rule set.
+/// Reads a rule set, and the files of its folder that it and its programs name. Returns it with the keys of these files. `field` is the
+/// member of the request that names the rule set.
 ///
 /// # Errors
 /// [`ApiError::NotFound`] when the rule set does not exist; [`ApiError::Invalid`] when it is too large or no text.

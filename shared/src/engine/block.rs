@@ -25,6 +25,7 @@ use crate::{
 
 use super::{
     cut::{Content, CutBlock, Spans},
+    declared::DeclaredCell,
     price_parts::{PartTexts, PricedLoan},
     row_reader::{RowReader, json_text, push_json_text},
 };
@@ -100,6 +101,7 @@ pub fn judge_block(
     let mut repeats = repeats.iter().peekable();
     let mut numbers = Vec::new();
     let mut kept = String::new();
+    let mut declared_memos = reader.declared.memos();
     let needs_standard = context.rules.needs_standard();
     for (at, row) in cut.rows.iter().enumerate() {
         let record = &block.records[row.record as usize];
@@ -120,19 +122,23 @@ pub fn judge_block(
                 match &reader.translation {
                     None => Cells::Split(&fields),
                     Some(translation) => {
-                        if context.store_facts {
-                            push_kept(&mut judged.facts, &Cells::Split(&fields), reader, &mut kept);
-                        }
                         translated = translation.apply(fields.iter().map(|cell| cell.as_ref()));
                         Cells::Split(&translated)
                     }
                 }
             }
         };
-        if context.store_facts && reader.translation.is_none() {
-            push_kept(&mut judged.facts, &cells, reader, &mut kept);
+        let declared = if reader.declared.is_empty() {
+            Vec::new()
+        } else {
+            reader.declared.read(&cells, record.line, &mut declared_memos, &mut judged.notices)
+        };
+        if context.store_facts {
+            // Cells that are only kept are stored as the tape writes them.
+            let written = if reader.translation.is_some() { Cells::Split(&fields) } else { cells };
+            push_kept(&mut judged.facts, &written, &declared, reader, &mut kept);
         }
-        let mut kept_standard = needs_standard.then_some(StandardCells::NONE);
+        let mut kept_standard = needs_standard.then(|| StandardCells(StandardCells::NONE.0, &declared));
         reader.standard.read(&cells, record.line, memos, &mut judged, (context.store_facts, kept_standard.as_mut()));
         let standard = kept_standard.as_ref().unwrap_or(&StandardCells::NONE);
         let read = QuickRead::new(&cells, reader, memos);
@@ -393,16 +399,26 @@ fn read_units<'c>(loan: &mut Loan<'c>, cells: &Cells<'c>, reader: &RowReader<'_>
     notices.tally(NoticeCode::UnitsMakeType, None, loan.line, &format!("{} with {} units", shown(), trimmed(written)));
 }
 
-/// Appends the cells of columns that are only kept, as one JSON object.
-fn push_kept(facts: &mut FactColumns, cells: &Cells<'_>, reader: &RowReader<'_>, scratch: &mut String) {
-    if cells.len() == 0 || (reader.kept.is_empty() && cells.len() <= reader.width) {
+/// Appends the declared fields and the cells of columns that are only kept, as one JSON object. It is not inlined, so that the loop
+/// over all loans stays small.
+#[inline(never)]
+fn push_kept(
+    facts: &mut FactColumns,
+    cells: &Cells<'_>,
+    declared: &[DeclaredCell<'_>],
+    reader: &RowReader<'_>,
+    scratch: &mut String,
+) {
+    if cells.len() == 0 || (reader.kept.is_empty() && declared.is_empty() && cells.len() <= reader.width) {
         return;
     }
     scratch.clear();
+    scratch.push('{');
+    reader.declared.push_members(declared, scratch);
     let mut member = |name: &str, cell: &str| {
-        scratch.push(if scratch.is_empty() { '{' } else { ',' });
         scratch.push_str(name);
         push_json_text(scratch, cell);
+        scratch.push(',');
     };
     for (at, name) in &reader.kept {
         member(name, cells.get(*at).unwrap_or(""));
@@ -414,7 +430,8 @@ fn push_kept(facts: &mut FactColumns, cells: &Cells<'_>, reader: &RowReader<'_>,
             member(&(json_text(&reader.header.extra_name(at)) + ":"), cell);
         }
     }
-    if scratch.is_empty() {
+    // Every member has a comma behind it. Without a member there is no object.
+    if scratch.pop() != Some(',') {
         return;
     }
     scratch.push('}');

@@ -10,6 +10,7 @@
 pub mod assembly;
 pub mod block;
 pub mod cut;
+mod declared;
 pub mod distribute;
 mod feed;
 pub mod intake;
@@ -176,8 +177,9 @@ pub fn run(job: &Job<'_>) -> Result<Outcome, RunError> {
 fn open_tapes<'j>(job: &Job<'j>) -> Result<Vec<Tape<'j>>, RunError> {
     let mut headers = HeaderBudget::default();
     let mut opened = Vec::with_capacity(job.tapes.len());
+    let options = job.options.declaring(job.rules.guide().declared());
     for source in job.tapes {
-        for tape in Tape::open_all(source.as_ref(), job.options)? {
+        for tape in Tape::open_all(source.as_ref(), &options)? {
             headers.add(tape.header(), tape.name())?;
             opened.push(tape);
         }

@@ -17,6 +17,7 @@ use crate::{
 };
 
 use super::{
+    declared::DeclaredColumns,
     latest::{PeriodColumn, RecordSet},
     standard::StandardFields,
 };
@@ -57,6 +58,8 @@ pub struct RowReader<'t> {
     pub superseded: RecordSet,
     /// The standard fields that the tape has.
     pub(super) standard: StandardFields,
+    /// The fields that the rule set declares.
+    pub(super) declared: DeclaredColumns,
     /// Columns that are stored without being judged: position, and the start of the JSON member, which is the quoted name and a
     /// colon.
     pub(super) kept: Vec<(usize, String)>,
@@ -65,7 +68,8 @@ pub struct RowReader<'t> {
 impl<'t> RowReader<'t> {
     /// A reader for the only tape of a run. See [`Self::among`] for several.
     pub fn new(tape: &'t Tape<'_>, rules: &RuleSet, options: &TapeOptions) -> Self {
-        let header = tape.header();
+        let (header, declared) = (tape.header(), rules.guide().declared());
+        let options = &*options.declaring(declared);
         let place = |field: Field| header.position(field).unwrap_or(usize::MAX);
         let (units, flag_contradictions) = (header.units(), !rules.accepts_small_percentages());
         let kept = header.columns.iter().enumerate().filter(|(_, column)| column.field.is_none());
@@ -89,6 +93,7 @@ impl<'t> RowReader<'t> {
             period: PeriodColumn::of(header, options),
             superseded: RecordSet::default(),
             standard: StandardFields::new(header, flag_contradictions, tape.dates(), options),
+            declared: DeclaredColumns::new(declared, header, tape.dates()),
             kept: kept.map(|(at, column)| (at, json_text(&column.name) + ":")).collect(),
         }
     }

@@ -31,6 +31,8 @@ struct StandardPlace {
     words: Option<(&'static Vocabulary, usize)>,
     /// Whether only the words of the profile count and not the built-in ones.
     own_words: bool,
+    /// Whether a loan fails for a cell that cannot be read, so that no notice is needed.
+    fails: bool,
 }
 
 impl StandardFields {
@@ -46,6 +48,7 @@ impl StandardFields {
                 reader: StandardReader { field, unit: header.unit(field), flag_contradictions, dates },
                 words: Aliases::built_in().vocabulary(field).zip(memo),
                 own_words: options.has_words(field),
+                fails: options.declared.required.contains(&field) && field.info().unit != Unit::Word,
             })
         };
         Self { columns: Field::STANDARD.into_iter().filter_map(place).collect() }
@@ -69,8 +72,8 @@ impl StandardFields {
     ) {
         for (nth, column) in self.columns.iter().enumerate() {
             let (cell, written) = column.read(cells, memos);
-            if cell == StandardCell::Unreadable {
-                let field = Some(column.reader.field);
+            if cell == StandardCell::Unreadable && !column.fails {
+                let field = Some(column.reader.field.into());
                 judged.notices.tally(NoticeCode::ValuesNotRead, field, line, trimmed(written));
             }
             if store {

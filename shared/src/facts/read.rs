@@ -28,7 +28,7 @@ use super::{
 };
 
 pub use self::{
-    rows::{ExceptionRow, FactRow, StoredNumber, StoredValue},
+    rows::{ExceptionRow, FactRow, SourceValue, StoredNumber, StoredValue},
     source::RangeReader,
 };
 

@@ -26,7 +26,7 @@ const NOTE_RATE_AT: usize = 1;
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// The values that a guide tests.
-    values: Values,
+    pub(super) values: Values,
     /// The parts of the price of the loan that was bought last.
     pub parts: Vec<PartIndex>,
     /// Index of the program that buys that loan; 0 for a rule set without programs.

@@ -38,7 +38,7 @@ pub struct Exception<'r> {
 /// use.
 #[inline]
 pub fn judge<'l, 't>(loan: &'l Loan<'t>, first_use: Option<&FirstUse>, rules: &'l RuleSet, pricing: &Pricing) -> Decided<'l, 't> {
-    let validated = validate::validate(loan, first_use);
+    let validated = validate::validate(loan, first_use, rules.guide().required());
     if rules.programs().is_empty() {
         return judge_by(validated, rules, pricing);
     }

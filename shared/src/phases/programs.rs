@@ -66,6 +66,10 @@ pub(super) fn buy_at_once_by_programs(
     pricing: &Pricing,
     scratch: &mut Scratch,
 ) -> Option<Price> {
+    // A field that the rule set requires is required of all programs.
+    if !rules.guide().is_empty() && !rules.guide().passes(loan, standard, pricing.pdate(), &mut scratch.values) {
+        return None;
+    }
     let mut best: Option<Price> = None;
     let mut parts = std::mem::take(&mut scratch.spare);
     for (program, pricing) in programs(rules, pricing) {

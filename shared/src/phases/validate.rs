@@ -4,8 +4,11 @@ use std::borrow::Cow;
 
 use crate::{
     decimal::Decimal,
-    loan::{CellValue, Field, FieldKind, Loan, NumberCell, UnreadPeriod, Unreadable, WordCell},
-    rules::{Evidence, ExceptionType, MISSING, Severity, concat, excerpt},
+    loan::{CellValue, Field, FieldKind, Loan, NumberCell, StandardCell, Unit, UnreadPeriod, Unreadable, WordCell},
+    rules::{
+        Evidence, ExceptionType, MISSING, Severity, concat, excerpt,
+        guide::field::{Slot, TestedField},
+    },
     tape::number::LARGEST_NOTE_RATE,
 };
 
@@ -51,9 +54,10 @@ impl<'l, 't> Validated<'l, 't> {
     }
 }
 
-/// Validates a loan and reports all failures. A required cell that cannot be read is not reported as missing as well.
+/// Validates a loan and reports all failures. A required cell that cannot be read is not reported as missing as well. `required` are
+/// the fields that the rule set requires.
 #[inline]
-pub fn validate<'l, 't>(loan: &'l Loan<'t>, first_use: Option<&FirstUse>) -> Validated<'l, 't> {
+pub fn validate<'l, 't>(loan: &'l Loan<'t>, first_use: Option<&FirstUse>, required: &[Slot]) -> Validated<'l, 't> {
     let sound = first_use.is_none()
         && loan.malformed.is_none()
         && loan.seller_loan_number.is_some()
@@ -64,12 +68,13 @@ pub fn validate<'l, 't>(loan: &'l Loan<'t>, first_use: Option<&FirstUse>) -> Val
             CellValue::Value(value) => !field.info().required || !value.is_zero(),
             CellValue::Missing => !field.info().required,
             CellValue::Unreadable(_) => false,
-        });
-    Validated { loan, exceptions: if sound { Vec::new() } else { failures(loan, first_use) } }
+        })
+        && required.iter().all(|slot| slot.is_given(loan.standard));
+    Validated { loan, exceptions: if sound { Vec::new() } else { failures(loan, first_use, required) } }
 }
 
 #[cold]
-fn failures(loan: &Loan<'_>, first_use: Option<&FirstUse>) -> Vec<Exception<'static>> {
+fn failures(loan: &Loan<'_>, first_use: Option<&FirstUse>, required: &[Slot]) -> Vec<Exception<'static>> {
     let hard =
         |failed: ExceptionType, evidence| Exception { kind: failed.kind(), severity: Severity::Hard, evidence, program: None };
     if let Some(malformed) = &loan.malformed {
@@ -81,7 +86,9 @@ fn failures(loan: &Loan<'_>, first_use: Option<&FirstUse>) -> Vec<Exception<'sta
         return vec![hard(ExceptionType::MalformedRow, evidence)];
     }
     let mut exceptions = Vec::new();
-    let missing: Vec<&str> = missing_fields(loan).map(Field::name).collect();
+    let lacking = required.iter().filter(|slot| slot.cell(loan.standard).0 == StandardCell::Missing);
+    let mut missing: Vec<&str> = missing_fields(loan).map(Field::name).collect();
+    missing.extend(lacking.map(|slot| slot.field.name()));
     if !missing.is_empty() {
         let names = missing.join(", ");
         let noun = if missing.len() == 1 { "field is" } else { "fields are" };
@@ -99,6 +106,12 @@ fn failures(loan: &Loan<'_>, first_use: Option<&FirstUse>) -> Vec<Exception<'sta
     for (field, cell) in Field::NUMERIC.into_iter().zip(&loan.numbers) {
         if let CellValue::Unreadable(why) = cell.reading {
             exceptions.push(hard(ExceptionType::InvalidValue, unreadable(field, cell, why)));
+        }
+    }
+    for slot in required {
+        let (cell, written) = slot.cell(loan.standard);
+        if cell == StandardCell::Unreadable && !slot.is_given(loan.standard) {
+            exceptions.push(hard(ExceptionType::InvalidValue, unreadable_required(&slot.field, written)));
         }
     }
     if let Some(first) = first_use {
@@ -147,6 +160,19 @@ fn unread_period(UnreadPeriod { column, written }: &UnreadPeriod<'_>) -> Evidenc
         format!("The period in \"{}\" cannot be read as a date: {shown}. The rows of the latest period count", excerpt(column));
     let actual = if written.is_empty() { MISSING.into() } else { (*written).to_owned().into() };
     Evidence { field: (*column).to_owned().into(), actual, limit: "a date".into(), excess: None, message }
+}
+
+/// Evidence for a cell of a field that the rule set requires.
+fn unreadable_required(field: &TestedField, written: &str) -> Evidence {
+    let wanted = match field.unit() {
+        Unit::Count | Unit::Months => "a whole number",
+        Unit::Date => "a date",
+        Unit::Percent => "a percentage",
+        Unit::Money | Unit::Ratio | Unit::Word | Unit::Text => "a number",
+    };
+    let message = concat(&[field.label(), " \"", excerpt(written), "\" cannot be read as ", wanted]);
+    let field = field.name().to_owned().into();
+    Evidence { field, actual: written.to_owned().into(), limit: wanted.into(), excess: None, message }
 }
 
 fn unreadable(field: Field, cell: &NumberCell<'_>, why: Unreadable) -> Evidence {

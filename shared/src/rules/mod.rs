@@ -259,7 +259,7 @@ impl Rule {
         self.field.push_shown(&mut message, bound.value);
         if let Some(excess) = excess.filter(|_| above.is_some() || bound.inclusive) {
             message.push_str(" (by ");
-            push_distance(&mut message, self.field, excess);
+            push_distance(&mut message, self.field.info().unit, excess);
             message.push(')');
         }
         self.failed(actual, &bound.text, excess, message)
@@ -345,10 +345,10 @@ pub fn canonical_word(at: usize, code: u8) -> &'static str {
 
 /// Appends the distance of a value from its bound, as in `(by 0.80)`. A distance of percentages has no percent sign, because it
 /// is in percentage points.
-fn push_distance(out: &mut String, field: Field, excess: Decimal) {
-    match field.info().unit {
+fn push_distance(out: &mut String, unit: Unit, excess: Decimal) {
+    match unit {
         Unit::Percent => excess.push_plain(out, 2),
-        _ => field.push_shown(out, excess),
+        _ => unit.push_shown(out, excess),
     }
 }
 

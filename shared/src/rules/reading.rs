@@ -48,7 +48,11 @@ impl Mistakes {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.text.is_empty() && self.files.is_empty()
+        self.count() == 0
+    }
+
+    pub fn count(&self) -> usize {
+        self.text.len() + self.files.len()
     }
 
     /// All mistakes: those of the text in the order of its lines, then those of the files in the order in which they were found.

@@ -3,8 +3,9 @@
 mod file;
 mod mistake;
 mod programs;
+mod projection;
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -18,6 +19,7 @@ use crate::{
     decimal::Decimal,
     hex::hex,
     loan::{Field, Unit},
+    tape::declared::DeclaredFields,
 };
 
 use super::{
@@ -31,10 +33,12 @@ use super::{
 pub use self::{
     file::{GuideFiles, PROGRAM, RuleSetFile, RunRules},
     mistake::{Mistake, RuleSetError},
+    programs::Program,
+    projection::Projection,
 };
 
 /// The keys of a rule set.
-const KEYS: &str = "name, version, limits, severity, rules, rule, grid, adjustment, pricing, applies, projection, units";
+const KEYS: &str = "name, version, limits, severity, rules, rule, fields, grid, adjustment, pricing, applies, projection, units";
 /// Maximum size of a rule set, in bytes.
 pub const MAX_RULE_SET_BYTES: u64 = 64 * 1024;
 const BUILT_IN: &str = include_str!("built_in.toml");
@@ -55,13 +59,6 @@ pub struct RuleSet {
     report_columns: Vec<String>,
     hash: String,
     source: Option<RuleSetFile>,
-}
-
-/// A rule set among several that judge the same loan.
-#[derive(Debug, Clone)]
-pub struct Program {
-    pub name: String,
-    pub rules: RuleSet,
 }
 
 /// Decisions, name and version of a rule set, from which the rules are made.
@@ -87,25 +84,6 @@ enum Limit {
     },
     /// In the order and spelling of [`canonical_list`].
     Words(Vec<String>),
-}
-
-/// Policy by which an eligible loan is projected instead of bought.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Projection {
-    /// Lowest pricing spread of a loan that is bought, in percent.
-    pub minimum_spread: Option<Decimal>,
-    /// Lowest price of a loan that is bought, in percent of the balance.
-    pub minimum_price: Option<Decimal>,
-    /// Whether a loan with any soft exception is projected.
-    pub hold_on_soft_exceptions: bool,
-}
-
-impl Projection {
-    /// Whether the policy projects no loan, because no part of it is set.
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.minimum_spread.is_none() && self.minimum_price.is_none() && !self.hold_on_soft_exceptions
-    }
 }
 
 /// Which rule set a run used.
@@ -146,18 +124,18 @@ impl RuleSet {
     /// [`RuleSetError`] with every mistake: a text that is not TOML, an unknown key, a key that does not take its value, a file that
     /// cannot be used.
     pub fn load(file: &RuleSetFile) -> Result<Self, RuleSetError> {
-        programs::load(file).unwrap_or_else(|| Self::load_by_itself(file, false))
+        programs::load(file).unwrap_or_else(|| Self::load_by_itself(file, None))
     }
 
-    /// Reads a rule set without programs. `is_program`: the rule set is a program of another one.
-    fn load_by_itself(file: &RuleSetFile, is_program: bool) -> Result<Self, RuleSetError> {
+    /// Reads a rule set without programs. `shared` are the fields that its programs share, of a rule set that is a program.
+    fn load_by_itself(file: &RuleSetFile, shared: Option<&Arc<DeclaredFields>>) -> Result<Self, RuleSetError> {
         let built_in = Self::built_in();
         let text = file.toml.as_str();
         let RuleSetId { name: reserved, hash, .. } = built_in.id();
         let name = if file.name == reserved { UNNAMED } else { file.name.as_str() };
         let mut settings = Settings { name: name.to_owned(), version: UNVERSIONED.to_owned(), ..built_in.settings.clone() };
         let mut mistakes = Mistakes::default();
-        settings.replace_from(file, is_program, &mut mistakes);
+        settings.replace_from(file, shared, &mut mistakes);
         if !mistakes.is_empty() {
             return Err(RuleSetError { mistakes: mistakes.into_list(text) });
         }
@@ -263,7 +241,7 @@ impl Settings {
             let mut settings = Settings::blank();
             // A test reads the file, which is compiled in, and finds no mistake.
             let file = RuleSetFile { name: String::new(), toml: BUILT_IN.to_owned(), files: GuideFiles::default() };
-            settings.replace_from(&file, false, &mut Mistakes::default());
+            settings.replace_from(&file, None, &mut Mistakes::default());
             settings
         });
         &SETTINGS
@@ -284,22 +262,23 @@ impl Settings {
         }
     }
 
-    /// Replaces what the file says otherwise, and notes every mistake. `is_program`: the file is a program of a rule set.
-    fn replace_from(&mut self, file: &RuleSetFile, is_program: bool, mistakes: &mut Mistakes) {
+    /// Replaces what the file says otherwise, and notes every mistake. `shared` are the fields that programs share, of a
+    /// file that is a program.
+    fn replace_from(&mut self, file: &RuleSetFile, shared: Option<&Arc<DeclaredFields>>, mistakes: &mut Mistakes) {
         let parsed = DeTable::parse(&file.toml).map_err(|error| (error.span().unwrap_or(0..0), error.message().to_owned()));
         let Some(table) = mistakes.take(parsed) else { return };
         // Rules of its own come first, because `[rules]` may switch them off.
-        self.guide = self.read_guide(table.get_ref(), file, mistakes);
+        self.guide = self.read_guide(table.get_ref(), file, shared, mistakes);
         for (key, value) in table.get_ref() {
             match key.get_ref().as_ref() {
                 "name" => self.name = mistakes.take(words(value, "name")).unwrap_or_default(),
                 "version" => self.version = mistakes.take(words(value, "version")).unwrap_or_default(),
-                "irr_target" if is_program => self.irr_target = mistakes.take(irr_target(value)),
+                "irr_target" if shared.is_some() => self.irr_target = mistakes.take(irr_target(value)),
                 "irr_target" => {
                     let message = "only a program has an IRR target: give the run one with --irr-target or `irr_target`";
                     mistakes.add(key.span(), message.to_owned());
                 }
-                "severity" | "rules" | "applies" | "rule" | "grid" | "adjustment" | "pricing" => {}
+                "severity" | "rules" | "applies" | "rule" | "fields" | "grid" | "adjustment" | "pricing" => {}
                 name @ ("limits" | "projection" | "units") => {
                     let Some(keys) = mistakes.take(section(value, name)) else { continue };
                     for (key, value) in keys {
@@ -320,7 +299,13 @@ impl Settings {
     }
 
     /// Reads the sections about rules: severities, switches, scopes, and the rules that the rule set defines.
-    fn read_guide(&mut self, table: &DeTable<'_>, file: &RuleSetFile, mistakes: &mut Mistakes) -> Guide {
+    fn read_guide(
+        &mut self,
+        table: &DeTable<'_>,
+        file: &RuleSetFile,
+        shared: Option<&Arc<DeclaredFields>>,
+        mistakes: &mut Mistakes,
+    ) -> Guide {
         let of = |name: &str| table.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value);
         for (key, value) in of("severity").and_then(|value| mistakes.take(section(value, "severity"))).into_iter().flatten() {
             let read = severity(value, key.get_ref()).and_then(|severity| Ok((rule_index(key)?, severity)));
@@ -330,6 +315,9 @@ impl Settings {
         }
         let switches = of("rules").and_then(|value| mistakes.take(section(value, "rules")));
         let mut reader = guide::Reader::new(file, mistakes);
+        // Conditions name the fields that the rule set declares.
+        of("fields").into_iter().for_each(|value| reader.fields(value, shared.is_some()));
+        shared.into_iter().for_each(|shared| reader.share_fields(shared));
         of("rule").into_iter().for_each(|value| reader.rules(value));
         of("grid").into_iter().for_each(|value| reader.grids(value));
         of("adjustment").into_iter().for_each(|value| reader.adjustments(value));

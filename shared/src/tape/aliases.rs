@@ -15,7 +15,7 @@ const LONGEST_HEADER: usize = 400;
 /// The aliases of headers and words, ready for look-up.
 #[derive(Debug)]
 pub struct Aliases {
-    headers: HashMap<String, Vec<Claim>>,
+    headers: HeaderTable<Vec<Claim>>,
     words: [Vocabulary; WORDS],
     standard_words: Vec<(Field, Vocabulary)>,
 }
@@ -52,6 +52,45 @@ impl<'de> Deserialize<'de> for Rank {
     }
 }
 
+/// What headers mean, by their folded spellings.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct HeaderTable<M>(pub HashMap<String, M>);
+
+impl<M: SameField> HeaderTable<M> {
+    /// What a header means.
+    pub fn get(&self, header: &str) -> Option<&M> {
+        if self.0.is_empty() || header.len() > LONGEST_HEADER {
+            return None;
+        }
+        if let Some(meaning) = self.0.get(&fold_header(header)) {
+            return Some(meaning);
+        }
+        // The text in parentheses may be a unit, or the short name of the text around them.
+        let (outside, inside) = parenthesized(header)?;
+        let meaning = self.0.get(&fold_header(&outside))?;
+        let short = self.0.get(&fold_header(&inside));
+        let names_the_same = short.is_some_and(|short| short.means_the_same(meaning));
+        (is_unit(&inside) || names_the_same).then_some(meaning)
+    }
+}
+
+/// Tells whether two headers mean one field.
+pub trait SameField {
+    fn means_the_same(&self, other: &Self) -> bool;
+}
+
+impl SameField for Vec<Claim> {
+    fn means_the_same(&self, other: &Self) -> bool {
+        self.first().map(|claim| claim.field) == other.first().map(|claim| claim.field)
+    }
+}
+
+impl SameField for usize {
+    fn means_the_same(&self, other: &Self) -> bool {
+        self == other
+    }
+}
+
 /// A field that a header may mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
@@ -60,7 +99,7 @@ pub struct Claim {
 }
 
 /// The words of one vocabulary field.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Vocabulary {
     canonical: Vec<String>,
     aliases: HashMap<String, u8>,
@@ -117,25 +156,12 @@ impl Aliases {
         let standard = Field::STANDARD.into_iter().filter(|field| field.info().unit == Unit::Word);
         let standard_words =
             standard.map(|field| Ok((field, Vocabulary::read(&table, field)?))).collect::<Result<_, String>>()?;
-        Ok(Self { headers: found, words: [property?, occupancy?, purpose?], standard_words })
+        Ok(Self { headers: HeaderTable(found), words: [property?, occupancy?, purpose?], standard_words })
     }
 
     /// The fields that a header may mean, the canonical one first; empty for a header without a meaning.
     pub fn claims(&self, header: &str) -> &[Claim] {
-        if header.len() > LONGEST_HEADER {
-            return &[];
-        }
-        let folded = fold_header(header);
-        if let Some(claims) = self.headers.get(&folded) {
-            return claims;
-        }
-        // The text in parentheses may be a unit, or the short name of the text around them.
-        let Some((outside, inside)) = parenthesized(header) else { return &[] };
-        let Some(claims) = self.headers.get(&fold_header(&outside)) else { return &[] };
-        let short = self.headers.get(&fold_header(&inside));
-        let names_the_same =
-            short.is_some_and(|short| short.first().map(|claim| claim.field) == claims.first().map(|claim| claim.field));
-        if is_unit(&inside) || names_the_same { claims } else { &[] }
+        self.headers.get(header).map_or(&[], Vec::as_slice)
     }
 
     /// The canonical field that a header means, if there is one.
@@ -159,23 +185,37 @@ impl Aliases {
 }
 
 /// The largest number of words in a vocabulary.
-const MOST_WORDS: u8 = 64;
+pub const MOST_WORDS: u8 = 64;
 
 impl Vocabulary {
     fn read(table: &toml::Table, field: Field) -> Result<Self, String> {
+        Self::new(lists(table, field.name())?.into_iter()).map_err(|mistake| format!("{field}: {mistake}"))
+    }
+
+    /// A vocabulary of canonical words, each with other spellings.
+    ///
+    /// # Errors
+    /// What is wrong with the words: more than 64, or a spelling that stands twice.
+    pub fn new(words: impl Iterator<Item = (String, Vec<String>)>) -> Result<Self, String> {
         let mut vocabulary = Self::default();
-        for (word, spellings) in lists(table, field.name())? {
+        for (word, spellings) in words {
             // A list of words is a set of 64 bits.
             let code = vocabulary.canonical.len();
-            let code = u8::try_from(code).ok().filter(|code| *code < MOST_WORDS).ok_or(format!("{field}: too many words"))?;
+            let code = u8::try_from(code).ok().filter(|code| *code < MOST_WORDS);
+            let code = code.ok_or_else(|| "too many words".to_owned())?;
             for spelling in spellings.iter().chain([&word]) {
                 if vocabulary.aliases.insert(fold_word(spelling), code).is_some() {
-                    return Err(format!("{field}: `{spelling}` stands twice"));
+                    return Err(format!("`{spelling}` stands twice"));
                 }
             }
             vocabulary.canonical.push(word);
         }
         Ok(vocabulary)
+    }
+
+    /// All spellings, folded, with the code of their word.
+    pub fn spellings(&self) -> impl Iterator<Item = (&str, u8)> {
+        self.aliases.iter().map(|(spelling, code)| (spelling.as_str(), *code))
     }
 
     /// The index of the canonical word that a cell means, regardless of what surrounds its content.
@@ -344,7 +384,7 @@ mod tests {
     #[test]
     fn no_name_of_the_loan_number_ends_as_loan_numbers_do() {
         let of_number = |claims: &Vec<Claim>| claims.iter().any(|claim| claim.field == Field::SellerLoanNumber);
-        let mut names = Aliases::built_in().headers.iter().filter(|(_, claims)| of_number(claims)).map(|(name, _)| name);
+        let mut names = Aliases::built_in().headers.0.iter().filter(|(_, claims)| of_number(claims)).map(|(name, _)| name);
         assert!(names.clone().count() > 20);
         assert_eq!(names.find(|name| name.ends_with(|c: char| c.is_ascii_digit())), None);
     }

@@ -19,7 +19,7 @@ pub fn draft_profile(inspection: &Inspection, options: &TapeOptions, name: &str)
     file_section(&mut draft, inspection, options);
     draft.push_str("\n[columns]\n");
     for InspectedColumn { column, unknown_words, .. } in &inspection.columns {
-        let (Some(field), Some(_)) = (column.field, column.position) else { continue };
+        let (Some(field), Some(_)) = (column.known(), column.position) else { continue };
         let told = options.columns.iter().find(|told| told.field == field);
         line(&mut draft, format_args!("{field} = {{ {} }}", entries(column, inspection, told).join(", ")));
         for UnknownWord { word, count } in unknown_words {

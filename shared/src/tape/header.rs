@@ -1,9 +1,6 @@
 //! Finds the header row, and maps each column to a field.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, HashSet},
-};
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,11 +8,13 @@ use utoipa::ToSchema;
 use crate::{
     error::{RunError, RunErrorCode, shortened},
     field::FIELDS,
-    loan::{ColumnUnit, Field, NUMBERS},
+    loan::{ColumnField, ColumnUnit, Field, NUMBERS},
 };
 
 use super::{
     aliases::{Aliases, Rank},
+    declared::DeclaredFields,
+    kept_names::{KeptNames, unnamed_column},
     meaning::{Meaning, Meanings},
     notices::Notice,
     options::{HeaderPlace, Origin, TapeOptions},
@@ -65,10 +64,10 @@ pub struct Column {
     /// Header as it is written in the tape.
     #[schema(example = "Note Rate")]
     pub header: String,
-    /// Canonical or standard field. Absent: the column is kept with the loan as text, and no rule reads it.
+    /// Canonical or standard field, or a field that the rule set declares. Absent: the column is kept with the loan as text, and no rule reads it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, value_type = String, example = "note_rate")]
-    pub field: Option<Field>,
+    pub field: Option<ColumnField>,
     /// Name of the column in `/api/loans`.
     #[schema(example = "note_rate")]
     pub name: String,
@@ -85,6 +84,13 @@ pub struct Column {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, value_type = String, example = "alias")]
     pub origin: Option<Origin>,
+}
+
+impl Column {
+    /// The canonical or standard field of the column.
+    pub fn known(&self) -> Option<Field> {
+        self.field.as_ref().and_then(ColumnField::known)
+    }
 }
 
 /// The columns of a tape.
@@ -136,10 +142,22 @@ impl Header {
         }
     }
 
-    /// Unmaps a field: from now on its column is only kept.
-    pub fn unmap(&mut self, field: Field) {
-        let Some(at) = self.position[field as usize].take() else { return };
-        let mut names = Names::of(self.columns.iter().filter(|column| column.field.is_none()).map(|column| column.name.clone()));
+    /// The index of the column of any field.
+    pub fn place(&self, field: &ColumnField) -> Option<usize> {
+        match field {
+            ColumnField::Known(field) => self.position(*field),
+            ColumnField::Declared(_) => self.columns.iter().position(|column| column.field.as_ref() == Some(field)),
+        }
+    }
+
+    /// Unmaps a field: from now on its column is only kept. Its name is none of `declared`.
+    pub fn unmap(&mut self, field: &ColumnField, declared: &DeclaredFields) {
+        let Some(at) = self.place(field) else { return };
+        if let Some(field) = field.known() {
+            self.position[field as usize] = None;
+        }
+        let kept = self.columns.iter().filter(|column| column.field.is_none()).map(|column| column.name.clone());
+        let mut names = KeptNames::of(kept, declared);
         if let Some(column) = self.columns.get_mut(at) {
             (column.field, column.rank, column.unit, column.origin) = (None, None, None, None);
             column.name = names.take(&column.header, at);
@@ -159,27 +177,28 @@ impl Header {
 
     /// A header of columns that are mapped already.
     pub fn of_columns(line: u64, columns: Vec<Column>) -> Self {
-        let position = Field::ALL.map(|field| columns.iter().position(|column| column.field == Some(field)));
+        let position = Field::ALL.map(|field| columns.iter().position(|column| column.known() == Some(field)));
         Self { line, columns, position }
     }
 
     /// Builds the header from a row and the meanings of its columns.
     fn new(row: &[Cow<'_, str>], line: u64, meanings: &Meanings, options: &TapeOptions) -> Self {
-        let mut names = Names::default();
+        let mut names = KeptNames::of(std::iter::empty(), &options.declared);
         let columns = row.iter().zip(&meanings.columns).enumerate().map(|(at, (header, meaning))| {
             let header = header.trim().to_owned();
-            let name = meaning.map_or_else(|| names.take(&header, at), |meaning| meaning.field.name().to_owned());
+            let name = meaning.as_ref().map_or_else(|| names.take(&header, at), |meaning| meaning.field.name().to_owned());
             let (field, rank, origin) = match meaning {
                 None => (None, None, None),
-                Some(Meaning { field, rank, origin }) => (Some(*field), *rank, Some(*origin)),
+                Some(Meaning { field, rank, origin }) => (Some(field.clone()), *rank, Some(*origin)),
             };
-            let given = options.columns.iter().find(|column| Some(column.field) == field).and_then(|column| column.unit);
+            let known = field.as_ref().and_then(ColumnField::known);
+            let given = options.columns.iter().find(|column| Some(column.field) == known).and_then(|column| column.unit);
             Column { position: Some(at + 1), header, field, name, rank, unit: given, origin }
         });
         let constants = options.constants.iter().map(|(field, cell)| Column {
             position: None,
             header: cell.clone(),
-            field: Some(*field),
+            field: Some((*field).into()),
             name: field.name().to_owned(),
             rank: None,
             unit: None,
@@ -252,48 +271,13 @@ impl HeaderBudget {
     }
 }
 
-/// Names the columns that are only kept.
-#[derive(Default)]
-struct Names {
-    taken: HashSet<String>,
-    /// Number of requests for each name, so that finding a free one stays quick in a header of thousands of equal cells.
-    asked: HashMap<String, usize>,
-}
-
-impl Names {
-    /// Starts with the names that are taken already.
-    fn of(taken: impl Iterator<Item = String>) -> Self {
-        Self { taken: taken.collect(), asked: HashMap::new() }
-    }
-
-    /// A name for a column: its header, unless the header is empty, a name of the product, or taken.
-    fn take(&mut self, header: &str, at: usize) -> String {
-        let plain = if header.is_empty() { unnamed_column(at) } else { header.to_owned() };
-        let own = PRODUCT_FIELDS.iter().chain(Field::ALL.map(Field::name).iter()).any(|name| name.eq_ignore_ascii_case(&plain));
-        let base = if own { format!("source_{plain}") } else { plain };
-        let asked = self.asked.entry(base.clone()).or_insert(0);
-        loop {
-            *asked += 1;
-            let name = if *asked == 1 { base.clone() } else { format!("{base}_{asked}") };
-            if self.taken.insert(name.clone()) {
-                return name;
-            }
-        }
-    }
-}
-
-/// The name of a column without a header, by its position from 1.
-fn unnamed_column(at: usize) -> String {
-    format!("column_{}", at + 1)
-}
-
 /// A row that may be the header.
 #[derive(Debug, Clone)]
 struct Candidate {
     line: u64,
     /// Number of canonical fields that the row names.
     named: usize,
-    missing: Vec<Field>,
+    missing: Vec<ColumnField>,
     /// Why the columns that the options name do not fit the row.
     misfit: Option<String>,
     /// The cells of the row, as errors show them.
@@ -410,15 +394,19 @@ impl HeaderSearch {
                 RunError::ingest(RunErrorCode::ProfileHeaderAbsent, source_file, Some(line), message)
             }
             Some(best) if best.named >= 2 => {
-                let names: Vec<&str> = best.missing.iter().map(|field| field.name()).collect();
+                let names: Vec<&str> = best.missing.iter().map(ColumnField::name).collect();
+                let way_out = match &best.missing[0] {
+                    ColumnField::Known(field) => format!("say which columns hold the same, as with --map {field}=\"…\""),
+                    ColumnField::Declared(name) => {
+                        format!("name the columns that hold the same under [fields.{name}] in the rule set")
+                    }
+                };
                 let (noun, verb) = if names.len() == 1 { ("column", "is") } else { ("columns", "are") };
                 let unknown = best.unknown_headers();
                 let message = format!(
-                    "The required {noun} {} {verb} missing from the header. Add {}, or say which columns hold the same, as with --map \
-                     {}=\"…\".{unknown}",
+                    "The required {noun} {} {verb} missing from the header. Add {}, or {way_out}.{unknown}",
                     names.join(", "),
                     if names.len() == 1 { "it" } else { "them" },
-                    names[0],
                 );
                 RunError::ingest(RunErrorCode::MissingColumns, source_file, Some(best.line), message)
             }
@@ -488,10 +476,13 @@ pub struct HeaderReading<'o> {
 
 impl HeaderReading<'_> {
     /// The required fields that a row of these meanings does not name.
-    fn missing(&self, meanings: &Meanings) -> Vec<Field> {
-        let has =
-            |field: &Field| meanings.of_field(*field) || self.options.constants.iter().any(|(constant, _)| constant == field);
-        Field::CANONICAL.into_iter().filter(|field| field.info().required && !has(field)).collect()
+    fn missing(&self, meanings: &Meanings) -> Vec<ColumnField> {
+        let has = |field: &ColumnField| {
+            let mut constants = self.options.constants.iter();
+            meanings.of_field(field) || constants.any(|(constant, _)| Some(*constant) == field.known())
+        };
+        let canonical = Field::CANONICAL.into_iter().filter(|field| field.info().required).map(ColumnField::Known);
+        canonical.chain(self.options.declared.required()).filter(|field| !has(field)).collect()
     }
 
     /// Reads cells as the header, given that they name the required fields.
@@ -603,7 +594,7 @@ mod tests {
             assert_eq!(header.position(field), at, "{field}");
         }
         // A column without a standard field is only kept.
-        assert_eq!((header.columns[5].field, header.columns[9].field), (None, None));
+        assert_eq!((&header.columns[5].field, &header.columns[9].field), (&None, &None));
         assert_eq!(notices.iter().filter(|notice| notice.code == NoticeCode::TwoClaims).count(), 4, "{notices:?}");
         assert_eq!(notices[0].message, "loan_amount was read from \"Current UPB\"; \"Original Balance\" was not taken for it.");
     }
@@ -628,7 +619,7 @@ mod tests {
             ["Loan #", "UPB", "Orig Balance", "Rate", "My Ratio", "FICO", "Prop Type"].map(Cow::Borrowed).to_vec();
         let header = HeaderSearch::default().look(&cells, 1, &reading).unwrap().unwrap().header;
         assert_eq!((header.position(Field::LoanAmount), header.position(Field::LtvRatio)), (Some(2), Some(4)));
-        assert_eq!((header.columns[1].field, header.columns[2].origin), (None, Some(Origin::Map)));
+        assert_eq!((&header.columns[1].field, header.columns[2].origin), (&None, Some(Origin::Map)));
         cells.push(Cow::Borrowed("Orig Balance"));
         let error = HeaderSearch::default().look(&cells, 1, &reading).unwrap_err();
         assert_eq!(error.code, RunErrorCode::ProfileHeaderAbsent);

@@ -300,7 +300,7 @@ enum CellReader {
 
 impl ColumnLook {
     fn new(column: Column, tape: &Tape<'_>, options: &TapeOptions) -> Self {
-        let reader = match column.field.map(|field| (field, field.info().kind)) {
+        let reader = match column.known().map(|field| (field, field.info().kind)) {
             None | Some((_, FieldKind::Text)) => CellReader::Kept,
             Some((field, FieldKind::Number(_))) => CellReader::Number(field),
             Some((field, FieldKind::Standard(_))) if field.info().unit != Unit::Word => {

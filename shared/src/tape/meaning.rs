@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::{error::RunErrorCode, field::FIELDS, loan::Field};
+use crate::{
+    error::RunErrorCode,
+    field::FIELDS,
+    loan::{ColumnField, Field},
+};
 
 use super::{
     aliases::{Aliases, Rank, fold_header},
@@ -11,9 +15,9 @@ use super::{
 };
 
 /// The field to which a column is mapped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meaning {
-    pub field: Field,
+    pub field: ColumnField,
     /// How sure the header is to mean the field; `None` where no alias was needed.
     pub rank: Option<Rank>,
     /// Why the column was mapped to the field.
@@ -27,10 +31,10 @@ pub struct Meanings {
     pub columns: Vec<Option<Meaning>>,
     /// The notices about the mapping.
     pub notices: Vec<(NoticeCode, String)>,
-    /// The column of each field.
+    /// The column of each canonical or standard field.
     filled: [Option<usize>; FIELDS],
-    /// Two columns that match one canonical field with the same rank.
-    tie: Option<(Field, usize, usize)>,
+    /// Two columns that match one canonical or required field with the same rank.
+    tie: Option<(ColumnField, usize, usize)>,
     /// For each column, whether the options say that it is only kept.
     ignored: Vec<bool>,
     /// Why the options do not fit the row, such as a column that the row lacks, or has twice.
@@ -51,30 +55,41 @@ impl Meanings {
         }
         let settled: Vec<Field> =
             options.columns.iter().map(|column| column.field).chain(options.constants.iter().map(|(field, _)| *field)).collect();
-        let claims: Vec<(usize, Field, Rank)> = row
+        let known = |header: &str| Aliases::built_in().claims(header).iter().map(|claim| (claim.field.into(), claim.rank));
+        let claims: Vec<(usize, ColumnField, Rank)> = row
             .iter()
             .enumerate()
             .filter(|(at, _)| !meanings.ignored[*at] && meanings.columns[*at].is_none())
-            .flat_map(|(at, header)| Aliases::built_in().claims(header).iter().map(move |claim| (at, claim.field, claim.rank)))
+            .flat_map(|(at, header)| {
+                known(header).chain(options.declared.claim(header)).map(move |(field, rank)| (at, field, rank))
+            })
             .collect();
         let gross = row.iter().any(|header| names_a_gross_rate(header));
-        let counts = |(_, field, rank): &(usize, Field, Rank)| {
-            let weak_coupon = gross && *field == Field::NoteRate && *rank == Rank::Weak;
-            !settled.contains(field) && !weak_coupon
+        let counts = |(_, field, rank): &(usize, ColumnField, Rank)| {
+            let weak_coupon = gross && field.known() == Some(Field::NoteRate) && *rank == Rank::Weak;
+            !field.known().is_some_and(|field| settled.contains(&field)) && !weak_coupon
         };
         let claims: Vec<_> = claims.into_iter().filter(counts).collect();
-        Field::ALL.into_iter().for_each(|field| meanings.decide(field, &claims, row));
+        let fields = Field::ALL.into_iter().map(ColumnField::Known).chain(options.declared.columns());
+        fields.for_each(|field| {
+            let is_needed = field.known().is_some_and(Field::is_canonical) || options.declared.requires(&field);
+            meanings.decide(&field, is_needed, &claims, row);
+        });
         meanings
     }
 
     /// Whether a column matches the field.
-    pub fn of_field(&self, field: Field) -> bool {
-        self.filled[field as usize].is_some() || self.tie.is_some_and(|(tied, ..)| tied == field)
+    pub fn of_field(&self, field: &ColumnField) -> bool {
+        let filled = match field {
+            ColumnField::Known(field) => self.filled[*field as usize].is_some(),
+            ColumnField::Declared(_) => self.columns.iter().flatten().any(|meaning| meaning.field == *field),
+        };
+        filled || self.tie.as_ref().is_some_and(|(tied, ..)| tied == field)
     }
 
     /// Number of canonical fields that the row names.
     pub fn named(&self) -> usize {
-        Field::CANONICAL.into_iter().filter(|field| self.of_field(*field)).count()
+        Field::CANONICAL.into_iter().filter(|field| self.of_field(&(*field).into())).count()
     }
 
     /// Why the row cannot be read as a header; `None` when it can.
@@ -89,13 +104,13 @@ impl Meanings {
             );
             return Some((RunErrorCode::DuplicateColumns, message));
         }
-        let (field, first, second) = self.tie?;
-        let (one, other) = (row[first].trim(), row[second].trim());
+        let (field, first, second) = self.tie.as_ref()?;
+        let (one, other) = (row[*first].trim(), row[*second].trim());
         let message = format!(
-            "The columns \"{one}\" and \"{other}\" (columns {} and {}) both mean {field}. Say which one counts, as with --map \
-             {field}=\"{one}\", or in a profile.",
+            "The columns \"{one}\" and \"{other}\" (columns {} and {}) both mean {field}. {}.",
             first + 1,
-            second + 1
+            second + 1,
+            way_out(field, one, ", or in a profile")
         );
         Some((RunErrorCode::DuplicateColumns, message))
     }
@@ -118,7 +133,7 @@ impl Meanings {
         };
         match at {
             Some(at) if self.columns[at].is_some() => {
-                let (other, header) = (self.columns[at].map_or("", |meaning| meaning.field.name()), row[at].trim());
+                let (other, header) = (self.columns[at].as_ref().map_or("", |meaning| meaning.field.name()), row[at].trim());
                 let message = format!(
                     "{other} and {field} are both to be read from column {} (\"{header}\"). Give each its own column.",
                     at + 1
@@ -126,7 +141,7 @@ impl Meanings {
                 self.misfit.get_or_insert(message);
             }
             Some(at) => {
-                self.columns[at] = Some(Meaning { field, rank: None, origin });
+                self.columns[at] = Some(Meaning { field: field.into(), rank: None, origin });
                 self.filled[field as usize] = Some(at);
             }
             None => {}
@@ -163,29 +178,32 @@ impl Meanings {
         places.first().copied()
     }
 
-    /// Maps a field to the column that matches it with the highest rank.
-    fn decide(&mut self, field: Field, claims: &[(usize, Field, Rank)], row: &[Cow<'_, str>]) {
+    /// Maps a field to the column that matches it with the highest rank. Of two such columns, neither counts: that is a fault when the
+    /// field is needed.
+    fn decide(&mut self, field: &ColumnField, is_needed: bool, claims: &[(usize, ColumnField, Rank)], row: &[Cow<'_, str>]) {
         let free = |at: &usize| self.columns[*at].is_none();
         let of_field: Vec<(usize, Rank)> =
-            claims.iter().filter(|(at, of, _)| *of == field && free(at)).map(|(at, _, rank)| (*at, *rank)).collect();
+            claims.iter().filter(|(at, of, _)| of == field && free(at)).map(|(at, _, rank)| (*at, *rank)).collect();
         let Some(best) = of_field.iter().map(|(_, rank)| *rank).min() else { return };
         let mut winners = of_field.iter().filter(|(_, rank)| *rank == best).map(|(at, _)| *at);
         let (Some(winner), rival) = (winners.next(), winners.next()) else { return };
         if let Some(rival) = rival {
-            if field.is_canonical() {
-                self.tie.get_or_insert((field, winner, rival));
+            if is_needed {
+                self.tie.get_or_insert_with(|| (field.clone(), winner, rival));
                 return;
             }
             let (one, other) = (row[winner].trim(), row[rival].trim());
             let message = format!(
-                "The columns \"{one}\" and \"{other}\" both mean {field}: neither was read. Say which one counts, as with --map \
-                 {field}=\"{one}\"."
+                "The columns \"{one}\" and \"{other}\" both mean {field}: neither was read. {}.",
+                way_out(field, one, "")
             );
             self.notices.push((NoticeCode::TwoClaims, message));
             return;
         }
-        self.columns[winner] = Some(Meaning { field, rank: Some(best), origin: Origin::Alias });
-        self.filled[field as usize] = Some(winner);
+        self.columns[winner] = Some(Meaning { field: field.clone(), rank: Some(best), origin: Origin::Alias });
+        if let Some(field) = field.known() {
+            self.filled[field as usize] = Some(winner);
+        }
         let others: Vec<String> =
             of_field.iter().filter(|(at, _)| *at != winner).map(|(at, _)| format!("\"{}\"", row[*at].trim())).collect();
         if !others.is_empty() {
@@ -193,6 +211,14 @@ impl Meanings {
             let message = format!("{field} was read from \"{chosen}\"; {} {verb} not taken for it.", others.join(", "));
             self.notices.push((NoticeCode::TwoClaims, message));
         }
+    }
+}
+
+/// How the user says which of two columns counts, for messages.
+fn way_out(field: &ColumnField, header: &str, more: &str) -> String {
+    match field {
+        ColumnField::Known(field) => format!("Say which one counts, as with --map {field}=\"{header}\"{more}"),
+        ColumnField::Declared(name) => format!("Rename one of them, or name only one under [fields.{name}] in the rule set"),
     }
 }
 

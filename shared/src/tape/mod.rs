@@ -2,9 +2,11 @@
 
 pub mod aliases;
 pub mod cell;
+pub mod declared;
 pub mod draft;
 pub mod header;
 pub mod inspect;
+mod kept_names;
 mod meaning;
 pub mod not_a_tape;
 pub mod notices;

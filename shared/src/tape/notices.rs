@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     error::shortened,
     folder::{FileKind, LeftOut},
-    loan::Field,
+    loan::ColumnField,
 };
 
 /// The longest message of a notice, in characters.
@@ -85,7 +85,7 @@ impl Notice {
 pub struct Tally {
     pub code: NoticeCode,
     /// The field whose column has the event; `None` for an event that has no column of its own.
-    pub field: Option<Field>,
+    pub field: Option<ColumnField>,
     /// Number of occurrences.
     pub count: u64,
     /// The line of the first occurrence.
@@ -139,12 +139,12 @@ impl BlockNotices {
     }
 
     /// Counts one occurrence of an event that becomes one notice per column.
-    pub fn tally(&mut self, code: NoticeCode, field: Option<Field>, line: u64, text: &str) {
+    pub fn tally(&mut self, code: NoticeCode, field: Option<ColumnField>, line: u64, text: &str) {
         self.tally_many(code, field, line, text, 1);
     }
 
     /// Counts `count` occurrences at once.
-    pub fn tally_many(&mut self, code: NoticeCode, field: Option<Field>, line: u64, text: &str, count: u64) {
+    pub fn tally_many(&mut self, code: NoticeCode, field: Option<ColumnField>, line: u64, text: &str, count: u64) {
         match self.tallies.iter_mut().find(|tally| tally.code == code && tally.field == field) {
             Some(tally) => tally.count += count,
             None => {
@@ -159,7 +159,7 @@ impl Tally {
     /// The message about all counted occurrences.
     fn message(&self) -> String {
         let Self { count, text, .. } = self;
-        let field = self.field.map_or_else(String::new, |field| field.to_string());
+        let field = self.field.as_ref().map_or("", ColumnField::name);
         match self.code {
             NoticeCode::DecimalLoanNumbers => {
                 let numbers = if *count == 1 { "number has" } else { "numbers have" };
@@ -241,7 +241,7 @@ impl Notices {
     /// Ends the current tape: its tallies become notices.
     pub fn finish(&mut self) {
         let mut tallies = std::mem::take(&mut self.tallies);
-        tallies.sort_by_key(|tally| (tally.line, tally.code, tally.field));
+        tallies.sort_by(|one, other| (one.line, one.code, &one.field).cmp(&(other.line, other.code, &other.field)));
         for tally in tallies {
             self.count_and_keep(Notice::of_tape(tally.code, tally.message(), &self.tape, tally.line));
         }

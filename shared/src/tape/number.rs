@@ -286,7 +286,7 @@ fn eight_digits(digits: u64) -> u64 {
 
 /// Millionths of a number in its plainest form, `-?digits[.digits]` without superfluous zeros in front, at most twelve digits
 /// before the point and six after it; `None` for everything else, which [`parse_number`] reads more slowly.
-fn plain_micros(text: &[u8]) -> Option<i64> {
+pub fn plain_micros(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
         _ => (false, text),

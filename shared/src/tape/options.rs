@@ -1,14 +1,16 @@
 //! Options for reading the tapes of a run, beyond what the tapes show themselves.
 
+use std::{borrow::Cow, sync::Arc};
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     decimal::Decimal,
     folder::LeftOut,
-    loan::{ColumnUnit, Field},
+    loan::{ColumnField, ColumnUnit, Field},
 };
 
-use super::{aliases::fold_header, standard::DateOrder, text::Encoding};
+use super::{aliases::fold_header, declared::DeclaredFields, standard::DateOrder, text::Encoding};
 
 /// Options of the profile and of the user who starts a run. The engine detects what the options leave out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,12 +36,27 @@ pub struct TapeOptions {
     pub lenient: bool,
     /// Files in the folder of the tapes that are not tapes.
     pub left_out: LeftOut,
+    /// The fields that the rule set of the run declares.
+    pub declared: Arc<DeclaredFields>,
 }
 
 impl TapeOptions {
     /// Whether only the words that the options give for a field count in its column.
     pub fn has_words(&self, field: Field) -> bool {
         self.columns.iter().any(|column| column.field == field && column.words.is_some())
+    }
+
+    /// These options, with the fields that the rule set of a run declares.
+    pub fn declaring(&self, declared: &Arc<DeclaredFields>) -> Cow<'_, Self> {
+        if declared.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Self { declared: Arc::clone(declared), ..self.clone() })
+    }
+
+    /// Whether a tape without a column for the field fails.
+    pub fn requires(&self, field: &ColumnField) -> bool {
+        field.known().is_some_and(|field| field.info().required) || self.declared.requires(field)
     }
 
     /// Adds columns that the user maps to fields. They override those of the profile.

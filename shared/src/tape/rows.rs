@@ -9,7 +9,7 @@ use crate::loan::{Field, MalformedReason};
 use super::{
     aliases::{Aliases, fold_header},
     cell::{content, is_missing},
-    header::Header,
+    header::{Column, Header},
     number::parse_number,
 };
 
@@ -65,8 +65,10 @@ pub struct RowRules {
     layout: RowLayout,
     /// The cells of the header, folded.
     header: Vec<String>,
-    /// The field of each column.
+    /// The canonical or standard field of each column.
     fields: Vec<Option<Field>>,
+    /// Whether each column is only kept.
+    kept: Vec<bool>,
     loan_number: Option<usize>,
     loan_amount: Option<usize>,
     rate: Option<usize>,
@@ -79,18 +81,19 @@ pub struct RowRules {
 impl RowRules {
     pub fn new(header: &Header, layout: RowLayout) -> Self {
         let place = |field: Field| header.position(field).filter(|at| *at < header.width());
-        let fields: Vec<Option<Field>> = header.columns[..header.width()].iter().map(|column| column.field).collect();
-        let optional = |field: &Field| matches!(field, Field::PurchasePrice | Field::AppraisalValue);
-        let last = fields.iter().rposition(|field| field.as_ref().is_some_and(|field| !optional(field)));
+        let columns = &header.columns[..header.width()];
+        let optional = |column: &Column| matches!(column.known(), Some(Field::PurchasePrice | Field::AppraisalValue));
+        let last = columns.iter().rposition(|column| column.field.is_some() && !optional(column));
         Self {
             layout,
-            header: header.columns[..header.width()].iter().map(|column| fold_header(&column.header)).collect(),
+            header: columns.iter().map(|column| fold_header(&column.header)).collect(),
             loan_number: place(Field::SellerLoanNumber),
             loan_amount: place(Field::LoanAmount),
             rate: place(Field::NoteRate),
             numbers: Field::NUMERIC.into_iter().filter_map(|field| Some((field, place(field)?))).collect(),
             needed: last.map_or(0, |last| last + 1),
-            fields,
+            fields: columns.iter().map(Column::known).collect(),
+            kept: columns.iter().map(|column| column.field.is_none()).collect(),
         }
     }
 
@@ -175,7 +178,7 @@ impl RowRules {
     /// row does not count, unless only columns that are just kept follow.
     fn may_end_after(&self, found: usize) -> bool {
         const CUT: [Field; 5] = [Field::LoanAmount, Field::NoteRate, Field::LtvRatio, Field::DtiRatio, Field::CreditScore];
-        let only_kept_behind = self.fields[found..].iter().all(Option::is_none);
+        let only_kept_behind = self.kept[found..].iter().all(|kept| *kept);
         let may_be_cut = found.checked_sub(1).and_then(|last| self.fields[last]).is_some_and(|field| CUT.contains(&field));
         found >= self.needed && (only_kept_behind || !may_be_cut)
     }

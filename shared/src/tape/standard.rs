@@ -59,7 +59,7 @@ impl StandardReader {
                 CellValue::Unreadable(_) => StandardCell::Unreadable,
             },
             Unit::Count | Unit::Months => self.whole(cell),
-            Unit::Date => self.date(cell),
+            Unit::Date => date_cell(cell, self.dates),
             Unit::Word | Unit::Text => {
                 let words = Aliases::built_in().vocabulary(self.field);
                 Self::word(cell, words.and_then(|words| words.code(cell)))
@@ -81,20 +81,31 @@ impl StandardReader {
     }
 
     fn whole(&self, cell: &str) -> StandardCell {
-        let whole = match self.number(cell) {
-            CellValue::Missing => return StandardCell::Missing,
-            CellValue::Value(value) => whole_number(value),
-            CellValue::Unreadable(_) if self.field == Field::LienPosition => lien(&content(cell)),
-            CellValue::Unreadable(_) => None,
-        };
-        whole.map_or(StandardCell::Unreadable, |whole| StandardCell::Value(StandardValue::Whole(whole)))
-    }
-
-    fn date(&self, cell: &str) -> StandardCell {
-        match parse_date(&content(cell), self.dates) {
-            Some(date) => StandardCell::Value(StandardValue::Date(date)),
-            None => missing_or_unreadable(cell),
+        match self.number(cell) {
+            CellValue::Unreadable(_) if self.field == Field::LienPosition => whole_or_unreadable(lien(&content(cell))),
+            number => whole_cell(number),
         }
+    }
+}
+
+/// The reading of a cell of whole numbers, given its number.
+pub fn whole_cell(number: CellValue) -> StandardCell {
+    match number {
+        CellValue::Missing => StandardCell::Missing,
+        CellValue::Value(value) => whole_or_unreadable(whole_number(value)),
+        CellValue::Unreadable(_) => StandardCell::Unreadable,
+    }
+}
+
+fn whole_or_unreadable(whole: Option<i32>) -> StandardCell {
+    whole.map_or(StandardCell::Unreadable, |whole| StandardCell::Value(StandardValue::Whole(whole)))
+}
+
+/// The reading of a cell of dates.
+pub fn date_cell(cell: &str, dates: DateOrder) -> StandardCell {
+    match parse_date(&content(cell), dates) {
+        Some(date) => StandardCell::Value(StandardValue::Date(date)),
+        None => missing_or_unreadable(cell),
     }
 }
 

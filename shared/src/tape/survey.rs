@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::{
     error::{RunError, RunErrorCode, shortened},
-    loan::{Field, FieldKind, Unit},
+    loan::{ColumnField, Field, FieldKind, Unit},
 };
 
 use super::{
@@ -42,8 +42,7 @@ pub struct Survey<'h> {
     begun: bool,
     /// The first row whose number of fields differs from the header's, for an error.
     misfit: Option<String>,
-    /// Whether the tape is only inspected: then nothing fails.
-    lenient: bool,
+    options: &'h TapeOptions,
 }
 
 /// A column with a weak name, which may mean something else.
@@ -56,7 +55,7 @@ struct Weak {
 
 /// A column of dates whose order is not given in the options.
 struct DateColumn {
-    field: Field,
+    field: ColumnField,
     at: usize,
     values: u32,
     /// The line and text of the first date whose day comes before its month.
@@ -72,21 +71,23 @@ pub struct Surveyed {
 
 impl<'h> Survey<'h> {
     /// Starts a survey of the rows below a header.
-    pub fn new(source_file: &'h str, found: FoundHeader, layout: RowLayout, options: &TapeOptions) -> Self {
+    pub fn new(source_file: &'h str, found: FoundHeader, layout: RowLayout, options: &'h TapeOptions) -> Self {
         let FoundHeader { header, notices } = found;
         let detector = |(field, at): (Field, usize)| (field, at, UnitDetector::new(field));
         let given = |field: Field| {
             header.position(field).and_then(|at| header.columns.get(at)).is_some_and(|column| column.unit.is_some())
         };
         let weak = header.columns.iter().enumerate().filter(|(_, column)| column.rank == Some(Rank::Weak));
-        let in_doubt = Field::STANDARD.into_iter().filter(|field| field.info().unit == Unit::Date && options.dates.is_none());
+        let standard = Field::STANDARD.into_iter().filter(|field| field.info().unit == Unit::Date).map(ColumnField::Known);
+        let declared = options.declared.columns().zip(&options.declared.fields).filter(|(_, field)| field.unit == Unit::Date);
+        let in_doubt = standard.chain(declared.map(|(field, _)| field)).filter(|_| options.dates.is_none());
         let dates =
-            in_doubt.filter_map(|field| Some(DateColumn { field, at: header.position(field)?, values: 0, day_first: None }));
+            in_doubt.filter_map(|field| Some(DateColumn { at: header.place(&field)?, field, values: 0, day_first: None }));
         Self {
             source_file,
             dates: dates.filter(|column| column.at < header.width()).collect(),
             units: header.percentages().filter(|(field, at)| *at < header.width() && !given(*field)).map(detector).collect(),
-            weak: weak.filter_map(|(at, column)| Some(Weak { field: column.field?, at, values: 0, readable: 0 })).collect(),
+            weak: weak.filter_map(|(at, column)| Some(Weak { field: column.known()?, at, values: 0, readable: 0 })).collect(),
             rules: RowRules::new(&header, RowLayout { any_width: true, ..layout }),
             translation: Translation::new(&header, options, layout.any_width),
             header,
@@ -94,7 +95,7 @@ impl<'h> Survey<'h> {
             layout,
             widths: WidthSurvey::default(),
             begun: false,
-            lenient: options.lenient,
+            options,
             misfit: None,
         }
     }
@@ -159,7 +160,7 @@ impl<'h> Survey<'h> {
         let failed = |code, line, message| RunError::ingest(code, self.source_file, line, message);
         let decided = self.widths.decide(&self.header, &mut self.layout);
         if let Err(RowsDoNotFit { found, misfits, rows, line }) = decided
-            && !self.lenient
+            && !self.options.lenient
         {
             let (width, row) = (self.header.width(), self.misfit.as_deref().unwrap_or_default());
             let message = format!(
@@ -171,15 +172,15 @@ impl<'h> Survey<'h> {
         for (field, _, detector) in std::mem::take(&mut self.units) {
             match detector.unit() {
                 Ok(unit) => self.header.set_unit(field, unit),
-                Err(_) if self.lenient => {}
-                Err(mixed) if field.is_canonical() => {
+                Err(_) if self.options.lenient => {}
+                Err(mixed) if field.is_canonical() || self.options.requires(&field.into()) => {
                     let (message, line) = (mixed_units(field, mixed), Some(mixed.percent_line));
                     return Err(failed(RunErrorCode::MixedUnits, line, message));
                 }
                 Err(mixed) => {
                     let message = format!("{} The column was left as it is written.", mixed_units(field, mixed));
                     self.notices.push(Notice::of_tape(NoticeCode::ValuesNotRead, message, self.source_file, mixed.percent_line));
-                    self.header.unmap(field);
+                    self.header.unmap(&field.into(), &self.options.declared);
                 }
             }
         }
@@ -187,7 +188,7 @@ impl<'h> Survey<'h> {
             self.decide_weak(&weak)?;
         }
         for dates in std::mem::take(&mut self.dates) {
-            self.decide_dates(&dates);
+            self.decide_dates(&dates)?;
         }
         Ok(Surveyed { header: self.header, layout: self.layout, notices: self.notices })
     }
@@ -200,26 +201,31 @@ impl<'h> Survey<'h> {
         let (field, column) = (weak.field, &self.header.columns[weak.at].header);
         let unread = weak.values - weak.readable;
         let message = format!("\"{column}\" was not taken for {field}: {unread} of its first {} values are none.", weak.values);
-        if field.info().required && !self.lenient {
+        if self.options.requires(&field.into()) && !self.options.lenient {
             let message = format!(
                 "The required column {field} is missing. {message} Say which column holds it, as with --map {field}=\"…\"."
             );
             return Err(RunError::ingest(RunErrorCode::MissingColumns, self.source_file, Some(self.header.line), message));
         }
         self.notices.push(Notice::of_tape(NoticeCode::ColumnNotRead, message, self.source_file, self.header.line));
-        self.header.unmap(field);
+        self.header.unmap(&field.into(), &self.options.declared);
         Ok(())
     }
 
-    /// Unmaps a column of dates when one of them has its day in the month's place: the others could be read as other days.
-    fn decide_dates(&mut self, dates: &DateColumn) {
-        let (field, Some((line, date))) = (dates.field, &dates.day_first) else { return };
-        let message = format!(
-            "{field} has a day in the month's place: line {line} reads `{date}`. The column was left as it is written. A profile with \
-             date = \"DMY\" reads the day first."
-        );
+    /// Unmaps a column of dates when one of them has its day in the month's place: the others could be read as other days. A required
+    /// column fails the tape.
+    fn decide_dates(&mut self, dates: &DateColumn) -> Result<(), RunError> {
+        let (field, Some((line, date))) = (&dates.field, &dates.day_first) else { return Ok(()) };
+        let found = format!("{field} has a day in the month's place: line {line} reads `{date}`.");
+        let way_out = "A profile with date = \"DMY\" reads the day first.";
+        if self.options.requires(field) && !self.options.lenient {
+            let message = format!("The required column {found} {way_out}");
+            return Err(RunError::ingest(RunErrorCode::MissingColumns, self.source_file, Some(*line), message));
+        }
+        let message = format!("{found} The column was left as it is written. {way_out}");
         self.notices.push(Notice::of_tape(NoticeCode::ValuesNotRead, message, self.source_file, *line));
-        self.header.unmap(field);
+        self.header.unmap(field, &self.options.declared);
+        Ok(())
     }
 }
 

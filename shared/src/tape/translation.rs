@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     decimal::Decimal,
-    loan::{Field, Unit},
+    loan::{ColumnField, Field, Unit},
 };
 
 use super::{
@@ -42,7 +42,10 @@ impl Translation {
     pub fn new(header: &Header, options: &TapeOptions, is_workbook: bool) -> Option<Self> {
         let told = |field: Field| options.columns.iter().find(|column| column.field == field);
         let column = |field: Field| TranslatedColumn::new(header, field, told(field), options.numbers.filter(|_| !is_workbook));
-        let columns: Vec<_> = Field::ALL.into_iter().filter_map(column).collect();
+        let declared = options.declared.columns().zip(&options.declared.fields);
+        let style = options.numbers.filter(|_| !is_workbook);
+        let declared = declared.filter_map(|(column, field)| TranslatedColumn::restyled(header, &column, field.unit, style));
+        let columns: Vec<_> = Field::ALL.into_iter().filter_map(column).chain(declared).collect();
         let constants: Vec<String> = options.constants.iter().map(|(_, cell)| cell.clone()).collect();
         let nothing = columns.is_empty() && constants.is_empty();
         (!nothing).then(|| Self { columns, constants, width: header.width() })
@@ -67,8 +70,7 @@ impl Translation {
 impl TranslatedColumn {
     fn new(header: &Header, field: Field, told: Option<&FieldColumn>, numbers: Option<NumberStyle>) -> Option<Self> {
         let unit = field.info().unit;
-        let is_number = matches!(unit, Unit::Money | Unit::Percent | Unit::Ratio | Unit::Count | Unit::Months);
-        let style = numbers.filter(|_| is_number);
+        let style = numbers.filter(|_| is_number(unit));
         let (times, missing, words) =
             told.map_or((None, &[][..], None), |column| (column.times, column.missing.as_slice(), column.words.as_ref()));
         if style.is_none() && times.is_none() && missing.is_empty() && words.is_none() {
@@ -83,6 +85,13 @@ impl TranslatedColumn {
             missing: missing.iter().map(|cell| (fold_word(cell), number(cell))).collect(),
             words: words.map(|words| words.iter().map(|(code, word)| (fold_word(code), canonical(field, word))).collect()),
         })
+    }
+
+    /// A column whose numbers are written in a style of their own, and that a profile does not translate otherwise.
+    fn restyled(header: &Header, field: &ColumnField, unit: Unit, style: Option<NumberStyle>) -> Option<Self> {
+        let style = Some(style.filter(|_| is_number(unit))?);
+        let at = header.place(field).filter(|at| *at < header.width())?;
+        Some(Self { at, unit, style, times: None, missing: Vec::new(), words: None })
     }
 
     /// The translated cell; `None` when the cell stays as it is.
@@ -136,6 +145,10 @@ fn canonical(field: Field, word: &str) -> String {
     known.map_or_else(|| word.to_owned(), String::clone)
 }
 
+const fn is_number(unit: Unit) -> bool {
+    matches!(unit, Unit::Money | Unit::Percent | Unit::Ratio | Unit::Count | Unit::Months)
+}
+
 /// The unit by which the numbers of a column are parsed: only money has thousands commas.
 fn number_unit(unit: Unit) -> Unit {
     match unit {
@@ -155,7 +168,7 @@ mod tests {
         let columns = fields.iter().enumerate().map(|(at, field)| crate::tape::header::Column {
             position: Some(at + 1),
             header: field.name().to_owned(),
-            field: Some(*field),
+            field: Some((*field).into()),
             name: field.name().to_owned(),
             rank: None,
             unit: None,

@@ -35,8 +35,9 @@ pub struct FactRow {
     pub words: [Option<String>; WORDS],
     /// Standard fields that have a value for the loan, in the order of [`Field::STANDARD`].
     pub standard: Vec<(Field, StoredValue)>,
-    /// Columns of the tape that are only kept: names and cells, in tape order.
-    pub source_columns: Vec<(String, String)>,
+    /// Fields that the rule set declares, with their values; then the columns of the tape that are only kept: names and cells, in
+    /// tape order.
+    pub source_columns: Vec<(String, SourceValue)>,
     /// Decision on the loan.
     pub disposition: Disposition,
     /// Reason why a projected loan is held; `None` for other loans.
@@ -96,6 +97,29 @@ pub enum StoredValue {
     Word(String),
     /// The cell could not be read. Serializes as its text, as written.
     Unreadable(String),
+}
+
+/// Value of a declared field, or cell of a column that is only kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum SourceValue {
+    /// The loan lacks the value of the field. Serializes as null.
+    Missing,
+    /// A number of a declared field. Serializes as an exact JSON number.
+    Number(Decimal),
+    /// A date or a word of a declared field, or a cell as written.
+    Text(String),
+}
+
+impl SourceValue {
+    /// Reads a value from its JSON; `None` for JSON that is no such value.
+    fn of_json(json: &str) -> Option<Self> {
+        match json.as_bytes().first()? {
+            b'"' => serde_json::from_str(json).ok().map(Self::Text),
+            b'n' => Some(Self::Missing),
+            _ => json.parse().ok().map(Self::Number),
+        }
+    }
 }
 
 /// A rule that a loan failed.
@@ -200,7 +224,7 @@ impl FactRow {
                 numbers: [const { StoredNumber::Missing }; NUMBERS],
                 words: Default::default(),
                 standard: standard.next()?,
-                source_columns: members(source_columns.next()?)?,
+                source_columns: kept(source_columns.next()?)?,
                 disposition: Disposition::from_word(&dispositions.next()??)?,
                 projection_reason: reasons.next()?,
                 pricing_spread: spreads.next()?,
@@ -351,6 +375,12 @@ impl ExceptionRow {
 /// Values of a column of decimals. Every 64-bit mantissa fits a decimal.
 fn decimals(values: Vec<Option<i64>>, stored: DecimalType) -> impl Iterator<Item = Option<Decimal>> {
     values.into_iter().map(move |value| stored.value(value?))
+}
+
+/// Members of the object with the declared fields and the columns that are only kept, in order.
+fn kept(object: Option<String>) -> Option<Vec<(String, SourceValue)>> {
+    let members = members::<Box<RawValue>>(object)?;
+    members.into_iter().map(|(name, json)| Some((name, SourceValue::of_json(json.get())?))).collect()
 }
 
 /// Members of a JSON object, in order. Empty when there is no text; `None` when the text is not an object.

@@ -6,7 +6,9 @@ use crate::{
     decimal::{Decimal, ExactSum},
     facts::{
         EXCEPTIONS_FILE, FACTS_FILE,
-        read::{ExceptionFilter, ExceptionRow, FactFilter, FactRow, RangeReader, ReadError, StoredNumber, StoredValue},
+        read::{
+            ExceptionFilter, ExceptionRow, FactFilter, FactRow, RangeReader, ReadError, SourceValue, StoredNumber, StoredValue,
+        },
     },
     loan::{Field, FieldKind, Unit},
     phases::disposition::Disposition,
@@ -205,7 +207,7 @@ fn messages(exceptions: &[ExceptionRow], severity: Severity) -> String {
 /// Writes the cells of the columns that no rule reads, each in the column of its name.
 fn write_kept(row: &mut Row<'_>, loan: &FactRow, tapes: &TapeOrder<'_>, columns: usize) {
     enum Cell<'c> {
-        Kept(&'c str),
+        Kept(&'c SourceValue),
         Standard(Field, &'c StoredValue),
     }
     let kept = loan.source_columns.iter().map(|(name, cell)| (name.as_str(), Cell::Kept(cell)));
@@ -217,7 +219,9 @@ fn write_kept(row: &mut Row<'_>, loan: &FactRow, tapes: &TapeOrder<'_>, columns:
     for (at, cell) in cells {
         (next..at).for_each(|_| row.skip());
         match cell {
-            Cell::Kept(text) => row.text(CellStyle::Plain, text),
+            Cell::Kept(SourceValue::Text(text)) => row.text(CellStyle::Plain, text),
+            Cell::Kept(SourceValue::Number(number)) => row.decimal(CellStyle::Plain, *number),
+            Cell::Kept(SourceValue::Missing) => row.skip(),
             Cell::Standard(field, value) => write_standard(row, field, value),
         }
         next = at + 1;

@@ -8,6 +8,7 @@ use crate::{
     decimal::Decimal,
     loan::{Field, Loan, Unit},
     rules::excerpt,
+    tape::aliases::fold_word,
 };
 
 use super::field::{MISSING, OTHER_WORD, Slot, TestedField, Value, WHOLE};
@@ -85,9 +86,20 @@ pub struct Test {
 /// The comparison of a test, on values as whole numbers.
 #[derive(Debug, Clone)]
 enum Compared {
-    Range { least: Value, most: Value },
-    Numbers { numbers: Vec<Value>, not: bool },
-    Words { bits: u64, not: bool },
+    Range {
+        least: Value,
+        most: Value,
+    },
+    Numbers {
+        numbers: Vec<Value>,
+        not: bool,
+    },
+    /// `open`: whether a word without a code is none of these, and not unknown.
+    Words {
+        bits: u64,
+        not: bool,
+        open: bool,
+    },
     Missing(bool),
 }
 
@@ -106,7 +118,9 @@ impl Test {
             Accepts::Numbers { numbers, not } => {
                 Compared::Numbers { numbers: numbers.iter().map(|number| super::field::number(*number)).collect(), not: *not }
             }
-            Accepts::Words { bits, not } => Compared::Words { bits: *bits, not: *not },
+            Accepts::Words { bits, not } => {
+                Compared::Words { bits: *bits, not: *not, open: field.words().is_some_and(|words| words.is_open()) }
+            }
             Accepts::Missing => Compared::Missing(true),
             Accepts::Present => Compared::Missing(false),
         };
@@ -130,7 +144,7 @@ impl Test {
             }
             Compared::Range { least, most } => least > most,
             Compared::Numbers { numbers, not: false } => is_whole && numbers.iter().all(|number| number % WHOLE != 0),
-            Compared::Words { bits, not: true } => {
+            Compared::Words { bits, not: true, open: false } => {
                 self.field.words().is_some_and(|words| words.canonical().count() == bits.count_ones() as usize)
             }
             Compared::Missing(true) => self.field.is_required(),
@@ -161,8 +175,14 @@ impl Test {
             Compared::Range { least, most } => Truth::of(*least <= value && value <= *most),
             Compared::Numbers { numbers, not } => Truth::of(numbers.contains(&value) != *not),
             Compared::Words { not: false, .. } if value == OTHER_WORD => Truth::False,
-            Compared::Words { not: true, .. } if value == OTHER_WORD => Truth::Undetermined,
-            Compared::Words { bits, not } if (0..OTHER_WORD).contains(&value) => Truth::of((bits >> value & 1 == 1) != *not),
+            Compared::Words { not: true, open, .. } if value == OTHER_WORD => {
+                if *open {
+                    Truth::True
+                } else {
+                    Truth::Undetermined
+                }
+            }
+            Compared::Words { bits, not, .. } if (0..OTHER_WORD).contains(&value) => Truth::of((bits >> value & 1 == 1) != *not),
             // No word has such a code.
             Compared::Words { .. } => Truth::False,
             Compared::Missing(_) => Truth::Undetermined,
@@ -184,8 +204,12 @@ impl Test {
     /// The words of a list, for messages.
     fn words(&self, bits: u64) -> String {
         let Some(words) = self.field.words() else { return String::new() };
-        let listed: Vec<&str> =
-            (0..).zip(words.canonical()).filter(|(at, _)| bits >> at & 1 == 1).map(|(_, word)| word).collect();
+        let coded = (0..).zip(words.canonical());
+        let mut listed: Vec<&str> = coded.filter(|(at, _)| bits >> at & 1 == 1).map(|(_, word)| word).collect();
+        if words.is_open() {
+            // The words have no order but that of the conditions.
+            listed.sort_unstable();
+        }
         listed.join(", ")
     }
 
@@ -253,7 +277,16 @@ impl Test {
 
     /// The test in one fixed form, for the hash of the rule set.
     pub fn push_canonical(&self, out: &mut String) {
-        let _ = write!(out, "{} {};", self.field.name(), self.limit());
+        let limit = match (&self.field, &self.accepts) {
+            (TestedField::Declared(field), Accepts::Words { bits, not }) => {
+                let named = (0..64).filter(|code| bits >> code & 1 == 1).filter_map(|code| field.word(code));
+                let mut folded: Vec<String> = named.map(fold_word).collect();
+                folded.sort_unstable();
+                format!("{} {}", listed(*not), folded.join(", "))
+            }
+            _ => self.limit(),
+        };
+        let _ = write!(out, "{} {limit};", self.field.name());
     }
 }
 

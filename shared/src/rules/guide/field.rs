@@ -1,5 +1,7 @@
 //! The fields that a condition may test, and their values in a form that is quick to compare.
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 
 use crate::{
@@ -11,11 +13,12 @@ use crate::{
     tape::{
         aliases::{Aliases, Vocabulary, fold_word},
         cell::content,
+        declared::{Declaration, DeclaredWords, NamedWords},
     },
 };
 
 /// A field that a condition may test.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TestedField {
     /// A canonical or standard field.
     Loan(Field),
@@ -24,90 +27,112 @@ pub enum TestedField {
     AgeMonths,
     /// Whole months from the origination date to the purchase date; at least 0.
     SeasoningMonths,
+    /// A field that the rule set declares.
+    Declared(Arc<Declaration>),
 }
 
 /// Names and labels of the computed fields.
-const COMPUTED: [(TestedField, &str, &str); 2] = [
-    (TestedField::AgeMonths, "age_months", "Age in months"),
-    (TestedField::SeasoningMonths, "seasoning_months", "Seasoning in months"),
-];
+const COMPUTED: [(&str, &str); 2] = [("age_months", "Age in months"), ("seasoning_months", "Seasoning in months")];
 
 impl TestedField {
-    /// The field with this name; `None` when there is none.
+    /// The canonical, standard or computed field with this name; `None` when there is none.
     pub fn from_name(name: &str) -> Option<Self> {
-        let computed = COMPUTED.iter().find(|(_, of, _)| *of == name).map(|(field, ..)| *field);
-        Field::from_name(name).map(Self::Loan).or(computed)
+        let [(age, _), (seasoning, _)] = COMPUTED;
+        match name {
+            name if name == age => Some(Self::AgeMonths),
+            name if name == seasoning => Some(Self::SeasoningMonths),
+            name => Field::from_name(name).map(Self::Loan),
+        }
     }
 
-    /// All names, for messages.
+    /// The names of all fields but those that a rule set declares, for messages.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        Field::ALL.into_iter().map(Field::name).chain(COMPUTED.iter().map(|(_, name, _)| *name))
+        Field::ALL.into_iter().map(Field::name).chain(COMPUTED.iter().map(|(name, _)| *name))
     }
 
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Loan(field) => field.name(),
-            Self::AgeMonths => COMPUTED[0].1,
-            Self::SeasoningMonths => COMPUTED[1].1,
+            Self::AgeMonths => COMPUTED[0].0,
+            Self::SeasoningMonths => COMPUTED[1].0,
+            Self::Declared(field) => &field.name,
         }
     }
 
     /// Name for people, as in messages.
-    pub fn label(self) -> &'static str {
+    pub fn label(&self) -> &str {
         match self {
             Self::Loan(field) => field.info().label,
-            Self::AgeMonths => COMPUTED[0].2,
-            Self::SeasoningMonths => COMPUTED[1].2,
+            Self::AgeMonths => COMPUTED[0].1,
+            Self::SeasoningMonths => COMPUTED[1].1,
+            Self::Declared(field) => &field.label,
         }
     }
 
-    pub fn unit(self) -> Unit {
+    pub fn unit(&self) -> Unit {
         match self {
             Self::Loan(field) => field.info().unit,
             Self::AgeMonths | Self::SeasoningMonths => Unit::Months,
+            Self::Declared(field) => field.unit,
         }
     }
 
-    /// Largest number that can only be meant as a fraction of one; `None` for a field that holds no percentages.
-    pub fn fraction_to(self) -> Option<Decimal> {
+    /// Largest number that can only be meant as a fraction of one; `None` for a field that holds no percentages, and for one that a
+    /// rule set declares.
+    pub fn fraction_to(&self) -> Option<Decimal> {
         match self {
             Self::Loan(field) => field.info().zones.map(|zones| zones.fraction_to),
-            Self::AgeMonths | Self::SeasoningMonths => None,
+            Self::AgeMonths | Self::SeasoningMonths | Self::Declared(_) => None,
         }
     }
 
     /// The words of the field; `None` for one that holds no words.
-    pub fn words(self) -> Option<Words> {
-        let Self::Loan(field) = self else { return None };
-        Some(Words { field, vocabulary: Aliases::built_in().vocabulary(field)? })
+    pub fn words(&self) -> Option<Words<'_>> {
+        match self {
+            Self::Loan(field) => Some(Words::Known(*field, Aliases::built_in().vocabulary(*field)?)),
+            Self::AgeMonths | Self::SeasoningMonths => None,
+            Self::Declared(field) => match &field.words {
+                DeclaredWords::None => None,
+                DeclaredWords::Listed(vocabulary) => Some(Words::Listed(vocabulary)),
+                DeclaredWords::Any(named) => Some(Words::Any(named)),
+            },
+        }
     }
 
     /// A number of this field for people: `$50,000.00`, `97.80 %`, `619`.
-    pub fn show(self, value: Decimal) -> String {
+    pub fn show(&self, value: Decimal) -> String {
         match self {
             Self::Loan(field) => field.show(value),
             Self::AgeMonths | Self::SeasoningMonths => value.with_min_decimals(0),
+            Self::Declared(field) => {
+                let mut text = String::new();
+                field.unit.push_shown(&mut text, value);
+                text
+            }
         }
     }
 
     /// The distance of a number of this field from a bound, for people.
-    pub fn show_distance(self, excess: Decimal) -> String {
-        let Self::Loan(field) = self else { return self.show(excess) };
+    pub fn show_distance(&self, excess: Decimal) -> String {
         let mut text = String::new();
-        push_distance(&mut text, field, excess);
+        push_distance(&mut text, self.unit(), excess);
         text
     }
 
-    /// Whether every loan that passes validation has the value.
-    pub fn is_required(self) -> bool {
-        matches!(self, Self::Loan(field) if field.info().required)
+    /// Whether every loan that passes validation has the value, under any rule set that has the field.
+    pub fn is_required(&self) -> bool {
+        match self {
+            Self::Loan(field) => field.info().required,
+            Self::AgeMonths | Self::SeasoningMonths => false,
+            Self::Declared(field) => field.required,
+        }
     }
 
-    /// Whether the field is, or is computed from, a standard field.
-    pub fn is_standard(self) -> bool {
+    /// Whether the field is, or is computed from, a standard field or one that the rule set declares.
+    pub fn is_standard(&self) -> bool {
         match self {
             Self::Loan(field) => !field.is_canonical(),
-            Self::AgeMonths | Self::SeasoningMonths => true,
+            Self::AgeMonths | Self::SeasoningMonths | Self::Declared(_) => true,
         }
     }
 }
@@ -157,32 +182,55 @@ pub fn further_property_type(written: &str) -> Option<&'static str> {
 
 /// The words of a field, each with a code below 64.
 #[derive(Debug, Clone, Copy)]
-pub struct Words {
-    field: Field,
-    vocabulary: &'static Vocabulary,
+pub enum Words<'f> {
+    /// The words of a canonical or standard field.
+    Known(Field, &'f Vocabulary),
+    /// The words that a rule set lists for a field that it declares.
+    Listed(&'f Vocabulary),
+    /// Of a declared field without a list: the words that conditions name.
+    Any(&'f NamedWords),
 }
 
-impl Words {
-    /// The words that a condition may name.
-    pub fn canonical(&self) -> impl Iterator<Item = &'static str> {
-        let further = (self.field == Field::PropertyType).then_some(FURTHER_PROPERTY_TYPES).into_iter().flatten();
-        self.vocabulary.canonical().iter().map(String::as_str).chain(further.map(|(word, _)| word))
+impl<'f> Words<'f> {
+    /// The words that a condition may name; of a field without a list those that conditions have named.
+    pub fn canonical(&self) -> impl Iterator<Item = &'f str> + use<'f> {
+        let (listed, named): (&'f [String], _) = match self {
+            Self::Known(_, vocabulary) | Self::Listed(vocabulary) => (vocabulary.canonical(), None),
+            Self::Any(named) => (&[], Some(named.iter())),
+        };
+        let is_further = matches!(self, Self::Known(Field::PropertyType, _));
+        let further = is_further.then_some(FURTHER_PROPERTY_TYPES).into_iter().flatten();
+        listed.iter().map(String::as_str).chain(further.map(|(word, _)| word)).chain(named.into_iter().flatten())
     }
 
-    /// The code of a canonical word, in any case.
+    /// Whether conditions may name any word. A word that they do not name is then none of theirs, and not unknown.
+    pub const fn is_open(&self) -> bool {
+        matches!(self, Self::Any(_))
+    }
+
+    /// The code of a word that a condition names: a canonical one in any case, of a field without a list any word. `None` when there
+    /// is no such word, or no room for another one.
     pub fn code(&self, word: &str) -> Option<u8> {
+        if let Self::Any(named) = self {
+            return named.code(word);
+        }
         let at = self.canonical().position(|canonical| canonical.eq_ignore_ascii_case(word.trim()))?;
         u8::try_from(at).ok()
     }
 
     /// The code of the word that a text means: a canonical word or an alias, as in a tape.
     pub fn meant(&self, written: &str) -> Option<u8> {
-        let further = || further_property_type(written).filter(|_| self.field == Field::PropertyType);
-        self.vocabulary.code(written).or_else(|| self.code(further()?)).or_else(|| self.code(written))
+        let (vocabulary, is_property_type) = match self {
+            Self::Known(field, vocabulary) => (vocabulary, *field == Field::PropertyType),
+            Self::Listed(vocabulary) => (vocabulary, false),
+            Self::Any(named) => return named.code(written),
+        };
+        let further = || further_property_type(written).filter(|_| is_property_type);
+        vocabulary.code(written).or_else(|| self.code(further()?)).or_else(|| self.code(written))
     }
 
     /// The word with a code; empty when there is none.
-    pub fn word(&self, code: u8) -> &'static str {
+    pub fn word(&self, code: u8) -> &'f str {
         self.canonical().nth(usize::from(code)).unwrap_or_default()
     }
 }
@@ -227,6 +275,7 @@ enum Origin {
     Word(usize),
     Text,
     Standard(usize),
+    Declared(usize),
     Age,
     Seasoning,
 }
@@ -240,7 +289,7 @@ pub struct Slot {
 
 impl Slot {
     pub fn new(field: TestedField) -> Self {
-        let origin = match field {
+        let origin = match &field {
             TestedField::Loan(of) => match of.info().kind {
                 FieldKind::Text => Origin::Text,
                 FieldKind::Number(at) => Origin::Number(at),
@@ -249,6 +298,7 @@ impl Slot {
             },
             TestedField::AgeMonths => Origin::Age,
             TestedField::SeasoningMonths => Origin::Seasoning,
+            TestedField::Declared(field) => Origin::Declared(field.place),
         };
         Self { field, origin }
     }
@@ -262,7 +312,9 @@ impl Slot {
             },
             Origin::Word(at) => self.word(loan.words[at]),
             Origin::Text => loan.seller_loan_number.as_ref().map_or(MISSING, |_| OTHER_WORD),
-            Origin::Standard(_) | Origin::Age | Origin::Seasoning => self.standard_value(loan.standard, pdate),
+            Origin::Standard(_) | Origin::Declared(_) | Origin::Age | Origin::Seasoning => {
+                self.standard_value(loan.standard, pdate)
+            }
         }
     }
 
@@ -273,7 +325,7 @@ impl Slot {
             Origin::Number(at) => of_micros(loan.micros[at]),
             Origin::Word(at) => loan.codes[at].into(),
             Origin::Text => OTHER_WORD,
-            Origin::Standard(_) | Origin::Age | Origin::Seasoning => self.standard_value(standard, pdate),
+            Origin::Standard(_) | Origin::Declared(_) | Origin::Age | Origin::Seasoning => self.standard_value(standard, pdate),
         }
     }
 
@@ -281,7 +333,7 @@ impl Slot {
         match (word, self.field.words()) {
             (WordCell::Missing, _) | (_, None) => MISSING,
             (WordCell::Known(code), _) => code.into(),
-            (WordCell::Other(written), Some(words)) if words.field == Field::PropertyType => {
+            (WordCell::Other(written), Some(words @ Words::Known(Field::PropertyType, _))) => {
                 further_property_type(written).and_then(|word| words.code(word)).map_or(OTHER_WORD, Value::from)
             }
             (WordCell::Other(_), Some(_)) => OTHER_WORD,
@@ -292,22 +344,48 @@ impl Slot {
     #[inline]
     fn standard_value(&self, cells: &StandardCells<'_>, pdate: Date) -> Value {
         match self.origin {
-            Origin::Standard(at) => match cells.0[at].0 {
-                StandardCell::Missing => MISSING,
-                StandardCell::Value(StandardValue::Number(value)) => number(value),
-                StandardCell::Value(StandardValue::Whole(whole)) => Value::from(whole) * WHOLE,
-                StandardCell::Value(StandardValue::Date(date)) => day(date),
-                StandardCell::Value(StandardValue::Word(code)) => code.into(),
-                // A text in a column of words is a word, though none of the vocabulary.
-                StandardCell::Unreadable if self.field.unit() == Unit::Word => OTHER_WORD,
-                StandardCell::Unreadable => MISSING,
-            },
+            Origin::Standard(at) => self.reading(cells.0[at].0),
+            Origin::Declared(at) => cells.1.get(at).map_or(MISSING, |(cell, _)| self.reading(*cell)),
             Origin::Age => {
                 let terms = cells.whole(Field::OriginalTerm).zip(cells.whole(Field::RemainingTerm));
                 let by_terms = terms.map(|(original, remaining)| i64::from(original) - i64::from(remaining));
                 months(by_terms.or_else(|| Some(months_between(cells.date(Field::FirstPaymentDate)?, pdate))))
             }
             _ => months(cells.date(Field::OriginationDate).map(|date| months_between(date, pdate))),
+        }
+    }
+
+    #[inline]
+    fn reading(&self, cell: StandardCell) -> Value {
+        match cell {
+            StandardCell::Missing => MISSING,
+            StandardCell::Value(StandardValue::Number(value)) => number(value),
+            StandardCell::Value(StandardValue::Whole(whole)) => Value::from(whole) * WHOLE,
+            StandardCell::Value(StandardValue::Date(date)) => day(date),
+            StandardCell::Value(StandardValue::Word(code)) => code.into(),
+            // A text in a column of words is a word, though none of the vocabulary.
+            StandardCell::Unreadable if self.field.unit() == Unit::Word => OTHER_WORD,
+            StandardCell::Unreadable => MISSING,
+        }
+    }
+
+    /// The cell of a standard or declared field; a missing one for other fields.
+    pub fn cell<'t>(&self, cells: &StandardCells<'t>) -> (StandardCell, &'t str) {
+        let cell = match self.origin {
+            Origin::Standard(at) => cells.0.get(at),
+            Origin::Declared(at) => cells.1.get(at),
+            Origin::Number(_) | Origin::Word(_) | Origin::Text | Origin::Age | Origin::Seasoning => None,
+        };
+        cell.copied().unwrap_or((StandardCell::Missing, ""))
+    }
+
+    /// Whether a standard or declared field has a value. A word outside the vocabulary is one.
+    #[inline]
+    pub fn is_given(&self, cells: &StandardCells<'_>) -> bool {
+        match self.cell(cells).0 {
+            StandardCell::Missing => false,
+            StandardCell::Value(_) => true,
+            StandardCell::Unreadable => self.field.unit() == Unit::Word,
         }
     }
 
@@ -321,8 +399,11 @@ impl Slot {
                 WordCell::Known(_) | WordCell::Missing => "",
             },
             Origin::Text => loan.seller_loan_number.as_deref().unwrap_or_default(),
-            Origin::Standard(at) if loan.standard.0[at].0 != StandardCell::Missing => loan.standard.0[at].1,
-            Origin::Standard(_) | Origin::Age | Origin::Seasoning => "",
+            Origin::Standard(_) | Origin::Declared(_) => match self.cell(loan.standard) {
+                (StandardCell::Missing, _) => "",
+                (_, written) => written,
+            },
+            Origin::Age | Origin::Seasoning => "",
         };
         Some(written).filter(|written| !written.is_empty())
     }
@@ -331,7 +412,7 @@ impl Slot {
     pub fn decimal(&self, loan: &Loan<'_>, pdate: Date) -> Option<Decimal> {
         match self.origin {
             Origin::Number(at) => loan.numbers[at].value(),
-            Origin::Standard(at) => loan.standard.number(Field::STANDARD[at]),
+            Origin::Standard(_) | Origin::Declared(_) => self.cell(loan.standard).0.number(),
             Origin::Age | Origin::Seasoning => match self.value(loan, pdate) {
                 MISSING => None,
                 months => Some(Decimal::from_integer(months / WHOLE)),

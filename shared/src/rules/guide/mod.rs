@@ -2,6 +2,7 @@
 
 pub mod condition;
 mod consistency;
+mod declare;
 pub mod field;
 pub mod grid;
 mod read;
@@ -9,12 +10,15 @@ mod read_pricing;
 pub mod rule;
 pub mod waterfall;
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 
 use crate::{
     decimal::Decimal,
     loan::{Loan, OrdinaryLoan, StandardCells},
     rules::{Evidence, ExceptionKind, ExceptionType, Severity},
+    tape::declared::DeclaredFields,
 };
 
 use self::{
@@ -46,6 +50,10 @@ pub struct Guide {
     /// The grids of adjustments that are on, in the order of the file.
     adjustment_grids: Vec<Grid>,
     waterfall: Waterfall,
+    /// The fields that the rule set declares, and the standard fields that it requires.
+    declared: Arc<DeclaredFields>,
+    /// The fields that the rule set requires, in the order of reports.
+    required: Vec<Slot>,
 }
 
 /// The key of `[limits]` that says by how many percentage points an LTV may differ from the one that balance and value give.
@@ -65,21 +73,51 @@ impl Default for Guide {
             limit_grids: Vec::new(),
             adjustment_grids: Vec::new(),
             waterfall: Waterfall::default(),
+            declared: Arc::default(),
+            required: Vec::new(),
         }
     }
 }
 
 impl Guide {
-    /// Whether the guide says nothing.
+    /// Whether the guide decides nothing.
     pub fn is_empty(&self) -> bool {
         let has_grids = !self.limit_grids.is_empty() || !self.adjustment_grids.is_empty();
-        let says_rules = !self.applies.is_empty() || !self.consistency.is_empty() || !self.rules.is_empty();
+        let says_rules =
+            !self.applies.is_empty() || !self.consistency.is_empty() || !self.rules.is_empty() || !self.required.is_empty();
         !says_rules && !has_grids && !self.waterfall.is_shown()
     }
 
-    /// Whether judging needs the standard fields of a loan.
+    /// Whether judging needs the standard or the declared fields of a loan.
     pub fn needs_standard(&self) -> bool {
-        !self.consistency.is_empty() || self.slots.iter().any(|slot| slot.field.is_standard())
+        !self.consistency.is_empty() || !self.required.is_empty() || self.slots.iter().any(|slot| slot.field.is_standard())
+    }
+
+    /// The fields that the rule set declares, and the standard fields that it requires.
+    pub fn declared(&self) -> &Arc<DeclaredFields> {
+        &self.declared
+    }
+
+    /// The fields that a loan needs besides the required canonical ones, in the order of reports.
+    pub fn required(&self) -> &[Slot] {
+        &self.required
+    }
+
+    /// The field with this name that a condition may test.
+    pub fn field(&self, name: &str) -> Option<TestedField> {
+        let declared = || self.declared.get(name).map(|field| TestedField::Declared(Arc::clone(field)));
+        TestedField::from_name(name).or_else(declared)
+    }
+
+    /// The names of all fields that a condition may test.
+    pub(super) fn field_names(&self) -> impl Iterator<Item = &str> {
+        let known = TestedField::names().map(|name| -> &str { name });
+        known.chain(self.declared.fields.iter().map(|field| &*field.name))
+    }
+
+    /// Whether the rule set requires a field.
+    fn requires(&self, field: &TestedField) -> bool {
+        self.required.iter().any(|slot| slot.field == *field)
     }
 
     /// The rules that the rule set defines, in the order of the file.
@@ -143,6 +181,9 @@ impl Guide {
     /// Whether an ordinary loan passes everything that the guide says. `false` only means that each rule must be checked.
     #[inline]
     pub fn passes(&self, loan: &OrdinaryLoan<'_>, standard: &StandardCells<'_>, pdate: Date, values: &mut Values) -> bool {
+        if !self.required.iter().all(|slot| slot.is_given(standard)) {
+            return false;
+        }
         values.clear();
         values.extend(self.slots.iter().map(|slot| slot.ordinary_value(loan, standard, pdate)));
         self.rules.iter().all(|rule| rule.passes(values))
@@ -192,7 +233,7 @@ impl Guide {
 
     /// What the guide decides in one fixed form, for the hash of the rule set; empty when it says nothing.
     pub fn canonical_text(&self) -> String {
-        let mut text = String::new();
+        let mut text = declare::canonical_text(&self.declared);
         for (rule, scope) in &self.applies {
             text.push_str(&format!("applies.{}=", rule.name()));
             scope.push_canonical(&mut text);
@@ -228,9 +269,9 @@ impl Guide {
     }
 
     /// The slot of a field, which is added when it is new.
-    fn slot(&mut self, field: TestedField) -> usize {
-        self.slots.iter().position(|slot| slot.field == field).unwrap_or_else(|| {
-            self.slots.push(Slot::new(field));
+    fn slot(&mut self, field: &TestedField) -> usize {
+        self.slots.iter().position(|slot| slot.field == *field).unwrap_or_else(|| {
+            self.slots.push(Slot::new(field.clone()));
             self.slots.len() - 1
         })
     }

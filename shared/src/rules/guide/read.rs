@@ -22,7 +22,7 @@ use crate::{
 use super::{
     Guide,
     condition::{Accepts, AllOf, Condition, Edge, End, Test},
-    field::TestedField,
+    field::{TestedField, Words},
     rule::{Missing, OwnRule, Scope},
 };
 
@@ -33,13 +33,15 @@ pub(super) const LARGEST: Decimal = Decimal::from_integer(1_000_000_000_000);
 /// The categories of exceptions.
 const CATEGORIES: [&str; 5] = ["credit", "collateral", "compliance", "data_quality", "pricing"];
 /// Names that no rule has, in addition to those that the product gives to what it adds to a loan.
-const RESERVED: [&str; 5] = ["row", "wal", "duration", "cap", "seller_loan_number"];
+pub(super) const RESERVED: [&str; 5] = ["row", "wal", "duration", "cap", "seller_loan_number"];
 
 /// Reads the parts of a guide, and notes every mistake.
 pub struct Reader<'m> {
     pub(super) guide: Guide,
     /// The names of all rules and grids, also of those with mistakes.
     names: Vec<String>,
+    /// The names of declared fields whose declarations have mistakes.
+    pub(super) misdeclared: Vec<String>,
     /// The id of the next kind of exception that the rule set defines.
     pub(super) next_id: u16,
     /// The rule set that is read, with the files that it may name.
@@ -75,7 +77,8 @@ impl SharedKeys {
 impl<'m> Reader<'m> {
     /// Begins with a guide that says nothing.
     pub fn new(file: &'m RuleSetFile, mistakes: &'m mut Mistakes) -> Self {
-        Self { guide: Guide::default(), names: Vec::new(), next_id: ExceptionType::COUNT as u16, file, mistakes }
+        let (names, misdeclared) = (Vec::new(), Vec::new());
+        Self { guide: Guide::default(), names, misdeclared, next_id: ExceptionType::COUNT as u16, file, mistakes }
     }
 
     /// Notes that a key is unknown.
@@ -87,6 +90,18 @@ impl<'m> Reader<'m> {
     /// The value, or `None` after noting the mistake.
     pub fn take<T>(&mut self, parsed: Parsed<T>) -> Option<T> {
         self.mistakes.take(parsed)
+    }
+
+    /// The field that a key names, or `None` after noting the mistake. A field whose own declaration has a mistake has none here.
+    pub fn field(&mut self, key: &Key<'_>) -> Option<TestedField> {
+        let name = key.get_ref().as_ref();
+        let field = self.guide.field(name);
+        if field.is_none() && !self.misdeclared.iter().any(|of| of == name) {
+            let known: Vec<&str> = self.guide.field_names().collect();
+            let message = format!("there is no field `{name}`; the fields are {}", known.join(", "));
+            self.mistakes.add(key.span(), message);
+        }
+        field
     }
 
     /// Reads `[applies]`: to which loans built-in rules apply.
@@ -265,16 +280,12 @@ impl<'m> Reader<'m> {
     }
 
     fn test(&mut self, key: &Key<'_>, value: &Spanned<DeValue<'_>>) -> Option<Test> {
-        let Some(field) = TestedField::from_name(key.get_ref()) else {
-            let known: Vec<&str> = TestedField::names().collect();
-            self.mistakes.add(key.span(), format!("there is no field `{}`; the fields are {}", key.get_ref(), known.join(", ")));
-            return None;
-        };
-        let accepts = self.mistakes.take(accepts(field, value))?;
-        let slot = self.guide.slot(field);
+        let field = self.field(key)?;
+        let accepts = self.mistakes.take(accepts(&field, value))?;
+        let slot = self.guide.slot(&field);
         let test = Test::new(slot, field, accepts);
-        if test.is_impossible() {
-            self.mistakes.add(value.span(), format!("no {} can meet {}", field.name(), test.limit()));
+        if test.is_impossible() || (test.accepts == Accepts::Missing && self.guide.requires(&test.field)) {
+            self.mistakes.add(value.span(), format!("no {} can meet {}", test.field.name(), test.limit()));
             return None;
         }
         Some(test)
@@ -310,7 +321,7 @@ fn rule_criteria(value: &Spanned<DeValue<'_>>) -> Parsed<String> {
 }
 
 /// What the value of a field in a condition says.
-fn accepts(field: TestedField, value: &Spanned<DeValue<'_>>) -> Parsed<Accepts> {
+fn accepts(field: &TestedField, value: &Spanned<DeValue<'_>>) -> Parsed<Accepts> {
     match value.get_ref() {
         DeValue::Array(items) => listed(field, items, value.span(), false),
         DeValue::Table(table) => of_table(field, table, value.span()),
@@ -319,7 +330,7 @@ fn accepts(field: TestedField, value: &Spanned<DeValue<'_>>) -> Parsed<Accepts> 
 }
 
 /// A test of the field, as a rule set writes it.
-fn example(field: TestedField) -> &'static str {
+fn example(field: &TestedField) -> &'static str {
     match field.unit() {
         Unit::Word => "[\"word\"]",
         Unit::Date => "{ min = 2026-01-31 }",
@@ -328,7 +339,7 @@ fn example(field: TestedField) -> &'static str {
     }
 }
 
-fn of_table(field: TestedField, table: &DeTable<'_>, place: Range<usize>) -> Parsed<Accepts> {
+fn of_table(field: &TestedField, table: &DeTable<'_>, place: Range<usize>) -> Parsed<Accepts> {
     let alone = |key: &Key<'_>| {
         if table.len() == 1 { Ok(()) } else { Err((key.span(), format!("`{}` stands alone", key.get_ref()))) }
     };
@@ -364,7 +375,7 @@ fn of_table(field: TestedField, table: &DeTable<'_>, place: Range<usize>) -> Par
     }
 }
 
-fn edge(field: TestedField, value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<Edge> {
+fn edge(field: &TestedField, value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<Edge> {
     match field.unit() {
         Unit::Word | Unit::Text => Err((value.span(), format!("{} holds no numbers: it takes no `{name}`", field.name()))),
         Unit::Date => Ok(Edge::Date(date(value, name)?)),
@@ -373,7 +384,7 @@ fn edge(field: TestedField, value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<
 }
 
 /// A number of a condition: of at most six decimals and a trillion.
-fn exact(field: TestedField, value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<Decimal> {
+fn exact(field: &TestedField, value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<Decimal> {
     let number = bound(value, name, field.name(), field.fraction_to())?;
     if number.micros().is_some() && number.magnitude() <= LARGEST {
         return Ok(number);
@@ -381,7 +392,16 @@ fn exact(field: TestedField, value: &Spanned<DeValue<'_>>, name: &str) -> Parsed
     Err((value.span(), format!("`{name}` of {}: a number of at most 6 decimals and at most 1,000,000,000,000", field.name())))
 }
 
-fn listed(field: TestedField, items: &DeArray<'_>, place: Range<usize>, not: bool) -> Parsed<Accepts> {
+/// Why a condition cannot name a word.
+fn no_word(vocabulary: &Words<'_>, word: &str, name: &str) -> String {
+    if vocabulary.is_open() {
+        return format!("conditions name more than 64 words of {name}: \"{word}\" is one too many");
+    }
+    let known: Vec<&str> = vocabulary.canonical().collect();
+    format!("\"{word}\" is no word of {name}; its words are {}", known.join(", "))
+}
+
+fn listed(field: &TestedField, items: &DeArray<'_>, place: Range<usize>, not: bool) -> Parsed<Accepts> {
     let name = field.name();
     if items.is_empty() {
         return Err((place, format!("the list of {name} is empty: name at least one")));
@@ -391,10 +411,7 @@ fn listed(field: TestedField, items: &DeArray<'_>, place: Range<usize>, not: boo
             let mut bits = 0_u64;
             for item in items.iter() {
                 let word = words(item, name)?;
-                let code = vocabulary.code(&word).ok_or_else(|| {
-                    let known: Vec<&str> = vocabulary.canonical().collect();
-                    (item.span(), format!("\"{word}\" is no word of {name}; its words are {}", known.join(", ")))
-                })?;
+                let code = vocabulary.code(&word).ok_or_else(|| (item.span(), no_word(&vocabulary, &word, name)))?;
                 bits |= 1 << code;
             }
             Ok(Accepts::Words { bits, not })

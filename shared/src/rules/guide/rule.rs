@@ -217,7 +217,7 @@ fn failure(test: &Test, subject: Subject<'_, '_>, condition: &str) -> Evidence {
     let (label, field) = (test.field.label(), test.field.name());
     let under = if condition.is_empty() { String::new() } else { format!(" for {condition}") };
     let evidence = |actual: String, limit: String, excess: Option<Decimal>, message: String| Evidence {
-        field: field.into(),
+        field: field.to_owned().into(),
         actual: actual.into(),
         limit: limit.into(),
         excess,

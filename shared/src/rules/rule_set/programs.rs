@@ -1,27 +1,35 @@
 //! Rule sets that are made of programs, of which a loan takes the best.
 
+use std::sync::Arc;
+
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
 
-use super::{
-    ExceptionType, MAX_RULE_SET_BYTES, Mistake, PROGRAM, Program, RuleSet, RuleSetError, RuleSetFile, Settings, UNVERSIONED,
-};
+use super::{ExceptionType, MAX_RULE_SET_BYTES, Mistake, PROGRAM, RuleSet, RuleSetError, RuleSetFile, Settings, UNVERSIONED};
 use crate::{
     hex::hex,
     rules::{
         ExceptionKind,
-        guide::{grid::check_file_name, waterfall::CAP},
+        guide::{self, grid::check_file_name, waterfall::CAP},
         reading::{Mistakes, unknown, words},
     },
+    tape::declared::DeclaredFields,
 };
 use sha2::{Digest as _, Sha256};
 
 /// Largest number of programs.
 const MAX_PROGRAMS: usize = 20;
 /// The keys of a rule set with programs.
-const KEYS: &str = "name, version, programs";
+const KEYS: &str = "name, version, fields, programs";
+
+/// A rule set among several that judge the same loan.
+#[derive(Debug, Clone)]
+pub struct Program {
+    pub name: String,
+    pub rules: RuleSet,
+}
 
 /// Reads a rule set with programs; `None` when the rule set has none.
 pub(super) fn load(file: &RuleSetFile) -> Option<Result<RuleSet, RuleSetError>> {
@@ -29,7 +37,7 @@ pub(super) fn load(file: &RuleSetFile) -> Option<Result<RuleSet, RuleSetError>> 
     let listed = table.get_ref().get("programs")?;
     let mut mistakes = Mistakes::default();
     let settings = settings(table.get_ref(), file, &mut mistakes);
-    let mut programs = read_programs(listed, file, &mut mistakes);
+    let mut programs = read_programs(listed, file, settings.guide.declared(), &mut mistakes);
     let columns = agree(&mut programs, listed, &mut mistakes);
     if !mistakes.is_empty() {
         return Some(Err(RuleSetError { mistakes: mistakes.into_list(&file.toml) }));
@@ -39,7 +47,8 @@ pub(super) fn load(file: &RuleSetFile) -> Option<Result<RuleSet, RuleSetError>> 
     rules.programs = programs.into_iter().map(|(_, program)| program).collect();
     rules.report_columns = columns;
     let hashes: String = rules.programs.iter().map(|program| format!("program={}\n", program.rules.hash)).collect();
-    rules.hash = hex(&Sha256::digest(hashes));
+    let fields = rules.guide().canonical_text();
+    rules.hash = hex(&Sha256::digest(fields + &hashes));
     Some(Ok(rules))
 }
 
@@ -52,6 +61,11 @@ fn settings(table: &DeTable<'_>, file: &RuleSetFile, mistakes: &mut Mistakes) ->
             "name" => settings.name = mistakes.take(words(value, "name")).unwrap_or_default(),
             "version" => settings.version = mistakes.take(words(value, "version")).unwrap_or_default(),
             "programs" => {}
+            "fields" => {
+                let mut reader = guide::Reader::new(file, mistakes);
+                reader.fields(value, false);
+                settings.guide = reader.finish();
+            }
             name => {
                 let (place, mut message) = unknown(key, KEYS);
                 if super::KEYS.split(", ").any(|known| known == name) {
@@ -65,7 +79,12 @@ fn settings(table: &DeTable<'_>, file: &RuleSetFile, mistakes: &mut Mistakes) ->
 }
 
 /// The programs of the list, each with the name of its file.
-fn read_programs(listed: &Spanned<DeValue<'_>>, file: &RuleSetFile, mistakes: &mut Mistakes) -> Vec<(String, Program)> {
+fn read_programs(
+    listed: &Spanned<DeValue<'_>>,
+    file: &RuleSetFile,
+    fields: &Arc<DeclaredFields>,
+    mistakes: &mut Mistakes,
+) -> Vec<(String, Program)> {
     let mut programs: Vec<(String, Program)> = Vec::new();
     let names = match listed.get_ref() {
         DeValue::Array(names) if (1..=MAX_PROGRAMS).contains(&names.len()) => names,
@@ -92,7 +111,7 @@ fn read_programs(listed: &Spanned<DeValue<'_>>, file: &RuleSetFile, mistakes: &m
         };
         seen.push(name.clone());
         match (problem, stem, content) {
-            (None, Some(stem), Some(content)) => match read_program(&stem, content, file) {
+            (None, Some(stem), Some(content)) => match read_program(&stem, content, file, fields) {
                 Ok(program) => programs.push((name, program)),
                 Err(found) => found.into_iter().for_each(|mistake| {
                     let file = mistake.file.or_else(|| Some(name.clone()));
@@ -105,7 +124,7 @@ fn read_programs(listed: &Spanned<DeValue<'_>>, file: &RuleSetFile, mistakes: &m
     programs
 }
 
-fn read_program(stem: &str, content: &[u8], file: &RuleSetFile) -> Result<Program, Vec<Mistake>> {
+fn read_program(stem: &str, content: &[u8], file: &RuleSetFile, fields: &Arc<DeclaredFields>) -> Result<Program, Vec<Mistake>> {
     let whole =
         |message: String| vec![Mistake { line: Some(1), ..Mistake::in_file(&format!("{stem}.toml"), None, None, message) }];
     if content.len() as u64 > MAX_RULE_SET_BYTES {
@@ -119,7 +138,7 @@ fn read_program(stem: &str, content: &[u8], file: &RuleSetFile) -> Result<Progra
     }
     let has_name = has("name");
     let program = RuleSetFile { name: stem.to_owned(), toml, files: file.files.clone() };
-    let rules = RuleSet::load_by_itself(&program, true).map_err(|error| error.mistakes)?;
+    let rules = RuleSet::load_by_itself(&program, Some(fields)).map_err(|error| error.mistakes)?;
     if !has_name {
         return Err(whole(format!("the program has no name: write name = \"{stem}\"")));
     }

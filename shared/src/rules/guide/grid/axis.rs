@@ -57,7 +57,9 @@ impl Axis {
 
     fn of_words(slot: usize, field: &TestedField, headings: &[CellTest]) -> Result<Self, Vec<HeadingClash>> {
         let count = field.words().map_or(0, |words| words.canonical().count());
-        let all = if count < 64 { (1_u64 << count) - 1 } else { u64::MAX };
+        // Of a field without a list of words, every word that is not named is another one.
+        let is_open = field.words().is_some_and(|words| words.is_open());
+        let all = if count < 64 && !is_open { (1_u64 << count) - 1 } else { u64::MAX };
         let set = |heading: &CellTest| match heading {
             CellTest::Words { bits, not: false } => (*bits, false),
             CellTest::Words { bits, not: true } => (all & !bits, true),
@@ -75,7 +77,11 @@ impl Axis {
         }
         let heading_of =
             |code: u32| sets.iter().position(|(bits, _)| bits >> code & 1 == 1).map_or(AxisPlace::Nowhere, AxisPlace::Heading);
-        let unknown = if sets.iter().any(|(_, not)| *not) { AxisPlace::Undetermined } else { AxisPlace::Nowhere };
+        let unknown = match sets.iter().position(|(_, not)| *not) {
+            Some(heading) if is_open => AxisPlace::Heading(heading),
+            Some(_) => AxisPlace::Undetermined,
+            None => AxisPlace::Nowhere,
+        };
         let mut pieces = vec![(MISSING, AxisPlace::Undetermined), (MISSING + 1, AxisPlace::Nowhere)];
         pieces.extend((0..64).map(|code| (Value::from(code), heading_of(code))));
         pieces.extend([(OTHER_WORD, unknown), (OTHER_WORD + 1, AxisPlace::Nowhere)]);

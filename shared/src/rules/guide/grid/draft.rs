@@ -1,7 +1,9 @@
 //! Makes the two forms of a grid from the cells of its file.
 
+use std::sync::Arc;
+
 use crate::{
-    loan::Unit,
+    loan::{ColumnField, Unit},
     rules::{
         excerpt,
         guide::{
@@ -10,7 +12,7 @@ use crate::{
         },
         rule_set::Mistake,
     },
-    tape::aliases::Aliases,
+    tape::{aliases::Aliases, declared::DeclaredFields},
 };
 
 use super::{
@@ -43,16 +45,17 @@ pub struct GridDraft {
     pub cases: Vec<GridCase>,
 }
 
-/// Reads the cells of a grid. `slot` gives the slot of a field.
+/// Reads the cells of a grid. `declared` are the fields that the rule set declares; `slot` gives the slot of a field.
 ///
 /// # Errors
 /// All mistakes of the cells.
 pub fn read_draft(
     table: &CellTable,
     form: &GridForm,
+    declared: &DeclaredFields,
     slot: &mut dyn FnMut(&TestedField) -> usize,
 ) -> Result<GridDraft, Vec<Mistake>> {
-    let mut reading = DraftReader { table, mistakes: Vec::new() };
+    let mut reading = DraftReader { table, declared, mistakes: Vec::new() };
     let draft = match form {
         GridForm::Matrix { rows, columns, gives, upper } => reading.matrix([rows, columns], gives, *upper, slot),
         GridForm::List(policy) => reading.list(*policy, slot),
@@ -83,13 +86,19 @@ pub fn not_limited(field: &TestedField) -> Option<String> {
 }
 
 /// The field that a list's heading names, by its name or an alias.
-fn field_named(heading: &str) -> Option<TestedField> {
+fn field_named(heading: &str, declared: &DeclaredFields) -> Option<TestedField> {
     let alias = || Aliases::built_in().claims(heading).first().map(|claim| TestedField::Loan(claim.field));
-    TestedField::from_name(&heading.to_ascii_lowercase()).or_else(alias)
+    let of_rule_set = || match declared.claim(heading)? {
+        (ColumnField::Declared(name), _) => declared.get(&name).map(|field| TestedField::Declared(Arc::clone(field))),
+        (ColumnField::Known(_), _) => None,
+    };
+    TestedField::from_name(&heading.to_ascii_lowercase()).or_else(of_rule_set).or_else(alias)
 }
 
 struct DraftReader<'t> {
     table: &'t CellTable,
+    /// The fields that the rule set declares.
+    declared: &'t DeclaredFields,
     mistakes: Vec<Mistake>,
 }
 
@@ -244,7 +253,7 @@ impl DraftReader<'_> {
         let before = self.mistakes.len();
         for column in 0..self.table.width() {
             let heading = self.table.cell(0, column).to_owned();
-            let read = list_heading(&heading).and_then(|read| match read {
+            let read = list_heading(&heading, self.declared).and_then(|read| match read {
                 ListHeading::Field(_) if !gives.is_empty() => {
                     Err(format!("\"{}\" stands behind a result: the columns of results come last", excerpt(&heading)))
                 }
@@ -289,7 +298,7 @@ enum ListHeading {
 }
 
 /// What a heading of a list names.
-fn list_heading(text: &str) -> Result<ListHeading, String> {
+fn list_heading(text: &str, declared: &DeclaredFields) -> Result<ListHeading, String> {
     if text.is_empty() {
         return Err(
             "the column has no heading: write a field, max FIELD, min FIELD or adjustment, or clear the column".to_owned()
@@ -299,8 +308,9 @@ fn list_heading(text: &str) -> Result<ListHeading, String> {
         return Ok(ListHeading::Result(GridResult::Adjustment));
     }
     let named = |name: &str| {
-        field_named(name).ok_or_else(|| {
-            let known: Vec<&str> = TestedField::names().collect();
+        field_named(name, declared).ok_or_else(|| {
+            let built_in = TestedField::names().map(|name| -> &str { name });
+            let known: Vec<&str> = built_in.chain(declared.fields.iter().map(|field| &*field.name)).collect();
             format!("there is no field \"{}\"; the fields are {}", excerpt(name), known.join(", "))
         })
     };

@@ -1,20 +1,24 @@
 //! Reads `[[grid]]` from a rule set's file.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
 
-use crate::rules::{
-    Severity,
-    guide::{
-        field::TestedField,
-        read::{Reader, SharedKeys, one_of},
+use crate::{
+    rules::{
+        Severity,
+        guide::{
+            Guide,
+            field::TestedField,
+            read::{Reader, SharedKeys, one_of},
+        },
+        reading::{Parsed, sections, unknown, words},
+        rule_set::Mistake,
     },
-    reading::{Parsed, sections, unknown, words},
-    rule_set::Mistake,
+    tape::declared::DeclaredFields,
 };
 
 use super::{
@@ -98,9 +102,9 @@ impl Reader<'_> {
             self.check_kind(&shared, &sign, is_adjustment);
         }
         let Some(name) = name else { return };
-        let slots = draft.fields.iter().map(|field| self.guide.slot(field.clone())).collect();
+        let slots = draft.fields.iter().map(|field| self.guide.slot(field)).collect();
         let limited = draft.gives.iter().filter_map(GridResult::field);
-        let limit_slots: Vec<usize> = limited.map(|field| self.guide.slot(field.clone())).collect();
+        let limit_slots: Vec<usize> = limited.map(|field| self.guide.slot(field)).collect();
         let reporting = (!is_adjustment).then(|| Reporting {
             kind: shared.kind(self.next_id, &name),
             severity: shared.severity.as_ref().map_or(Severity::Hard, |(severity, _)| *severity),
@@ -161,9 +165,9 @@ impl Reader<'_> {
                 self.mistakes.add(place.clone(), message);
             }
         }
-        let row_field = rows.and_then(|value| self.take(axis_field(value, "rows")));
-        let column_field = columns.and_then(|value| self.take(axis_field(value, "columns")));
-        let gives = gives.and_then(|value| self.take(given(value)));
+        let row_field = rows.and_then(|value| self.mistakes.take(axis_field(&self.guide, value, "rows")));
+        let column_field = columns.and_then(|value| self.mistakes.take(axis_field(&self.guide, value, "columns")));
+        let gives = gives.and_then(|value| self.mistakes.take(given(&self.guide, value)));
         let (row_field, column_field) = (row_field?, column_field?);
         if let Some(columns) = columns.filter(|_| row_field == column_field) {
             self.mistakes.add(columns.span(), format!("rows and columns are both {}: name two fields", row_field.name()));
@@ -203,9 +207,10 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let table = best_table(tables, &form)?;
+        let declared = Arc::clone(self.guide.declared());
+        let table = best_table(tables, &form, &declared)?;
         let guide = &mut self.guide;
-        match read_draft(&table, &form, &mut |field| guide.slot(field.clone())) {
+        match read_draft(&table, &form, &declared, &mut |field| guide.slot(field)) {
             Ok(draft) => Some((draft, table)),
             Err(mistakes) => {
                 self.note_all(mistakes);
@@ -220,13 +225,13 @@ impl Reader<'_> {
 }
 
 /// The table that the right delimiter gives: the widest without mistakes, else the widest.
-fn best_table(tables: Vec<CellTable>, form: &GridForm) -> Option<CellTable> {
+fn best_table(tables: Vec<CellTable>, form: &GridForm, declared: &DeclaredFields) -> Option<CellTable> {
     if tables.len() == 1 {
         return tables.into_iter().next();
     }
     let mut best: Option<(bool, CellTable)> = None;
     for table in tables {
-        let is_sound = read_draft(&table, form, &mut |_| 0).is_ok();
+        let is_sound = read_draft(&table, form, declared, &mut |_| 0).is_ok();
         let is_better = |(sound, other): &(bool, CellTable)| (is_sound, table.width()) > (*sound, other.width());
         if best.as_ref().is_none_or(is_better) {
             best = Some((is_sound, table));
@@ -236,21 +241,21 @@ fn best_table(tables: Vec<CellTable>, form: &GridForm) -> Option<CellTable> {
 }
 
 /// The field that a key names.
-fn field_of(value: &Value<'_>, name: &str) -> Parsed<TestedField> {
+fn field_of(guide: &Guide, value: &Value<'_>, name: &str) -> Parsed<TestedField> {
     let named = words(value, name)?;
-    TestedField::from_name(&named).ok_or_else(|| {
-        let known: Vec<&str> = TestedField::names().collect();
+    guide.field(&named).ok_or_else(|| {
+        let known: Vec<&str> = guide.field_names().collect();
         (value.span(), format!("there is no field `{named}`; the fields are {}", known.join(", ")))
     })
 }
 
-fn axis_field(value: &Value<'_>, name: &str) -> Parsed<TestedField> {
-    let field = field_of(value, name)?;
+fn axis_field(guide: &Guide, value: &Value<'_>, name: &str) -> Parsed<TestedField> {
+    let field = field_of(guide, value, name)?;
     not_an_axis(&field).map_or(Ok(field), |why| Err((value.span(), why)))
 }
 
 /// What a matrix gives: `{ max = FIELD }`, `{ min = FIELD }` or `"adjustment"`.
-fn given(value: &Value<'_>) -> Parsed<GridResult> {
+fn given(guide: &Guide, value: &Value<'_>) -> Parsed<GridResult> {
     let table = match value.get_ref() {
         DeValue::String(text) if text == "adjustment" => return Ok(GridResult::Adjustment),
         DeValue::Table(table) if table.len() == 1 => table,
@@ -265,7 +270,7 @@ fn given(value: &Value<'_>) -> Parsed<GridResult> {
         "min" => GridResult::Min,
         _ => return Err(unknown(key, "max, min")),
     };
-    let field = field_of(named, key.get_ref())?;
+    let field = field_of(guide, named, key.get_ref())?;
     not_limited(&field).map_or(Ok(result(field)), |why| Err((named.span(), why)))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::rules::guide::{
     condition::{Test, Truth},
-    field::{MISSING, Value, WHOLE},
+    field::{MISSING, OTHER_WORD, Value, WHOLE, Words},
 };
 
 use super::axis::pieces;
@@ -220,7 +220,9 @@ fn can_both_hold(one: Option<&Test>, other: Option<&Test>) -> bool {
     let starts = pieces([one, other].into_iter());
     let ends = starts.iter().skip(1).map(|next| next - 1).chain([Value::MAX]);
     let holds = |test: &Test, value| test.truth_of(value) == Truth::True;
-    let words = one.field.words().map(|words| words.canonical().count() as Value);
+    // Of a field without a list of words, any word may occur.
+    let of = |words: Words<'_>| if words.is_open() { OTHER_WORD + 1 } else { words.canonical().count() as Value };
+    let words = one.field.words().map(of);
     starts.iter().zip(ends).any(|(start, end)| {
         let exists = match words {
             Some(count) => (0..count).contains(start),
