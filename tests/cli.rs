@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod guides;
 mod last_run;
 mod printed;
 mod reading;

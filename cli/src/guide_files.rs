@@ -8,10 +8,7 @@ use std::{
 };
 
 use command::CommandContext;
-use shared::rules::{
-    guide::grid::{MAX_GRID_BYTES, check_file_name},
-    rule_set::RuleSetFile,
-};
+use shared::rules::{guide::grid::check_file_name, rule_set::RuleSetFile};
 
 /// Reads the files that a rule set names, and those that its programs name. What is wrong with a file is a mistake of the rule set,
 /// which names the line.
@@ -26,10 +23,13 @@ pub fn read_guide_files(file: &mut RuleSetFile, rule_set: &Path, context: &Comma
         for name in names {
             // A name that is a path is a mistake, and the file that it leads to is not opened.
             if check_file_name(&name).is_ok() {
-                match read_beside(&context.locate(&rule_set.with_file_name(&name))) {
-                    Ok(Some(content)) => file.files.insert(&name, content),
-                    Ok(None) => {}
-                    Err(reason) => file.files.refuse(&name, reason),
+                match file.files.bytes_to_read(&name) {
+                    None => file.files.refuse_too_many(&name),
+                    Some(most) => match read_beside(&context.locate(&rule_set.with_file_name(&name)), most) {
+                        Ok(Some(content)) => file.files.insert(&name, content),
+                        Ok(None) => {}
+                        Err(reason) => file.files.refuse(&name, reason),
+                    },
                 }
             }
             tried.insert(name);
@@ -37,11 +37,11 @@ pub fn read_guide_files(file: &mut RuleSetFile, rule_set: &Path, context: &Comma
     }
 }
 
-/// The bytes of a file, at most one more than a grid may have; `None` when there is no such file.
+/// The first `most` bytes of a file; `None` when there is no such file.
 ///
 /// # Errors
 /// Why the file cannot be used.
-fn read_beside(path: &Path) -> Result<Option<Vec<u8>>, String> {
+fn read_beside(path: &Path, most: u64) -> Result<Option<Vec<u8>>, String> {
     let unreadable = |error: io::Error| format!("cannot be read: {error}");
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
@@ -55,6 +55,6 @@ fn read_beside(path: &Path) -> Result<Option<Vec<u8>>, String> {
         return Err("is a folder or no regular file: put a file of this name beside the rule set".to_owned());
     }
     let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(MAX_GRID_BYTES + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+    File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes)).map_err(unreadable)?;
     Ok(Some(bytes))
 }

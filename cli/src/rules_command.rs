@@ -55,7 +55,7 @@ fn check(file: &Path, format: Format, context: &CommandContext, out: &mut dyn Wr
     let of_its_own = if own == 0 { String::new() } else { format!(", {own} of its own") };
     let count = rules.rules().len() + rules.guide().consistency().len() + own;
     let sentence = format!("{} {} has no mistakes: {count} rules{of_its_own}, hash {}\n", id.name, id.version, id.hash);
-    let notices: String = rules.guide().notices().iter().map(|notice| format!("Notice: {}\n", one_line(notice))).collect();
+    let notices: String = rules.notices().iter().map(|notice| format!("Notice: {}\n", one_line(notice))).collect();
     print(out, (sentence + &notices).as_bytes())
 }
 
@@ -64,7 +64,7 @@ fn json_of(file: &Path, checked: &Result<RuleSet, RuleSetError>) -> String {
     let found = match checked {
         Ok(rules) => {
             let id = rules.id();
-            json!({"valid": true, "name": id.name, "version": id.version, "hash": id.hash, "mistakes": [], "notices": rules.guide().notices()})
+            json!({"valid": true, "name": id.name, "version": id.version, "hash": id.hash, "mistakes": [], "notices": rules.notices()})
         }
         Err(error) => {
             let shown = file.to_string_lossy();

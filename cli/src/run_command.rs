@@ -12,8 +12,9 @@ use serde::Serialize;
 use shared::{
     engine::{self, Destination, Job, Outcome, Tuning},
     error::{Phase, RunError},
-    manifest::Manifest,
+    manifest::{Manifest, files_of},
     results::summary::Summary,
+    rules::guide::grid::check_file_name,
     rules::rule_set::{MAX_RULE_SET_BYTES, Mistake, RuleSet, RuleSetError, RuleSetFile},
     run::{NewRun, Run},
     run_summary::RunSummary,
@@ -39,6 +40,12 @@ use crate::{
 pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Result<(), CommandError> {
     let found = tapes::find(&args.tapes, context)?;
     let rules = args.rule_set.as_deref().map_or_else(|| Ok(RuleSet::built_in().clone()), |file| read_rule_set(file, context))?;
+    if files_of(&rules).next().is_some()
+        && let Some(file) = rules.source()
+        && let Err(message) = check_file_name(&file.file_name())
+    {
+        return Err(CommandError::Usage(format!("The archive cannot keep the name of the rule set: {message}.")));
+    }
     let found = match (&args.rule_set, rules.source()) {
         (Some(shown), Some(file)) => found.without_files_of(&context.locate(shown), &file.named())?,
         _ => found,

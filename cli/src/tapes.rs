@@ -83,9 +83,12 @@ impl FoundTapes {
     /// # Errors
     /// [`CommandError::Usage`] when no tape is left.
     pub fn without_files_of(mut self, rule_set: &Path, named: &[String]) -> Result<Self, CommandError> {
-        let Some(folder) = rule_set.canonicalize().ok().and_then(|file| file.parent().map(Path::to_owned)) else {
-            return Ok(self);
+        // The folder in which the rule set is named, also when its name is a link to another folder.
+        let folder = match rule_set.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
         };
+        let Ok(folder) = folder.canonicalize() else { return Ok(self) };
         let is_named =
             |path: &Path| path.file_name().and_then(OsStr::to_str).is_some_and(|name| named.iter().any(|of| of == name));
         let is_of_rules = |tape: &FoundTape| tape.is_of_folder && tape.path.parent() == Some(&folder) && is_named(&tape.path);

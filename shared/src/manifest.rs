@@ -117,7 +117,8 @@ pub struct ManifestRuleSet {
     pub hash: String,
     /// Full text of the rule set file; `None` for the built-in rule set.
     pub toml: Option<String>,
-    /// The archived files of a rule set that names others: its own file, then those. Absent for any other rule set.
+    /// The archived files of a rule set: its own file, then those that it names. Absent for a rule set that names no file and adjusts no
+    /// price.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<ManifestFile>,
 }
@@ -210,10 +211,10 @@ impl ManifestCounts {
     }
 }
 
-/// The files of a rule set that names others, with their paths in the archive: its own file, then those that it names. A rule set that
-/// names no file is archived in the manifest alone.
+/// The files of a rule set with their paths in the archive: its own file, then those that it names. A rule set that names no file, and
+/// whose file no price names, is archived in the manifest alone.
 pub fn files_of(rules: &RuleSet) -> impl Iterator<Item = (String, &[u8])> {
-    let source = rules.source().filter(|source| !source.files.is_empty());
+    let source = rules.source().filter(|source| !source.files.is_empty() || rules.shows_waterfall());
     source.into_iter().flat_map(|source| {
         let own = (archived_rules(&source.file_name()), source.toml.as_bytes());
         std::iter::once(own).chain(source.files.iter().map(|(name, content)| (archived_rules(name), content)))

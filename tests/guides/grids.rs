@@ -1,5 +1,6 @@
 //! Grids of a guide: tables in files that give limits and adjustments.
 
+mod declared;
 mod mistakes;
 mod same;
 mod tiling;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use api::problem::ApiError;
 use shared::rules::{
-    guide::grid::{MAX_GRID_BYTES, check_file_name},
+    guide::grid::check_file_name,
     rule_set::{MAX_RULE_SET_BYTES, RuleSetFile},
 };
 use stores::storage::{StorageBackend as _, StorageError, collect, s3::S3Storage};
@@ -36,7 +36,12 @@ pub async fn rule_set_file(
             // A name that is a path is a mistake of the rule set, and the object that it leads to is not read.
             if check_file_name(&name).is_ok() {
                 let key = format!("{folder}/{name}");
-                if let Some(content) = content_of(storage, &key).await? {
+                let Some(most) = file.files.bytes_to_read(&name) else {
+                    file.files.refuse_too_many(&name);
+                    tried.insert(name);
+                    continue;
+                };
+                if let Some(content) = content_of(storage, &key, most).await? {
                     file.files.insert(&name, content);
                     keys.push(key);
                 }
@@ -46,14 +51,14 @@ pub async fn rule_set_file(
     }
 }
 
-/// The content of an object, at most one byte more than a grid may have; `None` when there is no such object.
-async fn content_of(storage: &S3Storage, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
+/// The first `most` bytes of an object; `None` when there is no such object.
+async fn content_of(storage: &S3Storage, key: &str, most: u64) -> Result<Option<Vec<u8>>, StorageError> {
     let Some(info) = storage.info(key).await? else { return Ok(None) };
-    let range = (info.size > MAX_GRID_BYTES).then_some(0..MAX_GRID_BYTES + 1);
+    let range = (info.size > most).then_some(0..most);
     let download = match storage.get(key, range, Some(&info.etag)).await {
         Err(StorageError::NotFound) => return Ok(None),
         download => download?,
     };
-    let most = usize::try_from(info.size.min(MAX_GRID_BYTES + 1)).unwrap_or(usize::MAX);
+    let most = usize::try_from(info.size.min(most)).unwrap_or(usize::MAX);
     collect(download.body, most).await.map(Some)
 }

@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     decimal::Decimal,
-    facts::{columns::FactColumns, exception_columns::ExceptionColumns, waterfall::CodedTexts},
+    facts::{
+        columns::FactColumns,
+        exception_columns::{ExceptionColumns, ExceptionsSize},
+        waterfall::CodedTexts,
+    },
     loan::{
         Field, Loan, Malformed, NUMBERS, NumberCell, OrdinaryLoan, STANDARD_WORDS, StandardCells, Unit, UnreadPeriod, WORDS,
         WordCell,
@@ -56,6 +60,8 @@ pub struct WorkerCaches {
     words: WordMemos,
     parts: PartTexts,
     scratch: Scratch,
+    /// How large the exceptions of the last block were.
+    exceptions: ExceptionsSize,
 }
 
 /// Context of judging, which is the same for all loans of a run.
@@ -82,7 +88,7 @@ pub fn judge_block(
     mut rows: LoanRows,
     caches: &mut WorkerCaches,
 ) -> JudgedBlock {
-    let WorkerCaches { words: memos, parts, scratch } = caches;
+    let WorkerCaches { words: memos, parts, scratch, exceptions } = caches;
     let shows_waterfall = context.rules.shows_waterfall();
     rows.clear();
     let mut judged = JudgedBlock { tape, rows, notices: cut.notices.clone(), ..JudgedBlock::default() };
@@ -93,6 +99,7 @@ pub fn judge_block(
     judged.summary.begin_programs(context.rules);
     if context.store_facts {
         judged.facts.reserve(cut.rows());
+        judged.exceptions.reserve_as(*exceptions);
         judged.facts.begin_standard(reader.standard.fields(), cut.rows());
     }
     if shows_waterfall {
@@ -173,6 +180,7 @@ pub fn judge_block(
         }
         judge_in_full(&mut judged, &loan, first_use, context, parts);
     }
+    *exceptions = judged.exceptions.size();
     judged
 }
 

@@ -1,6 +1,9 @@
 //! The texts that show how a price came about: a list for the facts, and cells for the pricing report.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+};
 
 use serde_json::json;
 
@@ -25,12 +28,36 @@ const MOST: usize = 1 << 14;
 #[derive(Debug, Default)]
 pub struct PartTexts {
     /// Index of the texts of each combination of parts.
-    known: HashMap<Vec<PartIndex>, usize>,
+    known: HashMap<Vec<PartIndex>, usize, BuildHasherDefault<PartHasher>>,
     texts: Vec<Texts>,
     /// Room for a key, which is used again for each loan.
     key: Vec<PartIndex>,
     /// Number of the block.
     block: u64,
+}
+
+/// Hashes the parts of a price: each by one multiplication. The parts come from the rule set and not from a seller, who can only choose
+/// among them.
+#[derive(Debug, Default)]
+struct PartHasher(u64);
+
+impl Hasher for PartHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517c_c1b7_2722_0a95);
+        }
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.write(&number.to_le_bytes());
+    }
+
+    fn finish(&self) -> u64 {
+        // The table looks at the high bits, which a multiplication mixes best, and at the low ones.
+        self.0 ^ (self.0 >> 32)
+    }
 }
 
 #[derive(Debug)]

@@ -29,12 +29,30 @@ pub struct TextColumn {
     ends: Vec<u32>,
 }
 
+/// How large a column of texts is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TextSize {
+    texts: usize,
+    bytes: usize,
+}
+
 impl TextColumn {
     #[inline]
     pub fn push(&mut self, text: &str) {
         self.bytes.extend_from_slice(text.as_bytes());
         // A block holds far less than 4 GiB.
         self.ends.push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX));
+    }
+
+    /// Makes room for as many texts and bytes as another column has.
+    pub fn reserve_as(&mut self, size: TextSize) {
+        // A little more, so that a block that is slightly larger does not copy all its texts.
+        self.ends.reserve(size.texts + size.texts / 8);
+        self.bytes.reserve(size.bytes + size.bytes / 8);
+    }
+
+    pub fn size(&self) -> TextSize {
+        TextSize { texts: self.ends.len(), bytes: self.bytes.len() }
     }
 
     /// The text of a row.

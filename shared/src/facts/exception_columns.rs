@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    columns::{NumberColumn, SparseText, TextColumn, row_number},
+    columns::{NumberColumn, SparseText, TextColumn, TextSize, row_number},
     decimals::EXCESS,
     waterfall::CodedTexts,
 };
@@ -46,7 +46,32 @@ pub struct ExceptionColumns {
     pub exact_excesses: SparseText,
 }
 
+/// How large the exceptions of a block are. Blocks of one tape are alike.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ExceptionsSize {
+    rows: usize,
+    texts: [TextSize; 5],
+}
+
 impl ExceptionColumns {
+    fn texts(&mut self) -> [&mut TextColumn; 5] {
+        [&mut self.loan_numbers, &mut self.messages, &mut self.fields, &mut self.actuals, &mut self.limits]
+    }
+
+    /// Makes room for as many exceptions as another block has.
+    pub fn reserve_as(&mut self, size: ExceptionsSize) {
+        let rows = size.rows + size.rows / 8;
+        self.lines.reserve(rows);
+        self.types.reserve(rows);
+        self.severities.reserve(rows);
+        self.excesses.values.reserve(rows);
+        self.texts().into_iter().zip(size.texts).for_each(|(column, size)| column.reserve_as(size));
+    }
+
+    pub fn size(&mut self) -> ExceptionsSize {
+        ExceptionsSize { rows: self.lines.len(), texts: self.texts().map(|column| column.size()) }
+    }
+
     /// Appends the exceptions of a loan.
     #[inline]
     pub fn push(&mut self, decided: &Decided<'_, '_>) {

@@ -1,19 +1,18 @@
 //! Rule sets: limits, severities and policies of the rules, read from a TOML file.
 
 mod file;
+mod id;
 mod mistake;
 mod programs;
 mod projection;
 
 use std::sync::{Arc, LazyLock};
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
-use utoipa::ToSchema;
 
 use crate::{
     decimal::Decimal,
@@ -31,7 +30,8 @@ use super::{
 };
 
 pub use self::{
-    file::{GuideFiles, PROGRAM, RuleSetFile, RunRules},
+    file::{GuideFiles, MAX_PROGRAMS, PROGRAM, RuleSetFile, RunRules},
+    id::RuleSetId,
     mistake::{Mistake, RuleSetError},
     programs::Program,
     projection::Projection,
@@ -84,22 +84,6 @@ enum Limit {
     },
     /// In the order and spelling of [`canonical_list`].
     Words(Vec<String>),
-}
-
-/// Which rule set a run used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = RuleSetName)]
-pub struct RuleSetId {
-    /// Name in the rule set, or else the name of its file.
-    #[schema(example = "built-in")]
-    pub name: String,
-    /// Version in the rule set, or else `unversioned`.
-    #[schema(example = "1")]
-    pub version: String,
-    /// SHA-256 of everything the rule set decides, in lower-case hexadecimal, whatever its name and however it is written. Equal
-    /// hashes mean equal rules.
-    #[schema(example = "1e2809335995aebe54788a07a2ee783fbee1c602dcafafa97381243fad4cd697")]
-    pub hash: String,
 }
 
 impl RuleSet {
@@ -198,6 +182,11 @@ impl RuleSet {
     /// The guides that judge loans.
     fn guides(&self) -> impl Iterator<Item = &Guide> {
         std::iter::once(self.guide()).chain(self.programs.iter().map(|program| program.rules.guide()))
+    }
+
+    /// What is no mistake, and may still not be what the author of the rule set meant.
+    pub fn notices(&self) -> Vec<String> {
+        self.guides().flat_map(Guide::notices).collect()
     }
 
     /// Whether loans and reports show how prices came about.

@@ -90,6 +90,8 @@ pub struct DeclaredFields {
     /// The standard fields that are required, in the order of [`Field::STANDARD`].
     pub required: Vec<Field>,
     headers: HeaderTable<usize>,
+    /// Whether loans have a program, whose name no column of a tape may then have.
+    pub has_programs: bool,
 }
 
 impl DeclaredFields {
@@ -104,7 +106,7 @@ impl DeclaredFields {
                 headers.insert(fold_header(header), place);
             }
         }
-        Self { fields: fields.into_iter().map(Arc::new).collect(), required, headers: HeaderTable(headers) }
+        Self { fields: fields.into_iter().map(Arc::new).collect(), required, headers: HeaderTable(headers), has_programs: false }
     }
 
     /// Whether the rule set declares nothing.

@@ -6,20 +6,25 @@ use crate::loan::Field;
 
 use super::{declared::DeclaredFields, header::PRODUCT_FIELDS};
 
+/// The member of a loan with its program.
+const PROGRAM: &str = "program";
+
 /// Names the columns that are only kept.
 pub struct KeptNames {
     taken: HashSet<String>,
     /// Number of requests for each name, so that finding a free one stays quick in a header of thousands of equal cells.
     asked: HashMap<String, usize>,
-    /// The names of declared fields.
+    /// The names of declared fields, and that of a loan's program where loans have one.
     fields: Vec<String>,
 }
 
 impl KeptNames {
     /// Starts with the names that are taken already. Declared fields keep their names, as all fields do.
     pub fn of(taken: impl Iterator<Item = String>, declared: &DeclaredFields) -> Self {
-        let fields: Vec<String> = declared.fields.iter().map(|field| field.name.to_string()).collect();
-        Self { taken: taken.chain(fields.iter().cloned()).collect(), asked: HashMap::new(), fields }
+        let mut fields: Vec<String> = declared.fields.iter().map(|field| field.name.to_string()).collect();
+        let taken = taken.chain(fields.iter().cloned()).collect();
+        fields.extend(declared.has_programs.then(|| PROGRAM.to_owned()));
+        Self { taken, asked: HashMap::new(), fields }
     }
 
     /// A name for a column: its header, unless the header is empty, a name of the product, or taken.

@@ -77,6 +77,14 @@ impl Reader<'_> {
         self.guide.declared = Arc::clone(shared);
     }
 
+    /// Notes that loans have a program.
+    pub fn has_programs(&mut self) {
+        // Nothing else holds the fields yet.
+        if let Some(declared) = Arc::get_mut(&mut self.guide.declared) {
+            declared.has_programs = true;
+        }
+    }
+
     /// Reads `[fields]`. A program has none.
     pub fn fields(&mut self, value: &Spanned<DeValue<'_>>, is_program: bool) {
         if is_program {

@@ -136,8 +136,8 @@ impl Guide {
     }
 
     /// What is no mistake and may still be none of what the author meant, as one sentence each.
-    pub fn notices(&self) -> Vec<&str> {
-        self.limit_grids.iter().chain(&self.adjustment_grids).flat_map(Grid::notices).map(String::as_str).collect()
+    pub fn notices(&self) -> Vec<String> {
+        self.limit_grids.iter().chain(&self.adjustment_grids).flat_map(Grid::notices).collect()
     }
 
     /// To which loans a built-in rule applies; `None` when the guide says nothing about it.

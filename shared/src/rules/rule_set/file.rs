@@ -8,9 +8,12 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use crate::rules::excerpt;
+use crate::rules::{
+    excerpt,
+    guide::grid::{MAX_GRID_BYTES, MAX_GRIDS},
+};
 
-use super::{RuleSet, RuleSetError};
+use super::{MAX_RULE_SET_BYTES, RuleSet, RuleSetError};
 
 /// The files beside a rule set that it names, by their names: grids and programs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,9 +38,23 @@ impl GuideFiles {
         self.files.get(name).map(AsRef::as_ref)
     }
 
+    /// How many bytes of a file are to be read: one more than it may have, which shows that it is too large. `None` when the files are
+    /// too large together.
+    pub fn bytes_to_read(&self, name: &str) -> Option<u64> {
+        let most = if name.ends_with(PROGRAM) { MAX_RULE_SET_BYTES } else { MAX_GRID_BYTES };
+        let so_far: u64 = self.files.values().map(|content| content.len() as u64).sum();
+        (so_far + most <= MAX_GUIDE_BYTES).then_some(most + 1)
+    }
+
     /// Adds a file.
     pub fn insert(&mut self, name: &str, content: impl Into<Arc<[u8]>>) {
         self.files.insert(name.to_owned(), content.into());
+    }
+
+    /// Notes that a file is not read, because the files are too large together.
+    pub fn refuse_too_many(&mut self, name: &str) {
+        let most = MAX_GUIDE_BYTES / (1024 * 1024);
+        self.refuse(name, format!("is not read: the files of a rule set have at most {most} MiB together"));
     }
 
     /// Notes why a file that is there cannot be used, as the end of a sentence.
@@ -57,6 +74,10 @@ impl GuideFiles {
 
 /// End of the name of a program's file.
 pub const PROGRAM: &str = ".toml";
+/// Largest number of programs of a rule set.
+pub const MAX_PROGRAMS: usize = 20;
+/// The files that a rule set names have at most this number of bytes together.
+pub const MAX_GUIDE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// A rule set as supplied: the text of a file, the name to use if the text gives none, and the files that the text names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +104,7 @@ impl RuleSetFile {
     pub fn named(&self) -> Vec<String> {
         let mut names = named_files(&self.toml);
         let programs = names.iter().filter(|name| name.ends_with(PROGRAM)).filter_map(|name| self.files.get(name));
+        let programs = programs.filter(|content| content.len() as u64 <= MAX_RULE_SET_BYTES);
         let of_programs = programs.filter_map(|content| std::str::from_utf8(content).ok()).flat_map(named_files);
         let of_programs: Vec<String> = of_programs.filter(|name| !name.ends_with(PROGRAM)).collect();
         names.extend(of_programs);
@@ -121,8 +143,9 @@ fn named_files(toml: &str) -> Vec<String> {
     for (key, value) in table.get_ref() {
         let DeValue::Array(items) = value.get_ref() else { continue };
         match key.get_ref().as_ref() {
-            "grid" => names.extend(items.iter().filter_map(file_of)),
-            "programs" => names.extend(items.iter().filter_map(text)),
+            // More grids or programs are a mistake, for which no file is read.
+            "grid" => names.extend(items.iter().take(MAX_GRIDS).filter_map(file_of)),
+            "programs" => names.extend(items.iter().take(MAX_PROGRAMS).filter_map(text)),
             _ => {}
         }
     }

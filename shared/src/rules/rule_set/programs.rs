@@ -7,7 +7,9 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{ExceptionType, MAX_RULE_SET_BYTES, Mistake, PROGRAM, RuleSet, RuleSetError, RuleSetFile, Settings, UNVERSIONED};
+use super::{
+    ExceptionType, MAX_PROGRAMS, MAX_RULE_SET_BYTES, Mistake, PROGRAM, RuleSet, RuleSetError, RuleSetFile, Settings, UNVERSIONED,
+};
 use crate::{
     hex::hex,
     rules::{
@@ -19,8 +21,6 @@ use crate::{
 };
 use sha2::{Digest as _, Sha256};
 
-/// Largest number of programs.
-const MAX_PROGRAMS: usize = 20;
 /// The keys of a rule set with programs.
 const KEYS: &str = "name, version, fields, programs";
 
@@ -56,16 +56,16 @@ pub(super) fn load(file: &RuleSetFile) -> Option<Result<RuleSet, RuleSetError>> 
 fn settings(table: &DeTable<'_>, file: &RuleSetFile, mistakes: &mut Mistakes) -> Settings {
     let mut settings = Settings { name: file.name.clone(), version: UNVERSIONED.to_owned(), ..Settings::blank() };
     settings.enabled = ExceptionType::ALL.map(|_| false);
+    let mut reader = guide::Reader::new(file, mistakes);
+    table.get("fields").into_iter().for_each(|value| reader.fields(value, false));
+    reader.has_programs();
+    settings.guide = reader.finish();
     for (key, value) in table {
         match key.get_ref().as_ref() {
             "name" => settings.name = mistakes.take(words(value, "name")).unwrap_or_default(),
             "version" => settings.version = mistakes.take(words(value, "version")).unwrap_or_default(),
             "programs" => {}
-            "fields" => {
-                let mut reader = guide::Reader::new(file, mistakes);
-                reader.fields(value, false);
-                settings.guide = reader.finish();
-            }
+            "fields" => {}
             name => {
                 let (place, mut message) = unknown(key, KEYS);
                 if super::KEYS.split(", ").any(|known| known == name) {

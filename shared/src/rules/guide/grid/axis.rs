@@ -6,6 +6,7 @@ use crate::{
         condition::Test,
         field::{MISSING, OTHER_WORD, TestedField, Value, number},
     },
+    tape::aliases::fold_word,
 };
 
 use super::cell::{BandEnd, BandForm, CellTest};
@@ -41,6 +42,15 @@ pub struct HeadingClash {
 
 pub const OVERLAP: &str = "overlap";
 pub const GAP: &str = "leave a gap between them";
+
+/// The words of a heading in one fixed order and spelling.
+fn meaning(field: &TestedField, heading: &CellTest) -> String {
+    let CellTest::Words { bits, .. } = heading else { return String::new() };
+    let codes = (0..64).filter(|code| bits >> code & 1 == 1);
+    let mut words: Vec<String> = codes.filter_map(|code| Some(fold_word(field.words()?.word(code)))).collect();
+    words.sort();
+    words.join("|")
+}
 
 impl Axis {
     /// The axis of a field in a slot with these headings.
@@ -88,7 +98,7 @@ impl Axis {
         let mut meanings: Vec<(usize, String)> = sets
             .iter()
             .enumerate()
-            .map(|(at, (bits, not))| (at, format!("{bits:x}{}", if *not { " not" } else { "" })))
+            .map(|(at, (_, not))| (at, format!("{}{}", meaning(field, &headings[at]), if *not { " not" } else { "" })))
             .collect();
         meanings.sort_by(|(_, one), (_, other)| one.cmp(other));
         Ok(Self::of_pieces(slot, pieces, meanings))

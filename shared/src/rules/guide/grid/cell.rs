@@ -14,6 +14,8 @@ use crate::{
 const LARGEST_MILLIONS: Decimal = Decimal::from_integer(20_000_000);
 /// The most points of an adjustment, and their negative the fewest.
 const MOST_POINTS: Decimal = Decimal::from_integer(1_000);
+/// Length of the longest cell, in bytes.
+const MAX_CELL_BYTES: usize = 1_000;
 /// Number of decimals of a result.
 const RESULT_DECIMALS: u8 = 4;
 
@@ -68,6 +70,15 @@ impl WrittenNumber {
     }
 }
 
+/// Refuses a cell that is longer than any heading or result.
+fn refuse_long(text: &str) -> Result<(), String> {
+    if text.len() <= MAX_CELL_BYTES {
+        Ok(())
+    } else {
+        Err(format!("the cell has more than {MAX_CELL_BYTES} characters: shorten it"))
+    }
+}
+
 /// What is wrong with a cell that a spreadsheet has changed, or that has an error; `None` for any other cell.
 pub fn oddity(text: &str) -> Option<String> {
     let shown = excerpt(text);
@@ -96,6 +107,7 @@ fn plain_signs(text: &str) -> String {
 /// # Errors
 /// What is wrong with the cell, and how to mend it.
 pub fn cell_test(field: &TestedField, text: &str) -> Result<CellTest, String> {
+    refuse_long(text)?;
     let plain = plain_signs(text);
     if matches!(plain.as_str(), "" | "*") {
         return Ok(CellTest::Anything);
@@ -133,7 +145,9 @@ fn after_not(text: &str) -> Option<&str> {
 fn words(field: &TestedField, text: &str) -> Result<CellTest, String> {
     let Some(vocabulary) = field.words() else { return Err(format!("{} has no words to compare with", field.name())) };
     let (list, not) = after_not(text).map_or((text, false), |rest| (rest, true));
-    if let Some(code) = vocabulary.meant(text).filter(|_| not) {
+    // Any text is a word of a field without a list of words, so that `not` is never a part of one.
+    let whole = if not && !vocabulary.is_open() { vocabulary.meant(text) } else { None };
+    if let Some(code) = whole {
         let word = vocabulary.word(code);
         return Err(format!("\"{}\" may be the word {word} or all words but one: write the word itself", excerpt(text)));
     }
@@ -195,7 +209,7 @@ fn split_range(text: &str) -> Option<(&str, &str)> {
         .into_iter()
         .flat_map(|separator| lower.match_indices(separator).map(|(at, _)| (at, at + separator.len())).collect::<Vec<_>>());
     let parts = separators.filter_map(|(at, end)| Some((text.get(..at)?, text.get(end..)?)));
-    let is_number = |text: &str| written(text, true).is_some();
+    let is_number = |text: &str| written(text, Some(Unit::Money)).is_some();
     parts.into_iter().find(|(low, high)| is_number(low) && is_number(high))
 }
 
@@ -213,9 +227,11 @@ fn in_order(text: &str, band: CellTest) -> Result<CellTest, String> {
 
 /// A number of a heading, of a list, or of a limit.
 fn bound(field: &TestedField, text: &str) -> Result<WrittenNumber, String> {
-    let Some(number) = written(text, field.unit() == Unit::Money) else {
+    let Some(number) = written(text, Some(field.unit())) else {
         let hint = match text.contains(',') {
-            true => "; a comma stands before exactly three digits, or before a space in a list",
+            true => {
+                "; a comma stands before exactly three digits of an amount, or before a space in a list: write a decimal comma as a point"
+            }
             false => "; write 620, >= 620, 620-639, [620..639], a list such as 1, 2, or *",
         };
         return Err(format!("\"{}\" is no number of {}{hint}", excerpt(text.trim()), field.name()));
@@ -234,8 +250,11 @@ fn bound(field: &TestedField, text: &str) -> Result<WrittenNumber, String> {
     Ok(number)
 }
 
-/// A number with its signs: `$1,500,000`, `60.00 %`, `1.5M` for an amount of money.
-fn written(text: &str, is_money: bool) -> Option<WrittenNumber> {
+/// A number with its signs: `$1,500,000`, `60.00 %`, `1.5M` for an amount of money. Points have no unit.
+fn written(text: &str, unit: Option<Unit>) -> Option<WrittenNumber> {
+    let is_money = unit == Some(Unit::Money);
+    // Where numbers have no decimals, or are money, a comma separates thousands. Anywhere else it may be a decimal comma.
+    let has_thousands = matches!(unit, Some(Unit::Money | Unit::Count | Unit::Months));
     let text = text.trim();
     let (negative, body) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest.trim_start()));
     let body = body.strip_prefix('$').map_or(body, str::trim_start);
@@ -251,7 +270,7 @@ fn written(text: &str, is_money: bool) -> Option<WrittenNumber> {
     let mut groups = whole.split(',');
     let first = groups.next()?;
     let rest: Vec<&str> = groups.collect();
-    let grouped = rest.is_empty() || matches!(first.len(), 1..=3);
+    let grouped = rest.is_empty() || (has_thousands && matches!(first.len(), 1..=3) && !first.starts_with('0'));
     if !grouped || !is_digits(first) || !rest.iter().all(|group| group.len() == 3 && is_digits(group)) {
         return None;
     }
@@ -273,6 +292,7 @@ fn written(text: &str, is_money: bool) -> Option<WrittenNumber> {
 /// # Errors
 /// What is wrong with the cell, and how to mend it.
 pub fn cell_result(field: Option<&TestedField>, text: &str) -> Result<CellResult, String> {
+    refuse_long(text)?;
     let plain = plain_signs(text);
     if plain.is_empty() {
         return Ok(CellResult::Nothing);
@@ -302,11 +322,12 @@ fn points(text: &str) -> Result<Decimal, String> {
     let number = match (inside, unsigned) {
         (Some(_), None) => None,
         (_, Some(rest)) if rest.trim_start().starts_with(['-', '+']) => None,
-        (_, rest) => written(rest.unwrap_or(text), false),
+        (_, rest) => written(rest.unwrap_or(text), None),
     };
     let Some(number) = number else {
         let shown = excerpt(text);
-        return Err(format!("\"{shown}\" is no number of points: write 0.375, -0.375, (0.375), or NA for none"));
+        let comma = if text.contains(',') { "; write a decimal comma as a point" } else { "" };
+        return Err(format!("\"{shown}\" is no number of points: write 0.375, -0.375, (0.375), or NA for none{comma}"));
     };
     if number.value.magnitude() > MOST_POINTS {
         return Err(format!("\"{}\" is more than 1,000 points", excerpt(text)));

@@ -7,18 +7,15 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use crate::{
-    rules::{
-        Severity,
-        guide::{
-            Guide,
-            field::TestedField,
-            read::{Reader, SharedKeys, one_of},
-        },
-        reading::{Parsed, sections, unknown, words},
-        rule_set::Mistake,
+use crate::rules::{
+    Severity,
+    guide::{
+        Guide,
+        field::TestedField,
+        read::{Reader, SharedKeys, one_of},
     },
-    tape::declared::DeclaredFields,
+    reading::{Parsed, sections, unknown, words},
+    rule_set::Mistake,
 };
 
 use super::{
@@ -30,7 +27,7 @@ use super::{
 };
 
 /// Largest number of grids of a rule set.
-const MAX_GRIDS: usize = 50;
+pub const MAX_GRIDS: usize = 50;
 const KEYS: &str = "name, file, sheet, rows, columns, ends, gives, policy, sign, when, unless, severity, hard_from, category, \
                     criteria, missing";
 
@@ -208,7 +205,7 @@ impl Reader<'_> {
             }
         };
         let declared = Arc::clone(self.guide.declared());
-        let table = best_table(tables, &form, &declared)?;
+        let table = best_table(tables)?;
         let guide = &mut self.guide;
         match read_draft(&table, &form, &declared, &mut |field| guide.slot(field)) {
             Ok(draft) => Some((draft, table)),
@@ -224,20 +221,10 @@ impl Reader<'_> {
     }
 }
 
-/// The table that the right delimiter gives: the widest without mistakes, else the widest.
-fn best_table(tables: Vec<CellTable>, form: &GridForm, declared: &DeclaredFields) -> Option<CellTable> {
-    if tables.len() == 1 {
-        return tables.into_iter().next();
-    }
-    let mut best: Option<(bool, CellTable)> = None;
-    for table in tables {
-        let is_sound = read_draft(&table, form, declared, &mut |_| 0).is_ok();
-        let is_better = |(sound, other): &(bool, CellTable)| (is_sound, table.width()) > (*sound, other.width());
-        if best.as_ref().is_none_or(is_better) {
-            best = Some((is_sound, table));
-        }
-    }
-    best.map(|(_, table)| table)
+/// The table that the right delimiter gives: the one with the most cells that say something, of several the first.
+fn best_table(tables: Vec<CellTable>) -> Option<CellTable> {
+    let filled = |table: &CellTable| table.cells().iter().flatten().filter(|cell| !cell.is_empty()).count();
+    tables.into_iter().rev().max_by_key(filled)
 }
 
 /// The field that a key names.

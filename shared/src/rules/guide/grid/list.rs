@@ -45,6 +45,8 @@ pub enum Lookup {
 
 /// The most rows of a list that are compiled into bit sets: a longer list would need too much memory.
 const MAX_INDEXED: usize = 512;
+/// The most words of 64 bits of the bit sets of a field.
+const MAX_PIECES: usize = 1 << 16;
 /// The most rows of a list that are compared with each other, and the most overlaps that are listed.
 const MAX_COMPARED: usize = 1_000;
 const MAX_OVERLAPS: usize = 100;
@@ -104,8 +106,9 @@ impl IndexedColumn {
 impl List {
     /// The rows of a list about the fields in these slots.
     pub fn new(policy: ListPolicy, slots: &[usize], rows: Vec<Vec<Option<Test>>>, refused: Vec<bool>) -> Self {
-        let index = (rows.len() <= MAX_INDEXED).then(|| {
-            let words = rows.len().div_ceil(64);
+        let words = rows.len().div_ceil(64);
+        let is_small = |at: usize| pieces(rows.iter().filter_map(|row| row.get(at)?.as_ref())).len() * words <= MAX_PIECES;
+        let index = (rows.len() <= MAX_INDEXED && (0..slots.len()).all(is_small)).then(|| {
             let columns = slots.iter().enumerate().map(|(at, slot)| IndexedColumn::new(*slot, at, &rows, words)).collect();
             ListIndex { words, columns }
         });

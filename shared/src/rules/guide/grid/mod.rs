@@ -35,7 +35,10 @@ use super::{
     rule::{Missing, Scope},
 };
 
-pub use self::file::{MAX_GRID_BYTES, check_file_name};
+pub use self::{
+    file::{MAX_GRID_BYTES, check_file_name},
+    keys::MAX_GRIDS,
+};
 
 /// What a column of results gives.
 #[derive(Debug, Clone, PartialEq)]
@@ -166,7 +169,6 @@ pub struct Grid {
     /// The adjustment of each case, as an index into `cells`.
     cell_of: Vec<Option<usize>>,
     table: CellTable,
-    notices: Vec<String>,
 }
 
 /// A limit as exceptions show it: `<= 80`.
@@ -207,7 +209,7 @@ impl Grid {
                 cells.len() - 1
             }));
         }
-        let mut grid = Self {
+        Self {
             labels: fields.iter().map(evidence::label).collect(),
             no_cell_limit: format!("a cell of {name}").into(),
             name,
@@ -223,14 +225,12 @@ impl Grid {
             cells,
             cell_of,
             table,
-            notices: Vec::new(),
-        };
-        grid.notices = grid.find_notices();
-        grid
+        }
     }
 
-    /// The notices about the file and about rows that overlap.
-    fn find_notices(&self) -> Vec<String> {
+    /// What is no mistake in the grid's file, and may still not be what its author meant: text below it, rows that overlap. It compares all
+    /// rows of a list, so a run does not ask for it.
+    pub fn notices(&self) -> Vec<String> {
         let (name, mut notices) = (&self.name, Vec::new());
         if let Some(row) = self.table.row_below {
             let last = self.table.height() - 1;
@@ -265,11 +265,6 @@ impl Grid {
     /// To which loans the grid applies.
     pub fn scope(&self) -> &Scope {
         &self.scope
-    }
-
-    /// What is no mistake in the grid's file and may still be none of what its author meant.
-    pub fn notices(&self) -> &[String] {
-        &self.notices
     }
 
     /// The kind of the grid's exceptions; `None` for a grid of adjustments.
@@ -390,6 +385,11 @@ impl Grid {
             (Lookup::Case(case), _) => give(case),
             (Lookup::EachFitting, GridBody::List(list)) => list.each_fitting(values, give),
             (Lookup::Overlap(..), _) => return Applied::Overlap,
+            (Lookup::Undetermined, GridBody::List(list)) if list.policy == ListPolicy::Sum && self.missing == Missing::Hold => {
+                // A held loan shows the rows that fit whatever the missing value is.
+                list.each_fitting(values, give);
+                return Applied::Undetermined;
+            }
             (Lookup::EachFitting | Lookup::NoCell | Lookup::Undetermined, _) => return Applied::Undetermined,
         }
         Applied::Applied

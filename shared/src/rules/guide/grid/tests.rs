@@ -90,6 +90,8 @@ fn a_cell_outside_the_grammar_says_how_to_mend_it() {
         (SCORE, "8O", "\"8O\" is no number of credit_score; write 620"),
         (SCORE, "1,25", "a comma stands before exactly three digits"),
         (SCORE, "1,2500", "a comma stands before"),
+        (SCORE, "0,250", "a comma stands before"),
+        (LTV, "80,500", "write a decimal comma as a point"),
         (SCORE, "(620)", "between brackets write two dots"),
         (SCORE, "[620-639]", "between brackets write two dots"),
         (SCORE, "> 620 < 700", "is no number"),
@@ -145,6 +147,8 @@ fn a_result_is_a_number_of_four_decimals_or_refuses() {
         ("(-0.5)", "no number of points"),
         ("+-1", "no number of points"),
         ("none", "no number of points"),
+        ("0,375", "write a decimal comma as a point"),
+        ("1,250", "write a decimal comma as a point"),
         ("1000.0001", "more than 1,000 points"),
         ("#N/A", "the error of a formula"),
     ] {
