@@ -240,6 +240,13 @@ impl Test {
         }
     }
 
+    /// What the test accepts, as part of a sentence: like [`Self::limit`], but the only word or number of a list alone.
+    pub fn wanted(&self) -> String {
+        let limit = self.limit();
+        let only = limit.strip_prefix("one of ").filter(|words| !words.contains(','));
+        only.map(str::to_owned).unwrap_or(limit)
+    }
+
     /// What the test says about a loan that meets it, as part of a condition: `property_type condo`, `loan_amount above
     /// $1,000,000.00`.
     pub fn phrase(&self, values: &[Value]) -> String {
@@ -369,12 +376,7 @@ impl Condition {
 
 /// Tests for people: `property_type condo, and ltv_ratio <= 75`.
 pub fn text_of(tests: &AllOf) -> String {
-    let text = |test: &Test| {
-        let limit = test.limit();
-        let only = limit.strip_prefix("one of ").filter(|words| !words.contains(','));
-        format!("{} {}", test.field.name(), only.unwrap_or(&limit))
-    };
-    tests.iter().map(text).collect::<Vec<_>>().join(", and ")
+    tests.iter().map(|test| format!("{} {}", test.field.name(), test.wanted())).collect::<Vec<_>>().join(", and ")
 }
 
 /// The tests among these that are undetermined.
@@ -387,7 +389,7 @@ pub fn why_undetermined(slot: &Slot, loan: &Loan<'_>) -> String {
     let name = slot.field.name();
     match slot.written(loan) {
         None => format!("{name} is missing"),
-        Some(written) if slot.field.words().is_some() => format!("{name} \"{}\" is no word of the field", excerpt(written)),
+        Some(written) if slot.field.words().is_some() => format!("{name} \"{}\" is not a known value", excerpt(written)),
         Some(written) => format!("{name} \"{}\" cannot be read", excerpt(written)),
     }
 }

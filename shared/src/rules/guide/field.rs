@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::civil::Date;
+use jiff::{Span, civil::Date};
 
 use crate::{
     decimal::Decimal,
@@ -266,6 +266,11 @@ fn of_micros(micros: i64) -> Value {
 pub fn day(date: Date) -> Value {
     let hours = date.duration_since(Date::constant(1970, 1, 1)).as_hours();
     hours / 24
+}
+
+/// The date of a value; `None` when the value is missing.
+pub fn date_of(value: Value) -> Option<Date> {
+    if value == MISSING { None } else { Date::constant(1970, 1, 1).checked_add(Span::new().try_days(value).ok()?).ok() }
 }
 
 /// Where the values of a field come from.

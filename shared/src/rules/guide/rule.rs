@@ -10,7 +10,7 @@ use crate::{
 
 use super::{
     condition::{Accepts, AllOf, Condition, Edge, End, Test, Truth, all, end_text, text_of, undetermined, why_undetermined},
-    field::{Slot, Value},
+    field::{Slot, Value, date_of},
 };
 
 /// What an undetermined rule does.
@@ -238,7 +238,7 @@ fn failure(test: &Test, subject: Subject<'_, '_>, condition: &str) -> Evidence {
             evidence(actual(test.slot, subject), test.limit(), None, message)
         }
         Accepts::Words { .. } | Accepts::Numbers { .. } => {
-            let message = format!("{label} {} is not {}{under}", quoted(test.slot, subject), test.limit());
+            let message = format!("{label} {} is not {}{under}", quoted(test.slot, subject), test.wanted());
             evidence(actual(test.slot, subject), test.limit(), None, message)
         }
         Accepts::Range { min, max } => {
@@ -257,11 +257,16 @@ fn failure(test: &Test, subject: Subject<'_, '_>, condition: &str) -> Evidence {
 pub fn beyond(at: usize, subject: Subject<'_, '_>, end: End, above: bool, behind: impl FnOnce(String) -> String) -> Evidence {
     let slot = &subject.slots[at];
     let excess = excess(slot, subject, end, above);
-    let side = match (above, end.inclusive) {
-        (true, true) => "is above the maximum",
-        (true, false) => "is not below",
-        (false, true) => "is below the minimum",
-        (false, false) => "is not above",
+    let is_date = matches!(end.edge, Edge::Date(_));
+    let side = match (above, end.inclusive, is_date) {
+        (true, true, false) => "is above the maximum",
+        (true, false, false) => "is not below",
+        (false, true, false) => "is below the minimum",
+        (false, false, false) => "is not above",
+        (true, true, true) => "is after the latest date",
+        (true, false, true) => "is not before",
+        (false, true, true) => "is before the earliest date",
+        (false, false, true) => "is not after",
     };
     let by = excess.filter(|excess| !excess.is_zero()).map(|excess| format!(" (by {})", slot.field.show_distance(excess)));
     let edge = match end.edge {
@@ -294,9 +299,12 @@ pub fn actual(at: usize, subject: Subject<'_, '_>) -> String {
     word(at, subject).or_else(|| slot.written(subject.loan)).unwrap_or(MISSING_TEXT).to_owned()
 }
 
-/// The value in a slot for people.
+/// The value in a slot for people. A date that was read is shown as `2026-01-31`, however the tape writes it.
 pub fn shown(at: usize, subject: Subject<'_, '_>) -> String {
     let slot = &subject.slots[at];
+    if let Some(date) = (slot.field.unit() == Unit::Date).then(|| date_of(subject.values[at])).flatten() {
+        return date.to_string();
+    }
     let number = slot.decimal(subject.loan, subject.pdate);
     number.map_or_else(|| actual(at, subject), |number| slot.field.show(number))
 }
