@@ -81,6 +81,14 @@ fn each_form_of_a_requirement_has_its_message() {
 }
 
 #[test]
+fn a_computed_field_is_reported_by_its_name() {
+    let rules = one_rule("require = { age_months = { max = 12 }, seasoning_months = { max = 6 } }");
+    let cells = [("original_term", "360"), ("remaining_term", "345"), ("origination_date", "2025-01-02")];
+    let fields: Vec<String> = exceptions(&rules, &cells).into_iter().map(|[_, _, field, ..]| field).collect();
+    assert_eq!(fields, ["age_months", "seasoning_months"]);
+}
+
+#[test]
 fn every_field_that_fails_is_reported_though_another_is_missing() {
     let rules = one_rule("require = { dscr = { min = 1 }, ltv_ratio = { max = 70 }, credit_score = { min = 750 } }");
     let fields: Vec<String> = exceptions(&rules, &[]).into_iter().map(|[_, _, field, ..]| field).collect();

@@ -1,6 +1,6 @@
 //! Conditions on the fields of a loan. A condition over a missing value is undetermined: it is neither true nor false.
 
-use std::{fmt::Write as _, ops::Not};
+use std::{fmt::Write as _, ops::Not, sync::Arc};
 
 use jiff::civil::Date;
 
@@ -81,6 +81,8 @@ pub struct Test {
     pub field: TestedField,
     pub accepts: Accepts,
     compared: Compared,
+    /// The ends of a range as the limits of exceptions, `>= 1.0` and `<= 75`; of any other test what it accepts, twice.
+    limits: [Arc<str>; 2],
 }
 
 /// The comparison of a test, on values as whole numbers.
@@ -124,7 +126,18 @@ impl Test {
             Accepts::Missing => Compared::Missing(true),
             Accepts::Present => Compared::Missing(false),
         };
-        Self { slot, field, accepts, compared }
+        let limits = match &accepts {
+            Accepts::Range { min, max } => {
+                [min.map(|end| end_text(end, '>')), max.map(|end| end_text(end, '<'))].map(|text| text.unwrap_or_default().into())
+            }
+            _ => [(); 2].map(|()| "".into()),
+        };
+        let mut test = Self { slot, field, accepts, compared, limits };
+        if !matches!(test.accepts, Accepts::Range { .. }) {
+            let limit: Arc<str> = test.limit().into();
+            test.limits = [Arc::clone(&limit), limit];
+        }
+        test
     }
 
     /// Whether the field has only whole numbers.
@@ -150,6 +163,11 @@ impl Test {
             Compared::Missing(true) => self.field.is_required(),
             Compared::Numbers { .. } | Compared::Words { .. } | Compared::Missing(false) => false,
         }
+    }
+
+    /// What the test accepts, as the limit of an exception: of a range its upper or its lower end.
+    pub fn limit_text(&self, upper: bool) -> &Arc<str> {
+        &self.limits[usize::from(upper)]
     }
 
     /// Whether the value is beyond the upper end of the test's range.
@@ -240,23 +258,22 @@ impl Test {
         }
     }
 
-    /// What the test accepts, as part of a sentence: like [`Self::limit`], but the only word or number of a list alone.
-    pub fn wanted(&self) -> String {
-        let limit = self.limit();
-        let only = limit.strip_prefix("one of ").filter(|words| !words.contains(','));
-        only.map(str::to_owned).unwrap_or(limit)
+    /// What the test accepts, as part of a sentence: the only word or number of a list alone, otherwise its limit.
+    pub fn wanted(&self) -> &str {
+        only_one(self.limit_text(true))
     }
 
     /// What the test says about a loan that meets it, as part of a condition: `property_type condo`, `loan_amount above
     /// $1,000,000.00`.
-    pub fn phrase(&self, values: &[Value]) -> String {
-        let mut phrase = self.field.name().to_owned();
+    pub fn push_phrase(&self, phrase: &mut String, values: &[Value]) {
+        let begin = phrase.len();
+        phrase.push_str(self.field.name());
         let value = values[self.slot];
         match &self.accepts {
             Accepts::Range { min, max } => {
                 for (end, inclusive, exclusive) in [(min, "at least", "above"), (max, "at most", "below")] {
                     let Some(end) = end else { continue };
-                    let joined = if phrase.len() > self.field.name().len() { " and" } else { "" };
+                    let joined = if phrase.len() - begin > self.field.name().len() { " and" } else { "" };
                     let side = if end.inclusive { inclusive } else { exclusive };
                     // Writing to a String cannot fail.
                     let _ = write!(phrase, "{joined} {side} {}", self.show(end.edge));
@@ -279,7 +296,6 @@ impl Test {
             Accepts::Missing => phrase.push_str(" missing"),
             Accepts::Present => phrase.push_str(" given"),
         }
-        phrase
     }
 
     /// The test in one fixed form, for the hash of the rule set.
@@ -354,9 +370,15 @@ impl Condition {
 
     /// The condition as a loan meets it, for messages: `property_type condo, property_state FL`; empty for one that always holds.
     pub fn phrase(&self, values: &[Value]) -> String {
+        let mut phrase = String::new();
         let met = self.0.iter().find(|tests| all(tests, values) == Truth::True);
-        let phrases: Vec<String> = met.into_iter().flatten().map(|test| test.phrase(values)).collect();
-        phrases.join(", ")
+        for test in met.into_iter().flatten() {
+            if !phrase.is_empty() {
+                phrase.push_str(", ");
+            }
+            test.push_phrase(&mut phrase, values);
+        }
+        phrase
     }
 
     /// The condition for people: `property_type condo; or dscr >= 1`; empty for one that always holds.
@@ -376,7 +398,12 @@ impl Condition {
 
 /// Tests for people: `property_type condo, and ltv_ratio <= 75`.
 pub fn text_of(tests: &AllOf) -> String {
-    tests.iter().map(|test| format!("{} {}", test.field.name(), test.wanted())).collect::<Vec<_>>().join(", and ")
+    tests.iter().map(|test| format!("{} {}", test.field.name(), only_one(&test.limit()))).collect::<Vec<_>>().join(", and ")
+}
+
+/// A limit, or the only word or number of its list alone.
+fn only_one(limit: &str) -> &str {
+    limit.strip_prefix("one of ").filter(|words| !words.contains(',')).unwrap_or(limit)
 }
 
 /// The tests among these that are undetermined.
@@ -384,12 +411,12 @@ pub fn undetermined<'c>(tests: &'c AllOf, values: &'c [Value]) -> impl Iterator<
     tests.iter().filter(|test| test.truth(values) == Truth::Undetermined)
 }
 
-/// Why a field decides nothing, for messages: `property_state is missing`.
-pub fn why_undetermined(slot: &Slot, loan: &Loan<'_>) -> String {
-    let name = slot.field.name();
+/// Appends why a field decides nothing: `property_state is missing`.
+pub fn push_why_undetermined(message: &mut String, slot: &Slot, loan: &Loan<'_>) {
+    message.push_str(slot.field.name());
     match slot.written(loan) {
-        None => format!("{name} is missing"),
-        Some(written) if slot.field.words().is_some() => format!("{name} \"{}\" is not a known value", excerpt(written)),
-        Some(written) => format!("{name} \"{}\" cannot be read", excerpt(written)),
+        None => message.push_str(" is missing"),
+        Some(written) if slot.field.words().is_some() => message.extend([" \"", excerpt(written), "\" is not a known value"]),
+        Some(written) => message.extend([" \"", excerpt(written), "\" cannot be read"]),
     }
 }

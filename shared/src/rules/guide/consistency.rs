@@ -83,6 +83,9 @@ fn ltv(loan: Numbers<'_, '_>, tolerance: Decimal) -> Option<Evidence> {
     let ltv = loan.positive(Field::LtvRatio)?;
     let (_, balance) = loan.first_positive(Field::OriginalBalance, Field::LoanAmount)?;
     let value = loan.property_value()?;
+    if agree_in_millionths(ltv, balance, value, tolerance) == Some(true) {
+        return None;
+    }
     // |LTV − 100 × balance / value| ≤ tolerance, without a division.
     let (stated, computed) = (ltv.checked_mul(value)?, balance.times_hundred()?);
     if stated.checked_sub(computed)?.magnitude() <= tolerance.checked_mul(value)? {
@@ -97,6 +100,15 @@ fn ltv(loan: Numbers<'_, '_>, tolerance: Decimal) -> Option<Evidence> {
         Field::LtvRatio.show(computed)
     );
     contradiction(Field::LtvRatio, ltv, computed, message)
+}
+
+/// Whether an LTV is that of balance and value, within the tolerance, for numbers that are whole millionths; `None` for others. It takes
+/// a fraction of the time that exact decimals take.
+fn agree_in_millionths(ltv: Decimal, balance: Decimal, value: Decimal, tolerance: Decimal) -> Option<bool> {
+    let [ltv, balance, value, tolerance] = [ltv, balance, value, tolerance].map(|number| number.micros().map(i128::from));
+    // Two numbers of 64 bits, and one of them times a hundred millionths, fit 128 bits.
+    let (ltv, balance, value, tolerance) = (ltv?, balance?, value?, tolerance?);
+    Some((ltv * value - balance * 100_000_000).abs() <= tolerance * value)
 }
 
 /// A part in percent of a whole, to four decimals, rounded down.

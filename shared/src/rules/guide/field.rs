@@ -1,6 +1,6 @@
 //! The fields that a condition may test, and their values in a form that is quick to compare.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use jiff::{Span, civil::Date};
 
@@ -59,6 +59,16 @@ impl TestedField {
         }
     }
 
+    /// The name, without a copy of one that is built in.
+    pub fn shared_name(&self) -> Cow<'static, str> {
+        match self {
+            Self::Loan(field) => Cow::Borrowed(field.name()),
+            Self::AgeMonths => Cow::Borrowed(COMPUTED[0].0),
+            Self::SeasoningMonths => Cow::Borrowed(COMPUTED[1].0),
+            Self::Declared(field) => Cow::Owned(field.name.to_string()),
+        }
+    }
+
     /// Name for people, as in messages.
     pub fn label(&self) -> &str {
         match self {
@@ -101,22 +111,19 @@ impl TestedField {
 
     /// A number of this field for people: `$50,000.00`, `97.80 %`, `619`.
     pub fn show(&self, value: Decimal) -> String {
-        match self {
-            Self::Loan(field) => field.show(value),
-            Self::AgeMonths | Self::SeasoningMonths => value.with_min_decimals(0),
-            Self::Declared(field) => {
-                let mut text = String::new();
-                field.unit.push_shown(&mut text, value);
-                text
-            }
-        }
+        let mut text = String::new();
+        self.push_shown(&mut text, value);
+        text
     }
 
-    /// The distance of a number of this field from a bound, for people.
-    pub fn show_distance(&self, excess: Decimal) -> String {
-        let mut text = String::new();
-        push_distance(&mut text, self.unit(), excess);
-        text
+    /// Appends a number of this field for people.
+    pub fn push_shown(&self, out: &mut String, value: Decimal) {
+        self.unit().push_shown(out, value);
+    }
+
+    /// Appends the distance of a number of this field from a bound, for people.
+    pub fn push_distance(&self, out: &mut String, excess: Decimal) {
+        push_distance(out, self.unit(), excess);
     }
 
     /// Whether every loan that passes validation has the value, under any rule set that has the field.
@@ -231,7 +238,11 @@ impl<'f> Words<'f> {
 
     /// The word with a code; empty when there is none.
     pub fn word(&self, code: u8) -> &'f str {
-        self.canonical().nth(usize::from(code)).unwrap_or_default()
+        let listed = match self {
+            Self::Known(_, vocabulary) | Self::Listed(vocabulary) => vocabulary.canonical().get(usize::from(code)),
+            Self::Any(_) => None,
+        };
+        listed.map_or_else(|| self.canonical().nth(usize::from(code)).unwrap_or_default(), String::as_str)
     }
 }
 

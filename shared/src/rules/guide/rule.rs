@@ -1,5 +1,10 @@
 //! The rules that a rule set defines: `[[rule]]`.
 
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+};
+
 use jiff::civil::Date;
 
 use crate::{
@@ -9,9 +14,12 @@ use crate::{
 };
 
 use super::{
-    condition::{Accepts, AllOf, Condition, Edge, End, Test, Truth, all, end_text, text_of, undetermined, why_undetermined},
+    condition::{Accepts, AllOf, Condition, Edge, End, Test, Truth, all, push_why_undetermined, text_of, undetermined},
     field::{Slot, Value, date_of},
 };
+
+/// Capacity reserved for a message, in bytes: about the usual length.
+pub const MESSAGE_ROOM: usize = 128;
 
 /// What an undetermined rule does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -198,96 +206,135 @@ pub fn undetermined_finding(
 
 /// Evidence for a rule or grid that cannot be decided: the values of these slots are missing.
 pub fn undecided(rule: &str, open: &[&Slot], loan: &Loan<'_>) -> Evidence {
-    let mut reasons: Vec<String> = Vec::new();
-    for slot in open {
-        let reason = why_undetermined(slot, loan);
-        if !reasons.contains(&reason) {
-            reasons.push(reason);
+    let mut message = String::with_capacity(MESSAGE_ROOM);
+    message.push_str(rule);
+    message.push_str(" cannot be decided: ");
+    for (at, slot) in open.iter().enumerate() {
+        if open[..at].iter().any(|earlier| earlier.field == slot.field) {
+            continue;
         }
+        if at > 0 {
+            message.push_str(", ");
+        }
+        push_why_undetermined(&mut message, slot, loan);
     }
-    let message = format!("{rule} cannot be decided: {}", reasons.join(", "));
-    let (field, actual) =
-        open.first().map_or(("", MISSING_TEXT), |slot| (slot.field.name(), slot.written(loan).unwrap_or(MISSING_TEXT)));
-    Evidence { field: field.to_owned().into(), actual: actual.to_owned().into(), limit: "".into(), excess: None, message }
+    let first = open.first();
+    let actual = first.and_then(|slot| slot.written(loan)).map_or(MISSING_TEXT.into(), |written| written.to_owned().into());
+    let field = first.map_or(Cow::Borrowed(""), |slot| slot.field.shared_name());
+    Evidence { field, actual, limit: no_limit(), excess: None, message }
+}
+
+/// The limit of an exception that has none.
+pub fn no_limit() -> Arc<str> {
+    static NONE: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
+    Arc::clone(&NONE)
 }
 
 /// Evidence for a loan that a rule applies to, and that does not meet one of its requirements.
 fn failure(test: &Test, subject: Subject<'_, '_>, condition: &str) -> Evidence {
     let slot = &subject.slots[test.slot];
-    let (label, field) = (test.field.label(), test.field.name());
-    let under = if condition.is_empty() { String::new() } else { format!(" for {condition}") };
-    let evidence = |actual: String, limit: String, excess: Option<Decimal>, message: String| Evidence {
-        field: field.to_owned().into(),
-        actual: actual.into(),
-        limit: limit.into(),
-        excess,
-        message,
-    };
+    if let Accepts::Range { min, max } = &test.accepts {
+        let above = test.is_exceeded(subject.values);
+        if let Some(end) = if above { *max } else { *min } {
+            let limit = (end, test.limit_text(above), above);
+            return beyond(test.slot, subject, limit, |message, by| {
+                push_condition(message, condition);
+                push_by(message, slot, by);
+            });
+        }
+    }
+    let mut message = String::with_capacity(MESSAGE_ROOM);
+    message.push_str(test.field.label());
+    message.push(' ');
+    let mut actual = actual(test.slot, subject);
     match &test.accepts {
         Accepts::Missing => {
-            let message = format!("{label} is {}, and must be missing{under}", excerpt(&shown(test.slot, subject)));
-            evidence(actual(test.slot, subject), test.limit(), None, message)
+            message.push_str("is ");
+            message.push_str(excerpt(&shown(test.slot, subject)));
+            message.push_str(", and must be missing");
         }
-        Accepts::Present => {
-            let written = slot.written(subject.loan);
-            let reason = written.map_or("is missing".to_owned(), |written| format!("\"{}\" cannot be read", excerpt(written)));
-            evidence(written.unwrap_or(MISSING_TEXT).to_owned(), test.limit(), None, format!("{label} {reason}{under}"))
-        }
-        Accepts::Words { not: true, .. } | Accepts::Numbers { not: true, .. } => {
-            let message = format!("{label} {} is not accepted{under}", quoted(test.slot, subject));
-            evidence(actual(test.slot, subject), test.limit(), None, message)
-        }
-        Accepts::Words { .. } | Accepts::Numbers { .. } => {
-            let message = format!("{label} {} is not {}{under}", quoted(test.slot, subject), test.wanted());
-            evidence(actual(test.slot, subject), test.limit(), None, message)
-        }
-        Accepts::Range { min, max } => {
-            let above = test.is_exceeded(subject.values);
-            let end = if above { *max } else { *min };
-            match end {
-                Some(end) => beyond(test.slot, subject, end, above, |by| format!("{under}{by}")),
-                None => evidence(actual(test.slot, subject), test.limit(), None, format!("{label} is not accepted")),
+        Accepts::Present => match slot.written(subject.loan) {
+            Some(written) => {
+                message.extend(["\"", excerpt(written), "\" cannot be read"]);
+                actual = written.to_owned();
+            }
+            None => {
+                message.push_str("is missing");
+                actual = MISSING_TEXT.to_owned();
+            }
+        },
+        Accepts::Words { not, .. } | Accepts::Numbers { not, .. } => {
+            push_quoted(&mut message, test.slot, subject);
+            if *not {
+                message.push_str(" is not accepted");
+            } else {
+                message.extend([" is not ", test.wanted()]);
             }
         }
+        Accepts::Range { .. } => message.push_str("is not accepted"),
+    }
+    push_condition(&mut message, condition);
+    let (field, limit) = (test.field.shared_name(), Arc::clone(test.limit_text(true)));
+    Evidence { field, actual: actual.into(), limit, excess: None, message }
+}
+
+/// Appends under which condition a loan fails a rule.
+fn push_condition(message: &mut String, condition: &str) {
+    if !condition.is_empty() {
+        message.extend([" for ", condition]);
     }
 }
 
-/// Evidence for a value that is beyond an end of the accepted ones. `behind` gives the end of the message, and gets the distance as
-/// ` (by 5.00)`, or nothing where there is no distance.
-pub fn beyond(at: usize, subject: Subject<'_, '_>, end: End, above: bool, behind: impl FnOnce(String) -> String) -> Evidence {
+/// Appends a distance from passing: ` (by 5.00)`; nothing where there is none.
+fn push_by(message: &mut String, slot: &Slot, excess: Option<Decimal>) {
+    if let Some(excess) = excess.filter(|excess| !excess.is_zero()) {
+        message.push_str(" (by ");
+        slot.field.push_distance(message, excess);
+        message.push(')');
+    }
+}
+
+/// Evidence for a value that is beyond an end of the accepted ones. The limit is the end, its text, and whether it is the upper one.
+/// `behind` appends the end of the message, and gets the distance from passing.
+pub fn beyond(
+    at: usize,
+    subject: Subject<'_, '_>,
+    (end, limit, above): (End, &Arc<str>, bool),
+    behind: impl FnOnce(&mut String, Option<Decimal>),
+) -> Evidence {
     let slot = &subject.slots[at];
-    let excess = excess(slot, subject, end, above);
-    let is_date = matches!(end.edge, Edge::Date(_));
-    let side = match (above, end.inclusive, is_date) {
-        (true, true, false) => "is above the maximum",
-        (true, false, false) => "is not below",
-        (false, true, false) => "is below the minimum",
-        (false, false, false) => "is not above",
-        (true, true, true) => "is after the latest date",
-        (true, false, true) => "is not before",
-        (false, true, true) => "is before the earliest date",
-        (false, false, true) => "is not after",
-    };
-    let by = excess.filter(|excess| !excess.is_zero()).map(|excess| format!(" (by {})", slot.field.show_distance(excess)));
-    let edge = match end.edge {
-        Edge::Number(number) => slot.field.show(number),
-        Edge::Date(date) => date.to_string(),
-    };
-    let message = format!("{} {} {side} {edge}{}", slot.field.label(), shown(at, subject), behind(by.unwrap_or_default()));
-    Evidence {
-        field: slot.field.name().to_owned().into(),
-        actual: actual(at, subject).into(),
-        limit: end_text(end, if above { '<' } else { '>' }).into(),
-        excess,
-        message,
+    let value = slot.decimal(subject.loan, subject.pdate);
+    let mut message = String::with_capacity(MESSAGE_ROOM);
+    message.push_str(slot.field.label());
+    message.push(' ');
+    match value {
+        Some(value) => slot.field.push_shown(&mut message, value),
+        None => push_shown(&mut message, at, subject),
     }
-}
-
-/// Distance of a number from passing; `None` for dates.
-fn excess(slot: &Slot, subject: Subject<'_, '_>, end: End, above: bool) -> Option<Decimal> {
-    let Edge::Number(edge) = end.edge else { return None };
-    let value = slot.decimal(subject.loan, subject.pdate)?;
-    if above { value.checked_sub(edge) } else { edge.checked_sub(value) }
+    let is_date = matches!(end.edge, Edge::Date(_));
+    message.push_str(match (above, end.inclusive, is_date) {
+        (true, true, false) => " is above the maximum ",
+        (true, false, false) => " is not below ",
+        (false, true, false) => " is below the minimum ",
+        (false, false, false) => " is not above ",
+        (true, true, true) => " is after the latest date ",
+        (true, false, true) => " is not before ",
+        (false, true, true) => " is before the earliest date ",
+        (false, false, true) => " is not after ",
+    });
+    let excess = match end.edge {
+        Edge::Number(edge) => {
+            slot.field.push_shown(&mut message, edge);
+            value.and_then(|value| if above { value.checked_sub(edge) } else { edge.checked_sub(value) })
+        }
+        Edge::Date(date) => {
+            message.push_str(&date.to_string());
+            None
+        }
+    };
+    behind(&mut message, excess);
+    let actual = value.map_or_else(|| actual(at, subject), |value| value.with_min_decimals(0));
+    Evidence { field: slot.field.shared_name(), actual: actual.into(), limit: Arc::clone(limit), excess, message }
 }
 
 /// The value in a slot as text, as in [`Evidence::actual`].
@@ -299,20 +346,32 @@ pub fn actual(at: usize, subject: Subject<'_, '_>) -> String {
     word(at, subject).or_else(|| slot.written(subject.loan)).unwrap_or(MISSING_TEXT).to_owned()
 }
 
-/// The value in a slot for people. A date that was read is shown as `2026-01-31`, however the tape writes it.
-pub fn shown(at: usize, subject: Subject<'_, '_>) -> String {
+/// Appends the value in a slot for people. A date that was read is shown as `2026-01-31`, however the tape writes it.
+pub fn push_shown(out: &mut String, at: usize, subject: Subject<'_, '_>) {
     let slot = &subject.slots[at];
     if let Some(date) = (slot.field.unit() == Unit::Date).then(|| date_of(subject.values[at])).flatten() {
-        return date.to_string();
+        return out.push_str(&date.to_string());
     }
-    let number = slot.decimal(subject.loan, subject.pdate);
-    number.map_or_else(|| actual(at, subject), |number| slot.field.show(number))
+    match slot.decimal(subject.loan, subject.pdate) {
+        Some(number) => slot.field.push_shown(out, number),
+        None => out.push_str(word(at, subject).or_else(|| slot.written(subject.loan)).unwrap_or(MISSING_TEXT)),
+    }
 }
 
-/// The value in a slot for people; a word in quotation marks.
-fn quoted(at: usize, subject: Subject<'_, '_>) -> String {
-    let is_word = subject.slots[at].field.unit() == Unit::Word;
-    if is_word { format!("\"{}\"", excerpt(&actual(at, subject))) } else { shown(at, subject) }
+/// The value in a slot for people.
+fn shown(at: usize, subject: Subject<'_, '_>) -> String {
+    let mut text = String::new();
+    push_shown(&mut text, at, subject);
+    text
+}
+
+/// Appends the value in a slot for people; a word in quotation marks.
+fn push_quoted(out: &mut String, at: usize, subject: Subject<'_, '_>) {
+    if subject.slots[at].field.unit() == Unit::Word {
+        out.extend(["\"", excerpt(&actual(at, subject)), "\""]);
+    } else {
+        push_shown(out, at, subject);
+    }
 }
 
 /// The canonical word in a slot; `None` when the value is no word of the vocabulary.

@@ -1,11 +1,15 @@
 //! What a grid reports about a loan.
 
+use std::{borrow::Cow, sync::Arc};
+
 use crate::rules::{
     Evidence, ExceptionType, Severity,
     guide::{
         condition::{Edge, End, Truth},
         field::{Slot, TestedField},
-        rule::{Finding, Subject, actual, beyond, severity_at, shown, undecided, undetermined_finding},
+        rule::{
+            Finding, MESSAGE_ROOM, Subject, actual, beyond, no_limit, push_shown, severity_at, undecided, undetermined_finding,
+        },
     },
 };
 
@@ -24,8 +28,8 @@ impl Grid {
                 findings.extend(failed.map(|evidence| Finding { kind, severity, evidence, holds: false }));
             }
             (Truth::True, _) => {
-                let limit = format!("a cell of {}", self.name);
-                findings.push(Finding { kind, severity, evidence: self.no_cell(subject, &limit), holds: false });
+                let evidence = self.no_cell(subject, &self.no_cell_limit);
+                findings.push(Finding { kind, severity, evidence, holds: false });
             }
             (Truth::Undetermined, Lookup::Overlap(..)) if scope == Truth::True => findings.push(Finding {
                 kind: ExceptionType::Undetermined.kind(),
@@ -45,7 +49,7 @@ impl Grid {
         let scope = self.scope.applies(subject.values);
         let found = self.find(subject.values);
         match (scope, found) {
-            (Truth::True, Lookup::NoCell) => return self.no_cell(subject, ""),
+            (Truth::True, Lookup::NoCell) => return self.no_cell(subject, &no_limit()),
             (Truth::True, Lookup::Overlap(one, other)) => return self.overlap(subject, one, other),
             _ => {}
         }
@@ -80,10 +84,18 @@ impl Grid {
             return None;
         }
         let end = End { edge: Edge::Number(of.results.get(at).copied().flatten()?), inclusive: true };
+        let text = limit.texts[case].as_ref()?;
+        let place = limit.places[case].get_or_init(|| self.place(of, at));
+        Some(beyond(limit.slot, subject, (end, text, limit.is_max), |message, _| message.push_str(place)))
+    }
+
+    /// Where a limit comes from, as the end of a message: ` of max_ltv (LTV!D7: credit score 700-719, loan amount <= 1,500,000)`.
+    #[cold]
+    fn place(&self, of: &GridCase, at: usize) -> Box<str> {
         let address = self.table.full_address(of.row, of.column + at);
         let about = self.about(of);
         let place = if about.is_empty() { address } else { format!("{address}: {about}") };
-        Some(beyond(limit.slot, subject, end, limit.is_max, |_| format!(" of {} ({place})", self.name)))
+        format!(" of {} ({place})", self.name).into()
     }
 
     /// What a case is about, by its headings as written: `credit score 700-719, loan amount <= 1,500,000`.
@@ -97,33 +109,43 @@ impl Grid {
     }
 
     /// Evidence for a loan that the grid has no cell for.
-    fn no_cell(&self, subject: Subject<'_, '_>, limit: &str) -> Evidence {
-        let values =
-            self.fields.iter().zip(&self.slots).map(|(field, slot)| format!("{} {}", label(field), shown(*slot, subject)));
-        let message = format!("{} has no cell for {}", self.name, values.collect::<Vec<_>>().join(" × "));
+    fn no_cell(&self, subject: Subject<'_, '_>, limit: &Arc<str>) -> Evidence {
+        let mut message = String::with_capacity(MESSAGE_ROOM);
+        message.extend([&self.name, " has no cell for "]);
+        self.push_values(&mut message, subject);
         self.about_all_values(subject, limit, message)
     }
 
     /// Evidence for a loan that two rows of the grid fit.
     fn overlap(&self, subject: Subject<'_, '_>, one: usize, other: usize) -> Evidence {
         let [one, other] = [one, other].map(|case| self.table.full_address(self.cases[case].row, 0));
-        let values =
-            self.fields.iter().zip(&self.slots).map(|(field, slot)| format!("{} {}", label(field), shown(*slot, subject)));
-        let values = values.collect::<Vec<_>>().join(" × ");
-        let message = format!("{} cannot be decided: the rows of {one} and {other} both fit {values}", self.name);
-        self.about_all_values(subject, "", message)
+        let mut message = format!("{} cannot be decided: the rows of {one} and {other} both fit ", self.name);
+        self.push_values(&mut message, subject);
+        self.about_all_values(subject, &no_limit(), message)
+    }
+
+    /// Appends the values of all fields of the grid: `credit score 612 × loan amount $1,200,000.00`.
+    fn push_values(&self, message: &mut String, subject: Subject<'_, '_>) {
+        for (at, (label, slot)) in self.labels.iter().zip(&self.slots).enumerate() {
+            if at > 0 {
+                message.push_str(" × ");
+            }
+            message.push_str(label);
+            message.push(' ');
+            push_shown(message, *slot, subject);
+        }
     }
 
     /// Evidence that shows the values of all fields of the grid.
-    fn about_all_values(&self, subject: Subject<'_, '_>, limit: &str, message: String) -> Evidence {
+    fn about_all_values(&self, subject: Subject<'_, '_>, limit: &Arc<str>, message: String) -> Evidence {
         let actual: Vec<String> = self.slots.iter().map(|slot| actual(*slot, subject)).collect();
-        let field = self.fields.first().map_or("", |field| field.name()).to_owned();
-        Evidence { field: field.into(), actual: actual.join(" × ").into(), limit: limit.into(), excess: None, message }
+        let field = self.fields.first().map_or(Cow::Borrowed(""), TestedField::shared_name);
+        Evidence { field, actual: actual.join(" × ").into(), limit: Arc::clone(limit), excess: None, message }
     }
 }
 
 /// The name of a field inside a sentence: `credit score`, `LTV`.
-fn label(field: &TestedField) -> String {
+pub(super) fn label(field: &TestedField) -> String {
     let label = field.label();
     let mut letters = label.chars();
     match (letters.next(), letters.next()) {

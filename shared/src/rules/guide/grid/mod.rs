@@ -13,6 +13,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::sync::{Arc, OnceLock};
+
 use jiff::civil::Date;
 
 use crate::{
@@ -28,7 +30,7 @@ use self::{
 };
 
 use super::{
-    condition::Truth,
+    condition::{Edge, End, Truth, end_text},
     field::{TestedField, Value, number},
     rule::{Missing, Scope},
 };
@@ -103,6 +105,10 @@ struct GridLimit {
     is_max: bool,
     /// The limit of each case; `None` limits nothing.
     bounds: Vec<Option<Value>>,
+    /// The limits of the cases as exceptions show them: `<= 80`.
+    texts: Vec<Option<Arc<str>>>,
+    /// Where the limit of each case comes from, for messages; written once a loan needs it.
+    places: Vec<OnceLock<Box<str>>>,
 }
 
 /// The points of a cell of an adjustment grid.
@@ -144,6 +150,10 @@ pub struct Grid {
     scope: Scope,
     missing: Missing,
     fields: Vec<TestedField>,
+    /// The names of the fields inside a sentence.
+    labels: Vec<String>,
+    /// The limit of an exception for a loan without a cell.
+    no_cell_limit: Arc<str>,
     /// The slots of the fields.
     slots: Vec<usize>,
     body: GridBody,
@@ -159,6 +169,13 @@ pub struct Grid {
     deducts: bool,
     table: CellTable,
     notices: Vec<String>,
+}
+
+/// A limit as exceptions show it: `<= 80`.
+fn limit_text(limit: Option<Decimal>, gives: Option<&GridResult>) -> Option<Arc<str>> {
+    let end = End { edge: Edge::Number(limit?), inclusive: true };
+    let sign = if matches!(gives, Some(GridResult::Max(_))) { '<' } else { '>' };
+    Some(end_text(end, sign).into())
 }
 
 /// The parts of a grid that do not come from its cells.
@@ -179,6 +196,8 @@ impl Grid {
             slot: *slot,
             is_max: matches!(gives.get(at), Some(GridResult::Max(_))),
             bounds: cases.iter().map(|case| case.results.get(at).copied().flatten().map(number)).collect(),
+            texts: cases.iter().map(|case| limit_text(case.results.get(at).copied().flatten(), gives.get(at))).collect(),
+            places: cases.iter().map(|_| OnceLock::new()).collect(),
         });
         let limits: Vec<GridLimit> = limits.collect();
         let (mut cells, mut cell_of) = (Vec::new(), Vec::new());
@@ -191,6 +210,8 @@ impl Grid {
             }));
         }
         let mut grid = Self {
+            labels: fields.iter().map(evidence::label).collect(),
+            no_cell_limit: format!("a cell of {name}").into(),
             name,
             scope,
             missing,
