@@ -11,6 +11,7 @@ mod prices;
 mod programs;
 mod rules;
 mod runs;
+mod shipped;
 
 use jiff::civil::{Date, date};
 use shared::{

@@ -330,7 +330,7 @@ async fn tapes_are_found_by_folder_or_by_name() {
         app.put(key, "x").await;
     }
     let find = async |wanted| {
-        let tapes = find_tapes(&app.resources.storage, "inputs", &wanted, ReadingRequest::default()).await?.tapes;
+        let tapes = find_tapes(&app.resources.storage, "inputs", &wanted, &[], ReadingRequest::default()).await?.tapes;
         Ok::<_, FindError>(tapes.into_iter().map(|tape| (tape.source_file, tape.key)).collect::<Vec<_>>())
     };
     let folder = async |folder: &str| find(Wanted::Folder(folder.to_owned())).await;

@@ -1,5 +1,7 @@
 //! The summary of a run, for people.
 
+use std::cmp::Reverse;
+
 use command::{
     plain_text::{count, one_line, short_line, with_commas},
     text_table::{
@@ -12,7 +14,7 @@ use shared::{
     engine::Outcome,
     loan::ColumnUnit,
     manifest::MANIFEST_FILE,
-    results::summary::{Averages, Summary},
+    results::summary::{Averages, ProgramSummary, Summary},
     run::Run,
     tape::{TapeMapping, options::Origin},
 };
@@ -28,6 +30,8 @@ const TAPES_IN_FULL: usize = 5;
 /// Characters shown of the first message of a rule. For one tape the message fits into a line beside the longest name of a rule;
 /// for several tapes there is room for the name of the tape, too. The summary of exceptions holds the whole message.
 const SAMPLE_CHARACTERS: [usize; 2] = [50, 200];
+/// Characters that a line about exceptions takes besides the name of the rule and the first message.
+const BESIDE_A_NAME: usize = 32;
 /// Notices printed. The rest are counted.
 const NOTICES: usize = 10;
 
@@ -48,6 +52,7 @@ pub fn summary_table(shown: &Shown<'_>) -> String {
     let mut out = verdict(summary);
     print_run(&mut out, run);
     print_dispositions(&mut out, summary);
+    print_programs(&mut out, summary);
     print_exceptions(&mut out, summary, outcome.mappings.len() > 1);
     print_notices(&mut out, outcome);
     if strats {
@@ -260,6 +265,30 @@ fn print_dispositions(out: &mut String, summary: &Summary) {
     table.print(out, 2);
 }
 
+/// Prints what each program of the rule set takes, and the rules for which alone it rejects loans.
+fn print_programs(out: &mut String, summary: &Summary) {
+    if summary.programs.is_empty() {
+        return;
+    }
+    out.push_str("\nPrograms\n");
+    let mut table = TextTable::new(&[
+        ("", Left),
+        ("Eligible", Right),
+        ("Best", Right),
+        ("Balance $", Right),
+        ("WA price", Right),
+        ("Rejected only by", Left),
+    ]);
+    for ProgramSummary { name, eligible, best, rejected_only_by } in &summary.programs {
+        let mut only_by: Vec<_> = rejected_only_by.iter().collect();
+        only_by.sort_by_key(|(rule, loans)| (Reverse(**loans), *rule));
+        let only_by: Vec<String> = only_by.iter().map(|(rule, loans)| format!("{rule} {}", count(**loans))).collect();
+        let price = percent(best.wa_price.as_ref());
+        table.row([name.clone(), count(*eligible), count(best.count), dollars(&best.balance), price, only_by.join(", ")]);
+    }
+    table.print(out, 2);
+}
+
 fn print_exceptions(out: &mut String, summary: &Summary, several: bool) {
     if summary.exceptions.is_empty() {
         out.push_str("\nExceptions: none\n");
@@ -268,13 +297,16 @@ fn print_exceptions(out: &mut String, summary: &Summary, several: bool) {
     out.push_str(&format!("\nExceptions: {}\n", count(summary.exceptions_count)));
     let columns = [("Rule", Left), ("Severity", Left), ("Count", Right), ("Loans", Right), ("The first one", Left)];
     let mut table = TextTable::new(&columns);
+    // The first message of one tape has one line, also beside the long name of a rule that a rule set defines.
+    let longest = summary.exceptions.iter().map(|finding| finding.kind.name.chars().count()).max().unwrap_or(0);
+    let room = if several { usize::MAX } else { WIDTH.saturating_sub(longest + BESIDE_A_NAME) };
     for finding in &summary.exceptions {
         table.row([
             finding.kind.name.clone().into_owned(),
             finding.severity.as_str().to_owned(),
             count(finding.count),
             count(finding.loans),
-            short_line(&finding.sample_message, SAMPLE_CHARACTERS[usize::from(several)]),
+            short_line(&finding.sample_message, SAMPLE_CHARACTERS[usize::from(several)].min(room)),
         ]);
     }
     table.print(out, 2);

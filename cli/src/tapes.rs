@@ -49,8 +49,8 @@ pub struct FoundTape {
 #[derive(Debug, Clone)]
 pub struct FoundTapes {
     pub tapes: Vec<FoundTape>,
-    /// Names of the files that are no tapes.
-    others: Vec<String>,
+    /// The files that are no tapes.
+    others: Vec<PathBuf>,
     /// The arguments, as the user wrote them.
     shown: String,
 }
@@ -78,7 +78,8 @@ impl FoundTapes {
         }
     }
 
-    /// Leaves out the files of folders that a rule set names. They are files of the rule set and no tapes.
+    /// Leaves out the rule set and the files that it names, where they are in a folder of tapes. They are neither tapes nor files that
+    /// the run does not read.
     ///
     /// # Errors
     /// [`CommandError::Usage`] when no tape is left.
@@ -91,9 +92,13 @@ impl FoundTapes {
         let Ok(folder) = folder.canonicalize() else { return Ok(self) };
         let is_named =
             |path: &Path| path.file_name().and_then(OsStr::to_str).is_some_and(|name| named.iter().any(|of| of == name));
-        let is_of_rules = |tape: &FoundTape| tape.is_of_folder && tape.path.parent() == Some(&folder) && is_named(&tape.path);
+        let is_of_rules = |path: &Path| {
+            let is_rule_set = path.file_name() == rule_set.file_name();
+            path.parent() == Some(&folder) && (is_rule_set || is_named(path))
+        };
         let all = self.tapes.len();
-        self.tapes.retain(|tape| !is_of_rules(tape));
+        self.tapes.retain(|tape| !(tape.is_of_folder && is_of_rules(&tape.path)));
+        self.others.retain(|path| !is_of_rules(path));
         if self.tapes.is_empty() {
             return Err(no_tape(&self.shown));
         }
@@ -115,7 +120,8 @@ impl FoundTapes {
         if tapes.is_empty() {
             return Err(no_tape(&self.shown));
         }
-        let names = others.into_iter().map(|tape| tape.source_file).chain(self.others).collect();
+        let name = |path: PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let names = others.into_iter().map(|tape| tape.source_file).chain(self.others.into_iter().map(name)).collect();
         Ok((tapes, LeftOut::new(names)))
     }
 }
@@ -241,8 +247,9 @@ fn found(path: &Path, shown: &Path) -> Result<FoundTape, CommandError> {
 }
 
 /// Finds the tapes of a folder. Adds its other files to `left_out`, except those that no seller sends, such as hidden files.
-fn tapes_of_folder(folder: &Path, shown: &Path, left_out: &mut Vec<String>) -> Result<Vec<FoundTape>, CommandError> {
+fn tapes_of_folder(folder: &Path, shown: &Path, left_out: &mut Vec<PathBuf>) -> Result<Vec<FoundTape>, CommandError> {
     let failed = |error| not_there(shown, &error);
+    let folder = &folder.canonicalize().map_err(failed)?;
     let (mut names, mut others) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
@@ -254,7 +261,7 @@ fn tapes_of_folder(folder: &Path, shown: &Path, left_out: &mut Vec<String>) -> R
         if kind.may_be_a_tape() {
             names.push((name, kind == FileKind::Text));
         } else {
-            others.push(name.to_string_lossy().into_owned());
+            others.push(folder.join(name));
         }
     }
     if names.is_empty() {

@@ -132,19 +132,8 @@ pub struct FoundTapes {
     pub left_out: LeftOut,
 }
 
-impl FoundTapes {
-    /// The tapes without the objects with these keys, which are files of the run's rule set.
-    ///
-    /// # Errors
-    /// [`FindError::NoTape`] when no tape is left.
-    pub fn without(mut self, keys: &[String]) -> Result<Self, FindError> {
-        self.tapes.retain(|tape| !keys.contains(&tape.key));
-        if self.tapes.is_empty() { Err(FindError::NoTape) } else { Ok(self) }
-    }
-}
-
 /// Finds the tapes for a run below a root such as `inputs/teams/7`, and how to read them. The run reads the versions that exist
-/// now, or fails.
+/// now, or fails. In a folder, the objects with the keys `rule_files` are files of the run's rule set and no tapes.
 ///
 /// # Errors
 /// [`FindError`] when there is no tape, when a path, a named file or the profile of the folder cannot be used, or when the
@@ -153,14 +142,19 @@ pub async fn find_tapes(
     storage: &dyn StorageBackend,
     root: &str,
     wanted: &Wanted,
+    rule_files: &[String],
     mut reading: ReadingRequest,
 ) -> Result<FoundTapes, FindError> {
+    let of_folder = |mut entries: Vec<Entry>| {
+        entries.retain(|entry| !rule_files.contains(&entry.key));
+        files_of(entries)
+    };
     let (tapes, others) = match wanted {
         Wanted::Folder(folder) => {
             let (stored, written) = (safe_join(root, &[&stored_path(folder)?])?, safe_join(root, &[folder])?);
-            let files = files_of(storage.list(&stored, false).await?);
+            let files = of_folder(storage.list(&stored, false).await?);
             // Files that another tool uploaded may be in a folder with the name as written, not as this product stores it.
-            if files.0.is_empty() && written != stored { files_of(storage.list(&written, false).await?) } else { files }
+            if files.0.is_empty() && written != stored { of_folder(storage.list(&written, false).await?) } else { files }
         }
         Wanted::Files(paths) => (named_tapes(storage, root, paths).await?, Vec::new()),
     };

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::shell::TestShell;
+use crate::support::shell::{TestShell, small_tape};
 
 const PROFILE: &str = "name = \"acme\"\nversion = \"7\"\n[file]\ndelimiter = \"|\"\n[columns]\n\
     loan_amount = { header = \"Amount (000)\", times = 1000 }\nltv_ratio = { header = \"OLTV\", unit = \"fraction\" }\n\
@@ -286,4 +286,18 @@ fn a_folder_of_tapes_without_headers_leaves_other_texts_out() {
     desk.write("narrow.csv", "1,2,3\n");
     let said = desk.command(&["run", "narrow.csv", "--profile", "freddie_sflld", "--dry-run"]);
     assert!(said.code == 1 && said.err.contains("It has: one column.") && said.err.contains("the delimiter?"), "{}", said.err);
+}
+
+#[test]
+fn a_folder_may_hold_the_rule_set_and_its_files() {
+    let desk = TestShell::new();
+    desk.write("in/tape.csv", small_tape());
+    desk.write("in/rules.toml", "programs = [\"one.toml\"]\n");
+    desk.write("in/one.toml", "name = \"one\"\n[[grid]]\nname = \"least\"\nfile = \"least.csv\"\n");
+    desk.write("in/least.csv", "Loan Purpose,Min FICO\n*,700\n");
+    let run = answer(&desk, &["run", "in", "--rule-set", "in/rules.toml", "--out", "out"]);
+    assert_eq!((&run["run"]["total_loans"], run["run"]["notice_counts"].get("file_not_read")), (&2.into(), None));
+    desk.write("in/letter.pdf", "Dear buyer");
+    let run = answer(&desk, &["run", "in", "--rule-set", "in/rules.toml", "--out", "out"]);
+    assert_eq!(run["run"]["notice_counts"]["file_not_read"], 1);
 }

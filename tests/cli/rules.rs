@@ -179,3 +179,67 @@ fn a_grid_file_is_no_link_and_no_folder() {
     let answer = shell.command(&["rules", "check", "rules/guide.toml"]);
     assert!(answer.err.contains("the file llpa.csv is a folder or no regular file"), "{}", answer.err);
 }
+
+const PRICED: &str = "name = \"agency\"\nversion = \"1\"\n[[grid]]\nname = \"llpa\"\nfile = \"llpa.csv\"\nsign = \"deduct\"\n\
+                      [[adjustment]]\nname = \"condo\"\nwhen = { property_type = [\"condo\"] }\nunless = { ltv_ratio = { max = 60 } }\n\
+                      points = -0.75\n[[adjustment]]\nname = \"every_loan\"\npoints = 0.125\nmissing = \"pass\"\n\
+                      [pricing]\ncap = 104\nfloor = 80.5\n";
+
+#[test]
+fn adjustments_are_shown_as_a_table_with_cap_and_floor() {
+    let shell = TestShell::new();
+    shell.write("agency.toml", PRICED);
+    shell.write("llpa.csv", "FICO,adjustment\n700+,0.125\n< 700,0.500\n");
+    let shown = shell.command(&["rules", "show", "agency.toml"]).out;
+    for part in [
+        "\nAdjustments of the price\n  \
+         Adjustment   Points  Applies to           Except           If undecided\n  \
+         condo       -0.7500  property_type condo  ltv_ratio <= 60  the loan is held\n  \
+         every_loan   0.1250  all loans                             it adds nothing\n",
+        "  llpa\n    gives         adjustment, which is subtracted, by credit_score, of the first row that fits\n",
+        "\nFinal price\n  cap    104.0000: no loan has a higher price\n  floor  80.5000: a loan with a lower price is held\n",
+    ] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+}
+
+#[test]
+fn programs_are_shown_side_by_side_and_counted_together() {
+    let shell = TestShell::new();
+    shell.write("best.toml", "name = \"best\"\nversion = \"2\"\nprograms = [\"agency.toml\", \"other.toml\"]\n");
+    shell.write("agency.toml", PRICED);
+    shell.write("llpa.csv", "FICO,adjustment\n700+,0.125\n< 700,0.500\n\nnote,1\n");
+    let other = "name = \"other\"\nirr_target = 8.5\n[limits]\nltv_ratio = { max = 80 }\n[rules]\ndti_ratio = false\nltv_consistency = true\n\
+                 [projection]\nminimum_price = 90\n[[rule]]\nname = \"first_lien\"\nwhen = { property_state = [\"TX\"] }\n\
+                 require = { lien_position = [1] }\nseverity = \"soft\"\nmissing = \"fail\"\n[[adjustment]]\nname = \"condo\"\npoints = -1\n";
+    shell.write("other.toml", other);
+    let answer = shell.command(&["rules", "check", "best.toml"]);
+    assert!(answer.out.starts_with("best 2 has no mistakes: 2 programs, 21 rules, 1 of their own, hash "), "{}", answer.out);
+    assert!(answer.out.contains("\nNotice: agency: llpa: the grid ends with the row of llpa.csv!A3, "), "{}", answer.out);
+    let json = shell.command(&["rules", "check", "best.toml", "--format", "json"]).json();
+    assert_eq!(json["notices"].as_array().map(Vec::len), Some(1));
+    let shown = shell.command(&["rules", "show", "best.toml"]).out;
+    let row =
+        |name: &str| shown.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_else(|| panic!("{name}\n{shown}"));
+    let cells = |name: &str| -> Vec<String> {
+        row(name).trim_start().split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect()
+    };
+    assert!(shown.starts_with("best 2\n\nPrograms "), "{shown}");
+    for expected in [
+        &["Programs", "agency", "other"][..],
+        &["ltv_ratio", "> 0 and <= 97.0", "> 0 and <= 80"],
+        &["dti_ratio", ">= 0 and <= 50.0", "-"],
+        &["ltv_consistency", "-", "fields agree; soft"],
+        &["first_lien", "-", "lien_position 1; for property_state"],
+        &["condo", "-0.7500; for property_type condo;", "-1.0000"],
+        &["llpa", "llpa.csv", "-"],
+        &["IRR target", "-", "8.50 %"],
+        &["cap", "104.0000", "-"],
+        &["floor", "80.5000", "-"],
+        &["held back when", "-", "the price is below 90.0000"],
+    ] {
+        assert_eq!(cells(expected[0]), expected, "{shown}");
+    }
+    assert!(shown.contains("\nGrids of adjustments of agency\n  llpa\n"), "{shown}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 100), "{shown}");
+}

@@ -23,6 +23,33 @@ fn a_run_writes_its_workbook_where_it_is_told_and_nothing_else_beside_it() {
 }
 
 #[test]
+fn reasons_and_conditions_name_the_program() {
+    let desk = TestShell::new();
+    desk.write("t.csv", format!("{HEADER}{}{}", good("001"), good("002").replace(",80,", ",97.01,")).replace("315000", ""));
+    desk.write("best.toml", "programs = [\"low.toml\", \"high.toml\"]");
+    desk.write("low.toml", "name = \"low\"\n[limits]\nltv_ratio = { max = 75 }\n");
+    desk.write("high.toml", "name = \"high\"\n");
+    let run = ["run", "t.csv", "--out", "out", "--rule-set", "best.toml", "--workbook", "out/book.xlsx"];
+    let answer = desk.command(&run);
+    assert_eq!((answer.code, answer.err.as_str()), (0, ""));
+    for line in [
+        "\n        Eligible  Best   Balance $  WA price  Rejected only by\n",
+        "\n  low          0     0        0.00         -  ltv_ratio 2\n",
+        "\n  high         1     1  250,000.00    102.00  ltv_ratio 1\n",
+    ] {
+        assert!(answer.out.contains(line), "{line}{}", answer.out);
+    }
+    let book = Book::new(std::fs::read(desk.path("out/book.xlsx")).unwrap());
+    let missing = "Appraisal value is missing; it must be above $0.00";
+    assert_eq!(book.table("To purchase")[0]["Conditions"], super::text(&format!("high: {missing}")));
+    let rejected = &book.table("Rejected")[0];
+    assert_eq!(rejected["Conditions"], super::text(&format!("low: {missing}\nhigh: {missing}")));
+    let above = |max: &str, by: &str| format!("LTV 97.01 % is above the maximum {max} % (by {by})");
+    let reasons = format!("low: {}\nhigh: {}", above("75.00", "22.01"), above("97.00", "0.01"));
+    assert_eq!(rejected["Reasons"], super::text(&reasons));
+}
+
+#[test]
 fn a_run_without_a_workbook_makes_none() {
     let desk = TestShell::new();
     desk.write("t.csv", small_tape());

@@ -39,7 +39,7 @@ fn an_ltv_agrees_with_balance_and_value() {
         let found = told(rule, off, cells);
         assert_eq!(found.is_empty(), agrees, "{cells:?} {found:?}");
     }
-    let message = "LTV 90.00 % does not agree with 80.00 % of $250,000.00 to $312,500.00";
+    let message = "LTV 90.00 % does not agree with balance $250,000.00 and value $312,500.00, which give 80.00 %";
     let expected = [rule, "soft", "ltv_ratio", "90", "80", "", message].map(str::to_owned);
     assert_eq!(told(rule, "", &[("ltv_ratio", "90")]), [expected]);
     assert_eq!(told(rule, "[limits]\nltv_tolerance = 10", &[("ltv_ratio", "90")]), Vec::<Told>::new());

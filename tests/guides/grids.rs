@@ -128,7 +128,7 @@ fn a_missing_value_leaves_a_grid_undetermined_where_it_decides() {
     assert_eq!((disposition, reason.as_deref()), ("projected", Some(&*format!("Held back: {message}"))));
     // `not` cannot judge a word outside the vocabulary.
     let unknown = [("loan_purpose", "cash_out_refinance"), ("property_state", "Atlantis")];
-    assert_eq!(messages(&rules, &unknown), ["limits cannot be decided: property_state \"Atlantis\" is no word of the field"]);
+    assert_eq!(messages(&rules, &unknown), ["limits cannot be decided: property_state \"Atlantis\" is not a known value"]);
     for (missing, expected) in [("fail", Some(("limits", "hard"))), ("pass", None)] {
         let rules = with_csv(&format!("{LIST}missing = \"{missing}\""), &[("limits.csv", LIST_CSV)]);
         let told = exceptions(&rules, &[]);
@@ -158,7 +158,7 @@ fn a_matrix_with_a_missing_value_on_an_axis_is_undetermined() {
     let not = with_csv(toml, &[("a.csv", ",FL,\"not FL, TX\"\n>= 1,80,80\n< 1,NA,60\n")]);
     assert_eq!(
         messages(&not, &[("dscr", "1"), ("property_state", "Atlantis")]),
-        ["max_ltv cannot be decided: property_state \"Atlantis\" is no word of the field"]
+        ["max_ltv cannot be decided: property_state \"Atlantis\" is not a known value"]
     );
     assert_eq!(messages(&not, &[("dscr", "1"), ("property_state", "CA")]), Vec::<String>::new());
     assert_eq!(messages(&not, &[("dscr", "1"), ("property_state", "TX")]).len(), 1);

@@ -59,9 +59,9 @@ fn each_form_of_a_requirement_has_its_message() {
             "",
             "Property state \"TX\" is not one of FL, NY",
         ),
-        ("[\"FL\"]", ("property_state", "Atlantis"), "Atlantis", "one of FL", "", "Property state \"Atlantis\" is not one of FL"),
+        ("[\"FL\"]", ("property_state", "Atlantis"), "Atlantis", "one of FL", "", "Property state \"Atlantis\" is not FL"),
         ("{ not = [\"TX\"] }", ("property_state", "TX"), "TX", "none of TX", "", "Property state \"TX\" is not accepted"),
-        ("[1]", ("lien_position", "2"), "2", "one of 1", "", "Lien position 2 is not one of 1"),
+        ("[1]", ("lien_position", "2"), "2", "one of 1", "", "Lien position 2 is not 1"),
         ("{ not = [2] }", ("lien_position", "2"), "2", "none of 2", "", "Lien position 2 is not accepted"),
         ("{ missing = false }", ("dscr", ""), "missing", "present", "", "DSCR is missing"),
         ("{ missing = false }", ("dscr", "soon"), "soon", "present", "", "DSCR \"soon\" cannot be read"),
@@ -72,12 +72,20 @@ fn each_form_of_a_requirement_has_its_message() {
             "5/31/2025",
             ">= 2025-06-01",
             "",
-            "Origination date 5/31/2025 is below the minimum 2025-06-01",
+            "Origination date 2025-05-31 is before the earliest date 2025-06-01",
         ),
     ] {
         let rules = one_rule(&format!("require = {{ {} = {require} }}", cell.0));
         assert_eq!(only(&rules, &[cell]), ["the_rule", "hard", cell.0, actual, limit, excess, message], "{require}");
     }
+}
+
+#[test]
+fn a_computed_field_is_reported_by_its_name() {
+    let rules = one_rule("require = { age_months = { max = 12 }, seasoning_months = { max = 6 } }");
+    let cells = [("original_term", "360"), ("remaining_term", "345"), ("origination_date", "2025-01-02")];
+    let fields: Vec<String> = exceptions(&rules, &cells).into_iter().map(|[_, _, field, ..]| field).collect();
+    assert_eq!(fields, ["age_months", "seasoning_months"]);
 }
 
 #[test]
@@ -123,7 +131,7 @@ fn the_message_names_every_missing_value_and_how_it_was_written() {
         "when = { property_state = { not = [\"FL\"] }, dscr = { min = 1 } }\nunless = { lien_position = [1] }\nrequire = { ltv_ratio = { max = 50 } }",
     );
     let cells = [("property_state", "Atlantis"), ("dscr", "soon")];
-    let message = "the_rule cannot be decided: property_state \"Atlantis\" is no word of the field, dscr \"soon\" cannot be read, \
+    let message = "the_rule cannot be decided: property_state \"Atlantis\" is not a known value, dscr \"soon\" cannot be read, \
                    lien_position is missing";
     assert_eq!(only(&rules, &cells), ["undetermined", "soft", "property_state", "Atlantis", "", "", message]);
     // What does not leave the rule open is not named.

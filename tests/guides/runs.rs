@@ -225,6 +225,9 @@ fn list_grid() -> impl Strategy<Value = (String, String)> {
         let keys = format!("policy = \"{policy}\"\nmissing = \"{missing}\"\nseverity = \"{severity}\"\n{when}");
         let mut csv = "state,dscr,FICO,max LTV,min FICO\n".to_owned();
         for (state, dscr, score, ltv, least) in rows {
+            // A row without any cell would end the grid.
+            let is_empty = [state, dscr, score, ltv, least].iter().all(|cell| cell.is_empty());
+            let state = if is_empty { "*" } else { state };
             csv.push_str(&format!("{state},{dscr},{score},{ltv},{least}\n"));
         }
         (keys, csv)

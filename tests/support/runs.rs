@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use jiff::civil::Date;
 use shared::{
     engine::{
         Destination, Job, Outcome, Tuning,
@@ -181,6 +182,11 @@ impl Finished {
 
 /// Runs tapes, given as name and bytes.
 pub fn run_tapes(tapes: &[(&str, &[u8])], rules: &RuleSet, tuning: Tuning) -> Result<Finished, RunError> {
+    run_tapes_on(tapes, rules, jiff::civil::date(2026, 2, 2), tuning)
+}
+
+/// Runs tapes whose loans are bought on a date.
+pub fn run_tapes_on(tapes: &[(&str, &[u8])], rules: &RuleSet, pdate: Date, tuning: Tuning) -> Result<Finished, RunError> {
     let source = |(name, bytes): &(&str, &[u8])| Box::new(MemorySource::new(*name, *bytes)) as Box<dyn TapeSource>;
     let tapes: Vec<_> = tapes.iter().map(source).collect();
     let folder = MemoryFolder::default();
@@ -190,7 +196,7 @@ pub fn run_tapes(tapes: &[(&str, &[u8])], rules: &RuleSet, tuning: Tuning) -> Re
         options: &TapeOptions::default(),
         rules,
         irr_target: IrrTarget::DEFAULT,
-        pdate: jiff::civil::date(2026, 2, 2),
+        pdate,
         destination,
         progress: &|_| {},
         tuning,

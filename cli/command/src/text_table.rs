@@ -3,6 +3,8 @@
 /// Width of the output in characters.
 pub const WIDTH: usize = 100;
 const GAP: usize = 2;
+/// Width below which no column of texts is wrapped.
+const NARROWEST: usize = 16;
 
 /// Alignment of the cells of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,11 +34,39 @@ impl TextTable {
         self.rows.push(cells.into_iter().collect());
     }
 
+    /// Appends the lines of the table like [`Self::print`], and wraps the texts of all columns but the first so that the table fits.
+    pub fn print_wrapped(&self, out: &mut String, indent: usize) {
+        let mut widths = self.natural_widths();
+        let texts: Vec<usize> = (1..widths.len()).filter(|at| self.align[*at] == Align::Left).collect();
+        let taken = |widths: &[usize]| indent + widths.iter().map(|width| width + GAP).sum::<usize>();
+        while taken(&widths) > WIDTH + GAP {
+            match texts.iter().max_by_key(|at| widths[**at]) {
+                Some(at) if widths[*at] > NARROWEST => widths[*at] -= 1,
+                _ => break,
+            }
+        }
+        for row in &self.rows {
+            let lines = |(cell, width): (&String, &usize)| -> Vec<String> {
+                let fits = cell.chars().count() <= *width;
+                if fits { vec![cell.clone()] } else { wrapped(cell, *width, 0).split('\n').map(str::to_owned).collect() }
+            };
+            let cells: Vec<Vec<String>> = row.iter().zip(&widths).map(lines).collect();
+            let height = cells.iter().map(Vec::len).max().unwrap_or(1);
+            for line in 0..height {
+                let part = |cell: &Vec<String>| cell.get(line).cloned().unwrap_or_default();
+                self.print_row(&cells.iter().map(part).collect::<Vec<_>>(), &widths, out, indent);
+            }
+        }
+    }
+
+    fn natural_widths(&self) -> Vec<usize> {
+        let width = |at: usize| self.rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
+        (0..self.align.len()).map(|at| width(at).unwrap_or(0)).collect()
+    }
+
     /// Appends the lines of the table, each with `indent` spaces in front.
     pub fn print(&self, out: &mut String, indent: usize) {
-        let mut widths: Vec<usize> = (0..self.align.len())
-            .map(|at| self.rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0))
-            .collect();
+        let mut widths = self.natural_widths();
         if let (Some(Align::Left), Some((last, others))) = (self.align.last(), widths.split_last_mut()) {
             let taken = indent + others.iter().map(|width| width + GAP).sum::<usize>();
             *last = (*last).min(WIDTH.saturating_sub(taken)).max(20);
@@ -108,6 +138,20 @@ mod tests {
             )
         );
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH));
+    }
+
+    #[test]
+    fn every_column_of_texts_is_wrapped_when_the_table_is_too_wide() {
+        let mut table = TextTable::new(&[("Rule", Align::Left), ("One", Align::Left), ("Other", Align::Left)]);
+        table.row(["a_rule".to_owned(), "word ".repeat(12).trim_end().to_owned(), "text ".repeat(16).trim_end().to_owned()]);
+        table.row(["another".to_owned(), "-".to_owned(), "short".to_owned()]);
+        let mut text = String::new();
+        table.print_wrapped(&mut text, 2);
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4, "{text}");
+        assert!(lines[1].starts_with("  a_rule   word word") && lines[2].starts_with("           word"), "{text}");
+        assert!(lines[3].starts_with("  another  -  "), "{text}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use stores::storage::{StorageBackend as _, StorageError, collect, s3::S3Storage}
 
 use crate::start_run::input_text;
 
-/// Reads a rule set, and the files of its folder that it and its programs name. Returns it with the keys of these files. `field` is the
+/// Reads a rule set, and the files of its folder that it and its programs name. Returns it with the keys of all these files. `field` is the
 /// member of the request that names the rule set.
 ///
 /// # Errors
@@ -25,7 +25,7 @@ pub async fn rule_set_file(
     let (key, text) = input_text(storage, root, path, (field, "rule set"), MAX_RULE_SET_BYTES).await?;
     let mut file = RuleSetFile::new(&key, text);
     let folder = key.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
-    let (mut tried, mut keys) = (BTreeSet::new(), Vec::new());
+    let (mut tried, mut keys) = (BTreeSet::new(), vec![key.clone()]);
     loop {
         // A program may name further files.
         let names: Vec<String> = file.named().into_iter().filter(|name| !tried.contains(name)).collect();

@@ -210,12 +210,12 @@ pub async fn start_run(
     let root = keys::area_root(Area::Inputs, scope);
     let (profile, map, sheet) = (wanted.profile.as_deref(), wanted.map.clone(), wanted.sheet.clone());
     let asked = reading_asked_for(&state.storage, &root, profile, map, sheet).await?;
-    let found = find_tapes(&state.storage, &root, &wanted.tapes(), asked).await?;
-    let (rules, named) = match &wanted.rule_set {
+    let (rules, rule_files) = match &wanted.rule_set {
         Some(path) => state.rule_set(&root, path).await?,
         None => (RunRules::default(), Vec::new()),
     };
-    let FoundTapes { tapes, reading, left_out } = if wanted.files.is_some() { found } else { found.without(&named)? };
+    let found = find_tapes(&state.storage, &root, &wanted.tapes(), &rule_files, asked).await?;
+    let FoundTapes { tapes, reading, left_out } = found;
     let order = RunOrder {
         sales_team_id: scope.team().or(wanted.sales_team_id),
         created_by: Some(caller.user.id),
@@ -335,7 +335,7 @@ impl State {
         self.runs.get_within(scope, used.run_id).await?.map(Some).ok_or(ApiError::not_found("The run"))
     }
 
-    /// Reads a rule set from the area `inputs`. Returns it with the keys of the files that it names.
+    /// Reads a rule set from the area `inputs`. Returns it with the keys of its files.
     async fn rule_set(&self, root: &str, path: &str) -> Result<(RunRules, Vec<String>), ApiError> {
         let (file, keys) = rule_set_file(&self.storage, root, path, "rule_set").await?;
         let rules = RunRules::new(file).map_err(|error| {

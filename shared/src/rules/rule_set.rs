@@ -184,9 +184,13 @@ impl RuleSet {
         std::iter::once(self.guide()).chain(self.programs.iter().map(|program| program.rules.guide()))
     }
 
-    /// What is no mistake, and may still not be what the author of the rule set meant.
+    /// What is no mistake, and may still not be what the author of the rule set meant; of a program with its name in front.
     pub fn notices(&self) -> Vec<String> {
-        self.guides().flat_map(Guide::notices).collect()
+        let of = |program: &Program| {
+            let notices = program.rules.guide().notices().into_iter();
+            notices.map(|notice| format!("{}: {notice}", program.name)).collect::<Vec<_>>()
+        };
+        self.guide().notices().into_iter().chain(self.programs.iter().flat_map(of)).collect()
     }
 
     /// Whether loans and reports show how prices came about.

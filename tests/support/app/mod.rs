@@ -192,5 +192,5 @@ impl TestApp {
 /// The tapes in a folder of a bucket.
 pub async fn tapes_of(resources: &Resources, folder: &str) -> Vec<TapeRef> {
     let wanted = Wanted::Folder(String::new());
-    find_tapes(&resources.storage, folder, &wanted, ReadingRequest::default()).await.unwrap().tapes
+    find_tapes(&resources.storage, folder, &wanted, &[], ReadingRequest::default()).await.unwrap().tapes
 }

@@ -182,8 +182,8 @@ fn write_loan(row: &mut Row<'_>, sheet: &LoanSheet, loan: &FactRow, exceptions: 
                 None => row.skip(),
             },
             Added::ProjectionReason => row.text(CellStyle::Plain, loan.projection_reason.as_deref().unwrap_or_default()),
-            Added::Reasons => row.text(CellStyle::Plain, &messages(exceptions, Severity::Hard)),
-            Added::Conditions => row.text(CellStyle::Plain, &messages(exceptions, Severity::Soft)),
+            Added::Reasons => row.text(CellStyle::Plain, &messages(loan, exceptions, Severity::Hard)),
+            Added::Conditions => row.text(CellStyle::Plain, &messages(loan, exceptions, Severity::Soft)),
             Added::SourceFile => row.text(CellStyle::Plain, &loan.source_file),
             Added::Line => row.count(CellStyle::Whole, loan.line),
         }
@@ -199,9 +199,17 @@ fn style_of(unit: Unit) -> CellStyle {
     }
 }
 
-fn messages(exceptions: &[ExceptionRow], severity: Severity) -> String {
+/// The messages of a loan, one per line; those of a program with its name in front. Only the best program of a loan that is not rejected
+/// counts: what another program says is no condition of the purchase.
+fn messages(loan: &FactRow, exceptions: &[ExceptionRow], severity: Severity) -> String {
+    let best = loan.program.as_ref().and_then(Option::as_ref);
+    let message = |exception: &ExceptionRow| match exception.program.as_ref().and_then(Option::as_ref) {
+        None => Some(exception.message.clone()),
+        Some(program) if best.is_none_or(|best| best == program) => Some(format!("{program}: {}", exception.message)),
+        Some(_) => None,
+    };
     let of_severity = exceptions.iter().filter(|exception| exception.severity == severity);
-    of_severity.map(|exception| exception.message.as_str()).collect::<Vec<_>>().join("\n")
+    of_severity.filter_map(message).collect::<Vec<_>>().join("\n")
 }
 
 /// Writes the cells of the columns that no rule reads, each in the column of its name.

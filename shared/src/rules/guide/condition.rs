@@ -258,6 +258,11 @@ impl Test {
         }
     }
 
+    /// What the test accepts, as part of a sentence: the only word or number of a list alone, otherwise its limit.
+    pub fn wanted(&self) -> &str {
+        only_one(self.limit_text(true))
+    }
+
     /// What the test says about a loan that meets it, as part of a condition: `property_type condo`, `loan_amount above
     /// $1,000,000.00`.
     pub fn push_phrase(&self, phrase: &mut String, values: &[Value]) {
@@ -393,12 +398,12 @@ impl Condition {
 
 /// Tests for people: `property_type condo, and ltv_ratio <= 75`.
 pub fn text_of(tests: &AllOf) -> String {
-    let text = |test: &Test| {
-        let limit = test.limit();
-        let only = limit.strip_prefix("one of ").filter(|words| !words.contains(','));
-        format!("{} {}", test.field.name(), only.unwrap_or(&limit))
-    };
-    tests.iter().map(text).collect::<Vec<_>>().join(", and ")
+    tests.iter().map(|test| format!("{} {}", test.field.name(), only_one(&test.limit()))).collect::<Vec<_>>().join(", and ")
+}
+
+/// A limit, or the only word or number of its list alone.
+fn only_one(limit: &str) -> &str {
+    limit.strip_prefix("one of ").filter(|words| !words.contains(',')).unwrap_or(limit)
 }
 
 /// The tests among these that are undetermined.
@@ -411,7 +416,7 @@ pub fn push_why_undetermined(message: &mut String, slot: &Slot, loan: &Loan<'_>)
     message.push_str(slot.field.name());
     match slot.written(loan) {
         None => message.push_str(" is missing"),
-        Some(written) if slot.field.words().is_some() => message.extend([" \"", excerpt(written), "\" is no word of the field"]),
+        Some(written) if slot.field.words().is_some() => message.extend([" \"", excerpt(written), "\" is not a known value"]),
         Some(written) => message.extend([" \"", excerpt(written), "\" cannot be read"]),
     }
 }

@@ -93,11 +93,11 @@ fn ltv(loan: Numbers<'_, '_>, tolerance: Decimal) -> Option<Evidence> {
     }
     let computed = percent_of(balance, value)?;
     let message = format!(
-        "LTV {} does not agree with {} of {} to {}",
+        "LTV {} does not agree with balance {} and value {}, which give {}",
         Field::LtvRatio.show(ltv),
-        Field::LtvRatio.show(computed),
         Field::LoanAmount.show(balance),
-        Field::AppraisalValue.show(value)
+        Field::AppraisalValue.show(value),
+        Field::LtvRatio.show(computed)
     );
     contradiction(Field::LtvRatio, ltv, computed, message)
 }

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use jiff::civil::Date;
+use jiff::{Span, civil::Date};
 
 use crate::{
     decimal::Decimal,
@@ -63,8 +63,8 @@ impl TestedField {
     pub fn shared_name(&self) -> Cow<'static, str> {
         match self {
             Self::Loan(field) => Cow::Borrowed(field.name()),
-            Self::AgeMonths => Cow::Borrowed(COMPUTED[0].1),
-            Self::SeasoningMonths => Cow::Borrowed(COMPUTED[1].1),
+            Self::AgeMonths => Cow::Borrowed(COMPUTED[0].0),
+            Self::SeasoningMonths => Cow::Borrowed(COMPUTED[1].0),
             Self::Declared(field) => Cow::Owned(field.name.to_string()),
         }
     }
@@ -277,6 +277,11 @@ fn of_micros(micros: i64) -> Value {
 pub fn day(date: Date) -> Value {
     let hours = date.duration_since(Date::constant(1970, 1, 1)).as_hours();
     hours / 24
+}
+
+/// The date of a value; `None` when the value is missing.
+pub fn date_of(value: Value) -> Option<Date> {
+    if value == MISSING { None } else { Date::constant(1970, 1, 1).checked_add(Span::new().try_days(value).ok()?).ok() }
 }
 
 /// Where the values of a field come from.

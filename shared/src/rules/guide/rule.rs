@@ -15,7 +15,7 @@ use crate::{
 
 use super::{
     condition::{Accepts, AllOf, Condition, Edge, End, Test, Truth, all, push_why_undetermined, text_of, undetermined},
-    field::{Slot, Value},
+    field::{Slot, Value, date_of},
 };
 
 /// Capacity reserved for a message, in bytes: about the usual length.
@@ -268,7 +268,7 @@ fn failure(test: &Test, subject: Subject<'_, '_>, condition: &str) -> Evidence {
             if *not {
                 message.push_str(" is not accepted");
             } else {
-                message.extend([" is not ", test.limit_text(true)]);
+                message.extend([" is not ", test.wanted()]);
             }
         }
         Accepts::Range { .. } => message.push_str("is not accepted"),
@@ -309,13 +309,18 @@ pub fn beyond(
     message.push(' ');
     match value {
         Some(value) => slot.field.push_shown(&mut message, value),
-        None => message.push_str(&actual(at, subject)),
+        None => push_shown(&mut message, at, subject),
     }
-    message.push_str(match (above, end.inclusive) {
-        (true, true) => " is above the maximum ",
-        (true, false) => " is not below ",
-        (false, true) => " is below the minimum ",
-        (false, false) => " is not above ",
+    let is_date = matches!(end.edge, Edge::Date(_));
+    message.push_str(match (above, end.inclusive, is_date) {
+        (true, true, false) => " is above the maximum ",
+        (true, false, false) => " is not below ",
+        (false, true, false) => " is below the minimum ",
+        (false, false, false) => " is not above ",
+        (true, true, true) => " is after the latest date ",
+        (true, false, true) => " is not before ",
+        (false, true, true) => " is before the earliest date ",
+        (false, false, true) => " is not after ",
     });
     let excess = match end.edge {
         Edge::Number(edge) => {
@@ -341,9 +346,12 @@ pub fn actual(at: usize, subject: Subject<'_, '_>) -> String {
     word(at, subject).or_else(|| slot.written(subject.loan)).unwrap_or(MISSING_TEXT).to_owned()
 }
 
-/// Appends the value in a slot for people.
+/// Appends the value in a slot for people. A date that was read is shown as `2026-01-31`, however the tape writes it.
 pub fn push_shown(out: &mut String, at: usize, subject: Subject<'_, '_>) {
     let slot = &subject.slots[at];
+    if let Some(date) = (slot.field.unit() == Unit::Date).then(|| date_of(subject.values[at])).flatten() {
+        return out.push_str(&date.to_string());
+    }
     match slot.decimal(subject.loan, subject.pdate) {
         Some(number) => slot.field.push_shown(out, number),
         None => out.push_str(word(at, subject).or_else(|| slot.written(subject.loan)).unwrap_or(MISSING_TEXT)),

@@ -168,6 +168,8 @@ pub struct Grid {
     cells: Vec<AdjustmentCell>,
     /// The adjustment of each case, as an index into `cells`.
     cell_of: Vec<Option<usize>>,
+    /// Whether the points of the file's cells are subtracted.
+    deducts: bool,
     table: CellTable,
 }
 
@@ -224,6 +226,7 @@ impl Grid {
             reporting,
             cells,
             cell_of,
+            deducts,
             table,
         }
     }
@@ -317,7 +320,8 @@ impl Grid {
                 ListPolicy::Sum => format!("by {}, of each row that fits", fields.join(", ")),
             },
         };
-        format!("{}, {by}", gives.join(" and "))
+        let sign = if self.deducts { ", which is subtracted" } else { "" };
+        format!("{}{sign}, {by}", gives.join(" and "))
     }
 
     /// The case of a loan.
