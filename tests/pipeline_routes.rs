@@ -3,6 +3,7 @@
 mod archives;
 mod outputs;
 mod reading;
+mod rule_sets;
 mod same_request;
 mod showing;
 mod starting;
