@@ -1,6 +1,7 @@
 //! The endpoints of runs: starting a run, showing it, and downloading what it leaves behind.
 
 mod archives;
+mod guides;
 mod outputs;
 mod reading;
 mod rule_sets;
