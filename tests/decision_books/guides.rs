@@ -6,8 +6,14 @@ use shared::{
     rules::rule_set::{GuideFiles, RuleSet, RuleSetFile},
 };
 
-use super::{Decided, digits, text};
-use crate::support::app::Tape;
+use serde_json::json;
+use shared::auth::permission::Role;
+
+use super::{Book, Decided, digits, text};
+use crate::support::{
+    app::{Tape, TestApp},
+    shell::TestShell,
+};
 
 /// Adjusts prices, and holds loans with a price below 90.
 const PRICED: &str = "name = \"priced\"\n[pricing]\nfloor = 90\ncap = 96\n[[adjustment]]\nname = \"condo\"\nwhen = { property_type = [\"condo\"] }\npoints = -0.75\n\
@@ -89,5 +95,40 @@ fn a_rule_set_without_prices_and_programs_has_none_of_these_columns() {
         for name in ["base_price", "price_adjustments", "program"] {
             assert!(!plain.book().header(sheet).contains(&name.to_owned()), "{sheet} {name}");
         }
+    }
+}
+
+#[tokio::test]
+async fn command_and_api_show_them_alike() {
+    let desk = TestShell::new();
+    desk.write("tape.csv", tape());
+    let app = TestApp::new().await;
+    let ana = app.person("ana", Role::Analyst, None).await;
+    let path = app.put_tape(&ana, &Tape::new()).await;
+    app.put(&format!("inputs/{path}"), tape()).await;
+    let best = "programs = [\"priced.toml\", \"low_ltv.toml\"]";
+    for (name, toml) in [("best.toml", best), ("priced.toml", PRICED), ("low_ltv.toml", LOW_LTV)] {
+        desk.write(name, toml);
+        app.put(&format!("inputs/{name}"), toml).await;
+    }
+    for rules in ["best.toml", "priced.toml"] {
+        let args = ["run", "tape.csv", "--rule-set", rules, "--out", "out", "--workbook", "book.xlsx", "--pdate", "2026-02-02"];
+        assert_eq!(desk.command(&args).code, 0);
+        let by_command = Book::new(std::fs::read(desk.path("book.xlsx")).unwrap());
+        let run = app.start(&ana, &json!({"files": [path], "rule_set": rules})).await.expect(202);
+        app.work().await;
+        let address = format!("/api/runs/{}/workbook", run["run_id"].as_str().unwrap());
+        let by_api = Book::new(app.get(&address).by(&ana).send().await.bytes.to_vec());
+        for sheet in ["To purchase", "Projected"] {
+            assert_eq!(by_api.header(sheet), by_command.header(sheet));
+            assert!(by_api.header(sheet).contains(&"price_adjustments".to_owned()), "{rules} {sheet}");
+            for (one, other) in by_api.table(sheet).iter().zip(by_command.table(sheet)) {
+                for name in by_api.header(sheet).iter().filter(|name| *name != "source_file") {
+                    assert_eq!(one[name], other[name], "{rules} {sheet} {name}");
+                }
+            }
+        }
+        assert_eq!(by_api.header("Exceptions"), by_command.header("Exceptions"));
+        assert_eq!(by_api.header("Exceptions").contains(&"program".to_owned()), rules == "best.toml");
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use stores::storage::StorageBackend as _;
 
-use super::rule_sets::{AGENCY, LLPA, LTV};
+use super::rule_sets::{AGENCY, AGENCY_GRID, LLPA, LTV};
 use crate::{
     pipeline_routes::{app, runs},
     support::{
@@ -148,6 +148,22 @@ async fn each_mistake_of_a_rule_set_is_an_error_with_its_file_and_cell() {
         assert!(message.starts_with(place), "{messages:?}");
     }
     assert_eq!(runs(&app, &ana).await, 0);
+}
+
+#[tokio::test]
+async fn of_thousands_of_mistakes_the_first_are_errors_and_the_rest_is_counted() {
+    let (app, ana) = guided().await;
+    let grids: String = (0..10).map(|at| AGENCY_GRID.replace("max_ltv", &format!("grid_{at}"))).collect();
+    app.put("inputs/march/agency.toml", grids).await;
+    app.put("inputs/march/ltv.csv", format!("{}\n", "x,".repeat(99)).repeat(100)).await;
+    let checked = app.post("/api/rule-sets/check").by(&ana).json(&json!({"path": "march/agency.toml"})).send().await.expect(200);
+    let all = checked["mistakes"].as_array().unwrap().len();
+    let answer = app.start(&ana, &wanted()).await;
+    assert_eq!(answer.problem(422), "invalid_input");
+    let errors = answer.json()["errors"].as_array().unwrap().clone();
+    assert!(errors.len() == 1_001 && all > 1_001, "{} {all}", errors.len());
+    let rest = format!("There are {} more mistakes. `POST /api/rule-sets/check` names all of them.", all - 1_000);
+    assert_eq!(errors[1_000]["msg"], rest);
 }
 
 #[tokio::test]

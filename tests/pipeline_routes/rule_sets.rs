@@ -41,7 +41,7 @@ points = -0.75
 cap = 101
 "#;
 /// A grid of limits alone.
-const AGENCY_GRID: &str = "[[grid]]\nname = \"max_ltv\"\nfile = \"ltv.csv\"\nrows = \"credit_score\"\n\
+pub const AGENCY_GRID: &str = "[[grid]]\nname = \"max_ltv\"\nfile = \"ltv.csv\"\nrows = \"credit_score\"\n\
                            columns = \"loan_amount\"\ngives = { max = \"ltv_ratio\" }\n";
 pub const LTV: &str = "score by amount,\"<= 1,000,000\",\"<= 2,000,000\"\n740+,95,85\n700-739,85,80\n";
 pub const LLPA: &str = "credit_score,adjustment\n740+,0.25\n700-739,-0.5\n";
