@@ -25,6 +25,7 @@ use shared::{
     },
 };
 use stores::keys;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
 use crate::{State, rule_set_files::rule_set_file};
@@ -208,11 +209,13 @@ pub async fn check_rule_set(
     ApiJson(CheckRuleSet { toml, files, path }): ApiJson<CheckRuleSet>,
 ) -> Result<Response, ApiError> {
     let root = keys::area_root(Area::Inputs, caller.scope(Permission::ChooseTerms)?);
+    // The files of a rule set may have hundreds of megabytes: few requests hold theirs at a time.
+    let turn = state.turns.take().await?;
     let file = match toml {
         Some(toml) => RuleSetFile { name: UNNAMED.to_owned(), toml, files: files.unwrap_or_default().0 },
         None => rule_set_file(&state.storage, &root, &path.unwrap_or_default(), "path").await?.0,
     };
-    let json = state.checked(file).await?;
+    let json = checked(file, turn).await?;
     if state.answers.is_too_large(json.len() as u64) {
         let sentence = "The list of mistakes is too long for one answer. Check the rule set with `loan-engine rules check`.";
         return Err(ApiError::TooLarge(sentence.into()));
@@ -220,15 +223,13 @@ pub async fn check_rule_set(
     Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response())
 }
 
-impl State {
-    /// Checks a rule set in the turn of an export, off the async threads: grids may be workbooks of thousands of cells.
-    async fn checked(&self, file: RuleSetFile) -> Result<Vec<u8>, ApiError> {
-        let turn = self.turns.take().await?;
-        let checking = tokio::task::spawn_blocking(move || {
-            let json = serde_json::to_vec(&CheckObject::of(&file));
-            drop(turn);
-            json
-        });
-        checking.await.map_err(ApiError::internal)?.map_err(ApiError::internal)
-    }
+/// Checks a rule set off the async threads: its grids may be workbooks of thousands of cells.
+async fn checked(file: RuleSetFile, turn: OwnedSemaphorePermit) -> Result<Vec<u8>, ApiError> {
+    // The client may disconnect, but the turn lasts until the rule set has been checked.
+    let checking = tokio::task::spawn_blocking(move || {
+        let json = serde_json::to_vec(&CheckObject::of(&file));
+        drop(turn);
+        json
+    });
+    checking.await.map_err(ApiError::internal)?.map_err(ApiError::internal)
 }
