@@ -3,6 +3,7 @@
 mod command;
 mod content;
 mod endpoint;
+mod guides;
 mod looks;
 mod sheets;
 
@@ -21,7 +22,10 @@ use shared::{
         read::{ExceptionFilter, ExceptionRow, ExceptionsReader, FactFilter, FactRow, FactsReader},
     },
     phases::{disposition::Disposition, pricing::IrrTarget},
-    results::workbook::{DecidedRun, SheetLimits, Stored, write_decisions},
+    results::{
+        outputs::OUTPUTS,
+        workbook::{DecidedRun, SheetLimits, Stored, write_decisions},
+    },
     rules::rule_set::RuleSet,
     run::{NewRun, Run},
     run_summary::RunSummary,
@@ -124,6 +128,7 @@ fn between<'t>(text: &'t str, before: &str, after: &str) -> &'t str {
 struct Decided {
     finished: Finished,
     run: Run,
+    rules: RuleSet,
     facts: FactsReader<Bytes>,
     exceptions: ExceptionsReader<Bytes>,
 }
@@ -135,15 +140,19 @@ fn rules() -> RuleSet {
 
 impl Decided {
     fn new(tapes: &[(&str, &str)]) -> Self {
+        Self::under(rules(), tapes)
+    }
+
+    fn under(rules: RuleSet, tapes: &[(&str, &str)]) -> Self {
         let tapes: Vec<(&str, &[u8])> = tapes.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
-        let finished = run_tapes(&tapes, &rules(), Tuning { threads: 2, block_bytes: 64 * 1024 }).unwrap();
+        let finished = run_tapes(&tapes, &rules, Tuning { threads: 2, block_bytes: 64 * 1024 }).unwrap();
         let origin = NewRun {
             run_id: Uuid::from_u128(7),
             sales_team_id: None,
             created_by: None,
             irr_target: IrrTarget::DEFAULT,
             pdate: None,
-            rule_set: rules().id(),
+            rule_set: rules.id(),
             output_dir: Some("outputs".to_owned()),
         };
         let mut run = Run::new(origin, "2026-02-02T10:00:00.5Z".parse::<Timestamp>().unwrap());
@@ -151,11 +160,16 @@ impl Decided {
         let file = |name: &str| Bytes::from(finished.files[name].clone());
         let facts = FactsReader::open(file(FACTS_FILE)).unwrap();
         let exceptions = ExceptionsReader::open(file(EXCEPTIONS_FILE)).unwrap();
-        Self { finished, run, facts, exceptions }
+        Self { finished, run, rules, facts, exceptions }
     }
 
     fn of(tape: &str) -> Self {
         Self::new(&[("tape.csv", tape)])
+    }
+
+    /// Keys of the output files.
+    fn outputs(&self) -> impl Iterator<Item = &'static str> {
+        OUTPUTS.iter().filter(|output| output.is_of(&self.rules)).map(|output| output.key)
     }
 
     fn book(&self) -> Book {
@@ -166,7 +180,7 @@ impl Decided {
         let summary = self.finished.outcome.summary.finish();
         let summary = RunSummary::new(self.run.run_id(), self.run.status(), &summary);
         let (run, summary) = (serde_json::to_vec(&self.run).unwrap(), serde_json::to_vec(&summary).unwrap());
-        let decided = DecidedRun::read(&run, &summary).unwrap();
+        let decided = DecidedRun::read(&run, &summary, self.outputs()).unwrap();
         let index = &self.finished.outcome.index;
         let stored = Stored { facts: &self.facts, exceptions: &self.exceptions, index };
         let mut bytes = Vec::new();

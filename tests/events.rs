@@ -63,6 +63,7 @@ const REQUESTS: &[(&str, u16)] = &[
     ("health/get_readiness.json", 200),
     ("health/get_root.json", 200),
     ("health/show_docs.json", 200),
+    ("pipeline/check_rule_set.json", 200),
     ("pipeline/download_archive.json", 200),
     ("pipeline/download_output.json", 200),
     ("pipeline/download_workbook.json", 200),

@@ -33,6 +33,7 @@ impl Scene {
         let team = app.team("West").await;
         let run = app.ended(&root, &Tape::of_good(3).with("bad", &[("ltv_ratio", "99")])).await;
         app.put("inputs/folder/tape.csv", Tape::of_good(1).text().to_owned()).await;
+        app.put("inputs/rules/strict.toml", "name = \"strict\"\n").await;
         Self { app, root, team, run }
     }
 

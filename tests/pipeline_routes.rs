@@ -1,8 +1,10 @@
 //! The endpoints of runs: starting a run, showing it, and downloading what it leaves behind.
 
 mod archives;
+mod guides;
 mod outputs;
 mod reading;
+mod rule_sets;
 mod same_request;
 mod showing;
 mod starting;

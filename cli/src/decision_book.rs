@@ -88,7 +88,8 @@ impl DecisionBook {
     fn write(&self, staging: &Staging, run: &Run, outcome: &Outcome) -> Result<(), WorkbookError> {
         let summary = outcome.summary.finish();
         let summary = RunSummary::new(run.run_id(), run.status(), &summary);
-        let decided = DecidedRun::read(&serde_json::to_vec(run)?, &serde_json::to_vec(&summary)?)?;
+        let outputs = outcome.outputs.iter().map(|(output, _)| output.key);
+        let decided = DecidedRun::read(&serde_json::to_vec(run)?, &serde_json::to_vec(&summary)?, outputs)?;
         let open = |name: &str| File::open(staging.staged(name));
         let stored = Stored {
             facts: &FactsReader::open(open(FACTS_FILE)?)?,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     decimal::ExactSum,
-    results::summary::{DispositionSummary, Dispositions, EligibilityChecks, Strat, Summary},
+    results::summary::{DispositionSummary, Dispositions, EligibilityChecks, ProgramSummary, Strat, Summary},
     run::RunStatus,
 };
 
@@ -49,6 +49,10 @@ pub struct RunSummary<'s> {
     /// Strats: the loans grouped by one field after the other.
     #[schema(value_type = Vec<Strat>)]
     strats: &'s [Strat],
+    /// The programs of the rule set, in order. Absent for a rule set without programs.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<ProgramSummary>, required = false)]
+    programs: &'s [ProgramSummary],
 }
 
 impl<'s> RunSummary<'s> {
@@ -63,6 +67,7 @@ impl<'s> RunSummary<'s> {
             eligibility_checks: &summary.eligibility_checks,
             dispositions: &summary.dispositions,
             strats: &summary.strats,
+            programs: &summary.programs,
         }
     }
 }

@@ -114,7 +114,7 @@ async fn the_configuration_tells_clients_what_they_need() {
     assert_eq!((&rules["name"], &rules["version"], &rules["hash"]), (&json!(id.name), &json!(id.version), &json!(id.hash)));
     assert_eq!(rules["rules"].as_array().unwrap().len(), 10);
     let ltv = json!({
-        "exception_type": "ltv_ratio", "field": "ltv_ratio", "limit": "> 0 and <= 97.0", "severity": "hard",
+        "name": "ltv_ratio", "kind": "built_in", "exception_type": "ltv_ratio", "field": "ltv_ratio", "limit": "> 0 and <= 97.0", "severity": "hard",
         "exception_category": "credit", "rejection_criteria": "notebook.ltv_exceeds_maximum",
     });
     assert_eq!(rules["rules"][1], ltv);

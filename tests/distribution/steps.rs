@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use runner::execute::Distribution;
 use serde_json::{Value, json};
+use shared::rules::rule_set::{GuideFiles, RuleSetFile, RunRules};
 use stores::{
     runs::{Created, LEASE, LEASE_IN_PARTS, MAX_ATTEMPTS},
     start_run::{self, RunOrder},
@@ -82,11 +83,23 @@ async fn stored(app: &TestApp, id: Uuid) -> (BTreeMap<String, Vec<u8>>, String) 
     (all, without(&items))
 }
 
+/// A rule set of two programs with a grid of limits and a grid of adjustments.
+fn best_of_two() -> RunRules {
+    let grid = |name: &str| format!("[[grid]]\nname = \"{name}\"\nfile = \"{name}.csv\"\n");
+    let mut files = GuideFiles::default();
+    files.insert("one.toml", format!("name = \"one\"\n{}", grid("max_ltv")).into_bytes());
+    files.insert("two.toml", format!("name = \"two\"\n{}", grid("by_score")).into_bytes());
+    files.insert("max_ltv.csv", *b"credit_score,max ltv_ratio\n700+,75\n");
+    files.insert("by_score.csv", *b"credit_score,adjustment\n700+,-0.25\n");
+    let toml = "programs = [\"one.toml\", \"two.toml\"]\n".to_owned();
+    RunRules::new(RuleSetFile { name: "best".to_owned(), toml, files }).unwrap()
+}
+
 #[tokio::test]
 async fn a_run_by_steps_leaves_what_an_executed_one_leaves() {
     let app = app().await;
-    for dry_run in [false, true] {
-        let terms = || RunOrder { dry_run, ..RunOrder::default() };
+    for (dry_run, rules) in [(false, RunRules::default()), (true, RunRules::default()), (false, best_of_two())] {
+        let terms = || RunOrder { dry_run, rules: rules.clone(), ..RunOrder::default() };
         let (executed, stepped) = (start(&app, terms()).await, start(&app, terms()).await);
         assert_eq!(step(&app, json!({ "step": "execute", "run_id": executed })).await["ended"], "completed");
         let (owner, parts) = planned(&app, stepped).await;

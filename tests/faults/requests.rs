@@ -152,6 +152,8 @@ impl Stage {
             post(run, json!({}), wes),
             post("/api/tapes/inspect", json!({"path": "tape.csv", "profile": "asf_rmbs"}), wes),
             post("/api/tapes/inspect", json!({"path": "nothing.csv"}), None),
+            post("/api/rule-sets/check", json!({"path": "strict.toml"}), ana),
+            post("/api/rule-sets/check", json!({"path": "nothing.toml"}), None),
             post(run, json!({"folder": "nothing"}), None),
             file("path=folder", "tape.csv", 3, ana),
             file("path=incoming", "tape.csv", 3, wes),

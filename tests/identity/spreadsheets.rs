@@ -51,7 +51,7 @@ async fn hostile_run() -> (TestApp, crate::support::app::Person, String) {
     }
     app.put(
         "inputs/rules.toml",
-        "name = \"r\"\nversion = \"1\"\n[projection]\nminimum_price = 99\nhold_on_soft_exceptions = true\n",
+        "name = \"r\"\nversion = \"1\"\n[projection]\nminimum_price = 99\nhold_on_soft_exceptions = true\n[pricing]\ncap = 110\n",
     )
     .await;
     let run = app.start(&root, &json!({"files": files, "rule_set": "rules.toml"})).await.expect(202);

@@ -91,6 +91,7 @@ pub fn requests(scene: &Scene) -> Vec<Wanted> {
         json(Verb::Put, "/api/auth/users/{user_id}", &format!("/api/auth/users/{user}"), json!({"full_name": "New"})),
         json(Verb::Post, "/api/pipeline/run", "/api/pipeline/run", json!({"folder": "folder"})),
         json(Verb::Post, "/api/tapes/inspect", "/api/tapes/inspect", json!({"path": "folder/tape.csv"})),
+        json(Verb::Post, "/api/rule-sets/check", "/api/rule-sets/check", json!({"path": "rules/strict.toml"})),
         plain("/api/runs"),
         of_run("/api/runs/{run_id}"),
         of_run("/api/runs/{run_id}/notebook-outputs"),

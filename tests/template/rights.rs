@@ -322,7 +322,9 @@ impl Watched {
         }
 
         self.by("nobody");
-        app.put("inputs/strict.toml", "name = \"strict\"\nversion = \"1\"\n").await;
+        // The files that a rule set names are kept with the request of the run.
+        app.put("inputs/strict.toml", "name = \"strict\"\n[[grid]]\nname = \"by_score\"\nfile = \"by_score.csv\"\n").await;
+        app.put("inputs/by_score.csv", "credit_score,adjustment\n700+,-0.25\n").await;
         // These are enough exceptions to make their file too large for an answer.
         let rejected = |at: usize| format!("L-{at}");
         let large =
@@ -335,6 +337,7 @@ impl Watched {
         let first =
             app.post("/api/pipeline/run").by(&admin).header(HeaderName::from_static("idempotency-key"), "k").json(&wanted);
         let first = first.send().await.expect(202)["run_id"].as_str().unwrap().to_owned();
+        self.ask(&admin, Method::POST, "/api/rule-sets/check", Some(json!({"path": "strict.toml"}))).await;
         app.post("/api/tapes/inspect").by(&admin).json(&json!({"path": large})).send().await.expect(200);
         let large = app.start(&admin, &json!({"files": [large]})).await.expect(202)["run_id"].as_str().unwrap().to_owned();
         let missing = app.start(&admin, &json!({"files": ["missing.csv"]})).await;

@@ -8,7 +8,7 @@ use shared::{
     manifest::ENGINE_VERSION,
     paths::Area,
     phases::pricing::IrrTarget,
-    rules::{Rule, Severity, rule_set::RuleSet},
+    rules::{listing::RuleObject, rule_set::RuleSet},
 };
 use stores::config::Environment;
 use utoipa::ToSchema;
@@ -60,43 +60,6 @@ struct RuleSetObject {
     rules: Vec<RuleObject>,
 }
 
-/// A rule.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Rule)]
-struct RuleObject {
-    /// Type of the exception that a loan gets when it fails the rule.
-    #[schema(example = "ltv_ratio")]
-    exception_type: &'static str,
-    /// Canonical field that the rule reads.
-    #[schema(example = "ltv_ratio")]
-    field: &'static str,
-    /// Condition that a good loan meets, as text.
-    #[schema(example = "<= 97.0")]
-    limit: String,
-    /// Severity of the exception.
-    severity: Severity,
-    /// Category of the exception, by which reports group it.
-    #[schema(example = "credit")]
-    exception_category: &'static str,
-    /// Stable name of the criterion.
-    #[schema(example = "notebook.ltv_exceeds_maximum")]
-    rejection_criteria: &'static str,
-}
-
-impl From<&Rule> for RuleObject {
-    fn from(rule: &Rule) -> Self {
-        let kind = rule.exception_type().kind();
-        Self {
-            exception_type: &kind.name,
-            field: rule.field().name(),
-            limit: rule.limit().to_owned(),
-            severity: rule.severity(),
-            exception_category: &kind.category,
-            rejection_criteria: &kind.rejection_criteria,
-        }
-    }
-}
-
 /// Show the configuration
 ///
 /// Shows the limits, the areas of files and the built-in rules. It shows no secret and no name of a store.
@@ -117,11 +80,6 @@ pub async fn get_config(FromState(state): FromState<State>) -> Json<ConfigObject
         max_upload_bytes: state.max_upload_bytes,
         allowed_extensions: allowed_extensions(),
         areas: Area::ALL.map(Area::as_str),
-        rule_set: RuleSetObject {
-            name: id.name,
-            version: id.version,
-            hash: id.hash,
-            rules: rules.rules().iter().map(RuleObject::from).collect(),
-        },
+        rule_set: RuleSetObject { name: id.name, version: id.version, hash: id.hash, rules: rules.listing() },
     })
 }

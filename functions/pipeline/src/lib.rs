@@ -3,6 +3,7 @@
 
 mod answer_run;
 mod archive_zip;
+mod check_rule_set;
 mod download_archive;
 mod download_output;
 mod download_workbook;
@@ -57,10 +58,11 @@ impl State {
 
 /// Every route of this function.
 pub fn api(resources: &Resources) -> Api {
-    use Permission::{ReadFiles, ReadRuns, StartRuns};
+    use Permission::{ChooseTerms, ReadFiles, ReadRuns, StartRuns};
     Routes::new(resources, State::new(resources))
         .with(StartRuns, endpoint!(start_run::start_run))
         .with(ReadFiles, endpoint!(inspect_tape::inspect_tape))
+        .with(ChooseTerms, endpoint!(check_rule_set::check_rule_set))
         .with(ReadRuns, endpoint!(list_runs::list_runs))
         .with(ReadRuns, endpoint!(get_run::get_run))
         .with(ReadRuns, endpoint!(list_outputs::list_outputs))

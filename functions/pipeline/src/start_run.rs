@@ -21,7 +21,7 @@ use shared::{
     loan::Field,
     paths::{Area, PathError, stored_path},
     phases::pricing::IrrTarget,
-    rules::rule_set::{Mistake, RunRules},
+    rules::rule_set::{Mistake, RuleSetError, RunRules},
     run::RunObject,
     tape::{
         profile::{MAX_PROFILE_BYTES, PRESETS},
@@ -338,12 +338,20 @@ impl State {
     /// Reads a rule set from the area `inputs`. Returns it with the keys of its files.
     async fn rule_set(&self, root: &str, path: &str) -> Result<(RunRules, Vec<String>), ApiError> {
         let (file, keys) = rule_set_file(&self.storage, root, path, "rule_set").await?;
-        let rules = RunRules::new(file).map_err(|error| {
-            let mistake = |mistake: &Mistake| InputError::body("rule_set", mistake.to_string());
-            ApiError::Invalid(error.mistakes.iter().map(mistake).collect())
-        })?;
+        let rules = RunRules::new(file).map_err(|error| ApiError::Invalid(errors_of(&error)))?;
         Ok((rules, keys))
     }
+}
+
+/// Largest number of mistakes of a rule set that one answer names. One more entry counts the rest.
+const MAX_MISTAKES: usize = 1_000;
+
+/// An error for each mistake of a rule set.
+fn errors_of(error: &RuleSetError) -> Vec<InputError> {
+    let named = error.mistakes.iter().take(MAX_MISTAKES).map(Mistake::to_string);
+    let more = error.mistakes.len().saturating_sub(MAX_MISTAKES);
+    let rest = (more > 0).then(|| format!("There are {more} more mistakes. `POST /api/rule-sets/check` names all of them."));
+    named.chain(rest).map(|sentence| InputError::body("rule_set", sentence)).collect()
 }
 
 /// How the request wants its tapes to be read.

@@ -68,13 +68,14 @@ impl Workbooks {
             return Ok(());
         }
         let results = self.runs.results(run.run_id).await?;
-        let RunResults { summary, facts: Some(facts), exceptions: Some(exceptions), index: Some(index), .. } =
+        let RunResults { summary, outputs, facts: Some(facts), exceptions: Some(exceptions), index: Some(index), .. } =
             results.ok_or_else(|| ApiError::NotFound(without_workbook(run.status).into()))?
         else {
             return Err(ApiError::NotFound(without_workbook(run.status).into()));
         };
         let whole = self.runs.whole(&run).await?;
-        let decided = DecidedRun::read(whole.get().as_bytes(), summary.get().as_bytes()).map_err(ApiError::internal)?;
+        let outputs = outputs.iter().map(|output| output.key.as_str());
+        let decided = DecidedRun::read(whole.get().as_bytes(), summary.get().as_bytes(), outputs).map_err(ApiError::internal)?;
         let index = read_index(&self.storage, run.run_id, &index).await?;
         let reader = |name: &str, version: ObjectVersion| {
             let key = format!("{}/{name}", keys::results(run.run_id));

@@ -81,7 +81,7 @@ pub static OUTPUTS: [Output; COUNT] = [
         count: SummaryBuilder::exception_kinds,
     },
     Output {
-        key: "pricing_report",
+        key: PRICING_REPORT_KEY,
         file_name: "pricing_report.csv",
         of_loans: false,
         columns: &[],
@@ -89,6 +89,9 @@ pub static OUTPUTS: [Output; COUNT] = [
         count: SummaryBuilder::priced,
     },
 ];
+
+/// Key of the pricing report in the API.
+pub const PRICING_REPORT_KEY: &str = "pricing_report";
 
 /// Index of the purchase tape in [`OUTPUTS`]. Loans that are bought at once are written to it directly.
 const PURCHASE_TAPE: usize = 0;

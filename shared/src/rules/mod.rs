@@ -4,6 +4,7 @@ pub mod clearance;
 mod exception_type;
 pub mod guide;
 pub mod kinds;
+pub mod listing;
 mod reading;
 pub mod rule_set;
 

@@ -13,7 +13,7 @@ use crate::{
 use super::{
     WorkbookError,
     exceptions::ExceptionSheet,
-    figures::{DecidedRun, RunFigures},
+    figures::DecidedRun,
     loans::{LOAN_SHEETS, write_loans},
     package::{SheetLimits, Workbook},
     summary::{Notices, write_summary},
@@ -63,10 +63,10 @@ pub fn write_decisions<W: Write, R: RangeReader>(
     let mut workbook = Workbook::new(out, &title, Some(run.created_at), limits)?;
     let tapes = TapeOrder::new(&run.column_mapping);
     for sheet in &LOAN_SHEETS {
-        write_loans(&mut workbook, sheet, stored, &tapes)?;
+        write_loans(&mut workbook, sheet, decided.guide, stored, &tapes)?;
     }
-    let rules = write_exceptions(&mut workbook, run, stored)?;
-    let notices = Notices::new(&tapes, limits, workbook.cut_texts());
+    let rules = write_exceptions(&mut workbook, decided, stored)?;
+    let notices = Notices::new(&tapes, decided.guide, limits, workbook.cut_texts());
     // The summary is the first sheet of the workbook, and is written last, when the exceptions of all rules are counted.
     write_summary(&mut workbook, decided, &rules, &notices)?;
     workbook.finish()
@@ -75,10 +75,11 @@ pub fn write_decisions<W: Write, R: RangeReader>(
 /// Writes the sheet of exceptions. Returns the kinds of exceptions that were found, the most frequent first.
 fn write_exceptions<W: Write, R: RangeReader>(
     workbook: &mut Workbook<W>,
-    run: &RunFigures,
+    decided: &DecidedRun,
     stored: &Stored<'_, R>,
 ) -> Result<Vec<FoundRule>, WorkbookError> {
-    let mut sheet = ExceptionSheet::begin(workbook)?;
+    let run = &decided.run;
+    let mut sheet = ExceptionSheet::begin(workbook, decided.guide.programs)?;
     let mut rules = BTreeMap::new();
     let mut last: Option<ExceptionRow> = None;
     let mut skip = 0;

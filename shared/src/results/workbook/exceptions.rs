@@ -39,18 +39,28 @@ const WIDTHS: [u16; 15] = [42, 38, 20, 24, 20, 10, 60, 28, 18, 16, 24, 12, 24, 1
 static COLUMNS: LazyLock<Vec<SheetColumn>> =
     LazyLock::new(|| EXCEPTION_COLUMNS.into_iter().zip(WIDTHS).map(|(name, width)| SheetColumn::new(name, width)).collect());
 
+/// The columns of a run whose rule set has programs.
+static COLUMNS_WITH_PROGRAM: LazyLock<Vec<SheetColumn>> = LazyLock::new(|| {
+    let mut columns = COLUMNS.clone();
+    let place = EXCEPTION_COLUMNS.iter().position(|name| *name == "source_file").unwrap_or(columns.len());
+    columns.insert(place, SheetColumn::new("program", 16));
+    columns
+});
+
 /// A sheet of exceptions that is being written.
 pub struct ExceptionSheet<'w, W: Write> {
     sheet: Sheet<'w, W>,
+    programs: bool,
 }
 
 impl<'w, W: Write> ExceptionSheet<'w, W> {
-    /// Begins the sheet.
+    /// Begins the sheet, with or without the column of programs.
     ///
     /// # Errors
     /// [`WorkbookError::Write`] when the output cannot be written.
-    pub fn begin(workbook: &'w mut Workbook<W>) -> Result<Self, WorkbookError> {
-        Ok(Self { sheet: workbook.table("Exceptions", &COLUMNS)? })
+    pub fn begin(workbook: &'w mut Workbook<W>, programs: bool) -> Result<Self, WorkbookError> {
+        let columns = if programs { &COLUMNS_WITH_PROGRAM } else { &COLUMNS };
+        Ok(Self { sheet: workbook.table("Exceptions", columns)?, programs })
     }
 
     /// Appends an exception of a run.
@@ -77,6 +87,9 @@ impl<'w, W: Write> ExceptionSheet<'w, W> {
             match exception.excess {
                 Some(excess) => row.decimal(CellStyle::Plain, excess),
                 None => row.skip(),
+            }
+            if self.programs {
+                row.text(CellStyle::Plain, exception.program.iter().flatten().next().map_or("", String::as_str));
             }
             row.text(CellStyle::Plain, &exception.source_file);
             row.count(CellStyle::Whole, exception.line);

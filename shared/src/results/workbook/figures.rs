@@ -1,25 +1,38 @@
 //! Figures of a run as a whole, read from the JSON of the run and of its summary, in the form that the API shows.
 
 use jiff::{Timestamp, civil::Date};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::loan::Field;
+use crate::{loan::Field, results::outputs::PRICING_REPORT_KEY};
 
 /// A run with its summary. The numbers keep the digits of the JSON.
 pub struct DecidedRun {
     pub(super) run: RunFigures,
     pub(super) summary: SummaryFigures,
+    pub(super) guide: GuideColumns,
+}
+
+/// Columns that only some rule sets need.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GuideColumns {
+    /// Whether the rule set adjusts prices.
+    pub prices: bool,
+    /// Whether the rule set has programs.
+    pub programs: bool,
 }
 
 impl DecidedRun {
-    /// Reads the `run` object and the summary of a run.
+    /// Reads the `run` object and the summary of a run. `outputs` are the keys of the run's output files.
     ///
     /// # Errors
     /// [`serde_json::Error`] when one of them is damaged.
-    pub fn read(run: &[u8], summary: &[u8]) -> serde_json::Result<Self> {
-        Ok(Self { run: serde_json::from_slice(run)?, summary: serde_json::from_slice(summary)? })
+    pub fn read<'k>(run: &[u8], summary: &[u8], outputs: impl IntoIterator<Item = &'k str>) -> serde_json::Result<Self> {
+        let summary: SummaryFigures = serde_json::from_slice(summary)?;
+        let prices = outputs.into_iter().any(|key| key == PRICING_REPORT_KEY);
+        let guide = GuideColumns { prices, programs: !summary.programs.is_empty() };
+        Ok(Self { run: serde_json::from_slice(run)?, summary, guide })
     }
 }
 
@@ -66,6 +79,9 @@ pub struct SummaryFigures {
     pub exceptions_count: u64,
     pub dispositions: DispositionFigures,
     pub strats: Vec<StratFigures>,
+    /// The programs of the rule set.
+    #[serde(default)]
+    pub programs: Vec<IgnoredAny>,
 }
 
 #[derive(Deserialize)]

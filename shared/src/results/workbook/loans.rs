@@ -2,6 +2,9 @@
 
 use std::{io::Write, iter::Peekable, vec};
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
 use crate::{
     decimal::{Decimal, ExactSum},
     facts::{
@@ -18,6 +21,7 @@ use crate::{
 use super::{
     WorkbookError,
     decisions::Stored,
+    figures::GuideColumns,
     package::Workbook,
     sheet::{Row, SheetColumn},
     styles::CellStyle,
@@ -36,6 +40,12 @@ const EXCEPTIONS: usize = 4096;
 enum Added {
     Spread,
     Price,
+    /// Only for rule sets that adjust prices.
+    BasePrice,
+    /// Name and points of each adjustment, one per line. Only for rule sets that adjust prices.
+    Adjustments,
+    /// Only for rule sets with programs.
+    Program,
     Dollars,
     ProjectionReason,
     /// Messages of the hard exceptions of the loan, one per line.
@@ -55,17 +65,19 @@ pub struct LoanSheet {
 
 /// The sheets of loans, in the order of the workbook.
 pub static LOAN_SHEETS: [LoanSheet; 3] = {
-    use Added::{Conditions, Dollars, Line, Price, ProjectionReason, Reasons, SourceFile, Spread};
+    use Added::{
+        Adjustments, BasePrice, Conditions, Dollars, Line, Price, Program, ProjectionReason, Reasons, SourceFile, Spread,
+    };
     [
         LoanSheet {
             disposition: Disposition::ToPurchase,
             name: "To purchase",
-            added: &[Spread, Price, Dollars, Conditions, SourceFile, Line],
+            added: &[Spread, Price, BasePrice, Adjustments, Program, Dollars, Conditions, SourceFile, Line],
         },
         LoanSheet {
             disposition: Disposition::Projected,
             name: "Projected",
-            added: &[Spread, Price, ProjectionReason, Conditions, SourceFile, Line],
+            added: &[Spread, Price, BasePrice, Adjustments, Program, ProjectionReason, Conditions, SourceFile, Line],
         },
         LoanSheet { disposition: Disposition::Rejected, name: "Rejected", added: &[Reasons, Conditions, SourceFile, Line] },
     ]
@@ -77,6 +89,9 @@ impl Added {
         match self {
             Self::Spread => SheetColumn::new("pricing_spread", 14),
             Self::Price => SheetColumn::new("final_price", 12),
+            Self::BasePrice => SheetColumn::new("base_price", 12),
+            Self::Adjustments => SheetColumn::new("price_adjustments", 40),
+            Self::Program => SheetColumn::new("program", 16),
             Self::Dollars => SheetColumn::new("Dollars to pay", 18),
             Self::ProjectionReason => SheetColumn::new("projection_reason", 60),
             Self::Reasons => SheetColumn::new("Reasons", 60),
@@ -85,14 +100,29 @@ impl Added {
             Self::Line => SheetColumn::new("line", 10),
         }
     }
+
+    fn is_shown(self, guide: GuideColumns) -> bool {
+        match self {
+            Self::BasePrice | Self::Adjustments => guide.prices,
+            Self::Program => guide.programs,
+            _ => true,
+        }
+    }
+}
+
+impl LoanSheet {
+    /// The columns that the product adds in a run.
+    fn added(&self, guide: GuideColumns) -> impl Iterator<Item = Added> {
+        self.added.iter().copied().filter(move |added| added.is_shown(guide))
+    }
 }
 
 /// Maximum number of columns of a sheet without the columns that are only kept.
-pub fn own_columns() -> usize {
-    Field::CANONICAL.len() + LOAN_SHEETS.iter().map(|sheet| sheet.added.len()).max().unwrap_or(0)
+pub fn own_columns(guide: GuideColumns) -> usize {
+    Field::CANONICAL.len() + LOAN_SHEETS.iter().map(|sheet| sheet.added(guide).count()).max().unwrap_or(0)
 }
 
-fn columns(sheet: &LoanSheet, kept: &[&str]) -> Vec<SheetColumn> {
+fn columns(sheet: &LoanSheet, guide: GuideColumns, kept: &[&str]) -> Vec<SheetColumn> {
     let fields = Field::CANONICAL.into_iter().map(|field| {
         let width = match (field.info().kind, field.info().unit) {
             (FieldKind::Text, _) => 20,
@@ -101,7 +131,7 @@ fn columns(sheet: &LoanSheet, kept: &[&str]) -> Vec<SheetColumn> {
         };
         SheetColumn::new(field.name(), width)
     });
-    let mut columns: Vec<SheetColumn> = fields.chain(sheet.added.iter().map(|added| added.column())).collect();
+    let mut columns: Vec<SheetColumn> = fields.chain(sheet.added(guide).map(Added::column)).collect();
     let own = columns.len();
     for name in kept {
         // A column of the tape must not look like a column of the product.
@@ -116,12 +146,13 @@ fn columns(sheet: &LoanSheet, kept: &[&str]) -> Vec<SheetColumn> {
 pub fn write_loans<W: Write, R: RangeReader>(
     workbook: &mut Workbook<W>,
     sheet: &LoanSheet,
+    guide: GuideColumns,
     stored: &Stored<'_, R>,
     tapes: &TapeOrder<'_>,
 ) -> Result<(), WorkbookError> {
-    let room = workbook.limits.columns.saturating_sub(own_columns());
+    let room = workbook.limits.columns.saturating_sub(own_columns(guide));
     let kept = &tapes.kept[..room.min(tapes.kept.len())];
-    let columns = columns(sheet, kept);
+    let columns = columns(sheet, guide, kept);
     let mut rows = workbook.table(sheet.name, &columns)?;
     let mut exceptions = LoanExceptions::new(stored, tapes, sheet.disposition);
     let filter = FactFilter { disposition: Some(sheet.disposition), seller_loan_number: None };
@@ -136,8 +167,9 @@ pub fn write_loans<W: Write, R: RangeReader>(
         for loan in &loans {
             let place = tapes.place(&loan.source_file, loan.line).ok_or_else(|| no_tape(FACTS_FILE))?;
             exceptions.of(place, &mut found)?;
+            let adjustments = adjustments(loan)?;
             rows.row(|row| {
-                write_loan(row, sheet, loan, &found);
+                write_loan(row, sheet, guide, loan, &adjustments, &found);
                 write_kept(row, loan, tapes, kept.len());
             })?;
         }
@@ -149,7 +181,36 @@ fn no_tape(file: &'static str) -> ReadError {
     ReadError::Damaged { file, what: "it has a row of a tape that the run does not have".to_owned() }
 }
 
-fn write_loan(row: &mut Row<'_>, sheet: &LoanSheet, loan: &FactRow, exceptions: &[ExceptionRow]) {
+/// An adjustment of a price, as the facts store it.
+#[derive(Deserialize)]
+struct StoredAdjustment {
+    name: String,
+    points: Box<RawValue>,
+}
+
+/// Name and points of each adjustment of a loan's price, one per line; empty for a loan without adjustments.
+fn adjustments(loan: &FactRow) -> Result<String, ReadError> {
+    let list = &loan.price_adjustments.0;
+    if list == "[]" {
+        return Ok(String::new());
+    }
+    let damaged = || ReadError::Damaged { file: FACTS_FILE, what: "it has a list of adjustments that is none".to_owned() };
+    let list: Vec<StoredAdjustment> = serde_json::from_str(list).map_err(|_| damaged())?;
+    let line = |StoredAdjustment { name, points }: &StoredAdjustment| {
+        let points: Decimal = points.get().parse().map_err(|_| damaged())?;
+        Ok(format!("{name} {}", points.with_min_decimals(4)))
+    };
+    Ok(list.iter().map(line).collect::<Result<Vec<_>, ReadError>>()?.join("\n"))
+}
+
+fn write_loan(
+    row: &mut Row<'_>,
+    sheet: &LoanSheet,
+    guide: GuideColumns,
+    loan: &FactRow,
+    adjustments: &str,
+    exceptions: &[ExceptionRow],
+) {
     for field in Field::CANONICAL {
         match field.info().kind {
             FieldKind::Text => row.text(CellStyle::Code, &loan.seller_loan_number),
@@ -166,10 +227,13 @@ fn write_loan(row: &mut Row<'_>, sheet: &LoanSheet, loan: &FactRow, exceptions: 
         Some(value) => row.decimal(CellStyle::Percent, value),
         None => row.skip(),
     };
-    for added in sheet.added {
+    for added in sheet.added(guide) {
         match added {
             Added::Spread => percent(row, loan.pricing_spread),
             Added::Price => percent(row, loan.final_price),
+            Added::BasePrice => percent(row, loan.base_price),
+            Added::Adjustments => row.text(CellStyle::Plain, adjustments),
+            Added::Program => row.text(CellStyle::Plain, loan.program.iter().flatten().next().map_or("", String::as_str)),
             Added::Dollars => match amount_and_price(loan) {
                 Some((amount, price)) => match cost(amount, price) {
                     Some(cost) => row.decimal(CellStyle::Money, cost),

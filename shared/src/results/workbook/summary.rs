@@ -9,7 +9,7 @@ use crate::clock::rfc3339;
 use super::{
     WorkbookError,
     decisions::FoundRule,
-    figures::{DecidedRun, GroupFigures, RunFigures, SummaryFigures},
+    figures::{DecidedRun, GroupFigures, GuideColumns, RunFigures, SummaryFigures},
     loans::{LOAN_SHEETS, own_columns},
     package::{SheetLimits, Workbook},
     sheet::{Row, Sheet, SheetColumn},
@@ -25,13 +25,13 @@ pub struct Notices(Vec<String>);
 
 impl Notices {
     /// The notes of a workbook with these tapes and limits, and with `cut_texts` texts that were longer than a cell.
-    pub fn new(tapes: &TapeOrder<'_>, limits: SheetLimits, cut_texts: u64) -> Self {
+    pub fn new(tapes: &TapeOrder<'_>, guide: GuideColumns, limits: SheetLimits, cut_texts: u64) -> Self {
         let mut notices = vec![
             "Dollars to pay is the exact sum of loan amount × price / 100, rounded once to cents. The column rounds each loan, so \
              that its sum can differ by cents."
                 .to_owned(),
         ];
-        let room = limits.columns.saturating_sub(own_columns());
+        let room = limits.columns.saturating_sub(own_columns(guide));
         if let Some(first) = tapes.kept.get(room) {
             notices.push(format!(
                 "A sheet has {} columns at most. Kept columns that are left out: {}, from {first:?} on; the API's list of loans and \

@@ -145,6 +145,11 @@ impl Guide {
         self.applies.iter().find(|(of, _)| *of == rule).map(|(_, scope)| scope)
     }
 
+    /// By how many percentage points an LTV may differ from the one that balance and value give.
+    pub fn ltv_tolerance(&self) -> Decimal {
+        self.ltv_tolerance
+    }
+
     /// How the rule set adjusts prices.
     pub fn waterfall(&self) -> &Waterfall {
         &self.waterfall

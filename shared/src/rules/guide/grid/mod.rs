@@ -308,6 +308,17 @@ impl Grid {
         format!("{}{sheet}", self.table.file)
     }
 
+    /// The names of the fields that the grid limits, each once.
+    pub fn limited_fields(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for name in self.gives.iter().filter_map(GridResult::field).map(TestedField::name) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
     /// What the grid gives, for people: `max ltv_ratio, by credit_score and loan_amount`.
     pub fn gives(&self) -> String {
         let gives: Vec<String> = self.gives.iter().map(GridResult::heading).collect();
