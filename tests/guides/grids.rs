@@ -196,7 +196,7 @@ fn adjusted(rules: &RuleSet, cells: &[(&str, &str)]) -> (Applied, Vec<(i64, Stri
     let loan = cells.iter().fold(LoanBuilder::good(), |loan, (column, cell)| loan.with(column, cell)).build();
     let values = rules.guide().values(&loan, PDATE);
     let (grid, mut given) = (&rules.guide().adjustment_grids()[0], Vec::new());
-    let applied = grid.adjust(&values, |at| given.push((grid.cells()[at].points, grid.cells()[at].source.clone())));
+    let applied = grid.adjust(&values, |at| given.push((grid.cells()[at].points, grid.cells()[at].source.to_string())));
     (applied, given)
 }
 

@@ -147,8 +147,16 @@ fn a_grid_has_limits() {
     assert_mistake(&many(51), &sound, "guide.toml:1", "at most 50 grids, and this one has 51");
     let rows = |count: usize| (0..count).fold("FICO,adjustment\n".to_owned(), |text, at| text + &format!("{at},1\n"));
     let list = "[[grid]]\nname = \"llpa\"\nfile = \"a.csv\"\n";
-    assert!(loaded(list, &[("a.csv", rows(4_999).as_bytes())]).is_ok());
-    assert_mistake(list, &[("a.csv", rows(5_000).as_bytes())], "a.csv", "at most 10000 cells");
+    assert!(loaded(list, &[("a.csv", rows(5_000).as_bytes())]).is_ok());
+    assert_mistake(list, &[("a.csv", rows(5_001).as_bytes())], "a.csv", "at most 10000 cells");
+    let square = |side: i64| {
+        let headings: Vec<String> = (0..side).map(|at| format!("{}", 1_000 * at)).collect();
+        let row = |at: i64| format!("{}{}\n", 300 + at, ",1".repeat(headings.len()));
+        format!("x,{}\n{}", headings.join(","), (0..side).map(row).collect::<String>())
+    };
+    let matrix = format!("{list}rows = \"credit_score\"\ncolumns = \"loan_amount\"\ngives = \"adjustment\"\n");
+    assert!(loaded(&matrix, &[("a.csv", square(100).as_bytes())]).is_ok());
+    assert_mistake(&matrix, &[("a.csv", square(101).as_bytes())], "a.csv", "at most 10000 cells");
     let wide = format!("{}\n740+,1\n", ",".repeat(20_000));
     assert_mistake(list, &[("a.csv", wide.as_bytes())], "a.csv", "at most 10000 cells");
     let large = vec![b' '; (5 << 20) + 1];

@@ -1,5 +1,7 @@
 //! The price waterfall of a rule set: adjustments in points that are added to the price, a cap and a floor.
 
+use std::sync::Arc;
+
 use crate::{rules::Evidence, ten_thousandths::TenThousandths};
 
 use super::{
@@ -24,10 +26,10 @@ pub struct Adjustment {
 /// What may be added to a price: an adjustment, or a cell of an adjustment grid.
 #[derive(Debug, Clone)]
 pub struct PricePart {
-    pub name: String,
+    pub name: Arc<str>,
     pub points: TenThousandths,
     /// Where the points come from: `agency.toml:12`, `llpa.csv!C4`.
-    pub source: String,
+    pub source: Arc<str>,
     /// Index of its column in the pricing report.
     pub column: usize,
 }
@@ -103,7 +105,7 @@ impl Waterfall {
     /// Makes the columns of the pricing report those of several rule sets, which include its own.
     pub(super) fn share_columns(&mut self, columns: &[String]) {
         for part in &mut self.parts {
-            part.column = columns.iter().position(|column| *column == part.name).unwrap_or(columns.len());
+            part.column = columns.iter().position(|column| **column == *part.name).unwrap_or(columns.len());
         }
         self.columns = columns.to_vec();
     }
@@ -118,16 +120,17 @@ impl Waterfall {
         for Adjustment { name, points, source, .. } in &self.adjustments {
             let column = self.columns.len();
             self.columns.push(name.clone());
-            self.parts.push(PricePart { name: name.clone(), points: *points, source: source.clone(), column });
+            self.parts.push(PricePart { name: name.as_str().into(), points: *points, source: source.as_str().into(), column });
         }
         for grid in grids {
             let (name, column) = (grid.name(), self.columns.len());
             self.columns.push(name.to_owned());
             self.first_parts.push(PartIndex::try_from(self.parts.len()).unwrap_or(PartIndex::MAX));
+            let shared_name: Arc<str> = name.into();
             self.parts.extend(grid.cells().iter().map(|AdjustmentCell { points, source }| PricePart {
-                name: name.to_owned(),
+                name: Arc::clone(&shared_name),
                 points: TenThousandths(*points),
-                source: source.clone(),
+                source: Arc::clone(source),
                 column,
             }));
         }

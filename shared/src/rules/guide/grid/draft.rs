@@ -19,6 +19,7 @@ use super::{
     GridBody, GridCase, GridResult, Matrix,
     axis::{Axis, OVERLAP},
     cell::{CellResult, CellTest, cell_result, cell_test},
+    file::MAX_GRID_CELLS,
     list::{List, ListPolicy},
     table::CellTable,
 };
@@ -199,6 +200,10 @@ impl DraftReader<'_> {
         let (fields, gives) = self.list_headings(policy)?;
         if self.table.height() < 2 {
             self.mistake((0, 0), "the grid has no row below its headings: write a row for each case".to_owned());
+            return None;
+        }
+        if self.table.width() * (self.table.height() - 1) > MAX_GRID_CELLS {
+            self.mistakes.push(self.table.too_many_cells());
             return None;
         }
         let slots: Vec<usize> = fields.iter().map(slot).collect();

@@ -120,7 +120,7 @@ pub struct AdjustmentCell {
     /// Points that are added to the price, in ten-thousandths.
     pub points: i64,
     /// The cell: `llpa.csv!C4`, `LTV!D7`.
-    pub source: String,
+    pub source: Arc<str>,
 }
 
 /// What an adjustment grid does for a loan.
@@ -207,7 +207,7 @@ impl Grid {
             let points = case.results.first().copied().flatten().and_then(|points| points.micros());
             cell_of.push(points.map(|micros| {
                 let points = if deducts { -micros / 100 } else { micros / 100 };
-                cells.push(AdjustmentCell { points, source: table.full_address(case.row, case.column) });
+                cells.push(AdjustmentCell { points, source: table.full_address(case.row, case.column).into() });
                 cells.len() - 1
             }));
         }

@@ -16,6 +16,9 @@ use crate::{
 
 use super::file::{GridFile, MAX_GRID_CELLS};
 
+/// Largest number of cells that are read: those of a grid and its headings.
+const MAX_READ_CELLS: usize = 2 * MAX_GRID_CELLS + 1;
+
 /// Unpacked bytes of a worksheet: a grid of the most cells is a tenth of this.
 const MAX_SHEET: u64 = 64 << 20;
 /// Number of sheets that a message names.
@@ -61,7 +64,7 @@ impl RowCollector {
         }
         self.cells += cells.len();
         self.rows.push(FileRow { line, cells });
-        self.cells <= MAX_GRID_CELLS
+        self.cells <= MAX_READ_CELLS
     }
 }
 
@@ -109,8 +112,8 @@ impl CellTable {
                     let cell = Some(address(line, 0));
                     return Err(vec![Mistake::in_file(file.name, None, cell, format!("the row cannot be read: {reason}"))]);
                 }
-                if raw.bytes().filter(|byte| *byte == delimiter).count() > MAX_GRID_CELLS {
-                    collected.cells = MAX_GRID_CELLS + 1;
+                if raw.bytes().filter(|byte| *byte == delimiter).count() > MAX_READ_CELLS {
+                    collected.cells = MAX_READ_CELLS + 1;
                     break 'file;
                 }
                 let mut fields: Vec<Cow<'_, str>> = Vec::new();
@@ -187,8 +190,10 @@ impl CellTable {
         let first_column = rows.iter().filter_map(|row| row.cells.iter().position(has_text)).min().unwrap_or(0);
         let end = rows.iter().filter_map(|row| row.cells.iter().rposition(has_text)).max().map_or(0, |last| last + 1);
         let width = end.saturating_sub(first_column);
-        if cells > MAX_GRID_CELLS || width.saturating_mul(rows.len()) > MAX_GRID_CELLS {
-            return Err(whole(format!("a grid has at most {MAX_GRID_CELLS} cells, and this one has more: make two of it")));
+        // Headings do not count. Those of a list are one row, those of a matrix a row and a column.
+        let inside = width.saturating_sub(1).saturating_mul(rows.len().saturating_sub(1));
+        if cells > MAX_READ_CELLS || inside > MAX_GRID_CELLS {
+            return Err(vec![too_many_cells(file, sheet.as_deref())]);
         }
         if rows.is_empty() {
             return Err(whole("there is no grid: every cell is empty".to_owned()));
@@ -227,6 +232,11 @@ impl CellTable {
         format!("{}!{}", self.sheet.as_deref().unwrap_or(&self.file), self.address(row, column))
     }
 
+    /// The mistake of a grid that is too large.
+    pub fn too_many_cells(&self) -> Mistake {
+        too_many_cells(&self.file, self.sheet.as_deref())
+    }
+
     /// A mistake of a cell.
     pub fn mistake(&self, cell: String, message: String) -> Mistake {
         Mistake::in_file(&self.file, self.sheet.as_deref(), Some(cell), message)
@@ -236,6 +246,11 @@ impl CellTable {
     pub fn cells(&self) -> Vec<Vec<String>> {
         self.rows.iter().map(|(_, cells)| cells.clone()).collect()
     }
+}
+
+fn too_many_cells(file: &str, sheet: Option<&str>) -> Mistake {
+    let message = format!("a grid has at most {MAX_GRID_CELLS} cells, and this one has more: make two of it");
+    Mistake::in_file(file, sheet, None, message)
 }
 
 /// The cells of a row with a mark in those whose formula has no value, so that the row is not taken for an empty one.
