@@ -43,7 +43,7 @@ fn with_price<R>(rules: &RuleSet, cells: &[(&str, &str)], then: impl FnOnce(&Dec
 /// Final price, names of the parts, disposition, and the reason for holding the loan.
 fn priced(rules: &RuleSet, cells: &[(&str, &str)]) -> (Option<String>, Vec<String>, &'static str, Option<String>) {
     with_price(rules, cells, |decided| {
-        let parts = decided.parts.iter().map(|part| decided.waterfall.part(*part).unwrap().name.to_string());
+        let parts = decided.parts.iter().map(|part| decided.waterfall.name_of(decided.waterfall.part(*part).unwrap()).to_owned());
         let price = decided.price.map(|price| price.final_price.text());
         (price, parts.collect(), decided.disposition.as_str(), decided.projection_reason.clone())
     })

@@ -179,7 +179,7 @@ fn list(waterfall: &Waterfall, parts: &[PartIndex], capped: Option<TenThousandth
         format!("{{\"name\":{},\"points\":{},\"source\":{}}}", json!(name), points.decimal(), json!(source))
     };
     let applied = parts.iter().filter_map(|part| waterfall.part(*part));
-    let applied = applied.map(|PricePart { name, points, source, .. }| member(name, *points, source));
+    let applied = applied.map(|part @ PricePart { points, source, .. }| member(waterfall.name_of(part), *points, source));
     let cap = capped.map(|points| member(CAP, points, waterfall.cap_source()));
     format!("[{}]", applied.chain(cap).collect::<Vec<_>>().join(","))
 }

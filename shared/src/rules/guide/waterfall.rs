@@ -26,12 +26,11 @@ pub struct Adjustment {
 /// What may be added to a price: an adjustment, or a cell of an adjustment grid.
 #[derive(Debug, Clone)]
 pub struct PricePart {
-    pub name: Arc<str>,
     pub points: TenThousandths,
     /// Where the points come from: `agency.toml:12`, `llpa.csv!C4`.
     pub source: Arc<str>,
     /// Index of its column in the pricing report.
-    pub column: usize,
+    pub column: u32,
 }
 
 /// Name of the cap among the adjustments.
@@ -78,6 +77,16 @@ impl Waterfall {
         &self.adjustments
     }
 
+    /// The name of the adjustment or the grid of a part, which is that of its column.
+    pub fn name_of(&self, part: &PricePart) -> &str {
+        self.columns.get(part.column as usize).map_or("", String::as_str)
+    }
+
+    /// Index of the column that is added next. A rule set has far fewer than 2^32 adjustments.
+    fn next_column(&self) -> u32 {
+        u32::try_from(self.columns.len()).unwrap_or(u32::MAX)
+    }
+
     pub fn part(&self, part: PartIndex) -> Option<&PricePart> {
         self.parts.get(part as usize)
     }
@@ -105,7 +114,9 @@ impl Waterfall {
     /// Makes the columns of the pricing report those of several rule sets, which include its own.
     pub(super) fn share_columns(&mut self, columns: &[String]) {
         for part in &mut self.parts {
-            part.column = columns.iter().position(|column| **column == *part.name).unwrap_or(columns.len());
+            let name = self.columns.get(part.column as usize);
+            let place = name.and_then(|name| columns.iter().position(|column| column == name)).unwrap_or(columns.len());
+            part.column = u32::try_from(place).unwrap_or(u32::MAX);
         }
         self.columns = columns.to_vec();
     }
@@ -118,17 +129,15 @@ impl Waterfall {
     /// Makes one part of each adjustment and of each cell of the adjustment grids, and the columns of the pricing report.
     pub(super) fn compile(&mut self, grids: &[Grid]) {
         for Adjustment { name, points, source, .. } in &self.adjustments {
-            let column = self.columns.len();
+            let column = self.next_column();
             self.columns.push(name.clone());
-            self.parts.push(PricePart { name: name.as_str().into(), points: *points, source: source.as_str().into(), column });
+            self.parts.push(PricePart { points: *points, source: source.as_str().into(), column });
         }
         for grid in grids {
-            let (name, column) = (grid.name(), self.columns.len());
+            let (name, column) = (grid.name(), self.next_column());
             self.columns.push(name.to_owned());
             self.first_parts.push(PartIndex::try_from(self.parts.len()).unwrap_or(PartIndex::MAX));
-            let shared_name: Arc<str> = name.into();
             self.parts.extend(grid.cells().iter().map(|AdjustmentCell { points, source }| PricePart {
-                name: Arc::clone(&shared_name),
                 points: TenThousandths(*points),
                 source: Arc::clone(source),
                 column,

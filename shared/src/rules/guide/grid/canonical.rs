@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::decimal::Decimal;
 
-use super::{Grid, GridBody, GridResult, Matrix, Reporting};
+use super::{Grid, GridBody, GridResult, Matrix, NO_CASE, Reporting};
 
 impl Grid {
     /// Appends the canonical form.
@@ -54,8 +54,8 @@ impl Grid {
             for (column, column_meaning) in &matrix.columns.meanings {
                 let _ = write!(out, "({row_meaning};{column_meaning};");
                 match matrix.places[row * matrix.width + column] {
-                    Some(case) => self.push_results(case, out),
-                    None => out.push_str("none"),
+                    NO_CASE => out.push_str("none"),
+                    case => self.push_results(case as usize, out),
                 }
                 out.push(')');
             }
@@ -64,7 +64,7 @@ impl Grid {
 
     fn push_results(&self, case: usize, out: &mut String) {
         if self.gives.first().is_some_and(GridResult::is_adjustment) {
-            let points = self.cell_of.get(case).copied().flatten().map(|cell| self.cells[cell].points);
+            let points = self.cell_of.get(case).filter(|cell| **cell != NO_CASE).map(|cell| self.cells[*cell as usize].points);
             let _ = points.map_or(Ok(()), |points| write!(out, "{points}"));
             return;
         }

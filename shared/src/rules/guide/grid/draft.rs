@@ -16,7 +16,7 @@ use crate::{
 };
 
 use super::{
-    GridBody, GridCase, GridResult, Matrix,
+    GridBody, GridCase, GridResult, Matrix, NO_CASE,
     axis::{Axis, OVERLAP},
     cell::{CellResult, CellTest, cell_result, cell_test},
     file::MAX_GRID_CELLS,
@@ -139,9 +139,10 @@ impl DraftReader<'_> {
                 places.push(match self.take((row, column), read) {
                     Some(CellResult::Number(number)) => {
                         cases.push(GridCase { row, column, results: vec![Some(number)] });
-                        Some(cases.len() - 1)
+                        // A grid has at most 10,000 cells.
+                        cases.len() as u32 - 1
                     }
-                    Some(CellResult::Nothing | CellResult::Refused) | None => None,
+                    Some(CellResult::Nothing | CellResult::Refused) | None => NO_CASE,
                 });
             }
         }

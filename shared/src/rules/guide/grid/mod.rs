@@ -74,6 +74,9 @@ impl GridResult {
     }
 }
 
+/// Marks a combination without a case, and a case without an adjustment.
+const NO_CASE: u32 = u32::MAX;
+
 /// A case of a grid: a cell of a matrix that has a number, or a row of a list.
 #[derive(Debug, Clone)]
 struct GridCase {
@@ -91,8 +94,8 @@ struct Matrix {
     columns: Axis,
     /// Number of columns.
     width: usize,
-    /// The case of each cell, row by row; `None` for a combination that does not exist.
-    places: Vec<Option<usize>>,
+    /// The case of each cell, row by row; [`NO_CASE`] for a combination that does not exist.
+    places: Vec<u32>,
 }
 
 #[derive(Debug, Clone)]
@@ -166,8 +169,8 @@ pub struct Grid {
     /// `None` for a grid of adjustments.
     reporting: Option<Reporting>,
     cells: Vec<AdjustmentCell>,
-    /// The adjustment of each case, as an index into `cells`.
-    cell_of: Vec<Option<usize>>,
+    /// The adjustment of each case, as an index into `cells`; [`NO_CASE`] for a case that gives none.
+    cell_of: Vec<u32>,
     /// Whether the points of the file's cells are subtracted.
     deducts: bool,
     table: CellTable,
@@ -193,7 +196,7 @@ struct GridHead {
 impl Grid {
     fn new(head: GridHead, draft: GridDraft, slots: Vec<usize>, limit_slots: &[usize], table: CellTable) -> Self {
         let GridHead { name, scope, missing, reporting, deducts } = head;
-        let GridDraft { body, fields, gives, cases } = draft;
+        let GridDraft { body, fields, gives, mut cases } = draft;
         let limits = limit_slots.iter().enumerate().map(|(at, slot)| GridLimit {
             slot: *slot,
             is_max: matches!(gives.get(at), Some(GridResult::Max(_))),
@@ -205,11 +208,16 @@ impl Grid {
         let (mut cells, mut cell_of) = (Vec::new(), Vec::new());
         for case in cases.iter().filter(|_| limits.is_empty()) {
             let points = case.results.first().copied().flatten().and_then(|points| points.micros());
-            cell_of.push(points.map(|micros| {
+            // A grid has at most 10,000 cells.
+            cell_of.push(points.map_or(NO_CASE, |micros| {
                 let points = if deducts { -micros / 100 } else { micros / 100 };
                 cells.push(AdjustmentCell { points, source: table.full_address(case.row, case.column).into() });
-                cells.len() - 1
+                cells.len() as u32 - 1
             }));
+        }
+        if limits.is_empty() {
+            // The points are in the cells.
+            cases.iter_mut().for_each(|case| case.results = Vec::new());
         }
         Self {
             labels: fields.iter().map(evidence::label).collect(),
@@ -344,9 +352,10 @@ impl Grid {
         };
         match (matrix.rows.place(values), matrix.columns.place(values)) {
             (AxisPlace::Undetermined, _) | (_, AxisPlace::Undetermined) => Lookup::Undetermined,
-            (AxisPlace::Heading(row), AxisPlace::Heading(column)) => {
-                matrix.places[row * matrix.width + column].map_or(Lookup::NoCell, Lookup::Case)
-            }
+            (AxisPlace::Heading(row), AxisPlace::Heading(column)) => match matrix.places[row * matrix.width + column] {
+                NO_CASE => Lookup::NoCell,
+                case => Lookup::Case(case as usize),
+            },
             _ => Lookup::NoCell,
         }
     }
@@ -392,8 +401,8 @@ impl Grid {
             Truth::True => {}
         }
         let mut give = |case: usize| {
-            if let Some(cell) = self.cell_of.get(case).copied().flatten() {
-                each(cell);
+            if let Some(cell) = self.cell_of.get(case).filter(|cell| **cell != NO_CASE) {
+                each(*cell as usize);
             }
         };
         match (self.find(values), &self.body) {
