@@ -11,6 +11,7 @@ use shared::{
         guide::{
             Guide,
             condition::Condition,
+            consistency::requirement,
             grid::Grid,
             rule::{Missing, Scope},
             waterfall::Waterfall,
@@ -43,7 +44,7 @@ fn push_rules(text: &mut String, rules: &RuleSet) {
     let built_in =
         rules.rules().iter().map(|rule| (rule.exception_type(), rule.severity(), format!("{} {}", rule.field(), rule.limit())));
     let compared =
-        guide.consistency().iter().map(|(kind, severity)| (*kind, *severity, "fields that agree with each other".to_owned()));
+        guide.consistency().iter().map(|(kind, severity)| (*kind, *severity, requirement(*kind).unwrap_or_default().to_owned()));
     for (kind, severity, requires) in built_in.chain(compared) {
         table.row([kind.name().to_owned(), severity.as_str().to_owned(), requires]);
     }

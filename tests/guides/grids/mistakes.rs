@@ -157,7 +157,7 @@ fn a_grid_has_limits() {
     let matrix = format!("{list}rows = \"credit_score\"\ncolumns = \"loan_amount\"\ngives = \"adjustment\"\n");
     assert!(loaded(&matrix, &[("a.csv", square(100).as_bytes())]).is_ok());
     assert_mistake(&matrix, &[("a.csv", square(101).as_bytes())], "a.csv", "at most 10000 cells");
-    let wide = format!("{}\n740+,1\n", ",".repeat(20_000));
+    let wide = format!("{}\n740+,1\n", ",".repeat(20_002));
     assert_mistake(list, &[("a.csv", wide.as_bytes())], "a.csv", "at most 10000 cells");
     let large = vec![b' '; (5 << 20) + 1];
     assert_mistake(list, &[("a.csv", &large)], "a.csv", "at most 5 MiB");

@@ -15,6 +15,18 @@ pub const RULES: [(ExceptionType, Check); 5] = [
     (ExceptionType::TermConsistency, term),
 ];
 
+/// What a consistency rule compares, for people; `None` for any other rule.
+pub fn requirement(rule: ExceptionType) -> Option<&'static str> {
+    Some(match rule {
+        ExceptionType::LtvConsistency => "ltv_ratio that balance and value give",
+        ExceptionType::CltvConsistency => "cltv_ratio at least ltv_ratio",
+        ExceptionType::ValueConsistency => "appraisal_value within twice and half of purchase_price",
+        ExceptionType::BalanceConsistency => "current balance at most original_balance",
+        ExceptionType::TermConsistency => "remaining_term at most original_term, maturity after origination",
+        _ => return None,
+    })
+}
+
 /// Checks a loan, with the tolerance of LTVs in percentage points. `None`: the loan passes, or lacks what the rule compares.
 pub type Check = fn(Numbers<'_, '_>, Decimal) -> Option<Evidence>;
 

@@ -1,7 +1,7 @@
 //! What a rule set says beyond the built-in rules: conditions, rules of its own, and comparisons between fields.
 
 pub mod condition;
-mod consistency;
+pub mod consistency;
 mod declare;
 pub mod field;
 pub mod grid;
