@@ -142,7 +142,7 @@ fn loans_and_report_show_how_each_price_came_about() {
     let part = |name: &str, points: f64| serde_json::json!({"name": name, "points": points, "source": source(line(name))});
     let every = serde_json::json!({"name": "every_loan", "points": 0, "source": source(line("every_loan"))});
     assert_eq!(loan["price_adjustments"], serde_json::json!([part("condo", -0.75), part("florida", -1.125), every]));
-    assert_eq!(finished.outcome.outputs.iter().map(|(output, _)| output.key).last(), Some("pricing_report"));
+    assert_eq!(finished.outcome.outputs.last().map(|(output, _)| output.key), Some("pricing_report"));
 }
 
 #[test]

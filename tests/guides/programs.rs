@@ -8,6 +8,7 @@ use shared::{
     engine::Tuning,
     facts::read::{ExceptionFilter, ExceptionsReader, FactFilter, FactsReader},
     rules::rule_set::{GuideFiles, RuleSetError, RuleSetFile},
+    ten_thousandths::TenThousandths,
 };
 
 use super::{
@@ -182,7 +183,8 @@ fn exceptions_of_all_programs_are_kept_with_their_program() {
 /// Disposition and final price, so that the smallest is the best.
 fn rank(loan: &Value) -> (usize, i64) {
     let place = ["to_purchase", "projected", "rejected"].iter().position(|word| loan["disposition"] == *word).unwrap();
-    (place, loan["final_price"].as_f64().map_or(i64::MAX, |price| -(price * 10_000.0) as i64))
+    let price = |price: &Value| TenThousandths::exact(price.to_string().parse().unwrap()).unwrap().0;
+    (place, Some(&loan["final_price"]).filter(|price| price.is_number()).map_or(i64::MAX, |number| -price(number)))
 }
 
 /// Asserts that each loan has the result of the best of the programs.
@@ -213,11 +215,11 @@ proptest! {
             .enumerate()
             .map(|(at, (ltv, points, soft, missing))| {
                 let (severity, missing) = (if *soft { "soft" } else { "hard" }, ["hold", "fail", "pass"][*missing]);
-                let points = f64::from(*points) / 8.0;
+                let points = TenThousandths(i64::from(*points) * 1_250).text();
                 let text = format!(
                     "name = \"p{at}\"\n[limits]\nltv_ratio = {{ max = {ltv} }}\n[[rule]]\nname = \"state\"\nrequire = {{ property_state \
                      = [\"TX\"] }}\nseverity = \"{severity}\"\nmissing = \"{missing}\"\n[[adjustment]]\nname = \"covered\"\nwhen = {{ \
-                     dscr = {{ min = 1 }} }}\npoints = {points:?}\nmissing = \"{missing}\"\n[pricing]\nfloor = 95\n"
+                     dscr = {{ min = 1 }} }}\npoints = {points}\nmissing = \"{missing}\"\n[pricing]\nfloor = 95\n"
                 );
                 (format!("p{at}.toml"), text)
             })

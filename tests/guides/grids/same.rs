@@ -76,7 +76,10 @@ fn xlsx(table: &[Vec<String>]) -> Vec<u8> {
         for (column, cell) in cells.iter().enumerate() {
             let at = (row as u32 + 2, column as u16 + 1);
             match cell.parse::<f64>() {
-                Ok(number) if column % 2 == 1 => sheet.write_number_with_format(at.0, at.1, number / 100.0, &percent).unwrap(),
+                Ok(_) if column % 2 == 1 => {
+                    let hundredth: f64 = format!("{cell}e-2").parse().unwrap();
+                    sheet.write_number_with_format(at.0, at.1, hundredth, &percent).unwrap()
+                }
                 Ok(number) => sheet.write_number(at.0, at.1, number).unwrap(),
                 Err(_) => sheet.write_string(at.0, at.1, cell).unwrap(),
             };

@@ -167,12 +167,12 @@ fn axis() -> impl Strategy<Value = (Vec<String>, bool)> {
         let shown = |cut: i64| Decimal::from_micros(cut * 10_000).with_min_decimals(2);
         let cuts: Vec<i64> = cuts.into_iter().map(|cut| cut * 3).collect();
         let mut headings = Vec::new();
-        for at in 0..=cuts.len() {
+        for (at, form) in forms.iter().enumerate().take(cuts.len() + 1) {
             let low = at.checked_sub(1).map(|at| cuts[at]);
             let high = cuts.get(at).copied();
             // With upper ends, a band may be written to begin one step above the end of the band below.
-            let step = i64::from(forms[at] % 2 == 0);
-            headings.push(match (low, high, forms[at] / 2) {
+            let step = i64::from(form % 2 == 0);
+            headings.push(match (low, high, form / 2) {
                 (None, Some(high), _) => format!("{} {}", if upper { "<=" } else { "<" }, shown(high)),
                 (Some(low), None, _) => format!("{} {}", if upper { ">" } else { ">=" }, shown(low)),
                 (Some(low), Some(high), 0) if upper => format!("({}..{}]", shown(low), shown(high)),
