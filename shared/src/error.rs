@@ -19,7 +19,7 @@ pub enum Phase {
     Pricing,
     /// Decides: buy, hold or reject.
     Disposition,
-    /// Writes the four output files and stores facts and exceptions.
+    /// Writes the output files and stores facts and exceptions.
     Output,
     /// Archives inputs, outputs and manifest.
     Archive,

@@ -81,7 +81,7 @@ pub struct Manifest {
     pub column_mapping: Vec<serde_json::Value>,
     /// The tapes, in the order of their loans in the results.
     pub inputs: Vec<ManifestFile>,
-    /// The four output files.
+    /// The output files.
     pub outputs: Vec<ManifestFile>,
     /// The stored facts and exceptions. They follow from the inputs and are not in the archive.
     pub stored: Vec<ManifestFile>,

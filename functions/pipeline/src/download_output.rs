@@ -14,7 +14,7 @@ use crate::State;
 
 /// Download an output file
 ///
-/// Downloads one of the four CSV files of a completed run. Cells that a spreadsheet would run as a formula are written so that it
+/// Downloads one of the CSV files of a completed run. Cells that a spreadsheet would run as a formula are written so that it
 /// does not.
 #[utoipa::path(
     get, path = "/api/runs/{run_id}/notebook-outputs/{output_key}/download", tag = "runs", security(("bearer" = [])),

@@ -25,7 +25,7 @@ pub struct OutputObject {
 
 /// List output files
 ///
-/// Lists the output files that a run has written: up to four, none before the run is completed and none of a dry run.
+/// Lists the output files that a run has written: up to five (the fifth, `pricing_report`, under a rule set that adjusts prices), none before the run is completed and none of a dry run.
 #[utoipa::path(
     get, path = "/api/runs/{run_id}/notebook-outputs", tag = "runs", security(("bearer" = [])),
     params(("run_id" = Uuid, Path, description = "Id of the run.")),

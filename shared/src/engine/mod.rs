@@ -65,7 +65,7 @@ pub trait Destination: Sync {
     /// Opens a result file for writing, from its beginning.
     fn create(&self, file_name: &str) -> io::Result<Box<dyn Write + Send>>;
     /// Whether the run keeps records: facts, exceptions, and the hashes of all files read and written. Without them the run
-    /// writes only the four output files.
+    /// writes only the output files.
     fn keeps_records(&self) -> bool {
         true
     }
@@ -138,7 +138,7 @@ pub struct Outcome {
     pub mappings: Vec<TapeMapping>,
     /// Name and fingerprint of each file read; empty when the destination keeps no records.
     pub inputs: Vec<(String, Fingerprint)>,
-    /// Fingerprints of the four output files; empty for a dry run, and when the destination keeps no records.
+    /// Fingerprints of the output files; empty for a dry run, and when the destination keeps no records.
     pub outputs: Vec<(&'static Output, Fingerprint)>,
     /// Name and fingerprint of the stored facts and exceptions; empty for a dry run, and when the destination keeps no records.
     pub stored: Vec<(&'static str, Fingerprint)>,
