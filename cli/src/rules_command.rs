@@ -65,13 +65,17 @@ fn json_of(file: &Path, checked: &Result<RuleSet, RuleSetError>) -> String {
     let found = match checked {
         Ok(rules) => {
             let id = rules.id();
-            json!({"valid": true, "name": id.name, "version": id.version, "hash": id.hash, "mistakes": [], "notices": rules.notices()})
+            let (notices, listed) = (rules.notices(), rules.listing());
+            json!({
+                "valid": true, "name": id.name, "version": id.version, "hash": id.hash,
+                "mistakes": [], "notices": notices, "rules": listed
+            })
         }
         Err(error) => {
             let shown = file.to_string_lossy();
             let named = |mistake: Mistake| Mistake { file: mistake.file.or(Some(shown.clone().into_owned())), ..mistake };
             let mistakes: Vec<_> = error.mistakes.iter().cloned().map(named).collect();
-            json!({"valid": false, "name": null, "version": null, "hash": null, "mistakes": mistakes, "notices": []})
+            json!({"valid": false, "name": null, "version": null, "hash": null, "mistakes": mistakes, "notices": [], "rules": []})
         }
     };
     format!("{found:#}\n")

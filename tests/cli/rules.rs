@@ -129,6 +129,8 @@ fn grids_are_read_from_the_folder_of_the_rule_set() {
     assert!(answer.out.ends_with(&format!("\nNotice: {notice}\n")), "{}", answer.out);
     let json = shell.command(&["rules", "check", "rules/guide.toml", "--format", "json"]).json();
     assert_eq!(json["notices"], json!([notice]));
+    let listed: Vec<&str> = json["rules"].as_array().unwrap().iter().map(|rule| rule["name"].as_str().unwrap()).collect();
+    assert_eq!((listed.len(), &listed[10..]), (12, &["max_ltv", "llpa"][..]));
     let shown = shell.command(&["rules", "show", "rules/guide.toml"]).out;
     for part in [
         "Grids of limits\n  max_ltv (hard)\n    applies to    loan_purpose purchase\n\
