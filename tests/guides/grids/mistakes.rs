@@ -238,6 +238,22 @@ fn bomb() -> Vec<u8> {
     raw_workbook(&format!("<sheetData><row r=\"1\"><c r=\"A1\"><v>1</v></c></row></sheetData>{spaces}"))
 }
 
+#[test]
+fn a_formula_without_a_value_hides_no_other_mistake_of_its_sheet() {
+    let text = |text: &str| format!("t=\"inlineStr\"><is><t>{text}</t></is></c>");
+    let (first, second) = (text("740+"), text("&lt; 740"));
+    let book = raw_workbook(&format!(
+        "<sheetData><row r=\"1\"><c r=\"B1\" {}</row><row r=\"2\"><c r=\"A2\" {first}<c r=\"B2\"><f>1+1</f></c></row>\
+         <row r=\"3\"><c r=\"A3\" {second}<c r=\"B3\" {}</row></sheetData>",
+        text("&lt;= 1,000,000"),
+        text("8O")
+    ));
+    let toml = MAX_LTV.replace("max_ltv.csv", "guide.xlsx");
+    let error = loaded(&toml, &[("guide.xlsx", &book)]).unwrap_err();
+    let places: Vec<String> = error.mistakes.iter().map(|mistake| mistake.place("guide.toml")).collect();
+    assert_eq!(places, ["guide.xlsx, LTV!B2", "guide.xlsx, LTV!B3"], "{error}");
+}
+
 /// A workbook with a formula that was never calculated.
 fn uncalculated() -> Vec<u8> {
     let text = |text: &str| format!("t=\"inlineStr\"><is><t>{text}</t></is></c>");

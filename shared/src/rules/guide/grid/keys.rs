@@ -207,13 +207,14 @@ impl Reader<'_> {
         let declared = Arc::clone(self.guide.declared());
         let table = best_table(tables)?;
         let guide = &mut self.guide;
-        match read_draft(&table, &form, &declared, &mut |field| guide.slot(field)) {
-            Ok(draft) => Some((draft, table)),
-            Err(mistakes) => {
-                self.note_all(mistakes);
-                None
-            }
-        }
+        let (draft, found) = match read_draft(&table, &form, &declared, &mut |field| guide.slot(field)) {
+            Ok(draft) => (Some(draft), Vec::new()),
+            Err(found) => (None, found),
+        };
+        let mistakes = table.all_mistakes(found);
+        let is_sound = mistakes.is_empty();
+        self.note_all(mistakes);
+        draft.filter(|_| is_sound).map(|draft| (draft, table))
     }
 
     fn note_all(&mut self, mistakes: Vec<Mistake>) {

@@ -36,6 +36,8 @@ pub struct CellTable {
     first_column: usize,
     /// The first row below the grid that has a text: it is not read.
     pub row_below: Option<u64>,
+    /// What is wrong with cells before they are read: formulas without a value, merged cells.
+    mistakes: Vec<Mistake>,
 }
 
 /// What a row of a file holds, before the grid is cut out.
@@ -154,7 +156,7 @@ impl CellTable {
                 break;
             }
         }
-        let table = Self::cut(file.name, Some(sheet), collected)?;
+        let mut table = Self::cut(file.name, Some(sheet), collected)?;
         let mut mistakes: Vec<Mistake> = uncalculated
             .into_iter()
             .map(|(line, column)| {
@@ -163,7 +165,8 @@ impl CellTable {
             })
             .collect();
         mistakes.extend(merged.iter().filter_map(|cells| table.refuse_merged(cells)));
-        if mistakes.is_empty() { Ok(table) } else { Err(mistakes) }
+        table.mistakes = mistakes;
+        Ok(table)
     }
 
     /// The mistake of merged cells that are part of the grid; `None` for others.
@@ -204,7 +207,7 @@ impl CellTable {
             (row.line, cells)
         });
         let rows = rows.collect();
-        Ok(Self { file: file.to_owned(), sheet, rows, first_column, row_below })
+        Ok(Self { file: file.to_owned(), sheet, rows, first_column, row_below, mistakes: Vec::new() })
     }
 
     /// Number of rows, with that of the headings.
@@ -230,6 +233,12 @@ impl CellTable {
     /// The address of a cell with its sheet, or with its file where that has no sheets: `LTV!D7`, `llpa.csv!B2`.
     pub fn full_address(&self, row: usize, column: usize) -> String {
         format!("{}!{}", self.sheet.as_deref().unwrap_or(&self.file), self.address(row, column))
+    }
+
+    /// The mistakes of the cells, with those that reading the cells found. A cell is named once.
+    pub fn all_mistakes(&self, mut found: Vec<Mistake>) -> Vec<Mistake> {
+        found.retain(|mistake| mistake.cell.is_none() || !self.mistakes.iter().any(|known| known.cell == mistake.cell));
+        [self.mistakes.clone(), found].concat()
     }
 
     /// The mistake of a grid that is too large.
