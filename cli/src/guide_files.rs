@@ -8,31 +8,24 @@ use std::{
 };
 
 use command::CommandContext;
-use shared::rules::{guide::grid::check_file_name, rule_set::RuleSetFile};
+use shared::rules::rule_set::RuleSetFile;
 
 /// Reads the files that a rule set names, and those that its programs name. What is wrong with a file is a mistake of the rule set,
 /// which names the line.
 pub fn read_guide_files(file: &mut RuleSetFile, rule_set: &Path, context: &CommandContext) {
-    let mut tried = BTreeSet::new();
+    let mut asked = BTreeSet::new();
     loop {
-        // A program may name further files.
-        let names: Vec<String> = file.named().into_iter().filter(|name| !tried.contains(name)).collect();
+        let names = file.files_to_read(&mut asked);
         if names.is_empty() {
             return;
         }
         for name in names {
-            // A name that is a path is a mistake, and the file that it leads to is not opened.
-            if check_file_name(&name).is_ok() {
-                match file.files.bytes_to_read(&name) {
-                    None => file.files.refuse_too_many(&name),
-                    Some(most) => match read_beside(&context.locate(&rule_set.with_file_name(&name)), most) {
-                        Ok(Some(content)) => file.files.insert(&name, content),
-                        Ok(None) => {}
-                        Err(reason) => file.files.refuse(&name, reason),
-                    },
-                }
+            let Some(most) = file.files.bytes_to_read(&name) else { continue };
+            match read_beside(&context.locate(&rule_set.with_file_name(&name)), most) {
+                Ok(Some(content)) => file.files.insert(&name, content),
+                Ok(None) => {}
+                Err(reason) => file.files.refuse(&name, reason),
             }
-            tried.insert(name);
         }
     }
 }

@@ -91,7 +91,7 @@ fn the_rules_are_shown_as_tables() {
     let expected = [
         "guide 3",
         "  dti_ratio               hard      dti_ratio >= 0 and <= 50.0",
-        "  ltv_consistency         soft      ltv_ratio that balance and value give",
+        "  ltv_consistency         soft      ltv_ratio within 1 points of the balance in percent of the value",
         "Built-in rules that apply to some loans only\n  dti_ratio\n    except        documentation_type dscr\n",
         "Rules of this rule set\n  florida_condo (soft, hard from 2027-01-01)\n\
          \x20   applies to    property_type condo, and property_state FL\n    except        loan_purpose purchase\n\

@@ -11,7 +11,6 @@ use shared::{
         guide::{
             Guide,
             condition::Condition,
-            consistency::requirement,
             grid::Grid,
             rule::{Missing, Scope},
             waterfall::Waterfall,
@@ -43,8 +42,10 @@ fn push_rules(text: &mut String, rules: &RuleSet) {
     let mut table = TextTable::new(&[("Rule", Align::Left), ("Severity", Align::Left), ("Requires", Align::Left)]);
     let built_in =
         rules.rules().iter().map(|rule| (rule.exception_type(), rule.severity(), format!("{} {}", rule.field(), rule.limit())));
-    let compared =
-        guide.consistency().iter().map(|(kind, severity)| (*kind, *severity, requirement(*kind).unwrap_or_default().to_owned()));
+    let compared = guide.consistency().iter().map(|(kind, severity)| {
+        let (field, limit) = guide.comparison(*kind);
+        (*kind, *severity, format!("{field} {limit}"))
+    });
     for (kind, severity, requires) in built_in.chain(compared) {
         table.row([kind.name().to_owned(), severity.as_str().to_owned(), requires]);
     }

@@ -3,10 +3,7 @@
 use std::collections::BTreeSet;
 
 use api::problem::ApiError;
-use shared::rules::{
-    guide::grid::check_file_name,
-    rule_set::{MAX_RULE_SET_BYTES, RuleSetFile},
-};
+use shared::rules::rule_set::{MAX_RULE_SET_BYTES, RuleSetFile};
 use stores::storage::{StorageBackend as _, StorageError, collect, s3::S3Storage};
 
 use crate::start_run::input_text;
@@ -25,28 +22,19 @@ pub async fn rule_set_file(
     let (key, text) = input_text(storage, root, path, (field, "rule set"), MAX_RULE_SET_BYTES).await?;
     let mut file = RuleSetFile::new(&key, text);
     let folder = key.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
-    let (mut tried, mut keys) = (BTreeSet::new(), vec![key.clone()]);
+    let (mut asked, mut keys) = (BTreeSet::new(), vec![key.clone()]);
     loop {
-        // A program may name further files.
-        let names: Vec<String> = file.named().into_iter().filter(|name| !tried.contains(name)).collect();
+        let names = file.files_to_read(&mut asked);
         if names.is_empty() {
             return Ok((file, keys));
         }
         for name in names {
-            // A name that is a path is a mistake of the rule set, and the object that it leads to is not read.
-            if check_file_name(&name).is_ok() {
-                let key = format!("{folder}/{name}");
-                let Some(most) = file.files.bytes_to_read(&name) else {
-                    file.files.refuse_too_many(&name);
-                    tried.insert(name);
-                    continue;
-                };
-                if let Some(content) = content_of(storage, &key, most).await? {
-                    file.files.insert(&name, content);
-                    keys.push(key);
-                }
+            let key = format!("{folder}/{name}");
+            let Some(most) = file.files.bytes_to_read(&name) else { continue };
+            if let Some(content) = content_of(storage, &key, most).await? {
+                file.files.insert(&name, content);
+                keys.push(key);
             }
-            tried.insert(name);
         }
     }
 }

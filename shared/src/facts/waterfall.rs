@@ -50,7 +50,7 @@ pub struct WaterfallColumns {
 }
 
 impl FactColumns {
-    /// Adds how the price of the loan that was appended last came about. `lists` is the index of its list of adjustments; both are
+    /// Adds how the price of the loan that was appended last came about. `list` is the index of its list of adjustments; both are
     /// `None` for a loan without a price.
     #[inline]
     pub fn push_waterfall(&mut self, base_price: Option<TenThousandths>, list: Option<u32>) {

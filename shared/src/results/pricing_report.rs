@@ -24,7 +24,7 @@ pub fn columns(rules: &RuleSet) -> Vec<&str> {
 
 /// The cells of the adjustments, each with a comma in front.
 pub fn cells(waterfall: &Waterfall, parts: &[PartIndex], capped: Option<TenThousandths>) -> Vec<u8> {
-    let mut columns: Vec<Option<TenThousandths>> = vec![None; waterfall.report_columns()];
+    let mut columns: Vec<Option<TenThousandths>> = vec![None; waterfall.columns().len()];
     let applied = parts.iter().filter_map(|part| waterfall.part(*part)).map(|part| (part.column as usize, part.points));
     for (column, points) in applied.chain(waterfall.cap_column().zip(capped)) {
         if let Some(cell) = columns.get_mut(column) {

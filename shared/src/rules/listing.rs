@@ -158,16 +158,7 @@ impl RuleObject {
     }
 
     fn of_consistency(rule: ExceptionType, severity: Severity, guide: &Guide) -> Self {
-        let tolerance = || format!("within {} points of the balance in percent of the value", guide.ltv_tolerance());
-        let (field, limit) = match rule {
-            ExceptionType::LtvConsistency => ("ltv_ratio", tolerance()),
-            ExceptionType::CltvConsistency => ("cltv_ratio", ">= ltv_ratio".to_owned()),
-            ExceptionType::ValueConsistency => ("appraisal_value", "within a factor of 2 of purchase_price".to_owned()),
-            ExceptionType::BalanceConsistency => ("current_balance", "<= original_balance".to_owned()),
-            _ => {
-                ("remaining_term, maturity_date", "remaining_term <= original_term; maturity_date > origination_date".to_owned())
-            }
-        };
+        let (field, limit) = guide.comparison(rule);
         Self::reporting(RuleKind::Consistency, rule.kind(), severity, None).requiring(field, limit)
     }
 

@@ -108,20 +108,27 @@ impl RuleSet {
     /// [`RuleSetError`] with every mistake: a text that is not TOML, an unknown key, a key that does not take its value, a file that
     /// cannot be used.
     pub fn load(file: &RuleSetFile) -> Result<Self, RuleSetError> {
-        programs::load(file).unwrap_or_else(|| Self::load_by_itself(file, None))
+        let table = file.table()?;
+        match table.get("programs") {
+            Some(listed) => programs::load(file, &table, listed),
+            None => Self::load_by_itself(file, &table, None),
+        }
     }
 
     /// Reads a rule set without programs. `shared` are the fields that its programs share, of a rule set that is a program.
-    fn load_by_itself(file: &RuleSetFile, shared: Option<&Arc<DeclaredFields>>) -> Result<Self, RuleSetError> {
+    fn load_by_itself(
+        file: &RuleSetFile,
+        table: &DeTable<'_>,
+        shared: Option<&Arc<DeclaredFields>>,
+    ) -> Result<Self, RuleSetError> {
         let built_in = Self::built_in();
-        let text = file.toml.as_str();
         let RuleSetId { name: reserved, hash, .. } = built_in.id();
         let name = if file.name == reserved { UNNAMED } else { file.name.as_str() };
         let mut settings = Settings { name: name.to_owned(), version: UNVERSIONED.to_owned(), ..built_in.settings.clone() };
         let mut mistakes = Mistakes::default();
-        settings.replace_from(file, shared, &mut mistakes);
+        settings.replace_from(file, table, shared, &mut mistakes);
         if !mistakes.is_empty() {
-            return Err(RuleSetError { mistakes: mistakes.into_list(text) });
+            return Err(RuleSetError { mistakes: mistakes.into_list(&file.toml) });
         }
         let mut rules = Self::new(settings, Some(file.clone()));
         if rules.settings.name == reserved && rules.hash != hash {
@@ -234,7 +241,9 @@ impl Settings {
             let mut settings = Settings::blank();
             // A test reads the file, which is compiled in, and finds no mistake.
             let file = RuleSetFile { name: String::new(), toml: BUILT_IN.to_owned(), files: GuideFiles::default() };
-            settings.replace_from(&file, None, &mut Mistakes::default());
+            if let Ok(table) = file.table() {
+                settings.replace_from(&file, &table, None, &mut Mistakes::default());
+            }
             settings
         });
         &SETTINGS
@@ -257,16 +266,20 @@ impl Settings {
 
     /// Replaces what the file says otherwise, and notes every mistake. `shared` are the fields that programs share, of a
     /// file that is a program.
-    fn replace_from(&mut self, file: &RuleSetFile, shared: Option<&Arc<DeclaredFields>>, mistakes: &mut Mistakes) {
-        let parsed = DeTable::parse(&file.toml).map_err(|error| (error.span().unwrap_or(0..0), error.message().to_owned()));
-        let Some(table) = mistakes.take(parsed) else { return };
+    fn replace_from(
+        &mut self,
+        file: &RuleSetFile,
+        table: &DeTable<'_>,
+        shared: Option<&Arc<DeclaredFields>>,
+        mistakes: &mut Mistakes,
+    ) {
         // Rules of its own come first, because `[rules]` may switch them off.
-        self.guide = self.read_guide(table.get_ref(), file, shared, mistakes);
-        for (key, value) in table.get_ref() {
+        self.guide = self.read_guide(table, file, shared, mistakes);
+        for (key, value) in table {
             match key.get_ref().as_ref() {
                 "name" => self.name = mistakes.take(words(value, "name")).unwrap_or_default(),
                 "version" => self.version = mistakes.take(words(value, "version")).unwrap_or_default(),
-                "irr_target" if shared.is_some() => self.irr_target = mistakes.take(irr_target(value)),
+                "irr_target" if shared.is_some() => self.irr_target = mistakes.take(programs::irr_target(value)),
                 "irr_target" => {
                     let message = "only a program has an IRR target: give the run one with --irr-target or `irr_target`";
                     mistakes.add(key.span(), message.to_owned());
@@ -466,15 +479,6 @@ fn shown(field: Field, value: Decimal) -> String {
     let mut built_in = Settings::built_in().limits.iter();
     let known = built_in.any(|(name, limit)| *name == field.name() && is_of(limit));
     value.with_min_decimals(u8::from(known && field.info().unit == Unit::Percent))
-}
-
-/// The IRR target of a program, in percent.
-fn irr_target(value: &Spanned<DeValue<'_>>) -> Parsed<Decimal> {
-    let percent = number(value, "irr_target")?;
-    if percent.is_positive() && percent <= Decimal::from_integer(30) {
-        return Ok(percent);
-    }
-    Err((value.span(), "`irr_target` must be a percentage above 0 and at most 30, such as 8.05".to_owned()))
 }
 
 /// Index of the built-in rule that a key names.

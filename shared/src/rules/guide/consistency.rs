@@ -15,16 +15,17 @@ pub const RULES: [(ExceptionType, Check); 5] = [
     (ExceptionType::TermConsistency, term),
 ];
 
-/// What a consistency rule compares, for people; `None` for any other rule.
-pub fn requirement(rule: ExceptionType) -> Option<&'static str> {
-    Some(match rule {
-        ExceptionType::LtvConsistency => "ltv_ratio that balance and value give",
-        ExceptionType::CltvConsistency => "cltv_ratio at least ltv_ratio",
-        ExceptionType::ValueConsistency => "appraisal_value within twice and half of purchase_price",
-        ExceptionType::BalanceConsistency => "current balance at most original_balance",
-        ExceptionType::TermConsistency => "remaining_term at most original_term, maturity after origination",
-        _ => return None,
-    })
+/// The field that a consistency rule is about, and what it must agree with, for people.
+pub fn requirement(rule: ExceptionType, tolerance: Decimal) -> (&'static str, String) {
+    match rule {
+        ExceptionType::LtvConsistency => {
+            ("ltv_ratio", format!("within {tolerance} points of the balance in percent of the value"))
+        }
+        ExceptionType::CltvConsistency => ("cltv_ratio", ">= ltv_ratio".to_owned()),
+        ExceptionType::ValueConsistency => ("appraisal_value", "within a factor of 2 of purchase_price".to_owned()),
+        ExceptionType::BalanceConsistency => ("current_balance", "<= original_balance".to_owned()),
+        _ => ("remaining_term", "<= original_term, and maturity_date > origination_date".to_owned()),
+    }
 }
 
 /// Checks a loan, with the tolerance of LTVs in percentage points. `None`: the loan passes, or lacks what the rule compares.

@@ -1,7 +1,7 @@
 //! What a rule set says beyond the built-in rules: conditions, rules of its own, and comparisons between fields.
 
 pub mod condition;
-pub mod consistency;
+mod consistency;
 mod declare;
 pub mod field;
 pub mod grid;
@@ -166,6 +166,11 @@ impl Guide {
     /// The adjustments that a missing value leaves undetermined, apart from those that then add nothing.
     pub fn open_adjustments(&self, loan: &Loan<'_>, values: &[Value], pdate: Date) -> Vec<OpenAdjustment> {
         self.waterfall.open(&self.adjustment_grids, Subject { loan, slots: &self.slots, values, pdate })
+    }
+
+    /// The field that a comparison is about, and what it must agree with, for people.
+    pub fn comparison(&self, rule: ExceptionType) -> (&'static str, String) {
+        consistency::requirement(rule, self.ltv_tolerance)
     }
 
     /// The comparisons between fields that are on, with their severities.

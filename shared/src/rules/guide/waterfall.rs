@@ -100,11 +100,6 @@ impl Waterfall {
         &self.columns
     }
 
-    /// Number of adjustment columns in the pricing report.
-    pub fn report_columns(&self) -> usize {
-        self.columns.len()
-    }
-
     /// Index of the column of the cap in the pricing report.
     pub fn cap_column(&self) -> Option<usize> {
         self.cap?;
@@ -204,6 +199,7 @@ impl Waterfall {
 
     /// What the cap took from the price; `None` when it took nothing.
     pub fn capped(&self, base: TenThousandths, parts: &[PartIndex], final_price: TenThousandths) -> Option<TenThousandths> {
+        self.cap.filter(|cap| *cap == final_price)?;
         let mut points = parts.iter().filter_map(|part| self.part(*part));
         let sum = points.try_fold(base, |sum, part| sum.checked_add(part.points))?;
         final_price.checked_sub(sum).filter(|points| *points != TenThousandths::ZERO)

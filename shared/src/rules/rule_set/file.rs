@@ -1,6 +1,9 @@
 //! Rule sets as files, and as what a run brings with it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use toml::{
@@ -10,7 +13,8 @@ use toml::{
 
 use crate::rules::{
     excerpt,
-    guide::grid::{MAX_GRID_BYTES, MAX_GRIDS},
+    guide::grid::{MAX_GRID_BYTES, MAX_GRIDS, check_file_name},
+    reading::Mistakes,
 };
 
 use super::{MAX_RULE_SET_BYTES, RuleSet, RuleSetError};
@@ -38,23 +42,22 @@ impl GuideFiles {
         self.files.get(name).map(AsRef::as_ref)
     }
 
-    /// How many bytes of a file are to be read: one more than it may have, which shows that it is too large. `None` when the files are
-    /// too large together.
-    pub fn bytes_to_read(&self, name: &str) -> Option<u64> {
+    /// How many bytes of a file are to be read: one more than it may have, which shows that it is too large. `None`, after noting the
+    /// reason, when the files would be too large together.
+    pub fn bytes_to_read(&mut self, name: &str) -> Option<u64> {
         let most = if name.ends_with(PROGRAM) { MAX_RULE_SET_BYTES } else { MAX_GRID_BYTES };
         let so_far: u64 = self.files.values().map(|content| content.len() as u64).sum();
-        (so_far + most <= MAX_GUIDE_BYTES).then_some(most + 1)
+        if so_far + most <= MAX_GUIDE_BYTES {
+            return Some(most + 1);
+        }
+        let all = MAX_GUIDE_BYTES / (1024 * 1024);
+        self.refuse(name, format!("is not read: the files of a rule set have at most {all} MiB together"));
+        None
     }
 
     /// Adds a file.
     pub fn insert(&mut self, name: &str, content: impl Into<Arc<[u8]>>) {
         self.files.insert(name.to_owned(), content.into());
-    }
-
-    /// Notes that a file is not read, because the files are too large together.
-    pub fn refuse_too_many(&mut self, name: &str) {
-        let most = MAX_GUIDE_BYTES / (1024 * 1024);
-        self.refuse(name, format!("is not read: the files of a rule set have at most {most} MiB together"));
     }
 
     /// Notes why a file that is there cannot be used, as the end of a sentence.
@@ -100,6 +103,18 @@ impl RuleSetFile {
         Self { name: name.to_owned(), toml, files: GuideFiles::default() }
     }
 
+    /// The text as a table.
+    ///
+    /// # Errors
+    /// [`RuleSetError`] when the text is not TOML.
+    pub(super) fn table(&self) -> Result<DeTable<'_>, RuleSetError> {
+        DeTable::parse(&self.toml).map(Spanned::into_inner).map_err(|error| {
+            let mut mistakes = Mistakes::default();
+            mistakes.add(error.span().unwrap_or(0..0), error.message().to_owned());
+            RuleSetError { mistakes: mistakes.into_list(&self.toml) }
+        })
+    }
+
     /// The names of all files that the rule set and its programs name, as far as the programs are there; sorted and each once.
     pub fn named(&self) -> Vec<String> {
         let mut names = named_files(&self.toml);
@@ -111,6 +126,13 @@ impl RuleSetFile {
         names.sort();
         names.dedup();
         names
+    }
+
+    /// The named files that are to be read next, and are then in `asked`. A program that has been read may name further ones. A name
+    /// that is a path is a mistake of the rule set, and no file to read.
+    pub fn files_to_read(&self, asked: &mut BTreeSet<String>) -> Vec<String> {
+        let new = self.named().into_iter().filter(|name| check_file_name(name).is_ok() && asked.insert(name.clone()));
+        new.collect()
     }
 
     /// Name of the file.

@@ -11,11 +11,12 @@ use super::{
     ExceptionType, MAX_PROGRAMS, MAX_RULE_SET_BYTES, Mistake, PROGRAM, RuleSet, RuleSetError, RuleSetFile, Settings, UNVERSIONED,
 };
 use crate::{
+    decimal::Decimal,
     hex::hex,
     rules::{
         ExceptionKind,
         guide::{self, grid::check_file_name, waterfall::CAP},
-        reading::{Mistakes, unknown, words},
+        reading::{Mistakes, Parsed, number, unknown, words},
     },
     tape::declared::DeclaredFields,
 };
@@ -31,16 +32,14 @@ pub struct Program {
     pub rules: RuleSet,
 }
 
-/// Reads a rule set with programs; `None` when the rule set has none.
-pub(super) fn load(file: &RuleSetFile) -> Option<Result<RuleSet, RuleSetError>> {
-    let table = DeTable::parse(&file.toml).ok()?;
-    let listed = table.get_ref().get("programs")?;
+/// Reads a rule set with programs. `listed` is the value of `programs` in its table.
+pub(super) fn load(file: &RuleSetFile, table: &DeTable<'_>, listed: &Spanned<DeValue<'_>>) -> Result<RuleSet, RuleSetError> {
     let mut mistakes = Mistakes::default();
-    let settings = settings(table.get_ref(), file, &mut mistakes);
+    let settings = settings(table, file, &mut mistakes);
     let mut programs = read_programs(listed, file, settings.guide.declared(), &mut mistakes);
     let columns = agree(&mut programs, listed, &mut mistakes);
     if !mistakes.is_empty() {
-        return Some(Err(RuleSetError { mistakes: mistakes.into_list(&file.toml) }));
+        return Err(RuleSetError { mistakes: mistakes.into_list(&file.toml) });
     }
     let accept_small_percentages = programs.iter().any(|(_, program)| program.rules.accepts_small_percentages());
     let mut rules = RuleSet::new(Settings { accept_small_percentages, ..settings }, Some(file.clone()));
@@ -49,7 +48,7 @@ pub(super) fn load(file: &RuleSetFile) -> Option<Result<RuleSet, RuleSetError>> 
     let hashes: String = rules.programs.iter().map(|program| format!("program={}\n", program.rules.hash)).collect();
     let fields = rules.guide().canonical_text();
     rules.hash = hex(&Sha256::digest(fields + &hashes));
-    Some(Ok(rules))
+    Ok(rules)
 }
 
 /// Name and version. Such a rule set has no rules of its own.
@@ -132,17 +131,25 @@ fn read_program(stem: &str, content: &[u8], file: &RuleSetFile, fields: &Arc<Dec
     }
     let toml = std::str::from_utf8(content).map_err(|_| whole("the file is no UTF-8 text: save it as UTF-8".to_owned()))?;
     let toml = toml.trim_start_matches('\u{feff}').to_owned();
-    let has = |key: &str| DeTable::parse(&toml).is_ok_and(|table| table.get_ref().contains_key(key));
-    if has("programs") {
+    let program = RuleSetFile { name: stem.to_owned(), toml, files: file.files.clone() };
+    let table = program.table().map_err(|error| error.mistakes)?;
+    if table.contains_key("programs") {
         return Err(whole("a program has no programs of its own: list their files in the rule set".to_owned()));
     }
-    let has_name = has("name");
-    let program = RuleSetFile { name: stem.to_owned(), toml, files: file.files.clone() };
-    let rules = RuleSet::load_by_itself(&program, Some(fields)).map_err(|error| error.mistakes)?;
-    if !has_name {
+    let rules = RuleSet::load_by_itself(&program, &table, Some(fields)).map_err(|error| error.mistakes)?;
+    if !table.contains_key("name") {
         return Err(whole(format!("the program has no name: write name = \"{stem}\"")));
     }
     Ok(Program { name: rules.settings.name.clone(), rules })
+}
+
+/// The IRR target of a program, in percent.
+pub(super) fn irr_target(value: &Spanned<DeValue<'_>>) -> Parsed<Decimal> {
+    let percent = number(value, "irr_target")?;
+    if percent.is_positive() && percent <= Decimal::from_integer(30) {
+        return Ok(percent);
+    }
+    Err((value.span(), "`irr_target` must be a percentage above 0 and at most 30, such as 8.05".to_owned()))
 }
 
 /// Notes what programs cannot have in common or must have in common, and gives equal kinds of exceptions equal ids. Returns the columns
