@@ -4,6 +4,7 @@
 
 mod guides;
 mod last_run;
+mod price;
 mod printed;
 mod reading;
 mod refusals;

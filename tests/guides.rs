@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod cash_flow;
 mod conditions;
 mod consistency;
 mod fields;

@@ -57,6 +57,8 @@ pub struct PriceAdjustmentObject {
     "base_price": null,
     "base_price_source": null,
     "price_adjustments": [],
+    "wal": null,
+    "duration": null,
     "source_file": "february.csv",
     "line": 2,
     "County": "Kings"
@@ -101,21 +103,30 @@ pub struct LoanObject {
     /// Why an eligible loan is not bought now. Null: the loan is not projected.
     #[schema(required, example = "Held back: price 96.1250 is below the minimum 98.0000")]
     pub projection_reason: Option<String>,
-    /// Spread: note rate less IRR target, in percentage points. Null: the loan is rejected, or its note rate gives no price.
+    /// Spread: note rate less IRR target, in percentage points. Null: the loan is rejected.
     #[schema(required, example = json!(-1.55))]
     pub pricing_spread: Option<f64>,
-    /// Price, in percent of the loan amount. Null: the loan is rejected, or its note rate gives no price.
+    /// Price, in percent of the loan amount. Null: the loan is rejected, or `projection_reason` says why it is not priced.
     #[schema(required, example = 96.125)]
     pub final_price: Option<f64>,
     /// Price before adjustments, in percent of the loan amount. Null: the loan has no price, or its rule set does not adjust prices.
     #[schema(required, example = 97.25)]
     pub base_price: Option<f64>,
-    /// Method of the base price. Null: there is no base price.
-    #[schema(required, example = "linear")]
+    /// Where the base price comes from: `linear`; or of a price by cash flows the segment, the number of months left and the field
+    /// that says so. Null: there is no base price.
+    #[schema(required, example = "cash_flow, segment low_score, n 340 (remaining_term)")]
     pub base_price_source: Option<String>,
     /// What was added to the base price, in the order of the rule set. Base price and points add up to the final price. Empty without a
     /// base price.
     pub price_adjustments: Vec<PriceAdjustmentObject>,
+    /// Weighted average life (WAL): when principal is paid on average, in years. Null: no price by cash flows, or no principal is
+    /// paid.
+    #[schema(required, example = 7.4312)]
+    pub wal: Option<f64>,
+    /// Modified duration: by how many percent the price falls when the target yield rises by one percentage point, in years. Null: no
+    /// price by cash flows, or nothing is paid.
+    #[schema(required, example = 5.2108)]
+    pub duration: Option<f64>,
     /// Best program for the loan. Null: every program rejects the loan. Absent: the rule set of the run has no programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, value_type = Option<String>, example = "agency")]

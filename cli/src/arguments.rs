@@ -1,5 +1,7 @@
 //! The arguments of `loan-engine`.
 
+mod price;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, value_parser};
@@ -13,6 +15,8 @@ use shared::{loan::Field, phases::pricing::IrrTarget, run::parse_pdate};
 #[cfg(not(feature = "serve"))]
 use crate::absent::Absent;
 use crate::{examples, version::VERSION};
+
+pub use self::price::{AssumptionArgs, PriceArgs};
 
 /// Decides for every loan of a tape: buy it, hold it, or reject it, and says why.
 #[derive(Debug, Parser)]
@@ -33,6 +37,9 @@ pub enum Command {
     /// Show what a tape is and how it would be read: its columns with samples, what is missing, what a run would say
     #[command(after_help = examples::INSPECT)]
     Inspect(InspectArgs),
+    /// Price one loan by its cash flows: what it is worth at a yield, or which yield a price brings
+    #[command(after_help = examples::PRICE)]
+    Price(Box<PriceArgs>),
     /// List the profiles that come with the program, or show one
     #[command(after_help = examples::PROFILES)]
     Profiles {
@@ -252,7 +259,7 @@ mod tests {
         let is_absent =
             |path: &[String]| ["serve", "stores", "admin"].iter().any(|name| path.get(1).is_some_and(|word| word == name));
         found.retain(|(path, _)| cfg!(feature = "serve") || !is_absent(path));
-        assert_eq!(found.len(), if cfg!(feature = "serve") { 20 } else { 11 }, "{found:?}");
+        assert_eq!(found.len(), if cfg!(feature = "serve") { 21 } else { 12 }, "{found:?}");
         for (path, help) in found {
             let lines: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  ")).collect();
             assert!(help.starts_with("Examples:\n  ") && lines.len() >= 2, "{path:?}: {help}");

@@ -33,6 +33,18 @@ Examples:
 
 The exit code is 0 also when a run of the tape would fail, 1 when the file is no tape, and 2 when the call was wrong.";
 
+pub const PRICE: &str = "\
+Examples:
+  loan-engine price --note-rate 6.5 --term 357 --target 8.05 --rule-set deal.toml
+  loan-engine price --note-rate 6.5 --term 357 --at-price 98.5 --rule-set deal.toml --segment low_score
+  loan-engine price --note-rate 6.5 --term 340 --age 20 --target 6 --cpr 6 --cdr 0.5 --severity 30 --lag 12 --fee 0.25 \
+--yield-basis monthly
+  loan-engine price --note-rate 8 --term 360 --target 7 --psa 150 --sda 100 --severity 20 --fee 0 --yield-basis monthly \
+--cash-flows --balance 250000 > flows.csv
+
+The exit code is 0 when the loan has a price, 1 when no yield from -50 to 200 % brings the price of --at-price, and 2 when the \
+call was wrong.";
+
 pub const PROFILES: &str = "\
 Examples:
   loan-engine profiles

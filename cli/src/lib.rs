@@ -10,6 +10,7 @@ mod examples;
 mod guide_files;
 mod inspect_command;
 mod manual;
+mod price_command;
 mod profiles_command;
 mod progress;
 mod reading;
@@ -42,6 +43,7 @@ pub fn main_with(
             Command::Run(args) => run_command::run(&args, context, out),
             Command::Replay(args) => replay::replay(&args, context, out),
             Command::Inspect(args) => inspect_command::inspect(&args, context, out),
+            Command::Price(args) => price_command::price(&args, context, out),
             Command::Profiles { command } => profiles_command::profiles(command.as_ref(), out),
             Command::Rules { command } => rules_command::rules(&command, context, out),
             #[cfg(feature = "serve")]

@@ -249,17 +249,25 @@ fn table_of_numbers<const N: usize>(names: [&str; N]) -> TextTable {
 
 fn print_dispositions(out: &mut String, summary: &Summary) {
     out.push_str("\nDispositions\n");
-    let names = ["", "Loans", "Balance $", "To pay $", "WAC", "WA LTV", "WA DTI", "WA score", "WA price"];
-    let mut table = table_of_numbers(names);
     let dispositions = &summary.dispositions;
-    for (name, group) in
-        [("to_purchase", &dispositions.to_purchase), ("projected", &dispositions.projected), ("rejected", &dispositions.rejected)]
-    {
+    let groups = [
+        ("to_purchase", &dispositions.to_purchase),
+        ("projected", &dispositions.projected),
+        ("rejected", &dispositions.rejected),
+    ];
+    // Only prices by cash flows come with WAL and duration.
+    let has_lives = groups.iter().any(|(_, group)| group.wa_wal.is_some() || group.wa_duration.is_some());
+    let names = ["Loans", "Balance $", "To pay $", "WAC", "WA LTV", "WA DTI", "WA score", "WA price", "WA WAL", "WA duration"];
+    let names = &names[..if has_lives { names.len() } else { names.len() - 2 }];
+    let columns: Vec<_> = [("", Left)].into_iter().chain(names.iter().map(|name| (*name, Right))).collect();
+    let mut table = TextTable::new(&columns);
+    for (name, group) in groups {
         let Averages { count: loans, balance, wac, wa_ltv, wa_dti, wa_credit_score } = &group.totals;
         let to_pay = group.dollars_to_pay.as_ref().map_or_else(|| NONE.to_owned(), |dollars| with_commas(&rounded(dollars, 2)));
         let [wac, wa_ltv, wa_dti, price] = [wac, wa_ltv, wa_dti, &group.wa_price].map(|number| percent(number.as_ref()));
         let numbers = [count(*loans), dollars(balance), to_pay, wac, wa_ltv, wa_dti, score(wa_credit_score.as_ref()), price];
-        table.row([name.to_owned()].into_iter().chain(numbers));
+        let lives = [&group.wa_wal, &group.wa_duration].map(|years| percent(years.as_ref()));
+        table.row([name.to_owned()].into_iter().chain(numbers).chain(lives.into_iter().filter(|_| has_lives)));
     }
     table.row(["total".to_owned(), count(summary.total_loans), dollars(&summary.total_balance)]);
     table.print(out, 2);

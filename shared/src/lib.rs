@@ -1,6 +1,7 @@
 //! Loan Engine's core: from a loan tape to explained decisions.
 
 pub mod auth;
+pub mod cash_flow;
 pub mod clock;
 pub mod decimal;
 pub mod engine;

@@ -134,6 +134,11 @@ impl StandardCell {
             Self::Value(StandardValue::Date(_) | StandardValue::Word(_)) | Self::Missing | Self::Unreadable => None,
         }
     }
+
+    /// The index of the cell's word in the vocabulary of the field; `None` when it has none.
+    pub fn word(self) -> Option<u8> {
+        if let Self::Value(StandardValue::Word(code)) = self { Some(code) } else { None }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,9 +162,16 @@ impl StandardCells<'_> {
     /// A row without standard fields.
     pub const NONE: Self = Self([(StandardCell::Missing, ""); STANDARD], &[]);
 
+    /// The cell of a field, and the cell as written; a missing one for a field that is no standard field.
+    pub fn cell(&self, field: Field) -> (StandardCell, &str) {
+        match field.info().kind {
+            FieldKind::Standard(at) => self.0[at],
+            FieldKind::Text | FieldKind::Number(_) | FieldKind::Word(_) => (StandardCell::Missing, ""),
+        }
+    }
+
     fn value(&self, field: Field) -> Option<StandardValue> {
-        let FieldKind::Standard(at) = field.info().kind else { return None };
-        if let StandardCell::Value(value) = self.0[at].0 { Some(value) } else { None }
+        if let StandardCell::Value(value) = self.cell(field).0 { Some(value) } else { None }
     }
 
     /// The number of a field; `None` when it has none.

@@ -34,14 +34,17 @@ pub struct RunSummary<'s> {
     #[schema(value_type = BTreeMap<String, DispositionSummary>, example = json!({
         "to_purchase": {
             "count": 1, "balance": 250_000, "wac": 6.5, "wa_ltv": 80, "wa_dti": 35, "wa_credit_score": 720, "wa_price": 96.125,
+            "wa_wal": null, "wa_duration": null,
             "dollars_to_pay": 240_312.5
         },
         "projected": {
             "count": 0, "balance": 0, "wac": null, "wa_ltv": null, "wa_dti": null, "wa_credit_score": null, "wa_price": null,
+            "wa_wal": null, "wa_duration": null,
             "dollars_to_pay": null
         },
         "rejected": {
             "count": 1, "balance": 250_000, "wac": 6.5, "wa_ltv": 97.8, "wa_dti": 35, "wa_credit_score": 580, "wa_price": null,
+            "wa_wal": null, "wa_duration": null,
             "dollars_to_pay": null
         }
     }))]

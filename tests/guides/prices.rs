@@ -175,7 +175,7 @@ const MISTAKES: [(&str, usize, &str); 14] = [
     ("[[adjustment]]\nname = \"cap\"\npoints = 1", 2, "is taken"),
     ("[[rule]]\nname = \"one\"\nrequire = { dscr = { min = 1 } }\n[[adjustment]]\nname = \"one\"\npoints = 1", 5, "is taken"),
     ("[adjustment]\nname = \"one\"", 1, "write [[adjustment]]"),
-    ("[pricing]\nmethod = \"magic\"", 2, "no pricing method \"magic\""),
+    ("[pricing]\nmethod = \"magic\"", 2, "must be one of \"linear\", \"cash_flow\""),
     ("[pricing]\ncap = 0", 2, "a price above 0"),
     ("[pricing]\ncap = 100\nfloor = 100", 1, "must be below the cap"),
     ("[pricing]\nceiling = 1", 2, "unknown key `ceiling`"),

@@ -270,32 +270,43 @@ fn generated() -> impl Strategy<Value = RuleSet> {
     let missing = prop::sample::select(vec!["hold", "fail", "pass"]);
     let rule = (prop::collection::vec(test(), 0..3), prop::option::of(test()), test(), missing);
     let grids = prop::collection::vec(prop_oneof![list_grid(), matrix_grid()], 0..3);
-    (prop::collection::vec(rule, 0..4), grids, prop::bool::weighted(0.3)).prop_map(|(rules, grids, required)| {
-        let mut text = DECLARED.replace("REQUIRED", if required { "required = true" } else { "" });
-        for (at, (when, unless, require, missing)) in rules.into_iter().enumerate() {
-            text.push_str(&format!("[[rule]]\nname = \"rule_{at}\"\nmissing = \"{missing}\"\nrequire = {{ {require} }}\n"));
-            let any: Vec<String> = when.iter().map(|test| format!("{{ {test} }}")).collect();
-            if !any.is_empty() {
-                text.push_str(&format!("when = [ {} ]\n", any.join(", ")));
+    let segment = prop::option::of(test());
+    (prop::collection::vec(rule, 0..4), grids, prop::bool::weighted(0.3), segment).prop_map(
+        |(rules, grids, required, segment)| {
+            let mut text = DECLARED.replace("REQUIRED", if required { "required = true" } else { "" });
+            for (at, (when, unless, require, missing)) in rules.into_iter().enumerate() {
+                text.push_str(&format!("[[rule]]\nname = \"rule_{at}\"\nmissing = \"{missing}\"\nrequire = {{ {require} }}\n"));
+                let any: Vec<String> = when.iter().map(|test| format!("{{ {test} }}")).collect();
+                if !any.is_empty() {
+                    text.push_str(&format!("when = [ {} ]\n", any.join(", ")));
+                }
+                if let Some(unless) = unless {
+                    text.push_str(&format!("unless = {{ {unless} }}\n"));
+                }
+                let points = [-1, 0, 2][at % 3];
+                text.push_str(&format!("[[adjustment]]\nname = \"points_{at}\"\nmissing = \"{missing}\"\npoints = {points}\n"));
+                text.push_str(&format!("when = {{ {require} }}\n"));
             }
-            if let Some(unless) = unless {
-                text.push_str(&format!("unless = {{ {unless} }}\n"));
+            match (text.len() % 2, segment) {
+                (_, Some(test)) => {
+                    text.push_str("[pricing]\ncap = 90.0\nfloor = 80.0\n");
+                    text.push_str(cash_flow::ASSUMPTIONS);
+                    text.push_str(&format!(
+                        "[[pricing.segment]]\nname = \"segment\"\nwhen = {{ {test} }}\ndefault = {{ sda = 300 }}\n"
+                    ));
+                }
+                (1, None) => text.push_str("[pricing]\ncap = 95.5\nfloor = 94.5\n"),
+                (_, None) => {}
             }
-            let points = [-1, 0, 2][at % 3];
-            text.push_str(&format!("[[adjustment]]\nname = \"points_{at}\"\nmissing = \"{missing}\"\npoints = {points}\n"));
-            text.push_str(&format!("when = {{ {require} }}\n"));
-        }
-        if text.len() % 2 == 1 {
-            text.push_str("[pricing]\ncap = 95.5\nfloor = 94.5\n");
-        }
-        let mut files = GuideFiles::default();
-        for (at, (keys, csv)) in grids.into_iter().enumerate() {
-            text.push_str(&format!("[[grid]]\nname = \"grid_{at}\"\nfile = \"{at}.csv\"\n{keys}"));
-            files.insert(&format!("{at}.csv"), csv.into_bytes());
-        }
-        let file = RuleSetFile { files, ..RuleSetFile::new("guide.toml", text) };
-        file.rules().unwrap_or_else(|error| panic!("{error}\n{} {:?}", file.toml, file.files))
-    })
+            let mut files = GuideFiles::default();
+            for (at, (keys, csv)) in grids.into_iter().enumerate() {
+                text.push_str(&format!("[[grid]]\nname = \"grid_{at}\"\nfile = \"{at}.csv\"\n{keys}"));
+                files.insert(&format!("{at}.csv"), csv.into_bytes());
+            }
+            let file = RuleSetFile { files, ..RuleSetFile::new("guide.toml", text) };
+            file.rules().unwrap_or_else(|error| panic!("{error}\n{} {:?}", file.toml, file.files))
+        },
+    )
 }
 
 proptest! {
@@ -307,6 +318,7 @@ proptest! {
         dscr in prop::option::of(0_i64..3),
         lien in prop::option::of(1_i32..3),
         terms in prop::option::of(300_i32..361),
+        further in (prop::option::of(0_i32..130), prop::option::of(0_u8..2)),
         cells in prop::collection::vec(declared_cell(), 5),
     ) {
         let (amount, ltv, score, property) = picked;
@@ -324,6 +336,8 @@ proptest! {
         set(shared::loan::Field::LienPosition, lien.map(StandardValue::Whole));
         set(shared::loan::Field::OriginalTerm, terms.map(|_| StandardValue::Whole(360)));
         set(shared::loan::Field::RemainingTerm, terms.map(StandardValue::Whole));
+        set(shared::loan::Field::InterestOnlyTerm, further.0.map(StandardValue::Whole));
+        set(shared::loan::Field::AmortizationType, further.1.map(StandardValue::Word));
         let declared: Vec<_> = rules.guide().declared().fields.iter().zip(&cells).map(|(field, cell)| {
             let read = match field.vocabulary() {
                 Some(words) => field.read_word(cell, words.code(cell)),

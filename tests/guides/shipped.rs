@@ -17,7 +17,7 @@ use super::{runs::ONE, *};
 use crate::support::runs::{Finished, run_tapes_on};
 
 /// The guides, with the number of loans that each buys, holds and rejects.
-const GUIDES: [(&str, [u64; 3]); 3] = [("agency", [21, 4, 15]), ("non_qm_dscr", [18, 5, 17]), ("best_execution", [22, 2, 7])];
+const GUIDES: [(&str, [u64; 3]); 3] = [("agency", [21, 5, 15]), ("non_qm_dscr", [18, 5, 17]), ("best_execution", [23, 3, 7])];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -33,25 +33,38 @@ fn text(path: &Path) -> String {
 
 /// A guide of the repository with all files that it names.
 fn shipped(name: &str) -> RuleSet {
+    edited(name, str::to_owned)
+}
+
+/// A guide of the repository after a change of its text and of the texts of its programs.
+fn edited(name: &str, edit: fn(&str) -> String) -> RuleSet {
     let folder = folder(name);
-    let mut file = RuleSetFile::new(&format!("{name}.toml"), text(&folder.join(format!("{name}.toml"))));
+    let mut file = RuleSetFile::new(&format!("{name}.toml"), edit(&text(&folder.join(format!("{name}.toml")))));
     // The programs of a rule set name further files.
     for _ in 0..2 {
         for named in file.named() {
-            file.files.insert(&named, fs::read(folder.join(&named)).unwrap());
+            let path = folder.join(&named);
+            let is_program = path.extension().is_some_and(|extension| extension == "toml");
+            let bytes = if is_program { edit(&text(&path)).into_bytes() } else { fs::read(path).unwrap() };
+            file.files.insert(&named, bytes);
         }
     }
     file.rules().unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// The tape of a guide under the rules of a guide.
+/// The tape of a guide under its rules.
 fn run_of(name: &str) -> Finished {
-    let tape = fs::read(folder(name).join("tape.csv")).unwrap();
-    run_tapes_on(&[("tape.csv", &tape)], &shipped(name), date(2026, 12, 1), ONE).unwrap()
+    run_under(&shipped(name), name)
 }
 
-fn shown_points(points: &Value) -> String {
-    points.as_f64().map_or_else(String::new, |points| format!("{points:.4}"))
+/// The tape of a guide under other rules.
+fn run_under(rules: &RuleSet, name: &str) -> Finished {
+    let tape = fs::read(folder(name).join("tape.csv")).unwrap();
+    run_tapes_on(&[("tape.csv", &tape)], rules, date(2026, 12, 1), ONE).unwrap()
+}
+
+fn four_decimals(number: &Value) -> String {
+    number.as_f64().map_or_else(String::new, |number| format!("{number:.4}"))
 }
 
 /// Exceptions of a loan as one text: names of hard rules, of soft rules, and of what cannot be decided.
@@ -86,17 +99,26 @@ fn exceptions_of(finished: &Finished) -> BTreeMap<String, LoanExceptions> {
     all
 }
 
-/// What holds a loan, by the reason that the projected tape gives: names of rules, grids and adjustments, or `floor`.
+/// What holds a loan, by the reason that the projected tape gives: names of rules, grids and adjustments, `floor`, or why the loan
+/// has no price.
 fn held_by(reason: &str) -> Vec<&str> {
     let reasons = reason.strip_prefix("Held back: ").unwrap_or_default().split("; ");
     reasons
         .filter(|reason| !reason.is_empty())
-        .map(|reason| if reason.contains("is below the floor") { "floor" } else { reason.split(' ').next().unwrap() })
+        .map(|reason| {
+            if reason.contains("is below the floor") {
+                "floor"
+            } else if reason.starts_with("not priced: ") {
+                reason
+            } else {
+                reason.split(' ').next().unwrap()
+            }
+        })
         .collect()
 }
 
 /// What a run made of each loan, in the columns of the expected outcome.
-fn outcome(finished: &Finished) -> Vec<[String; 10]> {
+fn outcome(finished: &Finished) -> Vec<[String; 13]> {
     let facts = FactsReader::open(bytes::Bytes::from(finished.files["facts.parquet"].clone())).unwrap();
     let page = facts.page(&finished.outcome.index, &FactFilter::default(), 0, 1_000).unwrap();
     let mut all = exceptions_of(finished);
@@ -108,16 +130,19 @@ fn outcome(finished: &Finished) -> Vec<[String; 10]> {
             let LoanExceptions([hard, soft, undetermined]) = all.remove(&number).unwrap_or_default();
             let adjustment = |part: &Value| {
                 let source = part["source"].as_str().unwrap();
-                format!("{} {} {source}", part["name"].as_str().unwrap(), shown_points(&part["points"]))
+                format!("{} {} {source}", part["name"].as_str().unwrap(), four_decimals(&part["points"]))
             };
             let adjustments: Vec<String> = loan["price_adjustments"].as_array().unwrap().iter().map(adjustment).collect();
             [
                 number,
                 word("disposition"),
                 word("program"),
-                shown_points(&loan["base_price"]),
+                four_decimals(&loan["base_price"]),
+                word("base_price_source"),
                 adjustments.join(";"),
-                shown_points(&loan["final_price"]),
+                four_decimals(&loan["final_price"]),
+                four_decimals(&loan["wal"]),
+                four_decimals(&loan["duration"]),
                 hard.join(";"),
                 soft.join(";"),
                 undetermined.join(";"),
@@ -167,6 +192,20 @@ fn each_rule_and_each_adjustment_of_the_guides_decides_a_loan() {
 }
 
 #[test]
+fn each_segment_and_each_source_of_the_months_left_prices_a_loan() {
+    let of_tape = ["(remaining_term)", "(maturity_date)", "(first_payment_date)"];
+    for (name, more) in [
+        ("agency", ["segment none,", "segment low_score,", "segment investor,"].as_slice()),
+        ("best_execution", &["segment low_score,", "segment prepayment_penalty,", "segment low_ltv,", "(term)"]),
+    ] {
+        let sources: Vec<String> = outcome(&run_of(name)).into_iter().map(|[_, _, _, _, source, ..]| source).collect();
+        for part in of_tape.iter().chain(more) {
+            assert!(sources.iter().any(|source| source.contains(part)), "{name}: {part}");
+        }
+    }
+}
+
+#[test]
 fn best_execution_has_copies_of_its_programs() {
     let best = folder("best_execution");
     for name in ["agency", "non_qm_dscr"] {
@@ -176,7 +215,9 @@ fn best_execution_has_copies_of_its_programs() {
             let copy = best.join(file);
             match file {
                 "tape.csv" => {}
-                "non_qm_dscr.toml" => assert_eq!(text(&copy), without_fields(&text(&original)), "{file}"),
+                "non_qm_dscr.toml" => {
+                    assert_eq!(without_pricing(&text(&copy)), without_pricing(&without_fields(&text(&original))), "{file}");
+                }
                 _ => assert!(fs::read(&copy).unwrap() == fs::read(&original).unwrap(), "{file}"),
             }
         }
@@ -199,6 +240,41 @@ fn without_fields(toml: &str) -> String {
     let from = toml.find(ABOVE_FIELDS).unwrap();
     let to = from + toml[from..].find("# Rules").unwrap();
     format!("{}{}", &toml[..from], &toml[to..])
+}
+
+/// The line above `[pricing]` of a guide, which is its last part.
+const ABOVE_PRICING: &str = "# What a loan is worth";
+
+/// A guide that prices by the method `linear`, with the same cap and floor.
+fn with_linear_prices(toml: &str) -> String {
+    // A list of programs has no prices.
+    let (above, pricing) = toml.split_at(toml.find(ABOVE_PRICING).unwrap_or(toml.len()));
+    let mut linear = above.to_owned();
+    for line in pricing.lines().filter(|line| ["[pricing]", "cap ", "floor "].iter().any(|start| line.starts_with(start))) {
+        linear.push_str(line);
+        linear.push('\n');
+    }
+    linear
+}
+
+#[test]
+fn the_readme_compares_the_methods_of_pricing() {
+    let readme = include_str!("../../README.md").replace(['$', ','], "");
+    for name in ["agency", "best_execution"] {
+        for (method, rules) in [("linear", edited(name, with_linear_prices)), ("cash_flow", shipped(name))] {
+            let summary = serde_json::to_value(run_under(&rules, name).outcome.summary.finish()).unwrap();
+            let groups = &summary["dispositions"];
+            let [bought, held, rejected] = ["to_purchase", "projected", "rejected"].map(|group| &groups[group]["count"]);
+            let [pay, price] = ["dollars_to_pay", "wa_price"].map(|figure| groups["to_purchase"][figure].as_f64().unwrap());
+            let row = format!("| `{name}` | `{method}` | {bought} | {held} | {rejected} | {pay:.2} | {price:.2} |\n");
+            assert!(readme.contains(&row), "{row}");
+        }
+    }
+}
+
+/// A guide without `[pricing]`.
+fn without_pricing(toml: &str) -> &str {
+    &toml[..toml.find(ABOVE_PRICING).unwrap()]
 }
 
 /// The declared fields of a rule set.

@@ -16,12 +16,12 @@ use shared::{auth::secret::Secret, clock::Clock};
 
 use self::error::CommandError;
 
-/// How a summary is printed.
+/// How an answer is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Tables for people
+    /// Text and tables, for people
     Table,
-    /// The run record and the API's summary, for programs
+    /// JSON, for programs
     Json,
 }
 

@@ -4,6 +4,7 @@ use command::text_table::{Align, TextTable};
 use shared::rules::{
     Severity,
     guide::{
+        NO_SEGMENT,
         grid::Grid,
         rule::{Missing, Scope},
         waterfall::Adjustment,
@@ -126,13 +127,25 @@ fn adjustments(rules: &RuleSet) -> Vec<(String, String)> {
 }
 
 fn price(rules: &RuleSet) -> Vec<(String, String)> {
-    let waterfall = rules.guide().waterfall();
+    let (guide, waterfall) = (rules.guide(), rules.guide().waterfall());
+    let method = guide.cash_flow().map(|_| ("method".to_owned(), "cash flows".to_owned()));
+    let flows = guide.cash_flow().into_iter().flat_map(|pricing| {
+        let base = (NO_SEGMENT, &pricing.assumptions, None);
+        let segments = pricing.segments.iter().map(|segment| (segment.name.as_str(), &segment.assumptions, Some(&segment.scope)));
+        let of_segments = segments.chain([base]).map(|(name, assumptions, scope)| {
+            let says = assumptions.texts().map(|(name, says)| format!("{name} {says}"));
+            let mut says = says.join(", ");
+            scope.into_iter().for_each(|scope| push_scope(&mut says, scope));
+            (format!("segment {name}"), says)
+        });
+        pricing.texts().into_iter().map(|(name, says)| (name.to_owned(), says)).chain(of_segments).collect::<Vec<_>>()
+    });
     let target = rules.irr_target().map(|target| ("IRR target".to_owned(), format!("{} %", target.with_min_decimals(2))));
     let cap = waterfall.cap.map(|cap| ("cap".to_owned(), cap.text()));
     let floor = waterfall.floor.map(|floor| ("floor".to_owned(), floor.text()));
     let policies = Some(policies(rules)).filter(|policies| !policies.is_empty());
     let held = policies.map(|policies| ("held back when".to_owned(), policies.join("; or ")));
-    [target, cap, floor, held].into_iter().flatten().collect()
+    [target, method].into_iter().flatten().chain(flows).chain([cap, floor, held].into_iter().flatten()).collect()
 }
 
 /// Appends to which loans a rule applies: `; for …; except …`.

@@ -6,10 +6,12 @@ use command::{
 };
 use jiff::civil::Date;
 use shared::{
+    cash_flow::assumptions::Assumptions,
     rules::{
         Severity,
         guide::{
-            Guide,
+            Guide, NO_SEGMENT,
+            cash_flow::CashFlowPricing,
             condition::Condition,
             grid::Grid,
             rule::{Missing, Scope},
@@ -66,7 +68,7 @@ fn push_rules(text: &mut String, rules: &RuleSet) {
     push_grids(text, "Grids of limits", guide.limit_grids());
     push_adjustments(text, guide.waterfall());
     push_grids(text, "Grids of adjustments", guide.adjustment_grids());
-    push_pricing(text, guide.waterfall());
+    push_pricing(text, guide);
     push_policies(text, rules);
 }
 
@@ -115,18 +117,43 @@ fn push_adjustments(text: &mut String, waterfall: &Waterfall) {
     table.print_wrapped(text, 2);
 }
 
-/// Appends the cap and the floor of the price.
-fn push_pricing(text: &mut String, waterfall: &Waterfall) {
-    if waterfall.cap.is_none() && waterfall.floor.is_none() {
+/// Appends how prices come from cash flows, the cap and the floor.
+fn push_pricing(text: &mut String, guide: &Guide) {
+    if let Some(pricing) = guide.cash_flow() {
+        push_cash_flow(text, pricing);
+    }
+    let Waterfall { cap, floor, .. } = guide.waterfall();
+    if cap.is_none() && floor.is_none() {
         return;
     }
     text.push_str("\nFinal price\n");
-    if let Some(cap) = waterfall.cap {
+    if let Some(cap) = cap {
         text.push_str(&format!("  cap    {}: no loan has a higher price\n", cap.text()));
     }
-    if let Some(floor) = waterfall.floor {
+    if let Some(floor) = floor {
         text.push_str(&format!("  floor  {}: a loan with a lower price is held\n", floor.text()));
     }
+}
+
+/// Appends the assumptions of prices by cash flows as one table: a row for all loans, and one for each segment.
+fn push_cash_flow(text: &mut String, pricing: &CashFlowPricing) {
+    text.push_str("\nPrices by cash flows\n");
+    for (name, says) in pricing.texts() {
+        push_line(text, name, &says);
+    }
+    let names = pricing.assumptions.texts().map(|(name, _)| name);
+    let columns = ["Segment"].into_iter().chain(names).chain(["Applies to"]).map(|name| (name, Align::Left));
+    let mut table = TextTable::new(&columns.collect::<Vec<_>>());
+    let row = |name: &str, assumptions: &Assumptions, applies: String| {
+        let says = assumptions.texts().into_iter().map(|(_, says)| says);
+        [name.to_owned()].into_iter().chain(says).chain([applies]).collect::<Vec<_>>()
+    };
+    for segment in &pricing.segments {
+        table.row(row(&segment.name, &segment.assumptions, segment.scope.when.text()));
+    }
+    let others = if pricing.segments.is_empty() { "all loans" } else { "all other loans" };
+    table.row(row(NO_SEGMENT, &pricing.assumptions, others.to_owned()));
+    table.print_wrapped(text, 2);
 }
 
 /// Appends grids, each as the table that its file holds.

@@ -32,9 +32,14 @@ pub struct PartTexts {
     texts: Vec<Texts>,
     /// Room for a key, which is used again for each loan.
     key: Vec<PartIndex>,
+    /// For each program and source of a price the last block with the text of the source, and the index of the text there.
+    sources: HashMap<u64, BlockPlace, BuildHasherDefault<PartHasher>>,
     /// Number of the block.
     block: u64,
 }
+
+/// The number of a block, and the index of a text there.
+type BlockPlace = (u64, u32);
 
 /// Hashes the parts of a price: each by one multiplication. The parts come from the rule set and not from a seller, who can only choose
 /// among them.
@@ -46,12 +51,16 @@ impl Hasher for PartHasher {
         for chunk in bytes.chunks(8) {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
-            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517c_c1b7_2722_0a95);
+            self.write_u64(u64::from_le_bytes(word));
         }
     }
 
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+
     fn write_usize(&mut self, number: usize) {
-        self.write(&number.to_le_bytes());
+        self.write_u64(number as u64);
     }
 
     fn finish(&self) -> u64 {
@@ -67,7 +76,7 @@ struct Texts {
     /// The cells of the pricing report.
     cells: Vec<u8>,
     /// The last block with the list, and the index of the list there.
-    place: (u64, u32),
+    place: BlockPlace,
 }
 
 /// A priced loan, for its row of the pricing report.
@@ -117,7 +126,7 @@ impl PartTexts {
     pub fn begin(&mut self, judged: &mut JudgedBlock, context: JudgingContext<'_>) {
         self.block += 1;
         if context.store_facts {
-            judged.facts.begin_waterfall(context.pricing.source());
+            judged.facts.begin_waterfall(context.rules.prices_by_cash_flows());
         }
     }
 
@@ -126,10 +135,11 @@ impl PartTexts {
     pub fn add(&mut self, judged: &mut JudgedBlock, loan: PricedLoan<'_>, context: JudgingContext<'_>) {
         let Some(price) = loan.price else {
             if context.store_facts {
-                judged.facts.push_waterfall(None, None);
+                judged.facts.push_waterfall(None);
             }
             return;
         };
+        let source = self.source(judged, &loan, price, context);
         let block = self.block;
         let texts = self.texts(loan, price);
         if context.store_facts {
@@ -137,12 +147,26 @@ impl PartTexts {
                 let lists = judged.facts.waterfall.as_mut().map(|columns| columns.lists.add(&texts.list));
                 texts.place = (block, lists.unwrap_or_default());
             }
-            judged.facts.push_waterfall(Some(price.base_price), Some(texts.place.1));
+            judged.facts.push_waterfall(Some((price, source, texts.place.1)));
         }
         if context.list_rows {
             let who = (loan.number, loan.disposition, loan.program.map(|(_, name)| name));
             pricing_report::push_row(judged.rows.pricing_report(), who, price, &texts.cells);
         }
+    }
+
+    /// The index in the block of the text that says where a base price comes from.
+    #[inline]
+    fn source(&mut self, judged: &mut JudgedBlock, loan: &PricedLoan<'_>, price: Price, context: JudgingContext<'_>) -> u32 {
+        let program = loan.program.map_or(0, |(program, _)| program);
+        let place = self.sources.entry(u64::from(program) << 48 | price.source.code()).or_default();
+        if place.0 != self.block
+            && let Some(columns) = &mut judged.facts.waterfall
+        {
+            let text = context.pricing.of_program(program).source_text(price.source);
+            *place = (self.block, columns.sources.add(&text));
+        }
+        place.1
     }
 
     fn texts(&mut self, loan: PricedLoan<'_>, price: Price) -> &mut Texts {

@@ -276,11 +276,11 @@ impl FactColumns {
             programs.codes.push(decided.program.map_or(CodedTexts::NONE, |program| program.index.into()));
         }
         let fitting = |number: TenThousandths| Some(number.0).filter(|mantissa| PRICE.fits(*mantissa));
-        let spread = decided.price.and_then(|price| fitting(price.pricing_spread));
-        let final_price = decided.price.and_then(|price| fitting(price.final_price));
+        let prices = [decided.pricing_spread, decided.price.map(|price| price.final_price)];
+        let [spread, final_price] = prices.map(|number| number.and_then(fitting));
         self.pricing_spread.push(spread);
         self.final_price.push(final_price);
-        odd |= decided.price.is_some() && (spread.is_none() || final_price.is_none());
+        odd |= [spread, final_price].map(|stored| stored.is_some()) != prices.map(|number| number.is_some());
         if let Some(reason) = &decided.projection_reason {
             self.projection_reason.push(row, reason);
         }
@@ -290,7 +290,7 @@ impl FactColumns {
                 CellValue::Value(_) | CellValue::Missing => None,
             });
             self.push_as_written(row, written);
-            self.push_exact_values(row, loan.numbers.iter().map(|cell| cell.value()), decided.price);
+            self.push_exact_values(row, loan.numbers.iter().map(|cell| cell.value()), prices);
         }
     }
 
@@ -318,7 +318,8 @@ impl FactColumns {
             column.push(fits.then_some(number.0));
         }
         if odd {
-            self.push_exact_values(row, loan.micros.into_iter().map(|micros| Some(Decimal::from_micros(micros))), Some(price));
+            let numbers = loan.micros.into_iter().map(|micros| Some(Decimal::from_micros(micros)));
+            self.push_exact_values(row, numbers, [price.pricing_spread, price.final_price].map(Some));
         }
     }
 
@@ -335,12 +336,17 @@ impl FactColumns {
         self.as_written.add_members(row, &members.collect::<Vec<_>>());
     }
 
-    /// Adds the numbers that their columns do not hold exactly. `numbers` are in the order of [`Field::NUMERIC`].
+    /// Adds the numbers that their columns do not hold exactly. `numbers` are in the order of [`Field::NUMERIC`]; `prices` are
+    /// the spread and the price.
     #[cold]
-    fn push_exact_values(&mut self, row: u32, numbers: impl Iterator<Item = Option<Decimal>>, price: Option<Price>) {
+    fn push_exact_values(
+        &mut self,
+        row: u32,
+        numbers: impl Iterator<Item = Option<Decimal>>,
+        prices: [Option<TenThousandths>; 2],
+    ) {
         let numbers = Field::NUMERIC.into_iter().map(Field::name).zip(numbers).zip(NUMBER_TYPES);
-        let prices =
-            [("pricing_spread", price.map(|price| price.pricing_spread)), ("final_price", price.map(|price| price.final_price))];
+        let prices = ["pricing_spread", "final_price"].into_iter().zip(prices);
         let prices = prices.map(|(name, number)| ((name, number.map(TenThousandths::decimal)), PRICE));
         let members = numbers.chain(prices).filter_map(|((name, value), stored)| {
             let value = value.filter(|value| stored.exact(*value).is_none())?;

@@ -445,9 +445,11 @@ impl Rows for FactColumns {
         columns.push(schema.sparse("projection_reason", parts, |c| &c.projection_reason)?);
         columns.push(schema.numbers("pricing_spread", parts, |c| Some(&c.pricing_spread))?);
         columns.push(schema.numbers("final_price", parts, |c| Some(&c.final_price))?);
-        columns.push(schema.base_prices(parts)?);
+        columns.push(schema.optional_numbers("base_price", parts, |c| Some(&c.waterfall.as_ref()?.base_price))?);
         columns.push(schema.coded_texts("base_price_source", parts, |c| Some(&c.waterfall.as_ref()?.sources))?);
         columns.push(schema.coded_texts("price_adjustments", parts, |c| Some(&c.waterfall.as_ref()?.lists))?);
+        columns.push(schema.optional_numbers("wal", parts, |c| Some(&c.waterfall.as_ref()?.lives.as_ref()?.wal))?);
+        columns.push(schema.optional_numbers("duration", parts, |c| Some(&c.waterfall.as_ref()?.lives.as_ref()?.duration))?);
         columns.push(schema.coded_texts("program", parts, |c| c.programs.as_ref())?);
         columns.push(schema.sparse("as_written", parts, |c| &c.as_written)?);
         columns.push(schema.sparse("exact_values", parts, |c| &c.exact_values)?);

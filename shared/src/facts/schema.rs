@@ -15,7 +15,7 @@ pub type FileColumn = (&'static str, ColumnKind, bool);
 /// The columns before the fields.
 const BEFORE: [FileColumn; 2] = [("source_file", ColumnKind::Text, false), ("line", ColumnKind::Integer, false)];
 /// The columns after the fields.
-const BEHIND: [FileColumn; 11] = [
+const BEHIND: [FileColumn; 13] = [
     ("disposition", ColumnKind::Text, false),
     ("projection_reason", ColumnKind::Text, true),
     ("pricing_spread", ColumnKind::Decimal(PRICE), true),
@@ -24,6 +24,9 @@ const BEHIND: [FileColumn; 11] = [
     ("base_price", ColumnKind::Decimal(PRICE), true),
     ("base_price_source", ColumnKind::Text, true),
     ("price_adjustments", ColumnKind::Text, true),
+    // Weighted average life and modified duration in years; null unless the rule set prices by cash flows.
+    ("wal", ColumnKind::Decimal(PRICE), true),
+    ("duration", ColumnKind::Decimal(PRICE), true),
     // The best program; null unless the rule set has programs.
     ("program", ColumnKind::Text, true),
     // Values that do not fit the columns above, each a JSON object: unreadable cells, numbers with more digits, columns that are
@@ -168,7 +171,7 @@ mod tests {
             }
         }
         let of = |units: &[Unit]| Field::STANDARD.into_iter().filter(|field| units.contains(&field.info().unit)).count();
-        assert_eq!(decimals, Field::NUMERIC.len() + 4 + of(&[Unit::Money, Unit::Percent, Unit::Ratio]));
+        assert_eq!(decimals, Field::NUMERIC.len() + 6 + of(&[Unit::Money, Unit::Percent, Unit::Ratio]));
         assert_eq!((whole, dates), (of(&[Unit::Count, Unit::Months]), of(&[Unit::Date])));
         for (field, stored) in Field::NUMERIC.into_iter().zip(NUMBER_TYPES) {
             let column = FACT_SCHEMA.iter().find(|(name, ..)| *name == field.name()).unwrap();

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{rules::rule_set::RuleSet, ten_thousandths::TenThousandths};
+use crate::{phases::pricing::Price, rules::rule_set::RuleSet};
 
 use super::{
     columns::{FactColumns, NumberColumn, TextColumn},
@@ -43,32 +43,45 @@ impl CodedTexts {
 pub struct WaterfallColumns {
     /// Prices by the pricing method, in ten-thousandths.
     pub base_price: NumberColumn,
-    /// Methods of the base prices.
+    /// Where the base prices come from.
     pub sources: CodedTexts,
     /// Lists of adjustments, as JSON.
     pub lists: CodedTexts,
+    /// `None` for linear prices.
+    pub lives: Option<LifeColumns>,
+}
+
+/// How long the payments of a block's loans take, in ten-thousandths of a year.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct LifeColumns {
+    pub wal: NumberColumn,
+    pub duration: NumberColumn,
 }
 
 impl FactColumns {
-    /// Adds how the price of the loan that was appended last came about. `list` is the index of its list of adjustments; both are
+    /// Adds how the price of the loan that was appended last came about, with the indexes of its source and of its list of adjustments;
     /// `None` for a loan without a price.
     #[inline]
-    pub fn push_waterfall(&mut self, base_price: Option<TenThousandths>, list: Option<u32>) {
+    pub fn push_waterfall(&mut self, priced: Option<(Price, u32, u32)>) {
         let row = self.next_row() - 1;
         let Some(columns) = &mut self.waterfall else { return };
+        let base_price = priced.map(|(price, ..)| price.base_price);
         let stored = base_price.map(|price| price.0).filter(|mantissa| PRICE.fits(*mantissa));
         columns.base_price.push(stored);
-        columns.sources.codes.push(if base_price.is_some() { 0 } else { CodedTexts::NONE });
-        columns.lists.codes.push(list.unwrap_or(CodedTexts::NONE));
+        columns.sources.codes.push(priced.map_or(CodedTexts::NONE, |(_, source, _)| source));
+        columns.lists.codes.push(priced.map_or(CodedTexts::NONE, |(.., list)| list));
+        if let Some(lives) = &mut columns.lives {
+            // A loan has at most 600 months, so the numbers of years fit their columns.
+            lives.wal.push(priced.and_then(|(price, ..)| price.wal).map(|years| years.0));
+            lives.duration.push(priced.and_then(|(price, ..)| price.duration).map(|years| years.0));
+        }
         if let Some(price) = base_price.filter(|_| stored.is_none()) {
             self.exact_values.add_members(row, &[format!("\"base_price\":{}", price.decimal())]);
         }
     }
 
-    /// Gives the block columns for how its prices come about. `source` is the method of base prices.
-    pub fn begin_waterfall(&mut self, source: &str) {
-        let mut columns = WaterfallColumns::default();
-        columns.sources.add(source);
-        self.waterfall = Some(columns);
+    /// Gives the block columns for how its prices come about. `has_lives`: whether prices come with WAL and duration.
+    pub fn begin_waterfall(&mut self, has_lives: bool) {
+        self.waterfall = Some(WaterfallColumns { lives: has_lives.then(LifeColumns::default), ..WaterfallColumns::default() });
     }
 }

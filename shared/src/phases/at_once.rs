@@ -13,7 +13,7 @@ use crate::{
 };
 
 use super::{
-    pricing::{Price, Pricing},
+    pricing::{Price, Pricing, PricingBasis},
     programs::buy_at_once_by_programs,
 };
 
@@ -65,15 +65,15 @@ pub(super) fn buy_at_once_by(
     if !complete || !rules.projection().is_empty() || !rules.clearance().passes(loan) {
         return None;
     }
-    let (guide, rate) = (rules.guide(), Decimal::from_micros(loan.micros[NOTE_RATE_AT]));
-    if guide.is_empty() {
-        return pricing.price(rate);
-    }
+    let (guide, note_rate) = (rules.guide(), Decimal::from_micros(loan.micros[NOTE_RATE_AT]));
     let Scratch { values, parts, .. } = scratch;
+    if guide.is_empty() {
+        return pricing.price(PricingBasis { note_rate, standard, values });
+    }
     if !guide.passes(loan, standard, pricing.pdate(), values) || !guide.adjust(values, parts) {
         return None;
     }
-    let price = pricing.price(rate)?.adjusted(guide.waterfall(), parts)?;
+    let price = pricing.price(PricingBasis { note_rate, standard, values })?.adjusted(guide.waterfall(), parts)?;
     guide.waterfall().floor.is_none_or(|floor| price.final_price >= floor).then_some(price)
 }
 

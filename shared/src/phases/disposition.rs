@@ -9,6 +9,7 @@ use crate::{
         guide::waterfall::{PartIndex, Waterfall},
         rule_set::Projection,
     },
+    ten_thousandths::TenThousandths,
 };
 
 use super::{
@@ -55,7 +56,9 @@ pub struct Decided<'l, 't> {
     pub loan: &'l Loan<'t>,
     /// Validations and rules that the loan failed, in the order of reports.
     pub exceptions: Vec<Exception<'l>>,
-    /// `None` when the loan is not eligible, or its note rate gives no price.
+    /// Note rate minus IRR target, in percent; `None` for a loan that is not eligible.
+    pub pricing_spread: Option<TenThousandths>,
+    /// `None` when the loan is not eligible or cannot be priced.
     pub price: Option<Price>,
     /// The parts of the waterfall that make the final price; empty for a loan without a price.
     pub parts: Vec<PartIndex>,
@@ -74,7 +77,7 @@ pub struct Decided<'l, 't> {
 /// set holds it back.
 #[inline]
 pub fn decide<'l, 't>(priced: Priced<'l, 't>, projection: &Projection) -> Decided<'l, 't> {
-    let Priced { loan, exceptions, eligible, undecided, price, parts, waterfall, objections } = priced;
+    let Priced { loan, exceptions, eligible, undecided, pricing_spread, price, parts, waterfall, objections } = priced;
     let reason = || reason_to_wait(loan, &exceptions, undecided, (price, objections), projection);
     let projection_reason = if eligible { reason() } else { None };
     let disposition = match (eligible, &projection_reason) {
@@ -82,7 +85,18 @@ pub fn decide<'l, 't>(priced: Priced<'l, 't>, projection: &Projection) -> Decide
         (true, Some(_)) => Disposition::Projected,
         (true, None) => Disposition::ToPurchase,
     };
-    Decided { loan, exceptions, price, parts, waterfall, disposition, projection_reason, program: None, eligible_in: None }
+    Decided {
+        loan,
+        exceptions,
+        pricing_spread,
+        price,
+        parts,
+        waterfall,
+        disposition,
+        projection_reason,
+        program: None,
+        eligible_in: None,
+    }
 }
 
 /// All reasons to hold back an eligible loan, as one text; `None` when there is no reason.

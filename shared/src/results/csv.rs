@@ -88,9 +88,13 @@ pub fn push_loan(out: &mut Vec<u8>, decided: &Decided<'_, '_>) {
         Disposition::Rejected => b",rejected,",
     };
     out.extend_from_slice(shown);
-    match decided.price {
-        Some(price) => push_price(out, price),
-        None => out.push(b','),
+    match (decided.price, decided.pricing_spread) {
+        (Some(price), _) => push_price(out, price),
+        (None, spread) => {
+            // A loan that could not be priced has a spread nevertheless.
+            spread.into_iter().for_each(|spread| push_ten_thousandths(out, spread));
+            out.push(b',');
+        }
     }
 }
 

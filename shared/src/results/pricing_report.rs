@@ -59,6 +59,9 @@ pub fn push_row(
     out.extend_from_slice(adjustments);
     out.push(b',');
     push_ten_thousandths(out, price.final_price);
-    // Linear prices have neither a weighted average life nor a duration.
-    out.extend_from_slice(b",,\n");
+    for years in [price.wal, price.duration] {
+        out.push(b',');
+        years.into_iter().for_each(|years| push_ten_thousandths(out, years));
+    }
+    out.push(b'\n');
 }

@@ -186,11 +186,6 @@ impl RuleSet {
         self.programs.get(usize::from(program)).map_or(self.guide(), |program| program.rules.guide())
     }
 
-    /// The guides that judge loans.
-    fn guides(&self) -> impl Iterator<Item = &Guide> {
-        std::iter::once(self.guide()).chain(self.programs.iter().map(|program| program.rules.guide()))
-    }
-
     /// What is no mistake, and may still not be what the author of the rule set meant; of a program with its name in front.
     pub fn notices(&self) -> Vec<String> {
         let of = |program: &Program| {
@@ -198,16 +193,6 @@ impl RuleSet {
             notices.map(|notice| format!("{}: {notice}", program.name)).collect::<Vec<_>>()
         };
         self.guide().notices().into_iter().chain(self.programs.iter().flat_map(of)).collect()
-    }
-
-    /// Whether loans and reports show how prices came about.
-    pub fn shows_waterfall(&self) -> bool {
-        self.guides().any(|guide| guide.waterfall().is_shown())
-    }
-
-    /// Whether judging needs the standard fields of a loan.
-    pub fn needs_standard(&self) -> bool {
-        self.guides().any(Guide::needs_standard)
     }
 
     /// Columns of the adjustments in the pricing report.

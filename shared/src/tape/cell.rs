@@ -27,7 +27,19 @@ pub fn is_clean(cell: &str) -> bool {
 
 /// Removes everything around the content of a cell, repeatedly: whitespace of any kind, control and invisible characters,
 /// `="…"`, one apostrophe in front (with one at the end, if both are there). Invisible characters inside stay.
+#[inline]
 pub fn trimmed(cell: &str) -> &str {
+    // Nearly all cells end where their content does.
+    let has_outer_end = match cell.as_bytes() {
+        [] => false,
+        [b'=' | b'\'', ..] => true,
+        [first, .., last] => !first.is_ascii_graphic() || !last.is_ascii_graphic(),
+        [one] => !one.is_ascii_graphic(),
+    };
+    if has_outer_end { trimmed_ends(cell) } else { cell }
+}
+
+fn trimmed_ends(cell: &str) -> &str {
     let mut rest = cell.trim_matches(is_outer);
     loop {
         let inside = match rest.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"')) {

@@ -35,7 +35,7 @@ const SHOWN_ROW_CHARACTERS: usize = 200;
 /// run.
 const MAX_HEADERS_BYTES: usize = 32 * 1024 * 1024;
 /// Names that the product gives to a loan's own fields. A column of the tape cannot have one of these names.
-pub const PRODUCT_FIELDS: [&str; 15] = [
+pub const PRODUCT_FIELDS: [&str; 17] = [
     "disposition",
     "projection_reason",
     "pricing_spread",
@@ -43,6 +43,8 @@ pub const PRODUCT_FIELDS: [&str; 15] = [
     "base_price",
     "base_price_source",
     "price_adjustments",
+    "wal",
+    "duration",
     "source_file",
     "line",
     "run_id",

@@ -3,7 +3,7 @@
 use parquet::errors::Result;
 
 use crate::facts::{
-    columns::FactColumns,
+    columns::{FactColumns, NumberColumn},
     pages::{EncodedColumn, NULL, null_column},
     waterfall::CodedTexts,
 };
@@ -11,12 +11,17 @@ use crate::facts::{
 use super::{Dictionary, FileSchema, GroupPart};
 
 impl FileSchema {
-    pub(super) fn base_prices(&self, parts: &[GroupPart<FactColumns>]) -> Result<EncodedColumn> {
-        const NAME: &str = "base_price";
-        if parts.iter().all(|part| part.columns.waterfall.is_none()) {
-            return null_column(self.column(NAME)?, parts.iter().map(|part| part.rows.len()).sum());
+    /// Encodes a column of numbers that only some runs have. In a block without the column, no row has a number.
+    pub(super) fn optional_numbers<'c>(
+        &self,
+        name: &str,
+        parts: &'c [GroupPart<FactColumns>],
+        of: impl Fn(&'c FactColumns) -> Option<&'c NumberColumn>,
+    ) -> Result<EncodedColumn> {
+        if parts.iter().all(|part| of(&part.columns).is_none()) {
+            return null_column(self.column(name)?, parts.iter().map(|part| part.rows.len()).sum());
         }
-        self.numbers(NAME, parts, |c| Some(&c.waterfall.as_ref()?.base_price))
+        self.numbers(name, parts, of)
     }
 
     /// Encodes a column of few different texts. In a block without the column, no row has a text.

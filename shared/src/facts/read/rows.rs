@@ -42,17 +42,21 @@ pub struct FactRow {
     pub disposition: Disposition,
     /// Reason why a projected loan is held; `None` for other loans.
     pub projection_reason: Option<String>,
-    /// Note rate minus IRR target, in percent; `None` for a loan without a price.
+    /// Note rate minus IRR target, in percent; `None` for a loan that is rejected.
     pub pricing_spread: Option<Decimal>,
     /// Price in percent of the balance; `None` for a loan without a price.
     pub final_price: Option<Decimal>,
     /// Price before adjustments, in percent of the balance; `None` for a loan without a price, and for a rule set that does not
     /// adjust prices.
     pub base_price: Option<Decimal>,
-    /// Method of the base price; `None` without one.
+    /// Where the base price comes from; `None` without one.
     pub base_price_source: Option<String>,
     /// What was added to the base price: a JSON list of objects with `name`, `points` and `source`.
     pub price_adjustments: Json,
+    /// Weighted average life in years; `None` without a price by cash flows, and when no principal is paid.
+    pub wal: Option<Decimal>,
+    /// Modified duration in years; `None` without a price by cash flows, and when nothing is paid.
+    pub duration: Option<Decimal>,
     /// The best program, `None` inside when every program rejects the loan. `None` for a rule set without programs.
     pub program: Option<Option<String>>,
     /// Name of the loan's tape.
@@ -181,6 +185,8 @@ impl Serialize for FactRow {
         object.serialize_entry("base_price", &self.base_price)?;
         object.serialize_entry("base_price_source", &self.base_price_source)?;
         object.serialize_entry("price_adjustments", &self.price_adjustments)?;
+        object.serialize_entry("wal", &self.wal)?;
+        object.serialize_entry("duration", &self.duration)?;
         if let Some(program) = &self.program {
             object.serialize_entry("program", program)?;
         }
@@ -215,6 +221,8 @@ impl FactRow {
         let mut base_prices = decimals("base_price", PRICE)?;
         let mut base_price_sources = texts("base_price_source")?;
         let mut price_adjustments = texts("price_adjustments")?;
+        let mut wals = decimals("wal", PRICE)?;
+        let mut durations = decimals("duration", PRICE)?;
         let mut programs = texts("program")?;
         let mut source_files = texts("source_file")?;
         let mut lines = columns.integers("line")?.into_iter();
@@ -233,6 +241,8 @@ impl FactRow {
                 program: Some(programs.next()?),
                 base_price_source: base_price_sources.next()?,
                 price_adjustments: Json(price_adjustments.next()?.unwrap_or_else(|| "[]".to_owned())),
+                wal: wals.next()?,
+                duration: durations.next()?,
                 source_file: source_files.next()??,
                 line: lines.next()??.try_into().ok()?,
             };

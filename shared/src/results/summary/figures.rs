@@ -111,6 +111,12 @@ pub struct DispositionSummary {
     /// Average price, in percent of the balance. Null: no loan has one.
     #[schema(required, value_type = Option<f64>, example = 96.125)]
     pub wa_price: Option<Ratio>,
+    /// Average weighted average life (WAL), in years. Null: no loan has a price by its cash flows.
+    #[schema(required, value_type = Option<f64>, example = json!(null))]
+    pub wa_wal: Option<Ratio>,
+    /// Average modified duration, in years. Null: no loan has a price by its cash flows.
+    #[schema(required, value_type = Option<f64>, example = json!(null))]
+    pub wa_duration: Option<Ratio>,
     /// Dollars to pay for the loans of `to_purchase`: the exact sum of amount × price / 100, rounded half to even to whole cents;
     /// 0 when no loan is bought. Null for `projected` and `rejected`: the buyer pays nothing for these loans.
     #[schema(required, value_type = Option<f64>, example = 240_312.5)]

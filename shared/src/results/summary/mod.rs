@@ -2,6 +2,7 @@
 
 mod figures;
 mod groups;
+mod lives;
 mod programs;
 mod strats;
 
@@ -29,6 +30,7 @@ pub use self::figures::{
 use self::{
     figures::{averages, bucket},
     groups::{Group, Share},
+    lives::Lives,
     programs::ProgramCounts,
     strats::{CUTS, CrossTable, DISPOSITIONS_IN, TABLES, groups_of},
 };
@@ -62,6 +64,8 @@ pub struct SummaryBuilder {
     findings: Vec<Findings>,
     /// The programs of the rule set, in order.
     programs: Vec<ProgramCounts>,
+    /// WAL and duration of the loans of each disposition.
+    lives: [Lives; Disposition::ALL.len()],
 }
 
 impl Default for SummaryBuilder {
@@ -74,6 +78,7 @@ impl Default for SummaryBuilder {
             tables: std::array::from_fn(|table| CrossTable::new(TABLES[table], layers(table))),
             findings: Vec::new(),
             programs: Vec::new(),
+            lives: Default::default(),
         }
     }
 }
@@ -87,11 +92,12 @@ struct Handed {
     tables: [Vec<(u32, Group)>; TABLES.len()],
     findings: Vec<Findings>,
     programs: Vec<ProgramCounts>,
+    lives: [Lives; Disposition::ALL.len()],
 }
 
 impl Serialize for SummaryBuilder {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { counts, reported, priced, tables, findings, programs } = self;
+        let Self { counts, reported, priced, tables, findings, programs, lives } = self;
         let groups = |table: &CrossTable| {
             let filled = (0..).zip(&table.groups).filter(|(_, group)| group.count > 0);
             filled.map(|(at, group)| (at, group.clone())).collect()
@@ -104,6 +110,7 @@ impl Serialize for SummaryBuilder {
             tables,
             findings: findings.clone(),
             programs: programs.clone(),
+            lives: lives.clone(),
         }
         .serialize(serializer)
     }
@@ -111,8 +118,8 @@ impl Serialize for SummaryBuilder {
 
 impl<'de> Deserialize<'de> for SummaryBuilder {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Handed { counts, reported, priced, tables, findings, programs } = Handed::deserialize(deserializer)?;
-        let mut summary = Self { counts, reported, priced, findings, programs, ..Self::default() };
+        let Handed { counts, reported, priced, tables, findings, programs, lives } = Handed::deserialize(deserializer)?;
+        let mut summary = Self { counts, reported, priced, findings, programs, lives, ..Self::default() };
         for (table, groups) in summary.tables.iter_mut().zip(tables) {
             for (at, group) in groups {
                 let place = table.groups.get_mut(at as usize).ok_or_else(|| D::Error::custom("a group of no strat"))?;
@@ -138,6 +145,7 @@ impl SummaryBuilder {
             table.cell(decided.loan, if at == DISPOSITIONS_IN { layer } else { 0 }).add(&share);
         }
         self.add_to_programs(decided, &share);
+        self.lives[layer].add(decided.loan, decided.price);
         for (nth, exception) in decided.exceptions.iter().enumerate() {
             let is_same =
                 |earlier: &Exception<'_>| earlier.kind.id == exception.kind.id && earlier.severity == exception.severity;
@@ -162,6 +170,7 @@ impl SummaryBuilder {
         self.counts[Disposition::ToPurchase as usize] += 1;
         self.priced += 1;
         self.add_bought_to_programs(program, &share);
+        self.lives[Disposition::ToPurchase as usize].add_bought(loan, price);
         let groups = groups_of(loan);
         // Bought loans are in the first layer.
         for (table, cuts) in self.tables.iter_mut().zip(TABLES) {
@@ -182,6 +191,7 @@ impl SummaryBuilder {
             ours.merge(theirs);
         }
         self.merge_programs(&next.programs);
+        self.lives.iter_mut().zip(&next.lives).for_each(|(ours, theirs)| ours.merge(theirs));
         for (at, theirs) in next.findings.iter().enumerate() {
             let ours = self.findings_at(at);
             ours.count += theirs.count;
@@ -266,7 +276,8 @@ impl SummaryBuilder {
             let group = &by_disposition[disposition as usize];
             let paid = disposition == Disposition::ToPurchase;
             let dollars_to_pay = if paid { group.dollars_to_pay() } else { None };
-            DispositionSummary { totals: averages(group), wa_price: group.average_price(), dollars_to_pay }
+            let [wa_wal, wa_duration] = self.lives[disposition as usize].averages();
+            DispositionSummary { totals: averages(group), wa_price: group.average_price(), wa_wal, wa_duration, dollars_to_pay }
         };
         let strats = CUTS.iter().enumerate().map(|(at, cut)| {
             let groups = self.tables.iter().find_map(|table| table.strat(at)).unwrap_or_default();

@@ -19,6 +19,8 @@ pub struct DecidedRun {
 pub struct GuideColumns {
     /// Whether the rule set adjusts prices.
     pub prices: bool,
+    /// Whether a loan has a WAL or a duration.
+    pub lives: bool,
     /// Whether the rule set has programs.
     pub programs: bool,
 }
@@ -31,7 +33,8 @@ impl DecidedRun {
     pub fn read<'k>(run: &[u8], summary: &[u8], outputs: impl IntoIterator<Item = &'k str>) -> serde_json::Result<Self> {
         let summary: SummaryFigures = serde_json::from_slice(summary)?;
         let prices = outputs.into_iter().any(|key| key == PRICING_REPORT_KEY);
-        let guide = GuideColumns { prices, programs: !summary.programs.is_empty() };
+        let lives = summary.dispositions.groups().iter().any(|group| group.wa_wal.is_some() || group.wa_duration.is_some());
+        let guide = GuideColumns { prices, lives, programs: !summary.programs.is_empty() };
         Ok(Self { run: serde_json::from_slice(run)?, summary, guide })
     }
 }
@@ -91,6 +94,13 @@ pub struct DispositionFigures {
     pub rejected: GroupFigures,
 }
 
+impl DispositionFigures {
+    /// The dispositions in the order of the workbook.
+    pub fn groups(&self) -> [&GroupFigures; 3] {
+        [&self.to_purchase, &self.projected, &self.rejected]
+    }
+}
+
 /// Count, balance and averages of the loans of a disposition, or of a group of a strat.
 #[derive(Deserialize)]
 pub struct GroupFigures {
@@ -109,6 +119,12 @@ pub struct GroupFigures {
     /// Only for a disposition.
     #[serde(default)]
     pub wa_price: Option<Box<RawValue>>,
+    /// Only for a disposition whose loans have prices by cash flows.
+    #[serde(default)]
+    pub wa_wal: Option<Box<RawValue>>,
+    /// Only for a disposition whose loans have prices by cash flows.
+    #[serde(default)]
+    pub wa_duration: Option<Box<RawValue>>,
     /// Only for the loans to purchase.
     #[serde(default)]
     pub dollars_to_pay: Option<Box<RawValue>>,

@@ -44,6 +44,10 @@ enum Added {
     BasePrice,
     /// Name and points of each adjustment, one per line. Only for rule sets that adjust prices.
     Adjustments,
+    /// Weighted average life in years. Only for rule sets that price by cash flows.
+    Wal,
+    /// Modified duration in years. Only for rule sets that price by cash flows.
+    Duration,
     /// Only for rule sets with programs.
     Program,
     Dollars,
@@ -66,18 +70,31 @@ pub struct LoanSheet {
 /// The sheets of loans, in the order of the workbook.
 pub static LOAN_SHEETS: [LoanSheet; 3] = {
     use Added::{
-        Adjustments, BasePrice, Conditions, Dollars, Line, Price, Program, ProjectionReason, Reasons, SourceFile, Spread,
+        Adjustments, BasePrice, Conditions, Dollars, Duration, Line, Price, Program, ProjectionReason, Reasons, SourceFile,
+        Spread, Wal,
     };
     [
         LoanSheet {
             disposition: Disposition::ToPurchase,
             name: "To purchase",
-            added: &[Spread, Price, BasePrice, Adjustments, Program, Dollars, Conditions, SourceFile, Line],
+            added: &[Spread, Price, BasePrice, Adjustments, Wal, Duration, Program, Dollars, Conditions, SourceFile, Line],
         },
         LoanSheet {
             disposition: Disposition::Projected,
             name: "Projected",
-            added: &[Spread, Price, BasePrice, Adjustments, Program, ProjectionReason, Conditions, SourceFile, Line],
+            added: &[
+                Spread,
+                Price,
+                BasePrice,
+                Adjustments,
+                Wal,
+                Duration,
+                Program,
+                ProjectionReason,
+                Conditions,
+                SourceFile,
+                Line,
+            ],
         },
         LoanSheet { disposition: Disposition::Rejected, name: "Rejected", added: &[Reasons, Conditions, SourceFile, Line] },
     ]
@@ -91,6 +108,8 @@ impl Added {
             Self::Price => SheetColumn::new("final_price", 12),
             Self::BasePrice => SheetColumn::new("base_price", 12),
             Self::Adjustments => SheetColumn::new("price_adjustments", 40),
+            Self::Wal => SheetColumn::new("wal", 10),
+            Self::Duration => SheetColumn::new("duration", 10),
             Self::Program => SheetColumn::new("program", 16),
             Self::Dollars => SheetColumn::new("Dollars to pay", 18),
             Self::ProjectionReason => SheetColumn::new("projection_reason", 60),
@@ -104,6 +123,7 @@ impl Added {
     fn is_shown(self, guide: GuideColumns) -> bool {
         match self {
             Self::BasePrice | Self::Adjustments => guide.prices,
+            Self::Wal | Self::Duration => guide.lives,
             Self::Program => guide.programs,
             _ => true,
         }
@@ -233,6 +253,8 @@ fn write_loan(
             Added::Price => percent(row, loan.final_price),
             Added::BasePrice => percent(row, loan.base_price),
             Added::Adjustments => row.text(CellStyle::Plain, adjustments),
+            Added::Wal => percent(row, loan.wal),
+            Added::Duration => percent(row, loan.duration),
             Added::Program => row.text(CellStyle::Plain, loan.program.iter().flatten().next().map_or("", String::as_str)),
             Added::Dollars => match amount_and_price(loan) {
                 Some((amount, price)) => match cost(amount, price) {

@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Widths of the columns, in characters.
-const WIDTHS: [u16; 9] = [34, 16, 20, 20, 12, 12, 12, 12, 12];
+const WIDTHS: [u16; 11] = [34, 16, 20, 20, 12, 12, 12, 12, 12, 12, 12];
 
 /// Notes that a reader of the workbook must know.
 pub struct Notices(Vec<String>);
@@ -61,7 +61,7 @@ pub fn write_summary<W: Write>(
     let mut sheet = workbook.page("Summary", &columns)?;
     sheet.row(|row| row.text(Title, &verdict(summary)))?;
     write_run(&mut sheet, run)?;
-    write_dispositions(&mut sheet, summary)?;
+    write_dispositions(&mut sheet, summary, decided.guide.lives)?;
     write_rules(&mut sheet, summary, rules)?;
     write_strats(&mut sheet, summary)?;
     heading(&mut sheet, "Tapes")?;
@@ -158,13 +158,27 @@ fn averages(row: &mut Row<'_>, group: &GroupFigures) {
     }
 }
 
-fn write_dispositions<W: Write>(sheet: &mut Sheet<'_, W>, summary: &SummaryFigures) -> Result<(), WorkbookError> {
+fn write_dispositions<W: Write>(
+    sheet: &mut Sheet<'_, W>,
+    summary: &SummaryFigures,
+    has_lives: bool,
+) -> Result<(), WorkbookError> {
     heading(sheet, "Dispositions")?;
-    let names = ["Disposition", "Loans", "Balance $", "Dollars to pay", "WAC", "WA LTV", "WA DTI", "WA score", "WA price"];
-    header(sheet, &names)?;
-    let dispositions = &summary.dispositions;
-    let groups = [&dispositions.to_purchase, &dispositions.projected, &dispositions.rejected];
-    for (loans, group) in LOAN_SHEETS.iter().zip(groups) {
+    const NAMES: [&str; 11] = [
+        "Disposition",
+        "Loans",
+        "Balance $",
+        "Dollars to pay",
+        "WAC",
+        "WA LTV",
+        "WA DTI",
+        "WA score",
+        "WA price",
+        "WA WAL",
+        "WA duration",
+    ];
+    header(sheet, &NAMES[..if has_lives { NAMES.len() } else { NAMES.len() - 2 }])?;
+    for (loans, group) in LOAN_SHEETS.iter().zip(summary.dispositions.groups()) {
         sheet.row(|row| {
             row.text(Plain, loans.name);
             row.count(Count, group.count);
@@ -175,6 +189,10 @@ fn write_dispositions<W: Write>(sheet: &mut Sheet<'_, W>, summary: &SummaryFigur
             }
             averages(row, group);
             optional(row, group.wa_price.as_deref());
+            if has_lives {
+                optional(row, group.wa_wal.as_deref());
+                optional(row, group.wa_duration.as_deref());
+            }
         })?;
     }
     sheet.row(|row| {

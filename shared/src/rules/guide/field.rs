@@ -446,7 +446,7 @@ fn months(months: Option<i64>) -> Value {
 }
 
 /// Whole months from one date to another; negative when the second is the earlier one.
-fn months_between(from: Date, to: Date) -> i64 {
+pub fn months_between(from: Date, to: Date) -> i64 {
     let months = (i64::from(to.year()) - i64::from(from.year())) * 12 + i64::from(to.month()) - i64::from(from.month());
     // The last day of a month counts as the whole month.
     let whole = to.day() >= from.day() || to.day() == to.days_in_month();

@@ -1,11 +1,13 @@
 //! What a rule set says beyond the built-in rules: conditions, rules of its own, and comparisons between fields.
 
+pub mod cash_flow;
 pub mod condition;
 mod consistency;
 mod declare;
 pub mod field;
 pub mod grid;
 mod read;
+mod read_cash_flow;
 mod read_pricing;
 pub mod rule;
 pub mod waterfall;
@@ -22,6 +24,7 @@ use crate::{
 };
 
 use self::{
+    cash_flow::CashFlowPricing,
     condition::Truth,
     consistency::Numbers,
     field::{Slot, TestedField, Value},
@@ -30,7 +33,7 @@ use self::{
     waterfall::{OpenAdjustment, PartIndex, Waterfall},
 };
 
-pub use self::read::Reader;
+pub use self::{read::Reader, read_cash_flow::NO_SEGMENT};
 
 /// Conditions, rules and comparisons of a rule set. The default says nothing.
 #[derive(Debug, Clone)]
@@ -50,6 +53,8 @@ pub struct Guide {
     /// The grids of adjustments that are on, in the order of the file.
     adjustment_grids: Vec<Grid>,
     waterfall: Waterfall,
+    /// How prices come from cash flows; `None` for linear prices.
+    cash_flow: Option<Arc<CashFlowPricing>>,
     /// The fields that the rule set declares, and the standard fields that it requires.
     declared: Arc<DeclaredFields>,
     /// The fields that the rule set requires, in the order of reports.
@@ -73,6 +78,7 @@ impl Default for Guide {
             limit_grids: Vec::new(),
             adjustment_grids: Vec::new(),
             waterfall: Waterfall::default(),
+            cash_flow: None,
             declared: Arc::default(),
             required: Vec::new(),
         }
@@ -90,7 +96,8 @@ impl Guide {
 
     /// Whether judging needs the standard or the declared fields of a loan.
     pub fn needs_standard(&self) -> bool {
-        !self.consistency.is_empty() || !self.required.is_empty() || self.slots.iter().any(|slot| slot.field.is_standard())
+        let says = !self.consistency.is_empty() || !self.required.is_empty() || self.cash_flow.is_some();
+        says || self.slots.iter().any(|slot| slot.field.is_standard())
     }
 
     /// The fields that the rule set declares, and the standard fields that it requires.
@@ -153,6 +160,16 @@ impl Guide {
     /// How the rule set adjusts prices.
     pub fn waterfall(&self) -> &Waterfall {
         &self.waterfall
+    }
+
+    /// How prices come from cash flows; `None` for linear prices.
+    pub fn cash_flow(&self) -> Option<&Arc<CashFlowPricing>> {
+        self.cash_flow.as_ref()
+    }
+
+    /// The fields that are tested, whose values [`Self::values`] gives.
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
     }
 
     /// Appends the parts of the price that apply to a loan. Returns whether all are determined, apart from those that then add
@@ -263,7 +280,7 @@ impl Guide {
             text.push_str("grid.");
             grid.push_canonical(&mut text);
         }
-        text.push_str(&self.waterfall.canonical_text());
+        text.push_str(&self.waterfall.canonical_text(self.cash_flow.as_deref()));
         text
     }
 

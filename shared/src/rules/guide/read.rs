@@ -33,7 +33,7 @@ pub(super) const LARGEST: Decimal = Decimal::from_integer(1_000_000_000_000);
 /// The categories of exceptions.
 const CATEGORIES: [&str; 5] = ["credit", "collateral", "compliance", "data_quality", "pricing"];
 /// Names that no rule has, in addition to those that the product gives to what it adds to a loan.
-pub(super) const RESERVED: [&str; 6] = ["program", "row", "wal", "duration", "cap", "seller_loan_number"];
+pub(super) const RESERVED: [&str; 4] = ["program", "row", "cap", "seller_loan_number"];
 
 /// Reads the parts of a guide, and notes every mistake.
 pub struct Reader<'m> {

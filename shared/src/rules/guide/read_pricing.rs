@@ -9,13 +9,14 @@ use toml::{
 
 use crate::{
     decimal::Decimal,
-    rules::reading::{Parsed, line_of, number, section, sections, words},
+    rules::reading::{Parsed, line_of, number, section, sections},
     ten_thousandths::TenThousandths,
 };
 
 use super::{
     Reader,
     read::{one_of, rule_name},
+    read_cash_flow,
     rule::{Missing, Scope},
     waterfall::Adjustment,
 };
@@ -65,20 +66,33 @@ impl Reader<'_> {
         self.guide.waterfall.adjustments.push(Adjustment { name, scope, points, missing, source });
     }
 
-    /// Reads `[pricing]`: the method, the cap and the floor.
+    /// Reads `[pricing]`: the method with its assumptions, the cap and the floor.
     pub fn pricing(&mut self, value: &Spanned<DeValue<'_>>) {
         let Some(table) = self.take(section(value, "pricing")) else { return };
         self.guide.waterfall.has_section = true;
         self.guide.waterfall.cap_source = format!("{}:pricing", self.file.file_name());
+        let method = table.iter().find(|(key, _)| key.get_ref() == "method");
+        let method = method.map_or(Some(Method::Linear), |(_, value)| self.take(one_of(value, "method", &Method::ALL)));
         for (key, value) in table {
             match key.get_ref().as_ref() {
-                "method" => {
-                    self.take(method(value));
-                }
+                "method" => {}
                 "cap" => self.guide.waterfall.cap = self.take(price(value, "cap")),
                 "floor" => self.guide.waterfall.floor = self.take(price(value, "floor")),
-                _ => self.unknown(key, "method, cap, floor"),
+                name if read_cash_flow::KEYS.contains(&name) => {
+                    if method == Some(Method::Linear) {
+                        let message =
+                            format!("`{name}` belongs to prices by cash flows: add method = \"cash_flow\", or leave it out");
+                        self.mistakes.add(key.span(), message);
+                    }
+                }
+                _ => self.unknown(
+                    key,
+                    &["method", "cap", "floor"].into_iter().chain(read_cash_flow::KEYS).collect::<Vec<_>>().join(", "),
+                ),
             }
+        }
+        if method == Some(Method::CashFlow) {
+            self.cash_flow(table, value.span());
         }
         if let (Some(cap), Some(floor)) = (self.guide.waterfall.cap, self.guide.waterfall.floor)
             && floor >= cap
@@ -89,12 +103,15 @@ impl Reader<'_> {
     }
 }
 
-/// The one pricing method.
-fn method(value: &Spanned<DeValue<'_>>) -> Parsed<()> {
-    match words(value, "method")?.as_str() {
-        "linear" => Ok(()),
-        other => Err((value.span(), format!("there is no pricing method \"{other}\": write \"linear\""))),
-    }
+/// How a rule set prices loans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Linear,
+    CashFlow,
+}
+
+impl Method {
+    const ALL: [(&'static str, Self); 2] = [("linear", Self::Linear), ("cash_flow", Self::CashFlow)];
 }
 
 fn points(value: &Spanned<DeValue<'_>>, name: &str) -> Parsed<TenThousandths> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{rules::Evidence, ten_thousandths::TenThousandths};
 
 use super::{
+    cash_flow::CashFlowPricing,
     condition::Truth,
     field::Value,
     grid::{AdjustmentCell, Applied, Grid},
@@ -213,7 +214,7 @@ impl Waterfall {
 
     /// What the waterfall decides in one fixed form, for the hash of the rule set; empty when it says nothing. The source of an
     /// adjustment is no decision.
-    pub fn canonical_text(&self) -> String {
+    pub fn canonical_text(&self, cash_flow: Option<&CashFlowPricing>) -> String {
         let mut text = String::new();
         for Adjustment { name, scope, points, missing, .. } in &self.adjustments {
             text.push_str(&format!("adjustment.{name}={},{missing:?},", points.text()));
@@ -222,7 +223,12 @@ impl Waterfall {
         }
         if self.has_section {
             let shown = |points: Option<TenThousandths>| points.map_or_else(String::new, TenThousandths::text);
-            text.push_str(&format!("pricing=linear,{},{}\n", shown(self.cap), shown(self.floor)));
+            text.push_str("pricing=");
+            match cash_flow {
+                None => text.push_str("linear"),
+                Some(pricing) => pricing.push_canonical(&mut text),
+            }
+            text.push_str(&format!(",{},{}\n", shown(self.cap), shown(self.floor)));
         }
         text
     }

@@ -15,7 +15,7 @@ use crate::{
     hex::hex,
     rules::{
         ExceptionKind,
-        guide::{self, grid::check_file_name, waterfall::CAP},
+        guide::{self, Guide, grid::check_file_name, waterfall::CAP},
         reading::{Mistakes, Parsed, number, unknown, words},
     },
     tape::declared::DeclaredFields,
@@ -30,6 +30,29 @@ const KEYS: &str = "name, version, fields, programs";
 pub struct Program {
     pub name: String,
     pub rules: RuleSet,
+}
+
+/// What a rule set says by itself or by its programs.
+impl RuleSet {
+    /// The guides that judge loans.
+    fn guides(&self) -> impl Iterator<Item = &Guide> {
+        std::iter::once(self.guide()).chain(self.programs.iter().map(|program| program.rules.guide()))
+    }
+
+    /// Whether loans and reports show how prices came about.
+    pub fn shows_waterfall(&self) -> bool {
+        self.guides().any(|guide| guide.waterfall().is_shown())
+    }
+
+    /// Whether prices come with WAL and duration.
+    pub fn prices_by_cash_flows(&self) -> bool {
+        self.guides().any(|guide| guide.cash_flow().is_some())
+    }
+
+    /// Whether judging needs the standard fields of a loan.
+    pub fn needs_standard(&self) -> bool {
+        self.guides().any(Guide::needs_standard)
+    }
 }
 
 /// Reads a rule set with programs. `listed` is the value of `programs` in its table.
