@@ -36,6 +36,9 @@ const CASH_FLOW_HEADER: &str = "month,performing,new_defaults,in_foreclosure,sch
 /// [`CommandError::Usage`] when the arguments do not give all assumptions, or the note rate is below the servicing fee;
 /// [`CommandError::Mistakes`] when the rule set has mistakes; [`CommandError::Failed`] when no yield brings the price.
 pub fn price(args: &PriceArgs, context: &CommandContext, out: &mut dyn Write) -> Result<(), CommandError> {
+    if args.cash_flows && args.format == Format::Json {
+        return Err(CommandError::Usage("--cash-flows prints CSV: leave out --format json, or --cash-flows.".to_owned()));
+    }
     let terms = Terms::new(args, context)?;
     let fee = terms.assumptions.servicing_fee;
     if args.note_rate < fee {

@@ -338,8 +338,6 @@ mod usage {
             ("--smm 1 --cpr 6", "--smm <LIST>", "--cpr <LIST>"),
             ("--cdr 6 --sda 100", "--cdr <LIST>", "--sda <PERCENT>"),
             ("--sda 100 --mdr 1", "--sda <PERCENT>", "--mdr <LIST>"),
-            ("--cash-flows --format json", "--cash-flows", "--format <FORMAT>"),
-            ("--balance 5 --format json", "--balance <AMOUNT>", "--format <FORMAT>"),
         ] {
             refused(&shell, &format!("{loan} {options}"), &cannot(first, second));
         }
@@ -368,6 +366,10 @@ mod usage {
         let needs = |needed: &str| format!("the following required arguments were not provided:\n  {needed}\n");
         refused(&shell, &format!("{LOAN} --target 6 --segment low_score"), &needs("--rule-set <FILE>"));
         refused(&shell, &format!("{LOAN} --target 6 --balance 250000 {NONE}"), &needs("--cash-flows"));
+        let says = "--cash-flows prints CSV: leave out --format json, or --cash-flows.";
+        refused(&shell, &format!("{LOAN} --target 6 {NONE} --cash-flows --format json"), says);
+        let csv = printed(&shell, &format!("{LOAN} --target 6 {NONE} --cash-flows"));
+        assert_eq!(printed(&shell, &format!("{LOAN} --target 6 {NONE} --cash-flows --format table")), csv);
     }
 
     #[test]

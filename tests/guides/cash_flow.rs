@@ -160,16 +160,19 @@ fn the_source_names_where_the_number_of_months_comes_from() {
 fn every_reason_for_no_price_is_named() {
     let rules = pricing(SEGMENTS);
     let costly = guide(&format!("[pricing]{}{SEGMENTS}", ASSUMPTIONS.replace("fee = 0.25", "fee = 5")));
-    let cells = [("amortization_type", "ARM"), ("note_rate", "4.5"), ("remaining_term", "0")];
+    let undecided = [("amortization_type", "ARM"), ("remaining_term", "0")];
     let expected = "Held back: not priced: adjustable rate; not priced: segment covered cannot be decided: dscr is missing; \
-                    not priced: 0 months left by remaining_term; a loan has a whole number from 1 to 600; \
+                    not priced: 0 months left by remaining_term; a loan has a whole number from 1 to 600";
+    assert_eq!(reason(&costly, &undecided), expected);
+    let cells = [("amortization_type", "ARM"), ("note_rate", "4.5"), ("remaining_term", "0"), ("dscr", "0.9")];
+    let expected = "Held back: not priced: adjustable rate; not priced: 0 months left by remaining_term; a loan has a whole number from 1 to 600; \
                     not priced: note rate 4.50 % is below the servicing fee 5.00 %";
     assert_eq!(reason(&costly, &cells), expected);
     let nothing_said = reason(&rules, &[("credit_score", "640")]);
     assert_eq!(
         nothing_said,
         "Held back: not priced: the tape does not say how many months are left (remaining_term, maturity_date, or original_term \
-         with first_payment_date), and the rule set has no `term`"
+         with first_payment_date), and the rule set has no `term` for such a loan"
     );
     let interest_only = [("remaining_term", "340"), ("interest_only_term", "60"), ("credit_score", "640")];
     assert_eq!(
@@ -284,7 +287,11 @@ fn the_hash_of_a_rule_set_depends_on_every_assumption() {
 
 /// What is put in place of one line of the assumptions, and a part of each message that follows.
 const MISTAKES: [(&str, &str, &[&str]); 24] = [
-    ("yield_basis = \"monthly\"", "", &["need `yield_basis`: there is no silent assumption, so write yield_basis = \"monthly\""]),
+    (
+        "yield_basis = \"monthly\"",
+        "",
+        &["need `yield_basis`: there is no silent assumption, so say it, such as yield_basis = \"monthly\""],
+    ),
     ("prepayment = { cpr = 6.0 }", "", &["need `prepayment`"]),
     ("default = { cdr = 0.5 }", "", &["need `default`"]),
     ("loss_severity = 30.0", "", &["need `loss_severity`"]),
@@ -294,13 +301,13 @@ const MISTAKES: [(&str, &str, &[&str]); 24] = [
         "yield_basis = \"weekly\"",
         &["must be one of \"monthly\", \"bond_equivalent\", \"effective\""],
     ),
-    ("{ cpr = 6.0 }", "6.0", &["`prepayment` must be a table"]),
+    ("{ cpr = 6.0 }", "6.0", &["`prepayment` takes a table with its unit, such as prepayment = { cpr = 1.0 }"]),
     ("{ cpr = 6.0 }", "{ cpr = 6.0, psa = 100 }", &["`prepayment` has exactly one of cpr, psa, smm"]),
     ("{ cpr = 6.0 }", "{}", &["`prepayment` has exactly one of cpr, psa, smm"]),
     ("{ cpr = 6.0 }", "{ cdr = 6.0 }", &["unknown key `cdr`; known here: cpr, psa, smm"]),
     ("{ cpr = 6.0 }", "{ cpr = 100.1 }", &["`cpr` must be from 0 to 100, in percent, and not 100.1"]),
     ("{ cpr = 6.0 }", "{ cpr = [] }", &["a list of 1 to 600 numbers, and this list has 0"]),
-    ("{ cpr = 6.0 }", "{ cpr = [1, -1] }", &["`cpr` must be from 0 to 100, in percent, and not -1"]),
+    ("{ cpr = 6.0 }", "{ cpr = [1, -1] }", &["`cpr, month 2` must be from 0 to 100, in percent, and not -1"]),
     ("{ cpr = 6.0 }", "{ psa = [100] }", &["`psa` takes one number"]),
     ("{ cpr = 6.0 }", "{ psa = 10001 }", &["from 0 to 10000"]),
     ("loss_severity = 30.0", "loss_severity = \"30\"", &["`loss_severity` must be a number"]),
@@ -333,7 +340,13 @@ fn each_mistake_of_a_segment_says_what_is_wrong() {
     for (segment, parts) in [
         ("name = \"one\"", &["the segment does not say which loans it is for"][..]),
         ("when = { dscr = { min = 1 } }", &["the segment has no name"]),
-        ("name = \"none\"\nwhen = { dscr = { min = 1 } }", &["the name none is taken"]),
+        ("name = \"none\"\nwhen = { dscr = { min = 1 } }", &["`none` means no segment in results"]),
+        ("name = \"ltv_ratio\"\nwhen = { dscr = { min = 1 } }", &["the name ltv_ratio is taken"]),
+        ("name = \"base_price\"\nwhen = { dscr = { min = 1 } }", &["the name base_price is taken"]),
+        (
+            "name = \"one\"\nwhen = { dscr = { min = 1 } }\ndefault = { mdr = [101, 6, -1] }",
+            &["`mdr, month 1` must be from 0 to 100, in percent, and not 101", "`mdr, month 3` must be from 0 to 100"],
+        ),
         (
             "name = \"one\"\nwhen = { dscr = { min = 1 } }\n[[pricing.segment]]\nname = \"one\"\nwhen = { dscr = { min = 2 } }",
             &["the name one is taken"],
@@ -354,6 +367,36 @@ fn each_mistake_of_a_segment_says_what_is_wrong() {
             assert!(mistake.message.contains(part), "{segment}: {error}");
         }
     }
+}
+
+#[test]
+fn a_method_that_is_misspelled_hides_no_other_mistake() {
+    let text = ASSUMPTIONS.replace("\"cash_flow\"", "\"cashflow\"").replace("severity = 30.0", "severity = 300");
+    let error = RuleSet::from_toml(&format!("[pricing]{text}")).unwrap_err();
+    let found: Vec<_> = error.mistakes.iter().map(|mistake| (mistake.line, mistake.message.as_str())).collect();
+    let [(Some(2), method), (Some(6), severity)] = found[..] else { panic!("{error}") };
+    assert_eq!(method, "`method` must be one of \"linear\", \"cash_flow\"");
+    assert_eq!(severity, "`loss_severity` must be from 0 to 100, in percent, and not 300");
+}
+
+#[test]
+fn a_switch_turns_a_segment_off() {
+    let rules = pricing(&format!("{SEGMENTS}[rules]\nlow_score = false\n"));
+    let cells = [&SEASONED[..], &[("credit_score", "640"), ("dscr", "0.9")]].concat();
+    assert_eq!(price_at(&rules, &cells, "6.0").unwrap().source, "cash_flow, segment none, n 340 (remaining_term)");
+    let adjusted = guide(&format!("[pricing]{ASSUMPTIONS}[[adjustment]]\nname = \"low_score\"\npoints = 1\n"));
+    assert!(RuleSet::from_toml(&format!("{}{SEGMENTS}", adjusted.source().unwrap().toml)).is_err());
+}
+
+#[test]
+fn a_loan_without_a_segment_is_not_held_for_a_fee() {
+    let text = format!("[pricing]{}{}", ASSUMPTIONS.replace("fee = 0.25", "fee = 5"), SEGMENTS);
+    let cells = [("note_rate", "4.5"), ("remaining_term", "340")];
+    let expected = "Held back: not priced: segment covered cannot be decided: dscr is missing";
+    assert_eq!(reason(&guide(&text), &cells), expected);
+    let covered = [&cells[..], &[("dscr", "0.9")]].concat();
+    let expected = "Held back: not priced: note rate 4.50 % is below the servicing fee 5.00 %";
+    assert_eq!(reason(&guide(&text), &covered), expected);
 }
 
 #[test]

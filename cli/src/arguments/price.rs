@@ -55,11 +55,11 @@ pub struct PriceArgs {
     #[arg(long, value_name = "NAME", requires = "rule_set", conflicts_with_all = ASSUMPTIONS)]
     pub segment: Option<String>,
     /// Print the cash flows of each month as CSV, instead of the price
-    #[arg(long, conflicts_with = "format")]
+    #[arg(long)]
     pub cash_flows: bool,
     /// Balance of the loan whose cash flows are printed
     #[arg(long, value_name = "AMOUNT", default_value = "100", allow_negative_numbers = true, value_parser = balance)]
-    #[arg(requires = "cash_flows", conflicts_with = "format")]
+    #[arg(requires = "cash_flows")]
     pub balance: Decimal,
     /// Format of the output
     #[arg(long, value_enum, default_value_t = Format::Table)]

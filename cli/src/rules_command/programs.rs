@@ -128,7 +128,8 @@ fn adjustments(rules: &RuleSet) -> Vec<(String, String)> {
 
 fn price(rules: &RuleSet) -> Vec<(String, String)> {
     let (guide, waterfall) = (rules.guide(), rules.guide().waterfall());
-    let method = guide.cash_flow().map(|_| ("method".to_owned(), "cash flows".to_owned()));
+    let method = guide.cash_flow().map_or("linear", |_| "cash flows");
+    let method = Some(("method".to_owned(), method.to_owned()));
     let flows = guide.cash_flow().into_iter().flat_map(|pricing| {
         let base = (NO_SEGMENT, &pricing.assumptions, None);
         let segments = pricing.segments.iter().map(|segment| (segment.name.as_str(), &segment.assumptions, Some(&segment.scope)));

@@ -8,7 +8,7 @@ use crate::decimal::Decimal;
 use super::{
     assumptions::{Assumptions, Rates},
     double::Double,
-    value::Schedule,
+    value::{Schedule, paid_shares},
 };
 
 /// Amounts of one month, of a loan with a balance of 1.
@@ -97,14 +97,11 @@ fn smaller(one: Double, other: Double) -> Double {
 
 /// The balance of 1 at the end of each month from 0, if the borrower pays as scheduled. What is left at the end is paid then.
 fn scheduled_balances(rate: Double, schedule: &Schedule) -> Vec<Double> {
-    let growth = Double::ONE + rate;
-    let worth = (0..schedule.amortization).fold(Double::ZERO, |worth, _| (Double::ONE + worth) / growth);
+    let mut paid: Vec<Double> = paid_shares(schedule, Double::ONE + rate).collect();
+    paid.reverse();
     let mut balances = vec![Double::ONE];
-    for month in 1..schedule.term {
-        let before = balances[month as usize - 1];
-        let is_interest_only = month <= schedule.interest_only;
-        balances.push(if is_interest_only { before } else { before * growth - Double::ONE / worth });
+    for paid in paid {
+        balances.push(balances[balances.len() - 1] * (Double::ONE - paid));
     }
-    balances.push(Double::ZERO);
     balances
 }

@@ -19,6 +19,10 @@ use super::{
 /// roundings. The third difference, the recovery after advances, is no larger than the balance, which counts as one more unit where
 /// this is used. The bound is twice as large as that.
 const ERROR: f64 = 1.0 / (1_u64 << 37) as f64;
+/// Less than this share of the balance counts as nothing. Smaller sums lose digits, because exponents have no more room.
+const NOTHING: f64 = 1e-200;
+/// More months than a recovery comes after the purchase.
+const MOST_MONTHS: f64 = 700.0;
 /// One percent, in the unit of `final_price`.
 const UNITS: f64 = 10_000.0;
 /// Largest note rate in percent that is priced with 53 bits.
@@ -123,12 +127,13 @@ impl Model {
         let (growth, coupon) = ((1_200_000_000 + rate) as f64 / 1.2e9, (rate - fee) as f64 / 1.2e9);
         let Numbers { terms, delay, delay_months, period } = &self.quick;
         let Sums { paid: [worth, principal], paid_time: [worth_time, principal_time] } = terms.sums(schedule, growth, coupon);
-        // A difference of the balance at a recovery makes a balance of 1 more uncertain.
-        let uncertain = |value: f64| if terms.has_advances() { (value + 1.0) / value } else { 1.0 };
-        let price = rounded(delay * worth, uncertain(worth))?;
+        // The recovery after advances makes a balance of 1 more uncertain, and sums of times that balance in each month.
+        let uncertain = |value: f64, balances: f64| if terms.has_advances() { (value + balances) / value } else { 1.0 };
+        let price = rounded(delay * worth, uncertain(worth, 1.0))?;
         let years = |time: f64, of: f64| (time / of + delay_months) / 12.0;
         let life = |time: f64, of: f64, divisor: f64| {
-            if of == 0.0 { Some(None) } else { rounded(years(time, of) / divisor, 3.0 * uncertain(of)).map(Some) }
+            let errors = 3.0 * uncertain(of, MOST_MONTHS);
+            if of < NOTHING { None } else { rounded(years(time, of) / divisor, errors).map(Some) }
         };
         Some(Quote { price, wal: life(principal_time, principal, 1.0)?, duration: life(worth_time, worth, *period)? })
     }
@@ -159,7 +164,7 @@ impl Model {
         let [growth, coupon] = self.growth_and_coupon(note_rate);
         let Sums { paid: [worth, principal], paid_time: [worth_time, principal_time] } = terms.sums(schedule, growth, coupon);
         let years =
-            |time: Double, of: Double| (of > Double::ZERO).then(|| (time / of + *delay_months) / Double::from_integer(12));
+            |time: Double, of: Double| (of.to_f64() >= NOTHING).then(|| (time / of + *delay_months) / Double::from_integer(12));
         let macaulay = years(worth_time, worth);
         Valuation {
             price: *delay * worth,

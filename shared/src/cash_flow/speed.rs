@@ -54,30 +54,29 @@ impl SpeedUnit {
 impl Speed {
     /// The share of the balance in each month of age from 1. The last one holds on.
     pub fn monthly(&self) -> Vec<Double> {
-        if self.unit == SpeedUnit::Monthly {
-            return self.values.iter().map(|percent| Double::from_decimal(*percent) / Double::from_integer(100)).collect();
-        }
-        self.yearly().map(|yearly| Double::ONE - (Double::ONE - yearly).root(12)).collect()
+        let hundred = Double::from_integer(100);
+        let percent = |at: usize| self.values.get(at).or(self.values.last()).copied().unwrap_or(Decimal::ZERO);
+        (0..self.values.len().max(self.unit.months()))
+            .map(|at| {
+                let yearly = match self.unit {
+                    SpeedUnit::Monthly => return Double::from_decimal(percent(at)) / hundred,
+                    SpeedUnit::Yearly => percent(at),
+                    SpeedUnit::Psa => of_model(percent(0), Decimal::new(2 * (at as i128 + 1), 3)),
+                    SpeedUnit::Sda => of_model(percent(0), Decimal::new(sda(at as i128 + 1), 6)),
+                };
+                // What stays is exact: near 0, its root would make a rounding error large.
+                let stays = Decimal::HUNDRED.checked_sub(yearly).filter(|stays| stays.is_positive()).unwrap_or(Decimal::ZERO);
+                Double::ONE - (Double::from_decimal(stays) / hundred).root(12)
+            })
+            .collect()
     }
+}
 
-    /// The share of the balance a year, in each month of age from 1.
-    fn yearly(&self) -> impl Iterator<Item = Double> {
-        let percent =
-            |at: usize| self.values.get(at).or(self.values.last()).map_or(Double::ZERO, |value| Double::from_decimal(*value));
-        let months = self.values.len().max(self.unit.months());
-        (0..months).map(move |at| {
-            let age = i128::try_from(at + 1).unwrap_or(i128::MAX);
-            let hundred = Double::from_integer(100);
-            match self.unit {
-                SpeedUnit::Yearly | SpeedUnit::Monthly => percent(at) / hundred,
-                SpeedUnit::Psa => {
-                    let yearly = percent(0) * Double::ratio(2 * age, 100_000);
-                    if yearly > Double::ONE { Double::ONE } else { yearly }
-                }
-                SpeedUnit::Sda => percent(0) * Double::ratio(sda(age), 100_000_000),
-            }
-        })
-    }
+/// Percent a year of a percentage of a model that has `of_one` percent a year at 1 %. A percentage with more digits than a decimal holds
+/// is rounded.
+fn of_model(percent: Decimal, of_one: Option<Decimal>) -> Decimal {
+    let yearly = |percent: Decimal| percent.checked_mul(of_one?);
+    yearly(percent).or_else(|| yearly(percent.round_half_even(12))).unwrap_or(Decimal::HUNDRED)
 }
 
 /// The yearly default rate of 100 SDA at an age in months, in ten-thousandths of a percent.

@@ -222,6 +222,45 @@ fn a_loan_of_which_nothing_is_paid_has_no_life() {
 }
 
 #[test]
+fn a_model_at_full_speed_pays_everything() {
+    // The yearly rate reaches 100 % in month 5, 10 and 20: then nothing is left.
+    for (psa, price, wal) in [("10000", "99.1449", "0.3789"), ("5000", "98.4636", "0.6904"), ("2500", "97.4306", "1.1820")] {
+        let assumptions = Assumptions { prepayment: speed(SpeedUnit::Psa, psa), servicing_fee: decimal("0.25"), ..none() };
+        let quote = Model::new(&assumptions, number("8.05"), YieldBasis::Monthly).quote(decimal("6"), &level(360)).unwrap();
+        assert_eq!((quote.price.text().as_str(), quote.wal.unwrap().text().as_str()), (price, wal), "{psa}");
+        let left = assumptions.prepayment.monthly().iter().filter(|share| **share < Double::ONE).count();
+        assert_eq!(left, 10_000 / psa.parse::<usize>().unwrap() * 5 - 1);
+    }
+}
+
+#[test]
+fn a_loan_of_which_next_to_nothing_is_paid_has_no_life() {
+    let schedule = Schedule { interest_only: 600, amortization: 0, ..level(600) };
+    for (mdr, wal) in [("40", Some("50.0000")), ("71", None), ("90", None)] {
+        let assumptions = Assumptions {
+            default: speed(SpeedUnit::Monthly, mdr),
+            loss_severity: decimal("100"),
+            servicing_fee: decimal("1"),
+            ..none()
+        };
+        let quote = Model::new(&assumptions, number("8.05"), YieldBasis::Monthly).quote(decimal("6.5"), &schedule).unwrap();
+        assert_eq!(quote.wal.map(|wal| wal.text()).as_deref(), wal, "{mdr}");
+        assert!(quote.duration.is_some());
+    }
+}
+
+#[test]
+fn cash_flows_add_up_at_extreme_rates() {
+    for rate in ["0", "30", "100", "1000"] {
+        let months = flows(decimal(rate), &level(600), &none());
+        let paid = months.iter().fold(Double::ZERO, |sum, month| sum + month.principal());
+        assert_eq!(paid.text(14).as_deref(), Some("1.00000000000000"), "{rate}");
+        let [first, last] = [&months[0], &months[599]].map(|month| month.cash());
+        assert_eq!(first.text(14), last.text(14), "{rate}: payments are level");
+    }
+}
+
+#[test]
 fn a_price_too_large_is_none() {
     let model = Model::new(&none(), number("0.000001"), YieldBasis::Monthly);
     assert!(model.quote(decimal("1e15"), &level(600)).is_none());

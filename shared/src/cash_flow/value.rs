@@ -6,7 +6,7 @@
 //!
 //! > `v × (stay × coupon + prepay + default × recovery) + v × survive × (q + ρ × W)`
 //!
-//! where `survive = stay − prepay`. The other sums have the same form. All terms are positive, so rounding errors never grow.
+//! where `survive = stay − prepay`. The other sums have the same form. `quote` bounds their rounding errors.
 
 use super::{
     assumptions::{Discount, MAX_LAG, Rates, Step},
@@ -195,6 +195,12 @@ impl<N: Number> Months<N> {
 
 /// Number of months that recoveries look back, and the month itself.
 const ROOM: usize = MAX_LAG as usize + 1;
+
+/// The share of the scheduled balance that is paid in each month, from the last month back to the first one.
+pub fn paid_shares<N: Number>(schedule: &Schedule, growth: N) -> impl Iterator<Item = N> {
+    let mut months = Months::new(schedule, growth);
+    (0..schedule.term).map(move |_| months.previous())
+}
 
 /// What is paid for loans that default, when interest and principal are advanced until the recovery.
 struct Advances<N> {

@@ -22,7 +22,7 @@ use super::{
     IrrTarget, Price, PriceSource, PricingBasis,
     cache::{QuoteCache, QuoteKey, RunQuotes},
     linear::spread,
-    schedule::schedule,
+    schedule::{NoSchedule, schedule},
 };
 
 /// The word of `amortization_type` for a fixed rate.
@@ -102,19 +102,21 @@ impl CashFlow {
         let PricingBasis { note_rate, standard, values } = basis;
         let mut reasons: Vec<String> = self.rate_objection(standard).into_iter().collect();
         let segment = match self.segment(values) {
-            LoanSegment::Known(segment) => segment,
+            LoanSegment::Known(segment) => Some(segment),
             LoanSegment::Open(at) => {
                 let segment = &self.terms.segments[at];
                 let slots: Vec<_> = segment.scope.undetermined(values).map(|test| &guide.slots()[test.slot]).collect();
                 reasons.push(undecided(&format!("segment {}", segment.name), &slots, loan).message);
-                0
+                None
             }
         };
-        if let Err(why) = schedule(standard, pdate, self.terms.term) {
-            reasons.push(why.text());
+        if let Err(why_not) = schedule(standard, pdate, self.terms.term) {
+            reasons.extend(why_not.iter().map(NoSchedule::text));
         }
-        let fee = self.models[segment].servicing_fee();
-        if note_rate < fee {
+        // The segment decides the fee.
+        if let Some(fee) = segment.map(|segment| self.models[segment].servicing_fee())
+            && note_rate < fee
+        {
             reasons.push(fee_objection(note_rate, fee));
         }
         reasons.into_iter().map(|reason| format!("not priced: {reason}")).collect()

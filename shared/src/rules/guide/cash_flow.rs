@@ -75,9 +75,12 @@ impl Assumptions {
 
     /// The assumptions in one fixed form, for the hash of the rule set.
     fn push_canonical(&self, out: &mut String) {
-        for (name, says) in self.texts() {
-            out.push_str(&format!("{name}={says};"));
+        let Self { prepayment, default, loss_severity, servicing_fee, recovery_lag, advances, delay_days } = self;
+        for Speed { unit, values } in [prepayment, default] {
+            let values: Vec<String> = values.iter().map(Decimal::to_string).collect();
+            out.push_str(&format!("{unit:?}:{};", values.join(",")));
         }
+        out.push_str(&format!("{loss_severity};{servicing_fee};{recovery_lag};{advances};{delay_days};"));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reads conditions and rules from a rule set's file.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use jiff::civil::Date;
 use toml::{
@@ -237,6 +237,9 @@ impl<'m> Reader<'m> {
             self.guide.waterfall.switch_off(key.get_ref());
             self.guide.limit_grids.retain(|grid| grid.name() != key.get_ref());
             self.guide.adjustment_grids.retain(|grid| grid.name() != key.get_ref());
+            if let Some(pricing) = &mut self.guide.cash_flow {
+                Arc::make_mut(pricing).segments.retain(|segment| segment.name != *key.get_ref());
+            }
         }
         true
     }

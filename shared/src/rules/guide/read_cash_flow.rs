@@ -13,7 +13,7 @@ use crate::{
         speed::{Speed, SpeedUnit},
     },
     decimal::Decimal,
-    rules::reading::{Key, Parsed, flag, number, section, sections},
+    rules::reading::{Key, Parsed, flag, number, sections},
 };
 
 use super::{
@@ -95,7 +95,8 @@ impl Reader<'_> {
     pub(super) fn cash_flow(&mut self, table: &DeTable<'_>, place: Range<usize>) {
         for (key, example) in REQUIRED {
             if !table.contains_key(key) {
-                let message = format!("prices by cash flows need `{key}`: there is no silent assumption, so write {example}");
+                let message =
+                    format!("prices by cash flows need `{key}`: there is no silent assumption, so say it, such as {example}");
                 self.mistakes.add(place.clone(), message);
             }
         }
@@ -140,23 +141,16 @@ impl Reader<'_> {
             self.mistakes.add(value.span(), message);
             return Vec::new();
         }
-        let mut names = Vec::new();
         let mut segments = Vec::new();
         for table in tables.iter() {
             if let DeValue::Table(keys) = table.get_ref() {
-                segments.extend(self.segment(keys, table.span(), base, &mut names));
+                segments.extend(self.segment(keys, table.span(), base));
             }
         }
         segments
     }
 
-    fn segment(
-        &mut self,
-        table: &DeTable<'_>,
-        place: Range<usize>,
-        base: Option<&Assumptions>,
-        names: &mut Vec<String>,
-    ) -> Option<Segment> {
+    fn segment(&mut self, table: &DeTable<'_>, place: Range<usize>, base: Option<&Assumptions>) -> Option<Segment> {
         let (mut given, mut name, mut when) = (Given::default(), None, None);
         for (key, value) in table {
             match key.get_ref().as_ref() {
@@ -177,17 +171,24 @@ impl Reader<'_> {
             self.mistakes.add(place, message.to_owned());
         }
         let (name, span) = name?;
-        if name == NO_SEGMENT || names.contains(&name) {
-            self.mistakes.add(span, format!("the name {name} is taken: give the segment another one"));
+        if name == NO_SEGMENT {
+            let message = format!("`{NO_SEGMENT}` means no segment in results: give the segment another name");
+            self.mistakes.add(span, message);
             return None;
         }
-        names.push(name.clone());
+        if !self.claim(&name, span, "segment") {
+            return None;
+        }
         Some(Segment { name, scope: Scope { when: when?, unless: None }, assumptions: given.over(base?) })
     }
 
     /// Reads a speed: a table with exactly one key, which is its unit.
     fn speed(&mut self, value: &Spanned<DeValue<'_>>, name: &str, units: &[(&str, SpeedUnit)]) -> Option<Speed> {
-        let table = self.take(section(value, name))?;
+        let DeValue::Table(table) = value.get_ref() else {
+            let message = format!("`{name}` takes a table with its unit, such as {name} = {{ {} = 1.0 }}", units[0].0);
+            self.mistakes.add(value.span(), message);
+            return None;
+        };
         let known: Vec<&str> = units.iter().map(|(unit, _)| *unit).collect();
         let mut keys = table.iter();
         let (Some((key, value_of_key)), None) = (keys.next(), keys.next()) else {
@@ -199,23 +200,30 @@ impl Reader<'_> {
             self.unknown(key, &known.join(", "));
             return None;
         };
-        let values = self.take(speeds(value_of_key, key.get_ref(), *unit))?;
+        let values = self.speeds(value_of_key, key.get_ref(), *unit)?;
         Some(Speed { unit: *unit, values })
     }
-}
 
-/// The values of a speed: one number, or of a speed without a model a list of numbers by month of age.
-fn speeds(value: &Spanned<DeValue<'_>>, name: &str, unit: SpeedUnit) -> Parsed<Vec<Decimal>> {
-    let DeValue::Array(items) = value.get_ref() else { return Ok(vec![percent(value, name, unit.most())?]) };
-    if unit.is_model() {
-        return Err((value.span(), format!("`{name}` takes one number, the percentage of the model: write {name} = 100")));
+    /// Reads the values of a speed: one number, or of a speed without a model a list of numbers by month of age.
+    fn speeds(&mut self, value: &Spanned<DeValue<'_>>, name: &str, unit: SpeedUnit) -> Option<Vec<Decimal>> {
+        let DeValue::Array(items) = value.get_ref() else { return Some(vec![self.take(percent(value, name, unit.most()))?]) };
+        if unit.is_model() {
+            let message = format!("`{name}` takes one number, the percentage of the model: write {name} = 100");
+            self.mistakes.add(value.span(), message);
+            return None;
+        }
+        if items.is_empty() || items.len() > MAX_MONTHS as usize {
+            let message =
+                format!("`{name}` takes a number or a list of 1 to {MAX_MONTHS} numbers, and this list has {}", items.len());
+            self.mistakes.add(value.span(), message);
+            return None;
+        }
+        let read: Vec<Option<Decimal>> = (1..)
+            .zip(items.iter())
+            .map(|(age, item)| self.take(percent(item, &format!("{name}, month {age}"), unit.most())))
+            .collect();
+        read.into_iter().collect()
     }
-    if items.is_empty() || items.len() > MAX_MONTHS as usize {
-        let message =
-            format!("`{name}` takes a number or a list of 1 to {MAX_MONTHS} numbers, and this list has {}", items.len());
-        return Err((value.span(), message));
-    }
-    items.iter().map(|item| percent(item, name, unit.most())).collect()
 }
 
 /// A number of percent from 0.

@@ -71,27 +71,31 @@ impl Reader<'_> {
         let Some(table) = self.take(section(value, "pricing")) else { return };
         self.guide.waterfall.has_section = true;
         self.guide.waterfall.cap_source = format!("{}:pricing", self.file.file_name());
-        let method = table.iter().find(|(key, _)| key.get_ref() == "method");
-        let method = method.map_or(Some(Method::Linear), |(_, value)| self.take(one_of(value, "method", &Method::ALL)));
+        let written = table.iter().find(|(key, _)| key.get_ref() == "method");
+        let method = written.map_or(Some(Method::Linear), |(_, value)| self.take(one_of(value, "method", &Method::ALL)));
+        let mut is_cash_flow = method == Some(Method::CashFlow);
         for (key, value) in table {
             match key.get_ref().as_ref() {
                 "method" => {}
                 "cap" => self.guide.waterfall.cap = self.take(price(value, "cap")),
                 "floor" => self.guide.waterfall.floor = self.take(price(value, "floor")),
                 name if read_cash_flow::KEYS.contains(&name) => {
+                    // A method that is misspelled hides no other mistake.
+                    is_cash_flow |= method.is_none();
                     if method == Some(Method::Linear) {
+                        let change = if written.is_some() { "change the method to" } else { "add method =" };
                         let message =
-                            format!("`{name}` belongs to prices by cash flows: add method = \"cash_flow\", or leave it out");
+                            format!("`{name}` belongs to prices by cash flows: {change} \"cash_flow\", or leave it out");
                         self.mistakes.add(key.span(), message);
                     }
                 }
-                _ => self.unknown(
-                    key,
-                    &["method", "cap", "floor"].into_iter().chain(read_cash_flow::KEYS).collect::<Vec<_>>().join(", "),
-                ),
+                _ => {
+                    let known: Vec<&str> = ["method", "cap", "floor"].into_iter().chain(read_cash_flow::KEYS).collect();
+                    self.unknown(key, &known.join(", "));
+                }
             }
         }
-        if method == Some(Method::CashFlow) {
+        if is_cash_flow {
             self.cash_flow(table, value.span());
         }
         if let (Some(cap), Some(floor)) = (self.guide.waterfall.cap, self.guide.waterfall.floor)
