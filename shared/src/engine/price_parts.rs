@@ -32,6 +32,8 @@ pub struct PartTexts {
     texts: Vec<Texts>,
     /// Room for a key, which is used again for each loan.
     key: Vec<PartIndex>,
+    /// The key of the loan before, and the index of its texts: the next loan often has the same parts.
+    last: (Vec<PartIndex>, usize),
     /// For each program and source of a price the last block with the text of the source, and the index of the text there.
     sources: HashMap<u64, BlockPlace, BuildHasherDefault<PartHasher>>,
     /// Number of the block.
@@ -179,6 +181,9 @@ impl PartTexts {
             self.key.push(PartIndex::MAX);
             self.key.extend(points.to_le_bytes().map(PartIndex::from));
         }
+        if self.key == self.last.0 {
+            return &mut self.texts[self.last.1];
+        }
         let known = self.known.get(self.key.as_slice()).copied();
         let at = known.unwrap_or_else(|| {
             if self.texts.len() >= MOST {
@@ -193,6 +198,8 @@ impl PartTexts {
             self.known.insert(self.key.clone(), self.texts.len() - 1);
             self.texts.len() - 1
         });
+        self.last.0.clone_from(&self.key);
+        self.last.1 = at;
         &mut self.texts[at]
     }
 }

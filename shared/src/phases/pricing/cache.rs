@@ -2,7 +2,7 @@
 
 use std::{
     cell::Cell,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use crate::{
@@ -10,10 +10,8 @@ use crate::{
     ten_thousandths::TenThousandths,
 };
 
-/// Number of parts, of which each is locked by itself.
-const PARTS: usize = 256;
-/// Number of quotes in a part. All together take 2 MB.
-const QUOTES: usize = 256;
+/// Number of places, of which each holds one quote behind a lock of its own. All together take 3 MB, from the first quote on.
+const PLACES: usize = 1 << 16;
 /// Stands for a number of years that a quote does not have.
 const NO_YEARS: u32 = u32::MAX;
 
@@ -65,9 +63,9 @@ impl StoredQuote {
 }
 
 /// Computed quotes. A new one takes the place of another one, so the cache never grows.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct QuoteCache {
-    parts: Box<[Mutex<Vec<StoredQuote>>]>,
+    places: OnceLock<Box<[Mutex<StoredQuote>]>>,
 }
 
 /// The quotes of a run, which its programs share, and the number of models that have been given an index.
@@ -86,31 +84,21 @@ impl RunQuotes {
     }
 }
 
-impl Default for QuoteCache {
-    fn default() -> Self {
-        Self { parts: (0..PARTS).map(|_| Mutex::default()).collect() }
-    }
-}
-
 impl QuoteCache {
     /// The quote of a key, which is computed if it is not there.
     #[inline]
     pub fn get(&self, key: QuoteKey, compute: impl FnOnce() -> Option<Quote>) -> Option<Quote> {
-        let hash = key.hash();
-        let (part, at) = ((hash >> 56) as usize % PARTS, (hash >> 40) as usize % QUOTES);
-        // A part whose lock is poisoned still holds only whole quotes.
-        let lock = || self.parts[part].lock().unwrap_or_else(PoisonError::into_inner);
-        let known = lock().get(at).copied().filter(|known| known.key == key);
-        if let Some(known) = known {
+        let places = self.places.get_or_init(|| (0..PLACES).map(|_| Mutex::default()).collect());
+        let place = &places[(key.hash() >> 40) as usize % PLACES];
+        // A place whose lock is poisoned still holds a whole quote.
+        let lock = || place.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = *lock();
+        if known.key == key {
             return Some(known.quote());
         }
         let quote = compute();
         if let Some(stored) = quote.and_then(|quote| StoredQuote::new(key, quote)) {
-            let mut quotes = lock();
-            if quotes.is_empty() {
-                quotes.resize(QUOTES, StoredQuote::default());
-            }
-            quotes[at] = stored;
+            *lock() = stored;
         }
         quote
     }
