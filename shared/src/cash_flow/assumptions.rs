@@ -81,18 +81,18 @@ pub struct Assumptions {
 
 /// What happens to the balance of a loan in a month at one age.
 #[derive(Debug, Clone, Copy)]
-pub struct Step<N> {
+pub struct Step {
     /// Share that defaults.
-    pub default: N,
+    pub default: Double,
     /// Share that does not default.
-    pub stay: N,
+    pub stay: Double,
     /// Share of the scheduled balance that prepays.
-    pub prepay: N,
+    pub prepay: Double,
     /// Share of the scheduled balance that neither defaults nor prepays.
-    pub survive: N,
+    pub survive: Double,
 }
 
-impl Step<Double> {
+impl Step {
     fn new(default: Double, prepay: Double) -> Self {
         let stay = Double::ONE - default;
         // Prepayments give way where more than everything would be paid.
@@ -105,9 +105,9 @@ impl Step<Double> {
 #[derive(Debug, Clone)]
 pub struct Rates {
     /// What happens in a month, by age from 1. The last one holds on.
-    pub steps: Vec<Step<Double>>,
+    pub steps: Vec<Step>,
     /// The same in the last months of a loan, which are too late for a default.
-    pub last_steps: Vec<Step<Double>>,
+    pub last_steps: Vec<Step>,
     /// Share of the balance at default that is lost.
     pub severity: Double,
     pub lag: u32,

@@ -8,6 +8,7 @@ use crate::decimal::Decimal;
 use super::{
     assumptions::{Assumptions, Rates},
     double::Double,
+    quote::growth_and_coupon,
     value::{Schedule, paid_shares},
 };
 
@@ -46,11 +47,9 @@ impl MonthFlows {
 
 /// The cash flows of a loan under these assumptions.
 pub fn flows(note_rate: Decimal, schedule: &Schedule, assumptions: &Assumptions) -> Vec<MonthFlows> {
-    let monthly = |percent: Decimal| Double::from_decimal(percent) / Double::from_integer(1_200);
-    let rate = monthly(note_rate);
-    let coupon = rate - monthly(assumptions.servicing_fee);
+    let [growth, coupon] = growth_and_coupon(note_rate, assumptions.servicing_fee);
     let rates = Rates::new(assumptions);
-    let balances = scheduled_balances(rate, schedule);
+    let balances = scheduled_balances(growth, schedule);
     let lag = rates.lag as usize;
     let (zero, one) = (Double::ZERO, Double::ONE);
     let (mut performing, mut in_foreclosure) = (one, zero);
@@ -96,8 +95,8 @@ fn smaller(one: Double, other: Double) -> Double {
 }
 
 /// The balance of 1 at the end of each month from 0, if the borrower pays as scheduled. What is left at the end is paid then.
-fn scheduled_balances(rate: Double, schedule: &Schedule) -> Vec<Double> {
-    let mut paid: Vec<Double> = paid_shares(schedule, Double::ONE + rate).collect();
+fn scheduled_balances(growth: Double, schedule: &Schedule) -> Vec<Double> {
+    let mut paid: Vec<Double> = paid_shares(schedule, growth).collect();
     paid.reverse();
     let mut balances = vec![Double::ONE];
     for paid in paid {

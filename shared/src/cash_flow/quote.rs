@@ -25,7 +25,7 @@ const NOTHING: f64 = 1e-200;
 const MOST_MONTHS: f64 = 700.0;
 /// One percent, in the unit of `final_price`.
 const UNITS: f64 = 10_000.0;
-/// Largest note rate in percent that is priced with 53 bits.
+/// Largest note rate that is priced with 53 bits, in millionths of a percent.
 const LARGEST_QUICK_RATE: i64 = 100_000_000;
 /// Largest number that can be rounded with 53 bits.
 const LARGEST_QUICK: f64 = 1e12;
@@ -88,18 +88,19 @@ impl<N: Number> Numbers<N> {
 impl Model {
     /// `target` is the yield in percent.
     pub fn new(assumptions: &Assumptions, target: Double, basis: YieldBasis) -> Self {
-        let rates = Rates::new(assumptions);
-        let discount = Discount::new(target, basis, assumptions.delay_days);
-        let (quick, precise) = (Numbers::new(&rates, &discount), Numbers::new(&rates, &discount));
-        Self { servicing_fee: assumptions.servicing_fee, rates, quick, precise }
+        Self::of_rates(assumptions, Rates::new(assumptions), target, basis)
     }
 
     /// The same assumptions at another target yield, in percent.
     #[must_use]
     pub fn at(&self, assumptions: &Assumptions, target: Double, basis: YieldBasis) -> Self {
+        Self::of_rates(assumptions, self.rates.clone(), target, basis)
+    }
+
+    fn of_rates(assumptions: &Assumptions, rates: Rates, target: Double, basis: YieldBasis) -> Self {
         let discount = Discount::new(target, basis, assumptions.delay_days);
-        let (quick, precise) = (Numbers::new(&self.rates, &discount), Numbers::new(&self.rates, &discount));
-        Self { servicing_fee: self.servicing_fee, rates: self.rates.clone(), quick, precise }
+        let (quick, precise) = (Numbers::new(&rates, &discount), Numbers::new(&rates, &discount));
+        Self { servicing_fee: assumptions.servicing_fee, rates, quick, precise }
     }
 
     /// Servicing fee in percent a year.
@@ -140,15 +141,8 @@ impl Model {
 
     /// The price with 53 bits, not rounded.
     pub(super) fn quick_price(&self, note_rate: Decimal, schedule: &Schedule) -> f64 {
-        let [growth, coupon] = self.growth_and_coupon(note_rate).map(Double::to_f64);
+        let [growth, coupon] = growth_and_coupon(note_rate, self.servicing_fee).map(Double::to_f64);
         self.quick.delay * self.quick.terms.sums(schedule, growth, coupon).paid[0]
-    }
-
-    /// 1 + the monthly note rate, and the monthly note rate less the servicing fee.
-    fn growth_and_coupon(&self, note_rate: Decimal) -> [Double; 2] {
-        let [rate, fee] =
-            [note_rate, self.servicing_fee].map(|percent| Double::from_decimal(percent) / Double::from_integer(1_200));
-        [Double::ONE + rate, rate - fee]
     }
 
     pub(super) fn precise_quote(&self, note_rate: Decimal, schedule: &Schedule) -> Option<Quote> {
@@ -161,7 +155,7 @@ impl Model {
     /// Price, WAL and durations of a loan with 106 bits.
     pub fn valuation(&self, note_rate: Decimal, schedule: &Schedule) -> Valuation {
         let Numbers { terms, delay, delay_months, period } = &self.precise;
-        let [growth, coupon] = self.growth_and_coupon(note_rate);
+        let [growth, coupon] = growth_and_coupon(note_rate, self.servicing_fee);
         let Sums { paid: [worth, principal], paid_time: [worth_time, principal_time] } = terms.sums(schedule, growth, coupon);
         let years =
             |time: Double, of: Double| (of.to_f64() >= NOTHING).then(|| (time / of + *delay_months) / Double::from_integer(12));
@@ -184,6 +178,12 @@ impl Model {
         let allowed = ERROR * (precise + if self.rates.advances { 100.0 } else { 0.0 });
         if quick == precise { 0.0 } else { (quick - precise).abs() / allowed }
     }
+}
+
+/// 1 + the monthly note rate, and the monthly note rate less the servicing fee, as fractions.
+pub(super) fn growth_and_coupon(note_rate: Decimal, servicing_fee: Decimal) -> [Double; 2] {
+    let [rate, fee] = [note_rate, servicing_fee].map(|percent| Double::from_decimal(percent) / Double::from_integer(1_200));
+    [Double::ONE + rate, rate - fee]
 }
 
 /// The value to four decimals; `None` when its error of `errors` times [`ERROR`] could change them.

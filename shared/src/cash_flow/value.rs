@@ -88,7 +88,7 @@ impl<N: Number> Terms<N> {
         let month = discount.month;
         let lag = Double::from_integer(rates.lag.into());
         let recovered = if rates.advances { Double::ZERO } else { Double::ONE - rates.severity };
-        let terms = |step: &Step<Double>| {
+        let terms = |step: &Step| {
             let Step { default, stay, prepay, survive } = *step;
             let recovery = [month * month.power(rates.lag) * default * recovered, default * recovered];
             let [worth, principal] = recovery;
@@ -193,14 +193,14 @@ impl<N: Number> Months<N> {
     }
 }
 
-/// Number of months that recoveries look back, and the month itself.
-const ROOM: usize = MAX_LAG as usize + 1;
-
 /// The share of the scheduled balance that is paid in each month, from the last month back to the first one.
 pub fn paid_shares<N: Number>(schedule: &Schedule, growth: N) -> impl Iterator<Item = N> {
     let mut months = Months::new(schedule, growth);
     (0..schedule.term).map(move |_| months.previous())
 }
+
+/// Number of months that recoveries look back, and the month itself.
+const ROOM: usize = MAX_LAG as usize + 1;
 
 /// What is paid for loans that default, when interest and principal are advanced until the recovery.
 struct Advances<N> {

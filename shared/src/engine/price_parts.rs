@@ -141,7 +141,8 @@ impl PartTexts {
             }
             return;
         };
-        let source = self.source(judged, &loan, price, context);
+        // Only the facts say where a price comes from.
+        let source = if context.store_facts { self.source(judged, &loan, price, context) } else { 0 };
         let block = self.block;
         let texts = self.texts(loan, price);
         if context.store_facts {

@@ -12,7 +12,7 @@ use crate::{
 
 /// Number of places, of which each holds one quote behind a lock of its own. All together take 3 MB, from the first quote on.
 const PLACES: usize = 1 << 16;
-/// Stands for a number of years that a quote does not have.
+/// Marks a missing WAL or duration.
 const NO_YEARS: u32 = u32::MAX;
 
 /// What a quote follows from: model, note rate and schedule in the bits of two numbers.

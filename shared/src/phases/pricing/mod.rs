@@ -100,7 +100,7 @@ impl<'l, 't> Priced<'l, 't> {
         self.loan
     }
 
-    /// `None` when the loan is not eligible, or its note rate gives no price.
+    /// `None` when the loan is not eligible or cannot be priced.
     pub fn price(&self) -> Option<Price> {
         self.price
     }
