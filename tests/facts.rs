@@ -135,7 +135,7 @@ fn every_loan_of_the_tape_is_a_fact_in_tape_order() {
     assert_eq!(large.facts.len(), LARGE_LOANS);
     assert_eq!(large.stored.index.facts.len(), 3);
     for (loan, row) in large.facts.iter().enumerate() {
-        assert_eq!(row.line, loan as u64 + 2);
+        assert_eq!((row.line, row.row), (loan as u64 + 2, loan as u64));
         assert_eq!(row.source_file, "large.csv");
         let malformed = loan % 40_009 == 11;
         let number = if malformed { String::new() } else { large_number(loan) };
@@ -160,6 +160,7 @@ fn exceptions_are_those_of_the_rejection_report_and_know_their_place() {
     assert_eq!(large.stored.index.exceptions.len(), large.exceptions.len().div_ceil(EXCEPTIONS_PER_GROUP));
     assert!(large.exceptions.len() > 2 * EXCEPTIONS_PER_GROUP);
     assert!(large.exceptions.iter().enumerate().all(|(place, row)| row.ordinal == place as u64));
+    assert!(large.exceptions.iter().all(|row| large.facts[row.row as usize].line == row.line));
     let hard = large.exceptions.iter().filter(|row| large.facts[row.line as usize - 2].disposition == Disposition::Rejected);
     let hard = hard.map(|row| (row.seller_loan_number.clone(), row.exception_type.clone(), row.message.clone()));
     assert!(hard.eq(large.finished.rejections()));
@@ -272,11 +273,11 @@ fn facts_say_what_the_tape_says() {
     assert_eq!(
         facts,
         [
-            r#"{"seller_loan_number":"001","loan_amount":250000.123456789,"note_rate":6.75,"ltv_ratio":80,"dti_ratio":35.5,"credit_score":740,"property_type":"sfr","occupancy_status":"primary","loan_purpose":"purchase","purchase_price":12345678901234.5,"appraisal_value":100000000000000000000,"Kept \"as is\"":" x ","source_Disposition":"mine","column_14":"","Größe":"a \"b\" \\ \tc","disposition":"to_purchase","projection_reason":null,"pricing_spread":-1.3,"final_price":96.75,"base_price":null,"base_price_source":null,"price_adjustments":[],"wal":null,"duration":null,"source_file":"tape.csv","line":2}"#,
-            r#"{"seller_loan_number":"UNKNOWN","loan_amount":"abc","note_rate":"12..5","ltv_ratio":null,"dti_ratio":null,"credit_score":-700,"property_type":"castle","occupancy_status":null,"loan_purpose":null,"purchase_price":null,"appraisal_value":0.1,"Kept \"as is\"":"","source_Disposition":"","column_14":"🏠","Größe":"","disposition":"rejected","projection_reason":null,"pricing_spread":null,"final_price":null,"base_price":null,"base_price_source":null,"price_adjustments":[],"wal":null,"duration":null,"source_file":"tape.csv","line":3}"#,
-            r#"{"seller_loan_number":"UNKNOWN","loan_amount":null,"note_rate":null,"ltv_ratio":null,"dti_ratio":null,"credit_score":null,"property_type":null,"occupancy_status":null,"loan_purpose":null,"purchase_price":null,"appraisal_value":null,"disposition":"rejected","projection_reason":null,"pricing_spread":null,"final_price":null,"base_price":null,"base_price_source":null,"price_adjustments":[],"wal":null,"duration":null,"source_file":"tape.csv","line":4}"#,
-            r#"{"seller_loan_number":"X-3","loan_amount":60000,"note_rate":".5","ltv_ratio":80,"dti_ratio":35,"credit_score":740,"property_type":"pud","occupancy_status":"second_home","loan_purpose":"rate_term_refinance","purchase_price":150000,"appraisal_value":0,"Kept \"as is\"":"1","source_Disposition":"2","column_14":"3","Größe":"4","disposition":"rejected","projection_reason":null,"pricing_spread":null,"final_price":null,"base_price":null,"base_price_source":null,"price_adjustments":[],"wal":null,"duration":null,"source_file":"tape.csv","line":5}"#,
-            r#"{"seller_loan_number":"X-4","loan_amount":60000,"note_rate":6.75,"ltv_ratio":80,"dti_ratio":35,"credit_score":740,"property_type":"pud","occupancy_status":"second_home","loan_purpose":"rate_term_refinance","purchase_price":1500,"appraisal_value":0,"Kept \"as is\"":"1","source_Disposition":"2","column_14":"3","Größe":"4","disposition":"to_purchase","projection_reason":null,"pricing_spread":-1.3,"final_price":96.75,"base_price":null,"base_price_source":null,"price_adjustments":[],"wal":null,"duration":null,"source_file":"tape.csv","line":6}"#,
+            r#"{"seller_loan_number":"001","loan_amount":250000.123456789,"note_rate":6.75,"ltv_ratio":80,"dti_ratio":35.5,"credit_score":740,"property_type":"sfr","occupancy_status":"primary","loan_purpose":"purchase","purchase_price":12345678901234.5,"appraisal_value":100000000000000000000,"Kept \"as is\"":" x ","source_Disposition":"mine","column_14":"","Größe":"a \"b\" \\ \tc","disposition":"to_purchase","projection_reason":null,"pricing_spread":-1.3,"final_price":96.75,"base_price":null,"base_price_source":null,"price_adjustments":[],"wal":null,"duration":null,"source_file":"tape.csv","line":2,"row":0}"#,
+            r#"{"seller_loan_number":"UNKNOWN","loan_amount":"abc","note_rate":"12..5","ltv_ratio":null,"dti_ratio":null,"credit_score":-700,"property_type":"castle","occupancy_status":null,"loan_purpose":null,"purchase_price":null,"appraisal_value":0.1,"Kept \"as is\"":"","source_Disposition":"","column_14":"🏠","Größe":"","disposition":"rejected","projection_reason":null,"pricing_spread":null,"final_price":null,"base_price":null,"base_price_source":null,"price_adjustments":[],"wal":null,"duration":null,"source_file":"tape.csv","line":3,"row":1}"#,
+            r#"{"seller_loan_number":"UNKNOWN","loan_amount":null,"note_rate":null,"ltv_ratio":null,"dti_ratio":null,"credit_score":null,"property_type":null,"occupancy_status":null,"loan_purpose":null,"purchase_price":null,"appraisal_value":null,"disposition":"rejected","projection_reason":null,"pricing_spread":null,"final_price":null,"base_price":null,"base_price_source":null,"price_adjustments":[],"wal":null,"duration":null,"source_file":"tape.csv","line":4,"row":2}"#,
+            r#"{"seller_loan_number":"X-3","loan_amount":60000,"note_rate":".5","ltv_ratio":80,"dti_ratio":35,"credit_score":740,"property_type":"pud","occupancy_status":"second_home","loan_purpose":"rate_term_refinance","purchase_price":150000,"appraisal_value":0,"Kept \"as is\"":"1","source_Disposition":"2","column_14":"3","Größe":"4","disposition":"rejected","projection_reason":null,"pricing_spread":null,"final_price":null,"base_price":null,"base_price_source":null,"price_adjustments":[],"wal":null,"duration":null,"source_file":"tape.csv","line":5,"row":3}"#,
+            r#"{"seller_loan_number":"X-4","loan_amount":60000,"note_rate":6.75,"ltv_ratio":80,"dti_ratio":35,"credit_score":740,"property_type":"pud","occupancy_status":"second_home","loan_purpose":"rate_term_refinance","purchase_price":1500,"appraisal_value":0,"Kept \"as is\"":"1","source_Disposition":"2","column_14":"3","Größe":"4","disposition":"to_purchase","projection_reason":null,"pricing_spread":-1.3,"final_price":96.75,"base_price":null,"base_price_source":null,"price_adjustments":[],"wal":null,"duration":null,"source_file":"tape.csv","line":6,"row":4}"#,
         ]
     );
 }
@@ -315,8 +316,8 @@ fn exceptions_serialize_as_the_api_shows_them() {
     assert_eq!(
         exceptions,
         [
-            r#"{"seller_loan_number":"A-1","exception_type":"ltv_ratio","exception_category":"credit","severity":"hard","message":"LTV 97.80 % is above the maximum 97.00 % (by 0.80)","rejection_criteria":"notebook.ltv_exceeds_maximum","field":"ltv_ratio","actual":"97.8","limit":"<= 97.0","excess":0.8,"source_file":"tape.csv","line":2}"#,
-            r#"{"seller_loan_number":"A-1","exception_type":"dti_ratio","exception_category":"credit","severity":"hard","message":"DTI is missing; it must be from 0.00 % to 50.00 %","rejection_criteria":"notebook.dti_exceeds_maximum","field":"dti_ratio","actual":"missing","limit":">= 0 and <= 50.0","excess":null,"source_file":"tape.csv","line":2}"#,
+            r#"{"seller_loan_number":"A-1","exception_type":"ltv_ratio","exception_category":"credit","severity":"hard","message":"LTV 97.80 % is above the maximum 97.00 % (by 0.80)","rejection_criteria":"notebook.ltv_exceeds_maximum","field":"ltv_ratio","actual":"97.8","limit":"<= 97.0","excess":0.8,"source_file":"tape.csv","line":2,"row":0}"#,
+            r#"{"seller_loan_number":"A-1","exception_type":"dti_ratio","exception_category":"credit","severity":"hard","message":"DTI is missing; it must be from 0.00 % to 50.00 %","rejection_criteria":"notebook.dti_exceeds_maximum","field":"dti_ratio","actual":"missing","limit":">= 0 and <= 50.0","excess":null,"source_file":"tape.csv","line":2,"row":0}"#,
         ]
     );
 }

@@ -61,6 +61,7 @@ pub struct PriceAdjustmentObject {
     "duration": null,
     "source_file": "february.csv",
     "line": 2,
+    "row": 0,
     "County": "Kings"
 }))]
 pub struct LoanObject {
@@ -137,4 +138,7 @@ pub struct LoanObject {
     /// Line of the tape, or row of the sheet, on which the loan starts, counted from 1.
     #[schema(example = 2)]
     pub line: u64,
+    /// Place of the loan in its run, counted from 0: the same in the lists of loans and of exceptions.
+    #[schema(example = 0)]
+    pub row: u64,
 }

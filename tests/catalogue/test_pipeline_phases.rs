@@ -520,7 +520,7 @@ mod test_phase_disposition {
             .iter()
             .map(|field| field.name())
             .chain(["disposition", "projection_reason", "pricing_spread", "final_price"])
-            .chain(["base_price", "base_price_source", "price_adjustments", "wal", "duration", "source_file", "line"])
+            .chain(["base_price", "base_price_source", "price_adjustments", "wal", "duration", "source_file", "line", "row"])
             .collect();
         for fact in facts(&finished) {
             let names: Vec<&String> = fact.as_object().unwrap().keys().collect();

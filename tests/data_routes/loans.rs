@@ -28,6 +28,7 @@ async fn a_loan_is_flat_and_says_what_is_done_with_it() {
     let id = app.ended(&ana, &mixed()).await;
     let loans = app.read(&ana, &format!("/api/loans?run_id={id}")).await;
     assert_eq!(each(&loans, "seller_loan_number"), ["G-1", "A", "B", "UNKNOWN", "G-2"]);
+    assert_eq!(each(&loans, "row"), [0, 1, 2, 3, 4]);
     assert_eq!(each(&loans, "disposition"), ["to_purchase", "rejected", "rejected", "rejected", "to_purchase"]);
     let loan = &loans[0];
     assert_eq!((&loan["pricing_spread"], &loan["final_price"]), (&json!(-1.55), &json!(96.125)));

@@ -105,6 +105,9 @@ pub struct ExceptionObject<'r> {
     /// Line of the tape, or row of the sheet, on which the loan starts, counted from 1.
     #[schema(example = 3)]
     pub line: u64,
+    /// Place of the loan in its run, counted from 0: the same in the lists of loans and of exceptions.
+    #[schema(example = 1)]
+    pub row: u64,
     /// When the run was created.
     #[serde(serialize_with = "moment::serialize")]
     #[schema(value_type = String, format = DateTime)]
@@ -133,6 +136,7 @@ impl<'r> ExceptionObject<'r> {
             program: row.program.as_ref().map(Option::as_deref),
             source_file: &row.source_file,
             line: row.line,
+            row: row.row,
             created_at: run.created_at,
         }
     }

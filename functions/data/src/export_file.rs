@@ -118,6 +118,7 @@ fn cells<'r>(exception: &'r ExceptionObject<'_>) -> [Cell<'r>; ExceptionObject::
         exception.excess.map_or(text(""), |excess| Cell::Number(excess.to_string())),
         text(exception.source_file),
         Cell::Number(exception.line.to_string()),
+        Cell::Number(exception.row.to_string()),
         Cell::Text(rfc3339(exception.created_at).into()),
     ]
 }

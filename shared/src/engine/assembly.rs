@@ -78,6 +78,8 @@ struct Sink {
     outputs: Vec<Option<HashedFile>>,
     facts: GroupCollector<FactColumns>,
     exceptions: GroupCollector<ExceptionColumns>,
+    /// Number of loans of the blocks so far: the place in the run of the next loan.
+    loans: u64,
     next_facts: u64,
     next_exceptions: u64,
 }
@@ -140,6 +142,7 @@ impl Sink {
             outputs,
             facts: GroupCollector::default(),
             exceptions: GroupCollector::default(),
+            loans: 0,
             next_facts: 0,
             next_exceptions: 0,
         })
@@ -366,7 +369,7 @@ type Groups = (Vec<RowGroup<FactColumns>>, Vec<RowGroup<ExceptionColumns>>);
 
 impl Results {
     /// Appends a block. Returns the row groups that are now full.
-    fn append(&mut self, judged: JudgedBlock, assembly: &Assembly<'_>, bytes: &AtomicU64) -> Result<Groups, RunError> {
+    fn append(&mut self, mut judged: JudgedBlock, assembly: &Assembly<'_>, bytes: &AtomicU64) -> Result<Groups, RunError> {
         self.summary.merge(&judged.summary);
         self.loans[judged.tape] += judged.summary.total_loans();
         while let Some((tape, notices)) = self.tapes.next_if(|(tape, _)| *tape <= judged.tape) {
@@ -381,6 +384,8 @@ impl Results {
         let Some(sink) = &mut self.sink else { return Ok((Vec::new(), Vec::new())) };
         sink.write(&judged.rows)?;
         assembly.spare.keep(judged.rows);
+        judged.exceptions.first_row = sink.loans;
+        sink.loans += judged.facts.len() as u64;
         let facts = numbered(sink.facts.add(judged.facts), &mut sink.next_facts);
         let exceptions = numbered(sink.exceptions.add(judged.exceptions), &mut sink.next_exceptions);
         Ok((facts, exceptions))

@@ -200,8 +200,9 @@ fn judge_in_full(
         judged.rows.push(&decided);
     }
     if context.store_facts {
+        let place = judged.facts.next_row();
         judged.facts.push(&decided);
-        judged.exceptions.push(&decided);
+        judged.exceptions.push(&decided, place);
     }
     if context.rules.shows_waterfall() {
         parts.add(judged, PricedLoan::decided(&decided), context);

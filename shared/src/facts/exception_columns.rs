@@ -22,6 +22,10 @@ pub struct ExceptionColumns {
     pub tape: u32,
     /// Line of each exception's loan.
     pub lines: Vec<i64>,
+    /// Place of each exception's loan in the block, from 0.
+    pub rows: Vec<u32>,
+    /// Place in the run of the first loan of the block, from 0. A block learns it when it is appended to the results.
+    pub first_row: u64,
     /// Numbers of their loans, as outputs show them.
     pub loan_numbers: TextColumn,
     /// Programs; `None` for a rule set without programs.
@@ -62,6 +66,7 @@ impl ExceptionColumns {
     pub fn reserve_as(&mut self, size: ExceptionsSize) {
         let rows = size.rows + size.rows / 8;
         self.lines.reserve(rows);
+        self.rows.reserve(rows);
         self.types.reserve(rows);
         self.severities.reserve(rows);
         self.excesses.values.reserve(rows);
@@ -72,12 +77,13 @@ impl ExceptionColumns {
         ExceptionsSize { rows: self.lines.len(), texts: self.texts().map(|column| column.size()) }
     }
 
-    /// Appends the exceptions of a loan.
+    /// Appends the exceptions of a loan. `place` is the place of the loan in the block.
     #[inline]
-    pub fn push(&mut self, decided: &Decided<'_, '_>) {
+    pub fn push(&mut self, decided: &Decided<'_, '_>, place: u32) {
         for exception in &decided.exceptions {
             let row = row_number(self.lines.len());
             self.lines.push(i64::try_from(decided.loan.line).unwrap_or(i64::MAX));
+            self.rows.push(place);
             self.loan_numbers.push(decided.loan.shown_number());
             self.types.push(exception.kind.id);
             if let Some(programs) = &mut self.programs {
@@ -151,11 +157,13 @@ mod tests {
     fn an_excess_that_does_not_fit_stands_as_text() {
         let rules = RuleSet::from_toml("[limits]\nltv_ratio = { max = 80 }").unwrap();
         let mut columns = ExceptionColumns::default();
-        for (at, cell) in [(2, "80.000001"), (2, "80.0000015"), (0, "5000000000.5"), (0, "50000000000")] {
+        for (place, (at, cell)) in (0..).zip([(2, "80.000001"), (2, "80.0000015"), (0, "5000000000.5"), (0, "50000000000")]) {
             let mut loan = good();
             loan.numbers[at] = read_cell(Field::NUMERIC[at], cell, ColumnUnit::Percent, true);
-            columns.push(&judge(&loan, None, &rules, &Pricing::new(&rules, IrrTarget::DEFAULT, jiff::civil::date(2026, 2, 2))));
+            let pricing = Pricing::new(&rules, IrrTarget::DEFAULT, jiff::civil::date(2026, 2, 2));
+            columns.push(&judge(&loan, None, &rules, &pricing), place);
         }
+        assert_eq!(columns.rows, [0, 1, 2, 3]);
         assert_eq!(columns.excesses.values, [1, 2, 0, 0]);
         assert_eq!(columns.excesses.nulls, [2, 3]);
         let exact: Vec<_> = columns.exact_excesses.range(&(0..4)).collect();

@@ -17,7 +17,7 @@ pub mod waterfall;
 
 /// Version of the schema: the columns of the files and their types. It increases with every change of them. Stored files are not
 /// rewritten, so results of another version are not read.
-pub const SCHEMA: u32 = 4;
+pub const SCHEMA: u32 = 5;
 
 /// Largest number of loans in a row group of the facts.
 pub const FACTS_PER_GROUP: usize = 65_536;

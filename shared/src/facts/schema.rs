@@ -58,9 +58,11 @@ pub static FACT_SCHEMA: [FileColumn; FACT_COLUMNS] = {
 };
 
 /// The columns of the exceptions, in order.
-pub const EXCEPTION_SCHEMA: [FileColumn; 14] = [
+pub const EXCEPTION_SCHEMA: [FileColumn; 15] = [
     ("source_file", ColumnKind::Text, false),
     ("line", ColumnKind::Integer, false),
+    // Place of the loan in its run, from 0: the row of the facts that holds the loan.
+    ("row", ColumnKind::Integer, false),
     ("seller_loan_number", ColumnKind::Text, false),
     ("exception_type", ColumnKind::Text, false),
     ("exception_category", ColumnKind::Text, false),
@@ -153,7 +155,7 @@ mod tests {
                 let logical = column.logical_type_ref().cloned();
                 match (column.physical_type(), &logical) {
                     (PhysicalType::BYTE_ARRAY, Some(LogicalType::String)) => {}
-                    (PhysicalType::INT64, None) => assert_eq!(*name, "line"),
+                    (PhysicalType::INT64, None) => assert!(["line", "row"].contains(name), "{name}"),
                     (PhysicalType::INT32, None) => whole += 1,
                     (PhysicalType::INT32, Some(LogicalType::Date)) => dates += 1,
                     (physical, Some(LogicalType::Decimal(_))) => {

@@ -35,7 +35,7 @@ const SHOWN_ROW_CHARACTERS: usize = 200;
 /// run.
 const MAX_HEADERS_BYTES: usize = 32 * 1024 * 1024;
 /// Names that the product gives to a loan's own fields. A column of the tape cannot have one of these names.
-pub const PRODUCT_FIELDS: [&str; 17] = [
+pub const PRODUCT_FIELDS: [&str; 18] = [
     "disposition",
     "projection_reason",
     "pricing_spread",
@@ -47,6 +47,7 @@ pub const PRODUCT_FIELDS: [&str; 17] = [
     "duration",
     "source_file",
     "line",
+    "row",
     "run_id",
     "id",
     "created_at",

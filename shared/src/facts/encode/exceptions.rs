@@ -16,6 +16,15 @@ use crate::{
 use super::{Dictionary, FileSchema, GroupPart, Rows};
 
 impl FileSchema {
+    /// Encodes the places in the run of the loans of exceptions.
+    fn rows(&self, parts: &[GroupPart<ExceptionColumns>]) -> Result<EncodedColumn> {
+        let rows = parts.iter().flat_map(|GroupPart { columns, rows }| {
+            let first = i64::try_from(columns.first_row).unwrap_or(i64::MAX);
+            columns.rows[rows.clone()].iter().map(move |row| first.saturating_add((*row).into()))
+        });
+        self.integers("row", &rows.collect::<Vec<_>>(), None)
+    }
+
     /// Encodes one of the names of each exception's kind.
     fn kinds<'c>(
         &self,
@@ -57,6 +66,7 @@ impl Rows for ExceptionColumns {
         Ok(vec![
             schema.tapes(parts, |c| c.tape, tapes)?,
             schema.lines(parts, |c| &c.lines)?,
+            schema.rows(parts)?,
             schema.texts("seller_loan_number", parts, |c| &c.loan_numbers)?,
             schema.kinds("exception_type", parts, |kind| &kind.name)?,
             schema.kinds("exception_category", parts, |kind| &kind.category)?,

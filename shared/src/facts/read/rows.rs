@@ -63,6 +63,8 @@ pub struct FactRow {
     pub source_file: String,
     /// Line, or row of the worksheet, on which the loan starts.
     pub line: u64,
+    /// Place of the loan in its run, from 0.
+    pub row: u64,
 }
 
 /// A text that is JSON, and serializes as it is.
@@ -159,6 +161,8 @@ pub struct ExceptionRow {
     pub source_file: String,
     /// Line, or row of the worksheet, on which the loan starts.
     pub line: u64,
+    /// Place of the loan in its run, from 0.
+    pub row: u64,
 }
 
 impl Serialize for FactRow {
@@ -192,6 +196,7 @@ impl Serialize for FactRow {
         }
         object.serialize_entry("source_file", &self.source_file)?;
         object.serialize_entry("line", &self.line)?;
+        object.serialize_entry("row", &self.row)?;
         object.end()
     }
 }
@@ -226,7 +231,7 @@ impl FactRow {
         let mut programs = texts("program")?;
         let mut source_files = texts("source_file")?;
         let mut lines = columns.integers("line")?.into_iter();
-        columns.rows(|_| {
+        columns.rows(|place| {
             let mut row = Self {
                 seller_loan_number: loan_numbers.next()??,
                 numbers: [const { StoredNumber::Missing }; NUMBERS],
@@ -245,6 +250,7 @@ impl FactRow {
                 duration: durations.next()?,
                 source_file: source_files.next()??,
                 line: lines.next()??.try_into().ok()?,
+                row: place,
             };
             for (number, column) in row.numbers.iter_mut().zip(&mut numbers) {
                 *number = column.next()?.map_or(StoredNumber::Missing, StoredNumber::Value);
@@ -357,6 +363,7 @@ impl ExceptionRow {
         let mut programs = texts("program")?;
         let mut source_files = texts("source_file")?;
         let mut lines = columns.integers("line")?.into_iter();
+        let mut places = columns.integers("row")?.into_iter();
         columns.rows(|ordinal| {
             Some(Self {
                 ordinal,
@@ -377,6 +384,7 @@ impl ExceptionRow {
                 program: Some(programs.next()?),
                 source_file: source_files.next()??,
                 line: lines.next()??.try_into().ok()?,
+                row: places.next()??.try_into().ok()?,
             })
         })
     }

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The columns of an export of exceptions: the members of an exception in the API, in order.
-pub const EXCEPTION_COLUMNS: [&str; 15] = [
+pub const EXCEPTION_COLUMNS: [&str; 16] = [
     "id",
     "run_id",
     "seller_loan_number",
@@ -30,11 +30,12 @@ pub const EXCEPTION_COLUMNS: [&str; 15] = [
     "excess",
     "source_file",
     "line",
+    "row",
     "created_at",
 ];
 
 /// Widths of the columns, in characters.
-const WIDTHS: [u16; 15] = [42, 38, 20, 24, 20, 10, 60, 28, 18, 16, 24, 12, 24, 10, 24];
+const WIDTHS: [u16; 16] = [42, 38, 20, 24, 20, 10, 60, 28, 18, 16, 24, 12, 24, 10, 10, 24];
 
 static COLUMNS: LazyLock<Vec<SheetColumn>> =
     LazyLock::new(|| EXCEPTION_COLUMNS.into_iter().zip(WIDTHS).map(|(name, width)| SheetColumn::new(name, width)).collect());
@@ -93,6 +94,7 @@ impl<'w, W: Write> ExceptionSheet<'w, W> {
             }
             row.text(CellStyle::Plain, &exception.source_file);
             row.count(CellStyle::Whole, exception.line);
+            row.count(CellStyle::Whole, exception.row);
             row.text(CellStyle::Plain, &rfc3339(created_at));
         })
     }
