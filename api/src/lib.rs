@@ -8,6 +8,7 @@ pub mod extract;
 pub mod fields;
 pub mod file_answer;
 #[cfg(feature = "lambda")]
+pub mod input_files;
 pub mod lambda;
 pub mod layers;
 mod nearest;

@@ -40,6 +40,10 @@ pub enum ApiError {
     UnsupportedMediaType(Cow<'static, str>),
     /// 422: values of the request are wrong.
     Invalid(Vec<InputError>),
+    /// 422: the run is too large for an answer over HTTP. The sentence names the command that has no such bound.
+    RunTooLargeHere(Cow<'static, str>),
+    /// 422: only a run of the tape can answer the question.
+    NeedsARun(Cow<'static, str>),
     /// 429: too many failed tries. With the number of seconds until the next may succeed.
     TooManyTries(Cow<'static, str>, u64),
     /// 429: too many requests at once. With the number of seconds until there may be room.
@@ -128,6 +132,8 @@ impl ApiError {
                 };
                 (StatusCode::UNPROCESSABLE_ENTITY, "invalid_input", sentence.into())
             }
+            Self::RunTooLargeHere(detail) => (StatusCode::UNPROCESSABLE_ENTITY, "run_too_large_here", detail.clone()),
+            Self::NeedsARun(detail) => (StatusCode::UNPROCESSABLE_ENTITY, "needs_a_run", detail.clone()),
             Self::TooManyTries(detail, _) => (StatusCode::TOO_MANY_REQUESTS, "too_many_tries", detail.clone()),
             Self::Busy(detail, _) => (StatusCode::TOO_MANY_REQUESTS, "busy", detail.clone()),
             Self::Unavailable(_) => {

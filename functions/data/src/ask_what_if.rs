@@ -45,8 +45,11 @@ pub async fn ask_what_if(
     RunNeeds::Loans.check(&known.run)?;
     if known.run.total_loans > MAX_LOANS {
         return Err(ApiError::RunTooLargeHere(
-            format!("The run has {} loans; a what-if over HTTP judges at most {MAX_LOANS}. Ask `loan-engine what-if`.", known.run.total_loans)
-                .into(),
+            format!(
+                "The run has {} loans; a what-if over HTTP judges at most {MAX_LOANS}. Ask `loan-engine what-if`.",
+                known.run.total_loans
+            )
+            .into(),
         ));
     }
     let question = state.what_if_question(&caller, asked).await?;
@@ -54,7 +57,7 @@ pub async fn ask_what_if(
     let rules = state.known.runs.rules(&request).await?;
     let (target, pdate) = (request.irr_target, request.run().parameters().pdate);
     let threads = available_parallelism().map_or(1, usize::from);
-    let answered = state.known.with_loans(&known, move |facts, exceptions| {
+    let answered = state.known.with_loans(&known, move |facts, exceptions, _| {
         let run = StoredRun { facts, exceptions, rules: &Arc::clone(&rules), pdate, threads };
         Ok(question.ask(&run, target))
     });

@@ -196,6 +196,30 @@ impl KnownRuns {
             .map_err(unreadable)
     }
 
+    /// Runs `work` with the facts and the exceptions of a run, on a thread of its own; `None` when the run has stored no results.
+    ///
+    /// # Errors
+    /// Those of [`read_index`], and those of [`unreadable`] when the facts or the exceptions cannot be read.
+    pub async fn with_loans<T: Send + 'static>(
+        &self,
+        known: &Arc<KnownRun>,
+        work: impl FnOnce(&FactsReader<Reader>, &ExceptionsReader<Reader>, &ResultsIndex) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<Option<T>, ApiError> {
+        // Both are opened first, and stay open with the run.
+        let opened = self.with_facts(known, |_, _| Ok(())).await?.zip(self.with_exceptions(known, |_, _| Ok(())).await?);
+        if opened.is_none() {
+            return Ok(None);
+        }
+        let known = Arc::clone(known);
+        self.decode(move || {
+            let opened = known.facts.get().zip(known.exceptions.get()).zip(known.index.get());
+            Ok(opened.map(|((facts, exceptions), index)| work(facts, exceptions, index)))
+        })
+        .await?
+        .transpose()
+        .map_err(unreadable)
+    }
+
     fn reader(&self, run_id: Uuid, name: &str, version: &ObjectVersion) -> Reader {
         let key = format!("{}/{name}", keys::results(run_id));
         self.blocks.reader(ObjectReader::new(self.storage.clone(), key, version.size, version.etag.clone()))
