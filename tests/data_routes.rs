@@ -5,6 +5,7 @@ mod exports;
 mod loans;
 mod settings;
 mod summaries;
+mod what_if;
 
 use serde_json::Value;
 use shared::auth::permission::Role;

@@ -7,8 +7,8 @@ pub mod exports;
 pub mod extract;
 pub mod fields;
 pub mod file_answer;
-#[cfg(feature = "lambda")]
 pub mod input_files;
+#[cfg(feature = "lambda")]
 pub mod lambda;
 pub mod layers;
 mod nearest;
