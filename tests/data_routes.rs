@@ -2,6 +2,7 @@
 
 mod exceptions;
 mod exports;
+mod lists;
 mod loans;
 mod settings;
 mod summaries;

@@ -10,6 +10,7 @@ pub mod file_answer;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 pub mod layers;
+pub mod list_values;
 mod nearest;
 pub mod objects;
 pub mod page;

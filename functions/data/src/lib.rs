@@ -6,12 +6,15 @@ mod exception_pages;
 mod exception_query;
 mod export_exceptions;
 mod export_file;
+mod found_lists;
 mod get_config;
 mod get_summary;
 mod known_runs;
 mod list_exceptions;
 mod list_loans;
 mod list_sales_teams;
+mod loan_pages;
+mod loan_query;
 
 use api::{
     endpoint,
@@ -19,6 +22,7 @@ use api::{
     file_answer::FileAnswers,
     routes::{Api, Routes},
 };
+use found_lists::FoundLists;
 use known_runs::KnownRuns;
 use shared::{auth::permission::Permission, phases::disposition::Disposition};
 use stores::{config::Environment, resources::Resources, teams::Teams};
@@ -27,6 +31,7 @@ use stores::{config::Environment, resources::Resources, teams::Teams};
 #[derive(Clone)]
 pub struct State {
     known: KnownRuns,
+    lists: FoundLists,
     teams: Teams,
     answers: FileAnswers,
     exports: Exports,
@@ -38,6 +43,7 @@ impl State {
     fn new(resources: &Resources) -> Self {
         Self {
             known: KnownRuns::new(resources),
+            lists: FoundLists::new(),
             teams: resources.teams(),
             answers: FileAnswers::new(resources),
             exports: Exports::new(resources),
