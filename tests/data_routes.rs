@@ -3,6 +3,7 @@
 mod exceptions;
 mod exports;
 mod lists;
+mod loan_exports;
 mod loans;
 mod settings;
 mod summaries;

@@ -51,7 +51,11 @@ impl FieldValue for Dispositions {
 
     fn from_text(text: &str) -> Result<Self, Vec<BadValue>> {
         let words = text.split(',').map(Disposition::from_word);
-        words.collect::<Option<Vec<_>>>().filter(|words| words.len() <= MAX_WORDS).map(Self).ok_or_else(|| BadValue::text::<Self>(text))
+        words
+            .collect::<Option<Vec<_>>>()
+            .filter(|words| words.len() <= MAX_WORDS)
+            .map(Self)
+            .ok_or_else(|| BadValue::text::<Self>(text))
     }
 }
 

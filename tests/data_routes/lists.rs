@@ -59,7 +59,10 @@ async fn each_filter_finds_its_loans_and_counts_them() {
         assert_eq!(found(&app, &ana, &id, query).await, (expected, total), "{query}");
     }
     let amounts = found(&app, &ana, &id, "exception_type=loan_amount&excess=..2%25").await;
-    assert_eq!((amounts, found(&app, &ana, &id, "exception_type=loan_amount&excess=..1.9%25").await), ((vec![6], Some(1)), (vec![], Some(0))));
+    assert_eq!(
+        (amounts, found(&app, &ana, &id, "exception_type=loan_amount&excess=..1.9%25").await),
+        ((vec![6], Some(1)), (vec![], Some(0)))
+    );
 }
 
 #[tokio::test]
@@ -87,7 +90,9 @@ async fn pages_of_a_list_follow_each_other_in_any_process() {
         _ => tape.with(&format!("G{at}"), &[("ltv_ratio", ["80", "75", "60", ""][at % 4])]),
     });
     let id = app.ended(&ana, &tape).await;
-    for query in ["credit_score=..600", "ltv_ratio=60..75", "sort=ltv_ratio", "sort=-credit_score&search=F", "exception_type=credit_score"] {
+    for query in
+        ["credit_score=..600", "ltv_ratio=60..75", "sort=ltv_ratio", "sort=-credit_score&search=F", "exception_type=credit_score"]
+    {
         let first = format!("/api/loans?run_id={id}&{query}");
         let all = app.read(&ana, &first).await;
         for limit in [1, 7, 39, 41] {

@@ -209,7 +209,8 @@ impl Asked {
             self.exception_type.as_ref().is_none_or(|wanted| *wanted == exception.exception_type)
                 && self.severity.is_none_or(|wanted| wanted == exception.severity)
                 && self.category.as_ref().is_none_or(|wanted| *wanted == exception.exception_category)
-                && (self.exception_type.is_none() || self.excess.as_ref().is_none_or(|range| is_in(&relative(range), distance(range, exception))))
+                && (self.exception_type.is_none()
+                    || self.excess.as_ref().is_none_or(|range| is_in(&relative(range), distance(range, exception))))
         })
     }
 
@@ -223,7 +224,10 @@ impl Asked {
         loan.disposition == Disposition::Rejected
             && !hard.is_empty()
             && hard.iter().all(|exception| exception.exception_type == *kind)
-            && self.excess.as_ref().is_none_or(|range| largest(range).is_some_and(|largest| is_in(&relative(range), Some(largest))))
+            && self
+                .excess
+                .as_ref()
+                .is_none_or(|range| largest(range).is_some_and(|largest| is_in(&relative(range), Some(largest))))
     }
 }
 
@@ -246,8 +250,29 @@ fn distance(range: &str, exception: &ExceptionRow) -> Option<Decimal> {
 
 fn ranges() -> impl Strategy<Value = String> {
     let bound = select(vec![
-        "0", "1", "1.25", "6.1234567", "6.5", "7", "35", "50", "80", "84.9999999", "85", "90.5", "97", "619", "720", "720.55555", "49999.99",
-        "100000.005", "250000", "250000.01", "6000000", "99999999999999", "-5",
+        "0",
+        "1",
+        "1.25",
+        "6.1234567",
+        "6.5",
+        "7",
+        "35",
+        "50",
+        "80",
+        "84.9999999",
+        "85",
+        "90.5",
+        "97",
+        "619",
+        "720",
+        "720.55555",
+        "49999.99",
+        "100000.005",
+        "250000",
+        "250000.01",
+        "6000000",
+        "99999999999999",
+        "-5",
     ]);
     (bound.clone(), bound, 0..8).prop_map(|(one, other, form)| match form {
         0 => format!("{one}..{other}"),
@@ -285,16 +310,22 @@ fn asked() -> impl Strategy<Value = Asked> {
         prop::collection::vec(words, 0..2),
         prop::collection::vec(numbers, 0..3),
         (text(&["A-10", "UNKNOWN", "B7", "none"]), text(&["A", "A-1", "U", "", "b"])),
-        (text(&kinds), prop::option::weighted(0.25, select(vec![Severity::Hard, Severity::Soft])), text(&["credit", "data_quality", "x"])),
+        (
+            text(&kinds),
+            prop::option::weighted(0.25, select(vec![Severity::Hard, Severity::Soft])),
+            text(&["credit", "data_quality", "x"]),
+        ),
         (text(&kinds), text(&excess)),
     )
-        .prop_map(|(mut words, mut numbers, (number, search), (exception_type, severity, category), (only_reason, excess))| {
-            words.dedup_by_key(|(field, _)| *field);
-            numbers.sort_by_key(|(field, _)| field.name());
-            numbers.dedup_by_key(|(field, _)| *field);
-            let excess = excess.filter(|_| exception_type.is_some() || only_reason.is_some());
-            Asked { words, numbers, number, search, exception_type, severity, category, only_reason, excess }
-        })
+        .prop_map(
+            |(mut words, mut numbers, (number, search), (exception_type, severity, category), (only_reason, excess))| {
+                words.dedup_by_key(|(field, _)| *field);
+                numbers.sort_by_key(|(field, _)| field.name());
+                numbers.dedup_by_key(|(field, _)| *field);
+                let excess = excess.filter(|_| exception_type.is_some() || only_reason.is_some());
+                Asked { words, numbers, number, search, exception_type, severity, category, only_reason, excess }
+            },
+        )
 }
 
 /// Naively sorted: by the value, missing last, ties in tape order.
@@ -410,36 +441,54 @@ fn every_kind_of_value_occurs_in_the_mixed_run() {
 fn lists_go_over_row_groups() {
     let large = &*LARGE;
     let run = StoredRun { facts: &large.stored.facts, exceptions: &large.stored.exceptions, index: &large.stored.index };
-    let scores = LoanFilter { numbers: vec![(NumberField::from_name("credit_score").unwrap(), "..<650".parse().unwrap())], ..LoanFilter::default() };
+    let scores = LoanFilter {
+        numbers: vec![(NumberField::from_name("credit_score").unwrap(), "..<650".parse().unwrap())],
+        ..LoanFilter::default()
+    };
     let list = LoanList::find(run, &scores, LoanOrder::default()).unwrap();
-    let is_low = |loan: &&FactRow| number(loan, NumberField::from_name("credit_score").unwrap()).is_some_and(|score| score < "650".parse().unwrap());
+    let is_low = |loan: &&FactRow| {
+        number(loan, NumberField::from_name("credit_score").unwrap()).is_some_and(|score| score < "650".parse().unwrap())
+    };
     let found: Vec<u64> = large.facts.iter().filter(is_low).map(|loan| loan.row).collect();
     assert_eq!(list.page(0, usize::MAX), found);
     let by_amount = LoanList::find(run, &LoanFilter::default(), "-loan_amount".parse().unwrap()).unwrap();
     let places = by_amount.page(large.facts.len() as u64 / 2, 50);
     let rows = large.stored.facts.at(&large.stored.index, &places).unwrap();
     assert!(rows.iter().map(|row| row.row).eq(places.iter().copied()));
-    let amounts: Vec<Option<Decimal>> = rows.iter().map(|loan| number(loan, NumberField::from_name("loan_amount").unwrap())).collect();
+    let amounts: Vec<Option<Decimal>> =
+        rows.iter().map(|loan| number(loan, NumberField::from_name("loan_amount").unwrap())).collect();
     assert!(amounts.windows(2).all(|pair| pair[0] >= pair[1]), "{amounts:?}");
-    let only = LoanFilter { exceptions: LoanExceptions { only_reason: Some("credit_score".to_owned()), ..LoanExceptions::default() }, ..LoanFilter::default() };
+    let only = LoanFilter {
+        exceptions: LoanExceptions { only_reason: Some("credit_score".to_owned()), ..LoanExceptions::default() },
+        ..LoanFilter::default()
+    };
     let rows = only.rows(run).unwrap();
     let hard_of = |loan: u64| {
         let of_loan = large.exceptions.partition_point(|exception| exception.row < loan)..;
-        large.exceptions[of_loan].iter().take_while(move |exception| exception.row == loan).filter(|exception| exception.severity == Severity::Hard)
+        large.exceptions[of_loan]
+            .iter()
+            .take_while(move |exception| exception.row == loan)
+            .filter(|exception| exception.severity == Severity::Hard)
     };
     let is_only = |loan: &&FactRow| {
-        loan.disposition == Disposition::Rejected && hard_of(loan.row).next().is_some() && hard_of(loan.row).all(|exception| exception.exception_type == "credit_score")
+        loan.disposition == Disposition::Rejected
+            && hard_of(loan.row).next().is_some()
+            && hard_of(loan.row).all(|exception| exception.exception_type == "credit_score")
     };
     assert!(rows.count() > 10_000 && rows.iter().eq(large.facts.iter().filter(is_only).map(|loan| loan.row)));
 }
 
 #[test]
 fn a_run_without_loans_of_a_kind_has_an_empty_list() {
-    let results = Results::of(&run_tape(format!("{HEADER}\nA-1,250000,6.5,80,35,720,sfr,primary,purchase,312500,312500\n")).unwrap());
+    let results =
+        Results::of(&run_tape(format!("{HEADER}\nA-1,250000,6.5,80,35,720,sfr,primary,purchase,312500,312500\n")).unwrap());
     for filter in [
         LoanFilter::of_dispositions(&[Disposition::Rejected]),
         LoanFilter { numbers: vec![(NumberField::ALL[8], NumberFilter::In("0..".parse().unwrap()))], ..LoanFilter::default() },
-        LoanFilter { exceptions: LoanExceptions { severity: Some(Severity::Hard), ..LoanExceptions::default() }, ..LoanFilter::default() },
+        LoanFilter {
+            exceptions: LoanExceptions { severity: Some(Severity::Hard), ..LoanExceptions::default() },
+            ..LoanFilter::default()
+        },
     ] {
         assert_eq!(filter.rows(results.stored()).unwrap().count(), 0, "{filter:?}");
     }

@@ -6,6 +6,7 @@ mod exception_pages;
 mod exception_query;
 mod export_exceptions;
 mod export_file;
+mod export_loans;
 mod found_lists;
 mod get_config;
 mod get_summary;
@@ -13,6 +14,7 @@ mod known_runs;
 mod list_exceptions;
 mod list_loans;
 mod list_sales_teams;
+mod loan_export_file;
 mod loan_pages;
 mod loan_query;
 
@@ -61,6 +63,7 @@ pub fn api(resources: &Resources) -> Api {
         .with(ReadRuns, endpoint!(list_exceptions::list_exceptions))
         .with(ReadRuns, endpoint!(export_exceptions::export_exceptions))
         .with(ReadRuns, endpoint!(list_loans::list_loans, components(schemas(Disposition))))
+        .with(ReadRuns, endpoint!(export_loans::export_loans))
         .with(ReadTeams, endpoint!(list_sales_teams::list_sales_teams))
         .with(ManageTeams, endpoint!(create_sales_team::create_sales_team))
         .with(ReadConfig, endpoint!(get_config::get_config))

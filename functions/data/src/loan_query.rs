@@ -145,7 +145,8 @@ impl LoanFields {
             let msg = "It needs `exception_type` or `only_reason`, because each type has a unit of its own.";
             return Err(ApiError::invalid(InputError::query("excess", msg)));
         }
-        let dispositions = self.disposition.map(|Dispositions(all)| Words::any(all.into_iter().map(|one| one.as_str().to_owned())));
+        let dispositions =
+            self.disposition.map(|Dispositions(all)| Words::any(all.into_iter().map(|one| one.as_str().to_owned())));
         let words = [
             dispositions,
             self.property_type.map(AnyOf::words),
@@ -191,7 +192,8 @@ impl LoanMatch {
 
     /// The filter for loans that meet these filters alone.
     pub fn filter(self) -> LoanFilter {
-        let exceptions = LoanExceptions { exception_type: self.exception_type, severity: self.severity, ..LoanExceptions::default() };
+        let exceptions =
+            LoanExceptions { exception_type: self.exception_type, severity: self.severity, ..LoanExceptions::default() };
         LoanFilter { seller_loan_number: self.seller_loan_number, exceptions, ..LoanFilter::default() }
     }
 }
@@ -253,14 +255,22 @@ mod tests {
             let found = indexed(&filter(query).unwrap()).unwrap();
             assert_eq!(found.disposition.map(|found| found.as_str()), disposition, "{query}");
         }
-        for query in ["disposition=rejected,projected", "disposition=rejected&wal=..7", "seller_loan_number=1", "search=1", "severity=hard"] {
+        for query in [
+            "disposition=rejected,projected",
+            "disposition=rejected&wal=..7",
+            "seller_loan_number=1",
+            "search=1",
+            "severity=hard",
+        ] {
             assert_eq!(indexed(&filter(query).unwrap()), None, "{query}");
         }
     }
 
     #[test]
     fn a_distance_belongs_to_a_type() {
-        assert!(matches!(filter("excess=..1&severity=hard"), Err(ApiError::Invalid(errors)) if errors[0].loc == ["query", "excess"]));
+        assert!(
+            matches!(filter("excess=..1&severity=hard"), Err(ApiError::Invalid(errors)) if errors[0].loc == ["query", "excess"])
+        );
         assert!(filter("excess=..1%25&only_reason=loan_amount").is_ok() && filter("excess=..1&exception_type=ltv_ratio").is_ok());
     }
 

@@ -158,9 +158,10 @@ impl LoanExceptions {
 
     /// Whether an exception has a program that counts, by the code of the program.
     fn wanted_programs(&self, group: &ExceptionGroup<'_>) -> impl Fn(u32) -> bool + use<> {
-        let wanted = self.program.as_ref().map(|words| {
-            (wanted_codes(group.programs, |program| words.has(program)), words.has(Words::MISSING))
-        });
+        let wanted = self
+            .program
+            .as_ref()
+            .map(|words| (wanted_codes(group.programs, |program| words.has(program)), words.has(Words::MISSING)));
         move |code| match &wanted {
             None => true,
             Some((_, missing)) if code == Texts::NONE => *missing,

@@ -65,7 +65,9 @@ impl Words {
 
 /// For each text of a column whether it is wanted.
 pub(super) fn wanted_codes(texts: &Texts, mut is_wanted: impl FnMut(&str) -> bool) -> Vec<bool> {
-    (0..texts.codes()).map(|code| u32::try_from(code).ok().and_then(|code| texts.text(code)).is_some_and(&mut is_wanted)).collect()
+    (0..texts.codes())
+        .map(|code| u32::try_from(code).ok().and_then(|code| texts.text(code)).is_some_and(&mut is_wanted))
+        .collect()
 }
 
 impl LoanFilter {
@@ -111,7 +113,8 @@ impl LoanFilter {
             if found >= wanted {
                 rows.retain(&(first..end), |_| false);
             } else if rows.first_from(first).is_some_and(|row| row < end) {
-                let scanned = if filter.may_have(counts) { Some(scanned(run.facts, group, &columns, &(first..end))?) } else { None };
+                let scanned =
+                    if filter.may_have(counts) { Some(scanned(run.facts, group, &columns, &(first..end))?) } else { None };
                 filter.check_group(scanned.as_ref(), &(first..end), &mut rows)?;
                 found += rows.count_within(&(first..end));
             }
@@ -224,5 +227,9 @@ pub(super) fn scanned<R: RangeReader>(
     places: &Range<u64>,
 ) -> Result<GroupColumns, ReadError> {
     let scanned = facts.scan(group, columns)?;
-    if scanned.first_row == places.start && scanned.rows as u64 == places.end - places.start { Ok(scanned) } else { Err(damaged()) }
+    if scanned.first_row == places.start && scanned.rows as u64 == places.end - places.start {
+        Ok(scanned)
+    } else {
+        Err(damaged())
+    }
 }

@@ -147,10 +147,8 @@ impl FromStr for NumberRange {
             (Some(""), None) | (None, None) => Ok(None),
             (Some(text), None) => Ok(Some(Bound { value: number(text)?, inclusive: true })),
         };
-        let range = Self {
-            lower: bound(Some(lower), lower.strip_suffix('<'))?,
-            upper: bound(Some(upper), upper.strip_prefix('<'))?,
-        };
+        let range =
+            Self { lower: bound(Some(lower), lower.strip_suffix('<'))?, upper: bound(Some(upper), upper.strip_prefix('<'))? };
         if range.lower.is_none() && range.upper.is_none() { Err(NotARange) } else { Ok(range) }
     }
 }
@@ -216,8 +214,32 @@ mod tests {
     #[test]
     fn what_is_no_range_is_refused() {
         for text in [
-            "", "..", "<..", "..<", "<80..85", "80..85<", "80..>85", "80...85", "80....85", "80..85..90", "80-85", "80 .. 85", "+80..85",
-            "80..85%", "1e2", "0x10", "80,5", "..-", "5.", ".5", "NaN", "80 ", "Missing", "80<", "<80", "80..<<85",
+            "",
+            "..",
+            "<..",
+            "..<",
+            "<80..85",
+            "80..85<",
+            "80..>85",
+            "80...85",
+            "80....85",
+            "80..85..90",
+            "80-85",
+            "80 .. 85",
+            "+80..85",
+            "80..85%",
+            "1e2",
+            "0x10",
+            "80,5",
+            "..-",
+            "5.",
+            ".5",
+            "NaN",
+            "80 ",
+            "Missing",
+            "80<",
+            "<80",
+            "80..<<85",
         ] {
             assert_eq!(text.parse::<NumberFilter>(), Err(NotARange), "{text}");
         }
