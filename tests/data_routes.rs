@@ -2,6 +2,8 @@
 
 mod exceptions;
 mod exports;
+mod lists;
+mod loan_exports;
 mod loans;
 mod settings;
 mod summaries;

@@ -11,6 +11,7 @@ pub mod input_files;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 pub mod layers;
+pub mod list_values;
 mod nearest;
 pub mod objects;
 pub mod page;

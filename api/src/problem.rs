@@ -40,7 +40,7 @@ pub enum ApiError {
     UnsupportedMediaType(Cow<'static, str>),
     /// 422: values of the request are wrong.
     Invalid(Vec<InputError>),
-    /// 422: the run is too large for an answer over HTTP. The sentence names the command that has no such bound.
+    /// 422: over HTTP the run is too large for what is requested.
     RunTooLargeHere(Cow<'static, str>),
     /// 422: only a run of the tape can answer the question.
     NeedsARun(Cow<'static, str>),

@@ -9,7 +9,10 @@ use api::{
     questioned_run::RunNeeds,
 };
 use axum::{Json, extract::State as FromState};
-use shared::questions::what_if::{StoredRun, question::WhatIfReport};
+use shared::questions::{
+    lists::StoredRun as StoredLists,
+    what_if::{StoredRun, question::WhatIfReport},
+};
 
 use crate::{
     State,
@@ -57,7 +60,7 @@ pub async fn ask_what_if(
     let rules = state.known.runs.rules(&request).await?;
     let (target, pdate) = (request.irr_target, request.run().parameters().pdate);
     let threads = available_parallelism().map_or(1, usize::from);
-    let answered = state.known.with_loans(&known, move |facts, exceptions, _| {
+    let answered = state.known.with_stored(&known, move |StoredLists { facts, exceptions, .. }| {
         let run = StoredRun { facts, exceptions, rules: &Arc::clone(&rules), pdate, threads };
         Ok(question.ask(&run, target))
     });

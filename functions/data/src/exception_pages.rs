@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use shared::{
     auth::{permission::Permission, user::Scope},
     facts::read::{ExceptionFilter, ExceptionRow},
+    questions::lists::row_set::RowSet,
     run::RunStatus,
 };
 use stores::runs::{RunFilter, StoredRun};
@@ -53,6 +54,8 @@ pub struct ExceptionPages {
     ahead: usize,
     /// The runs that are not listed yet.
     rest: Option<Rest>,
+    /// The exceptions of the one run that match, where their loans are filtered, too.
+    chosen: Option<Arc<RowSet>>,
     /// Whether runs whose results are no longer kept are skipped: a list of all runs still has the others to show.
     passes_over: bool,
 }
@@ -115,8 +118,16 @@ impl ExceptionPages {
             listed: VecDeque::new(),
             ahead: 1,
             rest,
+            chosen: None,
             passes_over: false,
         }
+    }
+
+    /// Shows only these exceptions of the one run: their places among its exceptions.
+    #[must_use]
+    pub fn with_chosen(mut self, chosen: Option<Arc<RowSet>>) -> Self {
+        self.chosen = chosen;
+        self
     }
 
     fn passing_over(mut self) -> Self {
@@ -179,6 +190,9 @@ impl ExceptionPages {
         if !known.has_exceptions() {
             return Ok(Some(0));
         }
+        if let Some(chosen) = &self.chosen {
+            return Ok(Some(chosen.count()));
+        }
         if self.is_unfiltered() {
             return Ok(Some(known.run.exceptions_count));
         }
@@ -191,8 +205,11 @@ impl ExceptionPages {
     }
 
     async fn read(&self, known: &Arc<KnownRun>, skip: u64, limit: usize) -> Result<Vec<ExceptionRow>, ApiError> {
-        let filter = self.filter.clone();
-        let read = self.runs.with_exceptions(known, move |exceptions, index| exceptions.page(index, &filter, skip, limit));
+        let (filter, chosen) = (self.filter.clone(), self.chosen.clone());
+        let read = self.runs.with_exceptions(known, move |exceptions, index| match chosen {
+            Some(chosen) => exceptions.at(index, &chosen.after(skip).take(limit).collect::<Vec<_>>()),
+            None => exceptions.page(index, &filter, skip, limit),
+        });
         Ok(self.or_passed_over(read.await)?.flatten().unwrap_or_default())
     }
 

@@ -7,6 +7,8 @@ mod exception_pages;
 mod exception_query;
 mod export_exceptions;
 mod export_file;
+mod export_loans;
+mod found_lists;
 mod get_config;
 mod get_summary;
 mod known_runs;
@@ -14,6 +16,9 @@ mod list_exceptions;
 mod list_loans;
 mod list_sales_teams;
 mod what_if_request;
+mod loan_export_file;
+mod loan_pages;
+mod loan_query;
 
 use api::{
     endpoint,
@@ -21,6 +26,7 @@ use api::{
     file_answer::FileAnswers,
     routes::{Api, Routes},
 };
+use found_lists::FoundLists;
 use known_runs::KnownRuns;
 use shared::{auth::permission::Permission, phases::disposition::Disposition};
 use stores::{config::Environment, resources::Resources, storage::s3::S3Storage, teams::Teams};
@@ -31,6 +37,7 @@ use what_if_request::SweepRange;
 pub struct State {
     known: KnownRuns,
     storage: S3Storage,
+    lists: FoundLists,
     teams: Teams,
     answers: FileAnswers,
     exports: Exports,
@@ -43,6 +50,7 @@ impl State {
         Self {
             known: KnownRuns::new(resources),
             storage: resources.storage.clone(),
+            lists: FoundLists::new(),
             teams: resources.teams(),
             answers: FileAnswers::new(resources),
             exports: Exports::new(resources),
@@ -61,6 +69,7 @@ pub fn api(resources: &Resources) -> Api {
         .with(ReadRuns, endpoint!(export_exceptions::export_exceptions))
         .with(ReadRuns, endpoint!(list_loans::list_loans, components(schemas(Disposition))))
         .with(ChooseTerms, endpoint!(ask_what_if::ask_what_if, components(schemas(SweepRange))))
+        .with(ReadRuns, endpoint!(export_loans::export_loans))
         .with(ReadTeams, endpoint!(list_sales_teams::list_sales_teams))
         .with(ManageTeams, endpoint!(create_sales_team::create_sales_team))
         .with(ReadConfig, endpoint!(get_config::get_config))
