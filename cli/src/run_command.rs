@@ -13,7 +13,7 @@ use shared::{
     engine::{self, Destination, Job, Outcome, Tuning},
     error::{Phase, RunError},
     manifest::{Manifest, files_of},
-    results::summary::Summary,
+    results::summary::{PoolStatus, Summary},
     rules::guide::grid::check_file_name,
     rules::rule_set::{MAX_RULE_SET_BYTES, Mistake, RuleSet, RuleSetError, RuleSetFile},
     run::{NewRun, Run},
@@ -36,7 +36,8 @@ use crate::{
 /// Runs the pipeline and prints the summary.
 ///
 /// # Errors
-/// [`CommandError::Usage`] when an argument is wrong or names a missing file, [`CommandError::Failed`] when the run fails.
+/// [`CommandError::Usage`] when an argument is wrong or names a missing file, [`CommandError::Failed`] when the run fails,
+/// [`CommandError::PoolTestsFailed`] when the run completes with a failed pool test.
 pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Result<(), CommandError> {
     let found = tapes::find(&args.tapes, context)?;
     let rules = args.rule_set.as_deref().map_or_else(|| Ok(RuleSet::built_in().clone()), |file| read_rule_set(file, context))?;
@@ -107,7 +108,8 @@ pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Res
                     print(out, table.as_bytes())
                 }
                 Format::Json => print(out, &answer(&run, Some(&summary))?),
-            }
+            }?;
+            if run.pool_status() == Some(PoolStatus::Failed) { Err(CommandError::PoolTestsFailed) } else { Ok(()) }
         }
         Err(error) => {
             // When a signal ends the run, the thread that received the signal reports it, and this call does not return.

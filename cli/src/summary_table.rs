@@ -1,5 +1,7 @@
 //! The summary of a run, for people.
 
+mod pool_tests;
+
 use std::cmp::Reverse;
 
 use command::{
@@ -52,6 +54,7 @@ pub fn summary_table(shown: &Shown<'_>) -> String {
     let mut out = verdict(summary);
     print_run(&mut out, run);
     print_dispositions(&mut out, summary);
+    pool_tests::print_pool_tests(&mut out, &summary.pool_tests);
     print_programs(&mut out, summary);
     print_exceptions(&mut out, summary, outcome.mappings.len() > 1);
     print_notices(&mut out, outcome);

@@ -97,6 +97,7 @@ pub fn judge_block(
     judged.facts.programs = CodedTexts::of_programs(context.rules);
     judged.exceptions.programs = CodedTexts::of_programs(context.rules);
     judged.summary.begin_programs(context.rules);
+    judged.summary.begin_pools(context.rules, context.pricing.pdate());
     if context.store_facts {
         judged.facts.reserve(cut.rows());
         judged.exceptions.reserve_as(*exceptions);
@@ -154,6 +155,7 @@ pub fn judge_block(
             && let Some(price) = buy_at_once(&loan, standard, context.rules, context.pricing, scratch)
             && judged.summary.add_bought(&loan, price, scratch.program)
         {
+            judged.summary.add_bought_to_pools(&loan, standard);
             if context.list_rows {
                 judged.rows.push_bought(&loan, cells.numbers_side_by_side(reader, &mut numbers), price);
             }

@@ -226,6 +226,7 @@ const DETAILS_LEFT_OUT: &str = r#","column_mapping":null,"notices":null}"#;
 /// Details and members that earlier versions did not store.
 const NO_NOTICES: &str = r#","notices":[]"#;
 const NO_COUNTS: &str = r#","profile":null,"ignored_rows":0,"superseded_rows":0,"notice_counts":{}"#;
+const NO_POOLS: &str = r#","pool_tests":[],"pool_status":null"#;
 /// The details of a run without details in its item.
 pub(super) const NO_DETAILS: &str = r#"{"column_mapping":[],"notices":[]}"#;
 
@@ -293,8 +294,9 @@ impl StoredRun {
         let unless = |json: &str, name: &str, absent: &'static str| if json.contains(name) { "" } else { absent };
         let notices = unless(details, r#","notices":"#, NO_NOTICES);
         let counts = unless(members_before, r#","notice_counts":"#, NO_COUNTS);
+        let pools = unless(members_before, r#","pool_status":"#, NO_POOLS);
         let details = RawValue::from_string(format!("{{{}{details}{notices}}}", &DETAILS[1..])).map_err(damaged)?;
-        let object = RawValue::from_string(format!("{members_before}{counts}{DETAILS_LEFT_OUT}")).map_err(damaged)?;
+        let object = RawValue::from_string(format!("{members_before}{counts}{pools}{DETAILS_LEFT_OUT}")).map_err(damaged)?;
         Ok(Self {
             run_id: members.run_id,
             status: members.status,

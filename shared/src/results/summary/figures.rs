@@ -10,7 +10,7 @@ use crate::{
     rules::{ExceptionKind, Severity},
 };
 
-use super::groups::Group;
+use super::{groups::Group, pools::PoolResult};
 
 pub(super) fn averages(group: &Group) -> Averages {
     let [wac, wa_ltv, wa_dti, wa_credit_score] = [0, 1, 2, 3].map(|at| group.average(at));
@@ -39,6 +39,8 @@ pub struct Summary {
     /// The programs of the rule set, in order; empty for a rule set without programs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<ProgramSummary>,
+    /// The pool tests of the rule set, in order; empty for a rule set without one.
+    pub pool_tests: Vec<PoolResult>,
     /// Kinds of exceptions, most frequent first.
     #[serde(skip)]
     pub exceptions: Vec<ExceptionFinding>,

@@ -3,6 +3,7 @@
 mod figures;
 mod groups;
 mod lives;
+mod pools;
 mod programs;
 mod strats;
 
@@ -27,10 +28,12 @@ pub use self::figures::{
     Averages, BestLoans, Bucket, DispositionSummary, Dispositions, EligibilityChecks, ExceptionFinding, ProgramSummary, Strat,
     Summary,
 };
+pub use self::pools::{PoolResult, PoolStatus};
 use self::{
     figures::{averages, bucket},
     groups::{Group, Share},
     lives::Lives,
+    pools::PoolCounts,
     programs::ProgramCounts,
     strats::{CUTS, CrossTable, DISPOSITIONS_IN, TABLES, groups_of},
 };
@@ -66,6 +69,8 @@ pub struct SummaryBuilder {
     programs: Vec<ProgramCounts>,
     /// WAL and duration of the loans of each disposition.
     lives: [Lives; Disposition::ALL.len()],
+    /// What the pool tests need.
+    pools: PoolCounts,
 }
 
 impl Default for SummaryBuilder {
@@ -79,6 +84,7 @@ impl Default for SummaryBuilder {
             findings: Vec::new(),
             programs: Vec::new(),
             lives: Default::default(),
+            pools: PoolCounts::default(),
         }
     }
 }
@@ -93,11 +99,12 @@ struct Handed {
     findings: Vec<Findings>,
     programs: Vec<ProgramCounts>,
     lives: [Lives; Disposition::ALL.len()],
+    pools: PoolCounts,
 }
 
 impl Serialize for SummaryBuilder {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { counts, reported, priced, tables, findings, programs, lives } = self;
+        let Self { counts, reported, priced, tables, findings, programs, lives, pools } = self;
         let groups = |table: &CrossTable| {
             let filled = (0..).zip(&table.groups).filter(|(_, group)| group.count > 0);
             filled.map(|(at, group)| (at, group.clone())).collect()
@@ -111,6 +118,7 @@ impl Serialize for SummaryBuilder {
             findings: findings.clone(),
             programs: programs.clone(),
             lives: lives.clone(),
+            pools: pools.clone(),
         }
         .serialize(serializer)
     }
@@ -118,8 +126,8 @@ impl Serialize for SummaryBuilder {
 
 impl<'de> Deserialize<'de> for SummaryBuilder {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Handed { counts, reported, priced, tables, findings, programs, lives } = Handed::deserialize(deserializer)?;
-        let mut summary = Self { counts, reported, priced, findings, programs, lives, ..Self::default() };
+        let Handed { counts, reported, priced, tables, findings, programs, lives, pools } = Handed::deserialize(deserializer)?;
+        let mut summary = Self { counts, reported, priced, findings, programs, lives, pools, ..Self::default() };
         for (table, groups) in summary.tables.iter_mut().zip(tables) {
             for (at, group) in groups {
                 let place = table.groups.get_mut(at as usize).ok_or_else(|| D::Error::custom("a group of no strat"))?;
@@ -146,6 +154,7 @@ impl SummaryBuilder {
         }
         self.add_to_programs(decided, &share);
         self.lives[layer].add(decided.loan, decided.price);
+        self.add_to_pools(decided.loan, decided.disposition);
         for (nth, exception) in decided.exceptions.iter().enumerate() {
             let is_same =
                 |earlier: &Exception<'_>| earlier.kind.id == exception.kind.id && earlier.severity == exception.severity;
@@ -192,6 +201,7 @@ impl SummaryBuilder {
         }
         self.merge_programs(&next.programs);
         self.lives.iter_mut().zip(&next.lives).for_each(|(ours, theirs)| ours.merge(theirs));
+        self.merge_pools(&next.pools);
         for (at, theirs) in next.findings.iter().enumerate() {
             let ours = self.findings_at(at);
             ours.count += theirs.count;
@@ -325,6 +335,7 @@ impl SummaryBuilder {
             },
             strats,
             programs,
+            pool_tests: self.pool_tests(),
             exceptions,
         }
     }

@@ -85,6 +85,24 @@ pub struct SummaryFigures {
     /// The programs of the rule set.
     #[serde(default)]
     pub programs: Vec<IgnoredAny>,
+    /// The pool tests of the rule set; summaries of earlier versions have none.
+    #[serde(default)]
+    pub pool_tests: Vec<PoolFigures>,
+}
+
+/// Result of a pool test.
+#[derive(Deserialize)]
+pub struct PoolFigures {
+    pub name: String,
+    pub of: String,
+    pub measure: String,
+    pub value: Option<Box<RawValue>>,
+    pub min: Option<Box<RawValue>>,
+    pub max: Option<Box<RawValue>>,
+    pub passed: bool,
+    pub shortfall: Box<RawValue>,
+    pub mend: Option<String>,
+    pub severity: String,
 }
 
 #[derive(Deserialize)]

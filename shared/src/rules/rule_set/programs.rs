@@ -23,7 +23,7 @@ use crate::{
 use sha2::{Digest as _, Sha256};
 
 /// The keys of a rule set with programs.
-const KEYS: &str = "name, version, fields, programs";
+const KEYS: &str = "name, version, fields, pool, programs";
 
 /// A rule set among several that judge the same loan.
 #[derive(Debug, Clone)]
@@ -81,13 +81,13 @@ fn settings(table: &DeTable<'_>, file: &RuleSetFile, mistakes: &mut Mistakes) ->
     let mut reader = guide::Reader::new(file, mistakes);
     table.get("fields").into_iter().for_each(|value| reader.fields(value, false));
     reader.has_programs();
+    table.get("pool").into_iter().for_each(|value| reader.pools(value, false));
     settings.guide = reader.finish();
     for (key, value) in table {
         match key.get_ref().as_ref() {
             "name" => settings.name = mistakes.take(words(value, "name")).unwrap_or_default(),
             "version" => settings.version = mistakes.take(words(value, "version")).unwrap_or_default(),
-            "programs" => {}
-            "fields" => {}
+            "programs" | "fields" | "pool" => {}
             name => {
                 let (place, mut message) = unknown(key, KEYS);
                 if super::KEYS.split(", ").any(|known| known == name) {
