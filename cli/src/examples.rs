@@ -11,6 +11,7 @@ Examples:
   loan-engine run tape.csv -o out
   loan-engine run north.csv south.xlsx --irr-target 7.5 --pdate 2026-12-01 -o out
   loan-engine run tapes --rule-set strict.toml --dry-run --strats
+  loan-engine run tape.csv --waivers waivers.csv -o out
   loan-engine run - --format json --no-archive -o out < tape.csv
   loan-engine run seasoned.csv --map loan_amount='Current UPB' --dry-run
   loan-engine run sample.txt --profile freddie_sflld -o out

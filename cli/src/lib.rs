@@ -22,6 +22,7 @@ mod staging;
 mod summary_table;
 mod tapes;
 mod version;
+mod waiver_file;
 
 use std::{ffi::OsString, io::Write};
 

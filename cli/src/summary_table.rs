@@ -1,6 +1,7 @@
 //! The summary of a run, for people.
 
 mod pool_tests;
+mod waivers;
 
 use std::cmp::Reverse;
 
@@ -57,6 +58,7 @@ pub fn summary_table(shown: &Shown<'_>) -> String {
     pool_tests::print_pool_tests(&mut out, &summary.pool_tests);
     print_programs(&mut out, summary);
     print_exceptions(&mut out, summary, outcome.mappings.len() > 1);
+    waivers::print_waivers(&mut out, summary);
     print_notices(&mut out, outcome);
     if strats {
         print_strats(&mut out, summary);

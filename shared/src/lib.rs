@@ -21,3 +21,4 @@ pub mod run;
 pub mod run_summary;
 pub mod tape;
 pub mod ten_thousandths;
+pub mod waivers;

@@ -462,7 +462,7 @@ pub struct RunObject<'r> {
     #[schema(value_type = Vec<PoolResult>)]
     pool_tests: &'r [PoolResult],
     /// Result of all pool tests. Null: the rule set has none, or the run is not completed.
-    #[schema(required)]
+    #[schema(required, value_type = Option<PoolStatus>, example = "warn")]
     pool_status: Option<PoolStatus>,
     // The details come last: what is read of a stored run is cut there.
     /// How each tape was read: its header, columns and units. Empty until the run has ended. Null: the run is one of a list, or its

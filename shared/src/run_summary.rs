@@ -10,6 +10,7 @@ use crate::{
         DispositionSummary, Dispositions, EligibilityChecks, PoolResult, PoolStatus, ProgramSummary, Strat, Summary,
     },
     run::RunStatus,
+    waivers::UnusedWaivers,
 };
 
 /// What a run found, in totals.
@@ -62,8 +63,11 @@ pub struct RunSummary<'s> {
     #[schema(value_type = Vec<PoolResult>)]
     pool_tests: &'s [PoolResult],
     /// Result of all pool tests. Null: the rule set has none, or the run is not completed.
-    #[schema(required)]
+    #[schema(required, value_type = Option<PoolStatus>, example = "warn")]
     pool_status: Option<PoolStatus>,
+    /// Waivers of the run that met no failure of a rule. Null: the run has no file of waivers, or is not completed.
+    #[schema(required, value_type = Option<UnusedWaivers>)]
+    unused_waivers: Option<&'s UnusedWaivers>,
 }
 
 impl<'s> RunSummary<'s> {
@@ -81,6 +85,7 @@ impl<'s> RunSummary<'s> {
             programs: &summary.programs,
             pool_tests: &summary.pool_tests,
             pool_status: PoolStatus::of(&summary.pool_tests),
+            unused_waivers: summary.unused_waivers.as_ref(),
         }
     }
 }

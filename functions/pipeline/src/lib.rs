@@ -15,6 +15,7 @@ mod list_runs;
 mod rule_set_files;
 mod start_run;
 mod stored_files;
+mod waiver_file;
 mod workbooks;
 
 use std::sync::Arc;

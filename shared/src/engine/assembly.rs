@@ -188,6 +188,7 @@ impl<'r> Assembly<'r> {
         let sink = job.destination.map(|destination| Sink::new(destination, job.rules)).transpose()?;
         let mut summary = SummaryBuilder::default();
         summary.begin_pools(job.rules, job.pdate);
+        summary.begin_waivers(job.waivers);
         let assembly = Self {
             job,
             total_bytes: job.tapes.iter().map(|source| source.size()).sum(),

@@ -12,6 +12,7 @@ use shared::{
     rules::rule_set::{RuleSetFile, RuleSetId, RunRules},
     run::{NewRun, Run, RunRecord, RunStatus},
     tape::request::ReadingRequest,
+    waivers::WaiverFile,
 };
 use uuid::Uuid;
 
@@ -48,6 +49,9 @@ pub struct RunRequest {
     /// The rule set.
     #[serde(rename = "rule_set")]
     pub rules: RulesOfRun,
+    /// The file of waivers; `None` for a run without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waivers: Option<WaiversOfRun>,
     /// How to read the tapes, beyond what the tapes themselves say.
     #[serde(default, skip_serializing_if = "ReadingRequest::is_empty")]
     pub reading: ReadingRequest,
@@ -96,6 +100,21 @@ impl RulesOfRun {
             Self::Here(rules) => rules.rules().id(),
         }
     }
+}
+
+/// The file of waivers of a run. It exceeds the size of an item, so it is an object of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum WaiversOfRun {
+    /// The object that holds the file.
+    Kept {
+        /// Name of the file.
+        name: String,
+        file: ObjectVersion,
+    },
+    /// The file itself, in a run that is not stored yet.
+    #[serde(skip)]
+    Here(WaiverFile),
 }
 
 /// A rule set whose files are objects.

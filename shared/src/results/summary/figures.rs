@@ -10,6 +10,8 @@ use crate::{
     rules::{ExceptionKind, Severity},
 };
 
+use crate::waivers::UnusedWaivers;
+
 use super::{groups::Group, pools::PoolResult};
 
 pub(super) fn averages(group: &Group) -> Averages {
@@ -41,6 +43,8 @@ pub struct Summary {
     pub programs: Vec<ProgramSummary>,
     /// The pool tests of the rule set, in order; empty for a rule set without one.
     pub pool_tests: Vec<PoolResult>,
+    /// Waivers that met no failure of a rule; `None` for a run without a file of waivers.
+    pub unused_waivers: Option<UnusedWaivers>,
     /// Kinds of exceptions, most frequent first.
     #[serde(skip)]
     pub exceptions: Vec<ExceptionFinding>,
@@ -61,6 +65,9 @@ pub struct EligibilityChecks {
     /// Number of eligible loans that are not bought now.
     #[schema(example = 0)]
     pub projected: u64,
+    /// Number of exceptions that a waiver waives. The counts by type, severity and category leave them out.
+    #[schema(example = 0)]
+    pub waived: u64,
     /// Number of exceptions of each type.
     #[schema(example = json!({"credit_score": 1, "ltv_ratio": 1, "missing_appraisal": 1}))]
     pub exceptions_by_type: BTreeMap<String, u64>,

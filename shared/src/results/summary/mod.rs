@@ -6,6 +6,7 @@ mod lives;
 mod pools;
 mod programs;
 mod strats;
+mod waivers;
 
 use std::collections::BTreeMap;
 
@@ -36,6 +37,7 @@ use self::{
     pools::PoolCounts,
     programs::ProgramCounts,
     strats::{CUTS, CrossTable, DISPOSITIONS_IN, TABLES, groups_of},
+    waivers::WaiverCounts,
 };
 
 /// Counts and first message of one kind of exception.
@@ -71,6 +73,8 @@ pub struct SummaryBuilder {
     lives: [Lives; Disposition::ALL.len()],
     /// What the pool tests need.
     pools: PoolCounts,
+    /// What waivers do.
+    waivers: WaiverCounts,
 }
 
 impl Default for SummaryBuilder {
@@ -85,6 +89,7 @@ impl Default for SummaryBuilder {
             programs: Vec::new(),
             lives: Default::default(),
             pools: PoolCounts::default(),
+            waivers: WaiverCounts::default(),
         }
     }
 }
@@ -100,11 +105,12 @@ struct Handed {
     programs: Vec<ProgramCounts>,
     lives: [Lives; Disposition::ALL.len()],
     pools: PoolCounts,
+    waivers: WaiverCounts,
 }
 
 impl Serialize for SummaryBuilder {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { counts, reported, priced, tables, findings, programs, lives, pools } = self;
+        let Self { counts, reported, priced, tables, findings, programs, lives, pools, waivers } = self;
         let groups = |table: &CrossTable| {
             let filled = (0..).zip(&table.groups).filter(|(_, group)| group.count > 0);
             filled.map(|(at, group)| (at, group.clone())).collect()
@@ -119,6 +125,7 @@ impl Serialize for SummaryBuilder {
             programs: programs.clone(),
             lives: lives.clone(),
             pools: pools.clone(),
+            waivers: waivers.clone(),
         }
         .serialize(serializer)
     }
@@ -126,8 +133,9 @@ impl Serialize for SummaryBuilder {
 
 impl<'de> Deserialize<'de> for SummaryBuilder {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Handed { counts, reported, priced, tables, findings, programs, lives, pools } = Handed::deserialize(deserializer)?;
-        let mut summary = Self { counts, reported, priced, findings, programs, lives, pools, ..Self::default() };
+        let Handed { counts, reported, priced, tables, findings, programs, lives, pools, waivers } =
+            Handed::deserialize(deserializer)?;
+        let mut summary = Self { counts, reported, priced, findings, programs, lives, pools, waivers, ..Self::default() };
         for (table, groups) in summary.tables.iter_mut().zip(tables) {
             for (at, group) in groups {
                 let place = table.groups.get_mut(at as usize).ok_or_else(|| D::Error::custom("a group of no strat"))?;
@@ -147,7 +155,7 @@ impl SummaryBuilder {
         self.counts[layer] += 1;
         self.priced += u64::from(decided.price.is_some());
         if decided.disposition == Disposition::Rejected {
-            self.reported += decided.exceptions.len() as u64;
+            self.reported += decided.exceptions.iter().filter(|exception| !exception.is_waived()).count() as u64;
         }
         for (at, table) in self.tables.iter_mut().enumerate() {
             table.cell(decided.loan, if at == DISPOSITIONS_IN { layer } else { 0 }).add(&share);
@@ -155,7 +163,9 @@ impl SummaryBuilder {
         self.add_to_programs(decided, &share);
         self.lives[layer].add(decided.loan, decided.price);
         self.add_to_pools(decided.loan, decided.disposition);
-        for (nth, exception) in decided.exceptions.iter().enumerate() {
+        self.waivers.add(decided);
+        // Waived exceptions are counted by themselves.
+        for (nth, exception) in decided.exceptions.iter().enumerate().filter(|(_, exception)| !exception.is_waived()) {
             let is_same =
                 |earlier: &Exception<'_>| earlier.kind.id == exception.kind.id && earlier.severity == exception.severity;
             let is_first = !decided.exceptions[..nth].iter().any(is_same);
@@ -202,6 +212,7 @@ impl SummaryBuilder {
         self.merge_programs(&next.programs);
         self.lives.iter_mut().zip(&next.lives).for_each(|(ours, theirs)| ours.merge(theirs));
         self.merge_pools(&next.pools);
+        self.waivers.merge(&next.waivers);
         for (at, theirs) in next.findings.iter().enumerate() {
             let ours = self.findings_at(at);
             ours.count += theirs.count;
@@ -248,7 +259,7 @@ impl SummaryBuilder {
     }
 
     pub fn exceptions_count(&self) -> u64 {
-        self.findings.iter().map(|findings| findings.count).sum()
+        self.findings.iter().map(|findings| findings.count).sum::<u64>() + self.waivers.waived()
     }
 
     fn by_disposition(&self) -> Vec<Group> {
@@ -324,6 +335,7 @@ impl SummaryBuilder {
                 eligible: self.total_loans() - rejected,
                 rejected,
                 projected: self.count(Disposition::Projected),
+                waived: self.waivers.waived(),
                 exceptions_by_type: counts(|finding| &finding.kind.name),
                 exceptions_by_severity: counts(|finding| finding.severity.as_str()),
                 exceptions_by_category: counts(|finding| &finding.kind.category),
@@ -336,6 +348,7 @@ impl SummaryBuilder {
             strats,
             programs,
             pool_tests: self.pool_tests(),
+            unused_waivers: self.waivers.unused(),
             exceptions,
         }
     }

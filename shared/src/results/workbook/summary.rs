@@ -239,6 +239,13 @@ fn write_rules<W: Write>(sheet: &mut Sheet<'_, W>, summary: &SummaryFigures, rul
             row.text(Plain, &rule.first_message);
         })?;
     }
+    let waived = summary.eligibility_checks.waived;
+    if waived > 0 {
+        sheet.row(|row| {
+            row.text(Plain, "Waived");
+            row.count(Count, waived);
+        })?;
+    }
     sheet.row(|row| {
         row.text(Plain, "Total");
         row.count(Count, summary.exceptions_count);

@@ -303,6 +303,12 @@ impl Guide {
         self.rules.iter_mut().map(|rule| &mut rule.kind).chain(of_grids)
     }
 
+    /// The kinds of exceptions that the guide defines, in the order of reports.
+    pub fn kinds(&self) -> impl Iterator<Item = &ExceptionKind> {
+        let of_grids = self.limit_grids.iter().filter_map(Grid::kind);
+        self.rules.iter().map(|rule| &rule.kind).chain(of_grids)
+    }
+
     /// Makes the columns of the pricing report those of several guides.
     pub(in crate::rules) fn share_columns(&mut self, columns: &[String]) {
         self.waterfall.share_columns(columns);

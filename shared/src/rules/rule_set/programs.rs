@@ -49,6 +49,19 @@ impl RuleSet {
         self.guides().any(|guide| guide.cash_flow().is_some())
     }
 
+    /// The types of exceptions that waivers may name: those of the built-in rules, then those that the rule set and its programs
+    /// define, each once.
+    pub fn waivable_types(&self) -> Vec<&str> {
+        let built_in = ExceptionType::ALL.into_iter().filter(|kind| kind.is_waivable()).map(ExceptionType::name);
+        let mut types: Vec<&str> = built_in.collect();
+        for kind in self.guides().flat_map(Guide::kinds) {
+            if !types.contains(&&*kind.name) {
+                types.push(&kind.name);
+            }
+        }
+        types
+    }
+
     /// Whether judging needs the standard fields of a loan.
     pub fn needs_standard(&self) -> bool {
         self.guides().any(Guide::needs_standard)
