@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 seconds="${1:-60}"
 targets=("${@:2}")
 if [ ${#targets[@]} -eq 0 ]; then
-    targets=(header paths token rule_set tape_csv tape_xlsx requests)
+    targets=(header paths token rule_set tape_csv tape_xlsx requests waivers)
 fi
 
 if ! cargo +nightly --version >/dev/null 2>&1; then

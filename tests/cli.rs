@@ -4,6 +4,7 @@
 
 mod guides;
 mod last_run;
+mod pools;
 mod price;
 mod printed;
 mod reading;

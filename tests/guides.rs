@@ -8,6 +8,7 @@ mod consistency;
 mod fields;
 mod grids;
 mod mistakes;
+mod pools;
 mod prices;
 mod programs;
 mod rules;

@@ -47,6 +47,7 @@ mod tapes;
 mod template;
 mod tidy;
 mod traversal;
+mod waivers;
 mod watch;
 mod workbooks;
 mod worker;

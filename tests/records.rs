@@ -237,6 +237,7 @@ fn largest_request(
         irr_target: Some("29.123456789012345678901234567".parse().unwrap()),
         pdate: Some("2026-02-02".parse().unwrap()),
         rules: RunRules::new(RuleSetFile::new("largest.toml", rules)).unwrap(),
+        waivers: Some(shared::waivers::WaiverFile::new(&noise(8, 1_000), b"seller".to_vec())),
         reading,
         left_out: LeftOut::new((0..300).map(|at| format!("{at}{}", noise(7, 250))).collect()),
         dry_run: false,

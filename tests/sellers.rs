@@ -86,6 +86,7 @@ fn run_with(tape: impl AsRef<[u8]>, options: &TapeOptions) -> Result<Finished, R
         rules,
         irr_target: IrrTarget::DEFAULT,
         pdate: jiff::civil::date(2026, 2, 2),
+        waivers: None,
         destination: Some(&folder),
         progress: &|_| {},
         tuning: Tuning { threads: 2, block_bytes: 64 * 1024 },

@@ -76,8 +76,8 @@ pub async fn input_text(
     Ok((key, text))
 }
 
-/// Largest number of mistakes of a rule set that one answer names. One more entry counts the rest.
-const MAX_MISTAKES: usize = 1_000;
+/// Largest number of mistakes of a rule set, or of a file of waivers, that one answer names. One more entry counts the rest.
+pub const MAX_MISTAKES: usize = 1_000;
 
 /// An error for each mistake of a rule set.
 pub fn errors_of(error: &RuleSetError) -> Vec<InputError> {

@@ -171,6 +171,10 @@ pub struct RunArgs {
     /// The rules, as a TOML file [default: the built-in ones]
     #[arg(long, value_name = "FILE")]
     pub rule_set: Option<PathBuf>,
+    /// Exceptions that the buyer accepts for single loans: a CSV or XLSX file with the columns seller_loan_number, exception_type,
+    /// reason, approved_by and expires
+    #[arg(long, value_name = "FILE")]
+    pub waivers: Option<PathBuf>,
     #[command(flatten)]
     pub reading: ReadingArgs,
     /// The folder for the results [default: outputs/RUN_ID, with the archive in archive/RUN_ID]

@@ -11,13 +11,15 @@ Examples:
   loan-engine run tape.csv -o out
   loan-engine run north.csv south.xlsx --irr-target 7.5 --pdate 2026-12-01 -o out
   loan-engine run tapes --rule-set strict.toml --dry-run --strats
+  loan-engine run tape.csv --waivers waivers.csv -o out
   loan-engine run - --format json --no-archive -o out < tape.csv
   loan-engine run seasoned.csv --map loan_amount='Current UPB' --dry-run
   loan-engine run sample.txt --profile freddie_sflld -o out
 
 --out holds the results of the last run, or none: a run that begins withdraws the results of the run before it, and a run \
 that fails leaves none. Ctrl-C, SIGTERM and SIGHUP remove what the run had begun; the exit code is then 130, 143 or 129. \
-Otherwise it is 0 when the run completed, 1 when it failed and 2 when the call was wrong.";
+Otherwise it is 0 when the run completed, 1 when it failed, 2 when the call was wrong, and 3 when the run completed and a pool \
+test of severity `fail` does not pass.";
 
 pub const REPLAY: &str = "\
 Examples:

@@ -23,6 +23,7 @@ mod stored_run;
 mod summary_table;
 mod tapes;
 mod version;
+mod waiver_file;
 mod what_if_command;
 
 use std::{ffi::OsString, io::Write};
@@ -33,7 +34,8 @@ use command::{CommandContext, error::USAGE};
 use self::arguments::{Cli, Command};
 
 /// Executes the command that the arguments name; the first argument is the name of the program. Writes results to `out` and all
-/// else to `err`. Returns the exit code: 0 when the command succeeded, 1 when it failed, 2 when the arguments were wrong.
+/// else to `err`. Returns the exit code: 0 when the command succeeded, 1 when it failed, 2 when the arguments were wrong, 3 when a
+/// run completed and its pool tests failed.
 pub fn main_with(
     args: impl IntoIterator<Item = OsString>,
     context: &CommandContext,

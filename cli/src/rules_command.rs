@@ -49,7 +49,13 @@ fn check(file: &Path, format: Format, context: &CommandContext, out: &mut dyn Wr
         several => (format!("{several} programs, "), "their"),
     };
     let of_own = if own == 0 { String::new() } else { format!(", {own} of {whose} own") };
-    let sentence = format!("{} {} has no mistakes: {programs}{count} rules{of_own}, hash {}\n", id.name, id.version, id.hash);
+    let pools = match rules.guide().pools().map_or(0, |pools| pools.tests.len()) {
+        0 => String::new(),
+        1 => ", 1 pool test".to_owned(),
+        several => format!(", {several} pool tests"),
+    };
+    let counted = format!("{programs}{count} rules{of_own}{pools}");
+    let sentence = format!("{} {} has no mistakes: {counted}, hash {}\n", id.name, id.version, id.hash);
     let notices: String = rules.notices().iter().map(|notice| format!("Notice: {}\n", one_line(notice))).collect();
     print(out, (sentence + &notices).as_bytes())
 }

@@ -4,6 +4,7 @@ use std::{
     io::{self, Write},
     path::Path,
     process,
+    sync::Arc,
 };
 
 use command::{CommandContext, Format, error::CommandError, interrupt::on_signal, plain_text::one_line, print};
@@ -12,13 +13,14 @@ use serde::Serialize;
 use shared::{
     engine::{self, Destination, Job, Outcome, Tuning},
     error::{Phase, RunError},
-    manifest::{Manifest, files_of},
-    results::summary::Summary,
+    manifest::{Manifest, ManifestFile, files_of},
+    results::summary::{PoolStatus, Summary},
     rules::guide::grid::check_file_name,
     rules::rule_set::{MAX_RULE_SET_BYTES, Mistake, RuleSet, RuleSetError, RuleSetFile},
     run::{NewRun, Run},
     run_summary::RunSummary,
     tape::{options::TapeOptions, request::ReadingRequest},
+    waivers::Waivers,
 };
 use uuid::Uuid;
 
@@ -31,12 +33,14 @@ use crate::{
     staging::{Begun, Places, Stage, Staging},
     summary_table::{Shown, summary_table},
     tapes::{self, FoundTape},
+    waiver_file::read_waivers,
 };
 
 /// Runs the pipeline and prints the summary.
 ///
 /// # Errors
-/// [`CommandError::Usage`] when an argument is wrong or names a missing file, [`CommandError::Failed`] when the run fails.
+/// [`CommandError::Usage`] when an argument is wrong or names a missing file, [`CommandError::Failed`] when the run fails,
+/// [`CommandError::PoolTestsFailed`] when the run completes with a failed pool test.
 pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Result<(), CommandError> {
     let found = tapes::find(&args.tapes, context)?;
     let rules = args.rule_set.as_deref().map_or_else(|| Ok(RuleSet::built_in().clone()), |file| read_rule_set(file, context))?;
@@ -49,6 +53,11 @@ pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Res
     let found = match (&args.rule_set, rules.source()) {
         (Some(shown), Some(file)) => found.without_files_of(&context.locate(shown), &file.named())?,
         _ => found,
+    };
+    let waivers = args.waivers.as_deref().map(|file| read_waivers(file, &rules, context)).transpose()?;
+    let found = match args.waivers.as_deref() {
+        Some(file) => found.without_files_of(&context.locate(file), &[])?,
+        None => found,
     };
     let reading = reading(&args.reading, &found, context)?;
     let (options, profile) = reading.options().map_err(|error| CommandError::Usage(error.to_string()))?;
@@ -87,6 +96,7 @@ pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Res
         reading: &reading,
         options: &options,
         rules: &rules,
+        waivers: waivers.as_ref(),
         places: places.as_ref(),
         book: book.as_ref(),
         begun: &begun,
@@ -107,7 +117,8 @@ pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Res
                     print(out, table.as_bytes())
                 }
                 Format::Json => print(out, &answer(&run, Some(&summary))?),
-            }
+            }?;
+            if run.pool_status() == Some(PoolStatus::Failed) { Err(CommandError::PoolTestsFailed) } else { Ok(()) }
         }
         Err(error) => {
             // When a signal ends the run, the thread that received the signal reports it, and this call does not return.
@@ -198,6 +209,7 @@ struct Work<'r> {
     reading: &'r ReadingRequest,
     options: &'r TapeOptions,
     rules: &'r RuleSet,
+    waivers: Option<&'r Arc<Waivers>>,
     /// Where the results go; `None` for a dry run.
     places: Option<&'r Places>,
     book: Option<&'r DecisionBook>,
@@ -217,6 +229,7 @@ fn execute(run: &mut Run, work: &Work<'_>, context: &CommandContext) -> Result<O
         rules: work.rules,
         irr_target: run.parameters().irr_target,
         pdate: run.parameters().pdate,
+        waivers: work.waivers,
         destination: staging.as_ref().map(|staging| staging as &dyn Destination),
         progress: &|progress| meter.note(progress),
         tuning: tuning(&work.args.work),
@@ -231,7 +244,10 @@ fn execute(run: &mut Run, work: &Work<'_>, context: &CommandContext) -> Result<O
         let archived = !work.args.no_archive;
         staging.archive_outputs(&outcome)?;
         staging.archive_rules(work.rules)?;
-        let manifest = Manifest { archived, reading: work.reading.clone(), ..Manifest::new(run, work.rules, &outcome)? };
+        let waivers = work.waivers.map(|waivers| ManifestFile::of_waivers(&waivers.file));
+        work.waivers.map_or(Ok(()), |waivers| staging.archive_waivers(&waivers.file))?;
+        let of_run = Manifest::new(run, work.rules, &outcome)?;
+        let manifest = Manifest { archived, reading: work.reading.clone(), waivers, ..of_run };
         staging.write_manifest(&manifest.to_json()?)?;
         if let Some(book) = work.book {
             book.make(&staging, run, &outcome)?;

@@ -14,6 +14,7 @@ use shared::{
     manifest::{MANIFEST_FILE, Manifest, ManifestFile},
     phases::pricing::IrrTarget,
     rules::rule_set::{GuideFiles, PROGRAM, RuleSet, RuleSetFile},
+    waivers::{WaiverFile, Waivers},
 };
 
 use crate::{
@@ -25,6 +26,8 @@ use crate::{
 pub struct StoredRun {
     pub manifest: Manifest,
     pub rules: RuleSet,
+    /// The waivers of the run; `None` for a run without a file of waivers.
+    pub waivers: Option<Waivers>,
     pub facts: FactsReader<File>,
     pub exceptions: ExceptionsReader<File>,
     /// The folder, as the user named it.
@@ -47,11 +50,12 @@ impl StoredRun {
         })?;
         let manifest = manifest::parse(&json, &shown.join(MANIFEST_FILE))?;
         let rules = rules_of(&manifest, &folder, shown)?;
+        let waivers = waivers_of(&manifest, &rules, &folder, shown)?;
         let facts = FactsReader::open(opened(&folder, shown, FACTS_FILE)?)
             .map_err(|error| unreadable(&shown.display().to_string(), &error))?;
         let exceptions = ExceptionsReader::open(opened(&folder, shown, EXCEPTIONS_FILE)?)
             .map_err(|error| unreadable(&shown.display().to_string(), &error))?;
-        Ok(Self { manifest, rules, facts, exceptions, shown: shown.to_owned() })
+        Ok(Self { manifest, rules, waivers, facts, exceptions, shown: shown.to_owned() })
     }
 
     /// The IRR target of the run.
@@ -70,23 +74,39 @@ fn rules_of(manifest: &Manifest, folder: &Path, shown: &Path) -> Result<RuleSet,
     let Some(toml) = &manifest.rule_set.toml else { return Ok(RuleSet::built_in().clone()) };
     let mut file = RuleSetFile { name: manifest.rule_set.name.clone(), toml: toml.clone(), files: GuideFiles::default() };
     if let Some((own, others)) = manifest.rule_set.files.split_first() {
-        let name = |file: &ManifestFile| file.path.rsplit('/').next().unwrap_or(&file.path).to_owned();
-        file.name = name(own).trim_end_matches(PROGRAM).to_owned();
-        let absent = || {
-            CommandError::Failed(format!(
-                "The rule set of the run in {} names files that only the archive of the run keeps, and the archive is not there. Do \
-                 the run again without --no-archive.",
-                shown.display()
-            ))
-        };
-        let (root, _) = root_of(folder, manifest).ok_or_else(absent)?;
+        file.name = name_of(&own.path).trim_end_matches(PROGRAM).to_owned();
         for other in others {
-            file.files.insert(&name(other), fs::read(root.join(&other.path)).map_err(|_| absent())?);
+            file.files.insert(name_of(&other.path), archived(manifest, folder, shown, &other.path)?);
         }
     }
     file.rules().map_err(|error| {
         let sentence = format!("error: The rule set of the run in {} cannot be read again.", shown.display());
         CommandError::Mistakes(std::iter::once(sentence).chain(mistakes(Path::new(&file.file_name()), &error)).collect())
+    })
+}
+
+/// The waivers of a run, from its archive; `None` for a run without a file of waivers.
+fn waivers_of(manifest: &Manifest, rules: &RuleSet, folder: &Path, shown: &Path) -> Result<Option<Waivers>, CommandError> {
+    let Some(ManifestFile { path, .. }) = &manifest.waivers else { return Ok(None) };
+    let file = WaiverFile::new(path, archived(manifest, folder, shown, path)?);
+    file.waivers(rules).map(Some).map_err(|error| {
+        CommandError::Failed(format!("The waivers of the run in {} cannot be read again: {error}", shown.display()))
+    })
+}
+
+fn name_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// A file that only the archive of a run keeps.
+fn archived(manifest: &Manifest, folder: &Path, shown: &Path, path: &str) -> Result<Vec<u8>, CommandError> {
+    let content = root_of(folder, manifest).and_then(|(root, _)| fs::read(root.join(path)).ok());
+    content.ok_or_else(|| {
+        CommandError::Failed(format!(
+            "The question about the run in {} needs the file {path}, which only the archive of the run keeps, and it is not there. Do \
+             the run again without --no-archive.",
+            shown.display()
+        ))
     })
 }
 

@@ -1,5 +1,8 @@
 //! The summary of a run, for people.
 
+mod pool_tests;
+mod waivers;
+
 use std::cmp::Reverse;
 
 use command::{
@@ -52,8 +55,10 @@ pub fn summary_table(shown: &Shown<'_>) -> String {
     let mut out = verdict(summary);
     print_run(&mut out, run);
     print_dispositions(&mut out, summary);
+    pool_tests::print_pool_tests(&mut out, &summary.pool_tests);
     print_programs(&mut out, summary);
     print_exceptions(&mut out, summary, outcome.mappings.len() > 1);
+    waivers::print_waivers(&mut out, summary);
     print_notices(&mut out, outcome);
     if strats {
         print_strats(&mut out, summary);

@@ -41,6 +41,7 @@ pub fn what_if(args: &WhatIfArgs, context: &CommandContext, out: &mut dyn Write)
         facts: &run.facts,
         exceptions: &run.exceptions,
         rules: &rules,
+        waivers: run.waivers.as_ref(),
         pdate: run.manifest.parameters.pdate,
         threads: tuning(&args.work).threads,
     };

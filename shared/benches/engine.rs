@@ -69,7 +69,7 @@ fn benches(c: &mut Criterion) {
     let mut cut = CutBlock::default();
     cut.cut(&block, block_text, &reader, &hasher);
     let pricing = Pricing::new(rules, IrrTarget::DEFAULT, jiff::civil::date(2026, 2, 2));
-    let terms = |list_rows, store_facts| JudgingContext { rules, pricing: &pricing, list_rows, store_facts };
+    let terms = |list_rows, store_facts| JudgingContext { rules, pricing: &pricing, waivers: None, list_rows, store_facts };
     let judge_rows = |list_rows, store_facts| {
         let (rows, mut caches) = (LoanRows::default(), WorkerCaches::default());
         judge_block(&block, block_text, &cut, (0, &reader), terms(list_rows, store_facts), &[], rows, &mut caches)

@@ -127,6 +127,7 @@ fn results() -> (Bytes, Bytes, ResultsIndex) {
         rules: &RuleSet::from_toml("[projection]\nminimum_price = 87.0").unwrap(),
         irr_target: IrrTarget::DEFAULT,
         pdate: jiff::civil::date(2026, 2, 2),
+        waivers: None,
         destination: Some(&destination),
         progress: &|_| {},
         tuning: Tuning::default(),

@@ -54,6 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         rules,
         irr_target: IrrTarget::DEFAULT,
         pdate: jiff::civil::date(2026, 2, 2),
+        waivers: None,
         destination: Some(&folder),
         progress: &|_| {},
         tuning,

@@ -4,6 +4,8 @@
 //! them. So almost every number of a tape has the same scale as the limit that it is compared with, and comparing them is one
 //! integer comparison. The rare value with more decimals is compared more slowly, but just as exactly.
 
+mod quotient;
+
 use std::{cmp::Ordering, fmt, ops::Neg, str::FromStr};
 
 use num_bigint::BigInt;
@@ -459,17 +461,8 @@ impl ExactSum {
 
     /// `self / divisor`, rounded half to even to `decimals` decimals; `None` when the divisor is zero.
     pub fn ratio(&self, divisor: &Self, decimals: u8) -> Option<Ratio> {
-        let ((top, top_scale), (bottom, bottom_scale)) = (self.total(), divisor.total());
+        let (numerator, denominator) = self.fraction(divisor, decimals)?;
         let zero = BigInt::ZERO;
-        if bottom == zero {
-            return None;
-        }
-        let ten = BigInt::from(10);
-        let mut numerator = top * ten.pow(u32::from(bottom_scale) + u32::from(decimals));
-        let mut denominator = bottom * ten.pow(u32::from(top_scale));
-        if denominator < zero {
-            (numerator, denominator) = (-numerator, -denominator);
-        }
         let negative = numerator < zero;
         let numerator = if negative { -numerator } else { numerator };
         let (mut quotient, rest) = (&numerator / &denominator, &numerator % &denominator);

@@ -22,3 +22,4 @@ pub mod run;
 pub mod run_summary;
 pub mod tape;
 pub mod ten_thousandths;
+pub mod waivers;

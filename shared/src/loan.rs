@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::decimal::Decimal;
+use crate::{decimal::Decimal, waivers::Waiver};
 
 pub use crate::field::{
     CANONICAL, ColumnField, Field, FieldInfo, FieldKind, NUMBERS, STANDARD, STANDARD_WORDS, Unit, WORDS, Zones,
@@ -281,6 +281,8 @@ pub struct Loan<'t> {
     pub unread_period: Option<UnreadPeriod<'t>>,
     /// Set when the row could not be read. Everything else is then missing.
     pub malformed: Option<Malformed<'t>>,
+    /// The waivers of the run that name the loan.
+    pub waivers: &'t [Waiver],
 }
 
 impl<'t> Loan<'t> {
@@ -295,6 +297,7 @@ impl<'t> Loan<'t> {
             words: [WordCell::Missing; WORDS],
             standard: &StandardCells::NONE,
             malformed: None,
+            waivers: &[],
         }
     }
 

@@ -17,6 +17,7 @@ use crate::{
     rules::rule_set::RuleSet,
     run::Run,
     tape::{TapeMapping, request::ReadingRequest, text::Fingerprint},
+    waivers::WaiverFile,
 };
 
 /// Version of this engine.
@@ -29,6 +30,8 @@ pub const INPUT_FOLDER: &str = "input";
 pub const OUTPUT_FOLDER: &str = "output";
 /// Folder of an archive that holds the files of a rule set that names others.
 pub const RULES_FOLDER: &str = "rules";
+/// Folder of an archive that holds the file of waivers.
+pub const WAIVERS_FOLDER: &str = "waivers";
 
 /// Path of a tape in the archive, relative to the archive.
 ///
@@ -77,6 +80,9 @@ pub struct Manifest {
     /// nothing.
     #[serde(default, skip_serializing_if = "ReadingRequest::is_empty")]
     pub reading: ReadingRequest,
+    /// The archived file of waivers. Absent for a run without waivers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waivers: Option<ManifestFile>,
     /// How each tape was read: its columns and units. These are [`TapeMapping`] objects, kept as they were written.
     pub column_mapping: Vec<serde_json::Value>,
     /// The tapes, in the order of their loans in the results.
@@ -190,6 +196,11 @@ impl ManifestFile {
         Self { path, size: fingerprint.size, sha256: fingerprint.sha256.clone(), source_file: None, rows: None }
     }
 
+    /// The entry of a file of waivers.
+    pub fn of_waivers(file: &WaiverFile) -> Self {
+        Self::new(file.archived().to_owned(), &fingerprint(&file.bytes))
+    }
+
     /// Whether the file has this fingerprint.
     pub fn is(&self, fingerprint: &Fingerprint) -> bool {
         self.size == fingerprint.size && self.sha256 == fingerprint.sha256
@@ -276,6 +287,7 @@ impl Manifest {
                 files: files_of(rules).map(|(path, content)| ManifestFile::new(path, &fingerprint(content))).collect(),
             },
             reading: ReadingRequest::default(),
+            waivers: None,
             column_mapping: column_mapping(&outcome.mappings)?,
             inputs: inputs.collect(),
             outputs: outputs.collect(),

@@ -6,8 +6,11 @@ use uuid::Uuid;
 
 use crate::{
     decimal::ExactSum,
-    results::summary::{DispositionSummary, Dispositions, EligibilityChecks, ProgramSummary, Strat, Summary},
+    results::summary::{
+        DispositionSummary, Dispositions, EligibilityChecks, PoolResult, PoolStatus, ProgramSummary, Strat, Summary,
+    },
     run::RunStatus,
+    waivers::UnusedWaivers,
 };
 
 /// What a run found, in totals.
@@ -56,6 +59,15 @@ pub struct RunSummary<'s> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(value_type = Vec<ProgramSummary>, required = false)]
     programs: &'s [ProgramSummary],
+    /// Pool tests of the rule set, in order. Empty for a rule set without pool tests, and until the run is completed.
+    #[schema(value_type = Vec<PoolResult>)]
+    pool_tests: &'s [PoolResult],
+    /// Result of all pool tests. Null: the rule set has none, or the run is not completed.
+    #[schema(required, value_type = Option<PoolStatus>, example = "warn")]
+    pool_status: Option<PoolStatus>,
+    /// Waivers of the run that met no failure of a rule. Null: the run has no file of waivers, or is not completed.
+    #[schema(required, value_type = Option<UnusedWaivers>)]
+    unused_waivers: Option<&'s UnusedWaivers>,
 }
 
 impl<'s> RunSummary<'s> {
@@ -71,6 +83,9 @@ impl<'s> RunSummary<'s> {
             dispositions: &summary.dispositions,
             strats: &summary.strats,
             programs: &summary.programs,
+            pool_tests: &summary.pool_tests,
+            pool_status: PoolStatus::of(&summary.pool_tests),
+            unused_waivers: summary.unused_waivers.as_ref(),
         }
     }
 }

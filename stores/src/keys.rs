@@ -210,7 +210,12 @@ pub fn rule_file(run: Uuid, name: &str) -> String {
     format!("{REQUESTS}/{run}/{name}")
 }
 
-/// Folder of the tape lists, and of the files that rule sets of runs name.
+/// Object with the file of waivers of a run. It is written before the run.
+pub fn waiver_file(run: Uuid) -> String {
+    format!("{REQUESTS}/{run}/waivers/file")
+}
+
+/// Folder of the tape lists, of the files that rule sets of runs name, and of files of waivers.
 pub const REQUESTS: &str = "requests";
 
 /// Object with an answer that is too large to be sent. The client fetches it from the bucket, which deletes it after a day.

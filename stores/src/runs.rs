@@ -31,6 +31,7 @@ use self::stored::{ATTEMPT, LEASE_UNTIL, PROGRESS, STATUS, run_of_record};
 
 pub use self::stored::{
     KeptRules, KeptTapes, ObjectVersion, OutputInfo, RulesOfRun, RunRequest, RunResults, RunState, StoredRun, TapeList, TapeRef,
+    WaiversOfRun,
 };
 
 /// Time for which a worker keeps a run without reporting.
@@ -147,7 +148,8 @@ impl Runs {
         let id = request.run_id;
         let (tapes, rules) =
             (Box::pin(self.keep_tapes(id, &request.tapes)).await?, Box::pin(self.keep_rules(id, &request.rules)).await?);
-        let request = &RunRequest { tapes, rules, ..request.clone() };
+        let waivers = Box::pin(self.keep_waivers(id, request.waivers.as_ref())).await?;
+        let request = &RunRequest { tapes, rules, waivers, ..request.clone() };
         let mut item = item_of(&keys::run(id), &RunRecord(run))?;
         let moment = keys::moment(request.created_at, id);
         listed(&mut item, BY_TIME, keys::RUNS, moment.clone());

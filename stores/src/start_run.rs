@@ -17,12 +17,13 @@ use shared::{
         request::{ProfileFile, ReadingError, ReadingRequest},
         source::MemorySource,
     },
+    waivers::WaiverFile,
 };
 use uuid::{Builder, Uuid};
 
 use crate::{
     keys,
-    runs::{RulesOfRun, RunRequest, TapeList, TapeRef},
+    runs::{RulesOfRun, RunRequest, TapeList, TapeRef, WaiversOfRun},
     storage::{Entry, FileInfo, StorageBackend, StorageError, collect},
 };
 
@@ -48,6 +49,8 @@ pub struct RunOrder {
     pub pdate: Option<Date>,
     /// The rule set; `None` for the built-in one.
     pub rules: RunRules,
+    /// The file of waivers; `None` for a run without one.
+    pub waivers: Option<WaiverFile>,
     /// How to read the tapes.
     pub reading: ReadingRequest,
     /// The other files in the folder of the tapes.
@@ -67,6 +70,7 @@ pub fn request(run_id: Uuid, order: RunOrder, tapes: Vec<TapeRef>, now: Timestam
         pdate: order.pdate,
         tapes: TapeList::Here(tapes),
         rules: RulesOfRun::Here(order.rules),
+        waivers: order.waivers.map(WaiversOfRun::Here),
         reading: order.reading,
         left_out: order.left_out,
         dry_run: order.dry_run,

@@ -80,6 +80,7 @@ mod test_phase_validate {
             severity: Severity::Hard,
             evidence: evidence(columns, "missing", "present", "", message),
             program: None,
+            waiver: None,
         };
         assert_eq!(validated.exceptions(), [expected]);
         assert!(validated.failed());
@@ -171,6 +172,7 @@ mod test_phase_validate {
             severity: Severity::Hard,
             evidence: evidence(field, actual, limit, "", message),
             program: None,
+            waiver: None,
         });
         assert_eq!(exceptions, expected);
 
@@ -304,8 +306,13 @@ mod test_phase_eligibility {
         let property = evidence("property_type", "MH", types, "", &format!("Property type \"MH\" is not {types}"));
         let message = "Note rate 0.99 % is below the minimum 1.00 % (by 0.01)";
         let rate = evidence("note_rate", "0.99", ">= 1.0", "0.01", message);
-        let exception =
-            |failed: ExceptionType, severity, evidence| Exception { kind: failed.kind(), severity, evidence, program: None };
+        let exception = |failed: ExceptionType, severity, evidence| Exception {
+            kind: failed.kind(),
+            severity,
+            evidence,
+            program: None,
+            waiver: None,
+        };
         let expected = [
             exception(LtvRatio, Severity::Hard, ltv),
             exception(PropertyType, Severity::Hard, property.clone()),

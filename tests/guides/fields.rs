@@ -260,6 +260,7 @@ fn a_profile_says_how_the_numbers_of_declared_fields_are_written() {
         rules: &rules,
         irr_target: IrrTarget::DEFAULT,
         pdate: PDATE,
+        waivers: None,
         destination: Some(&folder),
         progress: &|_| {},
         tuning: ONE,

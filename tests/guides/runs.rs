@@ -150,6 +150,7 @@ pub fn gives(tape: &str, rules: &RuleSet, tuning: Tuning, part_bytes: Option<u64
         rules,
         irr_target: IrrTarget::DEFAULT,
         pdate: PDATE,
+        waivers: None,
         destination: Some(&folder),
         progress: &|_| {},
         tuning,

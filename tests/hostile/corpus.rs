@@ -6,12 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{header, paths, requests, rule_set, tape_csv, tape_xlsx, token};
+use super::{header, paths, requests, rule_set, tape_csv, tape_xlsx, token, waivers};
 
 type Check = fn(&[u8]);
 
 /// The fuzz targets, each with its check.
-const TARGETS: [(&str, Check); 7] = [
+const TARGETS: [(&str, Check); 8] = [
     ("header", header::check),
     ("paths", paths::check),
     ("requests", requests::check),
@@ -19,6 +19,7 @@ const TARGETS: [(&str, Check); 7] = [
     ("tape_csv", tape_csv::check),
     ("tape_xlsx", tape_xlsx::check),
     ("token", token::check),
+    ("waivers", waivers::check),
 ];
 
 fn fuzz() -> PathBuf {
@@ -94,4 +95,9 @@ fn workbooks_hold_for_their_corpus() {
 #[test]
 fn tokens_hold_for_their_corpus() {
     replay("token");
+}
+
+#[test]
+fn waivers_hold_for_their_corpus() {
+    replay("waivers");
 }

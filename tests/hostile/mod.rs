@@ -8,6 +8,7 @@ pub mod rule_set;
 pub mod tape_csv;
 pub mod tape_xlsx;
 pub mod token;
+pub mod waivers;
 pub mod workbook_formats;
 
 #[cfg(test)]

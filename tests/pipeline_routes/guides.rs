@@ -190,3 +190,27 @@ async fn loans_exceptions_and_summary_name_the_programs() {
     let plain = completed(&app, &ana, &wanted()).await;
     assert_eq!(app.read(&ana, &format!("/api/summary/{plain}")).await.get("programs"), None);
 }
+
+#[tokio::test]
+async fn a_run_and_its_summary_show_the_pool_tests() {
+    let (app, ana) = guided().await;
+    let pool = "[[pool]]\nname = \"condo_share\"\nof = \"all\"\nmeasure = { share = { property_type = [\"condo\"] } }\nmax = 20\nseverity = \"fail\"\n";
+    app.put("inputs/march/pooled.toml", format!("name = \"pooled\"\n{pool}")).await;
+    for file in ["agency.toml", "ltv.csv", "llpa.csv"] {
+        app.resources.storage.delete(&format!("inputs/march/{file}")).await.unwrap();
+    }
+    for dry_run in [false, true] {
+        let wanted = json!({"folder": "march", "rule_set": "march/pooled.toml", "dry_run": dry_run});
+        let id = app.start(&ana, &wanted).await.expect(202)["run_id"].as_str().unwrap().to_owned();
+        let pending = app.read(&ana, &format!("/api/runs/{id}")).await;
+        assert_eq!((&pending["pool_tests"], &pending["pool_status"]), (&json!([]), &Value::Null));
+        app.work().await;
+        let (run, summary) =
+            (app.read(&ana, &format!("/api/runs/{id}")).await, app.read(&ana, &format!("/api/summary/{id}")).await);
+        assert_eq!((&run["status"], &run["pool_status"]), (&"completed".into(), &"failed".into()));
+        assert_eq!((&run["pool_tests"], &run["pool_status"]), (&summary["pool_tests"], &summary["pool_status"]));
+        assert_eq!(run["pool_tests"][0]["value"], 33.3333);
+        let listed = app.read(&ana, "/api/runs").await;
+        assert_eq!(listed[0]["pool_tests"], run["pool_tests"]);
+    }
+}

@@ -47,6 +47,7 @@ fn run_book(bytes: &[u8], sheet: Option<&str>) -> Result<Finished, RunError> {
         rules,
         irr_target: IrrTarget::DEFAULT,
         pdate: jiff::civil::date(2026, 2, 2),
+        waivers: None,
         destination: Some(&folder),
         progress: &|_| {},
         tuning: Tuning { threads: 2, block_bytes: 64 * 1024 },

@@ -79,6 +79,7 @@ fn the_way_from_a_tape_to_a_repeated_run_is_true() {
         "Look at the results",
         "Run your own tape",
         "Change the rules",
+        "Waive an exception for one loan",
         "Write your guide",
         "What is a loan worth",
         "What if",

@@ -8,6 +8,8 @@ use crate::plain_text::one_line;
 pub const FAILED: u8 = 1;
 /// Exit code of a command whose arguments were wrong.
 pub const USAGE: u8 = 2;
+/// Exit code of a run that completed, and whose pool tests failed.
+pub const POOL_TESTS_FAILED: u8 = 3;
 
 /// Why a command ends without success.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub enum CommandError {
     Failed(String),
     /// The command failed, and its output says why.
     Explained,
+    /// The run completed, and a pool test of severity `fail` does not pass; its output says which one.
+    PoolTestsFailed,
 }
 
 impl CommandError {
@@ -27,6 +31,7 @@ impl CommandError {
         match self {
             Self::Usage(_) | Self::Mistakes(_) => USAGE,
             Self::Failed(_) | Self::Explained => FAILED,
+            Self::PoolTestsFailed => POOL_TESTS_FAILED,
         }
     }
 
@@ -36,6 +41,9 @@ impl CommandError {
             Self::Usage(sentence) | Self::Failed(sentence) => vec![format!("error: {}", one_line(sentence))],
             Self::Mistakes(mistakes) => mistakes.iter().map(|mistake| one_line(mistake)).collect(),
             Self::Explained => Vec::new(),
+            Self::PoolTestsFailed => {
+                vec!["error: A pool test of severity `fail` does not pass: pool_status is failed.".to_owned()]
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::Read as _,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use command::{
@@ -15,11 +16,12 @@ use shared::{
     error::RunError,
     manifest::{INPUT_FOLDER, MANIFEST_FILE, Manifest, ManifestFile, OUTPUT_FOLDER, archived_output},
     results::outputs::OUTPUTS,
-    rules::rule_set::{GuideFiles, RuleSetFile},
+    rules::rule_set::{GuideFiles, RuleSet, RuleSetFile},
     tape::{
         source::{FileSource, TapeSource},
         text::{Fingerprint, fingerprint_of},
     },
+    waivers::{WaiverFile, Waivers},
 };
 use tempfile::TempDir;
 
@@ -111,6 +113,19 @@ impl Archive {
             set.files.insert(name, content);
         }
         Ok(set)
+    }
+
+    /// The waivers of the run; `None` for a run without waivers.
+    ///
+    /// # Errors
+    /// [`CommandError::Failed`] when the file has disappeared meanwhile, or this version cannot read it.
+    pub fn waivers(&self, rules: &RuleSet) -> Result<Option<Arc<Waivers>>, CommandError> {
+        let Some(ManifestFile { path, .. }) = &self.manifest.waivers else { return Ok(None) };
+        let failed =
+            |why: String| CommandError::Failed(format!("{} of the archive cannot be read: {why}.", short_line(path, 80)));
+        let bytes = fs::read(self.root.join(path)).map_err(|error| failed(error.to_string()))?;
+        let waivers = WaiverFile::new(path, bytes).waivers(rules).map_err(|error| failed(one_line(&error.to_string())))?;
+        Ok(Some(Arc::new(waivers)))
     }
 
     /// The output files that exist in the archive, with their names.

@@ -33,7 +33,8 @@ pub fn parse(json: &[u8], shown: &Path) -> Result<Manifest, CommandError> {
     if manifest.inputs.is_empty() {
         return Err(refused("it names no tape.".to_owned()));
     }
-    let files = manifest.inputs.iter().chain(&manifest.rule_set.files).chain(&manifest.outputs).chain(&manifest.stored);
+    let files = manifest.inputs.iter().chain(&manifest.rule_set.files).chain(&manifest.waivers);
+    let files = files.chain(&manifest.outputs).chain(&manifest.stored);
     for ManifestFile { path, .. } in files {
         let safe = safe_join("", &[path]).map_err(|error| refused(error.to_string()))?;
         if safe != *path || path.is_empty() {

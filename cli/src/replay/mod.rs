@@ -59,7 +59,8 @@ pub fn replay(args: &ReplayArgs, context: &CommandContext, out: &mut dyn Write) 
         run_again(&archive, args, context, &mut findings)?;
     } else {
         findings.notes.push(
-            "the run was not done again, because the tapes or the files of its rule set are not those that it read".to_owned(),
+            "the run was not done again, because the tapes, the files of its rule set or its waivers are not those that it read"
+                .to_owned(),
         );
     }
     let mut text = String::new();
@@ -82,7 +83,8 @@ pub fn replay(args: &ReplayArgs, context: &CommandContext, out: &mut dyn Write) 
 /// Compares the files of the archive with the manifest. Returns whether the tapes are those that the run read.
 fn check_archive(archive: &Archive, findings: &mut Findings) -> Result<bool, CommandError> {
     let mut intact = true;
-    for file in archive.manifest.inputs.iter().chain(&archive.manifest.rule_set.files) {
+    let read = archive.manifest.inputs.iter().chain(&archive.manifest.rule_set.files).chain(&archive.manifest.waivers);
+    for file in read {
         let difference = archive.difference(file)?;
         intact &= difference.is_none();
         findings.differences.extend(difference);
@@ -113,6 +115,7 @@ fn run_again(
     let (options, _) = manifest.reading.options().map_err(|error| {
         CommandError::Failed(format!("The manifest says how to read the tapes, and that cannot be done: {error}"))
     })?;
+    let waivers = archive.waivers(&rules)?;
     let tapes = archive.tapes()?;
     let comparing = Comparing::new(archive.output_paths());
     let meter = Meter::new(context.terminal, tapes.iter().map(|tape| tape.size()).sum());
@@ -122,6 +125,7 @@ fn run_again(
         rules: &rules,
         irr_target,
         pdate: manifest.parameters.pdate,
+        waivers: waivers.as_ref(),
         destination: Some(&comparing),
         progress: &|progress| meter.note(progress),
         tuning: tuning(&args.work),

@@ -74,6 +74,7 @@ pub fn unpack(path: &Path, shown: &Path) -> Result<Unpacked, CommandError> {
         .inputs
         .iter()
         .chain(&manifest.rule_set.files)
+        .chain(&manifest.waivers)
         .chain(&manifest.outputs)
         .filter(|file| seen.insert(&file.path))
         .collect();

@@ -34,6 +34,7 @@ pub fn shown(rules: &RuleSet) -> String {
         push_fields(&mut text, rules.guide().declared());
         push_programs(&mut text, rules.programs());
     }
+    push_pools(&mut text, rules.guide());
     text
 }
 
@@ -70,6 +71,19 @@ fn push_rules(text: &mut String, rules: &RuleSet) {
     push_grids(text, "Grids of adjustments", guide.adjustment_grids());
     push_pricing(text, guide);
     push_policies(text, rules);
+}
+
+/// Appends the tests of whole pools of loans.
+fn push_pools(text: &mut String, guide: &Guide) {
+    let Some(pools) = guide.pools() else { return };
+    text.push_str("\nPool tests\n");
+    let columns = ["Test", "Of", "Measures", "Requires", "Severity"].map(|name| (name, Align::Left));
+    let mut table = TextTable::new(&columns);
+    for test in &pools.tests {
+        let (name, of, severity) = (test.name.clone(), test.of.as_str().to_owned(), test.severity.as_str().to_owned());
+        table.row([name, of, pools.text_of(&test.measure), test.limit(), severity]);
+    }
+    table.print_wrapped(text, 2);
 }
 
 /// Appends the rules that the rule set defines.

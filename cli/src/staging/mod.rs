@@ -24,6 +24,7 @@ use shared::{
     results::{outputs::Output, workbook::WORKBOOK_FILE},
     rules::rule_set::RuleSet,
     tape::text::RawCopy,
+    waivers::WaiverFile,
 };
 
 pub use self::{
@@ -137,6 +138,17 @@ impl Staging {
             fs::write(file, content)
         };
         files_of(rules).try_for_each(write).map_err(|error| self.archive_not_written(&error))
+    }
+
+    /// Writes the file of waivers to the staged archive, if there is one.
+    ///
+    /// # Errors
+    /// [`RunError`] when the file cannot be written.
+    pub fn archive_waivers(&self, waivers: &WaiverFile) -> Result<(), RunError> {
+        let Some(archive) = &self.archive else { return Ok(()) };
+        let file = archive.join(waivers.archived());
+        let made = file.parent().map_or(Ok(()), fs::create_dir_all);
+        made.and_then(|()| fs::write(file, &waivers.bytes)).map_err(|error| self.archive_not_written(&error))
     }
 
     /// Writes the manifest to the staged results and the staged archive.

@@ -1,6 +1,6 @@
 //! `POST /api/runs/{run_id}/what-if`: what a run would have decided at another target or under other rules.
 
-use std::{sync::Arc, thread::available_parallelism};
+use std::thread::available_parallelism;
 
 use api::{
     caller::Caller,
@@ -58,10 +58,11 @@ pub async fn ask_what_if(
     let question = state.what_if_question(&caller, asked).await?;
     let request = state.known.runs.request(run_id).await?.ok_or(ApiError::internal("a completed run has no request"))?;
     let rules = state.known.runs.rules(&request).await?;
+    let waivers = state.known.runs.waivers(&request, &rules).await?;
     let (target, pdate) = (request.irr_target, request.run().parameters().pdate);
     let threads = available_parallelism().map_or(1, usize::from);
     let answered = state.known.with_stored(&known, move |StoredLists { facts, exceptions, .. }| {
-        let run = StoredRun { facts, exceptions, rules: &Arc::clone(&rules), pdate, threads };
+        let run = StoredRun { facts, exceptions, rules: &rules, waivers: waivers.as_deref(), pdate, threads };
         Ok(question.ask(&run, target))
     });
     let report = answered.await?.ok_or_else(api::stored_results::results_gone)?;

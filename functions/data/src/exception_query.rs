@@ -9,6 +9,7 @@ use shared::{
     questions::lists::filter::LoanFilter,
     results::workbook::EXCEPTION_COLUMNS,
     rules::Severity,
+    waivers::WaivedBy,
 };
 use stores::runs::StoredRun;
 use utoipa::{IntoParams, ToSchema};
@@ -126,6 +127,9 @@ pub struct ExceptionObject<'r> {
     #[serde(serialize_with = "moment::serialize")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    /// The waiver that waives the exception, so that it neither rejects nor holds the loan. Null: the exception is not waived.
+    #[schema(required, value_type = Option<WaivedBy>)]
+    pub waived: Option<&'r WaivedBy>,
 }
 
 impl<'r> ExceptionObject<'r> {
@@ -152,6 +156,7 @@ impl<'r> ExceptionObject<'r> {
             line: row.line,
             row: row.row,
             created_at: run.created_at,
+            waived: row.waived.as_ref(),
         }
     }
 }

@@ -154,8 +154,8 @@ pub struct CheckObject {
     /// What is no mistake and may still differ from what the author meant, one sentence each.
     #[schema(example = json!(["fico_adj: a loan can fit the rows of llpa.csv!A2 and llpa.csv!A3, and would be held"]))]
     notices: Vec<String>,
-    /// Rules, grids and adjustments: those that loans can fail in the order in which exceptions report them, then those that adjust
-    /// prices; those of programs program by program. Empty for a rule set with mistakes.
+    /// Rules, grids, adjustments and pool tests: those that loans can fail in the order in which exceptions report them, then those that
+    /// adjust prices; those of programs program by program; then the pool tests. Empty for a rule set with mistakes.
     rules: Vec<RuleObject>,
 }
 

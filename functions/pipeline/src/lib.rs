@@ -14,6 +14,7 @@ mod list_outputs;
 mod list_runs;
 mod start_run;
 mod stored_files;
+mod waiver_file;
 mod workbooks;
 
 use std::sync::Arc;

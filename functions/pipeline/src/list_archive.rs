@@ -3,7 +3,7 @@
 use api::{caller::Caller, extract::PathId, problem::ApiError};
 use axum::{Json, extract::State as FromState};
 use serde::Serialize;
-use shared::manifest::{INPUT_FOLDER, MANIFEST_FILE, OUTPUT_FOLDER, RULES_FOLDER};
+use shared::manifest::{INPUT_FOLDER, MANIFEST_FILE, OUTPUT_FOLDER, RULES_FOLDER, WAIVERS_FOLDER};
 use utoipa::ToSchema;
 
 use crate::{State, stored_files::FileObject};
@@ -33,6 +33,10 @@ pub struct ArchiveObject {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     rules: Vec<FileObject>,
+    /// File of waivers of the run. Absent for a run without waivers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    waivers: Vec<FileObject>,
     /// Manifest of the run. Null: the run has not written it yet.
     #[schema(required)]
     manifest: Option<FileObject>,
@@ -62,6 +66,7 @@ pub async fn list_archive(
             INPUT_FOLDER => archive.input.push(file),
             OUTPUT_FOLDER => archive.output.push(file),
             RULES_FOLDER => archive.rules.push(file),
+            WAIVERS_FOLDER => archive.waivers.push(file),
             MANIFEST_FILE => archive.manifest = Some(file),
             other => tracing::warn!(%run_id, other, "the archive of a run holds an unknown file"),
         }

@@ -61,6 +61,11 @@ pub struct StartRun {
     /// `analyst` may choose one.
     #[schema(example = "rules/strict.toml")]
     rule_set: Option<String>,
+    /// Path of a file of waivers, CSV or XLSX, in the area `inputs`: exceptions that the buyer accepts for single loans, with the columns
+    /// `seller_loan_number`, `exception_type`, `reason`, `approved_by` and `expires`; at most 5 MiB and 100,000 lines. Null or absent: no
+    /// waivers. Only the roles `admin` and `analyst` may choose one.
+    #[schema(example = "2026-02/waivers.csv")]
+    waivers: Option<String>,
     /// How the tapes are read: path of a profile, a TOML file in the area `inputs`, or the name of a preset, `asf_rmbs`,
     /// `fannie_sflp` or `freddie_sflld`. Null or absent: as the file `profile.toml` in the folder of the tapes says, or else as the
     /// tapes say. Only the roles `admin` and `analyst` may choose one.
@@ -88,6 +93,7 @@ impl FromFields for StartRun {
         let folder = fields.optional("folder", any);
         let files = fields.optional("files", |files: &Vec<String>| count(files));
         let rule_set = fields.optional("rule_set", any);
+        let waivers = fields.optional("waivers", any);
         let profile = fields.optional("profile", any);
         let map = fields.optional("map", |map: &NamedTexts| mapped(map).map(drop));
         let sheet = fields.optional("sheet", any);
@@ -102,6 +108,7 @@ impl FromFields for StartRun {
             folder: folder?,
             files: files?,
             rule_set: rule_set?,
+            waivers: waivers?,
             profile: profile?,
             map: map?.and_then(|map| mapped(&map).ok()),
             sheet: sheet?,
@@ -180,9 +187,9 @@ impl FromRequest<State> for Order {
         (status = 200, description = "The run, which ended within the preferred wait.", body = RunObject),
         (status = 202, description = "The run, which has not ended yet; `Location` is its URL.", body = RunObject),
         (status = 400, description = "A path is not allowed.", body = ProblemObject),
-        (status = 404, description = "A tape, the rule set, the profile or the sales team does not exist.", body = ProblemObject),
+        (status = 404, description = "A tape, the rule set, the file of waivers, the profile or the sales team does not exist.", body = ProblemObject),
         (status = 409, description = "The rule set was replaced while the request read it.", body = ProblemObject),
-        (status = 422, description = "A value is missing, unknown or out of range, the rule set or the profile is not valid, or the key was used for another request.", body = ProblemObject),
+        (status = 422, description = "A value is missing, unknown or out of range, the rule set, the waivers or the profile are not valid, or the key was used for another request.", body = ProblemObject),
     )
 )]
 pub async fn start_run(
@@ -194,7 +201,7 @@ pub async fn start_run(
     let wait = preferred_wait(&headers);
     let scope = caller.scope(Permission::StartRuns)?;
     let chooses_reading = wanted.profile.is_some() || wanted.map.is_some() || wanted.sheet.is_some();
-    if wanted.rule_set.is_some() || wanted.sales_team_id.is_some() || chooses_reading {
+    if wanted.rule_set.is_some() || wanted.waivers.is_some() || wanted.sales_team_id.is_some() || chooses_reading {
         caller.scope(Permission::ChooseTerms)?;
     }
     let today = state.clock.now().to_zoned(TimeZone::UTC).date();
@@ -211,10 +218,11 @@ pub async fn start_run(
     let root = keys::area_root(Area::Inputs, scope);
     let (profile, map, sheet) = (wanted.profile.as_deref(), wanted.map.clone(), wanted.sheet.clone());
     let asked = reading_asked_for(&state.storage, &root, profile, map, sheet).await?;
-    let (rules, rule_files) = match &wanted.rule_set {
+    let (rules, mut rule_files) = match &wanted.rule_set {
         Some(path) => state.rule_set(&root, path).await?,
         None => (RunRules::default(), Vec::new()),
     };
+    let waivers = state.waivers(&root, wanted.waivers.as_deref(), &rules, &mut rule_files).await?;
     let found = find_tapes(&state.storage, &root, &wanted.tapes(), &rule_files, asked).await?;
     let FoundTapes { tapes, reading, left_out } = found;
     let order = RunOrder {
@@ -223,6 +231,7 @@ pub async fn start_run(
         irr_target: wanted.irr_target,
         pdate: wanted.pdate,
         rules,
+        waivers,
         reading,
         left_out,
         dry_run: wanted.dry_run.unwrap_or(false),
@@ -248,6 +257,8 @@ struct Meaning {
     folder: Option<String>,
     files: Option<Vec<String>>,
     rule_set: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waivers: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     profile: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -282,6 +293,7 @@ impl StartRun {
             folder,
             files,
             rule_set: self.rule_set.as_ref().map(path).transpose()?,
+            waivers: self.waivers.as_ref().map(path).transpose()?,
             profile: self
                 .profile
                 .as_ref()

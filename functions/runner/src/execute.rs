@@ -18,11 +18,12 @@ use shared::{
     error::{Phase, RunError, RunErrorCode, chain},
     facts::{EXCEPTIONS_FILE, FACTS_FILE, SCHEMA, index::StoredIndex},
     folder::PROFILE,
-    manifest::{MANIFEST_FILE, Manifest, archived_output, files_of, place_of_tape},
+    manifest::{MANIFEST_FILE, Manifest, ManifestFile, archived_output, files_of, place_of_tape},
     phases::pricing::IrrTarget,
     rules::rule_set::RuleSet,
     run::{Run, RunDetails},
     tape::{options::TapeOptions, request::ReadingRequest, source::TapeSource},
+    waivers::Waivers,
 };
 use stores::{
     StoreError,
@@ -103,6 +104,7 @@ pub(crate) struct Assignment {
     pub(crate) irr_target: IrrTarget,
     pub(crate) pdate: jiff::civil::Date,
     pub(crate) rules: Arc<RuleSet>,
+    pub(crate) waivers: Option<Arc<Waivers>>,
     pub(crate) reading: ReadingRequest,
     pub(crate) options: TapeOptions,
     pub(crate) dry_run: bool,
@@ -250,6 +252,7 @@ impl Worker {
     /// The work of a run, with the list of its tapes.
     pub(crate) async fn assign(&self, request: RunRequest) -> Result<Assignment, Abort> {
         let (tapes, rules) = (self.runs.tapes(&request).await?, self.runs.rules(&request).await?);
+        let waivers = self.runs.waivers(&request, &rules).await?;
         // The profile of an incoming tape is checked only here, so the run has to report a profile that is not valid.
         let (options, _) = request.reading.options().map_err(|error| {
             let message = format!("{error}. Mend the file {PROFILE} in the tape's folder, then send the tape again.");
@@ -258,7 +261,7 @@ impl Worker {
         let pdate = request.run().parameters().pdate;
         let RunRequest { run_id, irr_target, reading, left_out, dry_run, .. } = request;
         let options = TapeOptions { left_out, ..options };
-        Ok(Assignment { run_id, tapes, irr_target, pdate, rules, reading, options, dry_run })
+        Ok(Assignment { run_id, tapes, irr_target, pdate, rules, waivers, reading, options, dry_run })
     }
 
     /// Takes a run through all phases. Sets `stored` to the results as soon as they are stored, so that they are known even
@@ -369,6 +372,7 @@ impl Worker {
         let tapes: Vec<Box<dyn TapeSource>> = assignment.tapes.iter().cloned().map(tape).collect();
         let Assignment { irr_target, pdate, .. } = *assignment;
         let (rules, options, tuning) = (assignment.rules.clone(), assignment.options.clone(), self.tuning);
+        let waivers = assignment.waivers.clone();
         let worked = tokio::task::spawn_blocking(move || {
             let destination = files.as_deref().map(|files| files as &dyn Destination);
             work(&Job {
@@ -377,6 +381,7 @@ impl Worker {
                 rules: &rules,
                 irr_target,
                 pdate,
+                waivers: waivers.as_ref(),
                 destination,
                 progress: &progress,
                 tuning,
@@ -437,8 +442,15 @@ impl Worker {
                 self.storage.put_bytes(&format!("{folder}/{path}"), content.to_vec().into(), "application/octet-stream").await;
             put.map_err(|error| Abort::storage(Phase::Archive, &path, error))?;
         }
-        let manifest =
-            Manifest { reading: assignment.reading.clone(), ..Manifest::new(run, &assignment.rules, outcome)? }.to_json()?;
+        let waivers = assignment.waivers.as_ref().map(|waivers| &waivers.file);
+        if let Some(file) = waivers {
+            let (path, bytes) = (file.archived(), file.bytes.to_vec().into());
+            let put = self.storage.put_bytes(&format!("{folder}/{path}"), bytes, "application/octet-stream").await;
+            put.map_err(|error| Abort::storage(Phase::Archive, path, error))?;
+        }
+        let waivers = waivers.map(ManifestFile::of_waivers);
+        let of_run = Manifest::new(run, &assignment.rules, outcome)?;
+        let manifest = Manifest { reading: assignment.reading.clone(), waivers, ..of_run }.to_json()?;
         let put = self.storage.put_bytes(&format!("{folder}/{MANIFEST_FILE}"), manifest.into(), "application/json").await;
         put.map_err(|error| Abort::storage(Phase::Archive, MANIFEST_FILE, error)).map(drop)
     }

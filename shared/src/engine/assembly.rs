@@ -186,11 +186,14 @@ impl<'r> Assembly<'r> {
     pub fn new(job: &'r Job<'r>, tapes: Vec<(String, Vec<Notice>)>) -> Result<Self, RunError> {
         let (names, notices): (Vec<String>, Vec<Vec<Notice>>) = tapes.into_iter().unzip();
         let sink = job.destination.map(|destination| Sink::new(destination, job.rules)).transpose()?;
+        let mut summary = SummaryBuilder::default();
+        summary.begin_pools(job.rules, job.pdate);
+        summary.begin_waivers(job.waivers);
         let assembly = Self {
             job,
             total_bytes: job.tapes.iter().map(|source| source.size()).sum(),
             results: Turnstile::new(Results {
-                summary: SummaryBuilder::default(),
+                summary,
                 loans: vec![0; names.len()],
                 notices: Notices::of_left_out(&job.options.left_out),
                 tapes: notices.into_iter().enumerate().peekable(),

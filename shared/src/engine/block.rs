@@ -25,6 +25,7 @@ use crate::{
         number::{parse_number, read_cell},
         records::{RecordBlock, shape_of, split_fields, unwrap_line},
     },
+    waivers::{Waiver, Waivers},
 };
 
 use super::{
@@ -69,6 +70,8 @@ pub struct WorkerCaches {
 pub struct JudgingContext<'r> {
     pub rules: &'r RuleSet,
     pub pricing: &'r Pricing,
+    /// The waivers of the run; `None` for a run without a file of waivers.
+    pub waivers: Option<&'r Waivers>,
     /// Whether to write the rows of the output files.
     pub list_rows: bool,
     /// Whether to store facts and exceptions.
@@ -97,6 +100,7 @@ pub fn judge_block(
     judged.facts.programs = CodedTexts::of_programs(context.rules);
     judged.exceptions.programs = CodedTexts::of_programs(context.rules);
     judged.summary.begin_programs(context.rules);
+    judged.summary.begin_pools(context.rules, context.pricing.pdate());
     if context.store_facts {
         judged.facts.reserve(cut.rows());
         judged.exceptions.reserve_as(*exceptions);
@@ -154,6 +158,7 @@ pub fn judge_block(
             && let Some(price) = buy_at_once(&loan, standard, context.rules, context.pricing, scratch)
             && judged.summary.add_bought(&loan, price, scratch.program)
         {
+            judged.summary.add_bought_to_pools(&loan, standard);
             if context.list_rows {
                 judged.rows.push_bought(&loan, cells.numbers_side_by_side(reader, &mut numbers), price);
             }
@@ -175,6 +180,7 @@ pub fn judge_block(
             }
             Content::Plain(_) | Content::Quoted | Content::Wrapped => {
                 read.fill(&mut loan, &cells, reader);
+                loan.waivers = waivers_of(context.waivers, &loan);
                 read_units(&mut loan, &cells, reader, &mut judged.notices);
             }
         }
@@ -182,6 +188,11 @@ pub fn judge_block(
     }
     *exceptions = judged.exceptions.size();
     judged
+}
+
+/// The waivers of a run that name a loan.
+fn waivers_of<'r>(waivers: Option<&'r Waivers>, loan: &Loan<'_>) -> &'r [Waiver] {
+    waivers.zip(loan.seller_loan_number.as_deref()).map(|(waivers, number)| waivers.of(number)).unwrap_or_default()
 }
 
 /// Takes a loan through the phases one after the other. It is not inlined, because most loans never need it and the loop over all

@@ -25,7 +25,7 @@ pub mod turnstile;
 
 use std::{
     io::{self, Write},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use jiff::civil::Date;
@@ -50,6 +50,7 @@ use crate::{
         source::TapeSource,
         text::{Fingerprint, RawCopy},
     },
+    waivers::Waivers,
 };
 
 use self::{
@@ -85,6 +86,8 @@ pub struct Job<'r> {
     pub irr_target: IrrTarget,
     /// The date on which the loans are bought.
     pub pdate: Date,
+    /// The waivers of the run; `None` for a run without a file of waivers.
+    pub waivers: Option<&'r Arc<Waivers>>,
     /// Receives the result files; `None` for a dry run.
     pub destination: Option<&'r dyn Destination>,
     /// Called with the progress of the run, after each block.
@@ -162,6 +165,7 @@ pub fn run(job: &Job<'_>) -> Result<Outcome, RunError> {
     let context = JudgingContext {
         rules: job.rules,
         pricing: &pricing,
+        waivers: job.waivers.map(Arc::as_ref),
         list_rows: job.destination.is_some(),
         store_facts: job.destination.is_some_and(|destination| destination.keeps_records()),
     };

@@ -98,6 +98,7 @@ fn run_tapes(
         rules,
         irr_target,
         pdate: jiff::civil::date(2026, 2, 2),
+        waivers: None,
         destination,
         progress: &|_| {},
         tuning,

@@ -48,6 +48,8 @@ pub struct ExceptionColumns {
     pub excesses: NumberColumn,
     /// Exact distances, as decimal text, of those that do not fit exactly.
     pub exact_excesses: SparseText,
+    /// Waivers of those that are waived, as JSON objects.
+    pub waived: SparseText,
 }
 
 /// How large the exceptions of a block are. Blocks of one tape are alike.
@@ -101,13 +103,16 @@ impl ExceptionColumns {
             if let Some(excess) = excess.filter(|_| exact.is_none()) {
                 self.exact_excesses.push(row, &excess.to_string());
             }
+            if let Some(waiver) = exception.waiver.filter(|_| exception.is_waived()) {
+                self.waived.push(row, &waiver.json());
+            }
         }
     }
 
     /// Number of bytes of text in a range of exceptions.
     pub fn text_bytes(&self, rows: &Range<usize>) -> usize {
         let texts = [&self.loan_numbers, &self.messages, &self.fields, &self.actuals, &self.limits];
-        texts.map(|column| column.bytes(rows)).iter().sum::<usize>() + self.exact_excesses.bytes(rows)
+        texts.map(|column| column.bytes(rows)).iter().sum::<usize>() + self.exact_excesses.bytes(rows) + self.waived.bytes(rows)
     }
 
     /// Number of exceptions.

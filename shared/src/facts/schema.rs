@@ -58,7 +58,7 @@ pub static FACT_SCHEMA: [FileColumn; FACT_COLUMNS] = {
 };
 
 /// The columns of the exceptions, in order.
-pub const EXCEPTION_SCHEMA: [FileColumn; 15] = [
+pub const EXCEPTION_SCHEMA: [FileColumn; 16] = [
     ("source_file", ColumnKind::Text, false),
     ("line", ColumnKind::Integer, false),
     // Place of the loan in its run, from 0: the row of the facts that holds the loan.
@@ -77,6 +77,8 @@ pub const EXCEPTION_SCHEMA: [FileColumn; 15] = [
     ("exact_excess", ColumnKind::Text, true),
     // The program whose rule the loan failed; null unless the rule set has programs.
     ("program", ColumnKind::Text, true),
+    // The waiver as a JSON object with `reason`, `approved_by` and `expires`; null for an exception that is not waived.
+    ("waived", ColumnKind::Text, true),
 ];
 
 /// Kind of values in a column of a file.

@@ -118,7 +118,7 @@ fn reason_to_wait(
         return Some(format!("Held back: {}", [undecided, objections].concat().join("; ")));
     };
     // A rule that cannot be decided is a reason of its own, and is not listed once more among the soft exceptions.
-    let soft = exceptions.iter().filter(|exception| !undecided.contains(&exception.evidence.message));
+    let soft = exceptions.iter().filter(|of| !of.is_waived() && !undecided.contains(&of.evidence.message));
     let soft: Vec<&str> = soft.map(|exception| &*exception.kind.name).collect();
     let mut reasons = undecided;
     let (spread, final_price) = (price.pricing_spread.decimal(), price.final_price.decimal());

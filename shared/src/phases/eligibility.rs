@@ -5,10 +5,11 @@ use jiff::civil::Date;
 use crate::{
     loan::Loan,
     rules::{
-        Severity, Verdict,
+        Verdict,
         guide::{Guide, Values, rule::Finding},
         rule_set::RuleSet,
     },
+    waivers::waive,
 };
 
 use super::{Exception, validate::Validated};
@@ -56,7 +57,13 @@ pub fn assess<'l, 't>(validated: Validated<'l, 't>, rules: &'l RuleSet, pdate: D
         if let Verdict::Fail(evidence) = rule.check(loan)
             && guide.applies(rule.exception_type(), &values)
         {
-            exceptions.push(Exception { kind: rule.exception_type().kind(), severity: rule.severity(), evidence, program: None });
+            exceptions.push(Exception {
+                kind: rule.exception_type().kind(),
+                severity: rule.severity(),
+                evidence,
+                program: None,
+                waiver: None,
+            });
         }
     }
     let mut undecided = Vec::new();
@@ -64,8 +71,12 @@ pub fn assess<'l, 't>(validated: Validated<'l, 't>, rules: &'l RuleSet, pdate: D
         if holds {
             undecided.push(evidence.message.clone());
         }
-        exceptions.push(Exception { kind, severity, evidence, program: None });
+        exceptions.push(Exception { kind, severity, evidence, program: None, waiver: None });
     }
-    let eligible = exceptions.iter().all(|exception| exception.severity == Severity::Soft);
+    if !loan.waivers.is_empty() {
+        waive(&mut exceptions, loan.waivers, pdate);
+        undecided.retain(|message| !exceptions.iter().any(|of| of.is_waived() && of.evidence.message == *message));
+    }
+    let eligible = exceptions.iter().all(|exception| !exception.rejects());
     Assessed { loan, exceptions, eligible, undecided, guide, values }
 }

@@ -11,7 +11,8 @@ pub mod validate;
 
 use crate::{
     loan::Loan,
-    rules::{Evidence, ExceptionKind, Severity, rule_set::RuleSet},
+    rules::{Evidence, ExceptionKind, ExceptionType, Severity, rule_set::RuleSet},
+    waivers::Waiver,
 };
 
 pub use self::at_once::{Scratch, buy_at_once};
@@ -32,6 +33,25 @@ pub struct Exception<'r> {
     pub evidence: Evidence,
     /// The program whose rule the loan failed; `None` for a validation, and for a rule set without programs.
     pub program: Option<ProgramRef<'r>>,
+    /// The waiver that waives the exception; of an exception that reports an expired waiver that waiver.
+    pub waiver: Option<&'r Waiver>,
+}
+
+impl Exception<'_> {
+    /// Whether a waiver waives the exception, so that it neither rejects nor holds the loan.
+    pub fn is_waived(&self) -> bool {
+        self.waiver.is_some() && self.kind.id != ExceptionType::WaiverExpired.kind().id
+    }
+
+    /// Whether the exception rejects the loan.
+    pub fn rejects(&self) -> bool {
+        self.severity == Severity::Hard && !self.is_waived()
+    }
+
+    /// Whether the exception reports that this waiver has expired.
+    pub fn is_of_expired(&self, waiver: &Waiver) -> bool {
+        self.waiver.is_some_and(|of| of.index() == waiver.index()) && !self.is_waived()
+    }
 }
 
 /// Takes one loan through all phases. `first_use` is where the run used the loan number first; `None` if this loan is the first
@@ -60,6 +80,10 @@ fn judge_by<'l, 't>(validated: Validated<'l, 't>, rules: &'l RuleSet, pricing: &
 pub fn is_surely_rejected(loan: &Loan<'_>, first_use: Option<&FirstUse>, rules: &RuleSet) -> bool {
     if !validate::is_sound(loan, first_use, rules.guide().required()) {
         return true;
+    }
+    // A waiver may waive what the loan fails.
+    if !loan.waivers.is_empty() {
+        return false;
     }
     let rejects = |rules: &RuleSet| {
         let hard = rules.rules().iter().filter(|rule| rule.severity() == Severity::Hard);

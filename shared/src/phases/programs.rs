@@ -44,7 +44,17 @@ pub(super) fn judge_by_programs<'l, 't>(loan: &'l Loan<'t>, rules: &'l RuleSet, 
         let validated = Validated { loan, exceptions: Vec::new() };
         let mut decided = judge_by(validated, program.rules, pricing);
         let found = std::mem::take(&mut decided.exceptions);
-        exceptions.extend(found.into_iter().map(|exception| Exception { program: Some(program.id), ..exception }));
+        for exception in found {
+            match exception.waiver {
+                // A waiver that has expired is reported once, and not for each program.
+                Some(waiver) if exception.is_of_expired(waiver) => {
+                    if !exceptions.iter().any(|earlier| earlier.is_of_expired(waiver)) {
+                        exceptions.push(exception);
+                    }
+                }
+                _ => exceptions.push(Exception { program: Some(program.id), ..exception }),
+            }
+        }
         if decided.disposition != Disposition::Rejected {
             eligible |= 1 << program.id.index;
             decided.program = Some(program.id);

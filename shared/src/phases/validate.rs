@@ -81,8 +81,13 @@ pub(super) fn is_sound(loan: &Loan<'_>, first_use: Option<&FirstUse>, required: 
 
 #[cold]
 fn failures(loan: &Loan<'_>, first_use: Option<&FirstUse>, required: &[Slot]) -> Vec<Exception<'static>> {
-    let hard =
-        |failed: ExceptionType, evidence| Exception { kind: failed.kind(), severity: Severity::Hard, evidence, program: None };
+    let hard = |failed: ExceptionType, evidence| Exception {
+        kind: failed.kind(),
+        severity: Severity::Hard,
+        evidence,
+        program: None,
+        waiver: None,
+    };
     if let Some(malformed) = &loan.malformed {
         let raw = excerpt(malformed.raw);
         let place = place(loan.line, malformed.source_file);

@@ -32,6 +32,7 @@ use crate::{
         standard::DateOrder,
     },
     ten_thousandths::TenThousandths,
+    waivers::Waivers,
 };
 
 /// The columns of the facts that every question needs, before those of the fields.
@@ -116,10 +117,32 @@ impl TapeFailures {
     }
 }
 
+/// What rule sets look at beyond the canonical fields.
+#[derive(Debug, Default)]
+pub struct LoanNeeds {
+    standard: bool,
+    /// The fields that the first rule set with declared fields declares; `None` when no rule set declares one.
+    declared: Option<Arc<DeclaredFields>>,
+}
+
+impl LoanNeeds {
+    /// What these rule sets look at. Where several declare fields, they must declare the same ones.
+    pub fn of(rule_sets: &[&Arc<RuleSet>]) -> Self {
+        let standard = |rules: &Arc<RuleSet>| rules.needs_standard() || !rules.guide().declared().required.is_empty();
+        let declared = |rules: &&Arc<RuleSet>| Some(rules.guide().declared()).filter(|declared| !declared.fields.is_empty()).cloned();
+        Self {
+            standard: rule_sets.iter().any(|rules| standard(rules)),
+            declared: rule_sets.iter().rev().find_map(declared),
+        }
+    }
+}
+
 /// The loans of a row group.
 pub struct StoredLoans<'f> {
     columns: GroupColumns,
     failures: &'f TapeFailures,
+    /// The waivers of the run; `None` for a run without a file of waivers.
+    waivers: Option<&'f Waivers>,
     /// For each word of a loan, the code in its vocabulary for each code of the column.
     words: [Vec<u8>; WORDS],
     /// The standard fields that have a value in the row group, if the rules need them.
@@ -164,18 +187,17 @@ impl<'f> StoredLoans<'f> {
     pub fn read<R: RangeReader>(
         facts: &FactsReader<R>,
         group: usize,
-        rules: &RuleSet,
+        needs: &LoanNeeds,
         failures: &'f TapeFailures,
+        waivers: Option<&'f Waivers>,
     ) -> Result<Self, ReadError> {
-        let guide = rules.guide();
-        let needs_standard = rules.needs_standard() || !guide.declared().required.is_empty();
         let mut names: Vec<&str> = FIRST_COLUMNS.to_vec();
         names.extend(Field::NUMERIC.iter().map(|field| field.name()));
         names.extend(Field::WORDED.iter().map(|field| field.name()));
-        let declared = (!guide.declared().fields.is_empty()).then(|| DeclaredReader::new(guide.declared()));
+        let declared = needs.declared.as_deref().map(DeclaredReader::new);
         // Without declared fields the column is not needed, and the next one stands in for it.
         names.push(if declared.is_some() { "source_columns" } else { FIRST_COLUMNS[EXACT_AT] });
-        if needs_standard {
+        if needs.standard {
             names.extend(Field::STANDARD.iter().map(|field| field.name()));
         }
         let columns = facts.scan(group, &names)?;
@@ -183,12 +205,12 @@ impl<'f> StoredLoans<'f> {
             let vocabulary = &Aliases::built_in().vocabularies()[at];
             columns.texts(WORDS_AT + at).map(|texts| codes_of(texts, vocabulary)).unwrap_or_default()
         });
-        let standard = if needs_standard { standard_fields(&columns) } else { Vec::new() };
+        let standard = if needs.standard { standard_fields(&columns) } else { Vec::new() };
         let dispositions = columns.texts(DISPOSITION_AT).map(|texts| {
             let codes = 0..u32::try_from(texts.codes()).unwrap_or(Texts::NONE);
             codes.map(|code| texts.text(code).and_then(Disposition::from_word)).collect()
         });
-        Ok(Self { columns, failures, words, standard, declared, dispositions: dispositions.unwrap_or_default() })
+        Ok(Self { columns, failures, waivers, words, standard, declared, dispositions: dispositions.unwrap_or_default() })
     }
 
     /// Number of loans.
@@ -288,6 +310,8 @@ impl<'f> StoredLoans<'f> {
             return then(&loan, first_use.as_ref());
         }
         loan.seller_loan_number = self.text(LOAN_NUMBER_AT, row).filter(|number| *number != UNKNOWN_NUMBER).map(Cow::Borrowed);
+        loan.waivers =
+            self.waivers.zip(loan.seller_loan_number.as_deref()).map(|(waivers, number)| waivers.of(number)).unwrap_or_default();
         let as_written = self.as_written(row);
         let exact = if self.text(EXACT_AT, row).is_some() { self.exact_values(row) } else { Vec::new() };
         for (at, (field, stored)) in Field::NUMERIC.into_iter().zip(NUMBER_TYPES).enumerate() {

@@ -17,7 +17,7 @@ use jiff::civil::Date;
 
 use crate::{
     facts::read::{ExceptionsReader, FactsReader, RangeReader, ReadError},
-    loan::OrdinaryLoan,
+    loan::{OrdinaryLoan, StandardCells},
     phases::{
         Scratch, buy_at_once,
         disposition::{Decided, Disposition},
@@ -25,10 +25,11 @@ use crate::{
         pricing::{IrrTarget, Price, Pricing},
     },
     rules::rule_set::RuleSet,
+    waivers::Waivers,
 };
 
 use self::tally::Tally;
-use super::stored_loan::{CellRoom, StoredLoans, TapeFailures};
+use super::stored_loan::{CellRoom, LoanNeeds, StoredLoans, TapeFailures};
 
 pub use self::{
     answer::{CurvePoint, DispositionTotals, Moves, RuleChange, Sides, WhatIfAnswer, WhatIfSweep},
@@ -40,6 +41,8 @@ pub struct StoredRun<'r, R> {
     pub facts: &'r FactsReader<R>,
     pub exceptions: &'r ExceptionsReader<R>,
     pub rules: &'r Arc<RuleSet>,
+    /// The waivers of the run, which hold under other rules as well; `None` for a run without a file of waivers.
+    pub waivers: Option<&'r Waivers>,
     pub pdate: Date,
     /// Number of threads that judge.
     pub threads: usize,
@@ -92,7 +95,8 @@ pub fn check(run: &RuleSet, rules: &RuleSet) -> Result<(), NeedsARun> {
 /// # Errors
 /// [`ReadError`] when the stored results cannot be read.
 pub fn what_if<R: RangeReader>(run: &StoredRun<'_, R>, scenario: &Scenario) -> Result<WhatIfAnswer, ReadError> {
-    let tally = each_group(run, scenario, Tally::default, |tally, group| tally.add_group(group), Tally::merge)?;
+    let new = || Tally::new((run.rules, &scenario.rules), run.pdate);
+    let tally = each_group(run, scenario, new, |tally, group| tally.add_group(group), Tally::merge)?;
     let before = tally::exceptions_before(run.exceptions)?;
     Ok(WhatIfAnswer::new(tally, before))
 }
@@ -131,7 +135,7 @@ pub(super) struct JudgedGroup<'g> {
 /// What the phases decide about a loan.
 pub(super) enum LoanOutcome<'o> {
     /// The loan takes the short way and is bought at this price.
-    Bought(&'o OrdinaryLoan<'o>, Price),
+    Bought(&'o OrdinaryLoan<'o>, &'o StandardCells<'o>, Price),
     /// The loan went through the phases.
     Decided(&'o Decided<'o, 'o>),
 }
@@ -161,7 +165,7 @@ impl LoanJudge {
             if let Some(loan) = loans.ordinary(row)
                 && let Some(price) = buy_at_once(&loan, standard, rules, pricing, scratch)
             {
-                return then(LoanOutcome::Bought(&loan, price));
+                return then(LoanOutcome::Bought(&loan, standard, price));
             }
             loans.with_loan(row, standard, |loan, first_use| {
                 let decided = judge(loan, first_use, rules, pricing);
@@ -191,12 +195,15 @@ fn each_group<R: RangeReader, T: Send>(
 /// groups is not kept.
 fn each_row_group<R: RangeReader, T: Send>(
     run: &StoredRun<'_, R>,
-    rules: &RuleSet,
+    rules: &Arc<RuleSet>,
     new: impl Fn() -> T + Sync,
     add: impl Fn(&mut T, &StoredLoans<'_>) + Sync,
     merge: impl Fn(&mut T, T),
 ) -> Result<T, ReadError> {
     let failures = TapeFailures::read(run.exceptions, run.rules.guide().declared())?;
+    // The pool tests of the run may look at fields that the other rules do not look at.
+    let needs = if run.rules.guide().pools().is_some() { LoanNeeds::of(&[run.rules, rules]) } else { LoanNeeds::of(&[rules]) };
+    let needs = &needs;
     let next = AtomicUsize::new(0);
     let work = || -> Result<T, ReadError> {
         let mut gathered = new();
@@ -205,7 +212,7 @@ fn each_row_group<R: RangeReader, T: Send>(
             if group >= run.facts.groups() {
                 return Ok(gathered);
             }
-            add(&mut gathered, &StoredLoans::read(run.facts, group, rules, &failures)?);
+            add(&mut gathered, &StoredLoans::read(run.facts, group, needs, &failures, run.waivers)?);
         }
     };
     std::thread::scope(|scope| {

@@ -253,7 +253,7 @@ pub(super) fn push_rejection(out: &mut Vec<u8>, decided: &Decided<'_, '_>) {
     let start = out.len();
     push_loan(out, decided);
     let cells = start..out.len();
-    for (at, exception) in decided.exceptions.iter().enumerate() {
+    for (at, exception) in decided.exceptions.iter().filter(|exception| !exception.is_waived()).enumerate() {
         if at > 0 {
             out.extend_from_within(cells.clone());
         }

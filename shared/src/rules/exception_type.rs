@@ -74,6 +74,12 @@ impl ExceptionType {
         TABLE[self as usize].rule.as_ref()
     }
 
+    /// Whether a waiver may waive exceptions of this kind: those of rules, and rules that cannot be decided. A loan that failed
+    /// validation cannot be judged.
+    pub const fn is_waivable(self) -> bool {
+        self as u8 > Self::MalformedRow as u8 && self as u8 != Self::WaiverExpired as u8
+    }
+
     /// Whether the kind is a rule that compares fields of a loan. These rules are off in the built-in rule set.
     pub const fn is_consistency(self) -> bool {
         Self::LtvConsistency as u8 <= self as u8 && self as u8 <= Self::TermConsistency as u8
@@ -147,7 +153,7 @@ macro_rules! exception_table {
 }
 
 // All validations and rules, in the order of reports: validations, rules, comparisons between fields. `undetermined` comes in the
-// place of the rule that cannot be decided.
+// place of the rule that cannot be decided, and `waiver_expired` behind the failures of the rules.
 #[rustfmt::skip]
 exception_table! {
     // ExceptionType         exception_type            rejection_criteria
@@ -173,6 +179,7 @@ exception_table! {
     BalanceConsistency = consistency("balance_consistency", "guide.balance_consistency");
     TermConsistency = consistency("term_consistency",  "guide.term_consistency");
     Undetermined = consistency("undetermined",         "guide.undetermined");
+    WaiverExpired = consistency("waiver_expired",      "waiver.expired");
 }
 
 #[cfg(test)]
@@ -216,6 +223,7 @@ mod tests {
             "balance_consistency",
             "term_consistency",
             "undetermined",
+            "waiver_expired",
         ];
         assert_eq!(names[..stored.len()], stored);
     }
@@ -226,7 +234,11 @@ mod tests {
         let kinds = || ExceptionType::ALL.map(ExceptionType::kind).into_iter();
         assert_eq!(unique(kinds().map(|kind| &*kind.name).collect()), TABLE.len());
         assert_eq!(unique(kinds().map(|kind| &*kind.rejection_criteria).collect()), TABLE.len());
-        let prefix = |kind: &ExceptionKind| if usize::from(kind.id) < 14 { "notebook." } else { "guide." };
+        let prefix = |kind: &ExceptionKind| match usize::from(kind.id) {
+            ..14 => "notebook.",
+            14..20 => "guide.",
+            _ => "waiver.",
+        };
         assert!(kinds().all(|kind| kind.rejection_criteria.starts_with(prefix(kind))));
     }
 

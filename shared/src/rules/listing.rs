@@ -11,6 +11,7 @@ use super::{
     guide::{
         Guide,
         grid::Grid,
+        pool::{PoolSeverity, PoolTest, Pools},
         rule::{Missing, OwnRule, Scope},
         waterfall::Adjustment,
     },
@@ -22,7 +23,8 @@ use super::{
 #[serde(rename_all = "snake_case")]
 #[schema(
     description = "Kind of a rule: `built_in` and `consistency` rules ship with the product; the rule set defines each `rule`, \
-                        `grid` (limits), `adjustment` and `adjustment_grid` (points that are added to the price)."
+                        `grid` (limits), `adjustment` and `adjustment_grid` (points that are added to the price), and `pool` (a \
+                        test of all loans of a disposition together)."
 )]
 pub enum RuleKind {
     /// A limit that ships with the product.
@@ -37,9 +39,11 @@ pub enum RuleKind {
     Adjustment,
     /// A grid of points that are added to the price.
     AdjustmentGrid,
+    /// A test of a whole pool of loans.
+    Pool,
 }
 
-/// A rule, a grid or an adjustment of a rule set.
+/// A rule, a grid, an adjustment or a pool test of a rule set.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Rule, example = json!({
     "name": "ltv_ratio", "kind": "built_in", "exception_type": "ltv_ratio", "field": "ltv_ratio", "limit": "> 0 and <= 97.0",
@@ -55,22 +59,22 @@ pub struct RuleObject {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "agency")]
     pub program: Option<String>,
-    /// Type of the exception that a loan gets when it fails the rule. Null for adjustments, which no loan can fail.
+    /// Type of the exception that a loan gets when it fails the rule. Null for adjustments and pool tests, which no loan can fail.
     #[schema(required, example = "ltv_ratio")]
     pub exception_type: Option<String>,
     /// Field that the rule limits, or several separated by commas. Null for adjustments.
     #[schema(required, example = "ltv_ratio")]
     pub field: Option<String>,
-    /// Condition that a good loan meets, as text. Null for adjustments.
+    /// Condition that a good loan meets, as text; of a pool test its bounds. Null for adjustments.
     #[schema(required, example = "<= 97.0")]
     pub limit: Option<String>,
-    /// Severity of the exception, from `hard_from` on if the rule has that date. Null for adjustments.
+    /// Severity of the exception, from `hard_from` on if the rule has that date. Null for adjustments and pool tests.
     #[schema(required)]
     pub severity: Option<Severity>,
-    /// Category of the exception, by which reports group it. Null for adjustments.
+    /// Category of the exception, by which reports group it. Null for adjustments and pool tests.
     #[schema(required, example = "credit")]
     pub exception_category: Option<String>,
-    /// Stable name of the criterion. Null for adjustments.
+    /// Stable name of the criterion. Null for adjustments and pool tests.
     #[schema(required, example = "notebook.ltv_exceeds_maximum")]
     pub rejection_criteria: Option<String>,
     /// First purchase date on which the rule is hard; before it the rule is soft. Absent for a rule without such a date.
@@ -90,7 +94,7 @@ pub struct RuleObject {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "hold")]
     pub missing: Option<&'static str>,
-    /// Limits or points that a grid gives, and the fields by which it gives them. Absent for all other rules.
+    /// Limits or points that a grid gives, and the fields by which it gives them; what a pool test measures. Absent for all other rules.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "max ltv_ratio, by credit_score (rows) and loan_amount (columns)")]
     pub gives: Option<String>,
@@ -102,6 +106,13 @@ pub struct RuleObject {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "guide.xlsx, LTV")]
     pub source: Option<String>,
+    /// Loans that a pool test is about: `to_purchase`, `projected`, `rejected` or `all`. Absent for all other rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "to_purchase")]
+    pub of: Option<&'static str>,
+    /// What a failure of a pool test does. Absent for all other rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<PoolSeverity>,
 }
 
 impl RuleObject {
@@ -123,6 +134,8 @@ impl RuleObject {
             gives: None,
             points: None,
             source: None,
+            of: None,
+            on_failure: None,
         }
     }
 
@@ -192,11 +205,18 @@ impl RuleObject {
         let base = Self::new(name, RuleKind::Adjustment).applying(scope).undetermined(*missing);
         Self { points: Some(points.decimal()), source: Some(source.clone()), ..base }
     }
+
+    fn of_pool(test: &PoolTest, pools: &Pools) -> Self {
+        let fields = pools.fields_of(&test.measure).join(", ");
+        let base = Self::new(&test.name, RuleKind::Pool).requiring(fields, test.limit());
+        let (gives, of, on_failure) = (Some(pools.text_of(&test.measure)), Some(test.of.as_str()), Some(test.severity));
+        Self { gives, of, on_failure, ..base }
+    }
 }
 
 impl RuleSet {
-    /// All rules, grids and adjustments: those that loans can fail in the order of reports, then those that adjust prices. Those of
-    /// programs come program by program.
+    /// All rules, grids, adjustments and pool tests: those that loans can fail in the order of reports, then those that adjust prices.
+    /// Those of programs come program by program; the pool tests, which programs share, come last.
     pub fn listing(&self) -> Vec<RuleObject> {
         let guide = self.guide();
         let built_in = self.rules().iter().map(|rule| {
@@ -215,6 +235,7 @@ impl RuleSet {
             let name = Some(program.name.clone());
             program.rules.listing().into_iter().map(move |rule| RuleObject { program: name.clone(), ..rule })
         });
+        let pools = guide.pools().into_iter().flat_map(|pools| pools.tests.iter().map(|test| RuleObject::of_pool(test, pools)));
         built_in
             .chain(consistency)
             .chain(own)
@@ -222,6 +243,7 @@ impl RuleSet {
             .chain(adjustments)
             .chain(adjustment_grids)
             .chain(of_programs)
+            .chain(pools)
             .collect()
     }
 }

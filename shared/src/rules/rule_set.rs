@@ -38,7 +38,8 @@ pub use self::{
 };
 
 /// The keys of a rule set.
-const KEYS: &str = "name, version, limits, severity, rules, rule, fields, grid, adjustment, pricing, applies, projection, units";
+const KEYS: &str =
+    "name, version, limits, severity, rules, rule, fields, grid, adjustment, pricing, pool, applies, projection, units";
 /// Maximum size of a rule set, in bytes.
 pub const MAX_RULE_SET_BYTES: u64 = 64 * 1024;
 const BUILT_IN: &str = include_str!("built_in.toml");
@@ -274,7 +275,7 @@ impl Settings {
                     let message = "only a program has an IRR target: give the run one with --irr-target or `irr_target`";
                     mistakes.add(key.span(), message.to_owned());
                 }
-                "severity" | "rules" | "applies" | "rule" | "fields" | "grid" | "adjustment" | "pricing" => {}
+                "severity" | "rules" | "applies" | "rule" | "fields" | "grid" | "adjustment" | "pricing" | "pool" => {}
                 name @ ("limits" | "projection" | "units") => {
                     let Some(keys) = mistakes.take(section(value, name)) else { continue };
                     for (key, value) in keys {
@@ -318,6 +319,7 @@ impl Settings {
         of("grid").into_iter().for_each(|value| reader.grids(value));
         of("adjustment").into_iter().for_each(|value| reader.adjustments(value));
         of("pricing").into_iter().for_each(|value| reader.pricing(value));
+        of("pool").into_iter().for_each(|value| reader.pools(value, shared.is_some()));
         of("applies").into_iter().for_each(|value| reader.applies(value));
         for (key, value) in switches.into_iter().flatten() {
             if reader.switch(key, value) {

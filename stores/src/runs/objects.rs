@@ -4,7 +4,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::value::RawValue;
-use shared::rules::rule_set::{GuideFiles, RuleSet, RuleSetFile};
+use shared::{
+    rules::rule_set::{GuideFiles, RuleSet, RuleSetFile},
+    waivers::{WaiverFile, Waivers},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -13,7 +16,8 @@ use crate::{
 };
 
 use super::{
-    KeptRules, KeptTapes, ObjectVersion, RulesOfRun, RunRequest, Runs, StoredRun, TapeList, TapeRef, stored::NO_DETAILS,
+    KeptRules, KeptTapes, ObjectVersion, RulesOfRun, RunRequest, Runs, StoredRun, TapeList, TapeRef, WaiversOfRun,
+    stored::NO_DETAILS,
 };
 
 impl Runs {
@@ -81,6 +85,35 @@ impl Runs {
         }
         let kept = RuleSetFile { files: GuideFiles::default(), ..file.clone() };
         Ok(RulesOfRun::Kept(KeptRules { file: kept, id: here.rules().id(), files }))
+    }
+
+    /// Writes the file of waivers of a run as an object.
+    pub(super) async fn keep_waivers(
+        &self,
+        id: Uuid,
+        waivers: Option<&WaiversOfRun>,
+    ) -> Result<Option<WaiversOfRun>, StoreError> {
+        let Some(WaiversOfRun::Here(file)) = waivers else { return Ok(waivers.cloned()) };
+        let bytes = file.bytes.to_vec().into();
+        let put = self.storage.put_bytes(&keys::waiver_file(id), bytes, "application/octet-stream").await;
+        let info = put.map_err(|error| of_object(&file.name, error))?;
+        Ok(Some(WaiversOfRun::Kept { name: file.name.clone(), file: ObjectVersion { size: info.size, etag: info.etag } }))
+    }
+
+    /// Reads the waivers of a run; `None` for a run without a file of waivers.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when S3 does not answer; [`StoreError::Damaged`] when the file is missing or was replaced, or when
+    /// this version cannot read it.
+    pub async fn waivers(&self, request: &RunRequest, rules: &RuleSet) -> Result<Option<Arc<Waivers>>, StoreError> {
+        let file = match &request.waivers {
+            None => return Ok(None),
+            Some(WaiversOfRun::Here(file)) => file.clone(),
+            Some(WaiversOfRun::Kept { name, file }) => {
+                WaiverFile::new(name, Box::pin(self.object_bytes(&keys::waiver_file(request.run_id), file)).await?)
+            }
+        };
+        file.waivers(rules).map(|waivers| Some(Arc::new(waivers))).map_err(|error| StoreError::Damaged(error.to_string()))
     }
 
     /// Reads the rules of a run.

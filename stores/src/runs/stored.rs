@@ -12,6 +12,7 @@ use shared::{
     rules::rule_set::{RuleSetFile, RuleSetId, RunRules},
     run::{NewRun, Run, RunRecord, RunStatus},
     tape::request::ReadingRequest,
+    waivers::WaiverFile,
 };
 use uuid::Uuid;
 
@@ -48,6 +49,9 @@ pub struct RunRequest {
     /// The rule set.
     #[serde(rename = "rule_set")]
     pub rules: RulesOfRun,
+    /// The file of waivers; `None` for a run without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waivers: Option<WaiversOfRun>,
     /// How to read the tapes, beyond what the tapes themselves say.
     #[serde(default, skip_serializing_if = "ReadingRequest::is_empty")]
     pub reading: ReadingRequest,
@@ -96,6 +100,21 @@ impl RulesOfRun {
             Self::Here(rules) => rules.rules().id(),
         }
     }
+}
+
+/// The file of waivers of a run. It exceeds the size of an item, so it is an object of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum WaiversOfRun {
+    /// The object that holds the file.
+    Kept {
+        /// Name of the file.
+        name: String,
+        file: ObjectVersion,
+    },
+    /// The file itself, in a run that is not stored yet.
+    #[serde(skip)]
+    Here(WaiverFile),
 }
 
 /// A rule set whose files are objects.
@@ -226,6 +245,7 @@ const DETAILS_LEFT_OUT: &str = r#","column_mapping":null,"notices":null}"#;
 /// Details and members that earlier versions did not store.
 const NO_NOTICES: &str = r#","notices":[]"#;
 const NO_COUNTS: &str = r#","profile":null,"ignored_rows":0,"superseded_rows":0,"notice_counts":{}"#;
+const NO_POOLS: &str = r#","pool_tests":[],"pool_status":null"#;
 /// The details of a run without details in its item.
 pub(super) const NO_DETAILS: &str = r#"{"column_mapping":[],"notices":[]}"#;
 
@@ -293,8 +313,9 @@ impl StoredRun {
         let unless = |json: &str, name: &str, absent: &'static str| if json.contains(name) { "" } else { absent };
         let notices = unless(details, r#","notices":"#, NO_NOTICES);
         let counts = unless(members_before, r#","notice_counts":"#, NO_COUNTS);
+        let pools = unless(members_before, r#","pool_status":"#, NO_POOLS);
         let details = RawValue::from_string(format!("{{{}{details}{notices}}}", &DETAILS[1..])).map_err(damaged)?;
-        let object = RawValue::from_string(format!("{members_before}{counts}{DETAILS_LEFT_OUT}")).map_err(damaged)?;
+        let object = RawValue::from_string(format!("{members_before}{counts}{pools}{DETAILS_LEFT_OUT}")).map_err(damaged)?;
         Ok(Self {
             run_id: members.run_id,
             status: members.status,

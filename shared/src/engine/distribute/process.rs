@@ -1,6 +1,9 @@
 //! One part of a run.
 
-use std::io::{self, Read as _, Write};
+use std::{
+    io::{self, Read as _, Write},
+    sync::Arc,
+};
 
 use serde::de::DeserializeOwned;
 
@@ -160,6 +163,7 @@ impl Workers for PartCrew<'_, '_> {
         let context = JudgingContext {
             rules: self.job.rules,
             pricing: &pricing,
+            waivers: self.job.waivers.map(Arc::as_ref),
             list_rows: self.plan.list_rows,
             store_facts: self.plan.store_facts,
         };

@@ -84,6 +84,7 @@ impl Rows for ExceptionColumns {
             schema.numbers("excess", parts, |c| Some(&c.excesses))?,
             schema.sparse("exact_excess", parts, |c| &c.exact_excesses)?,
             schema.coded_texts("program", parts, |c| c.programs.as_ref())?,
+            schema.sparse("waived", parts, |c| &c.waived)?,
         ])
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     loan::{Field, FieldKind, NUMBERS, WORDS},
     phases::disposition::Disposition,
     rules::Severity,
+    waivers::WaivedBy,
 };
 
 use super::{ReadError, group::Columns, source::RangeReader};
@@ -157,6 +158,9 @@ pub struct ExceptionRow {
     /// The program whose rule the loan failed, `None` inside for a validation. `None` for a rule set without programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub program: Option<Option<String>>,
+    /// The waiver that waives the exception; `None` for an exception that is not waived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waived: Option<WaivedBy>,
     /// Name of the loan's tape.
     pub source_file: String,
     /// Line, or row of the worksheet, on which the loan starts.
@@ -393,6 +397,7 @@ impl ExceptionRow {
         let mut excesses = decimals(columns.integers("excess")?, EXCESS);
         let mut exact_excesses = texts("exact_excess")?;
         let mut programs = texts("program")?;
+        let mut waivers = texts("waived")?;
         let mut source_files = texts("source_file")?;
         let mut lines = columns.integers("line")?.into_iter();
         let mut places = columns.integers("row")?.into_iter();
@@ -414,6 +419,10 @@ impl ExceptionRow {
                     (excess, None) => excess,
                 },
                 program: Some(programs.next()?),
+                waived: match waivers.next()? {
+                    Some(json) => Some(serde_json::from_str(&json).ok()?),
+                    None => None,
+                },
                 source_file: source_files.next()??,
                 line: lines.next()??.try_into().ok()?,
                 row: places.next()??.try_into().ok()?,

@@ -21,6 +21,7 @@ use crate::{
         rule_set::RuleSet,
     },
     ten_thousandths::TenThousandths,
+    waivers::waive,
 };
 
 use self::{cache::RunQuotes, cash_flow::CashFlow, schedule::TermSource};
@@ -200,7 +201,7 @@ pub fn price<'l, 't>(assessed: Assessed<'l, 't>, pricing: &Pricing) -> Priced<'l
     if eligible && waterfall.is_shown() {
         let determined = guide.adjust(&values, &mut priced.parts);
         if !determined {
-            priced.note_open(guide.open_adjustments(loan, &values, pricing.pdate));
+            priced.note_open(guide.open_adjustments(loan, &values, pricing.pdate), pricing.pdate);
         }
         priced.adjust();
     }
@@ -209,7 +210,7 @@ pub fn price<'l, 't>(assessed: Assessed<'l, 't>, pricing: &Pricing) -> Priced<'l
 
 impl Priced<'_, '_> {
     /// Notes adjustments that a missing value leaves undetermined.
-    fn note_open(&mut self, open: Vec<OpenAdjustment>) {
+    fn note_open(&mut self, open: Vec<OpenAdjustment>, pdate: Date) {
         for OpenAdjustment { missing, evidence } in open {
             if missing == Missing::Fail {
                 self.objections.push(format!("not priced: {}", evidence.message));
@@ -221,8 +222,14 @@ impl Priced<'_, '_> {
                     severity: Severity::Soft,
                     evidence,
                     program: None,
+                    waiver: None,
                 });
             }
+        }
+        if !self.loan.waivers.is_empty() {
+            waive(&mut self.exceptions, self.loan.waivers, pdate);
+            let Self { exceptions, undecided, .. } = self;
+            undecided.retain(|message| !exceptions.iter().any(|of| of.is_waived() && of.evidence.message == *message));
         }
     }
 

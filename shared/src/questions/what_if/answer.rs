@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     decimal::{ExactSum, Ratio},
     phases::disposition::Disposition,
-    results::summary::LoanTotals,
+    results::summary::{LoanTotals, PoolResult},
     rules::Severity,
 };
 
@@ -27,6 +27,17 @@ pub struct WhatIfAnswer {
     pub by_rule: Vec<RuleChange>,
     /// Dollars to pay for the loans of `to_purchase`.
     pub price: PriceChange,
+    /// Results of the pool tests of the run and of the changed rules.
+    pub pool_tests: PoolChange,
+}
+
+/// Results of the pool tests, before and after; empty lists for rules without pool tests.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct PoolChange {
+    /// The tests of the run.
+    pub before: Vec<PoolResult>,
+    /// The tests under the changed rules.
+    pub after: Vec<PoolResult>,
 }
 
 /// Totals of each disposition.
@@ -236,12 +247,14 @@ impl WhatIfAnswer {
         // The rules with the most exceptions come first; ties are in the order of program, type and severity.
         by_rule.sort_by_key(|rule| std::cmp::Reverse(rule.before.max(rule.after)));
         let bought = Disposition::ToPurchase as usize;
+        let [pools_before, pools_after] = tally.pool_results();
         Self {
             price: PriceChange { before: tally.before[bought].exact_dollars(), after: tally.after[bought].exact_dollars() },
             before: Sides::new(&tally.before),
             after: Sides::new(&tally.after),
             moves: Moves::new(&tally.moves),
             by_rule,
+            pool_tests: PoolChange { before: pools_before, after: pools_after },
         }
     }
 }

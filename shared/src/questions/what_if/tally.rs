@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
+
 use crate::{
     decimal::{Decimal, ExactSum},
     facts::read::{ExceptionsReader, RangeReader, ReadError, scan::Texts},
@@ -10,8 +12,8 @@ use crate::{
         disposition::{Decided, Disposition},
         pricing::{Price, PriceSource},
     },
-    results::summary::{LoanShare, LoanTotals},
-    rules::Severity,
+    results::summary::{LoanShare, LoanTotals, PoolResult, PoolTally},
+    rules::{Severity, rule_set::RuleSet},
     ten_thousandths::TenThousandths,
 };
 
@@ -23,18 +25,45 @@ const DISPOSITIONS: usize = Disposition::ALL.len();
 pub(super) type ExceptionKey = (Option<String>, String, Severity);
 
 /// Totals of the loans before and after.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tally {
     pub(super) before: [LoanTotals; DISPOSITIONS],
     pub(super) after: [LoanTotals; DISPOSITIONS],
     /// Number and balance of the loans by disposition before and after.
     pub(super) moves: [[(u64, ExactSum); DISPOSITIONS]; DISPOSITIONS],
+    /// The pool tests before and after; `None` when neither rule set has one.
+    pools: Option<[PoolTally; 2]>,
     /// Number of exceptions after. Few kinds occur, so that a list is the fastest table.
     exceptions: Vec<(Option<u16>, u16, Severity, u64)>,
     names: BTreeMap<(Option<u16>, u16, Severity), ExceptionKey>,
 }
 
 impl Tally {
+    /// An empty tally for the rules before and after.
+    pub(super) fn new((before, after): (&RuleSet, &RuleSet), pdate: Date) -> Self {
+        let has_pools = [before, after].iter().any(|rules| rules.guide().pools().is_some());
+        Self {
+            before: Default::default(),
+            after: Default::default(),
+            moves: Default::default(),
+            pools: has_pools.then(|| [before, after].map(|rules| PoolTally::new(rules, pdate))),
+            exceptions: Vec::new(),
+            names: BTreeMap::new(),
+        }
+    }
+
+    /// The results of the pool tests before and after.
+    pub(super) fn pool_results(&self) -> [Vec<PoolResult>; 2] {
+        self.pools.as_ref().map(|pools| pools.each_ref().map(PoolTally::results)).unwrap_or_default()
+    }
+
+    fn add_to_pools(&mut self, loan: &Loan<'_>, before: Disposition, after: Disposition) {
+        if let Some([earlier, later]) = &mut self.pools {
+            earlier.add(loan, before);
+            later.add(loan, after);
+        }
+    }
+
     /// Judges the loans of a row group and adds them.
     pub(super) fn add_group(&mut self, group: &JudgedGroup<'_>) {
         let mut judge = LoanJudge::default();
@@ -42,7 +71,7 @@ impl Tally {
             let Some(before) = group.loans.disposition(row) else { continue };
             let price_before = group.loans.final_price(row).map(price_of);
             judge.judge(group, row, |outcome| match outcome {
-                LoanOutcome::Bought(loan, price) => {
+                LoanOutcome::Bought(loan, standard, price) => {
                     let shares = LoanShare::of_ordinary(loan, price).map(|share| {
                         let same = price_before.is_some_and(|before| before.final_price == price.final_price);
                         let earlier = price_before.filter(|_| !same).and_then(|price| LoanShare::of_ordinary(loan, price));
@@ -56,11 +85,16 @@ impl Tally {
                             self.add_loan(&loan, (before, price_before), (Disposition::ToPurchase, Some(price)));
                         }
                     }
+                    if self.pools.is_some() {
+                        let loan = Loan { standard, ..loan.in_full() };
+                        self.add_to_pools(&loan, before, Disposition::ToPurchase);
+                    }
                     self.add_move(before, Disposition::ToPurchase, Some(Decimal::from_micros(loan.micros[0])));
                 }
                 LoanOutcome::Decided(decided) => {
                     self.add_loan(decided.loan, (before, price_before), (decided.disposition, decided.price));
                     self.add_move(before, decided.disposition, decided.loan.numbers[0].value());
+                    self.add_to_pools(decided.loan, before, decided.disposition);
                     self.add_exceptions(decided);
                 }
             });
@@ -90,7 +124,7 @@ impl Tally {
     }
 
     fn add_exceptions(&mut self, decided: &Decided<'_, '_>) {
-        for exception in &decided.exceptions {
+        for exception in decided.exceptions.iter().filter(|exception| !exception.is_waived()) {
             let key = (exception.program.map(|program| program.index), exception.kind.id, exception.severity);
             let found = self.exceptions.iter_mut().find(|(program, id, severity, _)| (*program, *id, *severity) == key);
             if let Some((.., count)) = found {
@@ -109,6 +143,9 @@ impl Tally {
         for (ours, theirs) in self.moves.iter_mut().flatten().zip(other.moves.iter().flatten()) {
             ours.0 += theirs.0;
             ours.1.merge(&theirs.1);
+        }
+        if let (Some(ours), Some(theirs)) = (&mut self.pools, &other.pools) {
+            ours.iter_mut().zip(theirs).for_each(|(ours, theirs)| ours.merge(theirs));
         }
         for (program, id, severity, count) in other.exceptions {
             let found = self.exceptions.iter_mut().find(|ours| (ours.0, ours.1, ours.2) == (program, id, severity));
@@ -142,7 +179,7 @@ fn price_of(final_price: TenThousandths) -> Price {
     }
 }
 
-/// Number of stored exceptions of a run, by kind.
+/// Number of stored exceptions of a run that are not waived, by kind.
 ///
 /// # Errors
 /// [`ReadError`] when the exceptions cannot be read.
@@ -151,12 +188,12 @@ pub(super) fn exceptions_before<R: RangeReader>(
 ) -> Result<BTreeMap<ExceptionKey, u64>, ReadError> {
     let mut counts = BTreeMap::new();
     for group in 0..exceptions.groups() {
-        let columns = exceptions.scan(group, &["program", "exception_type", "severity"])?;
+        let columns = exceptions.scan(group, &["program", "exception_type", "severity", "waived"])?;
         let (Some(programs), Some(types), Some(severities)) = (columns.texts(0), columns.texts(1), columns.texts(2)) else {
             continue;
         };
         let mut by_code: BTreeMap<(u32, u32, u32), u64> = BTreeMap::new();
-        for row in 0..columns.rows {
+        for row in (0..columns.rows).filter(|row| waivers.code(*row) == Texts::NONE) {
             *by_code.entry((programs.code(row), types.code(row), severities.code(row))).or_default() += 1;
         }
         for ((program, kind, severity), count) in by_code {

@@ -10,7 +10,9 @@ use crate::{
     rules::{ExceptionKind, Severity},
 };
 
-use super::groups::Group;
+use crate::waivers::UnusedWaivers;
+
+use super::{groups::Group, pools::PoolResult};
 
 pub(super) fn averages(group: &Group) -> Averages {
     let [wac, wa_ltv, wa_dti, wa_credit_score] = [0, 1, 2, 3].map(|at| group.average(at));
@@ -39,6 +41,10 @@ pub struct Summary {
     /// The programs of the rule set, in order; empty for a rule set without programs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<ProgramSummary>,
+    /// The pool tests of the rule set, in order; empty for a rule set without one.
+    pub pool_tests: Vec<PoolResult>,
+    /// Waivers that met no failure of a rule; `None` for a run without a file of waivers.
+    pub unused_waivers: Option<UnusedWaivers>,
     /// Kinds of exceptions, most frequent first.
     #[serde(skip)]
     pub exceptions: Vec<ExceptionFinding>,
@@ -59,6 +65,9 @@ pub struct EligibilityChecks {
     /// Number of eligible loans that are not bought now.
     #[schema(example = 0)]
     pub projected: u64,
+    /// Number of exceptions that a waiver waives. The counts by type, severity and category leave them out.
+    #[schema(example = 0)]
+    pub waived: u64,
     /// Number of exceptions of each type.
     #[schema(example = json!({"credit_score": 1, "ltv_ratio": 1, "missing_appraisal": 1}))]
     pub exceptions_by_type: BTreeMap<String, u64>,

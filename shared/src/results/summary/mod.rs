@@ -3,9 +3,11 @@
 mod figures;
 mod groups;
 mod lives;
+mod pools;
 mod programs;
 mod strats;
 mod totals;
+mod waivers;
 
 use std::collections::BTreeMap;
 
@@ -28,13 +30,16 @@ pub use self::figures::{
     Averages, BestLoans, Bucket, DispositionSummary, Dispositions, EligibilityChecks, ExceptionFinding, ProgramSummary, Strat,
     Summary,
 };
-pub use self::totals::{LoanShare, LoanTotals};
+pub use self::totals::{LoanShare, LoanTotals, PoolTally};
+pub use self::pools::{PoolResult, PoolStatus};
 use self::{
     figures::{averages, bucket},
     groups::{Group, Share},
     lives::Lives,
+    pools::PoolCounts,
     programs::ProgramCounts,
     strats::{CUTS, CrossTable, DISPOSITIONS_IN, TABLES, groups_of},
+    waivers::WaiverCounts,
 };
 
 /// Counts and first message of one kind of exception.
@@ -68,6 +73,10 @@ pub struct SummaryBuilder {
     programs: Vec<ProgramCounts>,
     /// WAL and duration of the loans of each disposition.
     lives: [Lives; Disposition::ALL.len()],
+    /// What the pool tests need.
+    pools: PoolCounts,
+    /// What waivers do.
+    waivers: WaiverCounts,
 }
 
 impl Default for SummaryBuilder {
@@ -81,6 +90,8 @@ impl Default for SummaryBuilder {
             findings: Vec::new(),
             programs: Vec::new(),
             lives: Default::default(),
+            pools: PoolCounts::default(),
+            waivers: WaiverCounts::default(),
         }
     }
 }
@@ -95,11 +106,13 @@ struct Handed {
     findings: Vec<Findings>,
     programs: Vec<ProgramCounts>,
     lives: [Lives; Disposition::ALL.len()],
+    pools: PoolCounts,
+    waivers: WaiverCounts,
 }
 
 impl Serialize for SummaryBuilder {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { counts, reported, priced, tables, findings, programs, lives } = self;
+        let Self { counts, reported, priced, tables, findings, programs, lives, pools, waivers } = self;
         let groups = |table: &CrossTable| {
             let filled = (0..).zip(&table.groups).filter(|(_, group)| group.count > 0);
             filled.map(|(at, group)| (at, group.clone())).collect()
@@ -113,6 +126,8 @@ impl Serialize for SummaryBuilder {
             findings: findings.clone(),
             programs: programs.clone(),
             lives: lives.clone(),
+            pools: pools.clone(),
+            waivers: waivers.clone(),
         }
         .serialize(serializer)
     }
@@ -120,8 +135,9 @@ impl Serialize for SummaryBuilder {
 
 impl<'de> Deserialize<'de> for SummaryBuilder {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Handed { counts, reported, priced, tables, findings, programs, lives } = Handed::deserialize(deserializer)?;
-        let mut summary = Self { counts, reported, priced, findings, programs, lives, ..Self::default() };
+        let Handed { counts, reported, priced, tables, findings, programs, lives, pools, waivers } =
+            Handed::deserialize(deserializer)?;
+        let mut summary = Self { counts, reported, priced, findings, programs, lives, pools, waivers, ..Self::default() };
         for (table, groups) in summary.tables.iter_mut().zip(tables) {
             for (at, group) in groups {
                 let place = table.groups.get_mut(at as usize).ok_or_else(|| D::Error::custom("a group of no strat"))?;
@@ -141,14 +157,17 @@ impl SummaryBuilder {
         self.counts[layer] += 1;
         self.priced += u64::from(decided.price.is_some());
         if decided.disposition == Disposition::Rejected {
-            self.reported += decided.exceptions.len() as u64;
+            self.reported += decided.exceptions.iter().filter(|exception| !exception.is_waived()).count() as u64;
         }
         for (at, table) in self.tables.iter_mut().enumerate() {
             table.cell(decided.loan, if at == DISPOSITIONS_IN { layer } else { 0 }).add(&share);
         }
         self.add_to_programs(decided, &share);
         self.lives[layer].add(decided.loan, decided.price);
-        for (nth, exception) in decided.exceptions.iter().enumerate() {
+        self.add_to_pools(decided.loan, decided.disposition);
+        self.waivers.add(decided);
+        // Waived exceptions are counted by themselves.
+        for (nth, exception) in decided.exceptions.iter().enumerate().filter(|(_, exception)| !exception.is_waived()) {
             let is_same =
                 |earlier: &Exception<'_>| earlier.kind.id == exception.kind.id && earlier.severity == exception.severity;
             let is_first = !decided.exceptions[..nth].iter().any(is_same);
@@ -194,6 +213,8 @@ impl SummaryBuilder {
         }
         self.merge_programs(&next.programs);
         self.lives.iter_mut().zip(&next.lives).for_each(|(ours, theirs)| ours.merge(theirs));
+        self.merge_pools(&next.pools);
+        self.waivers.merge(&next.waivers);
         for (at, theirs) in next.findings.iter().enumerate() {
             let ours = self.findings_at(at);
             ours.count += theirs.count;
@@ -240,7 +261,7 @@ impl SummaryBuilder {
     }
 
     pub fn exceptions_count(&self) -> u64 {
-        self.findings.iter().map(|findings| findings.count).sum()
+        self.findings.iter().map(|findings| findings.count).sum::<u64>() + self.waivers.waived()
     }
 
     fn by_disposition(&self) -> Vec<Group> {
@@ -316,6 +337,7 @@ impl SummaryBuilder {
                 eligible: self.total_loans() - rejected,
                 rejected,
                 projected: self.count(Disposition::Projected),
+                waived: self.waivers.waived(),
                 exceptions_by_type: counts(|finding| &finding.kind.name),
                 exceptions_by_severity: counts(|finding| finding.severity.as_str()),
                 exceptions_by_category: counts(|finding| &finding.kind.category),
@@ -327,6 +349,8 @@ impl SummaryBuilder {
             },
             strats,
             programs,
+            pool_tests: self.pool_tests(),
+            unused_waivers: self.waivers.unused(),
             exceptions,
         }
     }

@@ -55,7 +55,7 @@ impl SummaryBuilder {
                 continue;
             }
             let of_program = decided.exceptions.iter().filter(|exception| exception.program.is_some_and(|of| of.index == index));
-            let mut hard = of_program.filter(|exception| exception.severity == Severity::Hard).map(|exception| exception.kind.id);
+            let mut hard = of_program.filter(|exception| exception.rejects()).map(|exception| exception.kind.id);
             if let Some(first) = hard.next()
                 && hard.all(|other| other == first)
             {

@@ -1,12 +1,18 @@
 //! Totals of loans for questions after a run: count, balance, averages and dollars.
 
+use jiff::civil::Date;
+
 use crate::{
     decimal::{ExactSum, MICRO, Ratio},
     loan::{Loan, OrdinaryLoan},
-    phases::pricing::Price,
+    phases::{disposition::Disposition, pricing::Price},
+    rules::rule_set::RuleSet,
 };
 
-use super::groups::{Group, Share};
+use super::{
+    PoolResult, SummaryBuilder,
+    groups::{Group, Share},
+};
 
 /// Exact totals of a group of loans.
 #[derive(Debug, Clone, Default)]
@@ -63,5 +69,30 @@ impl LoanTotals {
         // A division by 100 moves the decimal point by two digits.
         let terms: Vec<(u8, Vec<u8>)> = sum.terms().into_iter().map(|(scale, digits)| (scale + 2, digits)).collect();
         ExactSum::of_terms(&terms)
+    }
+}
+
+/// The pool tests of a rule set over loans.
+#[derive(Debug, Clone, Default)]
+pub struct PoolTally(SummaryBuilder);
+
+impl PoolTally {
+    pub fn new(rules: &RuleSet, pdate: Date) -> Self {
+        let mut summary = SummaryBuilder::default();
+        summary.begin_pools(rules, pdate);
+        Self(summary)
+    }
+
+    pub fn add(&mut self, loan: &Loan<'_>, disposition: Disposition) {
+        self.0.add_to_pools(loan, disposition);
+    }
+
+    pub fn merge(&mut self, other: &Self) {
+        self.0.merge_pools(&other.0.pools);
+    }
+
+    /// The results of the tests, in the order of the rule set; empty for a rule set without tests.
+    pub fn results(&self) -> Vec<PoolResult> {
+        self.0.pool_tests()
     }
 }

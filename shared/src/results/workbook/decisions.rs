@@ -79,7 +79,7 @@ fn write_exceptions<W: Write, R: RangeReader>(
     stored: &Stored<'_, R>,
 ) -> Result<Vec<FoundRule>, WorkbookError> {
     let run = &decided.run;
-    let mut sheet = ExceptionSheet::begin(workbook, decided.guide.programs)?;
+    let mut sheet = ExceptionSheet::begin(workbook, decided.guide.programs, decided.guide.waivers)?;
     let mut rules = BTreeMap::new();
     let mut last: Option<ExceptionRow> = None;
     let mut skip = 0;
@@ -91,8 +91,10 @@ fn write_exceptions<W: Write, R: RangeReader>(
         skip += rows.len() as u64;
         for row in rows {
             sheet.add(run.run_id, run.created_at, &row)?;
-            count(&mut rules, &row, last.as_ref());
-            last = Some(row);
+            if row.waived.is_none() {
+                count(&mut rules, &row, last.as_ref());
+                last = Some(row);
+            }
         }
     }
     sheet.finish()?;

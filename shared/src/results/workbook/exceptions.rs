@@ -5,7 +5,7 @@ use std::{io::Write, sync::LazyLock};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::{clock::rfc3339, facts::read::ExceptionRow};
+use crate::{clock::rfc3339, facts::read::ExceptionRow, waivers::WaivedBy};
 
 use super::{
     WorkbookError,
@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The columns of an export of exceptions: the members of an exception in the API, in order.
-pub const EXCEPTION_COLUMNS: [&str; 16] = [
+pub const EXCEPTION_COLUMNS: [&str; 17] = [
     "id",
     "run_id",
     "seller_loan_number",
@@ -32,36 +32,49 @@ pub const EXCEPTION_COLUMNS: [&str; 16] = [
     "line",
     "row",
     "created_at",
+    "waived",
 ];
 
 /// Widths of the columns, in characters.
-const WIDTHS: [u16; 16] = [42, 38, 20, 24, 20, 10, 60, 28, 18, 16, 24, 12, 24, 10, 10, 24];
+const WIDTHS: [u16; 17] = [42, 38, 20, 24, 20, 10, 60, 28, 18, 16, 24, 12, 24, 10, 10, 24, 40];
 
-static COLUMNS: LazyLock<Vec<SheetColumn>> =
-    LazyLock::new(|| EXCEPTION_COLUMNS.into_iter().zip(WIDTHS).map(|(name, width)| SheetColumn::new(name, width)).collect());
-
-/// The columns of a run whose rule set has programs.
-static COLUMNS_WITH_PROGRAM: LazyLock<Vec<SheetColumn>> = LazyLock::new(|| {
-    let mut columns = COLUMNS.clone();
-    let place = EXCEPTION_COLUMNS.iter().position(|name| *name == "source_file").unwrap_or(columns.len());
-    columns.insert(place, SheetColumn::new("program", 16));
+/// The columns of a sheet, with or without those of programs and waivers.
+fn columns(programs: bool, waivers: bool) -> Vec<SheetColumn> {
+    let mut columns: Vec<_> =
+        EXCEPTION_COLUMNS.into_iter().zip(WIDTHS).map(|(name, width)| SheetColumn::new(name, width)).collect();
+    if !waivers {
+        columns.pop();
+    }
+    if programs {
+        let place = EXCEPTION_COLUMNS.iter().position(|name| *name == "source_file").unwrap_or(columns.len());
+        columns.insert(place, SheetColumn::new("program", 16));
+    }
     columns
-});
+}
+
+/// The columns of each kind of sheet: without programs and waivers, with programs, with waivers, with both.
+static COLUMNS: [LazyLock<Vec<SheetColumn>>; 4] = [
+    LazyLock::new(|| columns(false, false)),
+    LazyLock::new(|| columns(true, false)),
+    LazyLock::new(|| columns(false, true)),
+    LazyLock::new(|| columns(true, true)),
+];
 
 /// A sheet of exceptions that is being written.
 pub struct ExceptionSheet<'w, W: Write> {
     sheet: Sheet<'w, W>,
     programs: bool,
+    waivers: bool,
 }
 
 impl<'w, W: Write> ExceptionSheet<'w, W> {
-    /// Begins the sheet, with or without the column of programs.
+    /// Begins the sheet, with or without the columns of programs and of waivers.
     ///
     /// # Errors
     /// [`WorkbookError::Write`] when the output cannot be written.
-    pub fn begin(workbook: &'w mut Workbook<W>, programs: bool) -> Result<Self, WorkbookError> {
-        let columns = if programs { &COLUMNS_WITH_PROGRAM } else { &COLUMNS };
-        Ok(Self { sheet: workbook.table("Exceptions", columns)?, programs })
+    pub fn begin(workbook: &'w mut Workbook<W>, programs: bool, waivers: bool) -> Result<Self, WorkbookError> {
+        let columns = &COLUMNS[usize::from(programs) + 2 * usize::from(waivers)];
+        Ok(Self { sheet: workbook.table("Exceptions", columns)?, programs, waivers })
     }
 
     /// Appends an exception of a run.
@@ -96,6 +109,9 @@ impl<'w, W: Write> ExceptionSheet<'w, W> {
             row.count(CellStyle::Whole, exception.line);
             row.count(CellStyle::Whole, exception.row);
             row.text(CellStyle::Plain, &rfc3339(created_at));
+            if self.waivers {
+                row.text(CellStyle::Plain, &exception.waived.as_ref().map(WaivedBy::text).unwrap_or_default());
+            }
         })
     }
 

@@ -23,6 +23,8 @@ pub struct GuideColumns {
     pub lives: bool,
     /// Whether the rule set has programs.
     pub programs: bool,
+    /// Whether the run has a file of waivers.
+    pub waivers: bool,
 }
 
 impl DecidedRun {
@@ -34,7 +36,8 @@ impl DecidedRun {
         let summary: SummaryFigures = serde_json::from_slice(summary)?;
         let prices = outputs.into_iter().any(|key| key == PRICING_REPORT_KEY);
         let lives = summary.dispositions.groups().iter().any(|group| group.wa_wal.is_some() || group.wa_duration.is_some());
-        let guide = GuideColumns { prices, lives, programs: !summary.programs.is_empty() };
+        let guide =
+            GuideColumns { prices, lives, programs: !summary.programs.is_empty(), waivers: summary.unused_waivers.is_some() };
         Ok(Self { run: serde_json::from_slice(run)?, summary, guide })
     }
 }
@@ -85,6 +88,36 @@ pub struct SummaryFigures {
     /// The programs of the rule set.
     #[serde(default)]
     pub programs: Vec<IgnoredAny>,
+    /// The pool tests of the rule set; summaries of earlier versions have none.
+    #[serde(default)]
+    pub pool_tests: Vec<PoolFigures>,
+    /// The unused waivers of a run with a file of waivers; `None` without.
+    #[serde(default)]
+    pub unused_waivers: Option<IgnoredAny>,
+    pub eligibility_checks: EligibilityFigures,
+}
+
+/// Counts of exceptions.
+#[derive(Deserialize)]
+pub struct EligibilityFigures {
+    /// Exceptions that a waiver waives; summaries of earlier versions have none.
+    #[serde(default)]
+    pub waived: u64,
+}
+
+/// Result of a pool test.
+#[derive(Deserialize)]
+pub struct PoolFigures {
+    pub name: String,
+    pub of: String,
+    pub measure: String,
+    pub value: Option<Box<RawValue>>,
+    pub min: Option<Box<RawValue>>,
+    pub max: Option<Box<RawValue>>,
+    pub passed: bool,
+    pub shortfall: Box<RawValue>,
+    pub mend: Option<String>,
+    pub severity: String,
 }
 
 #[derive(Deserialize)]

@@ -294,7 +294,7 @@ fn messages(loan: &FactRow, exceptions: &[ExceptionRow], severity: Severity) -> 
         Some(program) if best.is_none_or(|best| best == program) => Some(format!("{program}: {}", exception.message)),
         Some(_) => None,
     };
-    let of_severity = exceptions.iter().filter(|exception| exception.severity == severity);
+    let of_severity = exceptions.iter().filter(|exception| exception.severity == severity && exception.waived.is_none());
     of_severity.filter_map(message).collect::<Vec<_>>().join("\n")
 }
 

@@ -62,6 +62,7 @@ pub fn write_summary<W: Write>(
     sheet.row(|row| row.text(Title, &verdict(summary)))?;
     write_run(&mut sheet, run)?;
     write_dispositions(&mut sheet, summary, decided.guide.lives)?;
+    write_pool_tests(&mut sheet, summary)?;
     write_rules(&mut sheet, summary, rules)?;
     write_strats(&mut sheet, summary)?;
     heading(&mut sheet, "Tapes")?;
@@ -202,6 +203,29 @@ fn write_dispositions<W: Write>(
     })
 }
 
+/// Writes the pool tests. A workbook of a run without pool tests has no such section.
+fn write_pool_tests<W: Write>(sheet: &mut Sheet<'_, W>, summary: &SummaryFigures) -> Result<(), WorkbookError> {
+    if summary.pool_tests.is_empty() {
+        return Ok(());
+    }
+    heading(sheet, "Pool tests")?;
+    header(sheet, &["Test", "Loans", "Value", "Min", "Max", "Shortfall", "Result", "Measures", "How to mend it"])?;
+    for test in &summary.pool_tests {
+        sheet.row(|row| {
+            row.text(Plain, &test.name);
+            row.text(Plain, &test.of);
+            for number in [&test.value, &test.min, &test.max] {
+                optional(row, number.as_deref());
+            }
+            row.number(Percent, test.shortfall.get());
+            row.text(Plain, if test.passed { "passed" } else { &test.severity });
+            row.text(Plain, &test.measure);
+            row.text(Plain, test.mend.as_deref().unwrap_or_default());
+        })?;
+    }
+    Ok(())
+}
+
 fn write_rules<W: Write>(sheet: &mut Sheet<'_, W>, summary: &SummaryFigures, rules: &[FoundRule]) -> Result<(), WorkbookError> {
     heading(sheet, "Exceptions by rule")?;
     header(sheet, &["Rule", "Exceptions", "Loans", "Category", "Severity", "The first one"])?;
@@ -213,6 +237,13 @@ fn write_rules<W: Write>(sheet: &mut Sheet<'_, W>, summary: &SummaryFigures, rul
             row.text(Plain, &rule.category);
             row.text(Plain, rule.severity.as_str());
             row.text(Plain, &rule.first_message);
+        })?;
+    }
+    let waived = summary.eligibility_checks.waived;
+    if waived > 0 {
+        sheet.row(|row| {
+            row.text(Plain, "Waived");
+            row.count(Count, waived);
         })?;
     }
     sheet.row(|row| {

@@ -436,6 +436,20 @@ impl Slot {
             Origin::Word(_) | Origin::Text => None,
         }
     }
+
+    /// The number of an ordinary loan; `None` when it has none.
+    #[inline]
+    pub fn ordinary_decimal(&self, loan: &OrdinaryLoan<'_>, standard: &StandardCells<'_>, pdate: Date) -> Option<Decimal> {
+        match self.origin {
+            Origin::Number(at) => Some(Decimal::from_micros(loan.micros[at])),
+            Origin::Standard(_) | Origin::Declared(_) => self.cell(standard).0.number(),
+            Origin::Age | Origin::Seasoning => match self.standard_value(standard, pdate) {
+                MISSING => None,
+                months => Some(Decimal::from_integer(months / WHOLE)),
+            },
+            Origin::Word(_) | Origin::Text => None,
+        }
+    }
 }
 
 /// One whole, as a [`Value`].

@@ -6,8 +6,10 @@ mod consistency;
 mod declare;
 pub mod field;
 pub mod grid;
+pub mod pool;
 mod read;
 mod read_cash_flow;
+mod read_pool;
 mod read_pricing;
 pub mod rule;
 pub mod waterfall;
@@ -29,6 +31,7 @@ use self::{
     consistency::Numbers,
     field::{Slot, TestedField, Value},
     grid::Grid,
+    pool::Pools,
     rule::{Finding, OwnRule, Scope, Subject},
     waterfall::{OpenAdjustment, PartIndex, Waterfall},
 };
@@ -59,6 +62,8 @@ pub struct Guide {
     declared: Arc<DeclaredFields>,
     /// The fields that the rule set requires, in the order of reports.
     required: Vec<Slot>,
+    /// The tests of whole pools of loans; `None` for a rule set without one.
+    pools: Option<Arc<Pools>>,
 }
 
 /// The key of `[limits]` that says by how many percentage points an LTV may differ from the one that balance and value give.
@@ -81,6 +86,7 @@ impl Default for Guide {
             cash_flow: None,
             declared: Arc::default(),
             required: Vec::new(),
+            pools: None,
         }
     }
 }
@@ -94,10 +100,16 @@ impl Guide {
         !says_rules && !has_grids && !self.waterfall.is_shown()
     }
 
-    /// Whether judging needs the standard or the declared fields of a loan.
+    /// Whether judging and counting need the standard or the declared fields of a loan.
     pub fn needs_standard(&self) -> bool {
         let says = !self.consistency.is_empty() || !self.required.is_empty() || self.cash_flow.is_some();
-        says || self.slots.iter().any(|slot| slot.field.is_standard())
+        let of_pools = self.pools.iter().flat_map(|pools| &pools.slots);
+        says || self.slots.iter().chain(of_pools).any(|slot| slot.field.is_standard())
+    }
+
+    /// The tests of whole pools of loans; `None` for a rule set without one.
+    pub fn pools(&self) -> Option<&Arc<Pools>> {
+        self.pools.as_ref()
     }
 
     /// The fields that the rule set declares, and the standard fields that it requires.
@@ -281,6 +293,7 @@ impl Guide {
             grid.push_canonical(&mut text);
         }
         text.push_str(&self.waterfall.canonical_text(self.cash_flow.as_deref()));
+        self.pools.iter().for_each(|pools| pools.push_canonical(&mut text));
         text
     }
 
@@ -288,6 +301,12 @@ impl Guide {
     pub(in crate::rules) fn kinds_mut(&mut self) -> impl Iterator<Item = &mut ExceptionKind> {
         let of_grids = self.limit_grids.iter_mut().filter_map(Grid::kind_mut);
         self.rules.iter_mut().map(|rule| &mut rule.kind).chain(of_grids)
+    }
+
+    /// The kinds of exceptions that the guide defines, in the order of reports.
+    pub fn kinds(&self) -> impl Iterator<Item = &ExceptionKind> {
+        let of_grids = self.limit_grids.iter().filter_map(Grid::kind);
+        self.rules.iter().map(|rule| &rule.kind).chain(of_grids)
     }
 
     /// Makes the columns of the pricing report those of several guides.

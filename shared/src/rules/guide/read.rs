@@ -240,6 +240,7 @@ impl<'m> Reader<'m> {
             if let Some(pricing) = &mut self.guide.cash_flow {
                 Arc::make_mut(pricing).segments.retain(|segment| segment.name != *key.get_ref());
             }
+            self.switch_off_pool(key.get_ref());
         }
         true
     }

@@ -23,7 +23,7 @@ use crate::{
 use sha2::{Digest as _, Sha256};
 
 /// The keys of a rule set with programs.
-const KEYS: &str = "name, version, fields, programs";
+const KEYS: &str = "name, version, fields, pool, programs";
 
 /// A rule set among several that judge the same loan.
 #[derive(Debug, Clone)]
@@ -47,6 +47,19 @@ impl RuleSet {
     /// Whether prices come with WAL and duration.
     pub fn prices_by_cash_flows(&self) -> bool {
         self.guides().any(|guide| guide.cash_flow().is_some())
+    }
+
+    /// The types of exceptions that waivers may name: those of the built-in rules, then those that the rule set and its programs
+    /// define, each once.
+    pub fn waivable_types(&self) -> Vec<&str> {
+        let built_in = ExceptionType::ALL.into_iter().filter(|kind| kind.is_waivable()).map(ExceptionType::name);
+        let mut types: Vec<&str> = built_in.collect();
+        for kind in self.guides().flat_map(Guide::kinds) {
+            if !types.contains(&&*kind.name) {
+                types.push(&kind.name);
+            }
+        }
+        types
     }
 
     /// Whether judging needs the standard fields of a loan.
@@ -81,13 +94,13 @@ fn settings(table: &DeTable<'_>, file: &RuleSetFile, mistakes: &mut Mistakes) ->
     let mut reader = guide::Reader::new(file, mistakes);
     table.get("fields").into_iter().for_each(|value| reader.fields(value, false));
     reader.has_programs();
+    table.get("pool").into_iter().for_each(|value| reader.pools(value, false));
     settings.guide = reader.finish();
     for (key, value) in table {
         match key.get_ref().as_ref() {
             "name" => settings.name = mistakes.take(words(value, "name")).unwrap_or_default(),
             "version" => settings.version = mistakes.take(words(value, "version")).unwrap_or_default(),
-            "programs" => {}
-            "fields" => {}
+            "programs" | "fields" | "pool" => {}
             name => {
                 let (place, mut message) = unknown(key, KEYS);
                 if super::KEYS.split(", ").any(|known| known == name) {
