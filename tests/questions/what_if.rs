@@ -42,6 +42,7 @@ fn run_of(text: &str, rules: &RuleSet, irr_target: IrrTarget) -> Finished {
         tapes: &tapes,
         options: &options,
         rules,
+        waivers: None,
         irr_target,
         pdate: PDATE,
         destination: Some(&folder as &dyn Destination),
