@@ -31,6 +31,7 @@ mod parameters;
 mod pipeline_routes;
 mod properties;
 mod races;
+mod reasons;
 mod records;
 mod replay;
 mod run_model;
