@@ -192,7 +192,7 @@ pub struct RunArgs {
     /// How to print the summary
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
-    /// Print the strats, too: the loans by LTV, score, rate, amount, property, occupancy and purpose
+    /// Print the strats, too (the loans by LTV, score, rate, amount, property, occupancy, purpose and price), and all reasons
     #[arg(long)]
     pub strats: bool,
     /// Print nothing but errors

@@ -9,7 +9,7 @@ use command::{
 };
 use shared::{
     results::summary::{Held, Pair, Reason, Reasons},
-    rules::distance::DistanceUnit,
+    rules::{Severity, distance::DistanceUnit},
 };
 
 use crate::summary_table::dollars;
@@ -17,11 +17,21 @@ use crate::summary_table::dollars;
 /// Characters shown of the reason of the first loan that a policy holds.
 const REASON_CHARACTERS: usize = 200;
 
-/// Appends the reasons of a run; nothing when it bought every loan without an exception.
-pub fn print_reasons(out: &mut String, reasons: &Reasons) {
-    if !reasons.reasons.is_empty() {
+/// Rows of the brief table.
+const BRIEF_ROWS: usize = 5;
+
+/// Appends the reasons of a run; nothing when no loan has one. The brief form has the largest reasons for rejecting and all policies
+/// that hold loans.
+pub fn print_reasons(out: &mut String, reasons: &Reasons, in_full: bool) {
+    let is_shown = |reason: &&Reason| in_full || reason.severity == Severity::Hard;
+    let rows: Vec<&Reason> = reasons.reasons.iter().filter(is_shown).collect();
+    if !rows.is_empty() {
         out.push_str("\nReasons\n");
-        print_exceptions(out, &reasons.reasons);
+        let kept = if in_full { rows.len() } else { rows.len().min(BRIEF_ROWS) };
+        print_exceptions(out, &rows[..kept], in_full);
+        if kept < rows.len() {
+            out.push_str(&format!("  and {} more, which --strats prints\n", count((rows.len() - kept) as u64)));
+        }
     }
     if !reasons.held.is_empty() {
         out.push_str("\nHeld by\n");
@@ -32,7 +42,7 @@ pub fn print_reasons(out: &mut String, reasons: &Reasons) {
         }
         table.print(out, 2);
     }
-    if !reasons.pairs.is_empty() {
+    if in_full && !reasons.pairs.is_empty() {
         out.push_str("\nRejected for exactly two\n");
         let mut table = TextTable::new(&[("", Left), ("Loans", Right), ("Balance $", Right)]);
         for Pair { types, loans, balance } in &reasons.pairs {
@@ -42,7 +52,7 @@ pub fn print_reasons(out: &mut String, reasons: &Reasons) {
     }
 }
 
-fn print_exceptions(out: &mut String, reasons: &[Reason]) {
+fn print_exceptions(out: &mut String, reasons: &[&Reason], in_full: bool) {
     let has_programs = reasons.iter().any(|reason| reason.program.is_some());
     let program = has_programs.then_some(("Program", Left));
     let columns = [
@@ -54,7 +64,8 @@ fn print_exceptions(out: &mut String, reasons: &[Reason]) {
         ("Alone $", Right),
         ("Alone, by at most", Left),
     ];
-    let columns: Vec<_> = program.into_iter().chain(columns).collect();
+    let columns = &columns[..if in_full { columns.len() } else { columns.len() - 1 }];
+    let columns: Vec<_> = program.into_iter().chain(columns.iter().copied()).collect();
     let mut table = TextTable::new(&columns);
     for reason in reasons {
         let program = has_programs.then(|| reason.program.clone().unwrap_or_default());
@@ -66,9 +77,8 @@ fn print_exceptions(out: &mut String, reasons: &[Reason]) {
             dollars(&reason.balance),
             count(only.loans),
             dollars(&only.balance),
-            within(reason),
         ];
-        table.row(program.into_iter().chain(cells));
+        table.row(program.into_iter().chain(cells).chain(in_full.then(|| within(reason))));
     }
     table.print(out, 2);
 }

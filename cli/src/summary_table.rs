@@ -58,7 +58,7 @@ pub fn summary_table(shown: &Shown<'_>) -> String {
     print_dispositions(&mut out, summary);
     print_programs(&mut out, summary);
     print_exceptions(&mut out, summary, outcome.mappings.len() > 1);
-    print_reasons(&mut out, reasons);
+    print_reasons(&mut out, reasons, strats);
     print_notices(&mut out, outcome);
     if strats {
         print_strats(&mut out, summary);
