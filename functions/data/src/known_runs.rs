@@ -51,6 +51,8 @@ pub struct KnownRun {
     /// The summary as JSON, as the API shows it.
     pub summary: Bytes,
     stored: Option<StoredFiles>,
+    /// Version of the reasons and samples; `None` when the run kept none.
+    pub(crate) findings: Option<ObjectVersion>,
     index: OnceCell<ResultsIndex>,
     facts: OnceCell<FactsReader<Reader>>,
     exceptions: OnceCell<ExceptionsReader<Reader>>,
@@ -89,7 +91,7 @@ fn cache() -> Cache<Uuid, Arc<KnownRun>, Size> {
 #[derive(Clone)]
 pub struct KnownRuns {
     pub runs: Runs,
-    storage: S3Storage,
+    pub(crate) storage: S3Storage,
     known: Arc<Cache<Uuid, Arc<KnownRun>, Size>>,
     blocks: BlockCache,
     /// Limits the threads that decode pages to the number of cores: with more threads, all pages would be late.
@@ -217,20 +219,20 @@ impl KnownRuns {
 
 impl KnownRun {
     fn new(run: StoredRun, results: Option<RunResults>) -> Result<Self, ApiError> {
-        let (summary, stored) = match results {
-            Some(RunResults { summary, facts, exceptions, index, .. }) => {
+        let (summary, stored, findings) = match results {
+            Some(RunResults { summary, facts, exceptions, index, findings, .. }) => {
                 let stored = facts.zip(exceptions).zip(index);
                 let stored = stored.map(|((facts, exceptions), index)| StoredFiles { facts, exceptions, index });
-                (Bytes::from(String::from(Box::<str>::from(summary))), stored)
+                (Bytes::from(String::from(Box::<str>::from(summary))), stored, findings)
             }
             None => {
                 let nothing = SummaryBuilder::default().finish();
                 let object = RunSummary::new(run.run_id, run.status, &nothing);
-                (serde_json::to_vec(&object).map_err(ApiError::internal)?.into(), None)
+                (serde_json::to_vec(&object).map_err(ApiError::internal)?.into(), None, None)
             }
         };
         let (index, facts, exceptions) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Ok(Self { run, summary, stored, index, facts, exceptions })
+        Ok(Self { run, summary, stored, findings, index, facts, exceptions })
     }
 
     /// Whether the run has stored exceptions.
