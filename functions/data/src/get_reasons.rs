@@ -28,5 +28,5 @@ pub async fn get_reasons(
     PathId(run_id): PathId,
 ) -> Result<Json<Box<RawValue>>, ApiError> {
     let known = state.known.of(&caller, run_id).await?;
-    Ok(Json(state.known.kept_findings(&known).await?.reasons))
+    Ok(Json(state.known.kept_findings(&known).await?.reasons.clone()))
 }

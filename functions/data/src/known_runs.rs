@@ -18,7 +18,7 @@ use shared::{
         read::{ExceptionsReader, FactsReader, ReadError},
     },
     results::summary::SummaryBuilder,
-    run_summary::RunSummary,
+    run_summary::{RunFindings, RunSummary},
 };
 use stores::{
     keys,
@@ -45,7 +45,7 @@ const KNOWN_RUNS: usize = 1024;
 /// A reader of an object of results.
 type Reader = CachedReader<ObjectReader>;
 
-/// A run with its results. Index, facts and exceptions are opened when they are first needed.
+/// A run with its results. Findings, index, facts and exceptions are opened when they are first needed.
 pub struct KnownRun {
     pub run: StoredRun,
     /// The summary as JSON, as the API shows it.
@@ -53,6 +53,7 @@ pub struct KnownRun {
     stored: Option<StoredFiles>,
     /// Version of the reasons and samples; `None` when the run kept none.
     pub(crate) findings: Option<ObjectVersion>,
+    pub(crate) read_findings: OnceCell<RunFindings>,
     index: OnceCell<ResultsIndex>,
     facts: OnceCell<FactsReader<Reader>>,
     exceptions: OnceCell<ExceptionsReader<Reader>>,
@@ -73,7 +74,8 @@ impl Weighter<Uuid, Arc<KnownRun>> for Size {
     fn weight(&self, _: &Uuid, known: &Arc<KnownRun>) -> u64 {
         let run = &known.run;
         let groups = run.total_loans / FACTS_PER_GROUP as u64 + run.exceptions_count / EXCEPTIONS_PER_GROUP as u64 + 2;
-        run.object().get().len() as u64 + known.summary.len() as u64 + groups * GROUP_BYTES
+        let findings = known.findings.as_ref().map_or(0, |version| version.size);
+        run.object().get().len() as u64 + known.summary.len() as u64 + findings + groups * GROUP_BYTES
     }
 }
 
@@ -232,7 +234,7 @@ impl KnownRun {
             }
         };
         let (index, facts, exceptions) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Ok(Self { run, summary, stored, findings, index, facts, exceptions })
+        Ok(Self { run, summary, stored, findings, read_findings: OnceCell::new(), index, facts, exceptions })
     }
 
     /// Whether the run has stored exceptions.
