@@ -63,7 +63,7 @@ async fn the_router_sends_every_path_to_the_function_that_has_its_route() {
             let part = |part: &'static str| if part.starts_with('{') { "7" } else { part };
             let path: &'static str = route.path.clone().leak();
             let path = path.split('/').map(part).collect::<Vec<_>>().join("/");
-            let request = axum::http::Request::get(&path).body(axum::body::Body::empty()).unwrap();
+            let request = http::Request::get(&path).body(axum::body::Body::empty()).unwrap();
             let answer = tower::ServiceExt::oneshot(router.clone(), request).await.unwrap();
             let told = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
             assert_eq!(told, function, "{path}");
