@@ -9,6 +9,7 @@ mod price;
 mod printed;
 mod reading;
 mod refusals;
+mod report;
 mod rules;
 mod signals;
 mod standard_input;
@@ -20,7 +21,7 @@ use serde_json::Value;
 use crate::support::shell::{HEADER, TestShell, good, small_tape};
 
 /// The files that a run writes into its folder, apart from the archive.
-pub const RESULTS: [&str; 7] = [
+pub const RESULTS: [&str; 8] = [
     "exception_summary.csv",
     "exceptions.parquet",
     "facts.parquet",
@@ -28,7 +29,13 @@ pub const RESULTS: [&str; 7] = [
     "projected_tape.csv",
     "purchase_tape.csv",
     "rejection_report.csv",
+    "summary.json",
 ];
+
+/// The files whose bytes do not depend on the run: all but those with its id.
+pub fn timeless() -> impl Iterator<Item = &'static str> {
+    RESULTS.into_iter().filter(|name| !["manifest.json", "summary.json"].contains(name))
+}
 
 mod completed {
     use super::*;

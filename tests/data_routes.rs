@@ -5,6 +5,7 @@ mod exports;
 mod lists;
 mod loan_exports;
 mod loans;
+mod reasons;
 mod settings;
 mod summaries;
 mod what_if;

@@ -16,6 +16,7 @@ pub mod manifest;
 pub mod paths;
 pub mod phases;
 pub mod questions;
+pub mod report;
 pub mod results;
 pub mod rules;
 pub mod run;
