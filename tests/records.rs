@@ -234,6 +234,7 @@ fn largest_request(
     let terms = RunOrder {
         sales_team_id: Some(team.id),
         created_by: Some(user.id),
+        created_by_username: Some(user.username.clone()),
         irr_target: Some("29.123456789012345678901234567".parse().unwrap()),
         pdate: Some("2026-02-02".parse().unwrap()),
         rules: RunRules::new(RuleSetFile::new("largest.toml", rules)).unwrap(),
