@@ -255,6 +255,7 @@ async fn every_kind_of_item_is_stored_with_every_field_at_its_bound() {
         key_hash: noise(at, 64),
         request_hash: noise(at + 1, 64),
         dated_hash: noise(at + 2, 64),
+        pdate: "2026-02-02".parse().unwrap(),
     };
 
     // S3 keys have up to 1,024 bytes, and some take six times as many bytes as JSON.
