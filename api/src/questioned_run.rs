@@ -50,7 +50,8 @@ impl RunNeeds {
 /// The answer for a part that the run lacks, because an earlier version of Loan Engine stored it. `code` ends in `_not_kept`, and
 /// `what` begins the sentence, as in "The reasons".
 pub fn not_kept(code: &'static str, what: &str) -> ApiError {
-    let sentence = format!("{what} of the run cannot be shown: an earlier version of Loan Engine, which did not keep them, made the run.");
+    let sentence =
+        format!("{what} of the run cannot be shown: an earlier version of Loan Engine, which did not keep them, made the run.");
     ApiError::NotKept(code, sentence.into())
 }
 

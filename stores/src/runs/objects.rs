@@ -90,7 +90,8 @@ impl Runs {
     /// Writes the rule set of a run as the API shows it.
     pub(super) async fn show_rules(&self, id: Uuid, rules: &RulesOfRun) -> Result<Option<ObjectVersion>, StoreError> {
         let RulesOfRun::Here(rules) = rules else { return Ok(None) };
-        let json = serde_json::to_vec(&RuleSetInForce::new(rules.rules())).map_err(|error| StoreError::Damaged(error.to_string()))?;
+        let json =
+            serde_json::to_vec(&RuleSetInForce::new(rules.rules())).map_err(|error| StoreError::Damaged(error.to_string()))?;
         let put = self.storage.put_bytes(&shown_rules(id), json.into(), "application/json").await;
         let info = put.map_err(|error| of_object("the rule set", error))?;
         Ok(Some(ObjectVersion { size: info.size, etag: info.etag }))
