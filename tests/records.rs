@@ -90,9 +90,10 @@ async fn items(app: &TestApp) -> Vec<(String, usize)> {
 #[tokio::test]
 async fn a_run_of_a_thousand_tapes_with_the_longest_paths_completes() {
     let (app, ana) = app().await;
-    let paths: Vec<String> = (0..MAX_TAPES)
+    let mut paths: Vec<String> = (0..MAX_TAPES)
         .map(|at| format!("{}/tape.csv", noise(at, MAX_PATH_BYTES - "inputs/".len() - "/tape.csv".len())))
         .collect();
+    paths.sort();
     for (at, path) in paths.iter().enumerate() {
         let tape = Tape::new().good(&format!("L-{at}")).text().to_owned();
         app.resources.storage.put_bytes(&format!("inputs/{path}"), tape.into(), "text/csv").await.unwrap();
