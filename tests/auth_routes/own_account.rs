@@ -25,7 +25,8 @@ async fn app() -> (TestApp, Person) {
 async fn a_user_of_any_role_changes_the_full_name_and_keeps_the_token() {
     let app = TestApp::new().await;
     let team = app.team("West").await;
-    for (name, role, team) in [("root", Role::Admin, None), ("ana", Role::Analyst, None), ("wes", Role::SalesTeam, Some(team.id))] {
+    for (name, role, team) in [("root", Role::Admin, None), ("ana", Role::Analyst, None), ("wes", Role::SalesTeam, Some(team.id))]
+    {
         let person = app.person(name, role, team).await;
         let mut expected = me(&app, &person).await.expect(200);
         for full_name in [json!("Ana María"), Value::Null] {
@@ -95,7 +96,11 @@ async fn what_is_missing_unknown_or_wrong_is_named() {
         assert_eq!(complaints(&change_me(&app, &ana, &changes).await), named, "{changes}");
     }
     me(&app, &ana).await.expect(200);
-    app.call(Method::PUT, "/api/auth/me").json(&json!({"current_password": PASSWORD, "full_name": "Ana"})).send().await.problem(401);
+    app.call(Method::PUT, "/api/auth/me")
+        .json(&json!({"current_password": PASSWORD, "full_name": "Ana"}))
+        .send()
+        .await
+        .problem(401);
 }
 
 #[tokio::test]

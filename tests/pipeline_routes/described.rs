@@ -31,13 +31,24 @@ async fn a_run_names_its_tapes_and_the_user_as_they_were() {
     for name in ["b.csv", "a.csv"] {
         app.put(&format!("inputs/feb/{name}"), Tape::new().good(name).text().to_owned()).await;
     }
-    let expected: Vec<Value> = app.tapes_of("inputs/feb").await.into_iter().map(|tape| {
-        json!({"path": format!("feb/{}", tape.source_file), "size": tape.size, "etag": tape.etag})
-    }).collect();
+    let expected: Vec<Value> = app
+        .tapes_of("inputs/feb")
+        .await
+        .into_iter()
+        .map(|tape| json!({"path": format!("feb/{}", tape.source_file), "size": tape.size, "etag": tape.etag}))
+        .collect();
     let started = app.start(&ana, &json!({"folder": "feb"})).await.expect(202);
     assert_eq!((&started["tapes"], &started["tapes_count"]), (&json!(expected), &json!(2)));
-    assert_eq!((&started["created_by_username"], &started["dry_run"], &started["dispositions"]), (&json!("ana"), &json!(false), &Value::Null));
-    app.call(http::Method::PUT, &format!("/api/auth/users/{}", ana.user.id)).by(&root).json(&json!({"username": "anna"})).send().await.expect(200);
+    assert_eq!(
+        (&started["created_by_username"], &started["dry_run"], &started["dispositions"]),
+        (&json!("ana"), &json!(false), &Value::Null)
+    );
+    app.call(http::Method::PUT, &format!("/api/auth/users/{}", ana.user.id))
+        .by(&root)
+        .json(&json!({"username": "anna"}))
+        .send()
+        .await
+        .expect(200);
     app.work().await;
     let run = run_of(&app, &ana, started["run_id"].as_str().unwrap()).await;
     assert_eq!((&run["tapes"], &run["created_by_username"]), (&started["tapes"], &json!("ana")));
@@ -109,7 +120,10 @@ async fn a_run_of_an_earlier_version_is_read_and_says_what_it_does_not_know() {
     assert_eq!(members(&older), members(&known));
     let unknown = ["created_by_username", "tapes", "tapes_count", "dispositions"];
     assert!(unknown.iter().all(|name| older[name].is_null()), "{older}");
-    assert_eq!((&older["dry_run"], &older["total_loans"], &older["column_mapping"]), (&json!(false), &json!(1), &known["column_mapping"]));
+    assert_eq!(
+        (&older["dry_run"], &older["total_loans"], &older["column_mapping"]),
+        (&json!(false), &json!(1), &known["column_mapping"])
+    );
     assert_eq!(ids(&app, &ana, "?dry_run=false").await, [id.as_str()]);
     assert_eq!(ids(&app, &ana, "?created_by=me").await, [id]);
     assert_eq!(ids(&app, &ana, "?tape=csv").await, [""; 0]);
@@ -173,7 +187,12 @@ async fn a_filtered_page_looks_at_two_thousand_runs_and_its_link_goes_on() {
     for at in 0..MOST_LOOKED_AT + 200 {
         // The two oldest runs are dry runs, and so is one among the newest.
         let dry_run = at < 2 || at == MOST_LOOKED_AT;
-        let request = start_run::request(Uuid::new_v4(), RunOrder { dry_run, ..RunOrder::default() }, Vec::new(), app.resources.clock.now());
+        let request = start_run::request(
+            Uuid::new_v4(),
+            RunOrder { dry_run, ..RunOrder::default() },
+            Vec::new(),
+            app.resources.clock.now(),
+        );
         runs.create(&request.run(), &request, None).await.unwrap();
         app.clock.advance(jiff::SignedDuration::from_millis(1));
         if dry_run {
