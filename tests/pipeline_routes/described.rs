@@ -203,7 +203,8 @@ async fn a_filtered_page_looks_at_two_thousand_runs_and_its_link_goes_on() {
     let mut pages = Vec::new();
     while let Some(address) = next {
         let page = app.get(&address).by(&ana).send().await;
-        let found = each(&page.expect(200), "run_id").into_iter().map(|id| id.as_str().unwrap().to_owned());
+        let listed = page.expect(200);
+        let found = each(&listed, "run_id").into_iter().map(|id| id.as_str().unwrap().to_owned());
         pages.push(found.collect::<Vec<_>>());
         next = page.next();
     }
