@@ -30,6 +30,7 @@ mod outages;
 mod parameters;
 mod pipeline_routes;
 mod properties;
+mod questions;
 mod races;
 mod records;
 mod replay;

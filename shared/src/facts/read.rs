@@ -5,7 +5,9 @@
 
 mod file;
 mod group;
+mod hybrid;
 mod rows;
+pub mod scan;
 mod source;
 mod values;
 

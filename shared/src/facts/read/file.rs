@@ -17,8 +17,8 @@ use parquet::{
 use super::{
     super::schema::{ColumnKind, FileColumn},
     ReadError,
+    hybrid::varint,
     source::{Parts, RangeReader},
-    values::varint,
 };
 
 /// Number of bytes at the end of a file that are read first: enough for the footer and the page locations of a million loans.

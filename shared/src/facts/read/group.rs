@@ -57,6 +57,17 @@ impl<'f, R: RangeReader> Group<'f, R> {
         Self { file, group, parts: Parts::default() }
     }
 
+    /// A row group of which these columns have been read.
+    pub fn of_columns(file: &'f ResultsFile<R>, group: &'f RowGroup, columns: &[Column<'_>]) -> Result<Self, ReadError> {
+        let parts = file.read(columns.iter().map(|column| column.chunk.bytes()).collect())?;
+        Ok(Self { file, group, parts })
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.group.rows
+    }
+
     /// Finds the rows that meet all conditions: at most `limit`, after the first `skip`. The conditions must be in order of their
     /// cost, the cheapest first.
     pub fn select(&mut self, conditions: Vec<Condition>, skip: u64, limit: usize) -> Result<Selected, ReadError> {
@@ -106,12 +117,12 @@ impl<'f, R: RangeReader> Group<'f, R> {
     }
 
     /// The error for a column that is not as it was written.
-    fn damaged(&self, column: Column<'_>, what: &str) -> ReadError {
+    pub fn damaged(&self, column: Column<'_>, what: &str) -> ReadError {
         self.file.damaged(format!("in the column {}, {what}", column.schema.name()))
     }
 
     /// The values of a column's dictionary; `None` if it has none.
-    fn dictionary(&self, column: Column<'_>) -> Result<Option<Bytes>, ReadError> {
+    pub fn dictionary(&self, column: Column<'_>) -> Result<Option<Bytes>, ReadError> {
         let Some(location) = &column.chunk.dictionary else { return Ok(None) };
         match self.page(column, location)? {
             // `PLAIN_DICTIONARY` is the old name of `PLAIN` in dictionary pages.
@@ -123,7 +134,7 @@ impl<'f, R: RangeReader> Group<'f, R> {
     }
 
     /// The unpacked values of a page, and their encoding.
-    fn values(&self, column: Column<'_>, location: &PageLocation) -> Result<(Bytes, Encoding), ReadError> {
+    pub fn values(&self, column: Column<'_>, location: &PageLocation) -> Result<(Bytes, Encoding), ReadError> {
         match self.page(column, &location.bytes)? {
             Page::DataPage { buf, num_values, encoding, .. } if num_values as usize == location.rows.len() => {
                 Ok((self.unpacked(column, buf)?, encoding))
@@ -243,9 +254,9 @@ impl<R: RangeReader> Columns<'_, '_, R> {
             if encoding == Encoding::DELTA_BINARY_PACKED {
                 let rows = location.rows.len();
                 if narrow {
-                    self.deltas::<Int32Type>(column, body, rows, &places, &mut integers)?;
+                    delta_values::<Int32Type, _>(&self.group, column, body, rows, &places, &mut integers)?;
                 } else {
-                    self.deltas::<Int64Type>(column, body, rows, &places, &mut integers)?;
+                    delta_values::<Int64Type, _>(&self.group, column, body, rows, &places, &mut integers)?;
                 }
                 continue;
             }
@@ -261,52 +272,52 @@ impl<R: RangeReader> Columns<'_, '_, R> {
         Ok(integers)
     }
 
-    /// Appends the numbers at ascending rows of a page of differences. The library decodes such pages.
-    fn deltas<T: DataType<T: Into<i64>>>(
-        &self,
-        column: Column<'_>,
-        buf: Bytes,
-        rows: usize,
-        places: &[usize],
-        out: &mut Vec<Option<i64>>,
-    ) -> Result<(), ReadError> {
-        let page = Page::DataPage {
-            buf,
-            num_values: u32::try_from(rows).unwrap_or(u32::MAX),
-            encoding: Encoding::DELTA_BINARY_PACKED,
-            def_level_encoding: Encoding::RLE,
-            rep_level_encoding: Encoding::RLE,
-            statistics: None,
-        };
-        let (mut levels, mut values) = (Vec::new(), Vec::with_capacity(places.len()));
-        self.group.file.guarded(|| {
-            let pages = Box::new(Pages(vec![page].into_iter().peekable()));
-            let mut reader = ColumnReaderImpl::<T>::new(column.schema.clone(), pages);
-            let mut next = 0;
-            for run in places.chunk_by(|place, following| place + 1 == *following) {
-                let skipped = reader.skip_records(run[0] - next)?;
-                let (read, ..) = reader.read_records(run.len(), Some(&mut levels), None, &mut values)?;
-                if (skipped, read) != (run[0] - next, run.len()) {
-                    return Err(ParquetError::EOF(format!("the values of {} end early", column.schema.name())));
-                }
-                next = run[0] + run.len();
-            }
-            Ok(())
-        })?;
-        let mut values = values.into_iter().map(Into::into);
-        if column.schema.max_def_level() == 0 {
-            out.extend(values.map(Some));
-        } else {
-            out.extend(levels.into_iter().map(|level| if level > 0 { values.next() } else { None }));
-        }
-        Ok(())
-    }
-
     fn column(&self, name: &str, physical: &[PhysicalType]) -> Result<Column<'_>, ReadError> {
         let mut columns = self.group.file.columns(self.group.group);
         let column = columns.find(|column| column.schema.name() == name && physical.contains(&column.schema.physical_type()));
         column.ok_or_else(|| self.group.file.damaged(format!("it lacks the column {name}")))
     }
+}
+
+/// Appends the numbers at ascending rows of a page of differences. The library decodes such pages.
+pub fn delta_values<T: DataType<T: Into<i64>>, R: RangeReader>(
+    group: &Group<'_, R>,
+    column: Column<'_>,
+    buf: Bytes,
+    rows: usize,
+    places: &[usize],
+    out: &mut Vec<Option<i64>>,
+) -> Result<(), ReadError> {
+    let page = Page::DataPage {
+        buf,
+        num_values: u32::try_from(rows).unwrap_or(u32::MAX),
+        encoding: Encoding::DELTA_BINARY_PACKED,
+        def_level_encoding: Encoding::RLE,
+        rep_level_encoding: Encoding::RLE,
+        statistics: None,
+    };
+    let (mut levels, mut values) = (Vec::new(), Vec::with_capacity(places.len()));
+    group.file.guarded(|| {
+        let pages = Box::new(Pages(vec![page].into_iter().peekable()));
+        let mut reader = ColumnReaderImpl::<T>::new(column.schema.clone(), pages);
+        let mut next = 0;
+        for run in places.chunk_by(|place, following| place + 1 == *following) {
+            let skipped = reader.skip_records(run[0] - next)?;
+            let (read, ..) = reader.read_records(run.len(), Some(&mut levels), None, &mut values)?;
+            if (skipped, read) != (run[0] - next, run.len()) {
+                return Err(ParquetError::EOF(format!("the values of {} end early", column.schema.name())));
+            }
+            next = run[0] + run.len();
+        }
+        Ok(())
+    })?;
+    let mut values = values.into_iter().map(Into::into);
+    if column.schema.max_def_level() == 0 {
+        out.extend(values.map(Some));
+    } else {
+        out.extend(levels.into_iter().map(|level| if level > 0 { values.next() } else { None }));
+    }
+    Ok(())
 }
 
 /// Hands pages that have been read and unpacked to the library.

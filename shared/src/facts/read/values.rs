@@ -5,16 +5,16 @@
 //! many times faster on the encoded bytes. This module decodes what the writer writes, except differences: plain and
 //! dictionary-coded values, with at most one definition level. No bytes make it panic.
 
-use std::ops::Range;
-
 use memchr::memmem;
 use parquet::basic::Encoding;
+
+use super::hybrid::{Hybrid, Run};
 
 /// The fault of a damaged page.
 pub type Damage = &'static str;
 
-const ENDS_EARLY: Damage = "a page ends before its last value";
-const BAD_CODE: Damage = "a page has a code that its dictionary has not";
+pub const ENDS_EARLY: Damage = "a page ends before its last value";
+pub const BAD_CODE: Damage = "a page has a code that its dictionary has not";
 
 /// A page of texts, or of whole numbers.
 #[derive(Debug)]
@@ -27,6 +27,15 @@ pub struct ValuePage<'p> {
     pub optional: bool,
     /// Number of rows of the page.
     pub rows: usize,
+}
+
+/// Where the value of a row is.
+#[derive(Debug, Clone, Copy)]
+pub enum PlaceOrCode {
+    /// Index among the values of the page.
+    Place(usize),
+    /// Code in the dictionary of the column.
+    Code(u32),
 }
 
 /// The texts of a dictionary, in the order of their codes.
@@ -42,7 +51,7 @@ pub fn dictionary_texts(dictionary: &[u8]) -> Result<Vec<&[u8]>, Damage> {
 
 /// Splits off the first text, where each text follows its length. Returns the text and the rest.
 #[inline]
-fn split_text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+pub fn split_text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     rest.split_at_checked(u32::from_le_bytes(*length) as usize)
 }
@@ -95,6 +104,50 @@ impl<'p> ValuePage<'p> {
             });
         }
         Ok(())
+    }
+
+    /// Calls `give` with each row and the index of its value among the values of the page, or its code; `None` for a row without a
+    /// value.
+    pub fn each_place(&self, mut give: impl FnMut(usize, Option<PlaceOrCode>) -> Result<(), Damage>) -> Result<(), Damage> {
+        let (levels, values) = self.levels()?;
+        let mut codes = Vec::new();
+        let count = match levels {
+            None => self.rows,
+            Some(levels) => {
+                let mut bits = Vec::with_capacity(self.rows);
+                levels.bits.all(self.rows, &mut bits)?;
+                let count = bits.iter().map(|bit| *bit as usize).sum();
+                let coded = self.all_codes(values, count, &mut codes)?;
+                let mut place = 0;
+                for (row, bit) in bits.into_iter().enumerate() {
+                    if bit == 0 {
+                        give(row, None)?;
+                        continue;
+                    }
+                    give(row, Some(if coded { PlaceOrCode::Code(codes[place]) } else { PlaceOrCode::Place(place) }))?;
+                    place += 1;
+                }
+                return Ok(());
+            }
+        };
+        let coded = self.all_codes(values, count, &mut codes)?;
+        for row in 0..count {
+            give(row, Some(if coded { PlaceOrCode::Code(codes[row]) } else { PlaceOrCode::Place(row) }))?;
+        }
+        Ok(())
+    }
+
+    /// Decodes the codes of `count` values. `false` when the page has no codes.
+    fn all_codes(&self, values: &'p [u8], count: usize, out: &mut Vec<u32>) -> Result<bool, Damage> {
+        let Some(codes) = self.codes(values)? else { return Ok(false) };
+        out.reserve(count);
+        codes.all(count, out)?;
+        Ok(true)
+    }
+
+    /// The values of the page, after its definition levels.
+    pub fn plain_values(&self) -> Result<&'p [u8], Damage> {
+        self.levels().map(|(_, values)| values)
     }
 
     /// Calls `found` with the rows whose text is wanted, in order. The column must not be optional. `wanted_codes` says for each
@@ -197,7 +250,7 @@ fn place_of(levels: &mut Option<Levels<'_>>, row: usize) -> Result<Option<usize>
 
 /// The number at an index, in a sequence of numbers of `WIDTH` bytes.
 #[inline]
-fn integer_at<const WIDTH: usize>(bytes: &[u8], at: usize) -> Option<i64> {
+pub fn integer_at<const WIDTH: usize>(bytes: &[u8], at: usize) -> Option<i64> {
     let from = bytes.get(at.checked_mul(WIDTH)?..)?.first_chunk::<WIDTH>()?;
     let negative = from.last().is_some_and(|byte| byte & 0x80 != 0);
     let mut wide = [if negative { 0xff } else { 0 }; 8];
@@ -217,175 +270,11 @@ impl Levels<'_> {
     }
 }
 
-/// Values of a few bits each in Parquet's hybrid encoding: runs of one value and runs of packed values. They are read in
-/// ascending order of their places.
-#[derive(Debug)]
-struct Hybrid<'p> {
-    rest: &'p [u8],
-    width: u32,
-    /// The places that the current run covers.
-    start: usize,
-    end: usize,
-    run: Run<'p>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Run<'p> {
-    Same(u32),
-    Packed(&'p [u8]),
-}
-
-impl<'p> Hybrid<'p> {
-    fn new(bytes: &'p [u8], width: u32) -> Self {
-        Self { rest: bytes, width, start: 0, end: 0, run: Run::Same(0) }
-    }
-
-    /// Advances to the run that covers a place. Returns the end of that run.
-    fn reach(&mut self, place: usize) -> Result<usize, Damage> {
-        while place >= self.end {
-            let header = varint(&mut self.rest).ok_or(ENDS_EARLY)?;
-            let count = usize::try_from(header >> 1).map_err(|_| ENDS_EARLY)?;
-            let bytes = if header & 1 == 1 { count.saturating_mul(self.width as usize) } else { self.width.div_ceil(8) as usize };
-            let (bytes, rest) = self.rest.split_at_checked(bytes).ok_or(ENDS_EARLY)?;
-            self.rest = rest;
-            self.start = self.end;
-            let count = if header & 1 == 1 { count.saturating_mul(8) } else { count };
-            self.end = self.start.saturating_add(count);
-            self.run = if header & 1 == 1 && self.width > 0 {
-                Run::Packed(bytes)
-            } else {
-                match bits_at(bytes, 0, u32::MAX) {
-                    value if value <= mask(self.width) => Run::Same(value),
-                    _ => return Err("a page has a code of more bits than its codes have"),
-                }
-            };
-        }
-        Ok(self.end)
-    }
-
-    fn at(&mut self, place: usize) -> Result<u32, Damage> {
-        self.reach(place)?;
-        Ok(match self.run {
-            Run::Same(value) => value,
-            Run::Packed(bytes) => bits_at(bytes, (place - self.start) * self.width as usize, mask(self.width)),
-        })
-    }
-
-    /// Number of bits from `from` to `to` that are set. All of them must belong to the current run.
-    fn ones(&self, from: usize, to: usize) -> usize {
-        match self.run {
-            Run::Same(value) => (to - from) * (value & 1) as usize,
-            Run::Packed(bytes) => {
-                let (from, to) = (from - self.start, to - self.start);
-                let in_part = |end: usize| bytes.get(end / 8).map_or(0, |byte| (byte & ((1 << (end % 8)) - 1)).count_ones());
-                let whole: u32 = bytes[from / 8..to / 8].iter().map(|byte| byte.count_ones()).sum();
-                (whole + in_part(to) - in_part(from)) as usize
-            }
-        }
-    }
-
-    /// Calls `found` with those of the first `length` places whose code is wanted. Nothing may have been read before.
-    fn find(&mut self, length: usize, wanted: &[bool], mut found: impl FnMut(usize)) -> Result<(), Damage> {
-        let mut place = 0;
-        while place < length {
-            let end = self.reach(place)?.min(length);
-            match self.run {
-                Run::Same(value) => {
-                    if *wanted.get(value as usize).ok_or(BAD_CODE)? {
-                        (place..end).for_each(&mut found);
-                    }
-                }
-                Run::Packed(bytes) if self.width <= 8 => find_packed(bytes, self.width, place..end, wanted, &mut found)?,
-                Run::Packed(_) => {
-                    for place in place..end {
-                        if *wanted.get(self.at(place)? as usize).ok_or(BAD_CODE)? {
-                            found(place);
-                        }
-                    }
-                }
-            }
-            place = end;
-        }
-        Ok(())
-    }
-}
-
-/// Calls `found` with those of the given places whose code is wanted, for packed codes of at most eight bits. It checks eight
-/// codes at a time without a branch for each, because a filter may have to check all codes of a row group.
-fn find_packed(
-    bytes: &[u8],
-    width: u32,
-    places: Range<usize>,
-    wanted: &[bool],
-    mut found: impl FnMut(usize),
-) -> Result<(), Damage> {
-    const WANTED: u16 = 1;
-    const BAD: u16 = 1 << 8;
-    let mut verdicts = [BAD; 256];
-    for (verdict, wanted) in verdicts.iter_mut().zip(wanted) {
-        *verdict = if *wanted { WANTED } else { 0 };
-    }
-    let mask = u64::from(mask(width)) & 0xff;
-    let mut at = 0;
-    for place in places.clone().step_by(8) {
-        // Eight codes take as many bytes as one code has bits.
-        let codes = word_at(bytes, at);
-        at += width as usize;
-        let mut hits = (0..8).fold(0, |hits, i| hits | verdicts[(codes >> (i * width) & mask) as usize] << i);
-        // Ignore codes past the last place.
-        let beyond = (place + 8).saturating_sub(places.end);
-        hits &= (0xff_u16 >> beyond) * 0x0101;
-        if hits >= BAD {
-            return Err(BAD_CODE);
-        }
-        while hits != 0 {
-            found(place + hits.trailing_zeros() as usize);
-            hits &= hits - 1;
-        }
-    }
-    Ok(())
-}
-
-fn mask(width: u32) -> u32 {
-    u32::MAX.checked_shr(u32::BITS - width).unwrap_or(0)
-}
-
-/// At most 32 bits, starting at a bit position; zeros past the end.
-#[inline]
-fn bits_at(bytes: &[u8], bit: usize, mask: u32) -> u32 {
-    (word_at(bytes, bit / 8) >> (bit % 8)) as u32 & mask
-}
-
-/// Eight bytes as a little-endian number; zeros past the end.
-#[inline]
-fn word_at(bytes: &[u8], at: usize) -> u64 {
-    let from = bytes.get(at..).unwrap_or_default();
-    match from.first_chunk::<8>() {
-        Some(word) => u64::from_le_bytes(*word),
-        None => from.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
-    }
-}
-
-/// Takes an unsigned LEB128 number, with seven bits a byte, from the front of `bytes`. `None` when the bytes end early or the
-/// number is longer than ten bytes.
-pub fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::hybrid::mask, *};
 
     /// Encodes codes of `width` bits as runs of one value and packed runs, mixed as a writer may mix them. Returns the bytes and
     /// the codes.

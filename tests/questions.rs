@@ -1,0 +1,3 @@
+//! Questions about stored results: what they answer without the tape.
+
+mod scan;
