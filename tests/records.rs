@@ -242,6 +242,7 @@ fn largest_request(
         reading,
         left_out: LeftOut::new((0..300).map(|at| format!("{at}{}", noise(7, 250))).collect()),
         dry_run: false,
+        check_history: true,
     };
     start_run::request(Uuid::new_v4(), terms, tapes, app.resources.clock.now())
 }

@@ -63,6 +63,9 @@ pub struct RunRequest {
     pub left_out: LeftOut,
     /// Whether to keep only the run and its summary.
     pub dry_run: bool,
+    /// Whether to count the loans that were in earlier runs.
+    #[serde(default)]
+    pub check_history: bool,
 }
 
 /// The tapes of a run. A thousand tapes with long paths exceed the size of an item, so their list is an object of its own.
@@ -202,6 +205,18 @@ pub struct RunResults {
     /// in the record of the run.
     #[serde(default)]
     pub column_mapping: Option<ObjectVersion>,
+    /// The index of the loan numbers; `None` for a dry run, and in results of earlier versions.
+    #[serde(default)]
+    pub history: Option<KeptHistory>,
+}
+
+/// The index of a run's loan numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptHistory {
+    /// Version of the index.
+    pub index: ObjectVersion,
+    /// What runs of tapes with the same content have in common: [`shared::history::content_of`].
+    pub content: String,
 }
 
 /// An output file of a run.
@@ -267,7 +282,7 @@ const NO_COUNTS: &str = r#","profile":null,"ignored_rows":0,"superseded_rows":0,
 
 /// Members that earlier versions did not store.
 fn unknown_members(dry_run: bool) -> String {
-    format!(r#","dry_run":{dry_run},"created_by_username":null,"tapes":null,"tapes_count":null,"dispositions":null"#)
+    format!(r#","dry_run":{dry_run},"created_by_username":null,"tapes":null,"tapes_count":null,"dispositions":null,"seen_before":null"#)
 }
 
 /// The details of a run without details in its item.
