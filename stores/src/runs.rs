@@ -32,7 +32,8 @@ use self::stored::{ATTEMPT, LEASE_UNTIL, PROGRESS, STATUS, run_of_record};
 
 pub use self::search::{MOST_LOOKED_AT, RunPlace, RunSearch};
 pub use self::stored::{
-    KeptHistory, KeptRules, KeptTapes, ObjectVersion, OutputInfo, RulesOfRun, RunRequest, RunResults, RunState, StoredRun, TapeList, TapeRef,
+    KeptHistory, KeptRules, KeptTapes, ObjectVersion, OutputInfo, RulesOfRun, RunRequest, RunResults, RunState, StoredRun,
+    TapeList, TapeRef,
 };
 
 /// Time for which a worker keeps a run without reporting.

@@ -269,6 +269,8 @@ struct Meaning {
     sheet: Option<String>,
     sales_team_id: Option<Uuid>,
     dry_run: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    check_history: bool,
 }
 
 impl StartRun {

@@ -282,7 +282,9 @@ const NO_COUNTS: &str = r#","profile":null,"ignored_rows":0,"superseded_rows":0,
 
 /// Members that earlier versions did not store.
 fn unknown_members(dry_run: bool) -> String {
-    format!(r#","dry_run":{dry_run},"created_by_username":null,"tapes":null,"tapes_count":null,"dispositions":null,"seen_before":null"#)
+    format!(
+        r#","dry_run":{dry_run},"created_by_username":null,"tapes":null,"tapes_count":null,"dispositions":null,"seen_before":null"#
+    )
 }
 
 /// The details of a run without details in its item.
