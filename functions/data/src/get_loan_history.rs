@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{caller::Caller, extract::ApiQuery, problem::ApiError, read_fields};
+use api::{caller::Caller, extract::ApiQuery, objects::TapeNumber, problem::ApiError, read_fields};
 use axum::{Json, extract::State as FromState};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
@@ -84,8 +84,8 @@ pub struct PastLoan {
     /// Price in percent of the balance. Null: the loan has none.
     #[schema(required, value_type = Option<f64>, example = 101.25)]
     final_price: Option<Decimal>,
-    /// Loan amount in dollars; its text, when it could not be read. Null: the tape has none.
-    #[schema(required, value_type = Option<f64>, example = 250_000)]
+    /// Loan amount in dollars. Null: the cell is empty.
+    #[schema(required, value_type = Option<TapeNumber>)]
     loan_amount: StoredNumber,
     /// Types of the loan's exceptions, each once, in the order of the rules.
     #[schema(example = json!(["ltv_ratio"]))]
