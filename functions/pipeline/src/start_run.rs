@@ -98,12 +98,15 @@ impl FromFields for StartRun {
         let sales_team_id = fields.optional("sales_team_id", any);
         let dry_run = fields.optional("dry_run", any);
         let check_history = fields.optional("check_history", any);
-        if matches!((&dry_run, &check_history), (Some(Some(true)), Some(Some(true)))) {
-            return fields.refuse("check_history", "A dry run keeps no loans that could be compared. Leave out one of the two.");
-        }
+        let compares_nothing = matches!((&dry_run, &check_history), (Some(Some(true)), Some(Some(true))));
+        let comparable: Option<()> = match compares_nothing {
+            true => fields.refuse("check_history", "A dry run keeps no loans that could be compared. Leave out one of the two."),
+            false => Some(()),
+        };
         if matches!((&folder, &files), (Some(Some(_)), Some(Some(_)))) {
             return fields.refuse("files", "Name either a folder or files, not both.");
         }
+        comparable?;
         Some(Self {
             pdate: pdate?,
             irr_target: irr_target?,
