@@ -2,6 +2,7 @@
 
 mod exceptions;
 mod exports;
+mod history;
 mod lists;
 mod loan_exports;
 mod loans;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::{
     decimal::ExactSum,
     engine::Outcome,
+    history::SeenBefore,
     results::summary::{
         DispositionSummary, Dispositions, EligibilityChecks, PoolResult, PoolStatus, ProgramSummary, Reasons, Samples, Strat,
         Summary,
@@ -82,6 +83,9 @@ pub struct RunSummary<'s> {
         }]
     }]))]
     samples: Option<&'s [Samples]>,
+    /// What earlier runs say about the loans. Null: the run was not asked to check the history (`check_history`), or has not completed.
+    #[schema(required, value_type = Option<SeenBefore>)]
+    seen_before: Option<SeenBefore>,
 }
 
 impl<'s> RunSummary<'s> {
@@ -101,7 +105,14 @@ impl<'s> RunSummary<'s> {
             pool_status: PoolStatus::of(&summary.pool_tests),
             unused_waivers: summary.unused_waivers.as_ref(),
             samples: None,
+            seen_before: None,
         }
+    }
+
+    /// Adds what earlier runs say about the loans.
+    #[must_use]
+    pub fn with_history(self, seen_before: Option<&SeenBefore>) -> Self {
+        Self { seen_before: seen_before.copied(), ..self }
     }
 
     /// The summary with its samples. Without them it is the summary as the record of the run keeps it: samples are among the results.

@@ -80,6 +80,7 @@ impl<'a> Real<'a> {
             index: None,
             column_mapping: None,
             findings: None,
+            history: None,
         };
         Some(match op {
             Op::Claim(worker) => {

@@ -12,6 +12,7 @@ mod found_lists;
 mod get_config;
 mod get_reasons;
 mod get_report;
+mod get_loan_history;
 mod get_summary;
 mod known_runs;
 mod run_findings;
@@ -75,6 +76,7 @@ pub fn api(resources: &Resources) -> Api {
         .with(ReadRuns, endpoint!(list_loans::list_loans, components(schemas(Disposition))))
         .with(ChooseTerms, endpoint!(ask_what_if::ask_what_if, components(schemas(SweepRange))))
         .with(ReadRuns, endpoint!(export_loans::export_loans))
+        .with(ReadRuns, endpoint!(get_loan_history::get_loan_history))
         .with(ReadTeams, endpoint!(list_sales_teams::list_sales_teams))
         .with(ManageTeams, endpoint!(create_sales_team::create_sales_team))
         .with(ReadConfig, endpoint!(get_config::get_config))

@@ -4,6 +4,7 @@ pub mod clearance;
 pub mod distance;
 mod exception_type;
 pub mod guide;
+pub mod in_force;
 pub mod kinds;
 pub mod listing;
 mod reading;
