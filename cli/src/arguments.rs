@@ -1,5 +1,6 @@
 //! The arguments of `loan-engine`.
 
+mod compare;
 mod price;
 
 use std::path::PathBuf;
@@ -16,7 +17,10 @@ use shared::{loan::Field, phases::pricing::IrrTarget, run::parse_pdate};
 use crate::absent::Absent;
 use crate::{examples, version::VERSION};
 
-pub use self::price::{AssumptionArgs, PriceArgs};
+pub use self::{
+    compare::{CompareArgs, CompareFormat},
+    price::{AssumptionArgs, PriceArgs},
+};
 
 /// Decides for every loan of a tape: buy it, hold it, or reject it, and says why.
 #[derive(Debug, Parser)]
@@ -34,6 +38,9 @@ pub enum Command {
     /// Do a run again from its archive and compare: prints "identical", or what differs
     #[command(after_help = examples::REPLAY)]
     Replay(ReplayArgs),
+    /// Compare two runs: which loans moved between dispositions, which values, prices and reasons differ, and which settings
+    #[command(after_help = examples::COMPARE)]
+    Compare(CompareArgs),
     /// Show what a tape is and how it would be read: its columns with samples, what is missing, what a run would say
     #[command(after_help = examples::INSPECT)]
     Inspect(InspectArgs),
@@ -259,7 +266,7 @@ mod tests {
         let is_absent =
             |path: &[String]| ["serve", "stores", "admin"].iter().any(|name| path.get(1).is_some_and(|word| word == name));
         found.retain(|(path, _)| cfg!(feature = "serve") || !is_absent(path));
-        assert_eq!(found.len(), if cfg!(feature = "serve") { 21 } else { 12 }, "{found:?}");
+        assert_eq!(found.len(), if cfg!(feature = "serve") { 22 } else { 13 }, "{found:?}");
         for (path, help) in found {
             let lines: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  ")).collect();
             assert!(help.starts_with("Examples:\n  ") && lines.len() >= 2, "{path:?}: {help}");

@@ -26,6 +26,15 @@ Examples:
 
 The exit code is 0 when everything is identical, 1 when something differs or cannot be compared, and 2 when the call was wrong.";
 
+pub const COMPARE: &str = "\
+Examples:
+  loan-engine compare out.november out.december
+  loan-engine compare out.november out.december --tolerance note_rate=0.125 --format json
+  loan-engine compare out.november out.december --format csv > changed.csv
+
+Loans are matched by their numbers. The exit code is 0 whether or not anything differs, 1 when the results cannot be read, and 2 when \
+the call was wrong.";
+
 pub const INSPECT: &str = "\
 Examples:
   loan-engine inspect tape.csv

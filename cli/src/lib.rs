@@ -5,6 +5,7 @@
 #[cfg(any(test, not(feature = "serve")))]
 mod absent;
 mod arguments;
+mod compare_command;
 mod decision_book;
 mod examples;
 mod guide_files;
@@ -19,6 +20,7 @@ mod rules_command;
 mod run_command;
 mod spool;
 mod staging;
+mod stored_run;
 mod summary_table;
 mod tapes;
 mod version;
@@ -42,6 +44,7 @@ pub fn main_with(
         Ok(cli) => match cli.command {
             Command::Run(args) => run_command::run(&args, context, out),
             Command::Replay(args) => replay::replay(&args, context, out),
+            Command::Compare(args) => compare_command::compare(&args, context, out),
             Command::Inspect(args) => inspect_command::inspect(&args, context, out),
             Command::Price(args) => price_command::price(&args, context, out),
             Command::Profiles { command } => profiles_command::profiles(command.as_ref(), out),
