@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod compare;
 mod guides;
 mod last_run;
 mod pools;

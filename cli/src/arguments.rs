@@ -1,5 +1,6 @@
 //! The arguments of `loan-engine`.
 
+mod compare;
 mod price;
 mod what_if;
 
@@ -20,6 +21,8 @@ use crate::{examples, version::VERSION};
 pub use self::{
     price::{AssumptionArgs, PriceArgs},
     what_if::{WhatIfArgs, said},
+    compare::{CompareArgs, CompareFormat},
+    price::{AssumptionArgs, PriceArgs},
 };
 
 /// Decides for every loan of a tape: buy it, hold it, or reject it, and says why.
@@ -41,6 +44,9 @@ pub enum Command {
     /// Make the report of a run: one page of HTML to read, print and pass on
     #[command(after_help = examples::REPORT)]
     Report(ReportArgs),
+    /// Compare two runs: which loans moved between dispositions, which values, prices and reasons differ, and which settings
+    #[command(after_help = examples::COMPARE)]
+    Compare(CompareArgs),
     /// Show what a tape is and how it would be read: its columns with samples, what is missing, what a run would say
     #[command(after_help = examples::INSPECT)]
     Inspect(InspectArgs),
@@ -283,7 +289,7 @@ mod tests {
         let is_absent =
             |path: &[String]| ["serve", "stores", "admin"].iter().any(|name| path.get(1).is_some_and(|word| word == name));
         found.retain(|(path, _)| cfg!(feature = "serve") || !is_absent(path));
-        assert_eq!(found.len(), if cfg!(feature = "serve") { 22 } else { 13 }, "{found:?}");
+        assert_eq!(found.len(), if cfg!(feature = "serve") { 24 } else { 15 }, "{found:?}");
         for (path, help) in found {
             let lines: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  ")).collect();
             assert!(help.starts_with("Examples:\n  ") && lines.len() >= 2, "{path:?}: {help}");

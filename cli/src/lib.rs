@@ -5,6 +5,7 @@
 #[cfg(any(test, not(feature = "serve")))]
 mod absent;
 mod arguments;
+mod compare_command;
 mod decision_book;
 mod examples;
 mod guide_files;
@@ -49,6 +50,7 @@ pub fn main_with(
             Command::Run(args) => run_command::run(&args, context, out),
             Command::Replay(args) => replay::replay(&args, context, out),
             Command::Report(args) => report_command::report(&args, context, out),
+            Command::Compare(args) => compare_command::compare(&args, context, out),
             Command::Inspect(args) => inspect_command::inspect(&args, context, out),
             Command::Price(args) => price_command::price(&args, context, out),
             Command::WhatIf(args) => what_if_command::what_if(&args, context, out),
