@@ -23,6 +23,7 @@ mod guides;
 mod health_routes;
 mod hostile;
 mod identity;
+mod jobs;
 mod layers;
 mod live;
 mod logging_in;

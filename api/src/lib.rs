@@ -7,12 +7,14 @@ pub mod exports;
 pub mod extract;
 pub mod fields;
 pub mod file_answer;
+pub mod jobs;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 pub mod layers;
 mod nearest;
 pub mod objects;
 pub mod page;
+pub mod prefer;
 pub mod problem;
 pub mod questioned_run;
 pub mod routes;

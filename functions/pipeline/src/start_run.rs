@@ -4,6 +4,7 @@ use api::{
     caller::Caller,
     extract::OptionalJson,
     fields::{Fields, FromFields, any},
+    prefer::PreferredWait,
     problem::{ApiError, InputError, ProblemObject},
     values::{NamedTexts, shortened},
 };
@@ -37,7 +38,7 @@ use stores::{
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{State, answer_run::preferred_wait, rule_set_files::rule_set_file};
+use crate::{State, rule_set_files::rule_set_file};
 
 /// Tapes of a run and the terms to judge them by. Every field is optional.
 #[derive(Debug, Clone, Default, ToSchema)]
@@ -187,10 +188,9 @@ impl FromRequest<State> for Order {
 pub async fn start_run(
     FromState(state): FromState<State>,
     caller: Caller,
-    headers: HeaderMap,
+    wait: PreferredWait,
     Order { wanted, key }: Order,
 ) -> Result<Response, ApiError> {
-    let wait = preferred_wait(&headers);
     let scope = caller.scope(Permission::StartRuns)?;
     let chooses_reading = wanted.profile.is_some() || wanted.map.is_some() || wanted.sheet.is_some();
     if wanted.rule_set.is_some() || wanted.sales_team_id.is_some() || chooses_reading {
