@@ -6,6 +6,7 @@ mod guides;
 mod last_run;
 mod price;
 mod printed;
+mod purchase_advice;
 mod reading;
 mod refusals;
 mod rules;

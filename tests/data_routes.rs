@@ -3,6 +3,7 @@
 mod exceptions;
 mod exports;
 mod loans;
+mod purchase_advice;
 mod settings;
 mod summaries;
 

@@ -36,6 +36,7 @@ mod races;
 mod records;
 mod replay;
 mod run_model;
+mod seller_returns;
 mod sellers;
 mod serving;
 mod storage;

@@ -40,6 +40,8 @@ pub enum ApiError {
     UnsupportedMediaType(Cow<'static, str>),
     /// 422: values of the request are wrong.
     Invalid(Vec<InputError>),
+    /// 422: over HTTP the run is too large for what is requested.
+    RunTooLargeHere(Cow<'static, str>),
     /// 429: too many failed tries. With the number of seconds until the next may succeed.
     TooManyTries(Cow<'static, str>, u64),
     /// 429: too many requests at once. With the number of seconds until there may be room.
@@ -128,6 +130,7 @@ impl ApiError {
                 };
                 (StatusCode::UNPROCESSABLE_ENTITY, "invalid_input", sentence.into())
             }
+            Self::RunTooLargeHere(detail) => (StatusCode::UNPROCESSABLE_ENTITY, "run_too_large_here", detail.clone()),
             Self::TooManyTries(detail, _) => (StatusCode::TOO_MANY_REQUESTS, "too_many_tries", detail.clone()),
             Self::Busy(detail, _) => (StatusCode::TOO_MANY_REQUESTS, "busy", detail.clone()),
             Self::Unavailable(_) => {

@@ -5,8 +5,8 @@
 #[cfg(any(test, not(feature = "serve")))]
 mod absent;
 mod arguments;
-mod decision_book;
 mod examples;
+mod extra_files;
 mod guide_files;
 mod inspect_command;
 mod manual;

@@ -6,7 +6,7 @@ use std::{
     process,
 };
 
-use command::{CommandContext, Format, error::CommandError, interrupt::on_signal, plain_text::one_line, print};
+use command::{CommandContext, Format, error::CommandError, interrupt::on_signal, print};
 use console::Term;
 use serde::Serialize;
 use shared::{
@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use crate::{
     arguments::{RunArgs, WorkArgs},
-    decision_book::DecisionBook,
+    extra_files::{ExtraFile, ReadTapes, extra_files},
     guide_files::read_guide_files,
     progress::Meter,
     reading::{read_toml, reading},
@@ -60,14 +60,14 @@ pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Res
     if let Some(places) = &places {
         refuse_overwriting(&tapes, places)?;
     }
-    let book = args.workbook.as_deref().map(|file| DecisionBook::new(file, &tapes, places.as_ref(), context)).transpose()?;
+    let extra = extra_files(args, &tapes, places.as_ref(), context)?;
     let begun = Begun::default();
     if context.signals {
         heed_signals(&begun, context.terminal)?;
     }
     if let Err(error) = tapes::read_standard_input(&mut tapes, context) {
         // The run has begun, so withdraw the results of the run before: they are not those of this run.
-        drop(begin(places.as_ref(), book.as_ref(), &begun)?);
+        drop(begin(places.as_ref(), &extra, &begun)?);
         return Err(error);
     }
     let new_run = NewRun {
@@ -88,7 +88,7 @@ pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Res
         options: &options,
         rules: &rules,
         places: places.as_ref(),
-        book: book.as_ref(),
+        extra: &extra,
         begun: &begun,
         args,
     };
@@ -101,9 +101,7 @@ pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Res
                 _ if args.quiet => Ok(()),
                 Format::Table => {
                     let mut table = summary_table(&shown);
-                    if let Some(book) = &book {
-                        table.push_str(&format!("Workbook in {}\n", one_line(&book.place.shown.display().to_string())));
-                    }
+                    table.extend(extra.iter().map(ExtraFile::told));
                     print(out, table.as_bytes())
                 }
                 Format::Json => print(out, &answer(&run, Some(&summary))?),
@@ -200,7 +198,7 @@ struct Work<'r> {
     rules: &'r RuleSet,
     /// Where the results go; `None` for a dry run.
     places: Option<&'r Places>,
-    book: Option<&'r DecisionBook>,
+    extra: &'r [ExtraFile],
     begun: &'r Begun,
     args: &'r RunArgs,
 }
@@ -208,7 +206,7 @@ struct Work<'r> {
 /// Runs the phases, and gives the files their final names once all of them are complete.
 fn execute(run: &mut Run, work: &Work<'_>, context: &CommandContext) -> Result<Outcome, RunError> {
     // Withdraw the results of the run before first: they must not pass for those of this run, even if it cannot open its tapes.
-    let staging = begin(work.places, work.book, work.begun)?;
+    let staging = begin(work.places, work.extra, work.begun)?;
     let sources = work.tapes.iter().map(FoundTape::source).collect::<Result<Vec<_>, _>>()?;
     let meter = Meter::new(context.terminal && !work.args.quiet, sources.iter().map(|source| source.size()).sum());
     let result = engine::run(&Job {
@@ -233,10 +231,9 @@ fn execute(run: &mut Run, work: &Work<'_>, context: &CommandContext) -> Result<O
         staging.archive_rules(work.rules)?;
         let manifest = Manifest { archived, reading: work.reading.clone(), ..Manifest::new(run, work.rules, &outcome)? };
         staging.write_manifest(&manifest.to_json()?)?;
-        if let Some(book) = work.book {
-            book.make(&staging, run, &outcome)?;
-        }
-        staging.publish(work.book.map(|book| &book.place))?;
+        let read = ReadTapes { sources: &sources, options: work.options, rules: work.rules, reading: work.reading };
+        work.extra.iter().try_for_each(|file| file.make(&staging, run, &outcome, &read))?;
+        staging.publish(work.extra)?;
         if archived {
             run.finish_phase(Phase::Archive);
         }
@@ -245,8 +242,8 @@ fn execute(run: &mut Run, work: &Work<'_>, context: &CommandContext) -> Result<O
 }
 
 /// Withdraws the results of the run before, and creates the folders for those of this run; `None` for a dry run.
-fn begin(places: Option<&Places>, book: Option<&DecisionBook>, begun: &Begun) -> Result<Option<Staging>, RunError> {
-    book.map_or(Ok(()), DecisionBook::withdraw)?;
+fn begin(places: Option<&Places>, extra: &[ExtraFile], begun: &Begun) -> Result<Option<Staging>, RunError> {
+    extra.iter().try_for_each(ExtraFile::withdraw)?;
     places.map(|places| Staging::new(places.clone(), begun.clone())).transpose()
 }
 

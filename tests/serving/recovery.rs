@@ -11,9 +11,9 @@ use shared::{
 use stores::{
     StoreError,
     config::Environment,
-    resources::Resources,
     jobs::{JobClaim, JobFound, JobLease, JobRequest},
     keys,
+    resources::Resources,
     runs::{Created, Lease, MAX_ATTEMPTS},
     start_run::{self, RunOrder},
     storage::{StorageBackend as _, StorageError, stream_of},
@@ -74,7 +74,11 @@ async fn a_job_whose_worker_died_is_taken_up_at_once() {
         let tapes = tapes_of(&resources, "inputs").await;
         let request = start_run::request(Uuid::new_v4(), RunOrder::default(), tapes, SystemClock.now());
         assert_eq!(resources.runs().create(&request.run(), &request, None).await.unwrap(), Created::Done);
-        resources.storage.put_bytes(&format!("{}/manifest.json", keys::archive(archived)), "{}".into(), "application/json").await.unwrap();
+        resources
+            .storage
+            .put_bytes(&format!("{}/manifest.json", keys::archive(archived)), "{}".into(), "application/json")
+            .await
+            .unwrap();
         assert_eq!(resources.jobs().ask(&job, SystemClock.now()).await.unwrap(), JobFound::Preparing);
         let lease = JobLease { job_id: job.id(), owner: Uuid::new_v4() };
         assert!(matches!(resources.jobs().claim(lease, SystemClock.now()).await.unwrap(), JobClaim::Ours(..)));

@@ -278,6 +278,17 @@ impl Watched {
         self.ask(person, Method::GET, path, None).await
     }
 
+    /// Lets the worker make the files of all waiting jobs.
+    async fn make_files(&self) {
+        self.by("nobody");
+        // Only `serve` lists jobs.
+        let waiting = self.app.worker.jobs.waiting(self.app.resources.clock.now(), 10).await.unwrap();
+        self.by("Runner");
+        for job in waiting {
+            assert_eq!(self.app.worker.make(job).await.unwrap(), Executed::Completed);
+        }
+    }
+
     /// Uses every feature of the product.
     async fn use_everything(&self) {
         let app = &self.app;
@@ -385,13 +396,7 @@ impl Watched {
         }
         self.get(&admin, &format!("/api/runs/{given_up}/archive/download")).await;
         assert_eq!(self.get(&admin, &by_job).await["status"], "preparing");
-        self.by("nobody");
-        // Only `serve` lists jobs.
-        let waiting = app.worker.jobs.waiting(app.resources.clock.now(), 10).await.unwrap();
-        self.by("Runner");
-        for job in waiting {
-            assert_eq!(app.worker.make(job).await.unwrap(), Executed::Completed);
-        }
+        self.make_files().await;
         self.by("Pipeline");
         assert_eq!(self.get(&admin, &by_job).await, Value::Null);
         self.by("nobody");
@@ -408,6 +413,16 @@ impl Watched {
         }
         self.get(&admin, &format!("/api/exceptions/export?format=csv&run_id={large}")).await;
         self.get(&admin, "/api/config").await;
+        self.get(&admin, &format!("/api/runs/{first}/purchase-advice")).await;
+        let by_job = format!("/api/runs/{first}/seller-return");
+        assert_eq!(self.get(&admin, &by_job).await["status"], "preparing");
+        self.make_files().await;
+        self.by("Data");
+        assert_eq!(self.get(&admin, &by_job).await, Value::Null);
+        self.by("nobody");
+        app.resources.storage.delete_below(keys::ANSWERS).await.unwrap();
+        self.by("Data");
+        assert_eq!(self.get(&admin, &by_job).await["status"], "preparing");
         self.by("nobody");
         for file in ["index.json", "facts.parquet"] {
             app.resources.storage.delete(&format!("results/{first}/{file}")).await.unwrap();

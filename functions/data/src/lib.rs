@@ -7,6 +7,8 @@ mod exception_query;
 mod export_exceptions;
 mod export_file;
 mod get_config;
+mod get_purchase_advice;
+mod get_seller_return;
 mod get_summary;
 mod known_runs;
 mod list_exceptions;
@@ -17,6 +19,7 @@ use api::{
     endpoint,
     exports::Exports,
     file_answer::FileAnswers,
+    jobs::JobAnswers,
     routes::{Api, Routes},
 };
 use known_runs::KnownRuns;
@@ -30,6 +33,7 @@ pub struct State {
     teams: Teams,
     answers: FileAnswers,
     exports: Exports,
+    jobs: JobAnswers,
     environment: Environment,
     max_upload_bytes: u64,
 }
@@ -41,6 +45,7 @@ impl State {
             teams: resources.teams(),
             answers: FileAnswers::new(resources),
             exports: Exports::new(resources),
+            jobs: JobAnswers::new(resources),
             environment: resources.environment,
             max_upload_bytes: resources.max_upload_bytes,
         }
@@ -55,6 +60,8 @@ pub fn api(resources: &Resources) -> Api {
         .with(ReadRuns, endpoint!(list_exceptions::list_exceptions))
         .with(ReadRuns, endpoint!(export_exceptions::export_exceptions))
         .with(ReadRuns, endpoint!(list_loans::list_loans, components(schemas(Disposition))))
+        .with(ReadRuns, endpoint!(get_purchase_advice::get_purchase_advice))
+        .with(ReadRuns, endpoint!(get_seller_return::get_seller_return))
         .with(ReadTeams, endpoint!(list_sales_teams::list_sales_teams))
         .with(ManageTeams, endpoint!(create_sales_team::create_sales_team))
         .with(ReadConfig, endpoint!(get_config::get_config))

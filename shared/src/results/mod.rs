@@ -3,5 +3,6 @@
 pub mod csv;
 pub mod outputs;
 pub mod pricing_report;
+pub mod purchase_advice;
 pub mod summary;
 pub mod workbook;

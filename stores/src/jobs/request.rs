@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use shared::manifest::ENGINE_VERSION;
+use shared::{manifest::ENGINE_VERSION, results::workbook::RETURN_FILE};
 use uuid::Uuid;
 
 /// What a job makes. Each kind is one variant, with the parameters that decide the content of its file. `runner` has the code that
@@ -12,6 +12,8 @@ use uuid::Uuid;
 pub enum JobRequest {
     /// The archive of a run as a ZIP.
     ArchiveZip { run_id: Uuid },
+    /// The workbook with the loans that a run does not buy, for the seller.
+    SellerReturn { run_id: Uuid },
 }
 
 impl JobRequest {
@@ -27,6 +29,7 @@ impl JobRequest {
     pub fn file_name(&self) -> String {
         match self {
             Self::ArchiveZip { run_id } => format!("{run_id}.zip"),
+            Self::SellerReturn { .. } => RETURN_FILE.to_owned(),
         }
     }
 }

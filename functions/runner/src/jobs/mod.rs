@@ -1,6 +1,7 @@
 //! Makes the files of jobs: what takes longer than an answer may take.
 
 mod archive_zip;
+mod seller_return;
 
 use std::{
     io::{self, Write},
@@ -15,7 +16,7 @@ use stores::{
     StoreError,
     jobs::{JobClaim, JobFailure, JobFile, JobLease, JobRequest},
     keys,
-    runs::MAX_ATTEMPTS,
+    runs::{MAX_ATTEMPTS, Runs},
     storage::{StorageError, s3::S3Storage, uploads::Uploads},
 };
 use tokio::runtime::Handle;
@@ -27,11 +28,13 @@ use crate::execute::{Executed, REPORT_EVERY, Worker};
 fn write_file(request: &JobRequest, out: &mut dyn Write, sources: &Sources) -> Result<(), MakeError> {
     match request {
         JobRequest::ArchiveZip { run_id } => archive_zip::write(out, *run_id, sources),
+        JobRequest::SellerReturn { run_id } => seller_return::write(out, *run_id, sources),
     }
 }
 
 /// What the file of a job is made from.
 pub(crate) struct Sources {
+    pub(crate) runs: Runs,
     pub(crate) storage: S3Storage,
     pub(crate) runtime: Handle,
 }
@@ -135,14 +138,21 @@ impl Worker {
         let (name, key) = (request.file_name(), keys::answer(lease.owner, &request.file_name()));
         let uploads = Uploads::new(self.storage.clone(), move |_| key.clone());
         let mut out = JobOutput { upload: uploads.create(&name), lost: lost.clone() };
-        let (request, sources) = (request.clone(), Sources { storage: self.storage.clone(), runtime: Handle::current() });
+        let (request, sources) =
+            (request.clone(), Sources { runs: self.runs.clone(), storage: self.storage.clone(), runtime: Handle::current() });
         let writing = tokio::task::spawn_blocking(move || {
             write_file(&request, &mut out, &sources)?;
             out.upload.flush().map_err(MakeError::from)
         });
-        let written = writing.await.unwrap_or_else(|error| Err(MakeError::Internal(Box::new(error))));
+        let mut written = writing.await.unwrap_or_else(|error| Err(MakeError::Internal(Box::new(error))));
         // The file must not appear when another worker has the job by now.
-        let ours = !lost.0.load(Ordering::Relaxed) && (written.is_err() || self.jobs.report(lease, self.clock.now()).await?);
+        let mut ours = !lost.0.load(Ordering::Relaxed);
+        if ours && written.is_ok() {
+            match self.jobs.report(lease, self.clock.now()).await {
+                Ok(still) => ours = still,
+                Err(error) => written = Err(error.into()),
+            }
+        }
         match written {
             Ok(()) if ours => {
                 let uploaded = uploads.complete().await.map_err(|(_, error)| error)?;
