@@ -48,6 +48,7 @@ read_fields!(ArchiveQuery { path: text });
         (status = 307),
         (status = 400, description = "The path leads out of the archive.", body = ProblemObject),
         (status = 404, description = "The run or the file does not exist, or the run belongs to another team.", body = ProblemObject),
+        (status = 410, description = "The worker found that the archive was removed while it packed it.", body = ProblemObject),
         (status = 429),
     )
 )]

@@ -179,10 +179,9 @@ fn open_tape<'s>(
         );
         RunError::ingest(RunErrorCode::MissingColumns, &source_file, Some(row.line), message)
     })?;
-    let used = returned
-        .used
-        .into_iter()
-        .map(|UsedNumber { number, line, source_file }| (number, FirstUse { source_file: Some(source_file), line }));
+    let used = returned.used.into_iter().map(|UsedNumber { number, line, source_file }| {
+        (number, FirstUse { source_file: Some(source_file).filter(|name| !name.is_empty()), line })
+    });
     let returned_rows = ReturnedRows {
         options: TapeOptions { sheet: None, ..options.clone() },
         reasons,

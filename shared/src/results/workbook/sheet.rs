@@ -188,9 +188,9 @@ impl<'w, W: Write> Sheet<'w, W> {
         Ok(())
     }
 
-    /// Puts a note on the cell in a column, counted from 0, of the next row.
+    /// Puts a note on the cell in a column, counted from 0, of the row that was written last.
     pub(super) fn note(&mut self, column: usize, text: String) {
-        self.notes.push(CellNote { row: self.rows, column, text });
+        self.notes.push(CellNote { row: self.rows.saturating_sub(1), column, text });
     }
 
     fn hand_on(&mut self) -> Result<(), WorkbookError> {
