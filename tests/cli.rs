@@ -8,6 +8,7 @@ mod last_run;
 mod pools;
 mod price;
 mod printed;
+mod purchase_advice;
 mod reading;
 mod refusals;
 mod report;

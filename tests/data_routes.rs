@@ -6,6 +6,7 @@ mod history;
 mod lists;
 mod loan_exports;
 mod loans;
+mod purchase_advice;
 mod reasons;
 mod settings;
 mod summaries;

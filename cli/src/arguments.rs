@@ -206,6 +206,13 @@ pub struct RunArgs {
     /// Write the decisions as a workbook for a spreadsheet, too: Summary, To purchase, Projected, Rejected, Exceptions
     #[arg(long, value_name = "FILE.xlsx", conflicts_with = "dry_run")]
     pub workbook: Option<PathBuf>,
+    /// Write the loans that are not bought as a workbook for the seller, too: as the seller sent them, with the reasons. The seller
+    /// mends the cells and sends the workbook back as a tape
+    #[arg(long, value_name = "FILE.xlsx", conflicts_with = "dry_run")]
+    pub seller_return: Option<PathBuf>,
+    /// Write what is paid for each bought loan as CSV, too: loan number, balance, price and amount, with a row of totals
+    #[arg(long, value_name = "FILE.csv", conflicts_with = "dry_run")]
+    pub purchase_advice: Option<PathBuf>,
     /// How to print the summary
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,

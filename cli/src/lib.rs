@@ -8,6 +8,7 @@ mod arguments;
 mod compare_command;
 mod decision_book;
 mod examples;
+mod extra_files;
 mod guide_files;
 mod inspect_command;
 mod manual;

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use command::{CommandContext, Format, error::CommandError, interrupt::on_signal, plain_text::one_line, print};
+use command::{CommandContext, Format, error::CommandError, interrupt::on_signal, print};
 use console::Term;
 use shared::{
     engine::{self, Destination, Job, Outcome, Tuning},
@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use crate::{
     arguments::{RunArgs, WorkArgs},
-    decision_book::DecisionBook,
+    extra_files::{ExtraFile, ReadTapes, extra_files},
     guide_files::read_guide_files,
     progress::Meter,
     reading::{read_toml, reading},
@@ -68,14 +68,14 @@ pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Res
     if let Some(places) = &places {
         refuse_overwriting(&tapes, places)?;
     }
-    let book = args.workbook.as_deref().map(|file| DecisionBook::new(file, &tapes, places.as_ref(), context)).transpose()?;
+    let extra = extra_files(args, &tapes, places.as_ref(), context)?;
     let begun = Begun::default();
     if context.signals {
         heed_signals(&begun, context.terminal)?;
     }
     if let Err(error) = tapes::read_standard_input(&mut tapes, context) {
         // The run has begun, so withdraw the results of the run before: they are not those of this run.
-        drop(begin(places.as_ref(), book.as_ref(), &begun)?);
+        drop(begin(places.as_ref(), &extra, &begun)?);
         return Err(error);
     }
     let new_run = NewRun {
@@ -99,7 +99,7 @@ pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Res
         rules: &rules,
         waivers: waivers.as_ref(),
         places: places.as_ref(),
-        book: book.as_ref(),
+        extra: &extra,
         begun: &begun,
         args,
     };
@@ -117,9 +117,7 @@ pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Res
                 _ if args.quiet => Ok(()),
                 Format::Table => {
                     let mut table = summary_table(&shown);
-                    if let Some(book) = &book {
-                        table.push_str(&format!("Workbook in {}\n", one_line(&book.place.shown.display().to_string())));
-                    }
+                    table.extend(extra.iter().map(ExtraFile::told));
                     print(out, table.as_bytes())
                 }
                 Format::Json => print(out, &answer(&run, Some((&summary, &outcome.samples(), &reasons)))?),
@@ -218,7 +216,7 @@ struct Work<'r> {
     waivers: Option<&'r Arc<Waivers>>,
     /// Where the results go; `None` for a dry run.
     places: Option<&'r Places>,
-    book: Option<&'r DecisionBook>,
+    extra: &'r [ExtraFile],
     begun: &'r Begun,
     args: &'r RunArgs,
 }
@@ -233,7 +231,7 @@ struct Done {
 /// Runs the phases, and gives the files their final names once all of them are complete. The run is then completed.
 fn execute(run: &mut Run, work: &Work<'_>, context: &CommandContext) -> Result<Done, RunError> {
     // Withdraw the results of the run before first: they must not pass for those of this run, even if it cannot open its tapes.
-    let staging = begin(work.places, work.book, work.begun)?;
+    let staging = begin(work.places, work.extra, work.begun)?;
     let sources = work.tapes.iter().map(FoundTape::source).collect::<Result<Vec<_>, _>>()?;
     let meter = Meter::new(context.terminal && !work.args.quiet, sources.iter().map(|source| source.size()).sum());
     let result = engine::run(&Job {
@@ -267,7 +265,8 @@ fn execute(run: &mut Run, work: &Work<'_>, context: &CommandContext) -> Result<D
         Some(staging) => {
             staging.archive_outputs(&done.outcome)?;
             let ended = completed(run, !work.args.no_archive)?;
-            place(staging, run, &ended, &done, work)?;
+            let read = ReadTapes { sources: &sources, options: work.options, rules: work.rules, reading: work.reading };
+            place(staging, (run, &ended), &done, &read, work)?;
             *run = ended;
         }
         None => *run = completed(run, false)?,
@@ -276,7 +275,13 @@ fn execute(run: &mut Run, work: &Work<'_>, context: &CommandContext) -> Result<D
 }
 
 /// Writes the files about the run as a whole, and gives all files their final names. `ended` is the run as it will have ended.
-fn place(staging: Staging, run: &Run, ended: &Run, done: &Done, work: &Work<'_>) -> Result<(), RunError> {
+fn place(
+    staging: Staging,
+    (run, ended): (&Run, &Run),
+    done: &Done,
+    read: &ReadTapes<'_>,
+    work: &Work<'_>,
+) -> Result<(), RunError> {
     let Done { outcome, summary, reasons } = done;
     staging.archive_rules(work.rules)?;
     let archived = !work.args.no_archive;
@@ -286,15 +291,13 @@ fn place(staging: Staging, run: &Run, ended: &Run, done: &Done, work: &Work<'_>)
     let manifest = Manifest { archived, reading: work.reading.clone(), waivers, ..of_run };
     staging.write_summary(&answer(ended, Some((summary, &outcome.samples(), reasons)))?)?;
     staging.write_manifest(&manifest.to_json()?)?;
-    if let Some(book) = work.book {
-        book.make(&staging, run, outcome)?;
-    }
-    staging.publish(work.book.map(|book| &book.place))
+    work.extra.iter().try_for_each(|file| file.make(&staging, run, outcome, read))?;
+    staging.publish(work.extra)
 }
 
 /// Withdraws the results of the run before, and creates the folders for those of this run; `None` for a dry run.
-fn begin(places: Option<&Places>, book: Option<&DecisionBook>, begun: &Begun) -> Result<Option<Staging>, RunError> {
-    book.map_or(Ok(()), DecisionBook::withdraw)?;
+fn begin(places: Option<&Places>, extra: &[ExtraFile], begun: &Begun) -> Result<Option<Staging>, RunError> {
+    extra.iter().try_for_each(ExtraFile::withdraw)?;
     places.map(|places| Staging::new(places.clone(), begun.clone())).transpose()
 }
 

@@ -278,6 +278,10 @@ impl Run {
         Ok(())
     }
 
+    pub fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+
     pub fn run_id(&self) -> Uuid {
         self.origin.run_id
     }

@@ -58,7 +58,7 @@ fn the_way_from_log_in_to_the_archive_is_true() {
     assert!(blocks[0].contains(&format!("LOAN_ENGINE_ADMIN_PASSWORD='{ADMIN_PASSWORD}' ")), "{blocks:?}");
     with_project(folder.path());
     done_by_a_plain_shell(&blocks[1..].concat().replace("http://localhost:8000", &server.address), folder.path());
-    for file in ["exceptions.csv", "purchase_tape.csv", "archive.zip", "decision_workbook.xlsx"] {
+    for file in ["exceptions.csv", "purchase_tape.csv", "archive.zip", "decision_workbook.xlsx", "seller_return.xlsx"] {
         assert!(std::fs::metadata(folder.path().join("try").join(file)).unwrap().len() > 100, "{file}");
     }
     let python = section("Serve the API").split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();

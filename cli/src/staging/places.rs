@@ -25,15 +25,6 @@ pub const RESULT_FILES: [&str; OUTPUTS.len() + 4] = {
 /// The run with its summary and its reasons. It has times of day, so that the manifest does not name it.
 pub const SUMMARY_FILE: &str = "summary.json";
 
-/// Where the decision workbook of a run goes.
-#[derive(Debug, Clone)]
-pub struct WorkbookPlace {
-    /// Path that the user gave, for messages.
-    pub shown: PathBuf,
-    /// Path to write to.
-    pub file: PathBuf,
-}
-
 /// Where the files of a run go.
 #[derive(Debug, Clone)]
 pub struct Places {
@@ -73,6 +64,11 @@ impl Places {
     pub fn would_overwrite(&self, file: &Path) -> bool {
         let results = self.results();
         RESULT_FILES.iter().any(|name| results.join(name).canonicalize().is_ok_and(|result| result == file))
+    }
+
+    /// Whether this is the path of a result, which need not exist yet.
+    pub fn is_result(&self, file: &Path) -> bool {
+        RESULT_FILES.iter().any(|name| self.results().join(name) == file)
     }
 
     /// Whether the run creates this folder when it begins: the folder that the user gave for results.

@@ -48,7 +48,7 @@ const GROUP_BYTES: u64 = 64 * 1024;
 const KNOWN_RUNS: usize = 1024;
 
 /// A reader of an object of results.
-type Reader = CachedReader<ObjectReader>;
+pub type Reader = CachedReader<ObjectReader>;
 
 /// A run with its results. Findings, index, facts and exceptions are opened when they are first needed.
 pub struct KnownRun {
@@ -303,6 +303,11 @@ impl KnownRun {
         let (index, facts, exceptions) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
         let (history_reader, read_findings) = (OnceLock::new(), OnceCell::new());
         Ok(Self { run, summary, stored, findings, read_findings, history, history_reader, index, facts, exceptions })
+    }
+
+    /// The facts of the run and their index, once [`KnownRuns::with_facts`] has opened them.
+    pub fn opened_facts(&self) -> Option<(&FactsReader<Reader>, &ResultsIndex)> {
+        self.facts.get().zip(self.index.get())
     }
 
     /// Whether the run has stored exceptions.

@@ -13,6 +13,8 @@ mod get_config;
 mod get_reasons;
 mod get_report;
 mod get_loan_history;
+mod get_purchase_advice;
+mod get_seller_return;
 mod get_summary;
 mod known_runs;
 mod run_findings;
@@ -28,6 +30,7 @@ use api::{
     endpoint,
     exports::Exports,
     file_answer::FileAnswers,
+    jobs::JobAnswers,
     routes::{Api, Routes},
 };
 use found_lists::FoundLists;
@@ -45,6 +48,7 @@ pub struct State {
     teams: Teams,
     answers: FileAnswers,
     exports: Exports,
+    jobs: JobAnswers,
     environment: Environment,
     max_upload_bytes: u64,
 }
@@ -58,6 +62,7 @@ impl State {
             teams: resources.teams(),
             answers: FileAnswers::new(resources),
             exports: Exports::new(resources),
+            jobs: JobAnswers::new(resources),
             environment: resources.environment,
             max_upload_bytes: resources.max_upload_bytes,
         }
@@ -77,6 +82,8 @@ pub fn api(resources: &Resources) -> Api {
         .with(ChooseTerms, endpoint!(ask_what_if::ask_what_if, components(schemas(SweepRange))))
         .with(ReadRuns, endpoint!(export_loans::export_loans))
         .with(ReadRuns, endpoint!(get_loan_history::get_loan_history))
+        .with(ReadRuns, endpoint!(get_purchase_advice::get_purchase_advice))
+        .with(ReadRuns, endpoint!(get_seller_return::get_seller_return))
         .with(ReadTeams, endpoint!(list_sales_teams::list_sales_teams))
         .with(ManageTeams, endpoint!(create_sales_team::create_sales_team))
         .with(ReadConfig, endpoint!(get_config::get_config))

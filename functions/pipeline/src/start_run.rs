@@ -5,6 +5,7 @@ use api::{
     extract::OptionalJson,
     fields::{Fields, FromFields, any},
     input_files::{errors_of, input_text, rule_set_file},
+    prefer::PreferredWait,
     problem::{ApiError, InputError, ProblemObject},
     values::{NamedTexts, shortened},
 };
@@ -38,7 +39,7 @@ use stores::{
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{State, answer_run::preferred_wait};
+use crate::State;
 
 /// Tapes of a run and the terms to judge them by. Every field is optional.
 #[derive(Debug, Clone, Default, ToSchema)]
@@ -208,10 +209,9 @@ impl FromRequest<State> for Order {
 pub async fn start_run(
     FromState(state): FromState<State>,
     caller: Caller,
-    headers: HeaderMap,
+    wait: PreferredWait,
     Order { wanted, key }: Order,
 ) -> Result<Response, ApiError> {
-    let wait = preferred_wait(&headers);
     let scope = caller.scope(Permission::StartRuns)?;
     let chooses_reading = wanted.profile.is_some() || wanted.map.is_some() || wanted.sheet.is_some();
     if wanted.rule_set.is_some() || wanted.waivers.is_some() || wanted.sales_team_id.is_some() || chooses_reading {

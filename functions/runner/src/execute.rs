@@ -29,6 +29,8 @@ use shared::{
 use stores::{
     StoreError,
     config::{DEFAULT_DISTRIBUTE_ABOVE_BYTES, DEFAULT_PART_BYTES},
+    export_turns::ExportTurns,
+    jobs::Jobs,
     keys,
     resources::Resources,
     runs::{KeptHistory, Lease, MAX_ATTEMPTS, ObjectVersion, OutputInfo, RunRequest, Runs, StoredRun, TapeRef},
@@ -45,12 +47,15 @@ use uuid::Uuid;
 use crate::{ending::Results, files::Files};
 
 /// Interval at which a worker reports that it is alive, and its progress.
-const REPORT_EVERY: Duration = Duration::from_secs(2);
+pub(crate) const REPORT_EVERY: Duration = Duration::from_secs(2);
 
-/// Executes runs.
+/// Executes runs, and makes the files of jobs.
 #[derive(Clone)]
 pub struct Worker {
     pub runs: Runs,
+    pub jobs: Jobs,
+    /// The turns that jobs share with exports.
+    pub turns: ExportTurns,
     /// Storage of tapes and results.
     pub storage: S3Storage,
     pub clock: Arc<dyn Clock>,
@@ -69,17 +74,17 @@ pub struct Distribution {
     pub part_bytes: u64,
 }
 
-/// Result of an execution.
+/// Result of an execution, or of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Executed {
-    /// The run is completed.
+    /// The run is completed, or the file of the job is made.
     Completed,
-    /// The run has failed and has an error.
+    /// The run or the job has failed and has an error.
     Failed,
-    /// The run has failed, because no worker could finish it.
+    /// The run or the job has failed, because no worker could finish it.
     GivenUp,
-    /// Another worker has the run, or it had ended before.
+    /// Another worker has the run or the job, or it had ended before.
     NotOurs,
 }
 
@@ -186,6 +191,8 @@ impl Worker {
     pub fn new(resources: &Resources, tuning: Tuning) -> Self {
         Self {
             runs: resources.runs(),
+            jobs: resources.jobs(),
+            turns: resources.export_turns.clone(),
             storage: resources.storage.clone(),
             clock: Arc::clone(&resources.clock),
             tuning,
