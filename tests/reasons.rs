@@ -61,11 +61,7 @@ fn assert_counted(finished: &Finished, rules: &RuleSet) {
 fn found(outcome: &shared::engine::Outcome) -> [String; 3] {
     let text = |value: serde_json::Result<String>| value.unwrap();
     let strats = serde_json::to_string(&outcome.summary.finish().strats);
-    [
-        text(serde_json::to_string(&outcome.summary.reasons())),
-        text(serde_json::to_string(&outcome.samples())),
-        text(strats),
-    ]
+    [text(serde_json::to_string(&outcome.summary.reasons())), text(serde_json::to_string(&outcome.samples())), text(strats)]
 }
 
 /// What a run in parts finds.
@@ -75,6 +71,7 @@ fn found_in_parts(text: &str, rules: &RuleSet, part_bytes: u64) -> [String; 3] {
     let job = Job {
         tapes: &tapes,
         options: &TapeOptions::default(),
+        waivers: None,
         rules,
         irr_target: IrrTarget::DEFAULT,
         pdate: PDATE,

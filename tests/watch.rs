@@ -1,6 +1,6 @@
 //! The settings for `cargo lambda watch`: which function answers which path, and in which environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use local::FUNCTIONS;
 use stores::config::Config;
@@ -29,7 +29,6 @@ const SHARED: (&str, &str) = ("/api/runs", "pipeline");
 #[tokio::test]
 async fn the_router_names_every_path_and_no_other() {
     let app = TestApp::new().await;
-    let owners = owners(&app);
     let mut expected = BTreeMap::new();
     for (function, api) in FUNCTIONS {
         for route in api(&app.resources).table {

@@ -19,10 +19,9 @@ use crate::absent::Absent;
 use crate::{examples, version::VERSION};
 
 pub use self::{
-    price::{AssumptionArgs, PriceArgs},
-    what_if::{WhatIfArgs, said},
     compare::{CompareArgs, CompareFormat},
     price::{AssumptionArgs, PriceArgs},
+    what_if::{WhatIfArgs, said},
 };
 
 /// Decides for every loan of a tape: buy it, hold it, or reject it, and says why.

@@ -6,7 +6,6 @@
 mod absent;
 mod arguments;
 mod compare_command;
-mod decision_book;
 mod examples;
 mod extra_files;
 mod guide_files;

@@ -278,10 +278,6 @@ impl Run {
         Ok(())
     }
 
-    pub fn created_at(&self) -> Timestamp {
-        self.created_at
-    }
-
     pub fn run_id(&self) -> Uuid {
         self.origin.run_id
     }

@@ -70,7 +70,14 @@ impl Opened {
     }
 
     fn run(&self) -> StoredRun<'_, Bytes> {
-        StoredRun { facts: &self.facts, exceptions: &self.exceptions, rules: &self.rules, pdate: PDATE, waivers: None, threads: 2 }
+        StoredRun {
+            facts: &self.facts,
+            exceptions: &self.exceptions,
+            rules: &self.rules,
+            pdate: PDATE,
+            waivers: None,
+            threads: 2,
+        }
     }
 }
 

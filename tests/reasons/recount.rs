@@ -135,9 +135,8 @@ impl<'r> Recount<'r> {
             let table = match tables.first() {
                 Some(table) if tables.len() == 1 => *table,
                 // A rule of the built-in set over a number keeps its steps when all its loans lack the number.
-                None if self.rules.rules().iter().any(|rule| rule.exception_type().name() == name) => self.steps(
-                    self.rules.rules().iter().find(|rule| rule.exception_type().name() == name).unwrap().field().name(),
-                ),
+                None if self.rules.rules().iter().any(|rule| rule.exception_type().name() == name) => self
+                    .steps(self.rules.rules().iter().find(|rule| rule.exception_type().name() == name).unwrap().field().name()),
                 _ => None,
             };
             let within = table.into_iter().flat_map(|(names, _)| names).zip(&steps);
@@ -300,10 +299,7 @@ pub fn pairs(reasons: &Reasons) -> Vec<String> {
 pub fn samples(samples: &[Samples]) -> BTreeMap<String, Vec<String>> {
     let of = |samples: &Samples| {
         let lines = samples.exceptions.iter().map(|sample| {
-            format!(
-                "{} {} {} {} {}",
-                sample.row, sample.line, sample.source_file, sample.seller_loan_number, sample.message
-            )
+            format!("{} {} {} {} {}", sample.row, sample.line, sample.source_file, sample.seller_loan_number, sample.message)
         });
         (format!("{} {}", samples.exception_type, samples.severity.as_str()), lines.collect())
     };

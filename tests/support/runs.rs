@@ -107,8 +107,9 @@ pub fn given(folder: &MemoryFolder, outcome: Result<Outcome, RunError>) -> Given
     let outcome = outcome?;
     let found = format!("{:?} {:?}", outcome.summary.reasons(), outcome.samples());
     let Outcome { summary, mappings, inputs, outputs, stored, index, notices } = outcome;
-    let summary =
-        serde_json::to_string(&summary.finish()).unwrap() + &String::from_utf8(summary.exception_summary_rows()).unwrap() + &found;
+    let summary = serde_json::to_string(&summary.finish()).unwrap()
+        + &String::from_utf8(summary.exception_summary_rows()).unwrap()
+        + &found;
     Ok((folder.files(), format!("{summary} {mappings:?} {inputs:?} {outputs:?} {stored:?} {index:?} {notices:?}")))
 }
 

@@ -352,7 +352,10 @@ impl Watched {
         let first = first.send().await.expect(202)["run_id"].as_str().unwrap().to_owned();
         self.ask(&admin, Method::POST, "/api/rule-sets/check", Some(json!({"path": "strict.toml"}))).await;
         app.post("/api/tapes/inspect").by(&admin).json(&json!({"path": large})).send().await.expect(200);
-        let large = app.start(&admin, &json!({"files": [large], "check_history": true})).await.expect(202)["run_id"].as_str().unwrap().to_owned();
+        let large = app.start(&admin, &json!({"files": [large], "check_history": true})).await.expect(202)["run_id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let missing = app.start(&admin, &json!({"files": ["missing.csv"]})).await;
         assert_eq!(missing.status, 404);
 

@@ -10,21 +10,21 @@ mod export_file;
 mod export_loans;
 mod found_lists;
 mod get_config;
-mod get_reasons;
-mod get_report;
 mod get_loan_history;
 mod get_purchase_advice;
+mod get_reasons;
+mod get_report;
 mod get_seller_return;
 mod get_summary;
 mod known_runs;
-mod run_findings;
 mod list_exceptions;
 mod list_loans;
 mod list_sales_teams;
-mod what_if_request;
 mod loan_export_file;
 mod loan_pages;
 mod loan_query;
+mod run_findings;
+mod what_if_request;
 
 use api::{
     endpoint,

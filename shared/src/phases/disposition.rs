@@ -54,9 +54,11 @@ impl Disposition {
 /// Policy that holds back an eligible loan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[schema(description = "Policy that holds back an eligible loan: `undetermined` (a value that the loan lacks decides a rule or an \
+#[schema(
+    description = "Policy that holds back an eligible loan: `undetermined` (a value that the loan lacks decides a rule or an \
                         adjustment), `minimum_spread`, `minimum_price`, `hold_on_soft_exceptions` and `floor` (the keys of the \
-                        rule set), or `not_priced`.")]
+                        rule set), or `not_priced`."
+)]
 pub enum HoldPolicy {
     /// A missing value decides a hard rule, a grid or an adjustment.
     Undetermined,
@@ -70,14 +72,8 @@ pub enum HoldPolicy {
 }
 
 impl HoldPolicy {
-    pub const ALL: [Self; 6] = [
-        Self::Undetermined,
-        Self::MinimumSpread,
-        Self::MinimumPrice,
-        Self::HoldOnSoftExceptions,
-        Self::Floor,
-        Self::NotPriced,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Undetermined, Self::MinimumSpread, Self::MinimumPrice, Self::HoldOnSoftExceptions, Self::Floor, Self::NotPriced];
 
     /// The stable name in JSON.
     pub const fn as_str(self) -> &'static str {

@@ -92,7 +92,8 @@ mod tests {
     #[test]
     fn bars_are_as_long_as_their_share() {
         let whole = figure("250000.00");
-        let lengths = ["0", "-5", "250", "125000", "249999.99", "250000", "300000"].map(|part| figure(part).thousandths_of(&whole));
+        let lengths =
+            ["0", "-5", "250", "125000", "249999.99", "250000", "300000"].map(|part| figure(part).thousandths_of(&whole));
         assert_eq!(lengths, [0, 0, 1, 500, 999, 1_000, 1_000]);
         assert_eq!(figure("1").thousandths_of(&figure("0")), 0);
     }

@@ -19,7 +19,8 @@ pub use self::content::Report;
 pub const REPORT_FILE: &str = "report.html";
 
 /// How each report begins, by which a later report knows what it may replace.
-pub const BEGINNING: &str = "<!DOCTYPE html>\n<!-- Report of Loan Engine -->\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
+pub const BEGINNING: &str =
+    "<!DOCTYPE html>\n<!-- Report of Loan Engine -->\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
 
 const STYLE: &str = include_str!("style.css");
 

@@ -91,11 +91,7 @@ fn dispositions(page: &mut Page, summary: &ReportSummary) {
         let averages = averages.into_iter().chain(lives.into_iter().filter(|_| has_lives)).map(plain);
         first.into_iter().chain(averages).collect::<Vec<Cell>>()
     };
-    let total = vec![
-        Cell::Text("Total".to_owned()),
-        count(&summary.total_loans),
-        Cell::Number(summary.total_balance.dollars()),
-    ];
+    let total = vec![Cell::Text("Total".to_owned()), count(&summary.total_loans), Cell::Number(summary.total_balance.dollars())];
     page.table(&headers[..columns], groups.map(row).into_iter().chain([total]));
     page.note("Averages are weighted by balance over the loans that have the value. Prices are in percent of the balance.");
     page.raw("</section>\n");

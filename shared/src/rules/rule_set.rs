@@ -219,7 +219,7 @@ impl RuleSet {
 
     /// The text of the rule set's file.
     pub fn toml(&self) -> &str {
-        self.source.as_ref().map_or(BUILT_IN, |file| &file.toml)
+        self.source.as_ref().map_or(Self::BUILT_IN_TOML, |file| &file.toml)
     }
 
     /// The files from which the rule set was read; `None` for the built-in rule set.

@@ -206,7 +206,8 @@ impl StoredRun {
         let unknown = unless(members_before, r#","dry_run":"#, &unknown_members(members.output_dir.is_none()));
         let pools = unless(members_before, r#","pool_status":"#, NO_POOLS);
         let details = RawValue::from_string(format!("{{{}{details}{notices}}}", &DETAILS[1..])).map_err(damaged)?;
-        let object = RawValue::from_string(format!("{members_before}{counts}{unknown}{pools}{DETAILS_LEFT_OUT}")).map_err(damaged)?;
+        let object =
+            RawValue::from_string(format!("{members_before}{counts}{unknown}{pools}{DETAILS_LEFT_OUT}")).map_err(damaged)?;
         Ok(Self {
             run_id: members.run_id,
             status: members.status,

@@ -35,9 +35,9 @@ pub use self::figures::{
     Averages, BestLoans, Bucket, DispositionSummary, Dispositions, EligibilityChecks, ExceptionFinding, ProgramSummary, Strat,
     Summary,
 };
-pub use self::totals::{LoanShare, LoanTotals, PoolTally};
 pub use self::pools::{PoolResult, PoolStatus};
 pub use self::reason_figures::{Held, OnlyReason, Pair, Reason, Reasons, Sample, Samples, Step};
+pub use self::totals::{LoanShare, LoanTotals, PoolTally};
 use self::{
     figures::{averages, bucket},
     groups::{Group, Share},
@@ -162,7 +162,8 @@ impl<'de> Deserialize<'de> for SummaryBuilder {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Handed { counts, reported, priced, tables, findings, programs, lives, pools, waivers, prices, reasons } =
             Handed::deserialize(deserializer)?;
-        let mut summary = Self { counts, reported, priced, findings, programs, lives, pools, waivers, reasons, ..Self::default() };
+        let mut summary =
+            Self { counts, reported, priced, findings, programs, lives, pools, waivers, reasons, ..Self::default() };
         let strats = summary.tables.iter_mut().map(|table| &mut table.groups).zip(tables);
         for (strat, groups) in strats.chain([(&mut summary.prices.groups, prices)]) {
             for (at, group) in groups {
