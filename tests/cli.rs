@@ -118,7 +118,8 @@ mod completed {
         assert_eq!(keys(&json), ["run", "summary"]);
         let run_keys = "id run_id status sales_team_id total_loans total_balance exceptions_count run_weekday run_weekday_name \
                         pdate irr_target last_phase output_dir error progress created_by started_at completed_at created_at \
-                        rule_set profile ignored_rows superseded_rows notice_counts column_mapping notices";
+                        rule_set profile ignored_rows superseded_rows notice_counts dry_run created_by_username tapes tapes_count \
+                        dispositions column_mapping notices";
         assert_eq!(keys(&json["run"]).join(" "), run_keys);
         let summary_keys = [
             "run_id",

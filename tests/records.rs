@@ -90,9 +90,10 @@ async fn items(app: &TestApp) -> Vec<(String, usize)> {
 #[tokio::test]
 async fn a_run_of_a_thousand_tapes_with_the_longest_paths_completes() {
     let (app, ana) = app().await;
-    let paths: Vec<String> = (0..MAX_TAPES)
+    let mut paths: Vec<String> = (0..MAX_TAPES)
         .map(|at| format!("{}/tape.csv", noise(at, MAX_PATH_BYTES - "inputs/".len() - "/tape.csv".len())))
         .collect();
+    paths.sort();
     for (at, path) in paths.iter().enumerate() {
         let tape = Tape::new().good(&format!("L-{at}")).text().to_owned();
         app.resources.storage.put_bytes(&format!("inputs/{path}"), tape.into(), "text/csv").await.unwrap();
@@ -234,6 +235,7 @@ fn largest_request(
     let terms = RunOrder {
         sales_team_id: Some(team.id),
         created_by: Some(user.id),
+        created_by_username: Some(user.username.clone()),
         irr_target: Some("29.123456789012345678901234567".parse().unwrap()),
         pdate: Some("2026-02-02".parse().unwrap()),
         rules: RunRules::new(RuleSetFile::new("largest.toml", rules)).unwrap(),
@@ -254,6 +256,7 @@ async fn every_kind_of_item_is_stored_with_every_field_at_its_bound() {
         key_hash: noise(at, 64),
         request_hash: noise(at + 1, 64),
         dated_hash: noise(at + 2, 64),
+        pdate: "2026-02-02".parse().unwrap(),
     };
 
     // S3 keys have up to 1,024 bytes, and some take six times as many bytes as JSON.

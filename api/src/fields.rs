@@ -315,8 +315,12 @@ impl<'r> Fields<'r> {
         }
     }
 
-    /// Adds an error for each unknown name, up to [`MAX_ERRORS`]. Returns the number of the others.
+    /// Adds an error for each unknown name, up to [`MAX_ERRORS`]. Returns the number of the others. A form may have unknown fields,
+    /// because browsers and OAuth clients add fields of their own.
     fn note_unknown(&mut self) -> usize {
+        if self.source == Source::Form {
+            return 0;
+        }
         let unknown: Vec<&str> = self.given.iter().map(|(name, _)| &**name).filter(|name| !self.known.contains(name)).collect();
         let errors: Vec<InputError> = unknown.iter().take(MAX_ERRORS).map(|name| self.unknown(name)).collect();
         let more = unknown.len() - errors.len();

@@ -16,7 +16,7 @@ use shared::{
     results::summary::Summary,
     rules::guide::grid::check_file_name,
     rules::rule_set::{MAX_RULE_SET_BYTES, Mistake, RuleSet, RuleSetError, RuleSetFile},
-    run::{NewRun, Run},
+    run::{NewRun, Run, RunTapes},
     run_summary::RunSummary,
     tape::{options::TapeOptions, request::ReadingRequest},
 };
@@ -74,6 +74,8 @@ pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Res
         run_id,
         sales_team_id: None,
         created_by: None,
+        created_by_username: None,
+        tapes: Some(RunTapes::new(tapes.iter().map(FoundTape::named))),
         irr_target: args.irr_target,
         pdate: args.pdate,
         rule_set: rules.id(),

@@ -11,6 +11,7 @@ pub mod field;
 pub mod file_types;
 pub mod folder;
 pub mod hex;
+pub mod history;
 pub mod loan;
 pub mod manifest;
 pub mod paths;

@@ -1,5 +1,8 @@
 //! The record of a run: one execution of the pipeline, from its creation to its end.
 
+mod dispositions;
+mod tapes;
+
 use std::{collections::BTreeMap, fmt};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
@@ -19,6 +22,11 @@ use crate::{
         notices::{Notice, NoticeCode},
         profile::ProfileId,
     },
+};
+
+pub use self::{
+    dispositions::{DispositionTotal, RunDispositions},
+    tapes::{NAMED_TAPES, RunTape, RunTapes},
 };
 
 /// Status of a run: `pending` until a worker begins it, `running`, then `completed` with all results or `failed` without.
@@ -124,6 +132,10 @@ pub struct NewRun {
     pub sales_team_id: Option<Uuid>,
     /// User who started the run; `None` when no user did.
     pub created_by: Option<Uuid>,
+    /// Name of that user when the run was created.
+    pub created_by_username: Option<String>,
+    /// The tapes; `None` when an earlier version stored the run.
+    pub tapes: Option<RunTapes>,
     /// IRR target, from which spreads and prices follow.
     pub irr_target: IrrTarget,
     /// Purchase date; `None` means the day, in UTC, on which the run is created.
@@ -154,6 +166,7 @@ pub struct Run {
     ignored_rows: u64,
     superseded_rows: u64,
     notice_counts: BTreeMap<NoticeCode, u64>,
+    dispositions: Option<RunDispositions>,
 }
 
 impl Run {
@@ -178,6 +191,7 @@ impl Run {
             ignored_rows: 0,
             superseded_rows: 0,
             notice_counts: BTreeMap::new(),
+            dispositions: None,
         }
     }
 
@@ -226,6 +240,7 @@ impl Run {
         self.ignored_rows = outcome.notices.ignored_rows;
         self.superseded_rows = outcome.notices.superseded_rows;
         self.notice_counts.clone_from(outcome.notices.counts());
+        self.dispositions = Some(RunDispositions::of(&outcome.summary));
     }
 
     /// Changes the status to `completed`, when all results are stored.
@@ -366,6 +381,11 @@ impl Run {
             ignored_rows: self.ignored_rows,
             superseded_rows: self.superseded_rows,
             notice_counts: &self.notice_counts,
+            dry_run: self.origin.output_dir.is_none(),
+            created_by_username: self.origin.created_by_username.as_deref(),
+            tapes: self.origin.tapes.as_ref().map(RunTapes::named),
+            tapes_count: self.origin.tapes.as_ref().map(RunTapes::count),
+            dispositions: self.dispositions.as_ref().filter(|_| self.status == RunStatus::Completed),
             column_mapping: &details.column_mapping,
             notices: &details.notices,
         }
@@ -447,6 +467,24 @@ pub struct RunObject<'r> {
     /// Number of notices of each code. Empty until the run is completed.
     #[schema(value_type = BTreeMap<String, u64>, example = json!({"not_a_loan": 1}))]
     notice_counts: &'r BTreeMap<NoticeCode, u64>,
+    /// Whether the run is a dry run, which keeps only the run and its summary.
+    #[schema(example = false)]
+    dry_run: bool,
+    /// Username, when the run was created, of the user who started it. Null: a tape that arrived in a folder `incoming` or the command line
+    /// started the run, or an earlier version of Loan Engine created it.
+    #[schema(required, example = "ana")]
+    created_by_username: Option<&'r str>,
+    /// The first tapes of the run, in the order of their loans: at most 100, and at most 16 KiB of JSON. Null: an earlier version of Loan
+    /// Engine created the run.
+    #[schema(required, value_type = Option<Vec<RunTape>>)]
+    tapes: Option<&'r [RunTape]>,
+    /// Number of all tapes of the run. Null: an earlier version of Loan Engine created the run.
+    #[schema(required, example = 1)]
+    tapes_count: Option<u64>,
+    /// Number and balance of the loans of each disposition. Null: the run has not completed, or an earlier version of Loan Engine
+    /// completed it.
+    #[schema(required, value_type = Option<RunDispositions>)]
+    dispositions: Option<&'r RunDispositions>,
     // The details come last: what is read of a stored run is cut there.
     /// How each tape was read: its header, columns and units. Empty until the run has ended. Null: the run is one of a list, or its
     /// results were removed; read the run itself.
@@ -473,6 +511,8 @@ mod tests {
             run_id: Uuid::from_u128(7),
             sales_team_id: None,
             created_by: None,
+            created_by_username: None,
+            tapes: Some(RunTapes::default()),
             irr_target: "8.250".parse().unwrap(),
             pdate,
             rule_set: RuleSet::built_in().id(),
@@ -536,7 +576,9 @@ mod tests {
                  \"pdate\":\"2026-02-01\",\"irr_target\":8.25,\"last_phase\":null,\"output_dir\":\"outputs/x\",\"error\":null,\
                  \"progress\":null,\"created_by\":null,\"started_at\":null,\"completed_at\":null,\
                  \"created_at\":\"2026-02-01T23:59:59.500Z\",\
-                 \"rule_set\":{{\"name\":\"built-in\",\"version\":\"1\",\"hash\":\"{hash}\"}},\"profile\":null,\"ignored_rows\":0,\"superseded_rows\":0,\"notice_counts\":{{}},\"column_mapping\":[],\"notices\":[]}}"
+                 \"rule_set\":{{\"name\":\"built-in\",\"version\":\"1\",\"hash\":\"{hash}\"}},\"profile\":null,\"ignored_rows\":0,\"superseded_rows\":0,\"notice_counts\":{{}},\
+                 \"dry_run\":false,\"created_by_username\":null,\"tapes\":[],\"tapes_count\":0,\"dispositions\":null,\
+                 \"column_mapping\":[],\"notices\":[]}}"
             )
         );
     }

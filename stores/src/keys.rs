@@ -15,8 +15,8 @@
 //! | the readiness check's own item | `TRIED_OUT` | `TRIED_OUT` | |
 //!
 //! Objects: `inputs/…`, `outputs/{run}/…` and `output_share/…` are the areas. `archive/{run}/input|output/…` and
-//! `archive/{run}/manifest.json` are the archive. `results/{run}/…` has the facts, the exceptions, the places of their pages, and
-//! how the tapes were read. While a run in parts is not finished, `results/{run}/parts/{owner}/…` has the files that its steps
+//! `archive/{run}/manifest.json` are the archive. `results/{run}/…` has the facts, the exceptions, the places of their pages, the
+//! rule set, and how the tapes were read. While a run in parts is not finished, `results/{run}/parts/{owner}/…` has the files that its steps
 //! hand on to each other. `requests/{run}.json` is the list of a run's tapes. `answers/…` has answers that are too large for a
 //! Lambda. `health/tried_out` is the readiness check's own object.
 //!
@@ -226,6 +226,9 @@ pub const INDEX_FILE: &str = "index.json";
 
 /// File, among a run's results, with how its tapes were read: columns and units.
 pub const COLUMN_MAPPING_FILE: &str = "column_mapping.json";
+
+/// File, among a run's results, with the rule set that judges its loans. It is written before the run.
+pub const RULE_SET_FILE: &str = "rule_set.json";
 
 /// File, among a run's results, with the archive of the run as a ZIP. It is made at the first request for it.
 pub const ARCHIVE_ZIP: &str = "archive.zip";

@@ -5,7 +5,7 @@ use http::{HeaderName, Method};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::app::{Answer, Person, TestApp};
+use crate::support::app::{Answer, PASSWORD, Person, TestApp};
 
 use super::Scene;
 
@@ -86,6 +86,7 @@ pub fn requests(scene: &Scene) -> Vec<Wanted> {
         plain("/docs"),
         json(Verb::Post, "/api/auth/login", "/api/auth/login", json!({"username": "root", "password": "wrong horse"})),
         plain("/api/auth/me"),
+        json(Verb::Put, "/api/auth/me", "/api/auth/me", json!({"current_password": PASSWORD, "full_name": "New"})),
         json(Verb::Post, "/api/auth/register", "/api/auth/register", new_user),
         plain("/api/auth/users"),
         json(Verb::Put, "/api/auth/users/{user_id}", &format!("/api/auth/users/{user}"), json!({"full_name": "New"})),
@@ -94,6 +95,7 @@ pub fn requests(scene: &Scene) -> Vec<Wanted> {
         json(Verb::Post, "/api/rule-sets/check", "/api/rule-sets/check", json!({"path": "rules/strict.toml"})),
         plain("/api/runs"),
         of_run("/api/runs/{run_id}"),
+        of_run("/api/runs/{run_id}/rule-set"),
         of_run("/api/runs/{run_id}/notebook-outputs"),
         get(output, output.replace("{run_id}", run).replace("{output_key}", "purchase_tape")),
         of_run("/api/runs/{run_id}/archive"),

@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::value::RawValue;
+use shared::auth::user::Scope;
 use stores::runs::StoredRun;
 use tokio::time::{Instant, sleep};
 
@@ -38,14 +39,14 @@ pub fn preferred_wait(headers: &HeaderMap) -> Option<u64> {
 }
 
 impl State {
-    /// Answers with a run: 200 when the client waited and the run has ended, else 202.
+    /// Answers with a run, as a caller with this scope sees it: 200 when the client waited and the run has ended, else 202.
     ///
     /// # Errors
     /// [`ApiError::Internal`] when a header cannot be written.
-    pub(crate) async fn answer_run(&self, run: StoredRun, wait: Option<u64>) -> Result<Response, ApiError> {
+    pub(crate) async fn answer_run(&self, scope: Scope, run: StoredRun, wait: Option<u64>) -> Result<Response, ApiError> {
         let location = HeaderValue::try_from(format!("/api/runs/{}", run.run_id)).map_err(ApiError::internal)?;
         let run = match wait {
-            Some(seconds) => self.ended_within(run, Duration::from_secs(seconds)).await,
+            Some(seconds) => self.ended_within(scope, run, Duration::from_secs(seconds)).await,
             None => run,
         };
         let status = if wait.is_some() && run.status.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
@@ -71,13 +72,13 @@ impl State {
     }
 
     /// The run when it has ended, or in its current state when the time is over.
-    async fn ended_within(&self, mut run: StoredRun, time: Duration) -> StoredRun {
+    async fn ended_within(&self, scope: Scope, mut run: StoredRun, time: Duration) -> StoredRun {
         let (deadline, mut pause) = (Instant::now() + time, FIRST_LOOK);
         while !run.status.is_final() && Instant::now() < deadline {
             sleep(pause.min(deadline - Instant::now())).await;
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
             match self.runs.get(run.run_id).await {
-                Ok(Some(now)) => run = now,
+                Ok(Some(now)) => run = now.seen_within(scope),
                 Ok(None) => break,
                 // The run has started in any case, so a failed read is only logged.
                 Err(error) => tracing::warn!(run_id = %run.run_id, %error, "a run could not be read while its client waited"),

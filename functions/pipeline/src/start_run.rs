@@ -53,7 +53,8 @@ pub struct StartRun {
     /// Folder in the area `inputs`: all tapes in it form the run. Null or absent: the root of the area, unless `files` are named.
     #[schema(example = "2026-02")]
     folder: Option<String>,
-    /// Paths of tapes in the area `inputs`. Name either files or a folder.
+    /// Paths of tapes in the area `inputs`. Name either files or a folder. The run reads the tapes in the order of their names, as those
+    /// of a folder.
     #[schema(example = json!(["2026-02/february.csv"]))]
     files: Option<Vec<String>>,
     /// Path of a rule set, a TOML file in the area `inputs`. Null or absent: the built-in rule set. Only the roles `admin` and
@@ -197,15 +198,17 @@ pub async fn start_run(
         caller.scope(Permission::ChooseTerms)?;
     }
     let today = state.clock.now().to_zoned(TimeZone::UTC).date();
-    let (meaning, dated) = (wanted.meaning(wanted.pdate)?, wanted.meaning(wanted.pdate.or(Some(today)))?);
+    let pdate = wanted.pdate.unwrap_or(today);
+    let (meaning, dated) = (wanted.meaning(wanted.pdate)?, wanted.meaning(Some(pdate))?);
     let key = key.map(|key| IdempotencyKey {
         user: caller.user.id,
         key_hash: hash(key.as_bytes()),
         request_hash: hash(meaning.as_bytes()),
         dated_hash: hash(dated.as_bytes()),
+        pdate,
     });
-    if let Some(first) = state.first_run(scope, key.as_ref()).await? {
-        return state.answer_run(first, wait).await;
+    if let Some(first) = state.first_run(scope, &wanted, key.as_ref()).await? {
+        return state.answer_run(scope, first, wait).await;
     }
     let root = keys::area_root(Area::Inputs, scope);
     let (profile, map, sheet) = (wanted.profile.as_deref(), wanted.map.clone(), wanted.sheet.clone());
@@ -219,6 +222,7 @@ pub async fn start_run(
     let order = RunOrder {
         sales_team_id: scope.team().or(wanted.sales_team_id),
         created_by: Some(caller.user.id),
+        created_by_username: Some(caller.user.username.clone()),
         irr_target: wanted.irr_target,
         pdate: wanted.pdate,
         rules,
@@ -230,13 +234,13 @@ pub async fn start_run(
     let run = request.run();
     let run = match state.runs.create(&run, &request, key.as_ref()).await? {
         // The run exists now. It is not read back, because a failed read would look as if it did not exist.
-        Created::Done => Some(StoredRun::created(&run)?),
+        Created::Done => Some(StoredRun::created(&run)?.seen_within(scope)),
         // Another request with the same key created its run in the meantime.
-        Created::KeyUsed => state.first_run(scope, key.as_ref()).await?,
+        Created::KeyUsed => state.first_run(scope, &wanted, key.as_ref()).await?,
         Created::NoSuchTeam => return Err(ApiError::not_found("The sales team")),
         Created::Exists => return Err(ApiError::internal("a new run has the id of another one")),
     };
-    state.answer_run(run.ok_or(ApiError::not_found("The run"))?, wait).await
+    state.answer_run(scope, run.ok_or(ApiError::not_found("The run"))?, wait).await
 }
 
 /// A request in its canonical form: two requests with the same meaning have the same JSON.
@@ -273,7 +277,11 @@ impl StartRun {
         let path = |path: &String| stored_path(path);
         let (folder, files) = match self.tapes() {
             Wanted::Folder(folder) => (Some(path(&folder)?), None),
-            Wanted::Files(files) => (None, Some(files.iter().map(path).collect::<Result<_, PathError>>()?)),
+            Wanted::Files(files) => {
+                let mut files = files.iter().map(path).collect::<Result<Vec<String>, PathError>>()?;
+                files.sort();
+                (None, Some(files))
+            }
         };
         let meaning = Meaning {
             pdate,
@@ -325,10 +333,20 @@ fn hash(bytes: &[u8]) -> String {
 
 impl State {
     /// The run that an earlier request with the same key created; `None` when there is none.
-    async fn first_run(&self, scope: Scope, key: Option<&IdempotencyKey>) -> Result<Option<StoredRun>, ApiError> {
+    async fn first_run(
+        &self,
+        scope: Scope,
+        wanted: &StartRun,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Option<StoredRun>, ApiError> {
         let Some(key) = key else { return Ok(None) };
         let Some(used) = self.runs.used_key(key.user, &key.key_hash, self.clock.now()).await? else { return Ok(None) };
-        if !key.asks_for_the_same_as(&used) {
+        let is_the_same = match used.pdate {
+            // A date that this request leaves out is the one that the first request got.
+            Some(got) => used.dated_hash == Some(hash(wanted.meaning(wanted.pdate.or(Some(got)))?.as_bytes())),
+            None => key.asks_for_the_same_as(&used),
+        };
+        if !is_the_same {
             let sentence = "It was used for another request within 24 hours. Use a new key for a new request.";
             return Err(ApiError::invalid(InputError::new("header", "Idempotency-Key", "key_reused", sentence)));
         }

@@ -3,6 +3,7 @@
 pub mod clearance;
 mod exception_type;
 pub mod guide;
+pub mod in_force;
 pub mod kinds;
 pub mod listing;
 mod reading;

@@ -6,11 +6,12 @@ use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use shared::{
+    auth::user::Scope,
     clock::{moment, rfc3339},
     folder::LeftOut,
     phases::pricing::{IrrTarget, IrrTargetError},
     rules::rule_set::{RuleSetFile, RuleSetId, RunRules},
-    run::{NewRun, Run, RunRecord, RunStatus},
+    run::{NewRun, Run, RunRecord, RunStatus, RunTape, RunTapes},
     tape::request::ReadingRequest,
 };
 use uuid::Uuid;
@@ -39,6 +40,9 @@ pub struct RunRequest {
     pub sales_team_id: Option<Uuid>,
     /// User who started the run; `None` for a run that an incoming tape started.
     pub created_by: Option<Uuid>,
+    /// Name of that user at that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by_username: Option<String>,
     /// IRR target in percent, as decimal text.
     pub irr_target: IrrTarget,
     /// Purchase date, if the request has one.
@@ -48,6 +52,9 @@ pub struct RunRequest {
     /// The rule set.
     #[serde(rename = "rule_set")]
     pub rules: RulesOfRun,
+    /// Version of the object that shows the rule set. `None` in requests of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown_rules: Option<ObjectVersion>,
     /// How to read the tapes, beyond what the tapes themselves say.
     #[serde(default, skip_serializing_if = "ReadingRequest::is_empty")]
     pub reading: ReadingRequest,
@@ -76,6 +83,14 @@ impl TapeList {
             Self::Kept(kept) => kept.bytes,
         }
     }
+
+    /// The tapes that the run names; `None` when an earlier version stored the list.
+    pub fn named(&self) -> Option<RunTapes> {
+        match self {
+            Self::Here(tapes) => Some(RunTapes::new(tapes.iter().map(TapeRef::named))),
+            Self::Kept(kept) => kept.named.clone(),
+        }
+    }
 }
 
 /// The rules of a run. The files that a rule set names exceed the size of an item, so they are objects of their own.
@@ -89,6 +104,11 @@ pub enum RulesOfRun {
 }
 
 impl RulesOfRun {
+    /// Whether these are the built-in rules.
+    pub fn is_built_in(&self) -> bool {
+        matches!(self, Self::Here(rules) if rules.file().is_none())
+    }
+
     /// Name, version and hash of the rule set.
     pub fn id(&self) -> RuleSetId {
         match self {
@@ -116,6 +136,9 @@ pub struct KeptTapes {
     pub bytes: u64,
     /// Version of the object that has the list.
     pub list: ObjectVersion,
+    /// The tapes that the run names. `None` in requests of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<RunTapes>,
 }
 
 /// One version of a tape in the storage.
@@ -131,6 +154,17 @@ pub struct TapeRef {
     pub etag: String,
 }
 
+impl TapeRef {
+    /// The tape as the run names it.
+    fn named(&self) -> RunTape {
+        let path = self.key.strip_prefix(INPUTS).unwrap_or(&self.key);
+        RunTape { path: path.to_owned(), size: self.size, etag: Some(self.etag.clone()) }
+    }
+}
+
+/// Beginning of the keys of all tapes: the area `inputs`.
+const INPUTS: &str = "inputs/";
+
 impl RunRequest {
     /// The run, with status `pending`.
     pub fn run(&self) -> Run {
@@ -138,6 +172,8 @@ impl RunRequest {
             run_id: self.run_id,
             sales_team_id: self.sales_team_id,
             created_by: self.created_by,
+            created_by_username: self.created_by_username.clone(),
+            tapes: self.tapes.named(),
             irr_target: self.irr_target,
             pdate: self.pdate,
             rule_set: self.rules.id(),
@@ -198,6 +234,8 @@ pub struct StoredRun {
     pub status: RunStatus,
     /// Sales team that the run belongs to; `None` for a run of no team.
     pub sales_team_id: Option<Uuid>,
+    /// User who started the run; `None` for a run that an incoming tape started.
+    pub created_by: Option<Uuid>,
     pub created_at: Timestamp,
     /// When a worker began it.
     pub started_at: Option<Timestamp>,
@@ -226,6 +264,12 @@ const DETAILS_LEFT_OUT: &str = r#","column_mapping":null,"notices":null}"#;
 /// Details and members that earlier versions did not store.
 const NO_NOTICES: &str = r#","notices":[]"#;
 const NO_COUNTS: &str = r#","profile":null,"ignored_rows":0,"superseded_rows":0,"notice_counts":{}"#;
+
+/// Members that earlier versions did not store.
+fn unknown_members(dry_run: bool) -> String {
+    format!(r#","dry_run":{dry_run},"created_by_username":null,"tapes":null,"tapes_count":null,"dispositions":null"#)
+}
+
 /// The details of a run without details in its item.
 pub(super) const NO_DETAILS: &str = r#"{"column_mapping":[],"notices":[]}"#;
 
@@ -242,12 +286,19 @@ struct Members {
     run_id: Uuid,
     status: RunStatus,
     sales_team_id: Option<Uuid>,
+    created_by: Option<Uuid>,
     created_at: Timestamp,
     started_at: Option<Timestamp>,
     total_loans: u64,
     total_balance: Box<RawValue>,
     exceptions_count: u64,
     output_dir: Option<String>,
+}
+
+/// The tapes of the `run` object.
+#[derive(Deserialize)]
+struct NamedTapes {
+    tapes: Option<Vec<RunTape>>,
 }
 
 /// Length of a time with three decimals. Nearly all stored times have them.
@@ -290,15 +341,17 @@ impl StoredRun {
         let json = TIMES.iter().fold(json, |json, name| with_decimals(json, name));
         let parted = json.strip_suffix('}').and_then(|json| json.split_once(DETAILS));
         let (members_before, details) = parted.ok_or_else(|| StoreError::Damaged("the run has no column mapping".to_owned()))?;
-        let unless = |json: &str, name: &str, absent: &'static str| if json.contains(name) { "" } else { absent };
+        let unless = |json: &str, name: &str, absent: &str| if json.contains(name) { String::new() } else { absent.to_owned() };
         let notices = unless(details, r#","notices":"#, NO_NOTICES);
         let counts = unless(members_before, r#","notice_counts":"#, NO_COUNTS);
+        let unknown = unless(members_before, r#","dry_run":"#, &unknown_members(members.output_dir.is_none()));
         let details = RawValue::from_string(format!("{{{}{details}{notices}}}", &DETAILS[1..])).map_err(damaged)?;
-        let object = RawValue::from_string(format!("{members_before}{counts}{DETAILS_LEFT_OUT}")).map_err(damaged)?;
+        let object = RawValue::from_string(format!("{members_before}{counts}{unknown}{DETAILS_LEFT_OUT}")).map_err(damaged)?;
         Ok(Self {
             run_id: members.run_id,
             status: members.status,
             sales_team_id: members.sales_team_id,
+            created_by: members.created_by,
             created_at: members.created_at,
             started_at: members.started_at,
             total_loans: members.total_loans,
@@ -318,6 +371,27 @@ impl StoredRun {
     /// [`StoreError::Damaged`] when the run cannot be written as JSON.
     pub fn created(run: &Run) -> Result<Self, StoreError> {
         Self::read(&item_of(&keys::run(run.run_id()), &RunRecord(run))?)
+    }
+
+    /// The tapes that the run names; empty when an earlier version created the run.
+    pub fn tapes(&self) -> Vec<RunTape> {
+        let named: Result<NamedTapes, _> = serde_json::from_str(self.object.get());
+        named.ok().and_then(|named| named.tapes).unwrap_or_default()
+    }
+
+    /// The run as a caller with this scope sees it: a sales team names the paths of its tapes without the folder of the team.
+    #[must_use]
+    pub fn seen_within(mut self, scope: Scope) -> Self {
+        let Some(team) = scope.team() else { return self };
+        // As with `DETAILS`, the text can only be the beginning of the member of a tape.
+        let path = |folder: &str| format!(r#""path":"{folder}"#);
+        let whole = path(&format!("{}/", keys::team_folder(team)));
+        if self.object.get().contains(&whole)
+            && let Ok(object) = RawValue::from_string(self.object.get().replace(&whole, &path("")))
+        {
+            self.object = object;
+        }
+        self
     }
 
     /// Whether the run is a dry run, which keeps no files and no loans.
@@ -395,6 +469,12 @@ struct Origin {
     run_id: Uuid,
     sales_team_id: Option<Uuid>,
     created_by: Option<Uuid>,
+    #[serde(default)]
+    created_by_username: Option<String>,
+    #[serde(default)]
+    tapes: Option<Vec<RunTape>>,
+    #[serde(default)]
+    tapes_count: Option<u64>,
     irr_target: Box<RawValue>,
     pdate: Date,
     rule_set: RuleSetRecord,
@@ -418,6 +498,8 @@ pub(super) fn run_of_record(item: &Item) -> Result<Run, StoreError> {
         run_id: origin.run_id,
         sales_team_id: origin.sales_team_id,
         created_by: origin.created_by,
+        created_by_username: origin.created_by_username,
+        tapes: origin.tapes.zip(origin.tapes_count).map(|(named, count)| RunTapes::of_record(named, count)),
         irr_target: origin.irr_target.get().parse().map_err(|error: IrrTargetError| damaged(&error))?,
         pdate: Some(origin.pdate),
         rule_set: RuleSetId { name, version, hash },

@@ -245,6 +245,11 @@ impl SummaryBuilder {
         self.tables[DISPOSITIONS_IN].layers(Disposition::ALL.len())
     }
 
+    /// The exact sum of the readable loan amounts with a disposition, in dollars.
+    pub fn balance(&self, disposition: Disposition) -> ExactSum {
+        self.by_disposition()[disposition as usize].balance()
+    }
+
     /// The exact sum of the readable loan amounts, in dollars.
     pub fn total_balance(&self) -> ExactSum {
         let mut total = ExactSum::default();
