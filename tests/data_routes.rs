@@ -2,6 +2,7 @@
 
 mod exceptions;
 mod exports;
+mod history;
 mod loans;
 mod settings;
 mod summaries;

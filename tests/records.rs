@@ -90,9 +90,8 @@ async fn items(app: &TestApp) -> Vec<(String, usize)> {
 #[tokio::test]
 async fn a_run_of_a_thousand_tapes_with_the_longest_paths_completes() {
     let (app, ana) = app().await;
-    let mut paths: Vec<String> = (0..MAX_TAPES)
-        .map(|at| format!("{}/tape.csv", noise(at, MAX_PATH_BYTES - "inputs/".len() - "/tape.csv".len())))
-        .collect();
+    let folder = |at: usize| noise(at, MAX_PATH_BYTES - "inputs//tape.csv".len());
+    let mut paths: Vec<String> = (0..MAX_TAPES).map(|at| format!("{}/tape.csv", folder(at))).collect();
     paths.sort();
     for (at, path) in paths.iter().enumerate() {
         let tape = Tape::new().good(&format!("L-{at}")).text().to_owned();
@@ -242,6 +241,7 @@ fn largest_request(
         reading,
         left_out: LeftOut::new((0..300).map(|at| format!("{at}{}", noise(7, 250))).collect()),
         dry_run: false,
+        check_history: true,
     };
     start_run::request(Uuid::new_v4(), terms, tapes, app.resources.clock.now())
 }
@@ -289,7 +289,6 @@ async fn every_kind_of_item_is_stored_with_every_field_at_its_bound() {
     let completing = largest_request(&app, &user, &team, tapes, |field| field.name().to_owned());
     assert_eq!(runs.create(&completing.run(), &completing, Some(&key(2))).await.unwrap(), Created::Done);
     assert_eq!(app.work().await, [Executed::Completed]);
-
     let failures = app.resources.failures();
     let (name, address) = (noise(3, 100_000), noise(4, 100_000));
     for _ in 0..=FAILURES_PER_ADDRESS {

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     decimal::ExactSum,
+    history::SeenBefore,
     results::summary::{DispositionSummary, Dispositions, EligibilityChecks, ProgramSummary, Strat, Summary},
     run::RunStatus,
 };
@@ -56,6 +57,9 @@ pub struct RunSummary<'s> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(value_type = Vec<ProgramSummary>, required = false)]
     programs: &'s [ProgramSummary],
+    /// What earlier runs say about the loans. Null: the run was not asked to check the history (`check_history`), or has not completed.
+    #[schema(required, value_type = Option<SeenBefore>)]
+    seen_before: Option<SeenBefore>,
 }
 
 impl<'s> RunSummary<'s> {
@@ -71,6 +75,13 @@ impl<'s> RunSummary<'s> {
             dispositions: &summary.dispositions,
             strats: &summary.strats,
             programs: &summary.programs,
+            seen_before: None,
         }
+    }
+
+    /// Adds what earlier runs say about the loans.
+    #[must_use]
+    pub fn with_history(self, seen_before: Option<&SeenBefore>) -> Self {
+        Self { seen_before: seen_before.copied(), ..self }
     }
 }

@@ -5,6 +5,7 @@
 //! worker reports, no other worker takes the run. When the lease expires, another worker may claim the run.
 
 mod objects;
+mod request;
 mod search;
 mod stored;
 
@@ -30,9 +31,10 @@ use super::{
 
 use self::stored::{ATTEMPT, LEASE_UNTIL, PROGRESS, STATUS, run_of_record};
 
-pub use self::search::{MOST_LOOKED_AT, RunPlace, RunSearch};
-pub use self::stored::{
-    KeptRules, KeptTapes, ObjectVersion, OutputInfo, RulesOfRun, RunRequest, RunResults, RunState, StoredRun, TapeList, TapeRef,
+pub use self::{
+    request::{KeptRules, KeptTapes, RulesOfRun, RunRequest, TapeList, TapeRef},
+    search::{MOST_LOOKED_AT, RunPlace, RunSearch},
+    stored::{KeptHistory, ObjectVersion, OutputInfo, RunResults, RunState, StoredRun},
 };
 
 /// Time for which a worker keeps a run without reporting.

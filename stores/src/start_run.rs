@@ -56,6 +56,8 @@ pub struct RunOrder {
     pub left_out: LeftOut,
     /// Whether to keep only the run and its summary.
     pub dry_run: bool,
+    /// Whether to count the loans that were in earlier runs.
+    pub check_history: bool,
 }
 
 /// The request of a new run.
@@ -74,6 +76,7 @@ pub fn request(run_id: Uuid, order: RunOrder, tapes: Vec<TapeRef>, now: Timestam
         reading: order.reading,
         left_out: order.left_out,
         dry_run: order.dry_run,
+        check_history: order.check_history,
     }
 }
 

@@ -290,6 +290,7 @@ impl Watched {
             assert_eq!(answer.status, status);
         }
         self.get(&admin, "/api/auth/me").await;
+        self.ask(&admin, Method::PUT, "/api/auth/me", Some(json!({"current_password": PASSWORD, "full_name": "Root"}))).await;
         let new = json!({"email": "b@example.com", "username": "ben", "password": "long enough", "sales_team_id": team.id});
         let ben = self.ask(&admin, Method::POST, "/api/auth/register", Some(new)).await;
         self.get(&admin, "/api/auth/users").await;
@@ -339,7 +340,7 @@ impl Watched {
         let first = first.send().await.expect(202)["run_id"].as_str().unwrap().to_owned();
         self.ask(&admin, Method::POST, "/api/rule-sets/check", Some(json!({"path": "strict.toml"}))).await;
         app.post("/api/tapes/inspect").by(&admin).json(&json!({"path": large})).send().await.expect(200);
-        let large = app.start(&admin, &json!({"files": [large]})).await.expect(202)["run_id"].as_str().unwrap().to_owned();
+        let large = app.start(&admin, &json!({"files": [large], "check_history": true})).await.expect(202)["run_id"].as_str().unwrap().to_owned();
         let missing = app.start(&admin, &json!({"files": ["missing.csv"]})).await;
         assert_eq!(missing.status, 404);
 
@@ -376,6 +377,7 @@ impl Watched {
             "/archive/download?path=input/t.csv",
             "/archive/download",
             "/workbook",
+            "/rule-set",
         ] {
             self.get(&admin, &format!("/api/runs/{first}{path}")).await;
         }
@@ -390,6 +392,7 @@ impl Watched {
         }
         self.get(&admin, &format!("/api/exceptions/export?format=csv&run_id={large}")).await;
         self.get(&admin, "/api/config").await;
+        self.get(&admin, "/api/loan-history?seller_loan_number=L-1").await;
         self.by("nobody");
         for file in ["index.json", "facts.parquet"] {
             app.resources.storage.delete(&format!("results/{first}/{file}")).await.unwrap();

@@ -1,7 +1,10 @@
 //! Runs and their results. The results of an ended run never change, so they are read once and cached, up to a limit. A page of
 //! loans then needs only one request to the stores: the one that reads the caller.
 
-use std::{sync::Arc, thread::available_parallelism};
+use std::{
+    sync::{Arc, OnceLock},
+    thread::available_parallelism,
+};
 
 use api::{
     caller::Caller,
@@ -17,6 +20,7 @@ use shared::{
         index::ResultsIndex,
         read::{ExceptionsReader, FactsReader, ReadError},
     },
+    history::{Found, HISTORY_FILE, find},
     results::summary::SummaryBuilder,
     run_summary::RunSummary,
 };
@@ -51,6 +55,9 @@ pub struct KnownRun {
     /// The summary as JSON, as the API shows it.
     pub summary: Bytes,
     stored: Option<StoredFiles>,
+    /// Version of the index of loan numbers; `None` when the run has none.
+    history: Option<ObjectVersion>,
+    history_reader: OnceLock<Arc<Reader>>,
     index: OnceCell<ResultsIndex>,
     facts: OnceCell<FactsReader<Reader>>,
     exceptions: OnceCell<ExceptionsReader<Reader>>,
@@ -196,6 +203,26 @@ impl KnownRuns {
             .map_err(unreadable)
     }
 
+    /// The loans of a run with a number, in the order of their rows, at most `most`. `None` when the run has no index of loan numbers, or
+    /// when its results were removed.
+    ///
+    /// # Errors
+    /// [`ApiError::Unavailable`] or [`ApiError::Internal`] when the storage fails or the index is damaged.
+    pub async fn find_loan(&self, known: &KnownRun, number: &str, most: usize) -> Result<Option<Vec<Found>>, ApiError> {
+        let Some(version) = &known.history else { return Ok(None) };
+        let reader = known.history_reader.get_or_init(|| Arc::new(self.reader(known.run.run_id, HISTORY_FILE, version)));
+        let (reader, number) = (Arc::clone(reader), number.to_owned());
+        // Finding waits for the storage and decodes next to nothing, so it takes no turn.
+        let finding = tokio::task::spawn_blocking(move || find(&*reader, &number, most));
+        match finding.await.map_err(ApiError::internal)? {
+            Ok(found) => Ok(Some(found)),
+            Err(source) => match unreadable(ReadError::Unavailable { file: HISTORY_FILE, source }) {
+                ApiError::ResultsGone(_) => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
     fn reader(&self, run_id: Uuid, name: &str, version: &ObjectVersion) -> Reader {
         let key = format!("{}/{name}", keys::results(run_id));
         self.blocks.reader(ObjectReader::new(self.storage.clone(), key, version.size, version.etag.clone()))
@@ -217,6 +244,7 @@ impl KnownRuns {
 
 impl KnownRun {
     fn new(run: StoredRun, results: Option<RunResults>) -> Result<Self, ApiError> {
+        let history = results.as_ref().and_then(|results| results.history.as_ref()).map(|history| history.index.clone());
         let (summary, stored) = match results {
             Some(RunResults { summary, facts, exceptions, index, .. }) => {
                 let stored = facts.zip(exceptions).zip(index);
@@ -230,7 +258,8 @@ impl KnownRun {
             }
         };
         let (index, facts, exceptions) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Ok(Self { run, summary, stored, index, facts, exceptions })
+        let history_reader = OnceLock::new();
+        Ok(Self { run, summary, stored, history, history_reader, index, facts, exceptions })
     }
 
     /// Whether the run has stored exceptions.

@@ -7,6 +7,7 @@ mod exception_query;
 mod export_exceptions;
 mod export_file;
 mod get_config;
+mod get_loan_history;
 mod get_summary;
 mod known_runs;
 mod list_exceptions;
@@ -55,6 +56,7 @@ pub fn api(resources: &Resources) -> Api {
         .with(ReadRuns, endpoint!(list_exceptions::list_exceptions))
         .with(ReadRuns, endpoint!(export_exceptions::export_exceptions))
         .with(ReadRuns, endpoint!(list_loans::list_loans, components(schemas(Disposition))))
+        .with(ReadRuns, endpoint!(get_loan_history::get_loan_history))
         .with(ReadTeams, endpoint!(list_sales_teams::list_sales_teams))
         .with(ManageTeams, endpoint!(create_sales_team::create_sales_team))
         .with(ReadConfig, endpoint!(get_config::get_config))

@@ -79,6 +79,10 @@ pub struct StartRun {
     sales_team_id: Option<Uuid>,
     /// Whether to keep only the run and its summary, and to write no files. Null or absent: false.
     dry_run: Option<bool>,
+    /// Whether to count the loans whose numbers were in earlier runs: the summary then has `seen_before`. The run is compared with the
+    /// newest 500 runs of the last 90 days: those of its sales team, or those of all teams when it belongs to none. A dry run keeps no
+    /// loans and cannot be compared. Null or absent: false.
+    check_history: Option<bool>,
 }
 
 impl FromFields for StartRun {
@@ -93,9 +97,16 @@ impl FromFields for StartRun {
         let sheet = fields.optional("sheet", any);
         let sales_team_id = fields.optional("sales_team_id", any);
         let dry_run = fields.optional("dry_run", any);
+        let check_history = fields.optional("check_history", any);
+        let compares_nothing = matches!((&dry_run, &check_history), (Some(Some(true)), Some(Some(true))));
+        let comparable: Option<()> = match compares_nothing {
+            true => fields.refuse("check_history", "A dry run keeps no loans that could be compared. Leave out one of the two."),
+            false => Some(()),
+        };
         if matches!((&folder, &files), (Some(Some(_)), Some(Some(_)))) {
             return fields.refuse("files", "Name either a folder or files, not both.");
         }
+        comparable?;
         Some(Self {
             pdate: pdate?,
             irr_target: irr_target?,
@@ -107,6 +118,7 @@ impl FromFields for StartRun {
             sheet: sheet?,
             sales_team_id: sales_team_id?,
             dry_run: dry_run?,
+            check_history: check_history?,
         })
     }
 }
@@ -229,6 +241,7 @@ pub async fn start_run(
         reading,
         left_out,
         dry_run: wanted.dry_run.unwrap_or(false),
+        check_history: wanted.check_history.unwrap_or(false),
     };
     let request = request(Uuid::new_v4(), order, tapes, state.clock.now());
     let run = request.run();
@@ -259,6 +272,8 @@ struct Meaning {
     sheet: Option<String>,
     sales_team_id: Option<Uuid>,
     dry_run: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    check_history: bool,
 }
 
 impl StartRun {
@@ -298,6 +313,7 @@ impl StartRun {
             sheet: self.sheet.clone(),
             sales_team_id: self.sales_team_id,
             dry_run: self.dry_run.unwrap_or(false),
+            check_history: self.check_history.unwrap_or(false),
         };
         serde_json::to_string(&meaning).map_err(ApiError::internal)
     }

@@ -29,7 +29,7 @@ use stores::{
     config::{DEFAULT_DISTRIBUTE_ABOVE_BYTES, DEFAULT_PART_BYTES},
     keys,
     resources::Resources,
-    runs::{Lease, MAX_ATTEMPTS, ObjectVersion, OutputInfo, RunRequest, Runs, StoredRun, TapeRef},
+    runs::{KeptHistory, Lease, MAX_ATTEMPTS, ObjectVersion, OutputInfo, RunRequest, Runs, StoredRun, TapeRef},
     storage::{
         StorageBackend as _, StorageError,
         parts::ObjectParts,
@@ -106,6 +106,7 @@ pub(crate) struct Assignment {
     pub(crate) reading: ReadingRequest,
     pub(crate) options: TapeOptions,
     pub(crate) dry_run: bool,
+    pub(crate) check_history: bool,
 }
 
 /// How the results of a run are made.
@@ -169,7 +170,7 @@ impl Abort {
     }
 
     /// The stop for an error of the storage in a phase.
-    fn storage(phase: Phase, what: &str, error: StorageError) -> Self {
+    pub(crate) fn storage(phase: Phase, what: &str, error: StorageError) -> Self {
         match error {
             StorageError::Store(error) => Self::Storage(error),
             error => Self::Run(RunError::output(phase, what, &io::Error::other(error))),
@@ -256,9 +257,9 @@ impl Worker {
             RunError::new(Phase::Ingest, RunErrorCode::ProfileInvalid, message)
         })?;
         let pdate = request.run().parameters().pdate;
-        let RunRequest { run_id, irr_target, reading, left_out, dry_run, .. } = request;
+        let RunRequest { run_id, irr_target, reading, left_out, dry_run, check_history, .. } = request;
         let options = TapeOptions { left_out, ..options };
-        Ok(Assignment { run_id, tapes, irr_target, pdate, rules, reading, options, dry_run })
+        Ok(Assignment { run_id, tapes, irr_target, pdate, rules, reading, options, dry_run, check_history })
     }
 
     /// Takes a run through all phases. Sets `stored` to the results as soon as they are stored, so that they are known even
@@ -305,6 +306,9 @@ impl Worker {
         }
         // Storing and copying large files takes a while, so the worker keeps reporting in the meantime.
         let kept = self.reporting(lease, &progress, Box::pin(self.keep(run.run_id(), &outcome, uploads))).await?;
+        if assignment.check_history {
+            run.remember(self.reporting(lease, &progress, Box::pin(self.seen_before(run, &kept.history))).await?);
+        }
         run.finish_phase(Phase::Output);
         let version = |name: &str| {
             let found = kept.uploaded.iter().find(|file| file.name == name);
@@ -323,6 +327,7 @@ impl Worker {
             exceptions: version(EXCEPTIONS_FILE),
             index: Some(kept.index),
             column_mapping: kept.column_mapping,
+            history: Some(kept.history),
         });
         self.reporting(lease, &progress, Box::pin(self.archive(run, assignment, &outcome))).await?;
         run.finish_phase(Phase::Archive);
@@ -410,12 +415,14 @@ impl Worker {
         }
     }
 
-    /// Makes the files appear, and stores the places of the pages of facts and exceptions, and how the tapes were read.
+    /// Makes the files appear, and stores the places of the pages of facts and exceptions, the index of loan numbers, and how the tapes
+    /// were read.
     async fn keep(&self, run_id: Uuid, outcome: &Outcome, uploads: Uploads) -> Result<Kept, Abort> {
         let uploaded = uploads.complete().await.map_err(|(name, error)| Abort::storage(Phase::Output, &name, error))?;
         let index = StoredIndex { schema: SCHEMA, index: outcome.index.clone() };
         let index = self.keep_json(run_id, keys::INDEX_FILE, &index).await?;
-        Ok(Kept { uploaded, index, column_mapping: self.keep_mapping(run_id, outcome).await? })
+        let history = Box::pin(self.keep_history(run_id, outcome, &uploaded)).await?;
+        Ok(Kept { uploaded, index, column_mapping: self.keep_mapping(run_id, outcome).await?, history })
     }
 
     /// Copies the tapes and the outputs into the archive, then writes the manifest.
@@ -464,6 +471,7 @@ struct Kept {
     uploaded: Vec<Uploaded>,
     index: ObjectVersion,
     column_mapping: ObjectVersion,
+    history: KeptHistory,
 }
 
 fn run_progress(run: &mut Run, progress: &Mutex<Option<Progress>>) {

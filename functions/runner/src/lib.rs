@@ -5,4 +5,5 @@ mod ending;
 pub mod events;
 pub mod execute;
 mod files;
+mod history;
 pub mod incoming;

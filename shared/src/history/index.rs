@@ -62,7 +62,7 @@ impl<W: Write> IndexWriter<W> {
         self.block.sort_unstable();
         let mut bytes = Vec::with_capacity(self.block.len() * ENTRY_BYTES);
         for (mark, row) in self.block.drain(..) {
-            bytes.extend_from_slice(&mark.to_bits().to_le_bytes());
+            bytes.extend_from_slice(&mark.0.to_le_bytes());
             bytes.extend_from_slice(&row.to_le_bytes());
         }
         self.out.write_all(&bytes)

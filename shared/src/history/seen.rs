@@ -3,9 +3,11 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::phases::disposition::Disposition;
+use sha2::{Digest as _, Sha256};
 
-use super::{ENTRY_BYTES, NumberMark, entry};
+use crate::{hex::hex, phases::disposition::Disposition, tape::text::Fingerprint};
+
+use super::{NumberMark, marks_of};
 
 /// What earlier runs say about the loans of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -19,7 +21,7 @@ pub struct SeenBefore {
     #[schema(example = 12)]
     pub runs_looked_at: u64,
     /// Number of earlier runs among the newest 500 of the last 90 days whose loans were not compared: their index of loan numbers is not
-    /// kept, or the comparison had reached its limit of 4 GiB.
+    /// kept, or the indexes before it had 4 GiB.
     #[schema(example = 0)]
     pub runs_not_looked_at: u64,
 }
@@ -38,6 +40,13 @@ pub struct SeenLoans {
     pub rejected_before: u64,
 }
 
+/// What tells whether two runs read the same content: a hash of the hashes of their tapes, in any order.
+pub fn content_of(tapes: &[(String, Fingerprint)]) -> String {
+    let mut hashes: Vec<&str> = tapes.iter().map(|(_, tape)| tape.sha256.as_str()).collect();
+    hashes.sort_unstable();
+    hex(&Sha256::digest(hashes.join("\n")))
+}
+
 const SEEN: u8 = 1;
 const BOUGHT: u8 = 2;
 const REJECTED: u8 = 4;
@@ -51,9 +60,8 @@ pub struct OwnNumbers {
 
 impl OwnNumbers {
     /// The numbers with these marks, of which no earlier run says anything yet.
-    pub fn new(mut marks: Vec<NumberMark>) -> Self {
-        marks.retain(|mark| *mark != NumberMark::NONE);
-        let mut hashes: Vec<u64> = marks.into_iter().map(NumberMark::hash).collect();
+    pub fn new(marks: impl Iterator<Item = NumberMark>) -> Self {
+        let mut hashes: Vec<u64> = marks.filter(|mark| *mark != NumberMark::NONE).map(NumberMark::hash).collect();
         hashes.sort_unstable();
         Self { seen: vec![0; hashes.len()], hashes }
     }
@@ -63,7 +71,7 @@ impl OwnNumbers {
     pub fn meet(&mut self, entries: &[u8]) {
         let mut from = 0;
         let mut before = 0;
-        for (mark, _) in entries.chunks_exact(ENTRY_BYTES).filter_map(entry) {
+        for mark in marks_of(entries) {
             let hash = mark.hash();
             if hash < before {
                 from = 0;
@@ -128,7 +136,7 @@ mod tests {
             own in some_loans(),
             earlier in prop::collection::vec(some_loans(), 0..5),
         ) {
-            let mut numbers = OwnNumbers::new(marks(&own));
+            let mut numbers = OwnNumbers::new(marks(&own).into_iter());
             earlier.iter().for_each(|loans| numbers.meet(&index(loans)));
             let all: Loans = earlier.into_iter().flatten().collect();
             let count = |is: fn(Disposition) -> bool| {

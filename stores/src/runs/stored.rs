@@ -1,18 +1,14 @@
-//! The stored forms of a run: its request, its state, its results.
-
-use std::collections::BTreeMap;
+//! The stored forms of a run: its state and its results.
 
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use shared::{
     auth::user::Scope,
-    clock::{moment, rfc3339},
-    folder::LeftOut,
-    phases::pricing::{IrrTarget, IrrTargetError},
-    rules::rule_set::{RuleSetFile, RuleSetId, RunRules},
+    clock::rfc3339,
+    phases::pricing::IrrTargetError,
+    rules::rule_set::RuleSetId,
     run::{NewRun, Run, RunRecord, RunStatus, RunTape, RunTapes},
-    tape::request::ReadingRequest,
 };
 use uuid::Uuid;
 
@@ -29,161 +25,6 @@ pub(super) const LEASE_UNTIL: &str = "lease_until";
 pub(super) const ATTEMPT: &str = "attempt";
 /// Attributes with the progress of a running run: loans done, bytes done, bytes in total.
 pub(super) const PROGRESS: [&str; 3] = ["loans_done", "bytes_done", "bytes_in_all"];
-
-/// The request of a run: what the run has to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunRequest {
-    pub run_id: Uuid,
-    #[serde(with = "moment")]
-    pub created_at: Timestamp,
-    /// Sales team that the run belongs to; `None` for a run of no team.
-    pub sales_team_id: Option<Uuid>,
-    /// User who started the run; `None` for a run that an incoming tape started.
-    pub created_by: Option<Uuid>,
-    /// Name of that user at that time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created_by_username: Option<String>,
-    /// IRR target in percent, as decimal text.
-    pub irr_target: IrrTarget,
-    /// Purchase date, if the request has one.
-    pub pdate: Option<Date>,
-    /// The tapes, in the order of their loans in the results.
-    pub tapes: TapeList,
-    /// The rule set.
-    #[serde(rename = "rule_set")]
-    pub rules: RulesOfRun,
-    /// Version of the object that shows the rule set. `None` in requests of earlier versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shown_rules: Option<ObjectVersion>,
-    /// How to read the tapes, beyond what the tapes themselves say.
-    #[serde(default, skip_serializing_if = "ReadingRequest::is_empty")]
-    pub reading: ReadingRequest,
-    /// The other files in the folder of the tapes.
-    #[serde(default, skip_serializing_if = "LeftOut::is_empty")]
-    pub left_out: LeftOut,
-    /// Whether to keep only the run and its summary.
-    pub dry_run: bool,
-}
-
-/// The tapes of a run. A thousand tapes with long paths exceed the size of an item, so their list is an object of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum TapeList {
-    /// The tapes themselves, in a run that is not stored yet or that an earlier version stored.
-    Here(Vec<TapeRef>),
-    /// The object that lists the tapes.
-    Kept(KeptTapes),
-}
-
-impl TapeList {
-    /// Number of bytes of all tapes together.
-    pub fn bytes(&self) -> u64 {
-        match self {
-            Self::Here(tapes) => tapes.iter().map(|tape| tape.size).sum(),
-            Self::Kept(kept) => kept.bytes,
-        }
-    }
-
-    /// The tapes that the run names; `None` when an earlier version stored the list.
-    pub fn named(&self) -> Option<RunTapes> {
-        match self {
-            Self::Here(tapes) => Some(RunTapes::new(tapes.iter().map(TapeRef::named))),
-            Self::Kept(kept) => kept.named.clone(),
-        }
-    }
-}
-
-/// The rules of a run. The files that a rule set names exceed the size of an item, so they are objects of their own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum RulesOfRun {
-    /// The rule set, with objects that hold the files that it names.
-    Kept(KeptRules),
-    /// The rule set itself: it names no files, or the run is not stored yet.
-    Here(RunRules),
-}
-
-impl RulesOfRun {
-    /// Whether these are the built-in rules.
-    pub fn is_built_in(&self) -> bool {
-        matches!(self, Self::Here(rules) if rules.file().is_none())
-    }
-
-    /// Name, version and hash of the rule set.
-    pub fn id(&self) -> RuleSetId {
-        match self {
-            Self::Kept(kept) => kept.id.clone(),
-            Self::Here(rules) => rules.rules().id(),
-        }
-    }
-}
-
-/// A rule set whose files are objects.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptRules {
-    #[serde(flatten)]
-    pub file: RuleSetFile,
-    /// Name, version and hash of the rule set.
-    pub id: RuleSetId,
-    /// Versions of the objects with the files that the rule set names, by the names of the files.
-    pub files: BTreeMap<String, ObjectVersion>,
-}
-
-/// Reference to a list of tapes that is an object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptTapes {
-    /// Number of bytes of all tapes together.
-    pub bytes: u64,
-    /// Version of the object that has the list.
-    pub list: ObjectVersion,
-    /// The tapes that the run names. `None` in requests of earlier versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub named: Option<RunTapes>,
-}
-
-/// One version of a tape in the storage.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TapeRef {
-    /// Key of the object.
-    pub key: String,
-    /// Name of the tape in results, in the archive and in errors.
-    pub source_file: String,
-    /// Size in bytes.
-    pub size: u64,
-    /// ETag of the content.
-    pub etag: String,
-}
-
-impl TapeRef {
-    /// The tape as the run names it.
-    fn named(&self) -> RunTape {
-        let path = self.key.strip_prefix(INPUTS).unwrap_or(&self.key);
-        RunTape { path: path.to_owned(), size: self.size, etag: Some(self.etag.clone()) }
-    }
-}
-
-/// Beginning of the keys of all tapes: the area `inputs`.
-const INPUTS: &str = "inputs/";
-
-impl RunRequest {
-    /// The run, with status `pending`.
-    pub fn run(&self) -> Run {
-        let origin = NewRun {
-            run_id: self.run_id,
-            sales_team_id: self.sales_team_id,
-            created_by: self.created_by,
-            created_by_username: self.created_by_username.clone(),
-            tapes: self.tapes.named(),
-            irr_target: self.irr_target,
-            pdate: self.pdate,
-            rule_set: self.rules.id(),
-            output_dir: (!self.dry_run).then(|| keys::outputs(self.run_id)),
-        };
-        let mut run = Run::new(origin, self.created_at);
-        run.read_with(self.reading.profile_id());
-        run
-    }
-}
 
 /// The results of an ended run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -202,6 +43,18 @@ pub struct RunResults {
     /// in the record of the run.
     #[serde(default)]
     pub column_mapping: Option<ObjectVersion>,
+    /// The index of the loan numbers; `None` for a dry run, and in results of earlier versions.
+    #[serde(default)]
+    pub history: Option<KeptHistory>,
+}
+
+/// The index of a run's loan numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptHistory {
+    /// Version of the index.
+    pub index: ObjectVersion,
+    /// What runs of tapes with the same content have in common: [`shared::history::content_of`].
+    pub content: String,
 }
 
 /// An output file of a run.
@@ -267,7 +120,9 @@ const NO_COUNTS: &str = r#","profile":null,"ignored_rows":0,"superseded_rows":0,
 
 /// Members that earlier versions did not store.
 fn unknown_members(dry_run: bool) -> String {
-    format!(r#","dry_run":{dry_run},"created_by_username":null,"tapes":null,"tapes_count":null,"dispositions":null"#)
+    format!(
+        r#","dry_run":{dry_run},"created_by_username":null,"tapes":null,"tapes_count":null,"dispositions":null,"seen_before":null"#
+    )
 }
 
 /// The details of a run without details in its item.
