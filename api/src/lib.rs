@@ -14,6 +14,7 @@ mod nearest;
 pub mod objects;
 pub mod page;
 pub mod problem;
+pub mod questioned_run;
 pub mod routes;
 mod standard_fields;
 pub mod stored_results;

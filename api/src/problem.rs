@@ -26,6 +26,10 @@ pub enum ApiError {
     Forbidden(Cow<'static, str>),
     /// 404: the thing does not exist, or the user may not see it.
     NotFound(Cow<'static, str>),
+    /// 404: the run exists, but an earlier version stored it without this part. With the code of the part, `…_not_kept`.
+    NotKept(&'static str, Cow<'static, str>),
+    /// 410: the results of the run existed and were removed.
+    ResultsGone(Cow<'static, str>),
     /// 400: the request breaks a rule. With the code of the rule.
     Refused(&'static str, Cow<'static, str>),
     /// 409: the request conflicts with something that exists or changes. With the code of the conflict.
@@ -111,6 +115,8 @@ impl ApiError {
             Self::Unauthenticated(detail) => (StatusCode::UNAUTHORIZED, "unauthenticated", detail.clone()),
             Self::Forbidden(detail) => (StatusCode::FORBIDDEN, "forbidden", detail.clone()),
             Self::NotFound(detail) => (StatusCode::NOT_FOUND, "not_found", detail.clone()),
+            Self::NotKept(code, detail) => (StatusCode::NOT_FOUND, code, detail.clone()),
+            Self::ResultsGone(detail) => (StatusCode::GONE, "results_gone", detail.clone()),
             Self::Refused(code, detail) => (StatusCode::BAD_REQUEST, code, detail.clone()),
             Self::Conflict(code, detail) => (StatusCode::CONFLICT, code, detail.clone()),
             Self::TooLarge(detail) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail.clone()),

@@ -8,6 +8,7 @@ use api::{
     page::{Listing, Page, SkipQuery},
     problem::{ApiError, ProblemObject},
     read_fields,
+    stored_results::as_absent,
 };
 use axum::{
     extract::State as FromState,
@@ -70,7 +71,7 @@ pub async fn list_loans(
         let written = serde_json::to_writer(&mut json, &rows);
         Ok((written.map(|()| json), more, filter.count(index)))
     });
-    let (json, more, total) = read.await?.unwrap_or_else(|| (Ok(b"[]".to_vec()), false, Some(0)));
+    let (json, more, total) = read.await.map_err(as_absent)?.unwrap_or_else(|| (Ok(b"[]".to_vec()), false, Some(0)));
     let headers = Listing::<()>::new(&uri, &page, Vec::new(), more, None).with_total(total).headers();
     let json = json.map_err(ApiError::internal)?;
     Ok((headers, made_file(&state.answers, json.into(), "loans.json", "inline").await?).into_response())
