@@ -32,6 +32,7 @@ mod pipeline_routes;
 mod properties;
 mod questions;
 mod races;
+mod reasons;
 mod records;
 mod replay;
 mod run_model;

@@ -442,7 +442,7 @@ impl ExactSum {
     }
 
     /// The total as `mantissa / 10^scale`.
-    fn total(&self) -> (BigInt, u8) {
+    pub(crate) fn total(&self) -> (BigInt, u8) {
         let scales = self.by_scale.iter().map(|(s, _)| *s).chain(self.spilled.iter().map(|(s, _)| *s));
         let scale = scales.max().unwrap_or(0);
         let lift = |value: BigInt, from: u8| value * BigInt::from(10).pow(u32::from(scale - from));

@@ -1,13 +1,15 @@
 //! The summary object of a run. It is the same in the API, on the command line and in the store.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
     decimal::ExactSum,
-    results::summary::{DispositionSummary, Dispositions, EligibilityChecks, ProgramSummary, Strat, Summary},
-    run::RunStatus,
+    engine::Outcome,
+    results::summary::{DispositionSummary, Dispositions, EligibilityChecks, ProgramSummary, Reasons, Samples, Strat, Summary},
+    run::{Run, RunStatus},
 };
 
 /// What a run found, in totals.
@@ -56,6 +58,17 @@ pub struct RunSummary<'s> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(value_type = Vec<ProgramSummary>, required = false)]
     programs: &'s [ProgramSummary],
+    /// The first exceptions of each type and severity, most frequent type first. Null: an earlier version made the run, or the
+    /// results of the run were removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required, value_type = Option<Vec<Samples>>, example = json!([{
+        "exception_type": "ltv_ratio", "severity": "hard",
+        "exceptions": [{
+            "row": 1, "line": 3, "source_file": "tape.csv", "seller_loan_number": "1002",
+            "message": "LTV 97.80 % is above the maximum 97.00 % (by 0.80)"
+        }]
+    }]))]
+    samples: Option<&'s [Samples]>,
 }
 
 impl<'s> RunSummary<'s> {
@@ -71,6 +84,39 @@ impl<'s> RunSummary<'s> {
             dispositions: &summary.dispositions,
             strats: &summary.strats,
             programs: &summary.programs,
+            samples: None,
         }
+    }
+
+    /// The summary with its samples. Without them it is the summary as the record of the run keeps it: samples are among the results.
+    pub fn with_samples(self, samples: &'s [Samples]) -> Self {
+        Self { samples: Some(samples), ..self }
+    }
+}
+
+/// A completed run with all that it found, as `summary.json` in the folder of the results has it.
+#[derive(Debug, Serialize)]
+pub struct RunAnswer<'r> {
+    pub run: &'r Run,
+    /// `None` for a run that failed.
+    pub summary: Option<RunSummary<'r>>,
+    /// `None` for a run that failed.
+    pub reasons: Option<&'r Reasons>,
+}
+
+/// Reasons and samples of a run, as they are stored among its results.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RunFindings {
+    pub reasons: Box<RawValue>,
+    pub samples: Box<RawValue>,
+}
+
+impl RunFindings {
+    /// What a run found.
+    ///
+    /// # Errors
+    /// [`serde_json::Error`] when a value cannot be serialised.
+    pub fn of(outcome: &Outcome) -> Result<Self, serde_json::Error> {
+        Ok(Self { reasons: to_raw_value(&outcome.summary.reasons())?, samples: to_raw_value(&outcome.samples())? })
     }
 }

@@ -96,7 +96,7 @@ pub fn judge_block(
     judged.exceptions.tape = tape as u32;
     judged.facts.programs = CodedTexts::of_programs(context.rules);
     judged.exceptions.programs = CodedTexts::of_programs(context.rules);
-    judged.summary.begin_programs(context.rules);
+    judged.summary.begin(context.rules, tape);
     if context.store_facts {
         judged.facts.reserve(cut.rows());
         judged.exceptions.reserve_as(*exceptions);

@@ -39,7 +39,10 @@ use crate::{
         pricing::{IrrTarget, Pricing},
         validate::FirstUse,
     },
-    results::{outputs::Output, summary::SummaryBuilder},
+    results::{
+        outputs::Output,
+        summary::{Samples, SummaryBuilder},
+    },
     rules::rule_set::RuleSet,
     tape::{
         Tape, TapeMapping,
@@ -146,6 +149,14 @@ pub struct Outcome {
     pub index: ResultsIndex,
     /// Events that are not the fault of a loan.
     pub notices: Notices,
+}
+
+impl Outcome {
+    /// The first exceptions of each type and severity.
+    pub fn samples(&self) -> Vec<Samples> {
+        let tapes: Vec<&str> = self.mappings.iter().map(|tape| tape.source_file.as_str()).collect();
+        self.summary.samples(&tapes)
+    }
 }
 
 /// Runs the phases from ingest to output on all tapes of a job.

@@ -1,6 +1,7 @@
 //! The rules that a loan must pass to be bought. The rules are one table, and a rule set may replace their limits.
 
 pub mod clearance;
+pub mod distance;
 mod exception_type;
 pub mod guide;
 pub mod kinds;
