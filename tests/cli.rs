@@ -8,6 +8,7 @@ mod price;
 mod printed;
 mod reading;
 mod refusals;
+mod report;
 mod rules;
 mod signals;
 mod standard_input;
@@ -19,7 +20,7 @@ use serde_json::Value;
 use crate::support::shell::{HEADER, TestShell, good, small_tape};
 
 /// The files that a run writes into its folder, apart from the archive.
-pub const RESULTS: [&str; 7] = [
+pub const RESULTS: [&str; 8] = [
     "exception_summary.csv",
     "exceptions.parquet",
     "facts.parquet",
@@ -27,7 +28,13 @@ pub const RESULTS: [&str; 7] = [
     "projected_tape.csv",
     "purchase_tape.csv",
     "rejection_report.csv",
+    "summary.json",
 ];
+
+/// The files whose bytes do not depend on the run: all but those with its id.
+pub fn timeless() -> impl Iterator<Item = &'static str> {
+    RESULTS.into_iter().filter(|name| !["manifest.json", "summary.json"].contains(name))
+}
 
 mod completed {
     use super::*;
@@ -115,7 +122,7 @@ mod completed {
         let answer = desk.command(&args);
         let keys = |value: &Value| value.as_object().unwrap().keys().map(String::clone).collect::<Vec<_>>();
         let json = answer.json();
-        assert_eq!(keys(&json), ["run", "summary"]);
+        assert_eq!(keys(&json), ["run", "summary", "reasons"]);
         let run_keys = "id run_id status sales_team_id total_loans total_balance exceptions_count run_weekday run_weekday_name \
                         pdate irr_target last_phase output_dir error progress created_by started_at completed_at created_at \
                         rule_set profile ignored_rows superseded_rows notice_counts column_mapping notices";
@@ -129,6 +136,7 @@ mod completed {
             "eligibility_checks",
             "dispositions",
             "strats",
+            "samples",
         ];
         assert_eq!(keys(&json["summary"]), summary_keys);
         assert_eq!(json["run"]["id"], json["summary"]["run_id"]);

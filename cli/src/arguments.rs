@@ -34,6 +34,9 @@ pub enum Command {
     /// Do a run again from its archive and compare: prints "identical", or what differs
     #[command(after_help = examples::REPLAY)]
     Replay(ReplayArgs),
+    /// Make the report of a run: one page of HTML to read, print and pass on
+    #[command(after_help = examples::REPORT)]
+    Report(ReportArgs),
     /// Show what a tape is and how it would be read: its columns with samples, what is missing, what a run would say
     #[command(after_help = examples::INSPECT)]
     Inspect(InspectArgs),
@@ -81,6 +84,16 @@ pub enum Command {
         #[arg(value_name = "COMMAND")]
         command: Vec<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Folder with the results of the run
+    #[arg(value_name = "OUT_DIR")]
+    pub results: PathBuf,
+    /// Where the report goes; `-` prints it
+    #[arg(short, long, value_name = "FILE", default_value = "report.html")]
+    pub output: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -179,7 +192,7 @@ pub struct RunArgs {
     /// How to print the summary
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
-    /// Print the strats, too: the loans by LTV, score, rate, amount, property, occupancy and purpose
+    /// Print the strats, too (the loans by LTV, score, rate, amount, property, occupancy, purpose and price), and all reasons
     #[arg(long)]
     pub strats: bool,
     /// Print nothing but errors

@@ -14,7 +14,9 @@ mod price_command;
 mod profiles_command;
 mod progress;
 mod reading;
+mod reasons_table;
 mod replay;
+mod report_command;
 mod rules_command;
 mod run_command;
 mod spool;
@@ -42,6 +44,7 @@ pub fn main_with(
         Ok(cli) => match cli.command {
             Command::Run(args) => run_command::run(&args, context, out),
             Command::Replay(args) => replay::replay(&args, context, out),
+            Command::Report(args) => report_command::report(&args, context, out),
             Command::Inspect(args) => inspect_command::inspect(&args, context, out),
             Command::Price(args) => price_command::price(&args, context, out),
             Command::Profiles { command } => profiles_command::profiles(command.as_ref(), out),

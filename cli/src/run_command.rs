@@ -8,16 +8,15 @@ use std::{
 
 use command::{CommandContext, Format, error::CommandError, interrupt::on_signal, plain_text::one_line, print};
 use console::Term;
-use serde::Serialize;
 use shared::{
     engine::{self, Destination, Job, Outcome, Tuning},
     error::{Phase, RunError},
     manifest::{Manifest, files_of},
-    results::summary::Summary,
+    results::summary::{Reasons, Samples, Summary},
     rules::guide::grid::check_file_name,
     rules::rule_set::{MAX_RULE_SET_BYTES, Mistake, RuleSet, RuleSetError, RuleSetFile},
     run::{NewRun, Run},
-    run_summary::RunSummary,
+    run_summary::{RunAnswer, RunSummary},
     tape::{options::TapeOptions, request::ReadingRequest},
 };
 use uuid::Uuid;
@@ -93,10 +92,15 @@ pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Res
         args,
     };
     match execute(&mut run, &work, context) {
-        Ok(outcome) => {
-            run.complete(context.clock.now())?;
-            let summary = outcome.summary.finish();
-            let shown = Shown { run: &run, summary: &summary, outcome: &outcome, places: places.as_ref(), strats: args.strats };
+        Ok(Done { outcome, summary, reasons }) => {
+            let shown = Shown {
+                run: &run,
+                summary: &summary,
+                reasons: &reasons,
+                outcome: &outcome,
+                places: places.as_ref(),
+                strats: args.strats,
+            };
             match args.format {
                 _ if args.quiet => Ok(()),
                 Format::Table => {
@@ -106,7 +110,7 @@ pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Res
                     }
                     print(out, table.as_bytes())
                 }
-                Format::Json => print(out, &answer(&run, Some(&summary))?),
+                Format::Json => print(out, &answer(&run, Some((&summary, &outcome.samples(), &reasons)))?),
             }
         }
         Err(error) => {
@@ -205,8 +209,15 @@ struct Work<'r> {
     args: &'r RunArgs,
 }
 
-/// Runs the phases, and gives the files their final names once all of them are complete.
-fn execute(run: &mut Run, work: &Work<'_>, context: &CommandContext) -> Result<Outcome, RunError> {
+/// A completed run.
+struct Done {
+    outcome: Outcome,
+    summary: Summary,
+    reasons: Reasons,
+}
+
+/// Runs the phases, and gives the files their final names once all of them are complete. The run is then completed.
+fn execute(run: &mut Run, work: &Work<'_>, context: &CommandContext) -> Result<Done, RunError> {
     // Withdraw the results of the run before first: they must not pass for those of this run, even if it cannot open its tapes.
     let staging = begin(work.places, work.book, work.begun)?;
     let sources = work.tapes.iter().map(FoundTape::source).collect::<Result<Vec<_>, _>>()?;
@@ -227,21 +238,40 @@ fn execute(run: &mut Run, work: &Work<'_>, context: &CommandContext) -> Result<O
     let outcome = result?;
     run.record(&outcome);
     run.finish_phase(Phase::Output);
-    if let Some(staging) = staging {
-        let archived = !work.args.no_archive;
-        staging.archive_outputs(&outcome)?;
-        staging.archive_rules(work.rules)?;
-        let manifest = Manifest { archived, reading: work.reading.clone(), ..Manifest::new(run, work.rules, &outcome)? };
-        staging.write_manifest(&manifest.to_json()?)?;
-        if let Some(book) = work.book {
-            book.make(&staging, run, &outcome)?;
-        }
-        staging.publish(work.book.map(|book| &book.place))?;
+    let done = Done { summary: outcome.summary.finish(), reasons: outcome.summary.reasons(), outcome };
+    let completed = |run: &Run, archived: bool| {
+        let mut completed = run.clone();
         if archived {
-            run.finish_phase(Phase::Archive);
+            completed.finish_phase(Phase::Archive);
         }
+        let ended = completed.complete(context.clock.now());
+        ended.map_err(|error| RunError::internal(Phase::Output, format!("The run could not end: {error}.")))?;
+        Ok::<Run, RunError>(completed)
+    };
+    match staging {
+        Some(staging) => {
+            staging.archive_outputs(&done.outcome)?;
+            let ended = completed(run, !work.args.no_archive)?;
+            place(staging, run, &ended, &done, work)?;
+            *run = ended;
+        }
+        None => *run = completed(run, false)?,
     }
-    Ok(outcome)
+    Ok(done)
+}
+
+/// Writes the files about the run as a whole, and gives all files their final names. `ended` is the run as it will have ended.
+fn place(staging: Staging, run: &Run, ended: &Run, done: &Done, work: &Work<'_>) -> Result<(), RunError> {
+    let Done { outcome, summary, reasons } = done;
+    staging.archive_rules(work.rules)?;
+    let archived = !work.args.no_archive;
+    let manifest = Manifest { archived, reading: work.reading.clone(), ..Manifest::new(run, work.rules, outcome)? };
+    staging.write_summary(&answer(ended, Some((summary, &outcome.samples(), reasons)))?)?;
+    staging.write_manifest(&manifest.to_json()?)?;
+    if let Some(book) = work.book {
+        book.make(&staging, run, outcome)?;
+    }
+    staging.publish(work.book.map(|book| &book.place))
 }
 
 /// Withdraws the results of the run before, and creates the folders for those of this run; `None` for a dry run.
@@ -250,18 +280,12 @@ fn begin(places: Option<&Places>, book: Option<&DecisionBook>, begun: &Begun) ->
     places.map(|places| Staging::new(places.clone(), begun.clone())).transpose()
 }
 
-/// What `--format json` prints.
-#[derive(Serialize)]
-struct Answer<'r> {
-    run: &'r Run,
-    /// `null` for a run that failed.
-    summary: Option<RunSummary<'r>>,
-}
-
-fn answer(run: &Run, summary: Option<&Summary>) -> Result<Vec<u8>, CommandError> {
-    let summary = summary.map(|summary| RunSummary::new(run.run_id(), run.status(), summary));
-    let mut json = serde_json::to_vec_pretty(&Answer { run, summary })
-        .map_err(|error| CommandError::Failed(format!("The summary could not be put together: {error}.")))?;
+/// What `--format json` prints, and what `summary.json` has. `found` is `None` for a run that failed.
+fn answer(run: &Run, found: Option<(&Summary, &[Samples], &Reasons)>) -> Result<Vec<u8>, RunError> {
+    let summary = |(summary, samples, _)| RunSummary::new(run.run_id(), run.status(), summary).with_samples(samples);
+    let answer = RunAnswer { run, summary: found.map(summary), reasons: found.map(|(_, _, reasons)| reasons) };
+    let mut json = serde_json::to_vec_pretty(&answer)
+        .map_err(|error| RunError::internal(Phase::Output, format!("The summary could not be put together: {error}.")))?;
     json.push(b'\n');
     Ok(json)
 }

@@ -14,12 +14,15 @@ use shared::{
     engine::Outcome,
     loan::ColumnUnit,
     manifest::MANIFEST_FILE,
-    results::summary::{Averages, ProgramSummary, Summary},
+    results::summary::{Averages, ProgramSummary, Reasons, Summary},
     run::Run,
     tape::{TapeMapping, options::Origin},
 };
 
-use crate::staging::Places;
+use crate::{
+    reasons_table::print_reasons,
+    staging::{Places, SUMMARY_FILE},
+};
 
 /// Printed where there is no average.
 const NONE: &str = "-";
@@ -39,6 +42,7 @@ const NOTICES: usize = 10;
 pub struct Shown<'r> {
     pub run: &'r Run,
     pub summary: &'r Summary,
+    pub reasons: &'r Reasons,
     pub outcome: &'r Outcome,
     /// Where the files are; `None` for a dry run.
     pub places: Option<&'r Places>,
@@ -48,12 +52,13 @@ pub struct Shown<'r> {
 
 /// The whole summary.
 pub fn summary_table(shown: &Shown<'_>) -> String {
-    let Shown { run, summary, outcome, places, strats } = *shown;
+    let Shown { run, summary, reasons, outcome, places, strats } = *shown;
     let mut out = verdict(summary);
     print_run(&mut out, run);
     print_dispositions(&mut out, summary);
     print_programs(&mut out, summary);
     print_exceptions(&mut out, summary, outcome.mappings.len() > 1);
+    print_reasons(&mut out, reasons, strats);
     print_notices(&mut out, outcome);
     if strats {
         print_strats(&mut out, summary);
@@ -238,7 +243,7 @@ fn share(number: Option<&Ratio>) -> String {
     percent.map_or_else(|| NONE.to_owned(), |percent| percent.round_half_even(2).with_min_decimals(2))
 }
 
-fn dollars(amount: &shared::decimal::ExactSum) -> String {
+pub fn dollars(amount: &shared::decimal::ExactSum) -> String {
     with_commas(&amount.to_text(2))
 }
 
@@ -345,7 +350,7 @@ fn print_files(out: &mut String, outcome: &Outcome, places: Option<&Places>) {
     let outputs = outcome.outputs.iter().map(|(file, is)| (file.file_name, is.size));
     let stored = outcome.stored.iter().map(|(name, is)| (*name, is.size));
     let files = outputs.chain(stored).map(|(name, size)| format!("{name} ({} bytes)", count(size)));
-    let files: Vec<String> = files.chain([MANIFEST_FILE.to_owned()]).collect();
+    let files: Vec<String> = files.chain([SUMMARY_FILE, MANIFEST_FILE].map(str::to_owned)).collect();
     out.push_str(&format!("  {}\n", wrapped_list(&files, 2)));
     match &places.shown_archive {
         Some(archive) => out.push_str(&format!("Archive in {}\n", one_line(&archive.display().to_string()))),

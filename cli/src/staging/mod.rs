@@ -29,7 +29,7 @@ use shared::{
 pub use self::{
     begun::{Begun, Stage},
     earlier::remove_own_workbook,
-    places::{Places, RESULT_FILES, WorkbookPlace},
+    places::{Places, RESULT_FILES, SUMMARY_FILE, WorkbookPlace},
 };
 use self::{
     earlier::{lock_folder, place_file, place_results, remove_abandoned, undo, withdraw},
@@ -137,6 +137,15 @@ impl Staging {
             fs::write(file, content)
         };
         files_of(rules).try_for_each(write).map_err(|error| self.archive_not_written(&error))
+    }
+
+    /// Writes the summary to the staged results.
+    ///
+    /// # Errors
+    /// [`RunError`] when the summary cannot be written.
+    pub fn write_summary(&self, json: &[u8]) -> Result<(), RunError> {
+        let written = fs::write(self.results.join(SUMMARY_FILE), json);
+        written.map_err(|error| not_written(Phase::Output, &self.places.shown, &error))
     }
 
     /// Writes the manifest to the staged results and the staged archive.

@@ -11,16 +11,19 @@ use shared::{
 use uuid::Uuid;
 
 /// The files of a run except the archive, in the order in which they appear. The manifest comes last.
-pub const RESULT_FILES: [&str; OUTPUTS.len() + 3] = {
-    let mut names = [MANIFEST_FILE; OUTPUTS.len() + 3];
+pub const RESULT_FILES: [&str; OUTPUTS.len() + 4] = {
+    let mut names = [MANIFEST_FILE; OUTPUTS.len() + 4];
     let mut at = 0;
     while at < OUTPUTS.len() {
         names[at] = OUTPUTS[at].file_name;
         at += 1;
     }
-    [names[at], names[at + 1]] = [FACTS_FILE, EXCEPTIONS_FILE];
+    [names[at], names[at + 1], names[at + 2]] = [FACTS_FILE, EXCEPTIONS_FILE, SUMMARY_FILE];
     names
 };
+
+/// The run with its summary and its reasons. It has times of day, so that the manifest does not name it.
+pub const SUMMARY_FILE: &str = "summary.json";
 
 /// Where the decision workbook of a run goes.
 #[derive(Debug, Clone)]
