@@ -3,6 +3,7 @@
 mod exceptions;
 mod exports;
 mod loans;
+mod reasons;
 mod settings;
 mod summaries;
 

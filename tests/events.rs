@@ -48,6 +48,8 @@ const REQUESTS: &[(&str, u16)] = &[
     ("data/create_sales_team.json", 201),
     ("data/export_exceptions.json", 200),
     ("data/get_config.json", 200),
+    ("data/get_reasons.json", 200),
+    ("data/get_report.json", 200),
     ("data/get_summary.json", 200),
     ("data/list_exceptions.json", 200),
     ("data/list_loans.json", 200),

@@ -89,7 +89,8 @@ async fn a_dry_run_keeps_its_summary_alone() {
     assert_eq!(run_object(&app, id).await["output_dir"], Value::Null);
     assert_eq!(app.worker.runs.results(id).await.unwrap().unwrap().outputs, []);
     assert_eq!(run_object(&app, id).await["column_mapping"][0]["source_file"], "tape.csv");
-    assert_eq!(keys(&app, "").await, ["inputs/tape.csv", &format!("results/{id}/column_mapping.json")]);
+    let results = ["column_mapping", "findings"].map(|name| format!("results/{id}/{name}.json"));
+    assert_eq!(keys(&app, "").await, ["inputs/tape.csv", &results[0], &results[1]]);
 }
 
 #[tokio::test]

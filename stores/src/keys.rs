@@ -227,6 +227,9 @@ pub const INDEX_FILE: &str = "index.json";
 /// File, among a run's results, with how its tapes were read: columns and units.
 pub const COLUMN_MAPPING_FILE: &str = "column_mapping.json";
 
+/// File, among a run's results, with its reasons and the samples of its exceptions.
+pub const FINDINGS_FILE: &str = "findings.json";
+
 /// File, among a run's results, with the archive of the run as a ZIP. It is made at the first request for it.
 pub const ARCHIVE_ZIP: &str = "archive.zip";
 

@@ -125,6 +125,8 @@ async fn use_everything(app: &TestApp) -> Vec<String> {
                     "/api/exceptions/export?run_id={}",
                     "/api/runs/{}/archive/download",
                     "/api/runs/{}/workbook",
+                    "/api/runs/{}/reasons",
+                    "/api/runs/{}/report",
                     "/api/summary/{}",
                 ] {
                     app.get(&path.replace("{}", &id)).by(&root).send().await;

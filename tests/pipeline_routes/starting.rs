@@ -273,7 +273,8 @@ async fn a_dry_run_keeps_its_summary_alone() {
     let archive = app.read(&ana, &format!("/api/runs/{id}/archive")).await;
     assert_eq!(archive, json!({"input": [], "output": [], "manifest": null}));
     let kept: Vec<String> = app.objects("").await.into_keys().filter(|key| !key.starts_with("inputs/")).collect();
-    assert_eq!(kept, [format!("requests/{id}.json"), format!("results/{id}/column_mapping.json")]);
+    let results = ["column_mapping", "findings"].map(|name| format!("results/{id}/{name}.json"));
+    assert_eq!(kept, [&[format!("requests/{id}.json")][..], &results].concat());
 }
 
 #[tokio::test]

@@ -79,6 +79,7 @@ impl<'a> Real<'a> {
             exceptions: None,
             index: None,
             column_mapping: None,
+            findings: None,
         };
         Some(match op {
             Op::Claim(worker) => {

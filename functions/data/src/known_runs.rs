@@ -18,7 +18,7 @@ use shared::{
         read::{ExceptionsReader, FactsReader, ReadError},
     },
     results::summary::SummaryBuilder,
-    run_summary::RunSummary,
+    run_summary::{RunFindings, RunSummary},
 };
 use stores::{
     keys,
@@ -45,12 +45,15 @@ const KNOWN_RUNS: usize = 1024;
 /// A reader of an object of results.
 type Reader = CachedReader<ObjectReader>;
 
-/// A run with its results. Index, facts and exceptions are opened when they are first needed.
+/// A run with its results. Findings, index, facts and exceptions are opened when they are first needed.
 pub struct KnownRun {
     pub run: StoredRun,
     /// The summary as JSON, as the API shows it.
     pub summary: Bytes,
     stored: Option<StoredFiles>,
+    /// Version of the reasons and samples; `None` when the run kept none.
+    pub(crate) findings: Option<ObjectVersion>,
+    pub(crate) read_findings: OnceCell<RunFindings>,
     index: OnceCell<ResultsIndex>,
     facts: OnceCell<FactsReader<Reader>>,
     exceptions: OnceCell<ExceptionsReader<Reader>>,
@@ -71,7 +74,8 @@ impl Weighter<Uuid, Arc<KnownRun>> for Size {
     fn weight(&self, _: &Uuid, known: &Arc<KnownRun>) -> u64 {
         let run = &known.run;
         let groups = run.total_loans / FACTS_PER_GROUP as u64 + run.exceptions_count / EXCEPTIONS_PER_GROUP as u64 + 2;
-        run.object().get().len() as u64 + known.summary.len() as u64 + groups * GROUP_BYTES
+        let findings = known.findings.as_ref().map_or(0, |version| version.size);
+        run.object().get().len() as u64 + known.summary.len() as u64 + findings + groups * GROUP_BYTES
     }
 }
 
@@ -89,7 +93,7 @@ fn cache() -> Cache<Uuid, Arc<KnownRun>, Size> {
 #[derive(Clone)]
 pub struct KnownRuns {
     pub runs: Runs,
-    storage: S3Storage,
+    pub(crate) storage: S3Storage,
     known: Arc<Cache<Uuid, Arc<KnownRun>, Size>>,
     blocks: BlockCache,
     /// Limits the threads that decode pages to the number of cores: with more threads, all pages would be late.
@@ -217,20 +221,20 @@ impl KnownRuns {
 
 impl KnownRun {
     fn new(run: StoredRun, results: Option<RunResults>) -> Result<Self, ApiError> {
-        let (summary, stored) = match results {
-            Some(RunResults { summary, facts, exceptions, index, .. }) => {
+        let (summary, stored, findings) = match results {
+            Some(RunResults { summary, facts, exceptions, index, findings, .. }) => {
                 let stored = facts.zip(exceptions).zip(index);
                 let stored = stored.map(|((facts, exceptions), index)| StoredFiles { facts, exceptions, index });
-                (Bytes::from(String::from(Box::<str>::from(summary))), stored)
+                (Bytes::from(String::from(Box::<str>::from(summary))), stored, findings)
             }
             None => {
                 let nothing = SummaryBuilder::default().finish();
                 let object = RunSummary::new(run.run_id, run.status, &nothing);
-                (serde_json::to_vec(&object).map_err(ApiError::internal)?.into(), None)
+                (serde_json::to_vec(&object).map_err(ApiError::internal)?.into(), None, None)
             }
         };
         let (index, facts, exceptions) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Ok(Self { run, summary, stored, index, facts, exceptions })
+        Ok(Self { run, summary, stored, findings, read_findings: OnceCell::new(), index, facts, exceptions })
     }
 
     /// Whether the run has stored exceptions.

@@ -7,11 +7,14 @@ mod exception_query;
 mod export_exceptions;
 mod export_file;
 mod get_config;
+mod get_reasons;
+mod get_report;
 mod get_summary;
 mod known_runs;
 mod list_exceptions;
 mod list_loans;
 mod list_sales_teams;
+mod run_findings;
 
 use api::{
     endpoint,
@@ -52,6 +55,8 @@ pub fn api(resources: &Resources) -> Api {
     use Permission::{ManageTeams, ReadConfig, ReadRuns, ReadTeams};
     Routes::new(resources, State::new(resources))
         .with(ReadRuns, endpoint!(get_summary::get_summary))
+        .with(ReadRuns, endpoint!(get_reasons::get_reasons))
+        .with(ReadRuns, endpoint!(get_report::get_report))
         .with(ReadRuns, endpoint!(list_exceptions::list_exceptions))
         .with(ReadRuns, endpoint!(export_exceptions::export_exceptions))
         .with(ReadRuns, endpoint!(list_loans::list_loans, components(schemas(Disposition))))

@@ -23,12 +23,13 @@ pub(crate) struct Results {
     pub(crate) exceptions: Option<ObjectVersion>,
     pub(crate) index: Option<ObjectVersion>,
     pub(crate) column_mapping: ObjectVersion,
+    pub(crate) findings: ObjectVersion,
 }
 
 impl Results {
-    /// The results of a dry run, which keeps only the summary.
-    pub(crate) fn dry(summary: Summary, column_mapping: ObjectVersion) -> Self {
-        Self { summary, outputs: Vec::new(), facts: None, exceptions: None, index: None, column_mapping }
+    /// The results of a dry run, which keeps no loans.
+    pub(crate) fn dry(summary: Summary, column_mapping: ObjectVersion, findings: ObjectVersion) -> Self {
+        Self { summary, outputs: Vec::new(), facts: None, exceptions: None, index: None, column_mapping, findings }
     }
 
     fn stored(&self, run: &Run) -> Result<RunResults, StoreError> {
@@ -41,6 +42,7 @@ impl Results {
             exceptions: self.exceptions.clone(),
             index: self.index.clone(),
             column_mapping: Some(self.column_mapping.clone()),
+            findings: Some(self.findings.clone()),
         })
     }
 }

@@ -22,6 +22,7 @@ use shared::{
     phases::pricing::IrrTarget,
     rules::rule_set::RuleSet,
     run::{Run, RunDetails},
+    run_summary::RunFindings,
     tape::{options::TapeOptions, request::ReadingRequest, source::TapeSource},
 };
 use stores::{
@@ -293,9 +294,9 @@ impl Worker {
         let summary = outcome.summary.finish();
         let Some(uploads) = files.and_then(|files| files.take()) else {
             run.finish_phase(Phase::Output);
-            let keeping = Box::pin(self.keep_mapping(run.run_id(), &outcome));
-            let column_mapping = self.reporting(lease, &progress, keeping).await?;
-            *stored = Some(Results::dry(summary, column_mapping));
+            let keeping = Box::pin(self.keep_found(run.run_id(), &outcome));
+            let (column_mapping, findings) = self.reporting(lease, &progress, keeping).await?;
+            *stored = Some(Results::dry(summary, column_mapping, findings));
             return Ok(());
         };
         // Abort if another worker has taken over the run in the meantime, so that this worker's files do not appear.
@@ -323,6 +324,7 @@ impl Worker {
             exceptions: version(EXCEPTIONS_FILE),
             index: Some(kept.index),
             column_mapping: kept.column_mapping,
+            findings: kept.findings,
         });
         self.reporting(lease, &progress, Box::pin(self.archive(run, assignment, &outcome))).await?;
         run.finish_phase(Phase::Archive);
@@ -410,12 +412,14 @@ impl Worker {
         }
     }
 
-    /// Makes the files appear, and stores the places of the pages of facts and exceptions, and how the tapes were read.
+    /// Makes the files appear, and stores the places of the pages of facts and exceptions, how the tapes were read, and what was
+    /// found.
     async fn keep(&self, run_id: Uuid, outcome: &Outcome, uploads: Uploads) -> Result<Kept, Abort> {
         let uploaded = uploads.complete().await.map_err(|(name, error)| Abort::storage(Phase::Output, &name, error))?;
         let index = StoredIndex { schema: SCHEMA, index: outcome.index.clone() };
         let index = self.keep_json(run_id, keys::INDEX_FILE, &index).await?;
-        Ok(Kept { uploaded, index, column_mapping: self.keep_mapping(run_id, outcome).await? })
+        let (column_mapping, findings) = self.keep_found(run_id, outcome).await?;
+        Ok(Kept { uploaded, index, column_mapping, findings })
     }
 
     /// Copies the tapes and the outputs into the archive, then writes the manifest.
@@ -443,9 +447,12 @@ impl Worker {
         put.map_err(|error| Abort::storage(Phase::Archive, MANIFEST_FILE, error)).map(drop)
     }
 
-    /// Stores how the tapes were read.
-    async fn keep_mapping(&self, run_id: Uuid, outcome: &Outcome) -> Result<ObjectVersion, Abort> {
-        self.keep_json(run_id, keys::COLUMN_MAPPING_FILE, &RunDetails::of(outcome)).await
+    /// Stores how the tapes were read, and the reasons and samples of the run. Dry runs have both, too.
+    async fn keep_found(&self, run_id: Uuid, outcome: &Outcome) -> Result<(ObjectVersion, ObjectVersion), Abort> {
+        let findings = RunFindings::of(outcome)
+            .map_err(|error| RunError::internal(Phase::Output, format!("The reasons could not be put together: {error}")))?;
+        let column_mapping = self.keep_json(run_id, keys::COLUMN_MAPPING_FILE, &RunDetails::of(outcome)).await?;
+        Ok((column_mapping, self.keep_json(run_id, keys::FINDINGS_FILE, &findings).await?))
     }
 
     /// Stores a value as JSON among the results of a run.
@@ -464,6 +471,7 @@ struct Kept {
     uploaded: Vec<Uploaded>,
     index: ObjectVersion,
     column_mapping: ObjectVersion,
+    findings: ObjectVersion,
 }
 
 fn run_progress(run: &mut Run, progress: &Mutex<Option<Progress>>) {

@@ -166,6 +166,9 @@ pub struct RunResults {
     /// in the record of the run.
     #[serde(default)]
     pub column_mapping: Option<ObjectVersion>,
+    /// Version of the reasons and samples. `None` in results of earlier versions, which did not keep them.
+    #[serde(default)]
+    pub findings: Option<ObjectVersion>,
 }
 
 /// An output file of a run.
