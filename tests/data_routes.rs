@@ -2,9 +2,12 @@
 
 mod exceptions;
 mod exports;
+mod lists;
+mod loan_exports;
 mod loans;
 mod settings;
 mod summaries;
+mod what_if;
 
 use serde_json::Value;
 use shared::auth::permission::Role;

@@ -29,10 +29,10 @@ use shared::{
 use crate::support::runs::{Finished, GOOD_CELLS, HEADER, run_tape, run_tapes};
 
 /// The stored results of a run, ready to be read.
-struct Stored {
-    facts: FactsReader<Bytes>,
-    exceptions: ExceptionsReader<Bytes>,
-    index: ResultsIndex,
+pub struct Stored {
+    pub facts: FactsReader<Bytes>,
+    pub exceptions: ExceptionsReader<Bytes>,
+    pub index: ResultsIndex,
 }
 
 impl Stored {
@@ -58,12 +58,12 @@ fn file(finished: &Finished, name: &str) -> Bytes {
 }
 
 /// A tape of several row groups of facts and of exceptions, and all stored results of its run.
-struct Large {
+pub struct Large {
     tape: String,
     finished: Finished,
-    stored: Stored,
-    facts: Vec<FactRow>,
-    exceptions: Vec<ExceptionRow>,
+    pub stored: Stored,
+    pub facts: Vec<FactRow>,
+    pub exceptions: Vec<ExceptionRow>,
 }
 
 const LARGE_LOANS: usize = 2 * FACTS_PER_GROUP + 10_000;
@@ -89,7 +89,7 @@ fn is_held_back(loan: usize) -> bool {
     (FACTS_PER_GROUP + 7..FACTS_PER_GROUP + 27).contains(&loan) || loan >= LARGE_LOANS - 20
 }
 
-static LARGE: LazyLock<Large> = LazyLock::new(|| {
+pub static LARGE: LazyLock<Large> = LazyLock::new(|| {
     let mut tape = format!("{HEADER}\n");
     for loan in 0..LARGE_LOANS {
         let number = large_number(loan);

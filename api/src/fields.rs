@@ -107,8 +107,10 @@ pub struct Fields<'r> {
     source: Source,
     /// Each field once, with its first value.
     given: Vec<(Cow<'r, str>, Given<'r>)>,
-    /// The names that the request repeats.
-    repeated: Vec<Cow<'r, str>>,
+    /// The further values of names that the request repeats.
+    repeated: Vec<(Cow<'r, str>, Given<'r>)>,
+    /// The names that a request may repeat.
+    lists: Vec<&'static str>,
     /// The names that the input type has asked for.
     known: Vec<&'static str>,
     errors: Vec<InputError>,
@@ -156,13 +158,10 @@ impl<'r> Fields<'r> {
     fn new(source: Source, all: Vec<(Cow<'r, str>, Given<'r>)>) -> Self {
         let (mut seen, mut given, mut repeated) = (HashSet::with_capacity(all.len()), Vec::with_capacity(all.len()), Vec::new());
         for (name, value) in all {
-            if seen.insert(name.clone()) {
-                given.push((name, value));
-            } else if !repeated.contains(&name) && repeated.len() < MAX_ERRORS {
-                repeated.push(name);
-            }
+            let values = if seen.insert(name.clone()) { &mut given } else { &mut repeated };
+            values.push((name, value));
         }
-        Self { source, given, repeated, known: Vec::new(), errors: Vec::new() }
+        Self { source, given, repeated, lists: Vec::new(), known: Vec::new(), errors: Vec::new() }
     }
 
     /// Reads a type from all of the fields.
@@ -207,6 +206,20 @@ impl<'r> Fields<'r> {
             Some(Given::Json(json)) if is_null(json) => Some(None),
             Some(given) => self.value(name, &given, check).map(Some),
         }
+    }
+
+    /// Reads a field that the request may repeat: all its values, in order.
+    pub fn each<T: FieldValue, E: fmt::Display>(
+        &mut self,
+        name: &'static str,
+        check: impl Fn(&T) -> Result<(), E>,
+    ) -> Option<Vec<T>> {
+        let first = self.find(name);
+        self.lists.push(name);
+        let again = self.repeated.iter().filter(|(given, _)| given == name).map(|(_, value)| value.clone());
+        let values: Vec<Given<'r>> = first.into_iter().chain(again).collect();
+        let read: Vec<Option<T>> = values.iter().map(|given| self.value(name, given, &check)).collect();
+        read.into_iter().collect()
     }
 
     /// Reads an optional field that must not be null.
@@ -310,7 +323,8 @@ impl<'r> Fields<'r> {
     }
 
     fn note_repeated(&mut self) {
-        for name in self.known.iter().filter(|name| self.repeated.iter().any(|repeated| repeated == **name)) {
+        let is_repeated = |name: &&&str| self.repeated.iter().any(|(repeated, _)| repeated == **name);
+        for name in self.known.iter().filter(|name| !self.lists.contains(name)).filter(is_repeated) {
             self.errors.push(InputError::new(self.source.place(), name, "repeated", "It is given more than once."));
         }
     }

@@ -15,6 +15,7 @@ pub mod loan;
 pub mod manifest;
 pub mod paths;
 pub mod phases;
+pub mod questions;
 pub mod results;
 pub mod rules;
 pub mod run;

@@ -76,6 +76,7 @@ impl Stage {
         let of = |route: &str, id: &dyn std::fmt::Display| route.replace("{run_id}", &id.to_string());
         let (list, download, url) = ("/api/files/list", "/api/files/download/{*path}", "/api/files/url/{*path}");
         let (exceptions, export, loans) = ("/api/exceptions", "/api/exceptions/export", "/api/loans");
+        let loan_export = "/api/loans/export";
         reads.extend([
             more("/api/auth/me", "/api/auth/me".to_owned(), wes),
             more("/api/auth/users", "/api/auth/users?role=analyst&limit=1".to_owned(), None),
@@ -103,6 +104,8 @@ impl Stage {
             more(loans, format!("{loans}?run_id={of_team}&disposition=rejected"), wes),
             more(loans, format!("{loans}?run_id={of_team}&seller_loan_number=L-00001"), None),
             more(loans, format!("{loans}?run_id={nobody}"), None),
+            more(loans, format!("{loans}?run_id={of_team}&only_reason=credit_score&sort=-ltv_ratio"), wes),
+            more(loan_export, format!("{loan_export}?run_id={of_team}&format=parquet&search=L"), wes),
             more(list, format!("{list}?path=folder"), Some(&self.ana)),
             more(list, format!("{list}?area=outputs&recursive=true"), wes),
             more(list, list.to_owned(), wes),

@@ -123,6 +123,7 @@ async fn use_everything(app: &TestApp) -> Vec<String> {
                     "/api/loans?run_id={}&seller_loan_number=BORROWER-4711",
                     "/api/exceptions?run_id={}&seller_loan_number=BORROWER-4711",
                     "/api/exceptions/export?run_id={}",
+                    "/api/loans/export?run_id={}&search=BORROWER",
                     "/api/runs/{}/archive/download",
                     "/api/runs/{}/workbook",
                     "/api/summary/{}",

@@ -92,17 +92,23 @@ async fn no_cell_of_any_csv_file_is_run() {
         }
     }
     assert!(guarded > 3 * 50, "{guarded}");
-    let export = app.get(&format!("/api/exceptions/export?format=csv&run_id={id}")).by(&root).send().await;
-    assert_eq!(export.status, 200);
-    let guarded = assert_harmless("export", &export.bytes);
-    // The guarded cells are loan numbers, values, and the names of the tapes themselves.
-    assert!(guarded > 100, "{guarded}");
+    for list in ["exceptions", "loans"] {
+        let export = app.get(&format!("/api/{list}/export?format=csv&run_id={id}")).by(&root).send().await;
+        assert_eq!(export.status, 200, "{list}");
+        let guarded = assert_harmless(list, &export.bytes);
+        // The guarded cells are loan numbers, values, and the names of the tapes themselves.
+        assert!(guarded > 100, "{list} {guarded}");
+    }
 }
 
 #[tokio::test]
 async fn no_cell_of_a_workbook_is_run() {
     let (app, root, id) = hostile_run().await;
-    for path in [format!("/api/exceptions/export?format=xlsx&run_id={id}"), format!("/api/runs/{id}/workbook")] {
+    for path in [
+        format!("/api/exceptions/export?format=xlsx&run_id={id}"),
+        format!("/api/loans/export?format=xlsx&run_id={id}"),
+        format!("/api/runs/{id}/workbook"),
+    ] {
         let answer = app.get(&path).by(&root).send().await;
         assert_eq!(answer.status, 200, "{path}");
         let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(answer.bytes.to_vec())).unwrap();

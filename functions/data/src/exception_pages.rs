@@ -5,6 +5,7 @@ use std::{collections::VecDeque, mem, sync::Arc};
 use api::{
     caller::Caller,
     problem::{ApiError, InputError},
+    stored_results::as_absent,
     values::NO_CURSOR,
 };
 use futures_util::future::try_join_all;
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 use shared::{
     auth::{permission::Permission, user::Scope},
     facts::read::{ExceptionFilter, ExceptionRow},
+    questions::lists::row_set::RowSet,
     run::RunStatus,
 };
 use stores::runs::{RunFilter, StoredRun};
@@ -52,6 +54,8 @@ pub struct ExceptionPages {
     ahead: usize,
     /// The runs that are not listed yet.
     rest: Option<Rest>,
+    /// The exceptions of the one run that match, where their loans are filtered, too.
+    chosen: Option<Arc<RowSet>>,
     /// Whether runs whose results are no longer kept are skipped: a list of all runs still has the others to show.
     passes_over: bool,
 }
@@ -114,8 +118,16 @@ impl ExceptionPages {
             listed: VecDeque::new(),
             ahead: 1,
             rest,
+            chosen: None,
             passes_over: false,
         }
+    }
+
+    /// Shows only these exceptions of the one run: their places among its exceptions.
+    #[must_use]
+    pub fn with_chosen(mut self, chosen: Option<Arc<RowSet>>) -> Self {
+        self.chosen = chosen;
+        self
     }
 
     fn passing_over(mut self) -> Self {
@@ -178,6 +190,9 @@ impl ExceptionPages {
         if !known.has_exceptions() {
             return Ok(Some(0));
         }
+        if let Some(chosen) = &self.chosen {
+            return Ok(Some(chosen.count()));
+        }
         if self.is_unfiltered() {
             return Ok(Some(known.run.exceptions_count));
         }
@@ -190,16 +205,19 @@ impl ExceptionPages {
     }
 
     async fn read(&self, known: &Arc<KnownRun>, skip: u64, limit: usize) -> Result<Vec<ExceptionRow>, ApiError> {
-        let filter = self.filter.clone();
-        let read = self.runs.with_exceptions(known, move |exceptions, index| exceptions.page(index, &filter, skip, limit));
+        let (filter, chosen) = (self.filter.clone(), self.chosen.clone());
+        let read = self.runs.with_exceptions(known, move |exceptions, index| match chosen {
+            Some(chosen) => exceptions.at(index, &chosen.after(skip).take(limit).collect::<Vec<_>>()),
+            None => exceptions.page(index, &filter, skip, limit),
+        });
         Ok(self.or_passed_over(read.await)?.flatten().unwrap_or_default())
     }
 
     /// `None` for results that are no longer kept or that this version cannot read, where the list skips such runs.
     fn or_passed_over<T>(&self, read: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
         match read {
-            Err(ApiError::NotFound(_)) if self.passes_over => Ok(None),
-            read => read.map(Some),
+            Err(ApiError::ResultsGone(_) | ApiError::NotKept(..)) if self.passes_over => Ok(None),
+            read => read.map(Some).map_err(as_absent),
         }
     }
 
@@ -230,7 +248,7 @@ impl ExceptionPages {
         self.rest = last.filter(|_| more).map(|last| Rest { scope, after: Some(last) });
         for run in runs {
             // A dry run stores no exceptions.
-            let may_have = run.status.is_final() && run.exceptions_count > 0 && run.output_dir.is_some();
+            let may_have = run.status.is_final() && run.exceptions_count > 0 && !run.is_dry();
             let all_passed = self.is_unfiltered() && run.status == RunStatus::Completed && run.exceptions_count <= self.skip;
             if may_have && all_passed && self.listed.is_empty() {
                 self.skip -= run.exceptions_count;

@@ -1,11 +1,12 @@
 //! The filter for exceptions, and an exception as the API shows it.
 
-use api::read_fields;
+use api::{problem::ApiError, read_fields};
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::{
     clock::moment,
     facts::read::{ExceptionFilter, ExceptionRow},
+    questions::lists::filter::LoanFilter,
     results::workbook::EXCEPTION_COLUMNS,
     rules::Severity,
     waivers::WaivedBy,
@@ -13,6 +14,8 @@ use shared::{
 use stores::runs::StoredRun;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+
+use crate::loan_query::{LoanFields, LoanMatch};
 
 /// Which exceptions are wanted.
 #[derive(Debug, IntoParams)]
@@ -50,6 +53,17 @@ read_fields!(ExceptionQuery {
 });
 
 impl ExceptionQuery {
+    /// The filter for the loans of the run; `None` without a filter of loans. A filter by the exceptions of a loan applies to one
+    /// exception together with the type and the severity that this query wants.
+    ///
+    /// # Errors
+    /// Those of [`LoanFields::filter`].
+    pub fn loans(&self, loans: LoanFields) -> Result<Option<LoanFilter>, ApiError> {
+        let alone = LoanMatch::of_exceptions(self.exception_type.clone(), self.severity).filter();
+        let filter = loans.filter(LoanMatch::of_exceptions(self.exception_type.clone(), self.severity))?;
+        Ok(Some(filter).filter(|filter| *filter != alone))
+    }
+
     /// The filter for the exceptions of each run.
     pub fn filter(self) -> ExceptionFilter {
         ExceptionFilter {

@@ -19,6 +19,7 @@ use crate::{
     State,
     exception_query::ExceptionQuery,
     export_file::{write_csv, write_xlsx},
+    loan_query::LoanFields,
 };
 
 /// Largest number of exceptions in a file: the rows of a worksheet, less the header.
@@ -65,7 +66,7 @@ impl Format {
 /// Without exceptions the file has only its header.
 #[utoipa::path(
     get, path = "/api/exceptions/export", tag = "data", security(("bearer" = [])),
-    params(ExportQuery, ExceptionQuery),
+    params(ExportQuery, ExceptionQuery, LoanFields),
     responses(
         (status = 200, description = "The file.", content(
             (String = "text/csv", example = json!("id,run_id,seller_loan_number,exception_type,exception_category,severity,message,…")),
@@ -79,7 +80,7 @@ impl Format {
 pub async fn export_exceptions(
     FromState(state): FromState<State>,
     caller: Caller,
-    ApiQuery((export, query)): ApiQuery<(ExportQuery, ExceptionQuery)>,
+    ApiQuery((export, query)): ApiQuery<(ExportQuery, (ExceptionQuery, LoanFields))>,
 ) -> Result<Response, ApiError> {
     let (format, limit) = (export.format.unwrap_or(Format::Csv), export.limit.unwrap_or(MAX_EXPORTED));
     let (pages, _) = state.exceptions(&caller, query, None).await?;

@@ -87,7 +87,7 @@ pub fn write_xlsx(file: &mut ExportFile<'_>, pages: ExceptionPages, limit: u64, 
 }
 
 /// The error of an export for an error of its workbook.
-fn of_workbook(error: WorkbookError) -> ExportError {
+pub fn of_workbook(error: WorkbookError) -> ExportError {
     match error {
         WorkbookError::Write(error) => ExportError::Write(error),
         error => ExportError::Make(Box::new(error)),

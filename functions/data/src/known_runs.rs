@@ -17,6 +17,7 @@ use shared::{
         index::ResultsIndex,
         read::{ExceptionsReader, FactsReader, ReadError},
     },
+    questions::lists::StoredRun as StoredLists,
     results::summary::SummaryBuilder,
     run_summary::RunSummary,
 };
@@ -161,12 +162,9 @@ impl KnownRuns {
         known: &Arc<KnownRun>,
         work: impl FnOnce(&FactsReader<Reader>, &ResultsIndex) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<Option<T>, ApiError> {
-        let (Some(files), Some(_)) = (&known.stored, self.index(known).await?) else { return Ok(None) };
-        let open = async || {
-            let reader = self.reader(known.run.run_id, FACTS_FILE, &files.facts);
-            self.decode(move || FactsReader::open(reader)).await
-        };
-        known.facts.get_or_try_init(open).await?;
+        if !self.open_facts(known).await? {
+            return Ok(None);
+        }
         let known = Arc::clone(known);
         self.decode(move || Ok(known.facts.get().zip(known.index.get()).map(|(facts, index)| work(facts, index))))
             .await?
@@ -183,17 +181,58 @@ impl KnownRuns {
         known: &Arc<KnownRun>,
         work: impl FnOnce(&ExceptionsReader<Reader>, &ResultsIndex) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<Option<T>, ApiError> {
-        let (Some(files), Some(_)) = (&known.stored, self.index(known).await?) else { return Ok(None) };
-        let open = async || {
-            let reader = self.reader(known.run.run_id, EXCEPTIONS_FILE, &files.exceptions);
-            self.decode(move || ExceptionsReader::open(reader)).await
-        };
-        known.exceptions.get_or_try_init(open).await?;
+        if !self.open_exceptions(known).await? {
+            return Ok(None);
+        }
         let known = Arc::clone(known);
         self.decode(move || Ok(known.exceptions.get().zip(known.index.get()).map(|(exceptions, index)| work(exceptions, index))))
             .await?
             .transpose()
             .map_err(unreadable)
+    }
+
+    /// Runs `work` with facts and exceptions of a run, on a thread of its own; `None` when the run has stored no results.
+    ///
+    /// # Errors
+    /// Those of [`read_index`], and those of [`unreadable`] when facts or exceptions cannot be read.
+    pub async fn with_stored<T: Send + 'static>(
+        &self,
+        known: &Arc<KnownRun>,
+        work: impl FnOnce(StoredLists<'_, Reader, Reader>) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<Option<T>, ApiError> {
+        if !self.open_facts(known).await? || !self.open_exceptions(known).await? {
+            return Ok(None);
+        }
+        let known = Arc::clone(known);
+        self.decode(move || {
+            let stored = known.facts.get().zip(known.exceptions.get()).zip(known.index.get());
+            Ok(stored.map(|((facts, exceptions), index)| work(StoredLists { facts, exceptions, index })))
+        })
+        .await?
+        .transpose()
+        .map_err(unreadable)
+    }
+
+    /// Opens the index and the facts of a run; `false` when the run has stored no results.
+    async fn open_facts(&self, known: &KnownRun) -> Result<bool, ApiError> {
+        let (Some(files), Some(_)) = (&known.stored, self.index(known).await?) else { return Ok(false) };
+        let open = async || {
+            let reader = self.reader(known.run.run_id, FACTS_FILE, &files.facts);
+            self.decode(move || FactsReader::open(reader)).await
+        };
+        known.facts.get_or_try_init(open).await?;
+        Ok(true)
+    }
+
+    /// Opens the index and the exceptions of a run; `false` when the run has stored no results.
+    async fn open_exceptions(&self, known: &KnownRun) -> Result<bool, ApiError> {
+        let (Some(files), Some(_)) = (&known.stored, self.index(known).await?) else { return Ok(false) };
+        let open = async || {
+            let reader = self.reader(known.run.run_id, EXCEPTIONS_FILE, &files.exceptions);
+            self.decode(move || ExceptionsReader::open(reader)).await
+        };
+        known.exceptions.get_or_try_init(open).await?;
+        Ok(true)
     }
 
     fn reader(&self, run_id: Uuid, name: &str, version: &ObjectVersion) -> Reader {

@@ -5,46 +5,53 @@ use api::{
     extract::ApiQuery,
     file_answer::made_file,
     objects::LoanObject,
-    page::{Listing, Page, SkipQuery},
+    page::{Listing, Page, PageQuery},
     problem::{ApiError, ProblemObject},
     read_fields,
+    stored_results::as_absent,
 };
 use axum::{
     extract::State as FromState,
     http::Uri,
     response::{IntoResponse, Response},
 };
-use shared::{facts::read::FactFilter, phases::disposition::Disposition};
+use shared::questions::lists::order::LoanOrder;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use crate::State;
+use crate::{
+    State,
+    loan_pages::{LoanPosition, LoanRequest},
+    loan_query::{LoanFields, LoanMatch, check_size, indexed},
+};
 
-/// Approximate size of a loan as JSON, in bytes.
-const LOAN_BYTES: usize = 512;
-
-/// Which loans are wanted.
+/// Which run is wanted, in which order, and what of each loan.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct LoanQuery {
     /// Id of the run.
-    run_id: Uuid,
-    /// Only loans with this disposition.
-    disposition: Option<Disposition>,
-    /// Only loans with exactly this number.
-    #[param(min_length = 1, example = "L-1")]
-    seller_loan_number: Option<String>,
+    pub run_id: Uuid,
+    /// Field by which the loans are sorted, with `-` in front for the opposite order: `line` (the order of the tape), one of the
+    /// fields of the filters by ranges, or one of the fields of the filters by words. Loans without a value come last; loans with the
+    /// same value are in the order of the tape. Runs of at most 2,000,000 loans can be sorted.
+    #[param(value_type = Option<String>, min_length = 1, default = "line", example = "-ltv_ratio")]
+    pub sort: Option<LoanOrder>,
+    /// Only these members of each loan, besides `row`, which every loan has: repeat the parameter for several. A name that no loan
+    /// has adds nothing, because the columns of a tape are members, too. Without the parameter: all members.
+    #[param(example = json!(["seller_loan_number", "ltv_ratio"]))]
+    pub fields: Vec<String>,
 }
 
-read_fields!(LoanQuery { run_id: required, disposition: optional, seller_loan_number: optional });
+read_fields!(LoanQuery { run_id: required, sort: optional, fields: each });
 
 /// List the loans of a run
 ///
-/// Lists loans in the order of the tape. A number or a date that could not be read is the text of its cell. Without
-/// `seller_loan_number`, `X-Total-Count` holds the number of all loans that match.
+/// Lists the loans that meet all filters, in the order of the tape unless `sort` is given. A number or a date that could not be read is
+/// the text of its cell. `X-Total-Count` holds the number of all loans that match. A filter that matches nothing gives an empty list.
+/// Take further pages of a filtered or sorted list from the `next` link, whose cursor says where the page begins.
 #[utoipa::path(
     get, path = "/api/loans", tag = "data", security(("bearer" = [])),
-    params(SkipQuery, LoanQuery),
+    params(PageQuery, LoanQuery, LoanMatch, LoanFields),
     responses(
         (status = 200, description = "One page of loans.", body = Vec<LoanObject>),
         (status = 307),
@@ -55,23 +62,28 @@ pub async fn list_loans(
     FromState(state): FromState<State>,
     caller: Caller,
     uri: Uri,
-    ApiQuery((page, query)): ApiQuery<(SkipQuery, LoanQuery)>,
+    ApiQuery((page, wanted)): ApiQuery<(Page<LoanPosition>, (LoanQuery, (LoanMatch, LoanFields)))>,
 ) -> Result<Response, ApiError> {
-    let page = Page::<()>::from(page);
-    let known = state.known.of(&caller, query.run_id).await?;
-    let filter = FactFilter { disposition: query.disposition, seller_loan_number: query.seller_loan_number };
-    let (skip, limit) = (page.skip, usize::try_from(page.limit).unwrap_or(usize::MAX));
-    let read = state.known.with_facts(&known, move |facts, index| {
-        // Read one more than is wanted, to know whether another page follows.
-        let mut rows = facts.page(index, &filter, skip, limit.saturating_add(1))?;
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let mut json = Vec::with_capacity(rows.len() * LOAN_BYTES);
-        let written = serde_json::to_writer(&mut json, &rows);
-        Ok((written.map(|()| json), more, filter.count(index)))
-    });
-    let (json, more, total) = read.await?.unwrap_or_else(|| (Ok(b"[]".to_vec()), false, Some(0)));
-    let headers = Listing::<()>::new(&uri, &page, Vec::new(), more, None).with_total(total).headers();
-    let json = json.map_err(ApiError::internal)?;
-    Ok((headers, made_file(&state.answers, json.into(), "loans.json", "inline").await?).into_response())
+    let (LoanQuery { run_id, sort, fields }, (one, filters)) = wanted;
+    let (filter, order) = (filters.filter(one)?, sort.unwrap_or_default());
+    let known = state.known.of(&caller, run_id).await?;
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let is_in_order = order == LoanOrder::default();
+    let (found, has_cursors) = match indexed(&filter).filter(|_| is_in_order) {
+        Some(filter) => {
+            let skip = page.after.map_or(page.skip, |(_, before, _)| before);
+            (state.indexed_loans(&known, filter, (skip, limit), fields).await.map_err(as_absent)?, false)
+        }
+        None => {
+            if !is_in_order {
+                check_size(known.run.total_loans)?;
+            }
+            let request = LoanRequest { filter, order };
+            (state.found_loans(&known, request, page.after, (page.skip, limit), fields).await.map_err(as_absent)?, true)
+        }
+    };
+    let cursor = found.next.filter(|_| has_cursors);
+    let listing = Listing::<()>::new(&uri, &page, Vec::new(), found.next.is_some(), cursor.as_ref());
+    let headers = listing.with_total(Some(found.total)).headers();
+    Ok((headers, made_file(&state.answers, found.json.into(), "loans.json", "inline").await?).into_response())
 }

@@ -10,7 +10,7 @@ use stores::{
     storage::{StorageBackend as _, collect},
 };
 
-use crate::{State, start_run::MAX_MISTAKES};
+use crate::State;
 
 impl State {
     /// Reads the file of waivers that a request names, and checks it against the rules of the run. Adds the key of the file to

@@ -8,6 +8,7 @@ pub mod decimals;
 pub mod encode;
 pub mod exception_columns;
 pub mod index;
+pub mod loan_file;
 pub mod pages;
 pub mod read;
 pub mod schema;

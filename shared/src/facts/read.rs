@@ -6,6 +6,7 @@
 mod file;
 mod group;
 mod hybrid;
+mod picked;
 mod rows;
 pub mod scan;
 mod source;
@@ -30,7 +31,7 @@ use super::{
 };
 
 pub use self::{
-    rows::{ExceptionRow, FactRow, SourceValue, StoredNumber, StoredValue},
+    rows::{ChosenFields, ExceptionRow, FactRow, SourceValue, StoredNumber, StoredValue},
     source::RangeReader,
 };
 
@@ -64,7 +65,7 @@ pub struct FactFilter {
 }
 
 /// Filter for exceptions. A field that is `None` lets everything through; an unknown name lets nothing through.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ExceptionFilter {
     /// Name of the kind.
     pub exception_type: Option<String>,

@@ -73,7 +73,7 @@ fn exact_member(field: Field, value: Decimal) -> String {
 }
 
 /// Number of days from 1970-01-01 to a date.
-fn days_of(date: Date) -> Option<i64> {
+pub(super) fn days_of(date: Date) -> Option<i64> {
     Some(date.since(EPOCH).ok()?.get_days().into())
 }
 

@@ -1,6 +1,7 @@
 //! Results of a run: output files, a summary and workbooks.
 
 pub mod csv;
+pub mod loan_table;
 pub mod outputs;
 pub mod pricing_report;
 pub mod summary;

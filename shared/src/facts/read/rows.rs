@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{DeserializeOwned, MapAccess, Visitor},
-    ser::{self, SerializeMap as _},
+    ser::{self, SerializeMap},
 };
 use serde_json::value::RawValue;
 
@@ -171,37 +171,67 @@ pub struct ExceptionRow {
 
 impl Serialize for FactRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_map(None)?;
+        ChosenFields { row: self, fields: &[] }.serialize(serializer)
+    }
+}
+
+/// A loan of which only some members are shown. It serializes as one flat object, in the order of [`FactRow`].
+#[derive(Debug, Clone, Copy)]
+pub struct ChosenFields<'f> {
+    pub row: &'f FactRow,
+    /// Names of the members besides `row`; empty for all members.
+    pub fields: &'f [String],
+}
+
+/// The members of a loan that is being written.
+struct ObjectOf<'f, M> {
+    object: M,
+    fields: &'f [String],
+}
+
+impl<M: SerializeMap> ObjectOf<'_, M> {
+    fn add<V: Serialize + ?Sized>(&mut self, name: &str, value: &V) -> Result<(), M::Error> {
+        if self.fields.is_empty() || self.fields.iter().any(|field| field == name) {
+            self.object.serialize_entry(name, value)?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for ChosenFields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { row, fields } = *self;
+        let mut object = ObjectOf { object: serializer.serialize_map(None)?, fields };
         for field in Field::CANONICAL {
             match field.info().kind {
-                FieldKind::Text => object.serialize_entry(field.name(), &self.seller_loan_number)?,
-                FieldKind::Number(at) => object.serialize_entry(field.name(), &self.numbers[at])?,
-                FieldKind::Word(at) => object.serialize_entry(field.name(), &self.words[at])?,
+                FieldKind::Text => object.add(field.name(), &row.seller_loan_number)?,
+                FieldKind::Number(at) => object.add(field.name(), &row.numbers[at])?,
+                FieldKind::Word(at) => object.add(field.name(), &row.words[at])?,
                 FieldKind::Standard(_) => {}
             }
         }
-        for (field, value) in &self.standard {
-            object.serialize_entry(field.name(), value)?;
+        for (field, value) in &row.standard {
+            object.add(field.name(), value)?;
         }
-        for (name, cell) in &self.source_columns {
-            object.serialize_entry(name, cell)?;
+        for (name, cell) in &row.source_columns {
+            object.add(name, cell)?;
         }
-        object.serialize_entry("disposition", &self.disposition)?;
-        object.serialize_entry("projection_reason", &self.projection_reason)?;
-        object.serialize_entry("pricing_spread", &self.pricing_spread)?;
-        object.serialize_entry("final_price", &self.final_price)?;
-        object.serialize_entry("base_price", &self.base_price)?;
-        object.serialize_entry("base_price_source", &self.base_price_source)?;
-        object.serialize_entry("price_adjustments", &self.price_adjustments)?;
-        object.serialize_entry("wal", &self.wal)?;
-        object.serialize_entry("duration", &self.duration)?;
-        if let Some(program) = &self.program {
-            object.serialize_entry("program", program)?;
+        object.add("disposition", &row.disposition)?;
+        object.add("projection_reason", &row.projection_reason)?;
+        object.add("pricing_spread", &row.pricing_spread)?;
+        object.add("final_price", &row.final_price)?;
+        object.add("base_price", &row.base_price)?;
+        object.add("base_price_source", &row.base_price_source)?;
+        object.add("price_adjustments", &row.price_adjustments)?;
+        object.add("wal", &row.wal)?;
+        object.add("duration", &row.duration)?;
+        if let Some(program) = &row.program {
+            object.add("program", program)?;
         }
-        object.serialize_entry("source_file", &self.source_file)?;
-        object.serialize_entry("line", &self.line)?;
-        object.serialize_entry("row", &self.row)?;
-        object.end()
+        object.add("source_file", &row.source_file)?;
+        object.add("line", &row.line)?;
+        object.object.serialize_entry("row", &row.row)?;
+        object.object.end()
     }
 }
 
@@ -283,8 +313,8 @@ impl FactRow {
         self.standard.iter().find(|(of, _)| *of == field).map(|(_, value)| value)
     }
 
-    /// Replaces the value of a field by one that its column does not hold. `None` when the field holds neither a number nor a
-    /// standard value.
+    /// Replaces the value of a field by one that its column does not hold. `None` for a field that has no such
+    /// values.
     fn set(&mut self, field: &str, number: StoredNumber, value: StoredValue) -> Option<()> {
         let field = Field::from_name(field)?;
         match field.info().kind {
@@ -293,7 +323,9 @@ impl FactRow {
                 Ok(at) => self.standard[at].1 = value,
                 Err(at) => self.standard.insert(at, (field, value)),
             },
-            FieldKind::Text | FieldKind::Word(_) => return None,
+            // The column has the word as well.
+            FieldKind::Word(_) => {}
+            FieldKind::Text => return None,
         }
         Some(())
     }

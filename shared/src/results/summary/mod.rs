@@ -6,6 +6,7 @@ mod lives;
 mod pools;
 mod programs;
 mod strats;
+mod totals;
 mod waivers;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ pub use self::figures::{
     Averages, BestLoans, Bucket, DispositionSummary, Dispositions, EligibilityChecks, ExceptionFinding, ProgramSummary, Strat,
     Summary,
 };
+pub use self::totals::{LoanShare, LoanTotals, PoolTally};
 pub use self::pools::{PoolResult, PoolStatus};
 use self::{
     figures::{averages, bucket},

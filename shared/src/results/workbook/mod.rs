@@ -6,6 +6,7 @@
 mod decisions;
 mod exceptions;
 mod figures;
+mod loan_list;
 mod loans;
 mod package;
 mod sheet;
@@ -24,6 +25,7 @@ pub use self::{
     decisions::{Stored, write_decisions},
     exceptions::{EXCEPTION_COLUMNS, ExceptionSheet},
     figures::DecidedRun,
+    loan_list::{LoanListColumns, LoanListSheet},
     package::{OWN_MARK, SheetLimits, Workbook},
 };
 
