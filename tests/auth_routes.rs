@@ -2,6 +2,7 @@
 
 mod changing;
 mod listing;
+mod own_account;
 mod registering;
 mod sessions;
 

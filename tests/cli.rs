@@ -2,13 +2,16 @@
 
 #![cfg(test)]
 
+mod compare;
 mod guides;
 mod last_run;
 mod pools;
 mod price;
 mod printed;
+mod purchase_advice;
 mod reading;
 mod refusals;
+mod report;
 mod rules;
 mod signals;
 mod standard_input;
@@ -20,7 +23,7 @@ use serde_json::Value;
 use crate::support::shell::{HEADER, TestShell, good, small_tape};
 
 /// The files that a run writes into its folder, apart from the archive.
-pub const RESULTS: [&str; 7] = [
+pub const RESULTS: [&str; 8] = [
     "exception_summary.csv",
     "exceptions.parquet",
     "facts.parquet",
@@ -28,7 +31,13 @@ pub const RESULTS: [&str; 7] = [
     "projected_tape.csv",
     "purchase_tape.csv",
     "rejection_report.csv",
+    "summary.json",
 ];
+
+/// The files whose bytes do not depend on the run: all but those with its id.
+pub fn timeless() -> impl Iterator<Item = &'static str> {
+    RESULTS.into_iter().filter(|name| !["manifest.json", "summary.json"].contains(name))
+}
 
 mod completed {
     use super::*;
@@ -119,7 +128,8 @@ mod completed {
         assert_eq!(keys(&json), ["run", "summary"]);
         let run_keys = "id run_id status sales_team_id total_loans total_balance exceptions_count run_weekday run_weekday_name \
                         pdate irr_target last_phase output_dir error progress created_by started_at completed_at created_at \
-                        rule_set profile ignored_rows superseded_rows notice_counts column_mapping notices";
+                        rule_set profile ignored_rows superseded_rows notice_counts dry_run created_by_username tapes tapes_count \
+                        dispositions seen_before column_mapping notices";
         assert_eq!(keys(&json["run"]).join(" "), run_keys);
         let summary_keys = [
             "run_id",
@@ -130,6 +140,7 @@ mod completed {
             "eligibility_checks",
             "dispositions",
             "strats",
+            "seen_before",
         ];
         assert_eq!(keys(&json["summary"]), summary_keys);
         assert_eq!(json["run"]["id"], json["summary"]["run_id"]);

@@ -2,9 +2,12 @@
 
 mod exceptions;
 mod exports;
+mod history;
 mod lists;
 mod loan_exports;
 mod loans;
+mod purchase_advice;
+mod reasons;
 mod settings;
 mod summaries;
 mod what_if;

@@ -150,6 +150,8 @@ impl Decided {
             run_id: Uuid::from_u128(7),
             sales_team_id: None,
             created_by: None,
+            created_by_username: None,
+            tapes: None,
             irr_target: IrrTarget::DEFAULT,
             pdate: None,
             rule_set: rules.id(),

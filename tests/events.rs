@@ -21,6 +21,7 @@ use shared::{
     run::RunStatus,
 };
 use stores::{
+    jobs::{JobFound, JobRequest},
     resources::Resources,
     runs::Created,
     start_run::{self, RunOrder},
@@ -44,12 +45,18 @@ const REQUESTS: &[(&str, u16)] = &[
     ("auth/log_in_with_a_wrong_password.json", 401),
     ("auth/log_in_with_json.json", 200),
     ("auth/register_user.json", 201),
+    ("auth/update_me.json", 200),
     ("auth/update_user.json", 200),
     ("data/ask_what_if.json", 200),
     ("data/create_sales_team.json", 201),
     ("data/export_exceptions.json", 200),
     ("data/export_loans.json", 200),
     ("data/get_config.json", 200),
+    ("data/get_loan_history.json", 200),
+    ("data/get_reasons.json", 200),
+    ("data/get_report.json", 200),
+    ("data/get_purchase_advice.json", 200),
+    ("data/get_seller_return.json", 202),
     ("data/get_summary.json", 200),
     ("data/list_exceptions.json", 200),
     ("data/list_loans.json", 200),
@@ -69,6 +76,7 @@ const REQUESTS: &[(&str, u16)] = &[
     ("pipeline/download_archive.json", 200),
     ("pipeline/download_output.json", 200),
     ("pipeline/download_workbook.json", 200),
+    ("pipeline/get_rule_set.json", 200),
     ("pipeline/get_run.json", 200),
     ("pipeline/inspect_tape.json", 200),
     ("pipeline/list_archive.json", 200),
@@ -114,6 +122,10 @@ const STEPS: &[(&str, &str, RunStatus)] = &[
 
 /// The steps of a run in parts, in order.
 const STEPS_IN_PARTS: [&str; 3] = ["runner/step_plan.json", "runner/step_process.json", "runner/step_finish.json"];
+/// The step of a job.
+const STEP_OF_A_JOB: &str = "runner/step_make.json";
+/// The id that this file uses for the job.
+const JOB: &str = "0d9f3b6e-52c8-4a17-8e4b-7c1a96d2f058";
 /// The id that these files use for the owner of the planned run.
 const OWNER: &str = "6b9e2c74-18d5-4a3f-b0c6-d47f5e8a1923";
 
@@ -159,7 +171,7 @@ fn every_file_is_in_one_of_the_lists() {
     }
     let (requests, steps) = (REQUESTS.iter().map(|(file, _)| *file), STEPS.iter().map(|(file, ..)| *file));
     let notifications = NOTIFICATIONS.iter().map(|(file, _)| *file);
-    let listed = requests.chain(notifications).chain(steps).chain(STEPS_IN_PARTS).map(str::to_owned);
+    let listed = requests.chain(notifications).chain(steps).chain(STEPS_IN_PARTS).chain([STEP_OF_A_JOB]).map(str::to_owned);
     assert_eq!(found, listed.collect());
 }
 
@@ -269,6 +281,19 @@ async fn the_steps_of_a_run_in_parts_complete_it() {
     assert_eq!(handled(&app, &process.replace(OWNER, owner)).await, json!({"run_id": RUN, "part": 0}));
     assert_eq!(handled(&app, &finish.replace(OWNER, owner)).await, json!({"run_id": RUN, "ended": "completed"}));
     assert_eq!(app.worker.runs.get(RUN).await.unwrap().unwrap().total_loans, 2);
+}
+
+#[tokio::test]
+async fn the_step_of_a_job_makes_its_file() {
+    let (app, _) = product().await;
+    app.work().await;
+    let zip = JobRequest::ArchiveZip { run_id: RUN };
+    let now = app.resources.clock.now();
+    assert_eq!(app.resources.jobs().ask(&zip, now).await.unwrap(), JobFound::Preparing);
+    let id = zip.id().to_string();
+    let made = handled(&app, &text(STEP_OF_A_JOB).replace(JOB, &id)).await;
+    assert_eq!(made, json!({"job_id": id, "ended": "completed"}));
+    assert!(matches!(app.resources.jobs().ask(&zip, now).await.unwrap(), JobFound::Made(_)));
 }
 
 #[test]

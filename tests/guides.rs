@@ -13,7 +13,7 @@ mod prices;
 mod programs;
 mod rules;
 mod runs;
-mod shipped;
+pub mod shipped;
 
 use jiff::civil::{Date, date};
 use shared::{

@@ -1,7 +1,9 @@
 //! The endpoints of runs: starting a run, showing it, and downloading what it leaves behind.
 
 mod archives;
+mod described;
 mod guides;
+mod in_force;
 mod outputs;
 mod reading;
 mod rule_sets;

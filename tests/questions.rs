@@ -1,5 +1,6 @@
 //! Questions about stored results: what they answer without the tape.
 
+mod compare;
 mod lists;
 mod scan;
 mod what_if;

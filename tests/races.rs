@@ -10,7 +10,7 @@ use crate::support::app::{Interleaved, TestApp};
 
 /// Lets two operations race once for each request that the first one makes, each time in a new scene, and calls `look` to check
 /// the outcome. In the last race, the first operation ends before the second one begins. Returns the number of races.
-async fn at_every_point<S, A, B>(
+pub async fn at_every_point<S, A, B>(
     mut scene: impl AsyncFnMut() -> (TestApp, S),
     first: impl AsyncFn(&TestApp, &S) -> A,
     second: impl AsyncFn(&TestApp, &S) -> B,

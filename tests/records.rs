@@ -90,9 +90,9 @@ async fn items(app: &TestApp) -> Vec<(String, usize)> {
 #[tokio::test]
 async fn a_run_of_a_thousand_tapes_with_the_longest_paths_completes() {
     let (app, ana) = app().await;
-    let paths: Vec<String> = (0..MAX_TAPES)
-        .map(|at| format!("{}/tape.csv", noise(at, MAX_PATH_BYTES - "inputs/".len() - "/tape.csv".len())))
-        .collect();
+    let folder = |at: usize| noise(at, MAX_PATH_BYTES - "inputs//tape.csv".len());
+    let mut paths: Vec<String> = (0..MAX_TAPES).map(|at| format!("{}/tape.csv", folder(at))).collect();
+    paths.sort();
     for (at, path) in paths.iter().enumerate() {
         let tape = Tape::new().good(&format!("L-{at}")).text().to_owned();
         app.resources.storage.put_bytes(&format!("inputs/{path}"), tape.into(), "text/csv").await.unwrap();
@@ -234,6 +234,7 @@ fn largest_request(
     let terms = RunOrder {
         sales_team_id: Some(team.id),
         created_by: Some(user.id),
+        created_by_username: Some(user.username.clone()),
         irr_target: Some("29.123456789012345678901234567".parse().unwrap()),
         pdate: Some("2026-02-02".parse().unwrap()),
         rules: RunRules::new(RuleSetFile::new("largest.toml", rules)).unwrap(),
@@ -241,6 +242,7 @@ fn largest_request(
         reading,
         left_out: LeftOut::new((0..300).map(|at| format!("{at}{}", noise(7, 250))).collect()),
         dry_run: false,
+        check_history: true,
     };
     start_run::request(Uuid::new_v4(), terms, tapes, app.resources.clock.now())
 }
@@ -255,6 +257,7 @@ async fn every_kind_of_item_is_stored_with_every_field_at_its_bound() {
         key_hash: noise(at, 64),
         request_hash: noise(at + 1, 64),
         dated_hash: noise(at + 2, 64),
+        pdate: "2026-02-02".parse().unwrap(),
     };
 
     // S3 keys have up to 1,024 bytes, and some take six times as many bytes as JSON.
@@ -287,7 +290,6 @@ async fn every_kind_of_item_is_stored_with_every_field_at_its_bound() {
     let completing = largest_request(&app, &user, &team, tapes, |field| field.name().to_owned());
     assert_eq!(runs.create(&completing.run(), &completing, Some(&key(2))).await.unwrap(), Created::Done);
     assert_eq!(app.work().await, [Executed::Completed]);
-
     let failures = app.resources.failures();
     let (name, address) = (noise(3, 100_000), noise(4, 100_000));
     for _ in 0..=FAILURES_PER_ADDRESS {

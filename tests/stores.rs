@@ -106,7 +106,13 @@ async fn runs_are_listed_the_newest_first_by_every_filter(app: &TestApp) {
 
 async fn an_idempotency_key_makes_one_run_and_is_forgotten_after_a_day(app: &TestApp) {
     let (runs, user) = (&app.worker.runs, Uuid::new_v4());
-    let key = IdempotencyKey { user, key_hash: "k".to_owned(), request_hash: "b".to_owned(), dated_hash: "d".to_owned() };
+    let key = IdempotencyKey {
+        user,
+        key_hash: "k".to_owned(),
+        request_hash: "b".to_owned(),
+        dated_hash: "d".to_owned(),
+        pdate: "2026-02-02".parse().unwrap(),
+    };
     let first = request(app, RunOrder::default());
     let unknown = request(app, RunOrder { sales_team_id: Some(Uuid::new_v4()), ..RunOrder::default() });
     assert_eq!(runs.create(&unknown.run(), &unknown, Some(&key)).await.unwrap(), Created::NoSuchTeam);

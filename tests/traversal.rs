@@ -60,6 +60,8 @@ impl Scene {
             (Method::GET, format!("/api/runs/{run}/archive/download?path={vector}")),
             (Method::GET, format!("/api/runs/{vector}")),
             (Method::GET, format!("/api/runs/{vector}/workbook")),
+            (Method::GET, format!("/api/runs/{vector}/purchase-advice")),
+            (Method::GET, format!("/api/runs/{vector}/seller-return")),
             (Method::GET, format!("/api/runs/{run}/notebook-outputs/{vector}/download")),
             (Method::GET, format!("/api/summary/{vector}")),
             (Method::GET, format!("/api/files/list?area={vector}")),

@@ -1,6 +1,6 @@
 //! The settings for `cargo lambda watch`: which function answers which path, and in which environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use local::FUNCTIONS;
 use stores::config::Config;
@@ -16,48 +16,72 @@ fn front(path: &str) -> String {
     path.split('/').take(segments + 1).collect::<Vec<_>>().join("/")
 }
 
-/// The function that owns each front: the one with most of its routes.
-fn owners(app: &TestApp) -> BTreeMap<String, &'static str> {
-    let mut counts: BTreeMap<String, BTreeMap<&'static str, usize>> = BTreeMap::new();
-    for (function, api) in FUNCTIONS {
-        for route in api(&app.resources).table {
-            *counts.entry(front(&route.path)).or_default().entry(function).or_default() += 1;
-        }
-    }
-    let most = |functions: BTreeMap<&'static str, usize>| {
-        let largest = *functions.values().max().unwrap();
-        let mut largest = functions.into_iter().filter(|(_, count)| *count == largest);
-        let owner = largest.next().unwrap().0;
-        assert!(largest.next().is_none(), "two functions have as many routes of one front");
-        owner
-    };
-    counts.into_iter().map(|(front, functions)| (front, most(functions))).collect()
+/// The routes that the settings name, each with its function.
+fn told() -> BTreeMap<String, String> {
+    let workspace: toml::Table = WORKSPACE.parse().unwrap();
+    let router = workspace["workspace"]["metadata"]["lambda"]["watch"]["router"].as_table().unwrap();
+    router.iter().map(|(path, function)| (path.clone(), function.as_str().unwrap().to_owned())).collect()
 }
 
+/// The front that two functions share: `pipeline` has the runs, `data` the questions about one of them.
+const SHARED: (&str, &str) = ("/api/runs", "pipeline");
+
 #[tokio::test]
-async fn the_router_sends_every_path_to_the_function_that_has_its_route_and_no_other() {
+async fn the_router_names_every_path_and_no_other() {
     let app = TestApp::new().await;
-    let owners = owners(&app);
     let mut expected = BTreeMap::new();
     for (function, api) in FUNCTIONS {
         for route in api(&app.resources).table {
             let front = front(&route.path);
-            if owners[&front] != function {
-                // A path of another function under the front is named in full.
-                expected.insert(route.path, function.to_owned());
-                continue;
-            }
-            if front.starts_with("/api/") || front.len() < route.path.len() {
+            if front == SHARED.0 {
+                // A path of the other function is named in full; a wildcard takes the rest of the paths of a run.
+                if function == SHARED.1 {
+                    expected.insert(format!("{front}/{{run_id}}"), function.to_owned());
+                    expected.insert(format!("{front}/{{run_id}}/{{*rest}}"), function.to_owned());
+                } else {
+                    expected.insert(route.path.clone(), function.to_owned());
+                    continue;
+                }
+            } else if front.starts_with("/api/") || front.len() < route.path.len() {
                 expected.insert(format!("{front}/{{*rest}}"), function.to_owned());
             }
             expected.insert(front, function.to_owned());
         }
     }
-    let workspace: toml::Table = WORKSPACE.parse().unwrap();
-    let router = workspace["workspace"]["metadata"]["lambda"]["watch"]["router"].as_table().unwrap();
-    let told: BTreeMap<String, String> =
-        router.iter().map(|(path, function)| (path.clone(), function.as_str().unwrap().to_owned())).collect();
-    assert_eq!(told, expected);
+    assert_eq!(told(), expected);
+}
+
+#[tokio::test]
+async fn the_router_sends_every_path_to_the_function_that_has_its_route() {
+    let app = TestApp::new().await;
+    let mut router = axum::Router::new();
+    for (path, function) in told() {
+        router = router.route(&path, axum::routing::any(move || std::future::ready(function)));
+    }
+    for (function, api) in FUNCTIONS {
+        for route in api(&app.resources).table {
+            let part = |part: &'static str| if part.starts_with('{') { "7" } else { part };
+            let path: &'static str = route.path.clone().leak();
+            let path = path.split('/').map(part).collect::<Vec<_>>().join("/");
+            let request = http::Request::get(&path).body(axum::body::Body::empty()).unwrap();
+            let answer = tower::ServiceExt::oneshot(router.clone(), request).await.unwrap();
+            let told = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+            assert_eq!(told, function, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_two_functions_share_the_front_of_a_path_but_that_of_runs() {
+    let app = TestApp::new().await;
+    let mut owners: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for (function, api) in FUNCTIONS {
+        for route in api(&app.resources).table {
+            owners.entry(front(&route.path)).or_default().insert(function);
+        }
+    }
+    assert_eq!(owners.remove(SHARED.0), Some(BTreeSet::from(["data", SHARED.1])));
+    assert!(owners.values().all(|functions| functions.len() == 1), "{owners:?}");
 }
 
 #[test]

@@ -329,9 +329,10 @@ impl<'r> Fields<'r> {
         }
     }
 
-    /// Adds an error for each unknown name, up to [`MAX_ERRORS`]. Returns the number of the others.
+    /// Adds an error for each unknown name, up to [`MAX_ERRORS`]. Returns the number of the others. Clients may add names to a form.
     fn note_unknown(&mut self) -> usize {
-        let unknown: Vec<&str> = self.given.iter().map(|(name, _)| &**name).filter(|name| !self.known.contains(name)).collect();
+        let unknown = self.given.iter().map(|(name, _)| &**name).filter(|name| !self.known.contains(name));
+        let unknown: Vec<&str> = unknown.filter(|_| self.source != Source::Form).collect();
         let errors: Vec<InputError> = unknown.iter().take(MAX_ERRORS).map(|name| self.unknown(name)).collect();
         let more = unknown.len() - errors.len();
         self.errors.extend(errors);

@@ -8,6 +8,7 @@ pub mod extract;
 pub mod fields;
 pub mod file_answer;
 pub mod input_files;
+pub mod jobs;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 pub mod layers;
@@ -15,6 +16,7 @@ pub mod list_values;
 mod nearest;
 pub mod objects;
 pub mod page;
+pub mod prefer;
 pub mod problem;
 pub mod questioned_run;
 pub mod routes;

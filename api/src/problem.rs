@@ -24,6 +24,8 @@ pub enum ApiError {
     Unauthenticated(Cow<'static, str>),
     /// 403: the role of the user does not allow the request.
     Forbidden(Cow<'static, str>),
+    /// 403: the request lacks a proof that its user must give. With the code of the proof.
+    Denied(&'static str, Cow<'static, str>),
     /// 404: the thing does not exist, or the user may not see it.
     NotFound(Cow<'static, str>),
     /// 404: the run exists, but an earlier version stored it without this part. With the code of the part, `…_not_kept`.
@@ -118,6 +120,7 @@ impl ApiError {
         match self {
             Self::Unauthenticated(detail) => (StatusCode::UNAUTHORIZED, "unauthenticated", detail.clone()),
             Self::Forbidden(detail) => (StatusCode::FORBIDDEN, "forbidden", detail.clone()),
+            Self::Denied(code, detail) => (StatusCode::FORBIDDEN, code, detail.clone()),
             Self::NotFound(detail) => (StatusCode::NOT_FOUND, "not_found", detail.clone()),
             Self::NotKept(code, detail) => (StatusCode::NOT_FOUND, code, detail.clone()),
             Self::ResultsGone(detail) => (StatusCode::GONE, "results_gone", detail.clone()),

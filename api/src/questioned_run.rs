@@ -50,7 +50,8 @@ impl RunNeeds {
 /// The answer for a part that the run lacks, because an earlier version of Loan Engine stored it. `code` ends in `_not_kept`, and
 /// `what` begins the sentence, as in "The reasons".
 pub fn not_kept(code: &'static str, what: &str) -> ApiError {
-    let sentence = format!("{what} of the run were not kept: an earlier version of Loan Engine made it. Run its tapes again.");
+    let sentence =
+        format!("{what} of the run cannot be shown: an earlier version of Loan Engine, which did not keep them, made the run.");
     ApiError::NotKept(code, sentence.into())
 }
 
@@ -80,6 +81,8 @@ mod tests {
             run_id: Uuid::from_u128(7),
             sales_team_id: None,
             created_by: None,
+            created_by_username: None,
+            tapes: None,
             irr_target: "8.05".parse().unwrap(),
             pdate: None,
             rule_set: RuleSet::built_in().id(),

@@ -20,11 +20,20 @@ use super::problem::ApiError;
 /// [`ApiError::ResultsGone`] when the results were removed; [`ApiError::NotKept`] when another version of Loan Engine stored them;
 /// [`ApiError::Unavailable`] or [`ApiError::Internal`] when the storage fails.
 pub async fn read_index(storage: &S3Storage, run_id: Uuid, version: &ObjectVersion) -> Result<ResultsIndex, ApiError> {
-    let key = format!("{}/{}", keys::results(run_id), keys::INDEX_FILE);
-    let download = storage.get(&key, None, Some(&version.etag)).await.map_err(vanished)?;
-    let json = collect(download.body, usize::try_from(version.size).unwrap_or(usize::MAX)).await.map_err(vanished)?;
+    let json = read_object(storage, run_id, keys::INDEX_FILE, version).await?;
     let StoredIndex { schema, index } = serde_json::from_slice(&json).map_err(ApiError::internal)?;
     if schema == SCHEMA { Ok(index) } else { Err(of_another_version()) }
+}
+
+/// Reads a small object among a run's results.
+///
+/// # Errors
+/// [`ApiError::ResultsGone`] when the results were removed; [`ApiError::Unavailable`] or [`ApiError::Internal`] when the storage fails.
+pub async fn read_object(storage: &S3Storage, run_id: Uuid, name: &str, version: &ObjectVersion) -> Result<Vec<u8>, ApiError> {
+    let key = format!("{}/{name}", keys::results(run_id));
+    let download = storage.get(&key, None, Some(&version.etag)).await.map_err(vanished)?;
+    let bytes = collect(download.body, usize::try_from(version.size).unwrap_or(usize::MAX)).await.map_err(vanished)?;
+    Ok(bytes.to_vec())
 }
 
 /// The answer for results that the storage does not return. Results are removed some time after their run, while the run stays:

@@ -1,5 +1,6 @@
 //! The arguments of `loan-engine`.
 
+mod compare;
 mod price;
 mod what_if;
 
@@ -18,6 +19,7 @@ use crate::absent::Absent;
 use crate::{examples, version::VERSION};
 
 pub use self::{
+    compare::{CompareArgs, CompareFormat},
     price::{AssumptionArgs, PriceArgs},
     what_if::{WhatIfArgs, said},
 };
@@ -38,6 +40,12 @@ pub enum Command {
     /// Do a run again from its archive and compare: prints "identical", or what differs
     #[command(after_help = examples::REPLAY)]
     Replay(ReplayArgs),
+    /// Make the report of a run: one page of HTML to read, print and pass on
+    #[command(after_help = examples::REPORT)]
+    Report(ReportArgs),
+    /// Compare two runs: which loans moved between dispositions, which values, prices and reasons differ, and which settings
+    #[command(after_help = examples::COMPARE)]
+    Compare(CompareArgs),
     /// Show what a tape is and how it would be read: its columns with samples, what is missing, what a run would say
     #[command(after_help = examples::INSPECT)]
     Inspect(InspectArgs),
@@ -88,6 +96,16 @@ pub enum Command {
         #[arg(value_name = "COMMAND")]
         command: Vec<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Folder with the results of the run
+    #[arg(value_name = "OUT_DIR")]
+    pub results: PathBuf,
+    /// Where the report goes; `-` prints it
+    #[arg(short, long, value_name = "FILE", default_value = "report.html")]
+    pub output: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -187,10 +205,17 @@ pub struct RunArgs {
     /// Write the decisions as a workbook for a spreadsheet, too: Summary, To purchase, Projected, Rejected, Exceptions
     #[arg(long, value_name = "FILE.xlsx", conflicts_with = "dry_run")]
     pub workbook: Option<PathBuf>,
+    /// Write the loans that are not bought as a workbook for the seller, too: as the seller sent them, with the reasons. The seller
+    /// mends the cells and sends the workbook back as a tape
+    #[arg(long, value_name = "FILE.xlsx", conflicts_with = "dry_run")]
+    pub seller_return: Option<PathBuf>,
+    /// Write what is paid for each bought loan as CSV, too: loan number, balance, price and amount, with a row of totals
+    #[arg(long, value_name = "FILE.csv", conflicts_with = "dry_run")]
+    pub purchase_advice: Option<PathBuf>,
     /// How to print the summary
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
-    /// Print the strats, too: the loans by LTV, score, rate, amount, property, occupancy and purpose
+    /// Print the strats, too (the loans by LTV, score, rate, amount, property, occupancy, purpose and price), and all reasons
     #[arg(long)]
     pub strats: bool,
     /// Print nothing but errors
@@ -270,7 +295,7 @@ mod tests {
         let is_absent =
             |path: &[String]| ["serve", "stores", "admin"].iter().any(|name| path.get(1).is_some_and(|word| word == name));
         found.retain(|(path, _)| cfg!(feature = "serve") || !is_absent(path));
-        assert_eq!(found.len(), if cfg!(feature = "serve") { 22 } else { 13 }, "{found:?}");
+        assert_eq!(found.len(), if cfg!(feature = "serve") { 24 } else { 15 }, "{found:?}");
         for (path, help) in found {
             let lines: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  ")).collect();
             assert!(help.starts_with("Examples:\n  ") && lines.len() >= 2, "{path:?}: {help}");

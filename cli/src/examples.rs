@@ -28,6 +28,23 @@ Examples:
 
 The exit code is 0 when everything is identical, 1 when something differs or cannot be compared, and 2 when the call was wrong.";
 
+pub const REPORT: &str = "\
+Examples:
+  loan-engine report out
+  loan-engine report out -o north.html
+
+The page needs no other file and no network. A browser prints it on two to four A4 pages. The exit code is 0 when the report is \
+written, 1 when it cannot be written, and 2 when the folder has no results of a run.";
+
+pub const COMPARE: &str = "\
+Examples:
+  loan-engine compare out.november out.december
+  loan-engine compare out.november out.december --tolerance note_rate=0.125 --format json
+  loan-engine compare out.november out.december --format csv > changed.csv
+
+Loans are matched by their numbers. The exit code is 0 whether or not anything differs, 1 when the results cannot be read, and 2 when \
+the call was wrong.";
+
 pub const INSPECT: &str = "\
 Examples:
   loan-engine inspect tape.csv

@@ -5,8 +5,9 @@
 #[cfg(any(test, not(feature = "serve")))]
 mod absent;
 mod arguments;
-mod decision_book;
+mod compare_command;
 mod examples;
+mod extra_files;
 mod guide_files;
 mod inspect_command;
 mod manual;
@@ -14,7 +15,9 @@ mod price_command;
 mod profiles_command;
 mod progress;
 mod reading;
+mod reasons_table;
 mod replay;
+mod report_command;
 mod rules_command;
 mod run_command;
 mod spool;
@@ -46,6 +49,8 @@ pub fn main_with(
         Ok(cli) => match cli.command {
             Command::Run(args) => run_command::run(&args, context, out),
             Command::Replay(args) => replay::replay(&args, context, out),
+            Command::Report(args) => report_command::report(&args, context, out),
+            Command::Compare(args) => compare_command::compare(&args, context, out),
             Command::Inspect(args) => inspect_command::inspect(&args, context, out),
             Command::Price(args) => price_command::price(&args, context, out),
             Command::WhatIf(args) => what_if_command::what_if(&args, context, out),

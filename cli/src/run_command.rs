@@ -7,18 +7,17 @@ use std::{
     sync::Arc,
 };
 
-use command::{CommandContext, Format, error::CommandError, interrupt::on_signal, plain_text::one_line, print};
+use command::{CommandContext, Format, error::CommandError, interrupt::on_signal, print};
 use console::Term;
-use serde::Serialize;
 use shared::{
     engine::{self, Destination, Job, Outcome, Tuning},
     error::{Phase, RunError},
     manifest::{Manifest, ManifestFile, files_of},
-    results::summary::{PoolStatus, Summary},
+    results::summary::{PoolStatus, Reasons, Samples, Summary},
     rules::guide::grid::check_file_name,
     rules::rule_set::{MAX_RULE_SET_BYTES, Mistake, RuleSet, RuleSetError, RuleSetFile},
-    run::{NewRun, Run},
-    run_summary::RunSummary,
+    run::{NewRun, Run, RunTapes},
+    run_summary::{RunAnswer, RunSummary},
     tape::{options::TapeOptions, request::ReadingRequest},
     waivers::Waivers,
 };
@@ -26,7 +25,7 @@ use uuid::Uuid;
 
 use crate::{
     arguments::{RunArgs, WorkArgs},
-    decision_book::DecisionBook,
+    extra_files::{ExtraFile, ReadTapes, extra_files},
     guide_files::read_guide_files,
     progress::Meter,
     reading::{read_toml, reading},
@@ -69,20 +68,22 @@ pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Res
     if let Some(places) = &places {
         refuse_overwriting(&tapes, places)?;
     }
-    let book = args.workbook.as_deref().map(|file| DecisionBook::new(file, &tapes, places.as_ref(), context)).transpose()?;
+    let extra = extra_files(args, &tapes, places.as_ref(), context)?;
     let begun = Begun::default();
     if context.signals {
         heed_signals(&begun, context.terminal)?;
     }
     if let Err(error) = tapes::read_standard_input(&mut tapes, context) {
         // The run has begun, so withdraw the results of the run before: they are not those of this run.
-        drop(begin(places.as_ref(), book.as_ref(), &begun)?);
+        drop(begin(places.as_ref(), &extra, &begun)?);
         return Err(error);
     }
     let new_run = NewRun {
         run_id,
         sales_team_id: None,
         created_by: None,
+        created_by_username: None,
+        tapes: Some(RunTapes::new(tapes.iter().map(FoundTape::named))),
         irr_target: args.irr_target,
         pdate: args.pdate,
         rule_set: rules.id(),
@@ -98,25 +99,28 @@ pub fn run(args: &RunArgs, context: &CommandContext, out: &mut dyn Write) -> Res
         rules: &rules,
         waivers: waivers.as_ref(),
         places: places.as_ref(),
-        book: book.as_ref(),
+        extra: &extra,
         begun: &begun,
         args,
     };
     match execute(&mut run, &work, context) {
-        Ok(outcome) => {
-            run.complete(context.clock.now())?;
-            let summary = outcome.summary.finish();
-            let shown = Shown { run: &run, summary: &summary, outcome: &outcome, places: places.as_ref(), strats: args.strats };
+        Ok(Done { outcome, summary, reasons }) => {
+            let shown = Shown {
+                run: &run,
+                summary: &summary,
+                reasons: &reasons,
+                outcome: &outcome,
+                places: places.as_ref(),
+                strats: args.strats,
+            };
             match args.format {
                 _ if args.quiet => Ok(()),
                 Format::Table => {
                     let mut table = summary_table(&shown);
-                    if let Some(book) = &book {
-                        table.push_str(&format!("Workbook in {}\n", one_line(&book.place.shown.display().to_string())));
-                    }
+                    table.extend(extra.iter().map(ExtraFile::told));
                     print(out, table.as_bytes())
                 }
-                Format::Json => print(out, &answer(&run, Some(&summary))?),
+                Format::Json => print(out, &answer(&run, Some((&summary, &outcome.samples(), &reasons)))?),
             }?;
             if run.pool_status() == Some(PoolStatus::Failed) { Err(CommandError::PoolTestsFailed) } else { Ok(()) }
         }
@@ -212,15 +216,22 @@ struct Work<'r> {
     waivers: Option<&'r Arc<Waivers>>,
     /// Where the results go; `None` for a dry run.
     places: Option<&'r Places>,
-    book: Option<&'r DecisionBook>,
+    extra: &'r [ExtraFile],
     begun: &'r Begun,
     args: &'r RunArgs,
 }
 
-/// Runs the phases, and gives the files their final names once all of them are complete.
-fn execute(run: &mut Run, work: &Work<'_>, context: &CommandContext) -> Result<Outcome, RunError> {
+/// A completed run.
+struct Done {
+    outcome: Outcome,
+    summary: Summary,
+    reasons: Reasons,
+}
+
+/// Runs the phases, and gives the files their final names once all of them are complete. The run is then completed.
+fn execute(run: &mut Run, work: &Work<'_>, context: &CommandContext) -> Result<Done, RunError> {
     // Withdraw the results of the run before first: they must not pass for those of this run, even if it cannot open its tapes.
-    let staging = begin(work.places, work.book, work.begun)?;
+    let staging = begin(work.places, work.extra, work.begun)?;
     let sources = work.tapes.iter().map(FoundTape::source).collect::<Result<Vec<_>, _>>()?;
     let meter = Meter::new(context.terminal && !work.args.quiet, sources.iter().map(|source| source.size()).sum());
     let result = engine::run(&Job {
@@ -240,44 +251,62 @@ fn execute(run: &mut Run, work: &Work<'_>, context: &CommandContext) -> Result<O
     let outcome = result?;
     run.record(&outcome);
     run.finish_phase(Phase::Output);
-    if let Some(staging) = staging {
-        let archived = !work.args.no_archive;
-        staging.archive_outputs(&outcome)?;
-        staging.archive_rules(work.rules)?;
-        let waivers = work.waivers.map(|waivers| ManifestFile::of_waivers(&waivers.file));
-        work.waivers.map_or(Ok(()), |waivers| staging.archive_waivers(&waivers.file))?;
-        let of_run = Manifest::new(run, work.rules, &outcome)?;
-        let manifest = Manifest { archived, reading: work.reading.clone(), waivers, ..of_run };
-        staging.write_manifest(&manifest.to_json()?)?;
-        if let Some(book) = work.book {
-            book.make(&staging, run, &outcome)?;
-        }
-        staging.publish(work.book.map(|book| &book.place))?;
+    let done = Done { summary: outcome.summary.finish(), reasons: outcome.summary.reasons(), outcome };
+    let completed = |run: &Run, archived: bool| {
+        let mut completed = run.clone();
         if archived {
-            run.finish_phase(Phase::Archive);
+            completed.finish_phase(Phase::Archive);
         }
+        let ended = completed.complete(context.clock.now());
+        ended.map_err(|error| RunError::internal(Phase::Output, format!("The run could not end: {error}.")))?;
+        Ok::<Run, RunError>(completed)
+    };
+    match staging {
+        Some(staging) => {
+            staging.archive_outputs(&done.outcome)?;
+            let ended = completed(run, !work.args.no_archive)?;
+            let read = ReadTapes { sources: &sources, options: work.options, rules: work.rules, reading: work.reading };
+            place(staging, (run, &ended), &done, &read, work)?;
+            *run = ended;
+        }
+        None => *run = completed(run, false)?,
     }
-    Ok(outcome)
+    Ok(done)
+}
+
+/// Writes the files about the run as a whole, and gives all files their final names. `ended` is the run as it will have ended.
+fn place(
+    staging: Staging,
+    (run, ended): (&Run, &Run),
+    done: &Done,
+    read: &ReadTapes<'_>,
+    work: &Work<'_>,
+) -> Result<(), RunError> {
+    let Done { outcome, summary, reasons } = done;
+    staging.archive_rules(work.rules)?;
+    let archived = !work.args.no_archive;
+    let waivers = work.waivers.map(|waivers| ManifestFile::of_waivers(&waivers.file));
+    work.waivers.map_or(Ok(()), |waivers| staging.archive_waivers(&waivers.file))?;
+    let of_run = Manifest::new(run, work.rules, outcome)?;
+    let manifest = Manifest { archived, reading: work.reading.clone(), waivers, ..of_run };
+    staging.write_summary(&answer(ended, Some((summary, &outcome.samples(), reasons)))?)?;
+    staging.write_manifest(&manifest.to_json()?)?;
+    work.extra.iter().try_for_each(|file| file.make(&staging, run, outcome, read))?;
+    staging.publish(work.extra)
 }
 
 /// Withdraws the results of the run before, and creates the folders for those of this run; `None` for a dry run.
-fn begin(places: Option<&Places>, book: Option<&DecisionBook>, begun: &Begun) -> Result<Option<Staging>, RunError> {
-    book.map_or(Ok(()), DecisionBook::withdraw)?;
+fn begin(places: Option<&Places>, extra: &[ExtraFile], begun: &Begun) -> Result<Option<Staging>, RunError> {
+    extra.iter().try_for_each(ExtraFile::withdraw)?;
     places.map(|places| Staging::new(places.clone(), begun.clone())).transpose()
 }
 
-/// What `--format json` prints.
-#[derive(Serialize)]
-struct Answer<'r> {
-    run: &'r Run,
-    /// `null` for a run that failed.
-    summary: Option<RunSummary<'r>>,
-}
-
-fn answer(run: &Run, summary: Option<&Summary>) -> Result<Vec<u8>, CommandError> {
-    let summary = summary.map(|summary| RunSummary::new(run.run_id(), run.status(), summary));
-    let mut json = serde_json::to_vec_pretty(&Answer { run, summary })
-        .map_err(|error| CommandError::Failed(format!("The summary could not be put together: {error}.")))?;
+/// What `--format json` prints, and what `summary.json` has. `found` is `None` for a run that failed.
+fn answer(run: &Run, found: Option<(&Summary, &[Samples], &Reasons)>) -> Result<Vec<u8>, RunError> {
+    let summary = |(summary, samples, _)| RunSummary::new(run.run_id(), run.status(), summary).with_samples(samples);
+    let answer = RunAnswer { run, summary: found.map(summary), reasons: found.map(|(_, _, reasons)| reasons) };
+    let mut json = serde_json::to_vec_pretty(&answer)
+        .map_err(|error| RunError::internal(Phase::Output, format!("The summary could not be put together: {error}.")))?;
     json.push(b'\n');
     Ok(json)
 }

@@ -17,12 +17,15 @@ use shared::{
     engine::Outcome,
     loan::ColumnUnit,
     manifest::MANIFEST_FILE,
-    results::summary::{Averages, ProgramSummary, Summary},
+    results::summary::{Averages, ProgramSummary, Reasons, Summary},
     run::Run,
     tape::{TapeMapping, options::Origin},
 };
 
-use crate::staging::Places;
+use crate::{
+    reasons_table::print_reasons,
+    staging::{Places, SUMMARY_FILE},
+};
 
 /// Printed where there is no average.
 const NONE: &str = "-";
@@ -42,6 +45,7 @@ const NOTICES: usize = 10;
 pub struct Shown<'r> {
     pub run: &'r Run,
     pub summary: &'r Summary,
+    pub reasons: &'r Reasons,
     pub outcome: &'r Outcome,
     /// Where the files are; `None` for a dry run.
     pub places: Option<&'r Places>,
@@ -51,7 +55,7 @@ pub struct Shown<'r> {
 
 /// The whole summary.
 pub fn summary_table(shown: &Shown<'_>) -> String {
-    let Shown { run, summary, outcome, places, strats } = *shown;
+    let Shown { run, summary, reasons, outcome, places, strats } = *shown;
     let mut out = verdict(summary);
     print_run(&mut out, run);
     print_dispositions(&mut out, summary);
@@ -59,6 +63,7 @@ pub fn summary_table(shown: &Shown<'_>) -> String {
     print_programs(&mut out, summary);
     print_exceptions(&mut out, summary, outcome.mappings.len() > 1);
     waivers::print_waivers(&mut out, summary);
+    print_reasons(&mut out, reasons, strats);
     print_notices(&mut out, outcome);
     if strats {
         print_strats(&mut out, summary);
@@ -357,7 +362,7 @@ fn print_files(out: &mut String, outcome: &Outcome, places: Option<&Places>) {
     let outputs = outcome.outputs.iter().map(|(file, is)| (file.file_name, is.size));
     let stored = outcome.stored.iter().map(|(name, is)| (*name, is.size));
     let files = outputs.chain(stored).map(|(name, size)| format!("{name} ({} bytes)", count(size)));
-    let files: Vec<String> = files.chain([MANIFEST_FILE.to_owned()]).collect();
+    let files: Vec<String> = files.chain([SUMMARY_FILE, MANIFEST_FILE].map(str::to_owned)).collect();
     out.push_str(&format!("  {}\n", wrapped_list(&files, 2)));
     match &places.shown_archive {
         Some(archive) => out.push_str(&format!("Archive in {}\n", one_line(&archive.display().to_string()))),

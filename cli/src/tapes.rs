@@ -13,6 +13,7 @@ use shared::{
     file_types::tape_extensions,
     folder::{FileKind, INCOMING, LeftOut, PROFILE},
     manifest::archived_tape,
+    run::RunTape,
     tape::{
         not_a_tape::is_text_without_header,
         options::TapeOptions,
@@ -140,6 +141,12 @@ impl FoundTape {
 
     fn is_standard_input(&self) -> bool {
         self.file == Path::new(STANDARD_INPUT)
+    }
+
+    /// The tape as the run names it. The size is 0 when the file has disappeared meanwhile; the run then fails.
+    pub fn named(&self) -> RunTape {
+        let size = self.source().map_or(0, |source| source.size());
+        RunTape { path: self.source_file.clone(), size, etag: None }
     }
 
     /// Opens the tape for the engine.

@@ -453,6 +453,13 @@ impl ExactSum {
         (narrow.chain(wide).sum(), scale)
     }
 
+    /// Compares two sums by their value.
+    pub fn compare(&self, other: &Self) -> Ordering {
+        let ((ours, our_scale), (theirs, their_scale)) = (self.total(), other.total());
+        let lift = |value: BigInt, by: u8| value * BigInt::from(10).pow(u32::from(by));
+        lift(ours, their_scale.saturating_sub(our_scale)).cmp(&lift(theirs, our_scale.saturating_sub(their_scale)))
+    }
+
     /// The exact sum as plain text, with at least `min_decimals` decimals.
     pub fn to_text(&self, min_decimals: u8) -> String {
         let (total, scale) = self.total();

@@ -1,5 +1,9 @@
 //! The record of a run: one execution of the pipeline, from its creation to its end.
 
+mod dispositions;
+mod object;
+mod tapes;
+
 use std::{collections::BTreeMap, fmt};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
@@ -9,9 +13,10 @@ use uuid::Uuid;
 
 use crate::{
     clock::Moment,
-    decimal::{Decimal, ExactSum},
+    decimal::ExactSum,
     engine::{Outcome, Progress},
     error::{Phase, RunError},
+    history::SeenBefore,
     phases::pricing::IrrTarget,
     results::summary::{PoolResult, PoolStatus},
     rules::rule_set::RuleSetId,
@@ -20,6 +25,12 @@ use crate::{
         notices::{Notice, NoticeCode},
         profile::ProfileId,
     },
+};
+
+pub use self::{
+    dispositions::{DispositionTotal, RunDispositions},
+    object::RunObject,
+    tapes::{NAMED_TAPES, RunTape, RunTapes},
 };
 
 /// Status of a run: `pending` until a worker begins it, `running`, then `completed` with all results or `failed` without.
@@ -125,6 +136,10 @@ pub struct NewRun {
     pub sales_team_id: Option<Uuid>,
     /// User who started the run; `None` when no user did.
     pub created_by: Option<Uuid>,
+    /// Name of that user when the run was created.
+    pub created_by_username: Option<String>,
+    /// The tapes; `None` when an earlier version stored the run.
+    pub tapes: Option<RunTapes>,
     /// IRR target, from which spreads and prices follow.
     pub irr_target: IrrTarget,
     /// Purchase date; `None` means the day, in UTC, on which the run is created.
@@ -156,6 +171,8 @@ pub struct Run {
     superseded_rows: u64,
     notice_counts: BTreeMap<NoticeCode, u64>,
     pool_tests: Vec<PoolResult>,
+    dispositions: Option<RunDispositions>,
+    seen_before: Option<SeenBefore>,
 }
 
 impl Run {
@@ -181,6 +198,8 @@ impl Run {
             superseded_rows: 0,
             notice_counts: BTreeMap::new(),
             pool_tests: Vec::new(),
+            dispositions: None,
+            seen_before: None,
         }
     }
 
@@ -230,6 +249,12 @@ impl Run {
         self.superseded_rows = outcome.notices.superseded_rows;
         self.notice_counts.clone_from(outcome.notices.counts());
         self.pool_tests = outcome.summary.pool_tests();
+        self.dispositions = Some(RunDispositions::of(&outcome.summary));
+    }
+
+    /// Sets what earlier runs say about the loans.
+    pub fn remember(&mut self, seen_before: SeenBefore) {
+        self.seen_before = Some(seen_before);
     }
 
     /// Changes the status to `completed`, when all results are stored.
@@ -257,6 +282,15 @@ impl Run {
         self.origin.run_id
     }
 
+    /// Sales team that the run belongs to; `None` for a run of no team.
+    pub fn sales_team_id(&self) -> Option<Uuid> {
+        self.origin.sales_team_id
+    }
+
+    pub fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+
     pub fn parameters(&self) -> Parameters {
         self.parameters
     }
@@ -278,6 +312,11 @@ impl Run {
     /// Folder of the outputs; `None` for a run without outputs.
     pub fn output_dir(&self) -> Option<&str> {
         self.origin.output_dir.as_deref()
+    }
+
+    /// What earlier runs say about the loans; `None` when the run did not compare them.
+    pub fn seen_before(&self) -> Option<&SeenBefore> {
+        self.seen_before.as_ref()
     }
 
     /// Why the run failed; `None` for a run that has not failed.
@@ -377,103 +416,16 @@ impl Run {
             notice_counts: &self.notice_counts,
             pool_tests: &self.pool_tests,
             pool_status: self.pool_status(),
+            dry_run: self.origin.output_dir.is_none(),
+            created_by_username: self.origin.created_by_username.as_deref(),
+            tapes: self.origin.tapes.as_ref().map(RunTapes::named),
+            tapes_count: self.origin.tapes.as_ref().map(RunTapes::count),
+            dispositions: self.dispositions.as_ref().filter(|_| self.status == RunStatus::Completed),
+            seen_before: self.seen_before.as_ref(),
             column_mapping: &details.column_mapping,
             notices: &details.notices,
         }
     }
-}
-
-/// One execution of the pipeline on one or more tapes.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Run)]
-pub struct RunObject<'r> {
-    /// Id of the run. The same as `run_id`.
-    id: Uuid,
-    /// Id of the run. The same as `id`.
-    run_id: Uuid,
-    /// Status of the run.
-    status: RunStatus,
-    /// Sales team that owns the run. Null: the run belongs to no team, so members of sales teams cannot see it.
-    #[schema(required)]
-    sales_team_id: Option<Uuid>,
-    /// Number of loans in the tapes. 0 until the run is completed.
-    #[schema(example = 2)]
-    total_loans: u64,
-    /// Sum of all loan amounts that could be read, in dollars, exact. 0 until the run is completed.
-    #[schema(value_type = f64, example = 500_000)]
-    total_balance: &'r ExactSum,
-    /// Number of exceptions, hard and soft. 0 until the run is completed.
-    #[schema(example = 3)]
-    exceptions_count: u64,
-    /// Weekday, in UTC, on which the run was created: 0 is Monday, 6 is Sunday.
-    #[schema(maximum = 6, example = 0)]
-    run_weekday: u8,
-    /// Name of that weekday.
-    #[schema(value_type = String, example = "Monday")]
-    run_weekday_name: Option<&'static str>,
-    /// Purchase date. It is recorded with the run and does not change a price.
-    #[schema(value_type = String, format = Date)]
-    pdate: Date,
-    /// IRR target, in percent. The spread of a loan is its note rate less this target.
-    #[schema(value_type = f64, example = 8.05)]
-    irr_target: Decimal,
-    /// Last phase that finished: `ingest`, `validate`, `eligibility`, `pricing`, `disposition`, `output` or `archive`. Null: none
-    /// has finished yet.
-    #[schema(required, value_type = Option<String>, example = "archive")]
-    last_phase: Option<Phase>,
-    /// Folder of the output files. Null: the run is a dry run and writes none.
-    #[schema(required, example = "outputs/6f1c9a52-8d3e-4b7a-9c41-2f0e5d7b8a90")]
-    output_dir: Option<&'r str>,
-    /// Why the run failed. Null: the run has not failed.
-    #[schema(required, value_type = Option<RunError>)]
-    error: Option<&'r RunError>,
-    /// How far the worker is. Null: no worker has reported yet.
-    #[schema(required)]
-    progress: Option<Progress>,
-    /// User who started the run. Null: a tape that arrived in a folder `incoming` started it.
-    #[schema(required)]
-    created_by: Option<Uuid>,
-    /// When a worker began the run. Null: the run is pending.
-    #[schema(required, value_type = Option<String>, format = DateTime)]
-    started_at: Option<Moment>,
-    /// When the run ended. Null: the run is pending or running.
-    #[schema(required, value_type = Option<String>, format = DateTime)]
-    completed_at: Option<Moment>,
-    /// When the run was created.
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Moment,
-    /// Rule set that judges the loans.
-    #[schema(value_type = RuleSetId)]
-    rule_set: &'r RuleSetId,
-    /// Profile that the tapes were read with. Null: none was given.
-    #[schema(required, value_type = Option<ProfileId>)]
-    profile: Option<&'r ProfileId>,
-    /// Number of rows below the header that are not loans, such as totals and repeated headers. `notices` names them. 0 until the run
-    /// is completed.
-    #[schema(example = 1)]
-    ignored_rows: u64,
-    /// Number of rows that the profile leaves out, because another row describes the same loan. 0 until the run is completed.
-    #[schema(example = 0)]
-    superseded_rows: u64,
-    /// Number of notices of each code. Empty until the run is completed.
-    #[schema(value_type = BTreeMap<String, u64>, example = json!({"not_a_loan": 1}))]
-    notice_counts: &'r BTreeMap<NoticeCode, u64>,
-    /// Pool tests of the rule set, in order. Empty for a rule set without pool tests, and until the run is completed.
-    #[schema(value_type = Vec<PoolResult>)]
-    pool_tests: &'r [PoolResult],
-    /// Result of all pool tests. Null: the rule set has none, or the run is not completed.
-    #[schema(required, value_type = Option<PoolStatus>, example = "warn")]
-    pool_status: Option<PoolStatus>,
-    // The details come last: what is read of a stored run is cut there.
-    /// How each tape was read: its header, columns and units. Empty until the run has ended. Null: the run is one of a list, or its
-    /// results were removed; read the run itself.
-    #[schema(required, value_type = Option<Vec<TapeMapping>>)]
-    column_mapping: &'r [TapeMapping],
-    /// Events of the tapes that are not the fault of a loan: the first 200 notices of each tape and code, in the order of the tape, and at
-    /// most 1,000 in all. `notice_counts` counts all of them. Empty until the run has ended. Null: the run is one of a list, or its
-    /// results were removed; read the run itself.
-    #[schema(required, value_type = Option<Vec<Notice>>)]
-    notices: &'r [Notice],
 }
 
 #[cfg(test)]

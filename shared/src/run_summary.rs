@@ -1,15 +1,19 @@
 //! The summary object of a run. It is the same in the API, on the command line and in the store.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
     decimal::ExactSum,
+    engine::Outcome,
+    history::SeenBefore,
     results::summary::{
-        DispositionSummary, Dispositions, EligibilityChecks, PoolResult, PoolStatus, ProgramSummary, Strat, Summary,
+        DispositionSummary, Dispositions, EligibilityChecks, PoolResult, PoolStatus, ProgramSummary, Reasons, Samples, Strat,
+        Summary,
     },
-    run::RunStatus,
+    run::{Run, RunStatus},
     waivers::UnusedWaivers,
 };
 
@@ -68,6 +72,20 @@ pub struct RunSummary<'s> {
     /// Waivers of the run that met no failure of a rule. Null: the run has no file of waivers, or is not completed.
     #[schema(required, value_type = Option<UnusedWaivers>)]
     unused_waivers: Option<&'s UnusedWaivers>,
+    /// The first exceptions of each type and severity, most frequent type first. Null: an earlier version made the run, or the
+    /// results of the run were removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required, value_type = Option<Vec<Samples>>, example = json!([{
+        "exception_type": "ltv_ratio", "severity": "hard",
+        "exceptions": [{
+            "row": 1, "line": 3, "source_file": "tape.csv", "seller_loan_number": "1002",
+            "message": "LTV 97.80 % is above the maximum 97.00 % (by 0.80)"
+        }]
+    }]))]
+    samples: Option<&'s [Samples]>,
+    /// What earlier runs say about the loans. Null: the run was not asked to check the history (`check_history`), or has not completed.
+    #[schema(required, value_type = Option<SeenBefore>)]
+    seen_before: Option<SeenBefore>,
 }
 
 impl<'s> RunSummary<'s> {
@@ -86,6 +104,46 @@ impl<'s> RunSummary<'s> {
             pool_tests: &summary.pool_tests,
             pool_status: PoolStatus::of(&summary.pool_tests),
             unused_waivers: summary.unused_waivers.as_ref(),
+            samples: None,
+            seen_before: None,
         }
+    }
+
+    /// Adds what earlier runs say about the loans.
+    #[must_use]
+    pub fn with_history(self, seen_before: Option<&SeenBefore>) -> Self {
+        Self { seen_before: seen_before.copied(), ..self }
+    }
+
+    /// The summary with its samples. Without them it is the summary as the record of the run keeps it: samples are among the results.
+    pub fn with_samples(self, samples: &'s [Samples]) -> Self {
+        Self { samples: Some(samples), ..self }
+    }
+}
+
+/// A completed run with all that it found, as `summary.json` in the folder of the results has it.
+#[derive(Debug, Serialize)]
+pub struct RunAnswer<'r> {
+    pub run: &'r Run,
+    /// `None` for a run that failed.
+    pub summary: Option<RunSummary<'r>>,
+    /// `None` for a run that failed.
+    pub reasons: Option<&'r Reasons>,
+}
+
+/// Reasons and samples of a run, as they are stored among its results.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RunFindings {
+    pub reasons: Box<RawValue>,
+    pub samples: Box<RawValue>,
+}
+
+impl RunFindings {
+    /// What a run found.
+    ///
+    /// # Errors
+    /// [`serde_json::Error`] when a value cannot be serialised.
+    pub fn of(outcome: &Outcome) -> Result<Self, serde_json::Error> {
+        Ok(Self { reasons: to_raw_value(&outcome.summary.reasons())?, samples: to_raw_value(&outcome.samples())? })
     }
 }

@@ -1,4 +1,4 @@
-//! Limits the number of exports that run at the same time: one turn per core.
+//! Limits the number of exports and jobs that run at the same time: one turn per core.
 
 use std::{num::NonZero, sync::Arc, thread::available_parallelism, time::Duration};
 
@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Longest time that an export waits for its turn. It is shorter than the timeout of API Gateway.
 pub const TURN_WITHIN: Duration = Duration::from_secs(25);
 
-/// The turns of exports. Clones share the same turns.
+/// The turns of exports and jobs. Clones share the same turns.
 #[derive(Debug, Clone)]
 pub struct ExportTurns(Arc<Semaphore>);
 
@@ -39,6 +39,12 @@ impl ExportTurns {
     /// [`NoTurn`] when no turn becomes free within [`TURN_WITHIN`].
     pub async fn take(&self) -> Result<OwnedSemaphorePermit, NoTurn> {
         self.take_after(std::future::ready(())).await.map(|(turn, ())| turn)
+    }
+
+    /// Waits for a turn for as long as it takes, and takes it. A job waits so: no client waits for its answer.
+    pub async fn take_when_free(&self) -> Option<OwnedSemaphorePermit> {
+        // The semaphore is never closed, so acquiring cannot fail.
+        Arc::clone(&self.0).acquire_owned().await.ok()
     }
 
     /// Waits for `other`, then takes a turn. Both together may take [`TURN_WITHIN`].

@@ -11,14 +11,15 @@
 //! | the request of a run | `RUN#{id}` | `REQUEST` | |
 //! | the results of a run | `RUN#{id}` | `RESULTS` | |
 //! | an idempotency key | `KEY#{user}#{hash}` | `KEY` | |
+//! | a job | `JOB#{id}` | `JOB` | `by_status`: `JOBS#{status}`; creation, until it has ended |
 //! | failed log-ins | `FAILURES#{kind}#{whose}` | `FAILURES` | |
 //! | the readiness check's own item | `TRIED_OUT` | `TRIED_OUT` | |
 //!
 //! Objects: `inputs/…`, `outputs/{run}/…` and `output_share/…` are the areas. `archive/{run}/input|output/…` and
-//! `archive/{run}/manifest.json` are the archive. `results/{run}/…` has the facts, the exceptions, the places of their pages, and
-//! how the tapes were read. While a run in parts is not finished, `results/{run}/parts/{owner}/…` has the files that its steps
-//! hand on to each other. `requests/{run}.json` is the list of a run's tapes. `answers/…` has answers that are too large for a
-//! Lambda. `health/tried_out` is the readiness check's own object.
+//! `archive/{run}/manifest.json` are the archive. `results/{run}/…` has the facts, the exceptions, the places of their pages, the
+//! rule set, and how the tapes were read. While a run in parts is not finished, `results/{run}/parts/{owner}/…` has the files that its steps
+//! hand on to each other. `requests/{run}.json` is the list of a run's tapes. `answers/…` has the files of jobs, and answers that
+//! are too large for a Lambda. `health/tried_out` is the readiness check's own object.
 //!
 //! DynamoDB limits an item to 400 KB. Data that grows with the number of tapes or of their columns is therefore in an object, and
 //! the item names the version of that object.
@@ -58,7 +59,7 @@ pub struct Index {
 pub const BY_TIME: Index = Index { name: "by_time", pk: "time_pk", sk: "time_sk" };
 /// The runs of each team, by creation.
 pub const BY_TEAM: Index = Index { name: "by_team", pk: "team_pk", sk: "team_sk" };
-/// The runs of each status, by creation.
+/// The runs of each status, and the unfinished jobs of each status, by creation.
 pub const BY_STATUS: Index = Index { name: "by_status", pk: "status_pk", sk: "status_sk" };
 pub const INDEXES: [Index; 3] = [BY_TIME, BY_TEAM, BY_STATUS];
 
@@ -133,6 +134,16 @@ pub fn idempotency(user: Uuid, key_hash: &str) -> Key {
     Key { pk: format!("KEY#{user}#{key_hash}"), sk: "KEY" }
 }
 
+/// A job, by the id of its request.
+pub fn job(id: Uuid) -> Key {
+    Key { pk: format!("JOB#{id}"), sk: "JOB" }
+}
+
+/// Id of the job with this partition key; `None` for the key of anything else.
+pub fn id_of_job(pk: &str) -> Option<Uuid> {
+    pk.strip_prefix("JOB#")?.parse().ok()
+}
+
 /// Failed log-ins of a username or from a network address.
 pub fn failures(kind: &str, whose: &str) -> Key {
     Key { pk: format!("FAILURES#{kind}#{whose}"), sk: "FAILURES" }
@@ -161,6 +172,11 @@ pub fn runs_of_team(team: Uuid) -> String {
 /// Partition of the runs with a status in [`BY_STATUS`].
 pub fn runs_with_status(status: RunStatus) -> String {
     format!("RUNS#{status}")
+}
+
+/// Partition of the unfinished jobs with a status in [`BY_STATUS`].
+pub fn jobs_with_status(status: &str) -> String {
+    format!("JOBS#{status}")
 }
 
 /// Sort key in a list by creation: time and id. The order of these texts is the order of the times.
@@ -218,12 +234,12 @@ pub fn waiver_file(run: Uuid) -> String {
 /// Folder of the tape lists, of the files that rule sets of runs name, and of files of waivers.
 pub const REQUESTS: &str = "requests";
 
-/// Object with an answer that is too large to be sent. The client fetches it from the bucket, which deletes it after a day.
+/// Object with the file of a job, or with an answer that is too large to be sent. The bucket deletes it after a day.
 pub fn answer(id: Uuid, name: &str) -> String {
     format!("{ANSWERS}/{id}/{name}")
 }
 
-/// Folder of the answers that clients fetch from the bucket.
+/// Folder of the files of jobs and of the answers that clients fetch from the bucket.
 pub const ANSWERS: &str = "answers";
 
 /// File, among a run's results, with the places of the pages of facts and exceptions.
@@ -232,7 +248,13 @@ pub const INDEX_FILE: &str = "index.json";
 /// File, among a run's results, with how its tapes were read: columns and units.
 pub const COLUMN_MAPPING_FILE: &str = "column_mapping.json";
 
-/// File, among a run's results, with the archive of the run as a ZIP. It is made at the first request for it.
+/// File, among a run's results, with its reasons and the samples of its exceptions.
+pub const FINDINGS_FILE: &str = "findings.json";
+/// File, among a run's results, with the rule set that judges its loans. It is written before the run.
+pub const RULE_SET_FILE: &str = "rule_set.json";
+
+/// File, among a run's results, with the archive of the run as a ZIP. It is made at the first request for it, unless the archive is
+/// so large that a job makes its ZIP.
 pub const ARCHIVE_ZIP: &str = "archive.zip";
 
 /// Folder in an area that is the root of a team.

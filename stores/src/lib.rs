@@ -1,9 +1,11 @@
 //! The stores of the product: users, sales teams, runs and failed log-ins in one DynamoDB table, files in one S3 bucket. Only
 //! [`keys`] defines the keys of both.
 
+pub mod archive;
 pub mod clients;
 pub mod config;
 pub mod export_turns;
+pub mod jobs;
 pub mod keys;
 pub mod known_users;
 pub mod passwords;

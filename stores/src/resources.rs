@@ -12,6 +12,7 @@ use crate::{
     clients,
     config::{Config, Environment},
     export_turns::ExportTurns,
+    jobs::Jobs,
     runs::Runs,
     storage::{s3::S3Storage, url_origin::UrlOrigin},
     table::Table,
@@ -26,6 +27,9 @@ pub const MAX_UPLOAD_BYTES: u64 = 100 * 1024 * 1024;
 pub const MAX_UPLOAD_BYTES_ON_LAMBDA: u64 = 4 * 1024 * 1024;
 /// Largest body of an answer of a Lambda, in bytes. Clients fetch a larger answer from the storage.
 pub const MAX_ANSWER_BYTES_ON_LAMBDA: u64 = 4_000_000;
+
+/// Default of [`Resources::zip_by_job_above_bytes`]: what a function packs well within the time of a request.
+pub const ZIP_BY_JOB_ABOVE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The resources of a process.
 #[derive(Clone)]
@@ -43,6 +47,8 @@ pub struct Resources {
     /// Largest body of an answer, in bytes; `None` where every answer is streamed.
     pub max_answer_bytes: Option<u64>,
     pub export_turns: ExportTurns,
+    /// Size of all files of an archive together, in bytes, above which a job makes the ZIP of the archive.
+    pub zip_by_job_above_bytes: u64,
     /// Origin that signed URLs begin with; `None` where it is the storage's own.
     pub url_origin: Option<UrlOrigin>,
 }
@@ -60,6 +66,7 @@ impl Resources {
             max_upload_bytes: MAX_UPLOAD_BYTES_ON_LAMBDA,
             max_answer_bytes: Some(MAX_ANSWER_BYTES_ON_LAMBDA),
             export_turns: ExportTurns::default(),
+            zip_by_job_above_bytes: ZIP_BY_JOB_ABOVE_BYTES,
             url_origin: None,
         }
     }
@@ -77,6 +84,11 @@ impl Resources {
     /// The runs in the table, and what of them is in the bucket.
     pub fn runs(&self) -> Runs {
         Runs::new(self.table.clone(), self.storage.clone())
+    }
+
+    /// The jobs in the table.
+    pub fn jobs(&self) -> Jobs {
+        Jobs::new(self.table.clone())
     }
 
     /// The failed log-ins in the table.

@@ -5,9 +5,11 @@
 //! worker reports, no other worker takes the run. When the lease expires, another worker may claim the run.
 
 mod objects;
+mod request;
+mod search;
 mod stored;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use shared::{
     auth::user::Scope,
@@ -29,9 +31,10 @@ use super::{
 
 use self::stored::{ATTEMPT, LEASE_UNTIL, PROGRESS, STATUS, run_of_record};
 
-pub use self::stored::{
-    KeptRules, KeptTapes, ObjectVersion, OutputInfo, RulesOfRun, RunRequest, RunResults, RunState, StoredRun, TapeList, TapeRef,
-    WaiversOfRun,
+pub use self::{
+    request::{KeptRules, KeptTapes, RulesOfRun, RunRequest, TapeList, TapeRef, WaiversOfRun},
+    search::{MOST_LOOKED_AT, RunPlace, RunSearch},
+    stored::{KeptHistory, ObjectVersion, OutputInfo, RunResults, RunState, StoredRun},
 };
 
 /// Time for which a worker keeps a run without reporting.
@@ -68,11 +71,14 @@ pub struct IdempotencyKey {
     pub request_hash: String,
     /// The same with a purchase date filled in: today's date, where the request has none.
     pub dated_hash: String,
+    /// That date.
+    pub pdate: Date,
 }
 
 impl IdempotencyKey {
-    /// Whether this request asks for the same as the first request with its key. Two requests without a date are the same even on
-    /// different days. A request with a date and one without are the same when the date is the day of the other.
+    /// Whether this request asks for the same as the first request with its key, which an earlier version stored without its date. Two
+    /// requests without a date are the same even on different days. A request with a date and one without are the same when the date
+    /// is the day of the other.
     pub fn asks_for_the_same_as(&self, used: &UsedKey) -> bool {
         self.request_hash == used.request_hash || used.dated_hash.as_deref() == Some(&self.dated_hash)
     }
@@ -88,6 +94,9 @@ pub struct UsedKey {
     pub request_hash: String,
     /// The same with a purchase date filled in. Keys of earlier versions have none.
     pub dated_hash: Option<String>,
+    /// That date. Keys of earlier versions have none.
+    #[serde(default)]
+    pub pdate: Option<Date>,
     /// Time at which the key expires, in seconds since 1970.
     pub expires_at: i64,
 }
@@ -139,17 +148,18 @@ impl Runs {
         Self { table, storage }
     }
 
-    /// Creates a pending run. There is no other way to create one. The list of the run's tapes is written first: if the run is
-    /// not created after all, nothing refers to the list, and a later sweep removes it.
+    /// Creates a pending run. There is no other way to create one. The list of the run's tapes and its rule set are written first: if
+    /// the run is not created after all, nothing refers to them, and a later sweep removes them.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when DynamoDB or S3 does not answer; [`StoreError::TooLarge`] when an item is too large.
     pub async fn create(&self, run: &Run, request: &RunRequest, key: Option<&IdempotencyKey>) -> Result<Created, StoreError> {
         let id = request.run_id;
-        let (tapes, rules) =
-            (Box::pin(self.keep_tapes(id, &request.tapes)).await?, Box::pin(self.keep_rules(id, &request.rules)).await?);
+        let tapes = Box::pin(self.keep_tapes(id, &request.tapes)).await?;
+        let rules = Box::pin(self.keep_rules(id, &request.rules)).await?;
+        let shown_rules = Box::pin(self.show_rules(id, &request.rules)).await?;
         let waivers = Box::pin(self.keep_waivers(id, request.waivers.as_ref())).await?;
-        let request = &RunRequest { tapes, rules, waivers, ..request.clone() };
+        let request = &RunRequest { tapes, rules, waivers, shown_rules, ..request.clone() };
         let mut item = item_of(&keys::run(id), &RunRecord(run))?;
         let moment = keys::moment(request.created_at, id);
         listed(&mut item, BY_TIME, keys::RUNS, moment.clone());
@@ -172,6 +182,7 @@ impl Runs {
                 run_id: id,
                 request_hash: key.request_hash.clone(),
                 dated_hash: Some(key.dated_hash.clone()),
+                pdate: Some(key.pdate),
                 expires_at,
             };
             let mut item = item_of(&keys::idempotency(key.user, &key.key_hash), &used)?;
@@ -215,14 +226,15 @@ impl Runs {
         Ok(self.table.get(&keys::run(id)).await?.as_ref().and_then(RunState::read))
     }
 
-    /// Reads a run within the scope of a caller. `None` when it does not exist or belongs to another team: a caller cannot tell
+    /// Reads a run within the scope of a caller, as that caller sees it. `None` when it does not exist or belongs to another team: a caller cannot tell
     /// the two apart.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when DynamoDB does not answer; [`StoreError::Damaged`] when the record of the run cannot be
     /// read.
     pub async fn get_within(&self, scope: Scope, id: Uuid) -> Result<Option<StoredRun>, StoreError> {
-        Ok(self.get(id).await?.filter(|run| scope.covers(run.sales_team_id)))
+        let run = self.get(id).await?.filter(|run| scope.covers(run.sales_team_id));
+        Ok(run.map(|run| run.seen_within(scope)))
     }
 
     /// Reads the request of a run. `None` when it does not exist.

@@ -43,6 +43,8 @@ pub struct RunOrder {
     pub sales_team_id: Option<Uuid>,
     /// User who starts the run; `None` for an incoming tape.
     pub created_by: Option<Uuid>,
+    /// Name of that user.
+    pub created_by_username: Option<String>,
     /// IRR target that prices follow from; `None` for the default.
     pub irr_target: Option<IrrTarget>,
     /// Purchase date, if the user gives one.
@@ -57,6 +59,8 @@ pub struct RunOrder {
     pub left_out: LeftOut,
     /// Whether to keep only the run and its summary.
     pub dry_run: bool,
+    /// Whether to count the loans that were in earlier runs.
+    pub check_history: bool,
 }
 
 /// The request of a new run.
@@ -66,14 +70,17 @@ pub fn request(run_id: Uuid, order: RunOrder, tapes: Vec<TapeRef>, now: Timestam
         created_at: now,
         sales_team_id: order.sales_team_id,
         created_by: order.created_by,
+        created_by_username: order.created_by_username,
         irr_target: order.irr_target.unwrap_or(IrrTarget::DEFAULT),
         pdate: order.pdate,
         tapes: TapeList::Here(tapes),
         rules: RulesOfRun::Here(order.rules),
         waivers: order.waivers.map(WaiversOfRun::Here),
+        shown_rules: None,
         reading: order.reading,
         left_out: order.left_out,
         dry_run: order.dry_run,
+        check_history: order.check_history,
     }
 }
 
@@ -178,7 +185,7 @@ pub async fn find_tapes(
     }
 }
 
-/// The tapes that a user names, in this order.
+/// The tapes that a user names, in the order of their names, as the tapes of a folder.
 async fn named_tapes(storage: &dyn StorageBackend, root: &str, paths: &[String]) -> Result<Vec<TapeRef>, FindError> {
     let mut named_paths: Vec<(String, String)> = Vec::with_capacity(paths.len());
     if !(1..=MAX_TAPES).contains(&paths.len()) {
@@ -198,8 +205,10 @@ async fn named_tapes(storage: &dyn StorageBackend, root: &str, paths: &[String])
     let found = named_paths
         .into_iter()
         .map(|(path, stored)| async move { find_file(storage, root, &path).await?.ok_or(FindError::Absent(stored)) });
-    // `buffered` looks up many files at once and keeps the order in which they were named.
-    Ok(named(stream::iter(found).buffered(ASKED_AT_ONCE).try_collect().await?))
+    // `buffered` looks up many files at once.
+    let mut tapes = named(stream::iter(found).buffered(ASKED_AT_ONCE).try_collect().await?);
+    tapes.sort_by(|a, b| a.source_file.cmp(&b.source_file));
+    Ok(tapes)
 }
 
 /// The profile of the folder of the tapes, if it has one.

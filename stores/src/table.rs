@@ -346,6 +346,26 @@ impl Table {
         }
     }
 
+    /// Deletes an item. Returns false when the condition does not hold.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when DynamoDB does not answer.
+    pub async fn delete(&self, key: &Key, condition: Option<Condition>) -> Result<bool, StoreError> {
+        use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+        let (expression, bound) = condition.map_or((None, Vec::new()), |c| (Some(c.expression), c.values));
+        let named = names(&[expression.as_deref().unwrap_or("")]);
+        let delete = self.client.delete_item().table_name(&self.name).set_key(Some(key.item()));
+        let delete = delete.set_condition_expression(expression).set_expression_attribute_names(named);
+        let delete = delete.set_expression_attribute_values((!bound.is_empty()).then(|| bound.into_iter().collect()));
+        match delete.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(failed(error)),
+            },
+        }
+    }
+
     /// A part of a list, with as many requests as it takes.
     ///
     /// # Errors

@@ -14,22 +14,28 @@ use super::{SEED, dice::Dice, kills, of_its_files, tape};
 use crate::support::server::{command, give};
 
 /// The results of a run, without the archive, in the order in which they get their final names.
-pub const RESULTS: [&str; 7] = [
+pub const RESULTS: [&str; 8] = [
     "purchase_tape.csv",
     "projected_tape.csv",
     "rejection_report.csv",
     "exception_summary.csv",
     "facts.parquet",
     "exceptions.parquet",
+    "summary.json",
     "manifest.json",
 ];
 
-/// The results in a folder. Of the manifest, only what it says about its files is kept, because the rest differs between runs.
+/// The results in a folder. Of the manifest, only what it says about its files is kept, and of the summary only the reasons, because
+/// the rest differs between runs.
 fn results(folder: &Path) -> BTreeMap<&'static str, Vec<u8>> {
     let read = |name: &'static str| {
         let mut bytes = fs::read(folder.join(name)).ok()?;
         if name == "manifest.json" {
             bytes = of_its_files(&bytes);
+        }
+        if name == "summary.json" {
+            let summary: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+            bytes = summary["reasons"].to_string().into_bytes();
         }
         Some((name, bytes))
     };

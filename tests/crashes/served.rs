@@ -65,7 +65,17 @@ impl Served {
         for (name, word) in [("run_id", "RUN"), ("created_at", "CREATED"), ("pdate", "PDATE")] {
             replaced.push((run[name].as_str().unwrap().to_owned(), word));
         }
-        for name in ["created_by", "created_at", "started_at", "completed_at", "run_weekday", "run_weekday_name"] {
+        let of_its_own = [
+            "created_by",
+            "created_by_username",
+            "tapes",
+            "created_at",
+            "started_at",
+            "completed_at",
+            "run_weekday",
+            "run_weekday_name",
+        ];
+        for name in of_its_own {
             run.as_object_mut().unwrap().remove(name);
         }
         // The stored data contains the name of the tape, and some tapes have names of their own.

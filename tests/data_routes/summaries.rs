@@ -28,8 +28,22 @@ async fn a_summary_counts_what_the_run_found() {
     assert_eq!(bought["dollars_to_pay"], 480_625);
     assert_eq!((&summary["dispositions"]["rejected"]["dollars_to_pay"]), &Value::Null);
     let fields: Vec<&Value> = summary["strats"].as_array().unwrap().iter().map(|strat| &strat["by"]).collect();
-    let expected = ["ltv_ratio", "credit_score", "note_rate", "loan_amount", "property_type", "occupancy_status", "loan_purpose"];
+    let expected = [
+        "ltv_ratio",
+        "credit_score",
+        "note_rate",
+        "loan_amount",
+        "property_type",
+        "occupancy_status",
+        "loan_purpose",
+        "final_price",
+    ];
     assert_eq!(fields, expected);
+    let samples = summary["samples"].as_array().unwrap();
+    let types: Vec<&str> = samples.iter().map(|sample| sample["exception_type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["credit_score", "ltv_ratio", "missing_appraisal", "missing_field"]);
+    let first = &samples[0]["exceptions"][0];
+    assert!(first["row"].is_u64() && first["message"].as_str().unwrap().contains("Credit score"), "{first}");
 }
 
 #[tokio::test]

@@ -19,12 +19,13 @@ use super::{
 };
 
 /// What the stores may hold in addition to the effect of a request, each with the reason why it does no harm.
-const LEFTOVERS: [(&str, &str); 7] = [
+const LEFTOVERS: [(&str, &str); 8] = [
     ("object answers/", "An answer that no client fetches: the bucket's rule, and the sweeper of `serve`, remove it in a day."),
     (
         "object requests/",
         "The tapes of a run that did not come into being: the bucket's rule, and the sweeper of `serve`, remove it.",
     ),
+    ("/rule_set.json ", "The rule set of a run that did not come into being: as its tapes."),
     ("/archive.zip ", "An archive as a ZIP, whole: what it is made of never changes, and the next who asks is given it."),
     ("/decision_workbook.xlsx ", "A decision workbook, whole: as the archive."),
     ("item TRIED_OUT ", "What the table is tried out by: it is always the same, and the next who asks writes it again."),
@@ -34,7 +35,7 @@ const LEFTOVERS: [(&str, &str); 7] = [
 
 /// The status that tells a repeating client that its first request took effect, for routes whose second answer differs from the
 /// first.
-const DONE_BEFORE: [(&str, u16); 5] = [
+const DONE_BEFORE: [(&str, u16); 6] = [
     ("POST /api/auth/register", 409),
     ("POST /api/sales-teams", 409),
     ("DELETE /api/files/{*path}", 404),
@@ -42,6 +43,7 @@ const DONE_BEFORE: [(&str, u16); 5] = [
     ("POST /api/files/mkdir", 200),
     // A change of the own password invalidates the token.
     ("PUT /api/auth/users/{user_id}", 401),
+    ("PUT /api/auth/me", 401),
 ];
 
 /// The part of an answer that is the same each time.

@@ -11,7 +11,7 @@ use crate::{
         Scene,
         requests::{Content, Wanted, requests},
     },
-    support::app::{Fault, Person, Tape},
+    support::app::{Fault, PASSWORD, Person, Tape},
 };
 
 /// An application with everything that the requests refer to.
@@ -75,6 +75,7 @@ impl Stage {
         ];
         let of = |route: &str, id: &dyn std::fmt::Display| route.replace("{run_id}", &id.to_string());
         let (list, download, url) = ("/api/files/list", "/api/files/download/{*path}", "/api/files/url/{*path}");
+        let rule_set = "/api/runs/{run_id}/rule-set";
         let (exceptions, export, loans) = ("/api/exceptions", "/api/exceptions/export", "/api/loans");
         let loan_export = "/api/loans/export";
         reads.extend([
@@ -84,6 +85,9 @@ impl Stage {
             more("/api/runs", "/api/runs?status=completed".to_owned(), None),
             more("/api/runs", "/api/runs?limit=1&skip=1".to_owned(), Some(&self.ana)),
             more("/api/runs", "/api/runs".to_owned(), wes),
+            more("/api/runs", "/api/runs?tape=tape&dry_run=false".to_owned(), wes),
+            more(rule_set, of(rule_set, of_team), wes),
+            more(rule_set, of(rule_set, &nobody), None),
             more(run, of(run, of_team), wes),
             more(run, of(run, &nobody), None),
             more(outputs, of(outputs, of_team), wes),
@@ -106,6 +110,7 @@ impl Stage {
             more(loans, format!("{loans}?run_id={nobody}"), None),
             more(loans, format!("{loans}?run_id={of_team}&only_reason=credit_score&sort=-ltv_ratio"), wes),
             more(loan_export, format!("{loan_export}?run_id={of_team}&format=parquet&search=L"), wes),
+            more("/api/loan-history", "/api/loan-history?seller_loan_number=L-1".to_owned(), wes),
             more(list, format!("{list}?path=folder"), Some(&self.ana)),
             more(list, format!("{list}?area=outputs&recursive=true"), wes),
             more(list, list.to_owned(), wes),
@@ -129,14 +134,14 @@ impl Stage {
         let (team, bob, root) = (self.scene.team.id, self.bob.user.id, self.scene.root.user.id);
         let (login, register, user) = ("/api/auth/login", "/api/auth/register", "/api/auth/users/{user_id}");
         let (run, upload, delete) = ("/api/pipeline/run", "/api/files/upload", "/api/files/{*path}");
-        let mkdir = "/api/files/mkdir";
+        let (mkdir, me) = ("/api/files/mkdir", "/api/auth/me");
         let post = |route, body, by| more(Verb::Post, route, route, Content::Json(body), by);
         let put = |id: Uuid, body| more(Verb::Put, user, &format!("/api/auth/users/{id}"), Content::Json(body), None);
         let file = |query: &str, name, length, by| {
             more(Verb::Post, upload, &format!("{upload}?{query}"), Content::File(name, length), by)
         };
         writes.extend([
-            post(login, json!({"username": "WES", "password": crate::support::app::PASSWORD}), None),
+            post(login, json!({"username": "WES", "password": PASSWORD}), None),
             more(Verb::Post, login, login, Content::Form("username=nobody&password=anything"), None),
             post(
                 register,
@@ -149,10 +154,12 @@ impl Stage {
             put(bob, json!({"is_active": false})),
             put(bob, json!({"username": "ana"})),
             put(root, json!({"password": "another horse"})),
+            more(Verb::Put, me, me, Content::Json(json!({"current_password": "wrong horse", "full_name": "Wes"})), wes),
+            more(Verb::Put, me, me, Content::Json(json!({"current_password": PASSWORD, "password": "another horse"})), ana),
             post("/api/sales-teams", json!({"name": "west"}), None),
             post(run, json!({"files": ["folder/more.csv", "folder/tape.csv"], "sales_team_id": team}), ana),
             post(run, json!({"folder": "folder", "rule_set": "strict.toml", "irr_target": 7.5, "dry_run": true}), None),
-            post(run, json!({}), wes),
+            post(run, json!({"check_history": true}), wes),
             post("/api/tapes/inspect", json!({"path": "tape.csv", "profile": "asf_rmbs"}), wes),
             post("/api/tapes/inspect", json!({"path": "nothing.csv"}), None),
             post("/api/rule-sets/check", json!({"path": "strict.toml"}), ana),

@@ -23,7 +23,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-fn folder(name: &str) -> PathBuf {
+pub fn folder(name: &str) -> PathBuf {
     root().join("guides").join(name)
 }
 
@@ -32,7 +32,7 @@ fn text(path: &Path) -> String {
 }
 
 /// A guide of the repository with all files that it names.
-fn shipped(name: &str) -> RuleSet {
+pub fn shipped(name: &str) -> RuleSet {
     edited(name, str::to_owned)
 }
 

@@ -37,6 +37,8 @@ async fn answers() -> Vec<(&'static str, Answer)> {
         ("200 output", get(&format!("/api/runs/{run}/notebook-outputs/purchase_tape/download")).await),
         ("200 archived", get(&format!("/api/runs/{run}/archive/download?path=manifest.json")).await),
         ("200 archive", get(&format!("/api/runs/{run}/archive/download")).await),
+        ("200 purchase advice", get(&format!("/api/runs/{run}/purchase-advice")).await),
+        ("202 seller return", get(&format!("/api/runs/{run}/seller-return")).await),
         ("200 workbook", get(&format!("/api/runs/{run}/workbook")).await),
         ("200 csv", get("/api/exceptions/export?format=csv").await),
         ("200 xlsx", get("/api/exceptions/export?format=xlsx").await),

@@ -126,6 +126,8 @@ async fn use_everything(app: &TestApp) -> Vec<String> {
                     "/api/loans/export?run_id={}&search=BORROWER",
                     "/api/runs/{}/archive/download",
                     "/api/runs/{}/workbook",
+                    "/api/runs/{}/purchase-advice",
+                    "/api/runs/{}/seller-return",
                     "/api/summary/{}",
                 ] {
                     app.get(&path.replace("{}", &id)).by(&root).send().await;

@@ -5,7 +5,7 @@ use http::{HeaderName, Method};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::app::{Answer, Person, TestApp};
+use crate::support::app::{Answer, PASSWORD, Person, TestApp};
 
 use super::Scene;
 
@@ -86,6 +86,7 @@ pub fn requests(scene: &Scene) -> Vec<Wanted> {
         plain("/docs"),
         json(Verb::Post, "/api/auth/login", "/api/auth/login", json!({"username": "root", "password": "wrong horse"})),
         plain("/api/auth/me"),
+        json(Verb::Put, "/api/auth/me", "/api/auth/me", json!({"current_password": PASSWORD, "full_name": "New"})),
         json(Verb::Post, "/api/auth/register", "/api/auth/register", new_user),
         plain("/api/auth/users"),
         json(Verb::Put, "/api/auth/users/{user_id}", &format!("/api/auth/users/{user}"), json!({"full_name": "New"})),
@@ -94,18 +95,22 @@ pub fn requests(scene: &Scene) -> Vec<Wanted> {
         json(Verb::Post, "/api/rule-sets/check", "/api/rule-sets/check", json!({"path": "rules/strict.toml"})),
         plain("/api/runs"),
         of_run("/api/runs/{run_id}"),
+        of_run("/api/runs/{run_id}/rule-set"),
         of_run("/api/runs/{run_id}/notebook-outputs"),
         get(output, output.replace("{run_id}", run).replace("{output_key}", "purchase_tape")),
         of_run("/api/runs/{run_id}/archive"),
         of_run(archived),
         get(archived, format!("{}?path=manifest.json", archived.replace("{run_id}", run))),
         of_run("/api/runs/{run_id}/workbook"),
+        of_run("/api/runs/{run_id}/purchase-advice"),
+        of_run("/api/runs/{run_id}/seller-return"),
         of_run("/api/summary/{run_id}"),
         plain("/api/exceptions"),
         get("/api/exceptions", format!("/api/exceptions?run_id={run}")),
         get("/api/exceptions/export", format!("/api/exceptions/export?format=csv&run_id={run}")),
         get("/api/exceptions/export", "/api/exceptions/export?format=xlsx".to_owned()),
         get("/api/loans", format!("/api/loans?run_id={run}")),
+        get("/api/loan-history", "/api/loan-history?seller_loan_number=L-00001".to_owned()),
         plain("/api/sales-teams"),
         json(Verb::Post, "/api/sales-teams", "/api/sales-teams", json!({"name": format!("Team {}", Uuid::nil())})),
         plain("/api/config"),

@@ -22,8 +22,9 @@ async fn at_every_point(scene: &Scene, outage: &Outage, send: impl AsyncFn() -> 
 }
 
 /// Every route that is not a GET, each with the status of its answer while the stores work.
-const WRITES: [(&str, u16); 10] = [
+const WRITES: [(&str, u16); 11] = [
     ("POST /api/auth/register", 201),
+    ("PUT /api/auth/me", 200),
     ("PUT /api/auth/users/{user_id}", 200),
     ("POST /api/sales-teams", 201),
     ("POST /api/pipeline/run", 202),

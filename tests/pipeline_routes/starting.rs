@@ -53,7 +53,7 @@ async fn a_folder_is_run_without_the_folders_in_it() {
 }
 
 #[tokio::test]
-async fn files_are_run_in_the_order_in_which_they_are_named() {
+async fn files_are_run_in_the_order_of_their_names() {
     let (app, ana) = app().await;
     for key in ["x/tape.csv", "y/tape.csv"] {
         app.put(&format!("inputs/{key}"), Tape::new().good(key).text().to_owned()).await;
@@ -61,7 +61,7 @@ async fn files_are_run_in_the_order_in_which_they_are_named() {
     let run = app.start(&ana, &json!({"files": ["y/tape.csv", "x/tape.csv"]})).await.expect(202);
     app.work().await;
     let loans = app.read(&ana, &format!("/api/loans?run_id={}", run["run_id"].as_str().unwrap())).await;
-    assert_eq!(each(&loans, "seller_loan_number"), ["y/tape.csv", "x/tape.csv"]);
+    assert_eq!(each(&loans, "seller_loan_number"), ["x/tape.csv", "y/tape.csv"]);
 }
 
 #[tokio::test]
@@ -273,7 +273,8 @@ async fn a_dry_run_keeps_its_summary_alone() {
     let archive = app.read(&ana, &format!("/api/runs/{id}/archive")).await;
     assert_eq!(archive, json!({"input": [], "output": [], "manifest": null}));
     let kept: Vec<String> = app.objects("").await.into_keys().filter(|key| !key.starts_with("inputs/")).collect();
-    assert_eq!(kept, [format!("requests/{id}.json"), format!("results/{id}/column_mapping.json")]);
+    let results = ["column_mapping.json", "rule_set.json"].map(|name| format!("results/{id}/{name}"));
+    assert_eq!(kept, [&[format!("requests/{id}.json")], results.as_slice()].concat());
 }
 
 #[tokio::test]

@@ -42,6 +42,7 @@ fn run_of(text: &str, rules: &RuleSet, irr_target: IrrTarget) -> Finished {
         tapes: &tapes,
         options: &options,
         rules,
+        waivers: None,
         irr_target,
         pdate: PDATE,
         destination: Some(&folder as &dyn Destination),
@@ -69,7 +70,14 @@ impl Opened {
     }
 
     fn run(&self) -> StoredRun<'_, Bytes> {
-        StoredRun { facts: &self.facts, exceptions: &self.exceptions, rules: &self.rules, pdate: PDATE, waivers: None, threads: 2 }
+        StoredRun {
+            facts: &self.facts,
+            exceptions: &self.exceptions,
+            rules: &self.rules,
+            pdate: PDATE,
+            waivers: None,
+            threads: 2,
+        }
     }
 }
 

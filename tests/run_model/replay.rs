@@ -79,6 +79,8 @@ impl<'a> Real<'a> {
             exceptions: None,
             index: None,
             column_mapping: None,
+            findings: None,
+            history: None,
         };
         Some(match op {
             Op::Claim(worker) => {

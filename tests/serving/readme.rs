@@ -58,7 +58,7 @@ fn the_way_from_log_in_to_the_archive_is_true() {
     assert!(blocks[0].contains(&format!("LOAN_ENGINE_ADMIN_PASSWORD='{ADMIN_PASSWORD}' ")), "{blocks:?}");
     with_project(folder.path());
     done_by_a_plain_shell(&blocks[1..].concat().replace("http://localhost:8000", &server.address), folder.path());
-    for file in ["exceptions.csv", "purchase_tape.csv", "archive.zip", "decision_workbook.xlsx"] {
+    for file in ["exceptions.csv", "purchase_tape.csv", "archive.zip", "decision_workbook.xlsx", "seller_return.xlsx"] {
         assert!(std::fs::metadata(folder.path().join("try").join(file)).unwrap().len() > 100, "{file}");
     }
     let python = section("Serve the API").split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
@@ -83,6 +83,7 @@ fn the_way_from_a_tape_to_a_repeated_run_is_true() {
         "Write your guide",
         "What is a loan worth",
         "What if",
+        "Compare two runs",
         "Check that a run can be repeated",
     ] {
         blocks.extend(commands(name));
@@ -107,9 +108,10 @@ fn the_way_from_a_tape_to_a_repeated_run_is_true() {
     let bought_under = |name: &str| prices.lines().filter(|line| line.contains(&format!(",to_purchase,{name},"))).count();
     assert_eq!((bought_under("agency"), bought_under("non_qm_dscr")), (9, 14));
     assert!(said.trim_end().ends_with("identical"), "{said}");
+    assert!(said.contains("\n199 loans are in both runs, 140 of them moved; 2 added, 2 removed\n"), "{said}");
     // A later run into `out` removed the workbook together with the results that it belonged to.
     assert!(!folder.path().join("out/decisions.xlsx").exists());
-    for file in ["out/purchase_tape.csv", "try/strict/manifest.json"] {
+    for file in ["out/purchase_tape.csv", "try/strict/manifest.json", "try/changed.csv"] {
         assert!(std::fs::metadata(folder.path().join(file)).unwrap().len() > 100, "{file}");
     }
 }

@@ -11,6 +11,8 @@ use shared::{
 use stores::{
     StoreError,
     config::Environment,
+    jobs::{JobClaim, JobFound, JobLease, JobRequest},
+    keys,
     resources::Resources,
     runs::{Created, Lease, MAX_ATTEMPTS},
     start_run::{self, RunOrder},
@@ -58,6 +60,36 @@ async fn a_run_whose_worker_died_is_taken_up_at_once() {
     drop((stores, resources, runs));
     let server = start(folder.path());
     assert_eq!(server.admin().wait_for_the_run()["run_id"], request.run_id.to_string());
+}
+
+#[tokio::test]
+async fn a_job_whose_worker_died_is_taken_up_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let archived = Uuid::new_v4();
+    let job = JobRequest::ArchiveZip { run_id: archived };
+    {
+        let (_stores, resources) = stores(&data).await;
+        resources.storage.put("inputs/tape.csv", stream_of(small_tape()), "text/csv", u64::MAX).await.unwrap();
+        let tapes = tapes_of(&resources, "inputs").await;
+        let request = start_run::request(Uuid::new_v4(), RunOrder::default(), tapes, SystemClock.now());
+        assert_eq!(resources.runs().create(&request.run(), &request, None).await.unwrap(), Created::Done);
+        resources
+            .storage
+            .put_bytes(&format!("{}/manifest.json", keys::archive(archived)), "{}".into(), "application/json")
+            .await
+            .unwrap();
+        assert_eq!(resources.jobs().ask(&job, SystemClock.now()).await.unwrap(), JobFound::Preparing);
+        let lease = JobLease { job_id: job.id(), owner: Uuid::new_v4() };
+        assert!(matches!(resources.jobs().claim(lease, SystemClock.now()).await.unwrap(), JobClaim::Ours(..)));
+    }
+    let server = start(folder.path());
+    // The worker begins the job together with this run, and finishes it before it stops.
+    server.admin().wait_for_the_run();
+    assert_eq!(server.process.stop().0, Some(0));
+    let (_stores, resources) = stores(&data).await;
+    let JobFound::Made(file) = resources.jobs().ask(&job, SystemClock.now()).await.unwrap() else { panic!("not made") };
+    assert_eq!(resources.storage.info(&file.key).await.unwrap().map(|info| info.etag), Some(file.etag));
 }
 
 #[tokio::test]

@@ -104,9 +104,12 @@ pub type Given = Result<(Files, String), RunError>;
 
 /// Collects what a run gave.
 pub fn given(folder: &MemoryFolder, outcome: Result<Outcome, RunError>) -> Given {
-    let Outcome { summary, mappings, inputs, outputs, stored, index, notices } = outcome?;
-    let summary =
-        serde_json::to_string(&summary.finish()).unwrap() + &String::from_utf8(summary.exception_summary_rows()).unwrap();
+    let outcome = outcome?;
+    let found = format!("{:?} {:?}", outcome.summary.reasons(), outcome.samples());
+    let Outcome { summary, mappings, inputs, outputs, stored, index, notices } = outcome;
+    let summary = serde_json::to_string(&summary.finish()).unwrap()
+        + &String::from_utf8(summary.exception_summary_rows()).unwrap()
+        + &found;
     Ok((folder.files(), format!("{summary} {mappings:?} {inputs:?} {outputs:?} {stored:?} {index:?} {notices:?}")))
 }
 

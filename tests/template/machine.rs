@@ -6,6 +6,7 @@ use runner::{events::Event, execute::Executed};
 use serde_json::{Map, Value, json};
 use shared::auth::permission::Role;
 use stores::{
+    jobs::JobRequest,
     keys::{self, Key},
     runs::{LEASE, LEASE_IN_PARTS},
 };
@@ -98,13 +99,18 @@ fn every_task_is_tried_again_and_has_a_time_limit() {
         if name == "Process" {
             continue;
         }
-        assert_eq!(state["Catch"], caught_by(if name == "GiveUp" { "Patience" } else { "Rest" }), "{name}");
-        if ["Plan", "Execute", "Finish"].contains(&name) {
+        let caught = match name {
+            "GiveUp" => "Patience",
+            "MakeFile" => "NotMade",
+            _ => "Rest",
+        };
+        assert_eq!(state["Catch"], caught_by(caught), "{name}");
+        if ["MakeFile", "Plan", "Execute", "Finish"].contains(&name) {
             let wait = last["IntervalSeconds"].as_i64().unwrap();
             assert!(wait > LEASE.as_secs(), "{name}: a worker that died keeps its run until the lease has run out");
         }
     }
-    assert_eq!(tasks, 6);
+    assert_eq!(tasks, 7);
     let map = &machine["States"]["ProcessParts"];
     assert_eq!(map["Catch"], caught_by("Rest"));
     assert_eq!(map["ItemProcessor"]["ProcessorConfig"]["Mode"], "DISTRIBUTED");
@@ -119,7 +125,7 @@ fn the_steps_give_up_last_and_call_the_runner_by_names_that_it_knows() {
         .filter_map(|(_, state)| call(state))
         .map(|call| call["step"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(steps, ["plan", "execute", "process", "finish", "give_up"]);
+    assert_eq!(steps, ["make", "plan", "execute", "process", "finish", "give_up"]);
 }
 
 #[test]
@@ -223,7 +229,7 @@ async fn told(app: &TestApp, key: &Key) -> Value {
 }
 
 #[tokio::test]
-async fn a_new_pending_run_starts_an_execution_and_nothing_else_does() {
+async fn a_new_pending_run_or_job_starts_an_execution_and_nothing_else_does() {
     let template = Template::read();
     let pipe = template.resource("RunPipe");
     let pattern = pipe["SourceParameters"]["FilterCriteria"]["Filters"][0]["Pattern"].as_str().unwrap();
@@ -243,11 +249,22 @@ async fn a_new_pending_run_starts_an_execution_and_nothing_else_does() {
     app.work().await;
     assert!(!lets_through(&pattern, &told(&app, &keys::run(id)).await), "a run that was brought back from a backup has ended");
 
+    let zip = JobRequest::ArchiveZip { run_id: id };
+    app.resources.jobs().ask(&zip, app.resources.clock.now()).await.unwrap();
+    let job = told(&app, &keys::job(zip.id())).await;
+    assert!(lets_through(&pattern, &job), "{job}");
+    assert_eq!(job["dynamodb"]["NewImage"]["pk"]["S"], format!("JOB#{}", zip.id()));
+    let states = &definition(&template)["States"];
+    let of_job = json!([{"Condition": "{% $contains($states.input[0].key, 'JOB#') %}", "Next": "MakeFile"}]);
+    assert_eq!((&states["RunOrJob"]["Choices"], &states["RunOrJob"]["Default"]), (&of_job, &json!("Begin")));
+    let job_id = &states["MakeFile"]["Arguments"]["Payload"]["job_id"];
+    assert_eq!(job_id, "{% $substringAfter($states.input[0].key, 'JOB#') %}");
+
     // The execution gets the key of the item and takes the run's id out of it.
-    assert_eq!(pipe["TargetParameters"]["InputTemplate"], r#"{"run": <$.dynamodb.NewImage.pk.S>}"#);
+    assert_eq!(pipe["TargetParameters"]["InputTemplate"], r#"{"key": <$.dynamodb.NewImage.pk.S>}"#);
     assert_eq!(new["dynamodb"]["NewImage"]["pk"]["S"], format!("RUN#{id}"));
     let begin = &definition(&template)["States"]["Begin"]["Assign"]["run_id"];
-    assert_eq!(begin, "{% $substringAfter($states.input[0].run, 'RUN#') %}");
+    assert_eq!(begin, "{% $substringAfter($states.input[0].key, 'RUN#') %}");
     let key = &definition(&template)["States"]["Look"]["Arguments"]["Key"];
     assert_eq!(key, &json!({"pk": {"S": "{% 'RUN#' & $run_id %}"}, "sk": {"S": keys::run(id).sk}}));
 }

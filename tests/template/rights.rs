@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::{
 };
 use http::{HeaderName, Method};
 use percent_encoding::percent_decode_str;
-use runner::incoming::Arrival;
+use runner::{execute::Executed, incoming::Arrival};
 use serde_json::{Value, json};
 use shared::auth::permission::Role;
 use stores::{
@@ -238,8 +238,9 @@ impl Watched {
     async fn new() -> Self {
         let notes = Arc::new(Mutex::new(Notes { by: "nobody", done: BTreeMap::new() }));
         let taken = Arc::clone(&notes);
-        let app = TestApp::with(move |Resources { table, storage, max_answer_bytes, .. }| {
+        let app = TestApp::with(move |Resources { table, storage, max_answer_bytes, zip_by_job_above_bytes, .. }| {
             *max_answer_bytes = Some(MAX_ANSWER_BYTES_ON_LAMBDA);
+            *zip_by_job_above_bytes = 9_500_000;
             let config = table.client.config();
             let way = Noted { way: config.http_client().unwrap(), notes: Arc::clone(&taken) };
             let config = config.to_builder().http_client(SharedHttpClient::new(way)).build();
@@ -277,6 +278,17 @@ impl Watched {
         self.ask(person, Method::GET, path, None).await
     }
 
+    /// Lets the worker make the files of all waiting jobs.
+    async fn make_files(&self) {
+        self.by("nobody");
+        // Only `serve` lists jobs.
+        let waiting = self.app.worker.jobs.waiting(self.app.resources.clock.now(), 10).await.unwrap();
+        self.by("Runner");
+        for job in waiting {
+            assert_eq!(self.app.worker.make(job).await.unwrap(), Executed::Completed);
+        }
+    }
+
     /// Uses every feature of the product.
     async fn use_everything(&self) {
         let app = &self.app;
@@ -290,6 +302,7 @@ impl Watched {
             assert_eq!(answer.status, status);
         }
         self.get(&admin, "/api/auth/me").await;
+        self.ask(&admin, Method::PUT, "/api/auth/me", Some(json!({"current_password": PASSWORD, "full_name": "Root"}))).await;
         let new = json!({"email": "b@example.com", "username": "ben", "password": "long enough", "sales_team_id": team.id});
         let ben = self.ask(&admin, Method::POST, "/api/auth/register", Some(new)).await;
         self.get(&admin, "/api/auth/users").await;
@@ -339,7 +352,10 @@ impl Watched {
         let first = first.send().await.expect(202)["run_id"].as_str().unwrap().to_owned();
         self.ask(&admin, Method::POST, "/api/rule-sets/check", Some(json!({"path": "strict.toml"}))).await;
         app.post("/api/tapes/inspect").by(&admin).json(&json!({"path": large})).send().await.expect(200);
-        let large = app.start(&admin, &json!({"files": [large]})).await.expect(202)["run_id"].as_str().unwrap().to_owned();
+        let large = app.start(&admin, &json!({"files": [large], "check_history": true})).await.expect(202)["run_id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let missing = app.start(&admin, &json!({"files": ["missing.csv"]})).await;
         assert_eq!(missing.status, 404);
 
@@ -361,7 +377,10 @@ impl Watched {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             left += &format!("{state:x}");
         }
-        app.put(&format!("archive/{given_up}/input/t.csv"), left).await;
+        app.put(&format!("archive/{given_up}/input/t.csv"), left.clone()).await;
+        // With the outputs of its run, this archive is large enough for a job.
+        app.put(&format!("archive/{large}/input/t.csv"), left).await;
+        let by_job = format!("/api/runs/{large}/archive/download");
 
         self.by("Pipeline");
         for path in ["/api/runs", "/api/runs?status=failed"] {
@@ -376,10 +395,19 @@ impl Watched {
             "/archive/download?path=input/t.csv",
             "/archive/download",
             "/workbook",
+            "/rule-set",
         ] {
             self.get(&admin, &format!("/api/runs/{first}{path}")).await;
         }
         self.get(&admin, &format!("/api/runs/{given_up}/archive/download")).await;
+        assert_eq!(self.get(&admin, &by_job).await["status"], "preparing");
+        self.make_files().await;
+        self.by("Pipeline");
+        assert_eq!(self.get(&admin, &by_job).await, Value::Null);
+        self.by("nobody");
+        app.resources.storage.delete_below(keys::ANSWERS).await.unwrap();
+        self.by("Pipeline");
+        assert_eq!(self.get(&admin, &by_job).await["status"], "preparing");
 
         self.by("Data");
         self.get(&admin, &format!("/api/summary/{first}")).await;
@@ -390,6 +418,17 @@ impl Watched {
         }
         self.get(&admin, &format!("/api/exceptions/export?format=csv&run_id={large}")).await;
         self.get(&admin, "/api/config").await;
+        self.get(&admin, "/api/loan-history?seller_loan_number=L-1").await;
+        self.get(&admin, &format!("/api/runs/{first}/purchase-advice")).await;
+        let by_job = format!("/api/runs/{first}/seller-return");
+        assert_eq!(self.get(&admin, &by_job).await["status"], "preparing");
+        self.make_files().await;
+        self.by("Data");
+        assert_eq!(self.get(&admin, &by_job).await, Value::Null);
+        self.by("nobody");
+        app.resources.storage.delete_below(keys::ANSWERS).await.unwrap();
+        self.by("Data");
+        assert_eq!(self.get(&admin, &by_job).await["status"], "preparing");
         self.by("nobody");
         for file in ["index.json", "facts.parquet"] {
             app.resources.storage.delete(&format!("results/{first}/{file}")).await.unwrap();

@@ -9,12 +9,12 @@ use std::{
 use serde::{Deserialize, de::IgnoredAny};
 use shared::{
     manifest::{MANIFEST_FILE, Manifest, ManifestFile},
-    results::{outputs::OUTPUTS, workbook::is_own_workbook},
+    results::outputs::OUTPUTS,
     rules::rule_set::RuleSet,
 };
 use uuid::Uuid;
 
-use crate::replay::MAX_MANIFEST_BYTES;
+use crate::{extra_files::is_extra_file, replay::MAX_MANIFEST_BYTES};
 
 use super::{
     folder::{LOCK_FILE, MADE_FILE, PREFIX, UNHELD_LOCK_FILE},
@@ -33,25 +33,14 @@ pub fn lock_folder(folder: &Path) -> Option<File> {
     folder.lock().is_ok().then_some(folder)
 }
 
-/// Removes the decision workbooks of earlier runs from the folder of the results. A workbook that was saved again belongs to the
-/// user.
+/// Removes the extra files of earlier runs from the folder of the results. A workbook that was saved again belongs to the user.
 ///
 /// # Errors
-/// [`io::Error`] when a workbook cannot be removed.
-fn remove_workbooks(results: &Path) -> io::Result<()> {
+/// [`io::Error`] when a file cannot be removed.
+fn remove_extra_files(results: &Path) -> io::Result<()> {
     let Ok(entries) = fs::read_dir(results) else { return Ok(()) };
-    let names = entries.flatten().map(|entry| entry.path());
-    let mut workbooks = names.filter(|file| file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx")));
-    workbooks.try_for_each(|file| remove_own_workbook(&file))
-}
-
-/// Removes a file if it is a workbook as the engine wrote it.
-///
-/// # Errors
-/// [`io::Error`] when the file cannot be removed.
-pub fn remove_own_workbook(file: &Path) -> io::Result<()> {
-    let own = file.is_file() && File::open(file).and_then(|mut file| is_own_workbook(&mut file)).unwrap_or(false);
-    if own { fs::remove_file(file) } else { Ok(()) }
+    let mut files = entries.flatten().map(|entry| entry.path()).filter(|file| file.is_file() && is_extra_file(file));
+    files.try_for_each(fs::remove_file)
 }
 
 /// Moves a staged file to its place. In another file system, the file is first copied under another name, so that no reader finds
@@ -67,7 +56,9 @@ pub fn place_file(staged: &Path, place: &Path) -> io::Result<()> {
 }
 
 fn copy_file(staged: &Path, place: &Path) -> io::Result<()> {
-    let copied = place.with_extension("xlsx.loan-engine-new");
+    let mut copied = place.as_os_str().to_owned();
+    copied.push(".loan-engine-new");
+    let copied = PathBuf::from(copied);
     let placed = fs::copy(staged, &copied).and_then(|_| fs::rename(&copied, place));
     if placed.is_err() {
         // Report the first error, not one of the removal.
@@ -83,7 +74,7 @@ fn copy_file(staged: &Path, place: &Path) -> io::Result<()> {
 /// # Errors
 /// [`io::Error`] when a file cannot be moved.
 pub fn withdraw(results: &Path, staged: &Path) -> io::Result<()> {
-    remove_workbooks(results)?;
+    remove_extra_files(results)?;
     if !is_of_a_run(&results.join(MANIFEST_FILE)) {
         return Ok(());
     }
@@ -294,7 +285,7 @@ mod tests {
             fs::write(folder.path().join(name), text).unwrap();
         }
         fs::create_dir(folder.path().join("folder.xlsx")).unwrap();
-        remove_workbooks(folder.path()).unwrap();
+        remove_extra_files(folder.path()).unwrap();
         let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["empty.xlsx", "folder.xlsx", "saved.xlsx"]);

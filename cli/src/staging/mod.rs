@@ -21,16 +21,17 @@ use shared::{
     engine::{Destination, Outcome},
     error::{Phase, RunError},
     manifest::{MANIFEST_FILE, OUTPUT_FOLDER, archived_output, archived_tape, files_of},
-    results::{outputs::Output, workbook::WORKBOOK_FILE},
+    results::outputs::Output,
     rules::rule_set::RuleSet,
     tape::text::RawCopy,
     waivers::WaiverFile,
 };
 
+use crate::extra_files::ExtraFile;
+
 pub use self::{
     begun::{Begun, Stage},
-    earlier::remove_own_workbook,
-    places::{Places, RESULT_FILES, WorkbookPlace},
+    places::{Places, RESULT_FILES, SUMMARY_FILE},
 };
 use self::{
     earlier::{lock_folder, place_file, place_results, remove_abandoned, undo, withdraw},
@@ -40,7 +41,7 @@ use self::{
 /// What is being moved to its final name.
 enum Placing<'w> {
     Archive,
-    Workbook(&'w WorkbookPlace),
+    Extra(&'w ExtraFile),
     Results,
 }
 
@@ -151,6 +152,15 @@ impl Staging {
         made.and_then(|()| fs::write(file, &waivers.bytes)).map_err(|error| self.archive_not_written(&error))
     }
 
+    /// Writes the summary to the staged results.
+    ///
+    /// # Errors
+    /// [`RunError`] when the summary cannot be written.
+    pub fn write_summary(&self, json: &[u8]) -> Result<(), RunError> {
+        let written = fs::write(self.results.join(SUMMARY_FILE), json);
+        written.map_err(|error| not_written(Phase::Output, &self.places.shown, &error))
+    }
+
     /// Writes the manifest to the staged results and the staged archive.
     ///
     /// # Errors
@@ -162,11 +172,11 @@ impl Staging {
         fs::write(archive.join(MANIFEST_FILE), json).map_err(|error| self.archive_not_written(&error))
     }
 
-    /// Moves all files to their final names, and a staged decision workbook to the name that the user gave.
+    /// Moves all files to their final names, and the staged extra files to the names that the user gave.
     ///
     /// # Errors
-    /// [`RunError`] when a file cannot be placed; the earlier files are then restored, except for an earlier workbook.
-    pub fn publish(self, workbook: Option<&WorkbookPlace>) -> Result<(), RunError> {
+    /// [`RunError`] when a file cannot be placed; the earlier files are then restored, except for earlier extra files.
+    pub fn publish(self, extra: &[ExtraFile]) -> Result<(), RunError> {
         let places = &self.places;
         let (results, archive) = (places.results(), places.archive_of(places.run_id));
         let failed = |error| not_written(Phase::Output, &places.shown, &error);
@@ -176,18 +186,20 @@ impl Staging {
         let mut at = Placing::Archive;
         // One step: a thread that ends the run finds all files in place, or none.
         let placed = self.begun.step(|work| {
+            let mut placed = Vec::new();
             let mut place = || {
                 work.archive.as_mut().map_or(Ok(()), |staged| staged.rename_to(&archive))?;
-                if let Some(workbook) = workbook {
-                    at = Placing::Workbook(workbook);
-                    place_file(&self.results.join(WORKBOOK_FILE), &workbook.file)?;
+                for file in extra {
+                    at = Placing::Extra(file);
+                    place_file(&self.results.join(file.kind.staged_name()), &file.file)?;
+                    placed.push(file);
                 }
                 at = Placing::Results;
                 place_results(&self.results, &results)
             };
             if let Err(error) = place() {
-                if let (Placing::Results, Some(workbook)) = (&at, workbook) {
-                    let _ = fs::remove_file(&workbook.file);
+                for file in placed {
+                    let _ = fs::remove_file(&file.file);
                 }
                 // The archive is of no use without the results.
                 let _ = fs::remove_dir_all(&archive);
@@ -198,9 +210,7 @@ impl Staging {
         });
         placed.map_err(|error| match at {
             Placing::Archive => self.archive_not_written(&error),
-            Placing::Workbook(workbook) => {
-                RunError::output(Phase::Output, &format!("The workbook {}", workbook.shown.display()), &error)
-            }
+            Placing::Extra(file) => file.not_written(&error),
             Placing::Results => failed(error),
         })
     }
@@ -312,7 +322,7 @@ mod tests {
         let staging = staged(folder.path());
         // This folder did not exist when the run began.
         fs::create_dir(out.join(FACTS_FILE)).unwrap();
-        let error = staging.publish(None).unwrap_err();
+        let error = staging.publish(&[]).unwrap_err();
         assert!(error.message.starts_with("The folder out could not be written: "), "{error}");
         assert_eq!(names(&out), [FACTS_FILE, MANIFEST_FILE, "purchase_tape.csv"]);
         for name in ["purchase_tape.csv", MANIFEST_FILE] {

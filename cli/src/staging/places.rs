@@ -11,25 +11,19 @@ use shared::{
 use uuid::Uuid;
 
 /// The files of a run except the archive, in the order in which they appear. The manifest comes last.
-pub const RESULT_FILES: [&str; OUTPUTS.len() + 3] = {
-    let mut names = [MANIFEST_FILE; OUTPUTS.len() + 3];
+pub const RESULT_FILES: [&str; OUTPUTS.len() + 4] = {
+    let mut names = [MANIFEST_FILE; OUTPUTS.len() + 4];
     let mut at = 0;
     while at < OUTPUTS.len() {
         names[at] = OUTPUTS[at].file_name;
         at += 1;
     }
-    [names[at], names[at + 1]] = [FACTS_FILE, EXCEPTIONS_FILE];
+    [names[at], names[at + 1], names[at + 2]] = [FACTS_FILE, EXCEPTIONS_FILE, SUMMARY_FILE];
     names
 };
 
-/// Where the decision workbook of a run goes.
-#[derive(Debug, Clone)]
-pub struct WorkbookPlace {
-    /// Path that the user gave, for messages.
-    pub shown: PathBuf,
-    /// Path to write to.
-    pub file: PathBuf,
-}
+/// The run with its summary and its reasons. It has times of day, so that the manifest does not name it.
+pub const SUMMARY_FILE: &str = "summary.json";
 
 /// Where the files of a run go.
 #[derive(Debug, Clone)]
@@ -70,6 +64,11 @@ impl Places {
     pub fn would_overwrite(&self, file: &Path) -> bool {
         let results = self.results();
         RESULT_FILES.iter().any(|name| results.join(name).canonicalize().is_ok_and(|result| result == file))
+    }
+
+    /// Whether this is the path of a result, which need not exist yet.
+    pub fn is_result(&self, file: &Path) -> bool {
+        RESULT_FILES.iter().any(|name| self.results().join(name) == file)
     }
 
     /// Whether the run creates this folder when it begins: the folder that the user gave for results.

@@ -5,6 +5,8 @@ mod get_me;
 mod list_users;
 mod log_in;
 mod register_user;
+mod throttled;
+mod update_me;
 mod update_user;
 
 use std::sync::Arc;
@@ -47,6 +49,7 @@ pub fn api(resources: &Resources) -> Api {
     Routes::new(resources, State::new(resources))
         .public(endpoint!(log_in::log_in))
         .logged_in(endpoint!(get_me::get_me))
+        .logged_in(endpoint!(update_me::update_me))
         .with(Permission::ManageUsers, endpoint!(register_user::register_user))
         .with(Permission::ManageUsers, endpoint!(list_users::list_users))
         .with(Permission::ManageUsers, endpoint!(update_user::update_user))

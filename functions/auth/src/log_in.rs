@@ -11,13 +11,15 @@ use axum::{
     Json,
     extract::{FromRequest, Request, State as FromState},
 };
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::auth::user::UserObject;
-use stores::{StoreError, passwords, throttle::Whose};
+use stores::{passwords, throttle::Whose};
 use utoipa::ToSchema;
 
-use crate::State;
+use crate::{
+    State,
+    throttled::{refuse_blocked, too_many},
+};
 
 /// Username and password.
 #[derive(ToSchema)]
@@ -33,10 +35,9 @@ pub struct Credentials {
 
 read_fields!(Credentials { username: required, password: required });
 
-/// The form that OAuth2 clients send for the password flow.
+/// The form that OAuth2 clients send for the password flow. Other fields are ignored.
 #[expect(dead_code, reason = "the form is read as credentials; what else OAuth2 clients send decides nothing")]
 #[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
 #[schema(example = json!({"username": "ana", "password": "correct horse battery"}))]
 pub struct LogInForm {
     /// Username, in any letter case.
@@ -75,9 +76,6 @@ impl FromFields for FormCredentials {
     fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
         let credentials = Credentials::from_fields(fields);
         let grant_type = fields.optional::<GrantType, _>("grant_type", any);
-        for ignored in ["scope", "client_id", "client_secret"] {
-            fields.text(ignored, any)?;
-        }
         grant_type.and(credentials).map(Self)
     }
 }
@@ -161,16 +159,4 @@ pub async fn log_in(
 
 fn wrong() -> ApiError {
     ApiError::Unauthenticated("Incorrect username or password".into())
-}
-
-fn too_many(seconds: u64) -> ApiError {
-    ApiError::TooManyTries("Too many failed tries to log in. Wait, then try again.".into(), seconds)
-}
-
-async fn refuse_blocked(state: &State, whose: [Whose<'_>; 2], now: Timestamp) -> Result<(), ApiError> {
-    let blocked = async |whose| Ok::<_, StoreError>(state.failures.blocked(whose, now).await?);
-    match blocked(whose[0]).await?.max(blocked(whose[1]).await?) {
-        Some(seconds) => Err(too_many(seconds)),
-        None => Ok(()),
-    }
 }

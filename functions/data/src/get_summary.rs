@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderValue, header},
     response::IntoResponse,
 };
-use shared::run_summary::RunSummary;
+use shared::{run::RunStatus, run_summary::RunSummary};
 
 use crate::State;
 
@@ -28,5 +28,20 @@ pub async fn get_summary(
     PathId(run_id): PathId,
 ) -> Result<impl IntoResponse, ApiError> {
     let known = state.known.of(&caller, run_id).await?;
-    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], known.summary.clone()))
+    let samples = match state.known.findings(&known).await {
+        Ok(Some(findings)) => findings.samples.get(),
+        Ok(None) if known.run.status == RunStatus::Completed => "null",
+        Ok(None) => "[]",
+        // The summary outlives the results of its run.
+        Err(ApiError::ResultsGone(_)) => "null",
+        Err(error) => return Err(error),
+    };
+    let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    Ok((json, with_samples(&known.summary, samples)))
+}
+
+/// A summary with its samples as the last member. The record of a run keeps the summary without them.
+fn with_samples(summary: &[u8], samples: &str) -> Vec<u8> {
+    let members = summary.strip_suffix(b"}").unwrap_or(summary);
+    [members, b",\"samples\":", samples.as_bytes(), b"}"].concat()
 }

@@ -1,7 +1,10 @@
 //! Runs and their results. The results of an ended run never change, so they are read once and cached, up to a limit. A page of
 //! loans then needs only one request to the stores: the one that reads the caller.
 
-use std::{sync::Arc, thread::available_parallelism};
+use std::{
+    sync::{Arc, OnceLock},
+    thread::available_parallelism,
+};
 
 use api::{
     caller::Caller,
@@ -17,9 +20,10 @@ use shared::{
         index::ResultsIndex,
         read::{ExceptionsReader, FactsReader, ReadError},
     },
+    history::{Found, HISTORY_FILE, find},
     questions::lists::StoredRun as StoredLists,
     results::summary::SummaryBuilder,
-    run_summary::RunSummary,
+    run_summary::{RunFindings, RunSummary},
 };
 use stores::{
     keys,
@@ -44,14 +48,20 @@ const GROUP_BYTES: u64 = 64 * 1024;
 const KNOWN_RUNS: usize = 1024;
 
 /// A reader of an object of results.
-type Reader = CachedReader<ObjectReader>;
+pub type Reader = CachedReader<ObjectReader>;
 
-/// A run with its results. Index, facts and exceptions are opened when they are first needed.
+/// A run with its results. Findings, index, facts and exceptions are opened when they are first needed.
 pub struct KnownRun {
     pub run: StoredRun,
     /// The summary as JSON, as the API shows it.
     pub summary: Bytes,
     stored: Option<StoredFiles>,
+    /// Version of the reasons and samples; `None` when the run kept none.
+    pub(crate) findings: Option<ObjectVersion>,
+    pub(crate) read_findings: OnceCell<RunFindings>,
+    /// Version of the index of loan numbers; `None` when the run has none.
+    history: Option<ObjectVersion>,
+    history_reader: OnceLock<Arc<Reader>>,
     index: OnceCell<ResultsIndex>,
     facts: OnceCell<FactsReader<Reader>>,
     exceptions: OnceCell<ExceptionsReader<Reader>>,
@@ -72,7 +82,8 @@ impl Weighter<Uuid, Arc<KnownRun>> for Size {
     fn weight(&self, _: &Uuid, known: &Arc<KnownRun>) -> u64 {
         let run = &known.run;
         let groups = run.total_loans / FACTS_PER_GROUP as u64 + run.exceptions_count / EXCEPTIONS_PER_GROUP as u64 + 2;
-        run.object().get().len() as u64 + known.summary.len() as u64 + groups * GROUP_BYTES
+        let findings = known.findings.as_ref().map_or(0, |version| version.size);
+        run.object().get().len() as u64 + known.summary.len() as u64 + findings + groups * GROUP_BYTES
     }
 }
 
@@ -90,7 +101,7 @@ fn cache() -> Cache<Uuid, Arc<KnownRun>, Size> {
 #[derive(Clone)]
 pub struct KnownRuns {
     pub runs: Runs,
-    storage: S3Storage,
+    pub(crate) storage: S3Storage,
     known: Arc<Cache<Uuid, Arc<KnownRun>, Size>>,
     blocks: BlockCache,
     /// Limits the threads that decode pages to the number of cores: with more threads, all pages would be late.
@@ -235,6 +246,26 @@ impl KnownRuns {
         Ok(true)
     }
 
+    /// The loans of a run with a number, in the order of their rows, at most `most`. `None` when the run has no index of loan numbers, or
+    /// when its results were removed.
+    ///
+    /// # Errors
+    /// [`ApiError::Unavailable`] or [`ApiError::Internal`] when the storage fails or the index is damaged.
+    pub async fn find_loan(&self, known: &KnownRun, number: &str, most: usize) -> Result<Option<Vec<Found>>, ApiError> {
+        let Some(version) = &known.history else { return Ok(None) };
+        let reader = known.history_reader.get_or_init(|| Arc::new(self.reader(known.run.run_id, HISTORY_FILE, version)));
+        let (reader, number) = (Arc::clone(reader), number.to_owned());
+        // Finding waits for the storage and decodes next to nothing, so it takes no turn.
+        let finding = tokio::task::spawn_blocking(move || find(&*reader, &number, most));
+        match finding.await.map_err(ApiError::internal)? {
+            Ok(found) => Ok(Some(found)),
+            Err(source) => match unreadable(ReadError::Unavailable { file: HISTORY_FILE, source }) {
+                ApiError::ResultsGone(_) => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
     fn reader(&self, run_id: Uuid, name: &str, version: &ObjectVersion) -> Reader {
         let key = format!("{}/{name}", keys::results(run_id));
         self.blocks.reader(ObjectReader::new(self.storage.clone(), key, version.size, version.etag.clone()))
@@ -256,20 +287,27 @@ impl KnownRuns {
 
 impl KnownRun {
     fn new(run: StoredRun, results: Option<RunResults>) -> Result<Self, ApiError> {
-        let (summary, stored) = match results {
-            Some(RunResults { summary, facts, exceptions, index, .. }) => {
+        let history = results.as_ref().and_then(|results| results.history.as_ref()).map(|history| history.index.clone());
+        let (summary, stored, findings) = match results {
+            Some(RunResults { summary, facts, exceptions, index, findings, .. }) => {
                 let stored = facts.zip(exceptions).zip(index);
                 let stored = stored.map(|((facts, exceptions), index)| StoredFiles { facts, exceptions, index });
-                (Bytes::from(String::from(Box::<str>::from(summary))), stored)
+                (Bytes::from(String::from(Box::<str>::from(summary))), stored, findings)
             }
             None => {
                 let nothing = SummaryBuilder::default().finish();
                 let object = RunSummary::new(run.run_id, run.status, &nothing);
-                (serde_json::to_vec(&object).map_err(ApiError::internal)?.into(), None)
+                (serde_json::to_vec(&object).map_err(ApiError::internal)?.into(), None, None)
             }
         };
         let (index, facts, exceptions) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Ok(Self { run, summary, stored, index, facts, exceptions })
+        let (history_reader, read_findings) = (OnceLock::new(), OnceCell::new());
+        Ok(Self { run, summary, stored, findings, read_findings, history, history_reader, index, facts, exceptions })
+    }
+
+    /// The facts of the run and their index, once [`KnownRuns::with_facts`] has opened them.
+    pub fn opened_facts(&self) -> Option<(&FactsReader<Reader>, &ResultsIndex)> {
+        self.facts.get().zip(self.index.get())
     }
 
     /// Whether the run has stored exceptions.

@@ -10,20 +10,27 @@ mod export_file;
 mod export_loans;
 mod found_lists;
 mod get_config;
+mod get_loan_history;
+mod get_purchase_advice;
+mod get_reasons;
+mod get_report;
+mod get_seller_return;
 mod get_summary;
 mod known_runs;
 mod list_exceptions;
 mod list_loans;
 mod list_sales_teams;
-mod what_if_request;
 mod loan_export_file;
 mod loan_pages;
 mod loan_query;
+mod run_findings;
+mod what_if_request;
 
 use api::{
     endpoint,
     exports::Exports,
     file_answer::FileAnswers,
+    jobs::JobAnswers,
     routes::{Api, Routes},
 };
 use found_lists::FoundLists;
@@ -41,6 +48,7 @@ pub struct State {
     teams: Teams,
     answers: FileAnswers,
     exports: Exports,
+    jobs: JobAnswers,
     environment: Environment,
     max_upload_bytes: u64,
 }
@@ -54,6 +62,7 @@ impl State {
             teams: resources.teams(),
             answers: FileAnswers::new(resources),
             exports: Exports::new(resources),
+            jobs: JobAnswers::new(resources),
             environment: resources.environment,
             max_upload_bytes: resources.max_upload_bytes,
         }
@@ -65,11 +74,16 @@ pub fn api(resources: &Resources) -> Api {
     use Permission::{ChooseTerms, ManageTeams, ReadConfig, ReadRuns, ReadTeams};
     Routes::new(resources, State::new(resources))
         .with(ReadRuns, endpoint!(get_summary::get_summary))
+        .with(ReadRuns, endpoint!(get_reasons::get_reasons))
+        .with(ReadRuns, endpoint!(get_report::get_report))
         .with(ReadRuns, endpoint!(list_exceptions::list_exceptions))
         .with(ReadRuns, endpoint!(export_exceptions::export_exceptions))
         .with(ReadRuns, endpoint!(list_loans::list_loans, components(schemas(Disposition))))
         .with(ChooseTerms, endpoint!(ask_what_if::ask_what_if, components(schemas(SweepRange))))
         .with(ReadRuns, endpoint!(export_loans::export_loans))
+        .with(ReadRuns, endpoint!(get_loan_history::get_loan_history))
+        .with(ReadRuns, endpoint!(get_purchase_advice::get_purchase_advice))
+        .with(ReadRuns, endpoint!(get_seller_return::get_seller_return))
         .with(ReadTeams, endpoint!(list_sales_teams::list_sales_teams))
         .with(ManageTeams, endpoint!(create_sales_team::create_sales_team))
         .with(ReadConfig, endpoint!(get_config::get_config))

@@ -121,7 +121,12 @@ impl State {
         if let Some(list) = self.lists.exceptions.get(&key) {
             return Ok(Some(list));
         }
-        let found = self.known.with_stored(known, move |run| find_exceptions(run, &filter, &loans)).await.map_err(as_absent)?.map(Arc::new);
+        let found = self
+            .known
+            .with_stored(known, move |run| find_exceptions(run, &filter, &loans))
+            .await
+            .map_err(as_absent)?
+            .map(Arc::new);
         if let Some(list) = &found {
             self.lists.exceptions.insert(key, Arc::clone(list));
         }

@@ -4,6 +4,8 @@ use api::{
     caller::Caller,
     extract::{ApiQuery, PathId},
     file_answer::stored_file,
+    jobs::Preparing,
+    prefer::PreferredWait,
     problem::{ApiError, ProblemObject},
     read_fields,
 };
@@ -28,21 +30,32 @@ read_fields!(ArchiveQuery { path: text });
 /// Download an archive or one of its files
 ///
 /// Downloads one file of the archive, or without `path` the whole archive as a ZIP. The archive holds the tapes, the output files
-/// and the manifest, with which `loan-engine replay` repeats the run byte by byte.
+/// and the manifest, with which `loan-engine replay` repeats the run byte by byte. The worker makes the ZIP of an archive above 256
+/// MiB, and keeps it for a day: until it is made, the answer is 202.
 #[utoipa::path(
     get, path = "/api/runs/{run_id}/archive/download", tag = "runs", security(("bearer" = [])),
-    params(("run_id" = Uuid, Path, description = "Id of the run."), ArchiveQuery),
+    params(
+        ("run_id" = Uuid, Path, description = "Id of the run."),
+        ArchiveQuery,
+        (
+            "Prefer" = Option<String>, Header, example = "wait=25",
+            description = "`wait=N` waits for a ZIP that is not made yet, at most N seconds; more than 25 count as 25."
+        ),
+    ),
     responses(
         (status = 200, description = "The file or the ZIP.", content_type = "*/*"),
+        (status = 202, description = "The ZIP is not made yet: ask again after the seconds in `Retry-After`.", body = Preparing, headers(("Retry-After" = u64, description = "Number of seconds to wait."))),
         (status = 307),
         (status = 400, description = "The path leads out of the archive.", body = ProblemObject),
         (status = 404, description = "The run or the file does not exist, or the run belongs to another team.", body = ProblemObject),
+        (status = 410, description = "The worker found that the archive was removed while it packed it.", body = ProblemObject),
         (status = 429),
     )
 )]
 pub async fn download_archive(
     FromState(state): FromState<State>,
     caller: Caller,
+    wait: PreferredWait,
     ApiQuery(query): ApiQuery<ArchiveQuery>,
     PathId(run_id): PathId,
 ) -> Result<Response, ApiError> {
@@ -52,6 +65,6 @@ pub async fn download_archive(
     let run = state.run_of(&caller, run_id).await?;
     match key {
         Some(key) => stored_file(&state.answers, &key, file_name(&key)).await,
-        None => state.zips.answer(&run).await,
+        None => state.zips.answer(&run, wait).await,
     }
 }

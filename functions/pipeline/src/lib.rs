@@ -7,6 +7,7 @@ mod check_rule_set;
 mod download_archive;
 mod download_output;
 mod download_workbook;
+mod get_rule_set;
 mod get_run;
 mod inspect_tape;
 mod list_archive;
@@ -65,6 +66,7 @@ pub fn api(resources: &Resources) -> Api {
         .with(ChooseTerms, endpoint!(check_rule_set::check_rule_set))
         .with(ReadRuns, endpoint!(list_runs::list_runs))
         .with(ReadRuns, endpoint!(get_run::get_run))
+        .with(ReadRuns, endpoint!(get_rule_set::get_rule_set))
         .with(ReadRuns, endpoint!(list_outputs::list_outputs))
         .with(ReadRuns, endpoint!(download_output::download_output))
         .with(ReadRuns, endpoint!(list_archive::list_archive))

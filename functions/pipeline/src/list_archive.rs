@@ -4,6 +4,7 @@ use api::{caller::Caller, extract::PathId, problem::ApiError};
 use axum::{Json, extract::State as FromState};
 use serde::Serialize;
 use shared::manifest::{INPUT_FOLDER, MANIFEST_FILE, OUTPUT_FOLDER, RULES_FOLDER, WAIVERS_FOLDER};
+use stores::archive::ArchiveFiles;
 use utoipa::ToSchema;
 
 use crate::{State, stored_files::FileObject};
@@ -60,7 +61,7 @@ pub async fn list_archive(
 ) -> Result<Json<ArchiveObject>, ApiError> {
     state.run_of(&caller, run_id).await?;
     let mut archive = ArchiveObject::default();
-    for (path, info) in state.zips.files(run_id).await? {
+    for (path, info) in ArchiveFiles::find(&state.storage, run_id).await?.into_files() {
         let file = FileObject::new(path, &info);
         match file.top() {
             INPUT_FOLDER => archive.input.push(file),

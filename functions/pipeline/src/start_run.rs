@@ -5,6 +5,7 @@ use api::{
     extract::OptionalJson,
     fields::{Fields, FromFields, any},
     input_files::{errors_of, input_text, rule_set_file},
+    prefer::PreferredWait,
     problem::{ApiError, InputError, ProblemObject},
     values::{NamedTexts, shortened},
 };
@@ -38,7 +39,7 @@ use stores::{
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{State, answer_run::preferred_wait};
+use crate::State;
 
 /// Tapes of a run and the terms to judge them by. Every field is optional.
 #[derive(Debug, Clone, Default, ToSchema)]
@@ -54,7 +55,8 @@ pub struct StartRun {
     /// Folder in the area `inputs`: all tapes in it form the run. Null or absent: the root of the area, unless `files` are named.
     #[schema(example = "2026-02")]
     folder: Option<String>,
-    /// Paths of tapes in the area `inputs`. Name either files or a folder.
+    /// Paths of tapes in the area `inputs`. Name either files or a folder. The run reads the tapes in the order of their names, as those
+    /// of a folder.
     #[schema(example = json!(["2026-02/february.csv"]))]
     files: Option<Vec<String>>,
     /// Path of a rule set, a TOML file in the area `inputs`. Null or absent: the built-in rule set. Only the roles `admin` and
@@ -84,6 +86,10 @@ pub struct StartRun {
     sales_team_id: Option<Uuid>,
     /// Whether to keep only the run and its summary, and to write no files. Null or absent: false.
     dry_run: Option<bool>,
+    /// Whether to count the loans whose numbers were in earlier runs: the summary then has `seen_before`. The run is compared with the
+    /// newest 500 runs of the last 90 days: those of its sales team, or those of all teams when it belongs to none. A dry run keeps no
+    /// loans and cannot be compared. Null or absent: false.
+    check_history: Option<bool>,
 }
 
 impl FromFields for StartRun {
@@ -99,9 +105,16 @@ impl FromFields for StartRun {
         let sheet = fields.optional("sheet", any);
         let sales_team_id = fields.optional("sales_team_id", any);
         let dry_run = fields.optional("dry_run", any);
+        let check_history = fields.optional("check_history", any);
+        let compares_nothing = matches!((&dry_run, &check_history), (Some(Some(true)), Some(Some(true))));
+        let comparable: Option<()> = match compares_nothing {
+            true => fields.refuse("check_history", "A dry run keeps no loans that could be compared. Leave out one of the two."),
+            false => Some(()),
+        };
         if matches!((&folder, &files), (Some(Some(_)), Some(Some(_)))) {
             return fields.refuse("files", "Name either a folder or files, not both.");
         }
+        comparable?;
         Some(Self {
             pdate: pdate?,
             irr_target: irr_target?,
@@ -114,6 +127,7 @@ impl FromFields for StartRun {
             sheet: sheet?,
             sales_team_id: sales_team_id?,
             dry_run: dry_run?,
+            check_history: check_history?,
         })
     }
 }
@@ -195,25 +209,26 @@ impl FromRequest<State> for Order {
 pub async fn start_run(
     FromState(state): FromState<State>,
     caller: Caller,
-    headers: HeaderMap,
+    wait: PreferredWait,
     Order { wanted, key }: Order,
 ) -> Result<Response, ApiError> {
-    let wait = preferred_wait(&headers);
     let scope = caller.scope(Permission::StartRuns)?;
     let chooses_reading = wanted.profile.is_some() || wanted.map.is_some() || wanted.sheet.is_some();
     if wanted.rule_set.is_some() || wanted.waivers.is_some() || wanted.sales_team_id.is_some() || chooses_reading {
         caller.scope(Permission::ChooseTerms)?;
     }
     let today = state.clock.now().to_zoned(TimeZone::UTC).date();
-    let (meaning, dated) = (wanted.meaning(wanted.pdate)?, wanted.meaning(wanted.pdate.or(Some(today)))?);
+    let pdate = wanted.pdate.unwrap_or(today);
+    let (meaning, dated) = (wanted.meaning(wanted.pdate)?, wanted.meaning(Some(pdate))?);
     let key = key.map(|key| IdempotencyKey {
         user: caller.user.id,
         key_hash: hash(key.as_bytes()),
         request_hash: hash(meaning.as_bytes()),
         dated_hash: hash(dated.as_bytes()),
+        pdate,
     });
-    if let Some(first) = state.first_run(scope, key.as_ref()).await? {
-        return state.answer_run(first, wait).await;
+    if let Some(first) = state.first_run(scope, &wanted, key.as_ref()).await? {
+        return state.answer_run(scope, first, wait).await;
     }
     let root = keys::area_root(Area::Inputs, scope);
     let (profile, map, sheet) = (wanted.profile.as_deref(), wanted.map.clone(), wanted.sheet.clone());
@@ -228,6 +243,7 @@ pub async fn start_run(
     let order = RunOrder {
         sales_team_id: scope.team().or(wanted.sales_team_id),
         created_by: Some(caller.user.id),
+        created_by_username: Some(caller.user.username.clone()),
         irr_target: wanted.irr_target,
         pdate: wanted.pdate,
         rules,
@@ -235,18 +251,19 @@ pub async fn start_run(
         reading,
         left_out,
         dry_run: wanted.dry_run.unwrap_or(false),
+        check_history: wanted.check_history.unwrap_or(false),
     };
     let request = request(Uuid::new_v4(), order, tapes, state.clock.now());
     let run = request.run();
     let run = match state.runs.create(&run, &request, key.as_ref()).await? {
         // The run exists now. It is not read back, because a failed read would look as if it did not exist.
-        Created::Done => Some(StoredRun::created(&run)?),
+        Created::Done => Some(StoredRun::created(&run)?.seen_within(scope)),
         // Another request with the same key created its run in the meantime.
-        Created::KeyUsed => state.first_run(scope, key.as_ref()).await?,
+        Created::KeyUsed => state.first_run(scope, &wanted, key.as_ref()).await?,
         Created::NoSuchTeam => return Err(ApiError::not_found("The sales team")),
         Created::Exists => return Err(ApiError::internal("a new run has the id of another one")),
     };
-    state.answer_run(run.ok_or(ApiError::not_found("The run"))?, wait).await
+    state.answer_run(scope, run.ok_or(ApiError::not_found("The run"))?, wait).await
 }
 
 /// A request in its canonical form: two requests with the same meaning have the same JSON.
@@ -267,6 +284,8 @@ struct Meaning {
     sheet: Option<String>,
     sales_team_id: Option<Uuid>,
     dry_run: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    check_history: bool,
 }
 
 impl StartRun {
@@ -285,7 +304,11 @@ impl StartRun {
         let path = |path: &String| stored_path(path);
         let (folder, files) = match self.tapes() {
             Wanted::Folder(folder) => (Some(path(&folder)?), None),
-            Wanted::Files(files) => (None, Some(files.iter().map(path).collect::<Result<_, PathError>>()?)),
+            Wanted::Files(files) => {
+                let mut files = files.iter().map(path).collect::<Result<Vec<String>, PathError>>()?;
+                files.sort();
+                (None, Some(files))
+            }
         };
         let meaning = Meaning {
             pdate,
@@ -303,6 +326,7 @@ impl StartRun {
             sheet: self.sheet.clone(),
             sales_team_id: self.sales_team_id,
             dry_run: self.dry_run.unwrap_or(false),
+            check_history: self.check_history.unwrap_or(false),
         };
         serde_json::to_string(&meaning).map_err(ApiError::internal)
     }
@@ -338,10 +362,20 @@ fn hash(bytes: &[u8]) -> String {
 
 impl State {
     /// The run that an earlier request with the same key created; `None` when there is none.
-    async fn first_run(&self, scope: Scope, key: Option<&IdempotencyKey>) -> Result<Option<StoredRun>, ApiError> {
+    async fn first_run(
+        &self,
+        scope: Scope,
+        wanted: &StartRun,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Option<StoredRun>, ApiError> {
         let Some(key) = key else { return Ok(None) };
         let Some(used) = self.runs.used_key(key.user, &key.key_hash, self.clock.now()).await? else { return Ok(None) };
-        if !key.asks_for_the_same_as(&used) {
+        let is_the_same = match used.pdate {
+            // A date that this request leaves out is the one that the first request got.
+            Some(got) => used.dated_hash == Some(hash(wanted.meaning(wanted.pdate.or(Some(got)))?.as_bytes())),
+            None => key.asks_for_the_same_as(&used),
+        };
+        if !is_the_same {
             let sentence = "It was used for another request within 24 hours. Use a new key for a new request.";
             return Err(ApiError::invalid(InputError::new("header", "Idempotency-Key", "key_reused", sentence)));
         }

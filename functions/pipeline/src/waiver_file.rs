@@ -1,6 +1,9 @@
 //! Reads files of waivers from the area `inputs`.
 
-use api::problem::{ApiError, InputError};
+use api::{
+    input_files::MAX_MISTAKES,
+    problem::{ApiError, InputError},
+};
 use shared::{
     rules::rule_set::RunRules,
     waivers::{MAX_WAIVER_BYTES, WaiverFile},

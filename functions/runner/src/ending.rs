@@ -9,7 +9,7 @@ use shared::{
 };
 use stores::{
     StoreError,
-    runs::{Lease, ObjectVersion, OutputInfo, RunResults},
+    runs::{KeptHistory, Lease, ObjectVersion, OutputInfo, RunResults},
 };
 use uuid::Uuid;
 
@@ -23,16 +23,19 @@ pub(crate) struct Results {
     pub(crate) exceptions: Option<ObjectVersion>,
     pub(crate) index: Option<ObjectVersion>,
     pub(crate) column_mapping: ObjectVersion,
+    pub(crate) findings: ObjectVersion,
+    pub(crate) history: Option<KeptHistory>,
 }
 
 impl Results {
-    /// The results of a dry run, which keeps only the summary.
-    pub(crate) fn dry(summary: Summary, column_mapping: ObjectVersion) -> Self {
-        Self { summary, outputs: Vec::new(), facts: None, exceptions: None, index: None, column_mapping }
+    /// The results of a dry run, which keeps no loans.
+    pub(crate) fn dry(summary: Summary, column_mapping: ObjectVersion, findings: ObjectVersion) -> Self {
+        let history = None;
+        Self { summary, outputs: Vec::new(), facts: None, exceptions: None, index: None, column_mapping, findings, history }
     }
 
     fn stored(&self, run: &Run) -> Result<RunResults, StoreError> {
-        let object = RunSummary::new(run.run_id(), run.status(), &self.summary);
+        let object = RunSummary::new(run.run_id(), run.status(), &self.summary).with_history(run.seen_before());
         let json = serde_json::to_string(&object).and_then(RawValue::from_string);
         Ok(RunResults {
             summary: json.map_err(|error| damaged(&error))?,
@@ -41,6 +44,8 @@ impl Results {
             exceptions: self.exceptions.clone(),
             index: self.index.clone(),
             column_mapping: Some(self.column_mapping.clone()),
+            findings: Some(self.findings.clone()),
+            history: self.history.clone(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The events of the worker: notifications of new objects, and the steps of the state machine that executes runs.
+//! The events of the worker: notifications of new objects, and the steps of the state machine that executes runs and jobs.
 
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
@@ -20,8 +20,25 @@ pub enum Event {
         #[serde(rename = "Records")]
         records: Vec<Record>,
     },
-    /// A step of the state machine.
+    /// A step of the state machine for a run.
     Step(StepCall),
+    /// A step of the state machine for a job.
+    Job(JobCall),
+}
+
+/// A call to make the file of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct JobCall {
+    pub step: JobStep,
+    pub job_id: Uuid,
+}
+
+/// A step of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobStep {
+    /// Makes the file.
+    Make,
 }
 
 /// A call for a step of the state machine.
@@ -99,6 +116,12 @@ pub enum Handled {
         /// Result of the step.
         ended: Executed,
     },
+    /// A job ended.
+    Job {
+        job_id: Uuid,
+        /// Result of the job.
+        ended: Executed,
+    },
     /// The plan was made.
     Planned {
         run_id: Uuid,
@@ -154,6 +177,9 @@ impl Worker {
                 Ok(Handled::Created { created })
             }
             Event::Step(call) => self.step(call).await,
+            Event::Job(JobCall { step: JobStep::Make, job_id }) => {
+                Ok(Handled::Job { job_id, ended: Box::pin(self.make(job_id)).await? })
+            }
         }
     }
 
@@ -208,6 +234,14 @@ mod tests {
         assert_eq!(event(&process), Event::Step(call.clone()));
         let give_up = format!(r#"{{"step":"give_up","run_id":"{run_id}","owner":null}}"#);
         assert_eq!(event(&give_up), Event::Step(StepCall { step: Step::GiveUp, owner: None, part: None, ..call }));
+    }
+
+    #[test]
+    fn a_job_is_a_step_of_its_own() {
+        let event: Event = serde_json::from_str(&format!(r#"{{"step":"make","job_id":"{}"}}"#, Uuid::nil())).unwrap();
+        assert_eq!(event, Event::Job(JobCall { step: JobStep::Make, job_id: Uuid::nil() }));
+        let handled = Handled::Job { job_id: Uuid::nil(), ended: Executed::Completed };
+        assert_eq!(serde_json::to_value(handled).unwrap(), json!({ "job_id": Uuid::nil(), "ended": "completed" }));
     }
 
     #[test]

@@ -22,15 +22,18 @@ use shared::{
     phases::pricing::IrrTarget,
     rules::rule_set::RuleSet,
     run::{Run, RunDetails},
+    run_summary::RunFindings,
     tape::{options::TapeOptions, request::ReadingRequest, source::TapeSource},
     waivers::Waivers,
 };
 use stores::{
     StoreError,
     config::{DEFAULT_DISTRIBUTE_ABOVE_BYTES, DEFAULT_PART_BYTES},
+    export_turns::ExportTurns,
+    jobs::Jobs,
     keys,
     resources::Resources,
-    runs::{Lease, MAX_ATTEMPTS, ObjectVersion, OutputInfo, RunRequest, Runs, StoredRun, TapeRef},
+    runs::{KeptHistory, Lease, MAX_ATTEMPTS, ObjectVersion, OutputInfo, RunRequest, Runs, StoredRun, TapeRef},
     storage::{
         StorageBackend as _, StorageError,
         parts::ObjectParts,
@@ -44,12 +47,15 @@ use uuid::Uuid;
 use crate::{ending::Results, files::Files};
 
 /// Interval at which a worker reports that it is alive, and its progress.
-const REPORT_EVERY: Duration = Duration::from_secs(2);
+pub(crate) const REPORT_EVERY: Duration = Duration::from_secs(2);
 
-/// Executes runs.
+/// Executes runs, and makes the files of jobs.
 #[derive(Clone)]
 pub struct Worker {
     pub runs: Runs,
+    pub jobs: Jobs,
+    /// The turns that jobs share with exports.
+    pub turns: ExportTurns,
     /// Storage of tapes and results.
     pub storage: S3Storage,
     pub clock: Arc<dyn Clock>,
@@ -68,17 +74,17 @@ pub struct Distribution {
     pub part_bytes: u64,
 }
 
-/// Result of an execution.
+/// Result of an execution, or of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Executed {
-    /// The run is completed.
+    /// The run is completed, or the file of the job is made.
     Completed,
-    /// The run has failed and has an error.
+    /// The run or the job has failed and has an error.
     Failed,
-    /// The run has failed, because no worker could finish it.
+    /// The run or the job has failed, because no worker could finish it.
     GivenUp,
-    /// Another worker has the run, or it had ended before.
+    /// Another worker has the run or the job, or it had ended before.
     NotOurs,
 }
 
@@ -108,6 +114,7 @@ pub(crate) struct Assignment {
     pub(crate) reading: ReadingRequest,
     pub(crate) options: TapeOptions,
     pub(crate) dry_run: bool,
+    pub(crate) check_history: bool,
 }
 
 /// How the results of a run are made.
@@ -171,7 +178,7 @@ impl Abort {
     }
 
     /// The stop for an error of the storage in a phase.
-    fn storage(phase: Phase, what: &str, error: StorageError) -> Self {
+    pub(crate) fn storage(phase: Phase, what: &str, error: StorageError) -> Self {
         match error {
             StorageError::Store(error) => Self::Storage(error),
             error => Self::Run(RunError::output(phase, what, &io::Error::other(error))),
@@ -184,6 +191,8 @@ impl Worker {
     pub fn new(resources: &Resources, tuning: Tuning) -> Self {
         Self {
             runs: resources.runs(),
+            jobs: resources.jobs(),
+            turns: resources.export_turns.clone(),
             storage: resources.storage.clone(),
             clock: Arc::clone(&resources.clock),
             tuning,
@@ -259,9 +268,9 @@ impl Worker {
             RunError::new(Phase::Ingest, RunErrorCode::ProfileInvalid, message)
         })?;
         let pdate = request.run().parameters().pdate;
-        let RunRequest { run_id, irr_target, reading, left_out, dry_run, .. } = request;
+        let RunRequest { run_id, irr_target, reading, left_out, dry_run, check_history, .. } = request;
         let options = TapeOptions { left_out, ..options };
-        Ok(Assignment { run_id, tapes, irr_target, pdate, rules, waivers, reading, options, dry_run })
+        Ok(Assignment { run_id, tapes, irr_target, pdate, rules, waivers, reading, options, dry_run, check_history })
     }
 
     /// Takes a run through all phases. Sets `stored` to the results as soon as they are stored, so that they are known even
@@ -296,9 +305,9 @@ impl Worker {
         let summary = outcome.summary.finish();
         let Some(uploads) = files.and_then(|files| files.take()) else {
             run.finish_phase(Phase::Output);
-            let keeping = Box::pin(self.keep_mapping(run.run_id(), &outcome));
-            let column_mapping = self.reporting(lease, &progress, keeping).await?;
-            *stored = Some(Results::dry(summary, column_mapping));
+            let keeping = Box::pin(self.keep_found(run.run_id(), &outcome));
+            let (column_mapping, findings) = self.reporting(lease, &progress, keeping).await?;
+            *stored = Some(Results::dry(summary, column_mapping, findings));
             return Ok(());
         };
         // Abort if another worker has taken over the run in the meantime, so that this worker's files do not appear.
@@ -308,6 +317,9 @@ impl Worker {
         }
         // Storing and copying large files takes a while, so the worker keeps reporting in the meantime.
         let kept = self.reporting(lease, &progress, Box::pin(self.keep(run.run_id(), &outcome, uploads))).await?;
+        if assignment.check_history {
+            run.remember(self.reporting(lease, &progress, Box::pin(self.seen_before(run, &kept.history))).await?);
+        }
         run.finish_phase(Phase::Output);
         let version = |name: &str| {
             let found = kept.uploaded.iter().find(|file| file.name == name);
@@ -326,6 +338,8 @@ impl Worker {
             exceptions: version(EXCEPTIONS_FILE),
             index: Some(kept.index),
             column_mapping: kept.column_mapping,
+            findings: kept.findings,
+            history: Some(kept.history),
         });
         self.reporting(lease, &progress, Box::pin(self.archive(run, assignment, &outcome))).await?;
         run.finish_phase(Phase::Archive);
@@ -415,12 +429,15 @@ impl Worker {
         }
     }
 
-    /// Makes the files appear, and stores the places of the pages of facts and exceptions, and how the tapes were read.
+    /// Makes the files appear, and stores the places of the pages of facts and exceptions, the index of loan numbers, and how the tapes
+    /// were read.
     async fn keep(&self, run_id: Uuid, outcome: &Outcome, uploads: Uploads) -> Result<Kept, Abort> {
         let uploaded = uploads.complete().await.map_err(|(name, error)| Abort::storage(Phase::Output, &name, error))?;
         let index = StoredIndex { schema: SCHEMA, index: outcome.index.clone() };
         let index = self.keep_json(run_id, keys::INDEX_FILE, &index).await?;
-        Ok(Kept { uploaded, index, column_mapping: self.keep_mapping(run_id, outcome).await? })
+        let history = Box::pin(self.keep_history(run_id, outcome, &uploaded)).await?;
+        let (column_mapping, findings) = self.keep_found(run_id, outcome).await?;
+        Ok(Kept { uploaded, index, column_mapping, findings, history })
     }
 
     /// Copies the tapes and the outputs into the archive, then writes the manifest.
@@ -455,9 +472,12 @@ impl Worker {
         put.map_err(|error| Abort::storage(Phase::Archive, MANIFEST_FILE, error)).map(drop)
     }
 
-    /// Stores how the tapes were read.
-    async fn keep_mapping(&self, run_id: Uuid, outcome: &Outcome) -> Result<ObjectVersion, Abort> {
-        self.keep_json(run_id, keys::COLUMN_MAPPING_FILE, &RunDetails::of(outcome)).await
+    /// Stores how the tapes were read, and the reasons and samples of the run. Dry runs have both, too.
+    async fn keep_found(&self, run_id: Uuid, outcome: &Outcome) -> Result<(ObjectVersion, ObjectVersion), Abort> {
+        let findings = RunFindings::of(outcome)
+            .map_err(|error| RunError::internal(Phase::Output, format!("The reasons could not be put together: {error}")))?;
+        let column_mapping = self.keep_json(run_id, keys::COLUMN_MAPPING_FILE, &RunDetails::of(outcome)).await?;
+        Ok((column_mapping, self.keep_json(run_id, keys::FINDINGS_FILE, &findings).await?))
     }
 
     /// Stores a value as JSON among the results of a run.
@@ -476,6 +496,8 @@ struct Kept {
     uploaded: Vec<Uploaded>,
     index: ObjectVersion,
     column_mapping: ObjectVersion,
+    findings: ObjectVersion,
+    history: KeptHistory,
 }
 
 fn run_progress(run: &mut Run, progress: &Mutex<Option<Progress>>) {

@@ -1,8 +1,11 @@
-//! The worker, which takes a pending run through all phases. Its results appear when the run is completed, and not before.
+//! The worker, which takes a pending run through all phases, and makes the files of jobs. Results and files appear when they are
+//! complete, and not before.
 
 mod distribute;
 mod ending;
 pub mod events;
 pub mod execute;
 mod files;
+mod history;
 pub mod incoming;
+mod jobs;

@@ -10,7 +10,7 @@ use stores::{
     StoreError,
     config::Environment,
     export_turns::ExportTurns,
-    resources::{MAX_UPLOAD_BYTES, Resources},
+    resources::{MAX_UPLOAD_BYTES, Resources, ZIP_BY_JOB_ABOVE_BYTES},
     schema,
     storage::{s3::S3Storage, url_origin::UrlOrigin},
     table::Table,
@@ -99,6 +99,7 @@ impl EmbeddedStores {
             max_upload_bytes: MAX_UPLOAD_BYTES,
             max_answer_bytes: None,
             export_turns: ExportTurns::default(),
+            zip_by_job_above_bytes: ZIP_BY_JOB_ABOVE_BYTES,
             url_origin: Some(UrlOrigin::new(address.to_owned(), None)),
         })
     }

@@ -1,6 +1,6 @@
 //! Removes expired data, as AWS does by itself: expired items of the table, tape lists of runs that have ended or were never
-//! created, and answers in the bucket that were too large for a Lambda. `serve` streams every answer; stored answers come from
-//! functions that use the stores of the folder.
+//! created, files of jobs, and answers in the bucket that were too large for a Lambda. `serve` streams every answer; such answers
+//! come from functions that use the stores of the folder.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The worker of this process. Like the runner Lambda, it creates runs for incoming tapes and executes waiting runs.
+//! The worker of this process. Like the runner Lambda, it creates runs for incoming tapes, executes waiting runs, and makes the files
+//! of jobs.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -20,6 +21,8 @@ use crate::embedded::{EmbeddedStores, dynamodb::DynamoDb, s3::Bucket};
 
 use super::stopping::Begun;
 
+/// Jobs done at once. Jobs take turns with exports: more jobs would keep the exports of clients waiting.
+const JOBS_AT_ONCE: usize = 1;
 /// Runs executed at once. One run uses all cores; the second one keeps a short run from waiting for a long one.
 const AT_ONCE: usize = 2;
 /// Time between two looks for work that comes without a notification: expired leases, and work after a store failed.
@@ -27,7 +30,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Incoming tapes or waiting runs read at a time.
 const LOOKED_AT: u32 = 100;
 
-/// Executes runs on the stores of this process.
+/// Executes runs and jobs on the stores of this process.
 pub struct LocalWorker {
     worker: Worker,
     bucket: Bucket,
@@ -45,7 +48,7 @@ impl LocalWorker {
         }
     }
 
-    /// Frees the runs that earlier workers left unfinished. This process has locked the stores, so none of those workers is
+    /// Frees the runs and jobs that earlier workers left unfinished. This process has locked the stores, so none of those workers is
     /// alive.
     ///
     /// # Errors
@@ -55,17 +58,25 @@ impl LocalWorker {
         if freed > 0 {
             tracing::warn!(runs = freed, "unfinished runs were freed and are executed again");
         }
+        let freed = self.worker.jobs.free_all().await?;
+        if freed > 0 {
+            tracing::warn!(jobs = freed, "unfinished jobs were freed and are done again");
+        }
         Ok(())
     }
 
-    /// Executes runs until the process gets a signal to stop, then finishes the runs that it has begun.
+    /// Executes runs and jobs until the process gets a signal to stop, then finishes those that it has begun.
     pub async fn work(self, mut begun: Begun) {
         let mut executing = JoinSet::new();
         let mut runs: HashMap<Id, Uuid> = HashMap::new();
+        let mut jobs = JoinSet::new();
         while !begun.is_now() {
             self.receive().await;
             if executing.len() < AT_ONCE {
                 self.begin_more(&mut executing, &mut runs).await;
+            }
+            if jobs.len() < JOBS_AT_ONCE {
+                self.begin_job(&mut jobs).await;
             }
             tokio::select! {
                 () = begun.wait() => {}
@@ -75,10 +86,12 @@ impl LocalWorker {
                     let id = ended.map_or_else(|broken| broken.id(), |(id, ())| id);
                     runs.remove(&id);
                 }
+                Some(_) = jobs.join_next() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }
         while executing.join_next().await.is_some() {}
+        while jobs.join_next().await.is_some() {}
     }
 
     /// Creates runs for the tapes that appeared in the bucket.
@@ -118,6 +131,24 @@ impl LocalWorker {
             runs.insert(task.id(), run_id);
         }
     }
+
+    /// Begins the job that has waited for the longest time.
+    async fn begin_job(&self, jobs: &mut JoinSet<()>) {
+        match self.worker.jobs.waiting(self.clock.now(), 1).await {
+            Ok(waiting) => waiting.first().map(|job| jobs.spawn(make(self.worker.clone(), *job))),
+            Err(error) => return tracing::error!(error = chain(&error), "cannot list waiting jobs"),
+        };
+    }
+}
+
+/// Makes the file of a job. A job that did not end keeps its place for [`LOOK_EVERY`], so that the worker does not retry it at once.
+async fn make(worker: Worker, job_id: Uuid) {
+    match worker.make(job_id).await {
+        Ok(Executed::Completed | Executed::Failed | Executed::GivenUp) => return,
+        Ok(Executed::NotOurs) => {}
+        Err(error) => tracing::error!(%job_id, error = chain(&error), "a job could not be finished and will be retried"),
+    }
+    tokio::time::sleep(LOOK_EVERY).await;
 }
 
 /// Executes a run. A run that did not end keeps its place for [`LOOK_EVERY`], so that the worker does not retry it at once.

@@ -99,7 +99,7 @@ pub fn judge_block(
     judged.exceptions.tape = tape as u32;
     judged.facts.programs = CodedTexts::of_programs(context.rules);
     judged.exceptions.programs = CodedTexts::of_programs(context.rules);
-    judged.summary.begin_programs(context.rules);
+    judged.summary.begin(context.rules, tape);
     judged.summary.begin_pools(context.rules, context.pricing.pdate());
     if context.store_facts {
         judged.facts.reserve(cut.rows());
@@ -153,6 +153,7 @@ pub fn judge_block(
         reader.standard.read(&cells, record.line, memos, &mut judged, (context.store_facts, kept_standard.as_mut()));
         let standard = kept_standard.as_ref().unwrap_or(&StandardCells::NONE);
         let read = QuickRead::new(&cells, reader, memos);
+        let first_use = first_use.or_else(|| reader.returned?.first_use(&content(cells.get(reader.loan_number)?)));
         if first_use.is_none()
             && let Some(loan) = read.ordinary(record.line, row.is_plain, &cells, reader)
             && let Some(price) = buy_at_once(&loan, standard, context.rules, context.pricing, scratch)

@@ -39,7 +39,10 @@ use crate::{
         pricing::{IrrTarget, Pricing},
         validate::FirstUse,
     },
-    results::{outputs::Output, summary::SummaryBuilder},
+    results::{
+        outputs::Output,
+        summary::{Samples, SummaryBuilder},
+    },
     rules::rule_set::RuleSet,
     tape::{
         Tape, TapeMapping,
@@ -151,13 +154,21 @@ pub struct Outcome {
     pub notices: Notices,
 }
 
+impl Outcome {
+    /// The first exceptions of each type and severity.
+    pub fn samples(&self) -> Vec<Samples> {
+        let tapes: Vec<&str> = self.mappings.iter().map(|tape| tape.source_file.as_str()).collect();
+        self.summary.samples(&tapes)
+    }
+}
+
 /// Runs the phases from ingest to output on all tapes of a job.
 ///
 /// # Errors
 /// The error of a tape that cannot be used. `OutputFailed` when a result or the archived copy of a tape cannot be written.
 /// `Internal` when the engine itself fails. The destination must discard what was written before the error.
 pub fn run(job: &Job<'_>) -> Result<Outcome, RunError> {
-    let tapes = open_tapes(job)?;
+    let tapes = open_tapes(job.tapes, job.options, job.rules)?;
     let named = tapes.iter().map(|tape| (tape.name().to_owned(), tape.notices().to_vec()));
     let assembly = Assembly::new(job, named.collect())?;
     let readers = readers(job, &tapes)?;
@@ -174,15 +185,19 @@ pub fn run(job: &Job<'_>) -> Result<Outcome, RunError> {
     crew.assembly.finish(crew.intake.finish(), tapes.iter().map(Tape::mapping).collect())
 }
 
-/// Opens the tapes of a job, in their order.
+/// Opens the tapes of a run, in their order.
 ///
 /// # Errors
 /// The error of a tape that cannot be used. `HeaderTooLarge` when the headers of all tapes together are too large.
-fn open_tapes<'j>(job: &Job<'j>) -> Result<Vec<Tape<'j>>, RunError> {
+pub fn open_tapes<'s>(
+    sources: &'s [Box<dyn TapeSource>],
+    options: &TapeOptions,
+    rules: &RuleSet,
+) -> Result<Vec<Tape<'s>>, RunError> {
     let mut headers = HeaderBudget::default();
-    let mut opened = Vec::with_capacity(job.tapes.len());
-    let options = job.options.declaring(job.rules.guide().declared());
-    for source in job.tapes {
+    let mut opened = Vec::with_capacity(sources.len());
+    let options = options.declaring(rules.guide().declared());
+    for source in sources {
         for tape in Tape::open_all(source.as_ref(), &options)? {
             headers.add(tape.header(), tape.name())?;
             opened.push(tape);

@@ -12,6 +12,7 @@ use crate::{
         number,
         options::TapeOptions,
         rows::{RowLayout, RowRules},
+        seller_return::ReturnedRows,
         translation::Translation,
     },
 };
@@ -28,6 +29,8 @@ pub struct RowReader<'t> {
     pub(super) header: &'t Header,
     /// Name of the tape in the messages of the run.
     pub(super) name: &'t str,
+    /// Set for a sheet of a seller return.
+    pub(super) returned: Option<&'t ReturnedRows>,
     /// Whether messages name the tape: only when the run has several.
     pub(super) names_tape: bool,
     pub delimiter: u8,
@@ -69,13 +72,14 @@ impl<'t> RowReader<'t> {
     /// A reader for the only tape of a run. See [`Self::among`] for several.
     pub fn new(tape: &'t Tape<'_>, rules: &RuleSet, options: &TapeOptions) -> Self {
         let (header, declared) = (tape.header(), rules.guide().declared());
-        let options = &*options.declaring(declared);
+        let options = &*tape.options(options).declaring(declared);
         let place = |field: Field| header.position(field).unwrap_or(usize::MAX);
         let (units, flag_contradictions) = (header.units(), !rules.accepts_small_percentages());
         let kept = header.columns.iter().enumerate().filter(|(_, column)| column.field.is_none());
         Self {
             header,
             name: tape.name(),
+            returned: tape.returned(),
             names_tape: false,
             delimiter: tape.delimiter(),
             width: header.width(),
@@ -88,7 +92,7 @@ impl<'t> RowReader<'t> {
             numbers: Field::NUMERIC.map(place),
             words: Field::WORDED.map(place),
             number_of_units: header.position(Field::NumberOfUnits),
-            translation: Translation::new(header, options, tape.rows().any_width),
+            translation: Translation::new(header, options, tape.is_worksheet()),
             own_words: Field::WORDED.map(|field| options.has_words(field)),
             period: PeriodColumn::of(header, options),
             superseded: RecordSet::default(),

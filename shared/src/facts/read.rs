@@ -12,7 +12,7 @@ pub mod scan;
 mod source;
 mod values;
 
-use std::io;
+use std::{io, ops::Range};
 
 use crate::{
     phases::disposition::Disposition,
@@ -30,6 +30,7 @@ use super::{
     schema::{EXCEPTION_SCHEMA, FACT_SCHEMA, FileColumn},
 };
 
+pub(crate) use self::rows::members_of;
 pub use self::{
     rows::{ChosenFields, ExceptionRow, FactRow, SourceValue, StoredNumber, StoredValue},
     source::RangeReader,
@@ -228,6 +229,18 @@ impl<R: RangeReader> FactsReader<R> {
     /// has other columns.
     pub fn open(reader: R) -> Result<Self, ReadError> {
         Ok(Self { file: ResultsFile::open(reader, FACTS_FILE, &FACT_SCHEMA)? })
+    }
+
+    /// Number of loans.
+    pub fn rows(&self) -> usize {
+        self.groups().checked_sub(1).map_or(0, |last| self.group_rows(last).end)
+    }
+
+    /// The rows of a row group, empty past the last one.
+    pub fn group_rows(&self, group: usize) -> Range<usize> {
+        let Some(group) = self.file.groups().get(group) else { return 0..0 };
+        let first = usize::try_from(group.first_row).unwrap_or(usize::MAX);
+        first..first.saturating_add(group.rows)
     }
 
     /// At most `limit` of the facts that the filter lets through, in tape order, after the first `skip` of them.

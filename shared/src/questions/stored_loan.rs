@@ -129,11 +129,9 @@ impl LoanNeeds {
     /// What these rule sets look at. Where several declare fields, they must declare the same ones.
     pub fn of(rule_sets: &[&Arc<RuleSet>]) -> Self {
         let standard = |rules: &Arc<RuleSet>| rules.needs_standard() || !rules.guide().declared().required.is_empty();
-        let declared = |rules: &&Arc<RuleSet>| Some(rules.guide().declared()).filter(|declared| !declared.fields.is_empty()).cloned();
-        Self {
-            standard: rule_sets.iter().any(|rules| standard(rules)),
-            declared: rule_sets.iter().rev().find_map(declared),
-        }
+        let declared =
+            |rules: &&Arc<RuleSet>| Some(rules.guide().declared()).filter(|declared| !declared.fields.is_empty()).cloned();
+        Self { standard: rule_sets.iter().any(|rules| standard(rules)), declared: rule_sets.iter().rev().find_map(declared) }
     }
 }
 

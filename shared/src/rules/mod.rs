@@ -1,8 +1,10 @@
 //! The rules that a loan must pass to be bought. The rules are one table, and a rule set may replace their limits.
 
 pub mod clearance;
+pub mod distance;
 mod exception_type;
 pub mod guide;
+pub mod in_force;
 pub mod kinds;
 pub mod listing;
 mod reading;

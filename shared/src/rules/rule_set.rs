@@ -42,7 +42,6 @@ const KEYS: &str =
     "name, version, limits, severity, rules, rule, fields, grid, adjustment, pricing, pool, applies, projection, units";
 /// Maximum size of a rule set, in bytes.
 pub const MAX_RULE_SET_BYTES: u64 = 64 * 1024;
-const BUILT_IN: &str = include_str!("built_in.toml");
 /// Name of a rule set that gives itself no name and has no file name to use.
 const UNNAMED: &str = "unnamed";
 /// Version of a rule set that gives itself no version.
@@ -88,6 +87,9 @@ enum Limit {
 }
 
 impl RuleSet {
+    /// Text of the rule set that ships with the product.
+    pub const BUILT_IN_TOML: &str = include_str!("built_in.toml");
+
     /// The rule set that ships with the product.
     pub fn built_in() -> &'static Self {
         static BUILT_IN: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::new(Settings::built_in().clone(), None));
@@ -217,7 +219,7 @@ impl RuleSet {
 
     /// The text of the rule set's file.
     pub fn toml(&self) -> &str {
-        self.source.as_ref().map_or(BUILT_IN, |file| &file.toml)
+        self.source.as_ref().map_or(Self::BUILT_IN_TOML, |file| &file.toml)
     }
 
     /// The files from which the rule set was read; `None` for the built-in rule set.
@@ -231,7 +233,7 @@ impl Settings {
         static SETTINGS: LazyLock<Settings> = LazyLock::new(|| {
             let mut settings = Settings::blank();
             // A test reads the file, which is compiled in, and finds no mistake.
-            let file = RuleSetFile { name: String::new(), toml: BUILT_IN.to_owned(), files: GuideFiles::default() };
+            let file = RuleSetFile { name: String::new(), toml: RuleSet::BUILT_IN_TOML.to_owned(), files: GuideFiles::default() };
             if let Ok(table) = file.table() {
                 settings.replace_from(&file, &table, None, &mut Mistakes::default());
             }

@@ -12,6 +12,8 @@ fn new_run(pdate: Option<Date>) -> NewRun {
         run_id: Uuid::from_u128(7),
         sales_team_id: None,
         created_by: None,
+        created_by_username: None,
+        tapes: Some(RunTapes::default()),
         irr_target: "8.250".parse().unwrap(),
         pdate,
         rule_set: RuleSet::built_in().id(),
@@ -75,7 +77,10 @@ fn the_run_object_has_all_fields_from_the_start() {
              \"pdate\":\"2026-02-01\",\"irr_target\":8.25,\"last_phase\":null,\"output_dir\":\"outputs/x\",\"error\":null,\
              \"progress\":null,\"created_by\":null,\"started_at\":null,\"completed_at\":null,\
              \"created_at\":\"2026-02-01T23:59:59.500Z\",\
-             \"rule_set\":{{\"name\":\"built-in\",\"version\":\"1\",\"hash\":\"{hash}\"}},\"profile\":null,\"ignored_rows\":0,\"superseded_rows\":0,\"notice_counts\":{{}},\"pool_tests\":[],\"pool_status\":null,\"column_mapping\":[],\"notices\":[]}}"
+             \"rule_set\":{{\"name\":\"built-in\",\"version\":\"1\",\"hash\":\"{hash}\"}},\"profile\":null,\"ignored_rows\":0,\"superseded_rows\":0,\"notice_counts\":{{}},\
+             \"dry_run\":false,\"created_by_username\":null,\"tapes\":[],\"tapes_count\":0,\"dispositions\":null,\
+             \"seen_before\":null,\"pool_tests\":[],\"pool_status\":null,\
+             \"column_mapping\":[],\"notices\":[]}}"
         )
     );
 }

@@ -230,7 +230,7 @@ impl<'t, 's> Looker<'t, 's> {
         Self {
             tape,
             rules: RowRules::new(header, tape.rows()),
-            translation: Translation::new(header, options, tape.rows().any_width),
+            translation: Translation::new(header, tape.options(options), tape.is_worksheet()),
             columns: header.columns.iter().map(look).collect(),
             rows: 0,
             ignored_rows: 0,

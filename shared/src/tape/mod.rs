@@ -13,9 +13,11 @@ pub mod notices;
 pub mod number;
 pub mod options;
 pub mod profile;
+mod reader;
 pub mod records;
 pub mod request;
 pub mod rows;
+pub mod seller_return;
 mod sheets;
 pub mod source;
 pub mod standard;
@@ -28,7 +30,6 @@ pub mod workbook;
 
 use std::{borrow::Cow, io::Read, ops::Range, sync::Arc};
 
-use memchr::{memchr, memchr3};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -37,16 +38,20 @@ use crate::error::{Phase, RunError, RunErrorCode, shortened};
 use self::{
     header::{Column, FoundHeader, HEADER_ROWS, Header, HeaderReading, HeaderSearch, MAX_HEADER_CHARACTERS},
     notices::{Notice, NoticeCode},
-    options::TapeOptions,
+    options::{ALL_SHEETS, TapeOptions},
+    reader::{TapeRows, WORKBOOK_DELIMITER},
     records::{Record, RecordBlock, RecordReader, Shape, count_line_ends, shape_of, split_fields, unwrap_line},
     rows::RowLayout,
+    seller_return::ReturnedRows,
     sheets::ChosenSheet,
     source::TapeSource,
     standard::DateOrder,
     survey::{Survey, Surveyed},
-    text::{Encoding, EncodingChoice, Fingerprint, RawCopy, TextReader},
+    text::{Encoding, EncodingChoice, RawCopy, TextReader},
     workbook::{RowStream, SheetRow, Workbook, WorkbookError},
 };
+
+pub use self::reader::TapeReader;
 
 /// The delimiters that a CSV tape may use.
 pub(crate) const DELIMITERS: [u8; 7] = [b',', b';', b'\t', b'|', b'^', b'~', 1];
@@ -54,8 +59,6 @@ pub(crate) const DELIMITERS: [u8; 7] = [b',', b';', b'\t', b'|', b'^', b'~', 1];
 const SNIFFED_BYTES: usize = 512;
 /// Number of bytes of a tape that the search for its header reads at a time.
 const HEAD_BYTES: usize = 128 * 1024;
-/// The delimiter of the text into which the rows of a workbook are converted.
-const WORKBOOK_DELIMITER: u8 = b',';
 
 /// A tape whose header has been found: a file, or one worksheet of a workbook.
 pub struct Tape<'s> {
@@ -69,6 +72,8 @@ pub struct Tape<'s> {
     rows: RowLayout,
     dates: DateOrder,
     notices: Vec<Notice>,
+    /// Set for a sheet of a seller return.
+    returned: Option<Arc<ReturnedRows>>,
 }
 
 enum FileLayout {
@@ -189,17 +194,21 @@ impl<'s> Tape<'s> {
         let Surveyed { header, layout, notices } = survey.finish()?;
         let dates = options.dates.unwrap_or_default();
         let (name, file) = (source.name().to_owned(), FileLayout::Csv { delimiter, encoding });
-        Ok(Self { source, name, is_first: true, file, header, rows: layout, dates, notices })
+        Ok(Self { source, name, is_first: true, file, header, rows: layout, dates, notices, returned: None })
     }
 
     fn open_workbook(source: &'s dyn TapeSource, options: &TapeOptions) -> Result<Vec<Self>, RunError> {
         let workbook = Arc::new(open_workbook(source)?);
+        let all_sheets = options.sheet.as_deref().is_none_or(|sheet| sheet == ALL_SHEETS);
+        if let Some(tapes) = if all_sheets { seller_return::open(source, &workbook)? } else { None } {
+            return Ok(tapes);
+        }
         let chosen = sheets::choose(source, &workbook, options)?;
         let tape = |(at, ChosenSheet { sheet, name, source_file, surveyed })| {
             let Surveyed { header, layout, notices } = surveyed;
             let file = FileLayout::Workbook { workbook: Arc::clone(&workbook), sheet, name };
             let dates = options.dates.unwrap_or_default();
-            Self { source, name: source_file, is_first: at == 0, file, header, rows: layout, notices, dates }
+            Self { source, name: source_file, is_first: at == 0, file, header, rows: layout, notices, dates, returned: None }
         };
         Ok(chosen.into_iter().enumerate().map(tape).collect())
     }
@@ -210,6 +219,21 @@ impl<'s> Tape<'s> {
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The options that the tape is read with: those of the run, unless the tape brings its own.
+    pub fn options<'o>(&'o self, of_run: &'o TapeOptions) -> &'o TapeOptions {
+        self.returned.as_ref().map_or(of_run, |returned| returned.options())
+    }
+
+    /// Whether the cells of the tape are those of a worksheet, in which numbers have one spelling.
+    pub fn is_worksheet(&self) -> bool {
+        self.returned.as_ref().map_or(self.rows.any_width, |returned| returned.of_worksheet())
+    }
+
+    /// What the rows of a seller return need; `None` for any other tape.
+    pub fn returned(&self) -> Option<&ReturnedRows> {
+        self.returned.as_deref()
     }
 
     /// Whether the tape is the first or only one of its file.
@@ -288,6 +312,7 @@ impl<'s> Tape<'s> {
             rows: known.rows,
             dates: known.dates,
             notices: known.notices.clone(),
+            returned: None,
         })
     }
 
@@ -322,81 +347,21 @@ impl<'s> Tape<'s> {
                 fingerprint: if self.is_first && fingerprint { Some(text::fingerprint_of(self.source, copy)?) } else { None },
                 stream: open_sheet(self.source, workbook, *sheet)?,
                 row: SheetRow::default(),
-                mapped: self.header.columns.iter().map(|column| column.field.is_some()).collect(),
+                mapped: self.mapped_cells(),
+                returned: self.returned.clone(),
                 block_bytes,
             },
         };
         Ok(TapeReader { rows, records: 0, header_line: self.header.line, source: self.source })
     }
-}
 
-/// Reads the rows of a tape, block by block.
-pub struct TapeReader<'t> {
-    rows: TapeRows<'t>,
-    /// Number of records read so far.
-    records: u64,
-    header_line: u64,
-    source: &'t dyn TapeSource,
-}
-
-enum TapeRows<'t> {
-    Csv(Box<RecordReader<'t>>),
-    Workbook { stream: RowStream, row: SheetRow, mapped: Vec<bool>, fingerprint: Option<Fingerprint>, block_bytes: usize },
-}
-
-impl TapeReader<'_> {
-    /// Fills the block with the next rows; returns `false` at the end of the tape.
-    pub fn next_block(&mut self, block: &mut RecordBlock) -> Result<bool, RunError> {
-        let read = self.read(block)?;
-        block.first = self.records;
-        self.records += block.records.len() as u64;
-        Ok(read)
-    }
-
-    fn read(&mut self, block: &mut RecordBlock) -> Result<bool, RunError> {
-        match &mut self.rows {
-            TapeRows::Csv(reader) => loop {
-                if !reader.next_block(block)? {
-                    return Ok(false);
-                }
-                if block.records.last().is_none_or(|record| record.line <= self.header_line) {
-                    continue;
-                }
-                if block.records.first().is_some_and(|record| record.line <= self.header_line) {
-                    block.records.retain(|record| record.line > self.header_line);
-                }
-                return Ok(true);
-            },
-            TapeRows::Workbook { stream, row, mapped, block_bytes, .. } => {
-                block.clear();
-                while stream.next_row(row).map_err(|error| workbook_error(self.source, error))? {
-                    if row.line > self.header_line {
-                        sheets::check_formulas(self.source, row, mapped)?;
-                        push_row(block, row);
-                    }
-                    if block.text.len() >= *block_bytes {
-                        break;
-                    }
-                }
-                Ok(!block.records.is_empty())
-            }
+    /// Of each cell of a row of the sheet, whether its column has a field.
+    fn mapped_cells(&self) -> Vec<bool> {
+        let mut mapped: Vec<bool> = self.header.columns.iter().map(|column| column.field.is_some()).collect();
+        if let Some(dropped) = self.returned().and_then(ReturnedRows::dropped).filter(|at| *at <= mapped.len()) {
+            mapped.insert(dropped, false);
         }
-    }
-
-    /// The fingerprint of the raw bytes, once the end of the tape has been reached; `None` when none was requested.
-    pub fn finish(&mut self) -> Result<Option<Fingerprint>, RunError> {
-        match &mut self.rows {
-            TapeRows::Csv(reader) => reader.text().finish(),
-            TapeRows::Workbook { fingerprint, .. } => Ok(fingerprint.take()),
-        }
-    }
-
-    /// Number of raw bytes read so far. For a workbook always the size of the file, because the progress inside it is unknown.
-    pub fn offset(&mut self) -> u64 {
-        match &mut self.rows {
-            TapeRows::Csv(reader) => reader.text().offset(),
-            TapeRows::Workbook { .. } => self.source.size(),
-        }
+        mapped
     }
 }
 
@@ -538,34 +503,6 @@ impl HeadReader<'_> {
         }
         Ok(None)
     }
-}
-
-/// Appends a sheet row as a record of text; quotes the cells that need it.
-fn push_row(block: &mut RecordBlock, row: &SheetRow) {
-    let start = block.text.len();
-    let needs_quotes = |text: &str| {
-        let text = text.as_bytes();
-        memchr3(WORKBOOK_DELIMITER, b'"', b'\n', text).is_some() || memchr(b'\r', text).is_some()
-    };
-    let shape = if needs_quotes(row.text()) { Shape::Quoted } else { Shape::Plain };
-    for (at, cell) in row.cells().enumerate() {
-        if at > 0 {
-            block.text.push(WORKBOOK_DELIMITER);
-        }
-        if shape == Shape::Quoted && needs_quotes(cell) {
-            block.text.push(b'"');
-            block.text.extend_from_slice(cell.replace('"', "\"\"").as_bytes());
-            block.text.push(b'"');
-        } else {
-            block.text.extend_from_slice(cell.as_bytes());
-        }
-    }
-    if row.hidden {
-        let (count, _) = block.hidden.get_or_insert((0, row.line));
-        *count += 1;
-    }
-    let position = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-    block.records.push(Record { start: position(start), end: position(block.text.len()), line: row.line, shape, ended: true });
 }
 
 fn open_sheet(source: &dyn TapeSource, workbook: &Workbook, sheet: usize) -> Result<RowStream, RunError> {

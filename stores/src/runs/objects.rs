@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::value::RawValue;
 use shared::{
-    rules::rule_set::{GuideFiles, RuleSet, RuleSetFile},
+    rules::{
+        in_force::RuleSetInForce,
+        rule_set::{GuideFiles, RuleSet, RuleSetFile},
+    },
     waivers::{WaiverFile, Waivers},
 };
 use uuid::Uuid;
@@ -55,7 +58,8 @@ impl Runs {
         let json = serde_json::to_vec(list).map_err(|error| StoreError::Damaged(error.to_string()))?;
         let put = self.storage.put_bytes(&keys::tape_list(id), json.into(), "application/json").await;
         let info = put.map_err(|error| of_object("the list of tapes", error))?;
-        Ok(TapeList::Kept(KeptTapes { bytes: tapes.bytes(), list: ObjectVersion { size: info.size, etag: info.etag } }))
+        let list = ObjectVersion { size: info.size, etag: info.etag };
+        Ok(TapeList::Kept(KeptTapes { bytes: tapes.bytes(), list, named: tapes.named() }))
     }
 
     /// Reads the list of a run's tapes, in the order of their loans in the results.
@@ -116,6 +120,26 @@ impl Runs {
         file.waivers(rules).map(|waivers| Some(Arc::new(waivers))).map_err(|error| StoreError::Damaged(error.to_string()))
     }
 
+    /// Writes the rule set of a run as the API shows it.
+    pub(super) async fn show_rules(&self, id: Uuid, rules: &RulesOfRun) -> Result<Option<ObjectVersion>, StoreError> {
+        let RulesOfRun::Here(rules) = rules else { return Ok(None) };
+        let json =
+            serde_json::to_vec(&RuleSetInForce::new(rules.rules())).map_err(|error| StoreError::Damaged(error.to_string()))?;
+        let put = self.storage.put_bytes(&shown_rules(id), json.into(), "application/json").await;
+        let info = put.map_err(|error| of_object("the rule set", error))?;
+        Ok(Some(ObjectVersion { size: info.size, etag: info.etag }))
+    }
+
+    /// Reads the rule set of a run as the API shows it: JSON. `None` when an earlier version created the run.
+    ///
+    /// # Errors
+    /// [`StorageError::NotFound`] when the results of the run were removed; the other errors of the storage.
+    pub async fn shown_rules(&self, request: &RunRequest) -> Result<Option<Vec<u8>>, StorageError> {
+        let Some(version) = &request.shown_rules else { return Ok(None) };
+        let download = self.storage.get(&shown_rules(request.run_id), None, Some(&version.etag)).await?;
+        collect(download.body, usize::try_from(version.size).unwrap_or(usize::MAX)).await.map(Some)
+    }
+
     /// Reads the rules of a run.
     ///
     /// # Errors
@@ -146,6 +170,11 @@ impl Runs {
         let download = self.storage.get(key, None, Some(&version.etag)).await.map_err(failed)?;
         collect(download.body, usize::try_from(version.size).unwrap_or(usize::MAX)).await.map_err(failed)
     }
+}
+
+/// Key of the rule set of a run.
+fn shown_rules(id: Uuid) -> String {
+    format!("{}/{}", keys::results(id), keys::RULE_SET_FILE)
 }
 
 /// Translates an error of an object that a run needs. An object that is missing or was replaced counts as damaged, because it

@@ -1,18 +1,14 @@
-//! The stored forms of a run: its request, its state, its results.
-
-use std::collections::BTreeMap;
+//! The stored forms of a run: its state and its results.
 
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use shared::{
-    clock::{moment, rfc3339},
-    folder::LeftOut,
-    phases::pricing::{IrrTarget, IrrTargetError},
-    rules::rule_set::{RuleSetFile, RuleSetId, RunRules},
-    run::{NewRun, Run, RunRecord, RunStatus},
-    tape::request::ReadingRequest,
-    waivers::WaiverFile,
+    auth::user::Scope,
+    clock::rfc3339,
+    phases::pricing::IrrTargetError,
+    rules::rule_set::RuleSetId,
+    run::{NewRun, Run, RunRecord, RunStatus, RunTape, RunTapes},
 };
 use uuid::Uuid;
 
@@ -29,144 +25,6 @@ pub(super) const LEASE_UNTIL: &str = "lease_until";
 pub(super) const ATTEMPT: &str = "attempt";
 /// Attributes with the progress of a running run: loans done, bytes done, bytes in total.
 pub(super) const PROGRESS: [&str; 3] = ["loans_done", "bytes_done", "bytes_in_all"];
-
-/// The request of a run: what the run has to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunRequest {
-    pub run_id: Uuid,
-    #[serde(with = "moment")]
-    pub created_at: Timestamp,
-    /// Sales team that the run belongs to; `None` for a run of no team.
-    pub sales_team_id: Option<Uuid>,
-    /// User who started the run; `None` for a run that an incoming tape started.
-    pub created_by: Option<Uuid>,
-    /// IRR target in percent, as decimal text.
-    pub irr_target: IrrTarget,
-    /// Purchase date, if the request has one.
-    pub pdate: Option<Date>,
-    /// The tapes, in the order of their loans in the results.
-    pub tapes: TapeList,
-    /// The rule set.
-    #[serde(rename = "rule_set")]
-    pub rules: RulesOfRun,
-    /// The file of waivers; `None` for a run without one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub waivers: Option<WaiversOfRun>,
-    /// How to read the tapes, beyond what the tapes themselves say.
-    #[serde(default, skip_serializing_if = "ReadingRequest::is_empty")]
-    pub reading: ReadingRequest,
-    /// The other files in the folder of the tapes.
-    #[serde(default, skip_serializing_if = "LeftOut::is_empty")]
-    pub left_out: LeftOut,
-    /// Whether to keep only the run and its summary.
-    pub dry_run: bool,
-}
-
-/// The tapes of a run. A thousand tapes with long paths exceed the size of an item, so their list is an object of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum TapeList {
-    /// The tapes themselves, in a run that is not stored yet or that an earlier version stored.
-    Here(Vec<TapeRef>),
-    /// The object that lists the tapes.
-    Kept(KeptTapes),
-}
-
-impl TapeList {
-    /// Number of bytes of all tapes together.
-    pub fn bytes(&self) -> u64 {
-        match self {
-            Self::Here(tapes) => tapes.iter().map(|tape| tape.size).sum(),
-            Self::Kept(kept) => kept.bytes,
-        }
-    }
-}
-
-/// The rules of a run. The files that a rule set names exceed the size of an item, so they are objects of their own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum RulesOfRun {
-    /// The rule set, with objects that hold the files that it names.
-    Kept(KeptRules),
-    /// The rule set itself: it names no files, or the run is not stored yet.
-    Here(RunRules),
-}
-
-impl RulesOfRun {
-    /// Name, version and hash of the rule set.
-    pub fn id(&self) -> RuleSetId {
-        match self {
-            Self::Kept(kept) => kept.id.clone(),
-            Self::Here(rules) => rules.rules().id(),
-        }
-    }
-}
-
-/// The file of waivers of a run. It exceeds the size of an item, so it is an object of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum WaiversOfRun {
-    /// The object that holds the file.
-    Kept {
-        /// Name of the file.
-        name: String,
-        file: ObjectVersion,
-    },
-    /// The file itself, in a run that is not stored yet.
-    #[serde(skip)]
-    Here(WaiverFile),
-}
-
-/// A rule set whose files are objects.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptRules {
-    #[serde(flatten)]
-    pub file: RuleSetFile,
-    /// Name, version and hash of the rule set.
-    pub id: RuleSetId,
-    /// Versions of the objects with the files that the rule set names, by the names of the files.
-    pub files: BTreeMap<String, ObjectVersion>,
-}
-
-/// Reference to a list of tapes that is an object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptTapes {
-    /// Number of bytes of all tapes together.
-    pub bytes: u64,
-    /// Version of the object that has the list.
-    pub list: ObjectVersion,
-}
-
-/// One version of a tape in the storage.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TapeRef {
-    /// Key of the object.
-    pub key: String,
-    /// Name of the tape in results, in the archive and in errors.
-    pub source_file: String,
-    /// Size in bytes.
-    pub size: u64,
-    /// ETag of the content.
-    pub etag: String,
-}
-
-impl RunRequest {
-    /// The run, with status `pending`.
-    pub fn run(&self) -> Run {
-        let origin = NewRun {
-            run_id: self.run_id,
-            sales_team_id: self.sales_team_id,
-            created_by: self.created_by,
-            irr_target: self.irr_target,
-            pdate: self.pdate,
-            rule_set: self.rules.id(),
-            output_dir: (!self.dry_run).then(|| keys::outputs(self.run_id)),
-        };
-        let mut run = Run::new(origin, self.created_at);
-        run.read_with(self.reading.profile_id());
-        run
-    }
-}
 
 /// The results of an ended run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -185,6 +43,21 @@ pub struct RunResults {
     /// in the record of the run.
     #[serde(default)]
     pub column_mapping: Option<ObjectVersion>,
+    /// Version of the reasons and samples. `None` in results of earlier versions, which did not keep them.
+    #[serde(default)]
+    pub findings: Option<ObjectVersion>,
+    /// The index of the loan numbers; `None` for a dry run, and in results of earlier versions.
+    #[serde(default)]
+    pub history: Option<KeptHistory>,
+}
+
+/// The index of a run's loan numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptHistory {
+    /// Version of the index.
+    pub index: ObjectVersion,
+    /// What runs of tapes with the same content have in common: [`shared::history::content_of`].
+    pub content: String,
 }
 
 /// An output file of a run.
@@ -217,6 +90,8 @@ pub struct StoredRun {
     pub status: RunStatus,
     /// Sales team that the run belongs to; `None` for a run of no team.
     pub sales_team_id: Option<Uuid>,
+    /// User who started the run; `None` for a run that an incoming tape started.
+    pub created_by: Option<Uuid>,
     pub created_at: Timestamp,
     /// When a worker began it.
     pub started_at: Option<Timestamp>,
@@ -246,6 +121,14 @@ const DETAILS_LEFT_OUT: &str = r#","column_mapping":null,"notices":null}"#;
 const NO_NOTICES: &str = r#","notices":[]"#;
 const NO_COUNTS: &str = r#","profile":null,"ignored_rows":0,"superseded_rows":0,"notice_counts":{}"#;
 const NO_POOLS: &str = r#","pool_tests":[],"pool_status":null"#;
+
+/// Members that earlier versions did not store.
+fn unknown_members(dry_run: bool) -> String {
+    format!(
+        r#","dry_run":{dry_run},"created_by_username":null,"tapes":null,"tapes_count":null,"dispositions":null,"seen_before":null"#
+    )
+}
+
 /// The details of a run without details in its item.
 pub(super) const NO_DETAILS: &str = r#"{"column_mapping":[],"notices":[]}"#;
 
@@ -262,12 +145,19 @@ struct Members {
     run_id: Uuid,
     status: RunStatus,
     sales_team_id: Option<Uuid>,
+    created_by: Option<Uuid>,
     created_at: Timestamp,
     started_at: Option<Timestamp>,
     total_loans: u64,
     total_balance: Box<RawValue>,
     exceptions_count: u64,
     output_dir: Option<String>,
+}
+
+/// The tapes of the `run` object.
+#[derive(Deserialize)]
+struct NamedTapes {
+    tapes: Option<Vec<RunTape>>,
 }
 
 /// Length of a time with three decimals. Nearly all stored times have them.
@@ -310,16 +200,19 @@ impl StoredRun {
         let json = TIMES.iter().fold(json, |json, name| with_decimals(json, name));
         let parted = json.strip_suffix('}').and_then(|json| json.split_once(DETAILS));
         let (members_before, details) = parted.ok_or_else(|| StoreError::Damaged("the run has no column mapping".to_owned()))?;
-        let unless = |json: &str, name: &str, absent: &'static str| if json.contains(name) { "" } else { absent };
+        let unless = |json: &str, name: &str, absent: &str| if json.contains(name) { String::new() } else { absent.to_owned() };
         let notices = unless(details, r#","notices":"#, NO_NOTICES);
         let counts = unless(members_before, r#","notice_counts":"#, NO_COUNTS);
+        let unknown = unless(members_before, r#","dry_run":"#, &unknown_members(members.output_dir.is_none()));
         let pools = unless(members_before, r#","pool_status":"#, NO_POOLS);
         let details = RawValue::from_string(format!("{{{}{details}{notices}}}", &DETAILS[1..])).map_err(damaged)?;
-        let object = RawValue::from_string(format!("{members_before}{counts}{pools}{DETAILS_LEFT_OUT}")).map_err(damaged)?;
+        let object =
+            RawValue::from_string(format!("{members_before}{counts}{unknown}{pools}{DETAILS_LEFT_OUT}")).map_err(damaged)?;
         Ok(Self {
             run_id: members.run_id,
             status: members.status,
             sales_team_id: members.sales_team_id,
+            created_by: members.created_by,
             created_at: members.created_at,
             started_at: members.started_at,
             total_loans: members.total_loans,
@@ -339,6 +232,27 @@ impl StoredRun {
     /// [`StoreError::Damaged`] when the run cannot be written as JSON.
     pub fn created(run: &Run) -> Result<Self, StoreError> {
         Self::read(&item_of(&keys::run(run.run_id()), &RunRecord(run))?)
+    }
+
+    /// The tapes that the run names; empty when an earlier version created the run.
+    pub fn tapes(&self) -> Vec<RunTape> {
+        let named: Result<NamedTapes, _> = serde_json::from_str(self.object.get());
+        named.ok().and_then(|named| named.tapes).unwrap_or_default()
+    }
+
+    /// The run as a caller with this scope sees it: a sales team names the paths of its tapes without the folder of the team.
+    #[must_use]
+    pub fn seen_within(mut self, scope: Scope) -> Self {
+        let Some(team) = scope.team() else { return self };
+        // As with `DETAILS`, the text can only be the beginning of the member of a tape.
+        let path = |folder: &str| format!(r#""path":"{folder}"#);
+        let whole = path(&format!("{}/", keys::team_folder(team)));
+        if self.object.get().contains(&whole)
+            && let Ok(object) = RawValue::from_string(self.object.get().replace(&whole, &path("")))
+        {
+            self.object = object;
+        }
+        self
     }
 
     /// Whether the run is a dry run, which keeps no files and no loans.
@@ -416,6 +330,12 @@ struct Origin {
     run_id: Uuid,
     sales_team_id: Option<Uuid>,
     created_by: Option<Uuid>,
+    #[serde(default)]
+    created_by_username: Option<String>,
+    #[serde(default)]
+    tapes: Option<Vec<RunTape>>,
+    #[serde(default)]
+    tapes_count: Option<u64>,
     irr_target: Box<RawValue>,
     pdate: Date,
     rule_set: RuleSetRecord,
@@ -439,6 +359,8 @@ pub(super) fn run_of_record(item: &Item) -> Result<Run, StoreError> {
         run_id: origin.run_id,
         sales_team_id: origin.sales_team_id,
         created_by: origin.created_by,
+        created_by_username: origin.created_by_username,
+        tapes: origin.tapes.zip(origin.tapes_count).map(|(named, count)| RunTapes::of_record(named, count)),
         irr_target: origin.irr_target.get().parse().map_err(|error: IrrTargetError| damaged(&error))?,
         pdate: Some(origin.pdate),
         rule_set: RuleSetId { name, version, hash },

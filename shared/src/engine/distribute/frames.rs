@@ -18,11 +18,11 @@ use super::{PartStore, part_file};
 #[repr(u8)]
 pub enum FrameKind {
     /// A judged block.
-    Block = 0x20,
+    Block = 0x30,
     /// The end of the part.
-    End = 0x21,
+    End = 0x31,
     /// The error because of which the part has no results.
-    Refused = 0x22,
+    Refused = 0x32,
 }
 
 /// The part that ends, and its size.

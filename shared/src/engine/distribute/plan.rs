@@ -30,7 +30,7 @@ use super::{
 /// The error of a tape that cannot be used, which is also the error of a run by one worker. `OutputFailed` when a list cannot be
 /// stored.
 pub fn plan(job: &Job<'_>, part_bytes: u64, store: &dyn PartStore) -> Result<Planned, RunError> {
-    let tapes = open_tapes(job)?;
+    let tapes = open_tapes(job.tapes, job.options, job.rules)?;
     if !tapes.iter().all(Tape::can_be_split) {
         return Ok(Planned::Whole);
     }

@@ -120,7 +120,7 @@ pub enum SourceValue {
 
 impl SourceValue {
     /// Reads a value from its JSON; `None` for JSON that is no such value.
-    fn of_json(json: &str) -> Option<Self> {
+    pub(crate) fn of_json(json: &str) -> Option<Self> {
         match json.as_bytes().first()? {
             b'"' => serde_json::from_str(json).ok().map(Self::Text),
             b'n' => Some(Self::Missing),
@@ -444,8 +444,12 @@ fn kept(object: Option<String>) -> Option<Vec<(String, SourceValue)>> {
 
 /// Members of a JSON object, in order. Empty when there is no text; `None` when the text is not an object.
 fn members<V: DeserializeOwned>(object: Option<String>) -> Option<Vec<(String, V)>> {
-    let Some(object) = object else { return Some(Vec::new()) };
-    serde_json::from_str(&object).ok().map(|Members(members)| members)
+    object.map_or_else(|| Some(Vec::new()), |object| members_of(&object))
+}
+
+/// Members of a JSON object, in order; `None` when the text is not an object.
+pub(crate) fn members_of<V: DeserializeOwned>(object: &str) -> Option<Vec<(String, V)>> {
+    serde_json::from_str(object).ok().map(|Members(members)| members)
 }
 
 struct Members<V>(Vec<(String, V)>);

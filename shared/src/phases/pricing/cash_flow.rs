@@ -19,7 +19,7 @@ use crate::{
 };
 
 use super::{
-    IrrTarget, Price, PriceSource, PricingBasis,
+    Hold, IrrTarget, Price, PriceSource, PricingBasis,
     cache::{QuoteCache, QuoteKey, RunQuotes},
     linear::spread,
     schedule::{NoSchedule, schedule},
@@ -97,8 +97,8 @@ impl CashFlow {
         })
     }
 
-    /// Why a loan has no price, one sentence for each reason.
-    pub fn reasons(&self, loan: &Loan<'_>, basis: PricingBasis<'_, '_>, guide: &Guide, pdate: Date) -> Vec<String> {
+    /// Why a loan has no price, one hold for each reason.
+    pub fn reasons(&self, loan: &Loan<'_>, basis: PricingBasis<'_, '_>, guide: &Guide, pdate: Date) -> Vec<Hold> {
         let PricingBasis { note_rate, standard, values } = basis;
         let mut reasons: Vec<String> = self.rate_objection(standard).into_iter().collect();
         let segment = match self.segment(values) {
@@ -119,7 +119,7 @@ impl CashFlow {
         {
             reasons.push(fee_objection(note_rate, fee));
         }
-        reasons.into_iter().map(|reason| format!("not priced: {reason}")).collect()
+        reasons.iter().map(|reason| Hold::not_priced(reason)).collect()
     }
 
     /// The first segment that a loan belongs to.

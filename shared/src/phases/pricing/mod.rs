@@ -25,7 +25,11 @@ use crate::{
 };
 
 use self::{cache::RunQuotes, cash_flow::CashFlow, schedule::TermSource};
-use super::{Exception, eligibility::Assessed};
+use super::{
+    Exception,
+    disposition::{Hold, HoldPolicy},
+    eligibility::Assessed,
+};
 
 pub use self::target::{IrrTarget, IrrTargetError};
 
@@ -93,7 +97,7 @@ pub struct Priced<'l, 't> {
     pub(super) parts: Vec<PartIndex>,
     pub(super) waterfall: &'l Waterfall,
     /// Why an eligible loan is not bought at its price, or has none.
-    pub(super) objections: Vec<String>,
+    pub(super) objections: Vec<Hold>,
 }
 
 impl<'l, 't> Priced<'l, 't> {
@@ -175,8 +179,8 @@ impl Pricing {
         }
     }
 
-    /// Why a loan has no price by its cash flows, one sentence for each reason; empty for linear prices.
-    fn reasons(&self, loan: &Loan<'_>, basis: PricingBasis<'_, '_>, guide: &Guide) -> Vec<String> {
+    /// Why a loan has no price by its cash flows, one hold for each reason; empty for linear prices.
+    fn reasons(&self, loan: &Loan<'_>, basis: PricingBasis<'_, '_>, guide: &Guide) -> Vec<Hold> {
         match &self.method {
             Method::Linear => Vec::new(),
             Method::CashFlow(method) => method.reasons(loan, basis, guide, self.pdate),
@@ -213,7 +217,7 @@ impl Priced<'_, '_> {
     fn note_open(&mut self, open: Vec<OpenAdjustment>, pdate: Date) {
         for OpenAdjustment { missing, evidence } in open {
             if missing == Missing::Fail {
-                self.objections.push(format!("not priced: {}", evidence.message));
+                self.objections.push(Hold::not_priced(&evidence.message));
                 self.price = None;
             } else {
                 self.undecided.push(evidence.message.clone());
@@ -239,11 +243,12 @@ impl Priced<'_, '_> {
         let adjusted = base.and_then(|price| price.adjusted(self.waterfall, &self.parts));
         match (base, adjusted) {
             (Some(_), None) => {
-                self.objections.push("not priced: the adjusted price is too large".to_owned());
+                self.objections.push(Hold::not_priced("the adjusted price is too large"));
                 self.price = None;
             }
             (_, Some(price)) => {
-                self.objections.extend(self.waterfall.below_floor(price.final_price));
+                let below = self.waterfall.below_floor(price.final_price);
+                self.objections.extend(below.map(|reason| Hold { policy: HoldPolicy::Floor, reason }));
                 self.price = adjusted;
             }
             (None, None) => {}

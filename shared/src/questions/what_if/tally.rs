@@ -189,7 +189,7 @@ pub(super) fn exceptions_before<R: RangeReader>(
     let mut counts = BTreeMap::new();
     for group in 0..exceptions.groups() {
         let columns = exceptions.scan(group, &["program", "exception_type", "severity", "waived"])?;
-        let (Some(programs), Some(types), Some(severities)) = (columns.texts(0), columns.texts(1), columns.texts(2)) else {
+        let [Some(programs), Some(types), Some(severities), Some(waivers)] = [0, 1, 2, 3].map(|at| columns.texts(at)) else {
             continue;
         };
         let mut by_code: BTreeMap<(u32, u32, u32), u64> = BTreeMap::new();

@@ -19,11 +19,12 @@ pub(super) fn averages(group: &Group) -> Averages {
     Averages { count: group.count, balance: group.balance(), wac, wa_ltv, wa_dti, wa_credit_score }
 }
 
-pub(super) fn bucket(label: String, group: &Group, total_balance: &ExactSum) -> Bucket {
+/// The bucket with a label and a filter.
+pub(super) fn bucket((label, filter): (String, String), group: &Group, total_balance: &ExactSum) -> Bucket {
     let totals = averages(group);
     let share = totals.balance.ratio(total_balance, 4);
     let Averages { count, balance, wac, wa_ltv, wa_dti, wa_credit_score } = totals;
-    Bucket { label, count, balance, share, wac, wa_ltv, wa_dti, wa_credit_score }
+    Bucket { label, filter, count, balance, share, wac, wa_ltv, wa_dti, wa_credit_score }
 }
 
 /// The finished summary of a run.
@@ -166,10 +167,11 @@ pub struct BestLoans {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Strat {
     /// Field that the loans are grouped by: `ltv_ratio`, `credit_score`, `note_rate`, `loan_amount`, `property_type`,
-    /// `occupancy_status` or `loan_purpose`.
+    /// `occupancy_status`, `loan_purpose` or `final_price`.
     #[schema(example = "ltv_ratio")]
     pub by: &'static str,
-    /// Groups in order. They hold every loan once; `missing` holds the loans without the value.
+    /// Groups in order. They hold every loan once; `missing` holds the loans without the value. The groups by `final_price` hold
+    /// the bought and the projected loans, are one point wide, and are left out when they have no loans.
     pub buckets: Vec<Bucket>,
 }
 
@@ -179,6 +181,9 @@ pub struct Bucket {
     /// Range or word that the loans of the group share. A range includes its lower bound, not its upper one.
     #[schema(example = "80 to <85")]
     pub label: String,
+    /// Query parameter that makes `GET /api/loans` list exactly these loans.
+    #[schema(example = "ltv_ratio=80..<85")]
+    pub filter: String,
     /// Number of loans.
     #[schema(example = 1)]
     pub count: u64,

@@ -4,8 +4,13 @@ mod figures;
 mod groups;
 mod lives;
 mod pools;
+mod prices;
 mod programs;
+mod reason_figures;
+mod reasons;
+mod samples;
 mod strats;
+mod tally;
 mod totals;
 mod waivers;
 
@@ -21,7 +26,7 @@ use crate::{
         disposition::{Decided, Disposition},
         pricing::Price,
     },
-    rules::{ExceptionKind, Severity},
+    rules::{ExceptionKind, Severity, rule_set::RuleSet},
 };
 
 use super::csv::push_text;
@@ -30,14 +35,18 @@ pub use self::figures::{
     Averages, BestLoans, Bucket, DispositionSummary, Dispositions, EligibilityChecks, ExceptionFinding, ProgramSummary, Strat,
     Summary,
 };
-pub use self::totals::{LoanShare, LoanTotals, PoolTally};
 pub use self::pools::{PoolResult, PoolStatus};
+pub use self::reason_figures::{Held, OnlyReason, Pair, Reason, Reasons, Sample, Samples, Step};
+pub use self::totals::{LoanShare, LoanTotals, PoolTally};
 use self::{
     figures::{averages, bucket},
     groups::{Group, Share},
     lives::Lives,
     pools::PoolCounts,
+    prices::PriceStrat,
     programs::ProgramCounts,
+    reasons::ReasonCounts,
+    samples::FoundSample,
     strats::{CUTS, CrossTable, DISPOSITIONS_IN, TABLES, groups_of},
     waivers::WaiverCounts,
 };
@@ -50,7 +59,9 @@ struct Findings {
     count: u64,
     loans: u64,
     severity: Option<Severity>,
+    /// Message of the first exception.
     sample: Option<String>,
+    first: Vec<FoundSample>,
 }
 
 /// Place of the findings of a kind with a severity.
@@ -77,6 +88,12 @@ pub struct SummaryBuilder {
     pools: PoolCounts,
     /// What waivers do.
     waivers: WaiverCounts,
+    /// The loans that are not rejected, by their prices.
+    prices: PriceStrat,
+    /// Why loans are rejected or held.
+    reasons: ReasonCounts,
+    /// Index of the tape whose loans are added.
+    tape: u32,
 }
 
 impl Default for SummaryBuilder {
@@ -92,6 +109,9 @@ impl Default for SummaryBuilder {
             lives: Default::default(),
             pools: PoolCounts::default(),
             waivers: WaiverCounts::default(),
+            prices: PriceStrat::default(),
+            reasons: ReasonCounts::default(),
+            tape: 0,
         }
     }
 }
@@ -108,16 +128,14 @@ struct Handed {
     lives: [Lives; Disposition::ALL.len()],
     pools: PoolCounts,
     waivers: WaiverCounts,
+    prices: Vec<(u32, Group)>,
+    reasons: ReasonCounts,
 }
 
 impl Serialize for SummaryBuilder {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { counts, reported, priced, tables, findings, programs, lives, pools, waivers } = self;
-        let groups = |table: &CrossTable| {
-            let filled = (0..).zip(&table.groups).filter(|(_, group)| group.count > 0);
-            filled.map(|(at, group)| (at, group.clone())).collect()
-        };
-        let tables = tables.each_ref().map(groups);
+        let Self { counts, reported, priced, tables, findings, programs, lives, pools, waivers, prices, reasons, tape: _ } = self;
+        let tables = tables.each_ref().map(|table| filled(&table.groups));
         Handed {
             counts: *counts,
             reported: *reported,
@@ -128,19 +146,28 @@ impl Serialize for SummaryBuilder {
             lives: lives.clone(),
             pools: pools.clone(),
             waivers: waivers.clone(),
+            prices: filled(&prices.groups),
+            reasons: reasons.clone(),
         }
         .serialize(serializer)
     }
 }
 
+/// The groups with loans, each with its index.
+fn filled(groups: &[Group]) -> Vec<(u32, Group)> {
+    (0..).zip(groups).filter(|(_, group)| group.count > 0).map(|(at, group)| (at, group.clone())).collect()
+}
+
 impl<'de> Deserialize<'de> for SummaryBuilder {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Handed { counts, reported, priced, tables, findings, programs, lives, pools, waivers } =
+        let Handed { counts, reported, priced, tables, findings, programs, lives, pools, waivers, prices, reasons } =
             Handed::deserialize(deserializer)?;
-        let mut summary = Self { counts, reported, priced, findings, programs, lives, pools, waivers, ..Self::default() };
-        for (table, groups) in summary.tables.iter_mut().zip(tables) {
+        let mut summary =
+            Self { counts, reported, priced, findings, programs, lives, pools, waivers, reasons, ..Self::default() };
+        let strats = summary.tables.iter_mut().map(|table| &mut table.groups).zip(tables);
+        for (strat, groups) in strats.chain([(&mut summary.prices.groups, prices)]) {
             for (at, group) in groups {
-                let place = table.groups.get_mut(at as usize).ok_or_else(|| D::Error::custom("a group of no strat"))?;
+                let place = strat.get_mut(at as usize).ok_or_else(|| D::Error::custom("a group of no strat"))?;
                 *place = group;
             }
         }
@@ -149,9 +176,17 @@ impl<'de> Deserialize<'de> for SummaryBuilder {
 }
 
 impl SummaryBuilder {
+    /// Prepares counting the loans of a block of the tape with this index.
+    pub fn begin(&mut self, rules: &RuleSet, tape: usize) {
+        self.begin_programs(rules);
+        self.reasons.begin(rules);
+        self.tape = u32::try_from(tape).unwrap_or(u32::MAX);
+    }
+
     /// Adds a loan.
     #[inline]
     pub fn add(&mut self, decided: &Decided<'_, '_>) {
+        let place = (self.total_loans(), self.tape);
         let share = Share::of(decided.loan, decided.price);
         let layer = decided.disposition as usize;
         self.counts[layer] += 1;
@@ -164,6 +199,10 @@ impl SummaryBuilder {
         }
         self.add_to_programs(decided, &share);
         self.lives[layer].add(decided.loan, decided.price);
+        if decided.disposition != Disposition::Rejected {
+            self.prices.add(decided.price, &share);
+        }
+        self.reasons.add(decided);
         self.add_to_pools(decided.loan, decided.disposition);
         self.waivers.add(decided);
         // Waived exceptions are counted by themselves.
@@ -181,6 +220,7 @@ impl SummaryBuilder {
             if findings.sample.is_none() {
                 findings.sample = Some(exception.evidence.message.clone());
             }
+            samples::keep(&mut findings.first, exception, decided, place);
         }
     }
 
@@ -197,12 +237,14 @@ impl SummaryBuilder {
         for (table, cuts) in self.tables.iter_mut().zip(TABLES) {
             table.bought_cell(&groups, cuts).add(&share);
         }
+        self.prices.add(Some(price), &share);
         true
     }
 
     /// Adds the summary of the next part. Parts are merged in tape order, because the sample message is that of the first
     /// exception.
     pub fn merge(&mut self, next: &Self) {
+        let before = self.total_loans();
         for (ours, theirs) in self.counts.iter_mut().zip(next.counts) {
             *ours += theirs;
         }
@@ -215,6 +257,8 @@ impl SummaryBuilder {
         self.lives.iter_mut().zip(&next.lives).for_each(|(ours, theirs)| ours.merge(theirs));
         self.merge_pools(&next.pools);
         self.waivers.merge(&next.waivers);
+        self.prices.merge(&next.prices);
+        self.reasons.merge(&next.reasons);
         for (at, theirs) in next.findings.iter().enumerate() {
             let ours = self.findings_at(at);
             ours.count += theirs.count;
@@ -226,6 +270,7 @@ impl SummaryBuilder {
             if ours.sample.is_none() {
                 ours.sample.clone_from(&theirs.sample);
             }
+            samples::merge(&mut ours.first, &theirs.first, before);
         }
     }
 
@@ -268,6 +313,11 @@ impl SummaryBuilder {
         self.tables[DISPOSITIONS_IN].layers(Disposition::ALL.len())
     }
 
+    /// The exact sum of the readable loan amounts with a disposition, in dollars.
+    pub fn balance(&self, disposition: Disposition) -> ExactSum {
+        self.by_disposition()[disposition as usize].balance()
+    }
+
     /// The exact sum of the readable loan amounts, in dollars.
     pub fn total_balance(&self) -> ExactSum {
         let mut total = ExactSum::default();
@@ -291,6 +341,31 @@ impl SummaryBuilder {
         out
     }
 
+    /// Why loans are rejected and held, with their balances.
+    pub fn reasons(&self) -> Reasons {
+        let kind = |id: u16| {
+            let of = |severity| self.findings.get(findings_place(id, severity)).and_then(|findings| findings.kind.as_ref());
+            of(Severity::Hard).or_else(|| of(Severity::Soft))
+        };
+        let programs: Vec<&str> = self.programs.iter().map(ProgramCounts::name).collect();
+        self.reasons.finish(kind, &programs)
+    }
+
+    /// The first exceptions of each type and severity, most frequent first. `tapes` are the names of the tapes of the run.
+    pub fn samples(&self, tapes: &[&str]) -> Vec<Samples> {
+        let found = |findings: &Findings| {
+            let samples = Samples {
+                exception_type: findings.kind.as_ref()?.name.clone().into_owned(),
+                severity: findings.severity?,
+                exceptions: findings.first.iter().map(|sample| sample.finish(tapes)).collect(),
+            };
+            Some((findings.count, samples))
+        };
+        let mut samples: Vec<(u64, Samples)> = self.findings.iter().filter_map(found).collect();
+        samples.sort_by(|(one, a), (other, b)| other.cmp(one).then_with(|| a.exception_type.cmp(&b.exception_type)));
+        samples.into_iter().map(|(_, samples)| samples).collect()
+    }
+
     /// The finished summary.
     pub fn finish(&self) -> Summary {
         let total_balance = self.total_balance();
@@ -304,10 +379,11 @@ impl SummaryBuilder {
         };
         let strats = CUTS.iter().enumerate().map(|(at, cut)| {
             let groups = self.tables.iter().find_map(|table| table.strat(at)).unwrap_or_default();
-            let buckets = cut.labels().into_iter().zip(&groups).map(|(label, group)| bucket(label, group, &total_balance));
+            let named = cut.labels().into_iter().zip(cut.filters()).zip(&groups);
+            let buckets = named.map(|(names, group)| bucket(names, group, &total_balance));
             Strat { by: cut.field.name(), buckets: buckets.collect() }
         });
-        let strats = strats.collect();
+        let strats = strats.chain([self.prices.finish(&total_balance)]).collect();
         let found = |findings: &Findings| {
             Some(ExceptionFinding {
                 kind: findings.kind.clone()?,

@@ -25,6 +25,10 @@ pub(super) struct ProgramCounts {
 }
 
 impl ProgramCounts {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(super) fn finish(&self, findings: &[Findings]) -> ProgramSummary {
         let name = |id: u16| {
             let found = findings.get(findings_place(id, Severity::Hard)).and_then(|findings| findings.kind.as_ref());
@@ -42,7 +46,7 @@ impl ProgramCounts {
 
 impl SummaryBuilder {
     /// Gives the summary an entry for each program of a rule set.
-    pub fn begin_programs(&mut self, rules: &RuleSet) {
+    pub(super) fn begin_programs(&mut self, rules: &RuleSet) {
         let program = |name: &String| ProgramCounts { name: name.clone(), ..ProgramCounts::default() };
         self.programs = rules.programs().iter().map(|of| program(&of.name)).collect();
     }

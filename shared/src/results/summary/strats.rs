@@ -225,6 +225,22 @@ impl Cut {
         labels
     }
 
+    /// The filter of `GET /api/loans` for each group.
+    pub(super) fn filters(&self) -> Vec<String> {
+        let mut groups: Vec<String> = match self.place {
+            GroupIndex::Word(_) => self.labels(),
+            GroupIndex::Number(_, bounds, _) => {
+                let show = |bound: i64| Decimal::from_micros(bound).with_min_decimals(0);
+                let between = bounds.windows(2).map(|pair| format!("{}..<{}", show(pair[0]), show(pair[1])));
+                let first = bounds.first().map(|bound| format!("..<{}", show(*bound)));
+                let last = bounds.last().map(|bound| format!("{}..", show(*bound)));
+                first.into_iter().chain(between).chain(last).chain(["missing".to_owned()]).collect()
+            }
+        };
+        groups.iter_mut().for_each(|group| group.insert_str(0, &format!("{}=", self.field.name())));
+        groups
+    }
+
     #[inline]
     pub(super) fn group_of(&self, loan: &Loan<'_>, groups: usize) -> usize {
         match self.place {

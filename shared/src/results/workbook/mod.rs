@@ -8,7 +8,9 @@ mod exceptions;
 mod figures;
 mod loan_list;
 mod loans;
+mod notes;
 mod package;
+mod seller_return;
 mod sheet;
 mod styles;
 mod summary;
@@ -27,6 +29,7 @@ pub use self::{
     figures::DecidedRun,
     loan_list::{LoanListColumns, LoanListSheet},
     package::{OWN_MARK, SheetLimits, Workbook},
+    seller_return::{RETURN_FILE, RETURN_MARK, ReturnError, ReturnedRun, write_seller_return},
 };
 
 /// File name of the decision workbook.
@@ -37,12 +40,24 @@ pub const WORKBOOK_FILE: &str = "decision_workbook.xlsx";
 /// # Errors
 /// [`io::Error`] when the file cannot be read.
 pub fn is_own_workbook<R: Read + Seek>(file: &mut R) -> io::Result<bool> {
-    let mut end = [0; OWN_MARK.len()];
+    ends_with(file, OWN_MARK)
+}
+
+/// Whether a file is a seller return as the engine wrote it. A workbook that a seller has saved again is the seller's own.
+///
+/// # Errors
+/// [`io::Error`] when the file cannot be read.
+pub fn is_own_return<R: Read + Seek>(file: &mut R) -> io::Result<bool> {
+    ends_with(file, RETURN_MARK)
+}
+
+fn ends_with<R: Read + Seek>(file: &mut R, mark: &str) -> io::Result<bool> {
+    let mut end = vec![0; mark.len()];
     let size = file.seek(SeekFrom::End(0))?;
     let Some(start) = size.checked_sub(end.len() as u64) else { return Ok(false) };
     file.seek(SeekFrom::Start(start))?;
     file.read_exact(&mut end)?;
-    Ok(end == OWN_MARK.as_bytes())
+    Ok(end == mark.as_bytes())
 }
 
 /// Why a workbook could not be written.

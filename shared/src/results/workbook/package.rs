@@ -1,6 +1,6 @@
 //! The parts of a workbook other than its sheets, and the ZIP file of all parts.
 
-use std::io::Write;
+use std::{io::Write, ops::Range};
 
 use jiff::Timestamp;
 use zip::{
@@ -10,7 +10,8 @@ use zip::{
 
 use super::{
     WorkbookError,
-    sheet::{Sheet, SheetColumn},
+    notes::content_types_of_notes,
+    sheet::{Sheet, SheetColumn, SheetKind},
     styles::styles_xml,
     text::push_escaped,
 };
@@ -24,7 +25,7 @@ pub const OWN_MARK: &str = "Written by Loan Engine";
 pub const XML: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n";
 const MAIN: &str = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
 const PACKAGE: &str = "http://schemas.openxmlformats.org/package/2006";
-const RELATIONS: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+pub const RELATIONS: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
 const TYPES: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml";
 
 /// Size limits of a sheet. Rows beyond the limits go to a further sheet.
@@ -49,6 +50,18 @@ pub struct WrittenSheet {
     pub name: String,
     /// Cells that the filter covers, such as `$A$1:$C$9`; `None` for a sheet without a header.
     pub filtered: Option<String>,
+    pub hidden: bool,
+}
+
+/// What a workbook has beyond its sheets.
+pub struct WorkbookSetup<'s> {
+    pub title: &'s str,
+    /// Creation time in its properties. It is not the present time, so that writing the same workbook again gives the same bytes.
+    pub created: Option<Timestamp>,
+    /// Comment of the ZIP file, by which the engine knows its own workbooks.
+    pub mark: &'static str,
+    /// Numbers of the sheets whose cells have notes.
+    pub noted: Range<usize>,
 }
 
 /// A workbook that is being written.
@@ -58,6 +71,7 @@ pub struct Workbook<W: Write> {
     pub(super) sheets: Vec<WrittenSheet>,
     /// Number of texts that were longer than a cell.
     pub(super) cut_texts: u64,
+    mark: &'static str,
 }
 
 impl<W: Write> Workbook<W> {
@@ -67,7 +81,17 @@ impl<W: Write> Workbook<W> {
     /// # Errors
     /// [`WorkbookError::Write`] when the output cannot be written.
     pub fn new(out: W, title: &str, created: Option<Timestamp>, limits: SheetLimits) -> Result<Self, WorkbookError> {
-        let mut workbook = Self { zip: ZipWriter::new_stream(out), limits, sheets: Vec::new(), cut_texts: 0 };
+        Self::with_setup(out, &WorkbookSetup { title, created, mark: OWN_MARK, noted: 0..0 }, limits)
+    }
+
+    /// Begins a workbook without sheets.
+    ///
+    /// # Errors
+    /// [`WorkbookError::Write`] when the output cannot be written.
+    pub(super) fn with_setup(out: W, setup: &WorkbookSetup<'_>, limits: SheetLimits) -> Result<Self, WorkbookError> {
+        let mark = setup.mark;
+        let mut workbook = Self { zip: ZipWriter::new_stream(out), limits, sheets: Vec::new(), cut_texts: 0, mark };
+        let noted = content_types_of_notes(setup.noted.clone());
         // A part that is not named here is a sheet by default, because the number of sheets is not known yet.
         workbook.part(
             "[Content_Types].xml",
@@ -78,7 +102,7 @@ impl<W: Write> Workbook<W> {
                  <Override PartName=\"/xl/workbook.xml\" ContentType=\"{TYPES}.sheet.main+xml\"/>\
                  <Override PartName=\"/xl/styles.xml\" ContentType=\"{TYPES}.styles+xml\"/>\
                  <Override PartName=\"/docProps/core.xml\" \
-                 ContentType=\"application/vnd.openxmlformats-package.core-properties+xml\"/></Types>"
+                 ContentType=\"application/vnd.openxmlformats-package.core-properties+xml\"/>{noted}</Types>"
             ),
         )?;
         workbook.part(
@@ -91,7 +115,7 @@ impl<W: Write> Workbook<W> {
             ),
         )?;
         workbook.part("xl/styles.xml", &styles_xml())?;
-        workbook.part("docProps/core.xml", &properties(title, created))?;
+        workbook.part("docProps/core.xml", &properties(setup.title, setup.created))?;
         Ok(workbook)
     }
 
@@ -100,7 +124,7 @@ impl<W: Write> Workbook<W> {
     /// # Errors
     /// [`WorkbookError::Write`] when the output cannot be written.
     pub fn table<'w>(&'w mut self, name: &'static str, columns: &'w [SheetColumn]) -> Result<Sheet<'w, W>, WorkbookError> {
-        Sheet::begin(self, name, columns, true)
+        Sheet::begin(self, name.into(), columns, SheetKind::Table)
     }
 
     /// Begins a sheet without a header, whose rows may be of different kinds.
@@ -108,7 +132,7 @@ impl<W: Write> Workbook<W> {
     /// # Errors
     /// [`WorkbookError::Write`] when the output cannot be written.
     pub fn page<'w>(&'w mut self, name: &'static str, columns: &'w [SheetColumn]) -> Result<Sheet<'w, W>, WorkbookError> {
-        Sheet::begin(self, name, columns, false)
+        Sheet::begin(self, name.into(), columns, SheetKind::Page)
     }
 
     /// Number of texts so far that were longer than a cell.
@@ -123,11 +147,12 @@ impl<W: Write> Workbook<W> {
     /// [`WorkbookError::Write`] when the output cannot be written.
     pub fn finish(mut self) -> Result<(), WorkbookError> {
         let mut order: Vec<usize> = (0..self.sheets.len()).collect();
-        order.sort_by_key(|at| self.sheets[*at].filtered.is_some());
+        order.sort_by_key(|at| (self.sheets[*at].hidden, self.sheets[*at].filtered.is_some()));
         let (mut sheets, mut names, mut relations) = (String::new(), String::new(), String::new());
         for (place, at) in order.into_iter().enumerate() {
-            let (WrittenSheet { name, filtered }, id) = (&self.sheets[at], at + 1);
-            sheets += &format!("<sheet name=\"{name}\" sheetId=\"{id}\" r:id=\"rId{id}\"/>");
+            let (WrittenSheet { name, filtered, hidden }, id) = (&self.sheets[at], at + 1);
+            let state = if *hidden { " state=\"hidden\"" } else { "" };
+            sheets += &format!("<sheet name=\"{name}\" sheetId=\"{id}\"{state} r:id=\"rId{id}\"/>");
             relations +=
                 &format!("<Relationship Id=\"rId{id}\" Type=\"{RELATIONS}/worksheet\" Target=\"worksheets/sheet{id}.xml\"/>");
             if let Some(cells) = filtered {
@@ -153,7 +178,7 @@ impl<W: Write> Workbook<W> {
                  <Relationship Id=\"rId{styles}\" Type=\"{RELATIONS}/styles\" Target=\"styles.xml\"/></Relationships>"
             ),
         )?;
-        self.zip.set_comment(OWN_MARK)?;
+        self.zip.set_comment(self.mark)?;
         self.zip.finish()?;
         Ok(())
     }
@@ -163,7 +188,7 @@ impl<W: Write> Workbook<W> {
         Ok(self.zip.start_file(name, options.compression_level(Some(LEVEL)).last_modified_time(DateTime::default()))?)
     }
 
-    fn part(&mut self, name: &str, xml: &str) -> Result<(), WorkbookError> {
+    pub(super) fn part(&mut self, name: &str, xml: &str) -> Result<(), WorkbookError> {
         self.begin_part(name)?;
         self.zip.write_all(XML.as_bytes())?;
         Ok(self.zip.write_all(xml.as_bytes())?)

@@ -6,7 +6,7 @@ use crate::decimal::Decimal;
 
 use super::{
     WorkbookError,
-    package::{Workbook, WrittenSheet, XML},
+    package::{RELATIONS, Workbook, WrittenSheet, XML},
     styles::CellStyle,
     text::{column_letters, has_blanks_to_keep, is_kept_exactly, looks_like_a_formula, push_escaped, shortened},
 };
@@ -32,13 +32,43 @@ impl SheetColumn {
     }
 }
 
+/// The kinds of sheets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SheetKind {
+    /// Rows of different kinds, without a header.
+    Page,
+    /// A header and one row for each item.
+    Table,
+    /// A table whose cells have notes.
+    Noted,
+    /// A page that spreadsheets do not show.
+    Hidden,
+}
+
+impl SheetKind {
+    fn has_header(self) -> bool {
+        matches!(self, Self::Table | Self::Noted)
+    }
+}
+
+/// A note on a cell.
+pub struct CellNote {
+    /// Index of the row, from 0.
+    pub row: u32,
+    /// Index of the column, from 0.
+    pub column: usize,
+    pub text: String,
+}
+
 /// A sheet that is being written. Rows beyond the limits go to a further sheet: `Rejected 2` follows `Rejected`.
 pub struct Sheet<'w, W: Write> {
     workbook: &'w mut Workbook<W>,
-    name: &'static str,
+    name: Cow<'static, str>,
     columns: &'w [SheetColumn],
     letters: Vec<String>,
-    has_header: bool,
+    kind: SheetKind,
+    /// Notes on cells of this sheet.
+    notes: Vec<CellNote>,
     /// Number of this sheet among the sheets of its name, from 1.
     number: u32,
     rows: u32,
@@ -61,13 +91,14 @@ pub struct Row<'s> {
 impl<'w, W: Write> Sheet<'w, W> {
     pub(super) fn begin(
         workbook: &'w mut Workbook<W>,
-        name: &'static str,
+        name: Cow<'static, str>,
         columns: &'w [SheetColumn],
-        has_header: bool,
+        kind: SheetKind,
     ) -> Result<Self, WorkbookError> {
         let letters = (0..columns.len()).map(column_letters).collect();
         let (buffer, digits) = (Vec::with_capacity(2 * CHUNK), String::new());
-        let mut sheet = Self { workbook, name, columns, letters, has_header, number: 1, rows: 0, bytes: 0, buffer, digits };
+        let notes = Vec::new();
+        let mut sheet = Self { workbook, name, columns, letters, kind, notes, number: 1, rows: 0, bytes: 0, buffer, digits };
         sheet.begin_part()?;
         Ok(sheet)
     }
@@ -104,14 +135,16 @@ impl<'w, W: Write> Sheet<'w, W> {
         let part = self.workbook.sheets.len() + 1;
         self.workbook.begin_part(&format!("xl/worksheets/sheet{part}.xml"))?;
         (self.rows, self.bytes) = (0, 0);
-        let view = if self.has_header {
+        let view = if self.kind.has_header() {
             "<sheetView workbookViewId=\"0\"><pane ySplit=\"1\" topLeftCell=\"A2\" activePane=\"bottomLeft\" state=\"frozen\"/>\
              <selection pane=\"bottomLeft\" activeCell=\"A2\" sqref=\"A2\"/></sheetView>"
+        } else if self.kind == SheetKind::Hidden {
+            "<sheetView workbookViewId=\"0\"/>"
         } else {
             "<sheetView showGridLines=\"0\" tabSelected=\"1\" workbookViewId=\"0\"/>"
         };
         let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
-        push_all(&mut self.buffer, &[XML, "<worksheet xmlns=\"", main, "\">"]);
+        push_all(&mut self.buffer, &[XML, "<worksheet xmlns=\"", main, "\" xmlns:r=\"", RELATIONS, "\">"]);
         self.buffer.extend_from_slice(b"<sheetPr><pageSetUpPr fitToPage=\"1\"/></sheetPr>");
         push_all(&mut self.buffer, &["<sheetViews>", view, "</sheetViews><sheetFormatPr defaultRowHeight=\"15\"/>"]);
         self.buffer.extend_from_slice(b"<cols>");
@@ -120,7 +153,7 @@ impl<'w, W: Write> Sheet<'w, W> {
             self.buffer.extend_from_slice(col.as_bytes());
         }
         self.buffer.extend_from_slice(b"</cols><sheetData>");
-        if !self.has_header {
+        if !self.kind.has_header() {
             return Ok(());
         }
         let columns = self.columns;
@@ -132,7 +165,7 @@ impl<'w, W: Write> Sheet<'w, W> {
         let last = self.letters.last().map_or_else(|| "A".to_owned(), String::clone);
         // A print has all columns on the width of one page, and as many pages as the rows need.
         let paper = "<pageSetup orientation=\"landscape\" fitToHeight=\"0\"/>";
-        let end = if self.has_header {
+        let end = if self.kind.has_header() {
             let cells = format!("A1:{last}{}", self.rows);
             // Loan numbers are texts on purpose: suppress the warning of the spreadsheet.
             format!(
@@ -142,12 +175,22 @@ impl<'w, W: Write> Sheet<'w, W> {
         } else {
             paper.to_owned()
         };
-        push_all(&mut self.buffer, &[&end, "</worksheet>"]);
+        let drawing = if self.kind == SheetKind::Noted { "<legacyDrawing r:id=\"rId1\"/>" } else { "" };
+        push_all(&mut self.buffer, &[&end, drawing, "</worksheet>"]);
         self.hand_on()?;
-        let name = if self.number == 1 { self.name.to_owned() } else { format!("{} {}", self.name, self.number) };
-        let filtered = self.has_header.then(|| format!("$A$1:${last}${}", self.rows));
-        self.workbook.sheets.push(WrittenSheet { name, filtered });
+        let name = if self.number == 1 { self.name.to_string() } else { format!("{} {}", self.name, self.number) };
+        let filtered = self.kind.has_header().then(|| format!("$A$1:${last}${}", self.rows));
+        self.workbook.sheets.push(WrittenSheet { name, filtered, hidden: self.kind == SheetKind::Hidden });
+        if self.kind == SheetKind::Noted {
+            let notes = std::mem::take(&mut self.notes);
+            self.workbook.notes(&notes)?;
+        }
         Ok(())
+    }
+
+    /// Puts a note on the cell in a column, counted from 0, of the row that was written last.
+    pub(super) fn note(&mut self, column: usize, text: String) {
+        self.notes.push(CellNote { row: self.rows.saturating_sub(1), column, text });
     }
 
     fn hand_on(&mut self) -> Result<(), WorkbookError> {
@@ -162,6 +205,12 @@ impl Row<'_> {
     /// Leaves the next cell empty.
     pub fn skip(&mut self) {
         self.column += 1;
+    }
+
+    /// Leaves the next cell empty, in a style.
+    pub fn blank(&mut self, style: CellStyle) {
+        self.begin_cell(style);
+        self.buffer.extend_from_slice(b"/>");
     }
 
     /// Fills the next cell with a text, cut to the maximum length of a cell. The text is not a formula, even if it begins like

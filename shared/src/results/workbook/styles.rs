@@ -28,6 +28,8 @@ pub enum CellStyle {
     Heading,
     /// A number of loans or exceptions: `1,000,000`.
     Count,
+    /// Text that stays text, in a cell that keeps a loan from being bought.
+    Failed,
 }
 
 impl CellStyle {
@@ -48,7 +50,7 @@ impl CellStyle {
 const PERCENT_FORMAT: (u32, &str) = (164, "0.00##");
 
 /// One row for each style, in the order of [`CellStyle`]: number format, font, fill, border and further attributes.
-const STYLES: [(CellStyle, u32, u8, u8, u8, &str); 12] = [
+const STYLES: [(CellStyle, u32, u8, u8, u8, &str); 13] = [
     (CellStyle::Plain, 0, 0, 0, 0, ""),
     (CellStyle::Header, 0, 1, 2, 1, ""),
     (CellStyle::Code, 49, 0, 0, 0, ""),
@@ -61,6 +63,7 @@ const STYLES: [(CellStyle, u32, u8, u8, u8, &str); 12] = [
     (CellStyle::Share, 10, 0, 0, 0, ""),
     (CellStyle::Heading, 0, 1, 0, 0, ""),
     (CellStyle::Count, 3, 0, 0, 0, ""),
+    (CellStyle::Failed, 49, 0, 3, 0, ""),
 ];
 
 /// The part of a workbook with the styles, as XML.
@@ -84,8 +87,9 @@ pub fn styles_xml() -> String {
         "<styleSheet xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\">\
          <numFmts count=\"1\"><numFmt numFmtId=\"{id}\" formatCode=\"{code}\"/></numFmts>\
          <fonts count=\"3\">{fonts}</fonts>\
-         <fills count=\"3\"><fill><patternFill patternType=\"none\"/></fill><fill><patternFill patternType=\"gray125\"/></fill>\
-         <fill><patternFill patternType=\"solid\"><fgColor rgb=\"FFE4EAF2\"/><bgColor indexed=\"64\"/></patternFill></fill></fills>\
+         <fills count=\"4\"><fill><patternFill patternType=\"none\"/></fill><fill><patternFill patternType=\"gray125\"/></fill>\
+         <fill><patternFill patternType=\"solid\"><fgColor rgb=\"FFE4EAF2\"/><bgColor indexed=\"64\"/></patternFill></fill>\
+         <fill><patternFill patternType=\"solid\"><fgColor rgb=\"FFFFD6CC\"/><bgColor indexed=\"64\"/></patternFill></fill></fills>\
          <borders count=\"2\"><border><left/><right/><top/><bottom/><diagonal/></border>\
          <border><left/><right/><top/><bottom style=\"thin\"><color auto=\"1\"/></bottom><diagonal/></border></borders>\
          <cellStyleXfs count=\"1\"><xf numFmtId=\"0\" fontId=\"0\" fillId=\"0\" borderId=\"0\"/></cellStyleXfs>\

@@ -65,8 +65,8 @@ fn a_rule_set_is_called_after_its_file_unless_it_names_itself() {
         ("rules", changed, "rules", "unversioned"),
         (".toml", changed, ".toml", "unversioned"),
         ("built-in.toml", changed, "unnamed", "unversioned"),
-        ("copy.toml", BUILT_IN, "built-in", "1"),
-        ("copy.toml", &BUILT_IN.replace("97.0", "96.0"), "copy", "unversioned"),
+        ("copy.toml", RuleSet::BUILT_IN_TOML, "built-in", "1"),
+        ("copy.toml", &RuleSet::BUILT_IN_TOML.replace("97.0", "96.0"), "copy", "unversioned"),
     ] {
         let id = RuleSetFile::new(path, toml.to_owned()).rules().unwrap().id();
         assert_eq!((id.name.as_str(), id.version.as_str()), (name, version), "{path} {toml}");
