@@ -44,7 +44,9 @@ async fn waived_exceptions_show_their_waivers() {
         assert_eq!((answer.expect(200).as_array().unwrap().len() as u64, answer.total()), (expected, Some(expected)), "{query}");
     }
     // No filter of loans counts a waived exception.
-    for (query, expected) in [("exception_type=ltv_ratio", 0), ("severity=hard", 0), ("only_reason=ltv_ratio", 0), ("ltv_ratio=97..", 1)] {
+    for (query, expected) in
+        [("exception_type=ltv_ratio", 0), ("severity=hard", 0), ("only_reason=ltv_ratio", 0), ("ltv_ratio=97..", 1)]
+    {
         let answer = app.get(&format!("/api/loans?run_id={id}&{query}")).by(&ana).send().await;
         assert_eq!(answer.expect(200).as_array().unwrap().len(), expected, "{query}");
     }
