@@ -129,7 +129,7 @@ mod completed {
         let run_keys = "id run_id status sales_team_id total_loans total_balance exceptions_count run_weekday run_weekday_name \
                         pdate irr_target last_phase output_dir error progress created_by started_at completed_at created_at \
                         rule_set profile ignored_rows superseded_rows notice_counts dry_run created_by_username tapes tapes_count \
-                        dispositions seen_before column_mapping notices";
+                        dispositions seen_before pool_tests pool_status column_mapping notices";
         assert_eq!(keys(&json["run"]).join(" "), run_keys);
         let summary_keys = [
             "run_id",
@@ -140,6 +140,9 @@ mod completed {
             "eligibility_checks",
             "dispositions",
             "strats",
+            "pool_tests",
+            "pool_status",
+            "unused_waivers",
             "samples",
             "seen_before",
         ];

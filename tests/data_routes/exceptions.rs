@@ -41,7 +41,7 @@ async fn an_exception_says_what_was_failed_and_by_how_much() {
         "exception_category": "credit", "severity": "hard",
         "message": "LTV 97.80 % is above the maximum 97.00 % (by 0.80)",
         "rejection_criteria": "notebook.ltv_exceeds_maximum", "field": "ltv_ratio", "actual": "97.8", "limit": "<= 97.0",
-        "excess": 0.8, "source_file": source_file, "line": 3, "row": 1, "created_at": created_at,
+        "excess": 0.8, "source_file": source_file, "line": 3, "row": 1, "created_at": created_at, "waived": null,
     });
     assert_eq!(exceptions[0], expected);
     let mut named = documented("Exception");

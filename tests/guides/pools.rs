@@ -8,6 +8,7 @@ use shared::{
     facts::read::{FactFilter, FactRow, FactsReader, StoredNumber, StoredValue},
     loan::{Field, FieldKind},
     results::summary::{PoolResult, PoolStatus},
+    ten_thousandths::TenThousandths,
 };
 
 use super::{
@@ -342,8 +343,9 @@ proptest! {
         let share = &tests[0];
         if bottom > 0 {
             prop_assert_eq!(share.passed, 100 * top <= 35 * bottom, "{:?}", share);
-            let shown: f64 = share.value.as_ref().unwrap().to_string().parse().unwrap();
-            prop_assert!((shown - top as f64 / bottom as f64 * 100.0).abs() < 0.000_051);
+            let shown: Decimal = share.value.as_ref().unwrap().to_string().parse().unwrap();
+            let shown = i128::from(TenThousandths::exact(shown).unwrap().0);
+            prop_assert!((2 * (shown * bottom - top * 1_000_000)).abs() <= bottom, "{:?}", share);
             if let Some(mend) = &share.mend {
                 let dollars = mend.split(['$', ' ']).nth(4).unwrap();
                 let cents: i128 = dollars.replace([',', '.'], "").parse().unwrap();

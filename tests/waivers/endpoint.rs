@@ -39,6 +39,21 @@ async fn waived_exceptions_show_their_waivers() {
     let exceptions = app.read(&ana, &format!("/api/exceptions?run_id={id}")).await;
     assert_eq!(each(&exceptions, "waived"), [&json!({"reason": "reserves", "approved_by": "J. Doe", "expires": "2026-12-31"})]);
     assert_eq!((&exceptions[0]["exception_type"], &exceptions[0]["severity"]), (&"ltv_ratio".into(), &"hard".into()));
+    for (query, expected) in [("true", 1), ("false", 0), ("true&severity=hard", 1), ("true&severity=soft", 0)] {
+        let answer = app.get(&format!("/api/exceptions?run_id={id}&waived={query}")).by(&ana).send().await;
+        assert_eq!((answer.expect(200).as_array().unwrap().len() as u64, answer.total()), (expected, Some(expected)), "{query}");
+    }
+    // No filter of loans counts a waived exception.
+    for (query, expected) in
+        [("exception_type=ltv_ratio", 0), ("severity=hard", 0), ("only_reason=ltv_ratio", 0), ("ltv_ratio=97..", 1)]
+    {
+        let answer = app.get(&format!("/api/loans?run_id={id}&{query}")).by(&ana).send().await;
+        assert_eq!(answer.expect(200).as_array().unwrap().len(), expected, "{query}");
+    }
+    for (query, expected) in [("waived=true", 1), ("waived=false", 0)] {
+        let answer = app.get(&format!("/api/exceptions?run_id={id}&ltv_ratio=97..&{query}")).by(&ana).send().await;
+        assert_eq!(answer.expect(200).as_array().unwrap().len(), expected, "{query}");
+    }
     let summary = app.read(&ana, &format!("/api/summary/{id}")).await;
     assert_eq!((&summary["exceptions_count"], &summary["eligibility_checks"]["waived"]), (&1.into(), &1.into()));
     assert_eq!(summary["unused_waivers"], json!({"count": 0, "first": []}));

@@ -37,6 +37,9 @@ pub struct ExceptionQuery {
     /// Only exceptions of the loan with exactly this number.
     #[param(min_length = 1, example = "L-2")]
     seller_loan_number: Option<String>,
+    /// Only waived exceptions, or only those that are not waived.
+    #[param(example = true)]
+    waived: Option<bool>,
 }
 
 read_fields!(ExceptionQuery {
@@ -46,6 +49,7 @@ read_fields!(ExceptionQuery {
     exception_category: optional,
     rejection_criteria: optional,
     seller_loan_number: optional,
+    waived: optional,
 });
 
 impl ExceptionQuery {
@@ -68,6 +72,7 @@ impl ExceptionQuery {
             exception_category: self.exception_category,
             rejection_criteria: self.rejection_criteria,
             seller_loan_number: self.seller_loan_number,
+            waived: self.waived,
         }
     }
 }

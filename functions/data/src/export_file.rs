@@ -74,7 +74,7 @@ pub fn write_csv(file: &mut ExportFile<'_>, pages: ExceptionPages, limit: u64, r
 pub fn write_xlsx(file: &mut ExportFile<'_>, pages: ExceptionPages, limit: u64, runtime: &Handle) -> Result<(), ExportError> {
     let wanted = file.wanted();
     let mut workbook = Workbook::new(file, "Exceptions", None, SheetLimits::default()).map_err(of_workbook)?;
-    let mut sheet = ExceptionSheet::begin(&mut workbook, false, true).map_err(of_workbook)?;
+    let mut sheet = ExceptionSheet::begin(&mut workbook, false).map_err(of_workbook)?;
     each_batch(&wanted, pages, limit, runtime, |batch| {
         let run = &batch.known.run;
         for row in &batch.rows {

@@ -67,6 +67,13 @@ pub struct ExceptionCount {
     /// Severity: 0 hard, 1 soft.
     pub severity: u8,
     pub count: u32,
+    /// Number of those that are waived.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub waived: u32,
+}
+
+fn is_none(waived: &u32) -> bool {
+    *waived == 0
 }
 
 /// Counts the facts of a row group by disposition.
@@ -80,16 +87,19 @@ pub fn count_facts(parts: &[GroupPart<FactColumns>]) -> [u32; Disposition::ALL.l
 
 /// Counts the exceptions of a row group by kind and severity.
 pub fn count_exceptions(parts: &[GroupPart<ExceptionColumns>]) -> Vec<ExceptionCount> {
-    let mut counts: BTreeMap<u16, [u32; SEVERITIES.len()]> = BTreeMap::new();
+    let mut counts: BTreeMap<u16, [(u32, u32); SEVERITIES.len()]> = BTreeMap::new();
     for GroupPart { columns, rows } in parts {
         for (id, severity) in columns.types[rows.clone()].iter().zip(&columns.severities[rows.clone()]) {
-            counts.entry(*id).or_default()[usize::from(*severity)] += 1;
+            counts.entry(*id).or_default()[usize::from(*severity)].0 += 1;
+        }
+        for (row, _) in columns.waived.range(rows) {
+            counts.entry(columns.types[row]).or_default()[usize::from(columns.severities[row])].1 += 1;
         }
     }
     let mut found = Vec::new();
     for (exception_type, by_severity) in counts {
-        for (severity, count) in (0..).zip(by_severity).filter(|(_, count)| *count > 0) {
-            found.push(ExceptionCount { exception_type, severity, count });
+        for (severity, (count, waived)) in (0..).zip(by_severity).filter(|(_, (count, _))| *count > 0) {
+            found.push(ExceptionCount { exception_type, severity, count, waived });
         }
     }
     found

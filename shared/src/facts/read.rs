@@ -77,6 +77,8 @@ pub struct ExceptionFilter {
     pub rejection_criteria: Option<String>,
     /// Loan number, compared exactly.
     pub seller_loan_number: Option<String>,
+    /// Whether the exception is waived.
+    pub waived: Option<bool>,
 }
 
 impl FactFilter {
@@ -102,6 +104,15 @@ impl ExceptionFilter {
         is(&self.exception_type, |kind| &kind.name)
             && is(&self.exception_category, |kind| &kind.category)
             && is(&self.rejection_criteria, |kind| &kind.rejection_criteria)
+    }
+
+    /// Number of exceptions of a count that are waived, or that are not, as the filter wants.
+    fn with_waiver(&self, count: &ExceptionCount) -> u64 {
+        u64::from(match self.waived {
+            None => count.count,
+            Some(true) => count.waived,
+            Some(false) => count.count.saturating_sub(count.waived),
+        })
     }
 
     fn has_severity(&self, count: &ExceptionCount) -> bool {
@@ -167,7 +178,7 @@ impl Filter for ExceptionFilter {
 
     fn matching(&self, index: &ResultsIndex, counts: &Self::Counts) -> u64 {
         let matching = counts.iter().filter(|count| self.has_type(index, count) && self.has_severity(count));
-        matching.map(|count| u64::from(count.count)).sum()
+        matching.map(|count| self.with_waiver(count)).sum()
     }
 
     fn conditions(&self, index: &ResultsIndex, counts: &Self::Counts) -> Vec<Condition> {
@@ -181,6 +192,10 @@ impl Filter for ExceptionFilter {
         if let Some(severity) = self.severity.filter(|_| !of_type.iter().all(|count| self.has_severity(count))) {
             conditions.push(condition(&EXCEPTION_SCHEMA, "severity", vec![severity.as_str()]));
         }
+        if let Some(waived) = self.waived.filter(|_| counts.iter().any(|count| self.with_waiver(count) < u64::from(count.count)))
+        {
+            conditions.push(Condition { present: Some(waived), ..condition(&EXCEPTION_SCHEMA, "waived", Vec::new()) });
+        }
         conditions.extend(self.number().map(|number| condition(&EXCEPTION_SCHEMA, "seller_loan_number", vec![number])));
         conditions
     }
@@ -193,7 +208,7 @@ impl Filter for ExceptionFilter {
 fn condition(schema: &[FileColumn], column: &str, texts: Vec<&str>) -> Condition {
     // The column is always one of the schema. A place past its end would be reported as a column that the file lacks.
     let column = schema.iter().position(|(name, ..)| *name == column).unwrap_or(schema.len());
-    Condition { column, texts: texts.into_iter().map(str::to_owned).collect() }
+    Condition { column, texts: texts.into_iter().map(str::to_owned).collect(), present: None }
 }
 
 fn count<F: Filter>(filter: &F, index: &ResultsIndex) -> Option<u64> {

@@ -22,12 +22,15 @@ use super::{
     values::{ValuePage, Wanted, dictionary_texts},
 };
 
-/// A condition on a row: its column has one of these texts.
+/// A condition on a row: its column has one of these texts, or has a text at all.
 #[derive(Debug)]
 pub struct Condition {
-    /// Index of the column in the schema. The column must hold texts and must not be optional.
+    /// Index of the column in the schema. The column must hold texts.
     pub column: usize,
+    /// The texts, of a column that is not optional; empty for a condition on the presence of a text.
     pub texts: Vec<String>,
+    /// Whether the column of the row must have a text; `None` for a condition on the texts.
+    pub present: Option<bool>,
 }
 
 /// Rows that were found in a row group.
@@ -174,6 +177,9 @@ struct Scan<'g, R> {
     group: &'g Group<'g, R>,
     column: Column<'g>,
     wanted: Wanted,
+    /// Whether a row needs any text, or none; `None` when the texts decide.
+    present: Option<bool>,
+    dictionary: Bytes,
     /// For each text of the dictionary, whether it is wanted.
     wanted_codes: Vec<bool>,
     /// The page that was searched last, and the rows found in it.
@@ -189,7 +195,8 @@ impl<'g, R: RangeReader> Scan<'g, R> {
         let dictionary = group.dictionary(column)?.unwrap_or_default();
         let texts = dictionary_texts(&dictionary).map_err(|damage| group.damaged(column, damage))?;
         let wanted_codes = texts.into_iter().map(|text| wanted.has(text)).collect();
-        Ok(Self { group, column, wanted, wanted_codes, page: None, found: Vec::new() })
+        let present = condition.present;
+        Ok(Self { group, column, wanted, present, dictionary, wanted_codes, page: None, found: Vec::new() })
     }
 
     fn search(&mut self, page: usize) -> Result<(), ReadError> {
@@ -197,9 +204,28 @@ impl<'g, R: RangeReader> Scan<'g, R> {
         self.page = Some(page);
         let Some(location) = self.column.chunk.pages.get(page) else { return Ok(()) };
         let (body, encoding) = self.group.values(self.column, location)?;
+        if let Some(present) = self.present {
+            return self.search_present(present, (&body, encoding), location.rows.clone());
+        }
         let page = ValuePage { body: &body, encoding, optional: false, rows: location.rows.len() };
         let found = page.find(&self.wanted_codes, &self.wanted, |row| self.found.push(location.rows.start + row));
         found.map_err(|damage| self.group.damaged(self.column, damage))
+    }
+
+    /// Finds the rows of a page of an optional column that have a text, or those that have none.
+    fn search_present(
+        &mut self,
+        present: bool,
+        (body, encoding): (&Bytes, Encoding),
+        rows: Range<usize>,
+    ) -> Result<(), ReadError> {
+        let damaged = |damage| self.group.damaged(self.column, damage);
+        let dictionary = dictionary_texts(&self.dictionary).map_err(damaged)?;
+        let page = ValuePage { body, encoding, optional: self.column.schema.max_def_level() > 0, rows: rows.len() };
+        let mut texts = Vec::with_capacity(rows.len());
+        page.texts(&dictionary, 0..rows.len(), &mut texts).map_err(damaged)?;
+        self.found.extend(rows.zip(texts).filter(|(_, text)| text.is_some() == present).map(|(row, _)| row));
+        Ok(())
     }
 
     /// Whether a row meets the condition. Rows must be asked for in ascending order.

@@ -131,10 +131,8 @@ impl<'p> ValuePage<'p> {
             }
         };
         let coded = self.all_codes(values, count, &mut codes)?;
-        for row in 0..count {
-            give(row, Some(if coded { PlaceOrCode::Code(codes[row]) } else { PlaceOrCode::Place(row) }))?;
-        }
-        Ok(())
+        let given = |row: usize| if coded { PlaceOrCode::Code(codes[row]) } else { PlaceOrCode::Place(row) };
+        (0..count).try_for_each(|row| give(row, Some(given(row))))
     }
 
     /// Decodes the codes of `count` values. `false` when the page has no codes.

@@ -38,8 +38,8 @@ pub struct LoanExceptions {
 }
 
 /// The columns that the conditions read, in order.
-const COLUMNS: [&str; 8] =
-    ["row", "exception_type", "severity", "exception_category", "program", "excess", "exact_excess", "limit"];
+const COLUMNS: [&str; 9] =
+    ["row", "exception_type", "severity", "exception_category", "program", "excess", "exact_excess", "limit", "waived"];
 
 /// A row group of exceptions with the texts that are wanted.
 struct ExceptionGroup<'c> {
@@ -52,6 +52,7 @@ struct ExceptionGroup<'c> {
     excess: &'c Integers,
     exact_excess: &'c Texts,
     limits: &'c Texts,
+    waived: &'c Texts,
 }
 
 impl<'c> ExceptionGroup<'c> {
@@ -68,11 +69,17 @@ impl<'c> ExceptionGroup<'c> {
             excess: integers(5)?,
             exact_excess: texts(6)?,
             limits: texts(7)?,
+            waived: texts(8)?,
         })
     }
 
     fn loan(&self, row: usize) -> Result<u64, ReadError> {
         self.loans.get(row).and_then(|loan| u64::try_from(loan).ok()).ok_or_else(damaged)
+    }
+
+    /// Whether a waiver waives the exception, so that no filter of loans counts it.
+    fn is_waived(&self, row: usize) -> bool {
+        self.waived.code(row) != Texts::NONE
     }
 
     fn excess(&self, row: usize) -> Result<Option<Decimal>, ReadError> {
@@ -144,7 +151,8 @@ impl LoanExceptions {
             let categories = wanted(group.categories, self.category.as_deref());
             let programs = self.wanted_programs(&group);
             for row in 0..group.rows {
-                let is_met = has(&types, group.types.code(row))
+                let is_met = !group.is_waived(row)
+                    && has(&types, group.types.code(row))
                     && has(&severities, group.severities.code(row))
                     && has(&categories, group.categories.code(row))
                     && programs(group.programs.code(row));
@@ -189,7 +197,8 @@ impl LoanExceptions {
             let severities = wanted(group.severities, Some(Severity::Hard.as_str()));
             let programs = self.wanted_programs(&group);
             for row in 0..group.rows {
-                if !has(&severities, group.severities.code(row)) || !programs(group.programs.code(row)) {
+                let is_hard = has(&severities, group.severities.code(row)) && !group.is_waived(row);
+                if !is_hard || !programs(group.programs.code(row)) {
                     continue;
                 }
                 let loan = group.loan(row)?;
@@ -239,15 +248,15 @@ pub(super) fn exceptions_of<R: RangeReader>(
     filter: &ExceptionFilter,
     loans: &RowSet,
 ) -> Result<RowSet, ReadError> {
-    const COLUMNS: [&str; 6] =
-        ["row", "exception_type", "severity", "exception_category", "rejection_criteria", "seller_loan_number"];
-    let columns = if filter.seller_loan_number.is_some() { &COLUMNS[..] } else { &COLUMNS[..5] };
+    const COLUMNS: [&str; 5] = ["row", "exception_type", "severity", "exception_category", "rejection_criteria"];
+    let number = filter.seller_loan_number.as_ref().map(|_| "seller_loan_number");
+    let columns: Vec<&str> = COLUMNS.into_iter().chain(number).chain(filter.waived.map(|_| "waived")).collect();
     let mut found = RowSet::none(index.exceptions.iter().flatten().map(|count| u64::from(count.count)).sum());
     for (group, counts) in index.exceptions.iter().enumerate() {
         if !filter.may_have(index, counts) {
             continue;
         }
-        let scanned = exceptions.scan(group, columns)?;
+        let scanned = exceptions.scan(group, &columns)?;
         let texts = |at: usize| scanned.texts(at).ok_or_else(damaged);
         let conditions = [
             filter.exception_type.as_deref(),
@@ -261,10 +270,15 @@ pub(super) fn exceptions_of<R: RangeReader>(
             let column = texts(at + 1)?;
             checks.push((column, wanted(column, condition)));
         }
+        let waived = match filter.waived {
+            Some(wanted) => Some((texts(columns.len() - 1)?, wanted)),
+            None => None,
+        };
+        let has_waiver = |row| waived.is_none_or(|(column, wanted)| (column.code(row) != Texts::NONE) == wanted);
         let places = scanned.integers(0).ok_or_else(damaged)?;
         for row in 0..scanned.rows {
             let loan = places.get(row).and_then(|loan| u64::try_from(loan).ok()).ok_or_else(damaged)?;
-            if loans.has(loan) && checks.iter().all(|(column, wanted)| has(wanted, column.code(row))) {
+            if loans.has(loan) && has_waiver(row) && checks.iter().all(|(column, wanted)| has(wanted, column.code(row))) {
                 found.add(scanned.first_row + row as u64);
             }
         }

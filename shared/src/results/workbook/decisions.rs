@@ -79,7 +79,7 @@ fn write_exceptions<W: Write, R: RangeReader>(
     stored: &Stored<'_, R>,
 ) -> Result<Vec<FoundRule>, WorkbookError> {
     let run = &decided.run;
-    let mut sheet = ExceptionSheet::begin(workbook, decided.guide.programs, decided.guide.waivers)?;
+    let mut sheet = ExceptionSheet::begin(workbook, decided.guide.programs)?;
     let mut rules = BTreeMap::new();
     let mut last: Option<ExceptionRow> = None;
     let mut skip = 0;

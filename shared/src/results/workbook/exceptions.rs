@@ -38,43 +38,31 @@ pub const EXCEPTION_COLUMNS: [&str; 17] = [
 /// Widths of the columns, in characters.
 const WIDTHS: [u16; 17] = [42, 38, 20, 24, 20, 10, 60, 28, 18, 16, 24, 12, 24, 10, 10, 24, 40];
 
-/// The columns of a sheet, with or without those of programs and waivers.
-fn columns(programs: bool, waivers: bool) -> Vec<SheetColumn> {
-    let mut columns: Vec<_> =
-        EXCEPTION_COLUMNS.into_iter().zip(WIDTHS).map(|(name, width)| SheetColumn::new(name, width)).collect();
-    if !waivers {
-        columns.pop();
-    }
-    if programs {
-        let place = EXCEPTION_COLUMNS.iter().position(|name| *name == "source_file").unwrap_or(columns.len());
-        columns.insert(place, SheetColumn::new("program", 16));
-    }
-    columns
-}
+static COLUMNS: LazyLock<Vec<SheetColumn>> =
+    LazyLock::new(|| EXCEPTION_COLUMNS.into_iter().zip(WIDTHS).map(|(name, width)| SheetColumn::new(name, width)).collect());
 
-/// The columns of each kind of sheet: without programs and waivers, with programs, with waivers, with both.
-static COLUMNS: [LazyLock<Vec<SheetColumn>>; 4] = [
-    LazyLock::new(|| columns(false, false)),
-    LazyLock::new(|| columns(true, false)),
-    LazyLock::new(|| columns(false, true)),
-    LazyLock::new(|| columns(true, true)),
-];
+/// The columns of a run whose rule set has programs.
+static COLUMNS_WITH_PROGRAM: LazyLock<Vec<SheetColumn>> = LazyLock::new(|| {
+    let mut columns = COLUMNS.clone();
+    let place = EXCEPTION_COLUMNS.iter().position(|name| *name == "source_file").unwrap_or(columns.len());
+    columns.insert(place, SheetColumn::new("program", 16));
+    columns
+});
 
 /// A sheet of exceptions that is being written.
 pub struct ExceptionSheet<'w, W: Write> {
     sheet: Sheet<'w, W>,
     programs: bool,
-    waivers: bool,
 }
 
 impl<'w, W: Write> ExceptionSheet<'w, W> {
-    /// Begins the sheet, with or without the columns of programs and of waivers.
+    /// Begins the sheet, with or without the column of programs.
     ///
     /// # Errors
     /// [`WorkbookError::Write`] when the output cannot be written.
-    pub fn begin(workbook: &'w mut Workbook<W>, programs: bool, waivers: bool) -> Result<Self, WorkbookError> {
-        let columns = &COLUMNS[usize::from(programs) + 2 * usize::from(waivers)];
-        Ok(Self { sheet: workbook.table("Exceptions", columns)?, programs, waivers })
+    pub fn begin(workbook: &'w mut Workbook<W>, programs: bool) -> Result<Self, WorkbookError> {
+        let columns = if programs { &COLUMNS_WITH_PROGRAM } else { &COLUMNS };
+        Ok(Self { sheet: workbook.table("Exceptions", columns)?, programs })
     }
 
     /// Appends an exception of a run.
@@ -109,9 +97,7 @@ impl<'w, W: Write> ExceptionSheet<'w, W> {
             row.count(CellStyle::Whole, exception.line);
             row.count(CellStyle::Whole, exception.row);
             row.text(CellStyle::Plain, &rfc3339(created_at));
-            if self.waivers {
-                row.text(CellStyle::Plain, &exception.waived.as_ref().map(WaivedBy::text).unwrap_or_default());
-            }
+            row.text(CellStyle::Plain, &exception.waived.as_ref().map(WaivedBy::text).unwrap_or_default());
         })
     }
 

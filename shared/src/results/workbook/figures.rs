@@ -23,8 +23,6 @@ pub struct GuideColumns {
     pub lives: bool,
     /// Whether the rule set has programs.
     pub programs: bool,
-    /// Whether the run has a file of waivers.
-    pub waivers: bool,
 }
 
 impl DecidedRun {
@@ -36,8 +34,7 @@ impl DecidedRun {
         let summary: SummaryFigures = serde_json::from_slice(summary)?;
         let prices = outputs.into_iter().any(|key| key == PRICING_REPORT_KEY);
         let lives = summary.dispositions.groups().iter().any(|group| group.wa_wal.is_some() || group.wa_duration.is_some());
-        let guide =
-            GuideColumns { prices, lives, programs: !summary.programs.is_empty(), waivers: summary.unused_waivers.is_some() };
+        let guide = GuideColumns { prices, lives, programs: !summary.programs.is_empty() };
         Ok(Self { run: serde_json::from_slice(run)?, summary, guide })
     }
 }
@@ -91,9 +88,6 @@ pub struct SummaryFigures {
     /// The pool tests of the rule set; summaries of earlier versions have none.
     #[serde(default)]
     pub pool_tests: Vec<PoolFigures>,
-    /// The unused waivers of a run with a file of waivers; `None` without.
-    #[serde(default)]
-    pub unused_waivers: Option<IgnoredAny>,
     pub eligibility_checks: EligibilityFigures,
 }
 
