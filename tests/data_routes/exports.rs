@@ -15,7 +15,7 @@ use crate::{
 };
 
 const COLUMNS: &str = "id,run_id,seller_loan_number,exception_type,exception_category,severity,message,rejection_criteria,\
-                       field,actual,limit,excess,source_file,line,created_at";
+                       field,actual,limit,excess,source_file,line,row,created_at";
 
 async fn export(app: &TestApp, person: &Person, query: &str) -> Answer {
     app.get(&format!("/api/exceptions/export{query}")).by(person).send().await

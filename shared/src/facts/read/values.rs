@@ -131,10 +131,10 @@ impl<'p> ValuePage<'p> {
             }
         };
         let coded = self.all_codes(values, count, &mut codes)?;
-        for row in 0..count {
-            give(row, Some(if coded { PlaceOrCode::Code(codes[row]) } else { PlaceOrCode::Place(row) }))?;
+        if coded {
+            return codes.iter().take(count).enumerate().try_for_each(|(row, code)| give(row, Some(PlaceOrCode::Code(*code))));
         }
-        Ok(())
+        (0..count).try_for_each(|row| give(row, Some(PlaceOrCode::Place(row))))
     }
 
     /// Decodes the codes of `count` values. `false` when the page has no codes.
