@@ -7,6 +7,7 @@ mod loan_exports;
 mod loans;
 mod settings;
 mod summaries;
+mod what_if;
 
 use serde_json::Value;
 use shared::auth::permission::Role;

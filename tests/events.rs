@@ -45,6 +45,7 @@ const REQUESTS: &[(&str, u16)] = &[
     ("auth/log_in_with_json.json", 200),
     ("auth/register_user.json", 201),
     ("auth/update_user.json", 200),
+    ("data/ask_what_if.json", 200),
     ("data/create_sales_team.json", 201),
     ("data/export_exceptions.json", 200),
     ("data/export_loans.json", 200),

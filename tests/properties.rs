@@ -47,7 +47,7 @@ fn loan() -> impl Strategy<Value = Vec<String>> {
 }
 
 /// A line of a tape with its number of data rows: mostly a loan, sometimes another line that is one data row or none.
-fn line() -> impl Strategy<Value = (String, usize)> {
+pub fn line() -> impl Strategy<Value = (String, usize)> {
     let row = |cells: Vec<String>| {
         let rows = usize::from(cells.iter().any(|cell| !cell.trim().is_empty()));
         (cells.iter().map(|cell| quoted(cell)).collect::<Vec<_>>().join(","), rows)
@@ -65,7 +65,7 @@ fn line() -> impl Strategy<Value = (String, usize)> {
 
 /// A tape of these lines and its number of data rows. The tape also has one more good loan than there are lines, so that most
 /// rows fit the header and show that percentages are percentages.
-fn tape(lines: &[(String, usize)], line_break: &str) -> (String, usize) {
+pub fn tape(lines: &[(String, usize)], line_break: &str) -> (String, usize) {
     let good = (0..=lines.len()).map(|at| format!("G-{at},{GOOD_CELLS}"));
     let text =
         lines.iter().map(|(line, _)| line.clone()).chain(good).fold(HEADER.to_owned(), |tape, line| tape + line_break + &line);

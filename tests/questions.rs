@@ -2,3 +2,4 @@
 
 mod lists;
 mod scan;
+mod what_if;

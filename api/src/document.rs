@@ -12,6 +12,7 @@ use super::{
     problem::{ApiError, InputError},
     routes::{Access, Route, documented, is_strict},
     standard_fields,
+    stored_results::results_gone,
     trunk::Trunk,
 };
 
@@ -157,7 +158,7 @@ struct Standard {
 }
 
 /// The standard answer of each status, for operations that do not describe the status themselves.
-static STANDARD: [Standard; 11] = [
+static STANDARD: [Standard; 12] = [
     Standard {
         status: "307",
         name: "stored",
@@ -200,6 +201,13 @@ static STANDARD: [Standard; 11] = [
         description: "Another change came first.",
         header: None,
         error: Some(|| ApiError::Conflict("file_changed", "The file was replaced in the meantime. Try again.".into())),
+    },
+    Standard {
+        status: "410",
+        name: "results_gone",
+        description: "The results of the run were removed some time after the run. The run and its summary stay.",
+        header: None,
+        error: Some(results_gone),
     },
     Standard {
         status: "413",

@@ -7,6 +7,7 @@ pub mod exports;
 pub mod extract;
 pub mod fields;
 pub mod file_answer;
+pub mod input_files;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 pub mod layers;
@@ -15,6 +16,7 @@ mod nearest;
 pub mod objects;
 pub mod page;
 pub mod problem;
+pub mod questioned_run;
 pub mod routes;
 mod standard_fields;
 pub mod stored_results;

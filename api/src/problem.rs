@@ -26,6 +26,10 @@ pub enum ApiError {
     Forbidden(Cow<'static, str>),
     /// 404: the thing does not exist, or the user may not see it.
     NotFound(Cow<'static, str>),
+    /// 404: the run exists, but an earlier version stored it without this part. With the code of the part, `…_not_kept`.
+    NotKept(&'static str, Cow<'static, str>),
+    /// 410: the results of the run existed and were removed.
+    ResultsGone(Cow<'static, str>),
     /// 400: the request breaks a rule. With the code of the rule.
     Refused(&'static str, Cow<'static, str>),
     /// 409: the request conflicts with something that exists or changes. With the code of the conflict.
@@ -36,8 +40,10 @@ pub enum ApiError {
     UnsupportedMediaType(Cow<'static, str>),
     /// 422: values of the request are wrong.
     Invalid(Vec<InputError>),
-    /// 422: over HTTP the run is too large for what is requested.
+    /// 422: the run is too large for an answer over HTTP. The sentence names the command that has no such bound.
     RunTooLargeHere(Cow<'static, str>),
+    /// 422: only a run of the tape can answer the question.
+    NeedsARun(Cow<'static, str>),
     /// 429: too many failed tries. With the number of seconds until the next may succeed.
     TooManyTries(Cow<'static, str>, u64),
     /// 429: too many requests at once. With the number of seconds until there may be room.
@@ -113,6 +119,8 @@ impl ApiError {
             Self::Unauthenticated(detail) => (StatusCode::UNAUTHORIZED, "unauthenticated", detail.clone()),
             Self::Forbidden(detail) => (StatusCode::FORBIDDEN, "forbidden", detail.clone()),
             Self::NotFound(detail) => (StatusCode::NOT_FOUND, "not_found", detail.clone()),
+            Self::NotKept(code, detail) => (StatusCode::NOT_FOUND, code, detail.clone()),
+            Self::ResultsGone(detail) => (StatusCode::GONE, "results_gone", detail.clone()),
             Self::Refused(code, detail) => (StatusCode::BAD_REQUEST, code, detail.clone()),
             Self::Conflict(code, detail) => (StatusCode::CONFLICT, code, detail.clone()),
             Self::TooLarge(detail) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail.clone()),
@@ -125,6 +133,7 @@ impl ApiError {
                 (StatusCode::UNPROCESSABLE_ENTITY, "invalid_input", sentence.into())
             }
             Self::RunTooLargeHere(detail) => (StatusCode::UNPROCESSABLE_ENTITY, "run_too_large_here", detail.clone()),
+            Self::NeedsARun(detail) => (StatusCode::UNPROCESSABLE_ENTITY, "needs_a_run", detail.clone()),
             Self::TooManyTries(detail, _) => (StatusCode::TOO_MANY_REQUESTS, "too_many_tries", detail.clone()),
             Self::Busy(detail, _) => (StatusCode::TOO_MANY_REQUESTS, "busy", detail.clone()),
             Self::Unavailable(_) => {

@@ -1,6 +1,7 @@
 //! The arguments of `loan-engine`.
 
 mod price;
+mod what_if;
 
 use std::path::PathBuf;
 
@@ -16,7 +17,10 @@ use shared::{loan::Field, phases::pricing::IrrTarget, run::parse_pdate};
 use crate::absent::Absent;
 use crate::{examples, version::VERSION};
 
-pub use self::price::{AssumptionArgs, PriceArgs};
+pub use self::{
+    price::{AssumptionArgs, PriceArgs},
+    what_if::{WhatIfArgs, said},
+};
 
 /// Decides for every loan of a tape: buy it, hold it, or reject it, and says why.
 #[derive(Debug, Parser)]
@@ -40,6 +44,9 @@ pub enum Command {
     /// Price one loan by its cash flows: what it is worth at a yield, or which yield a price brings
     #[command(after_help = examples::PRICE)]
     Price(Box<PriceArgs>),
+    /// Show what a run would have decided at another target or under other rules, from its stored results
+    #[command(after_help = examples::WHAT_IF)]
+    WhatIf(Box<WhatIfArgs>),
     /// List the profiles that come with the program, or show one
     #[command(after_help = examples::PROFILES)]
     Profiles {
@@ -259,7 +266,7 @@ mod tests {
         let is_absent =
             |path: &[String]| ["serve", "stores", "admin"].iter().any(|name| path.get(1).is_some_and(|word| word == name));
         found.retain(|(path, _)| cfg!(feature = "serve") || !is_absent(path));
-        assert_eq!(found.len(), if cfg!(feature = "serve") { 21 } else { 12 }, "{found:?}");
+        assert_eq!(found.len(), if cfg!(feature = "serve") { 22 } else { 13 }, "{found:?}");
         for (path, help) in found {
             let lines: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  ")).collect();
             assert!(help.starts_with("Examples:\n  ") && lines.len() >= 2, "{path:?}: {help}");

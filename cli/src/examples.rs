@@ -45,6 +45,16 @@ Examples:
 The exit code is 0 when the loan has a price, 1 when no yield from -50 to 200 % brings the price of --at-price, and 2 when the \
 call was wrong.";
 
+pub const WHAT_IF: &str = "\
+Examples:
+  loan-engine what-if out --irr-target 7.5
+  loan-engine what-if out --set limits.ltv_ratio.max=98 --set severity.credit_score=soft
+  loan-engine what-if out --rule-set strict.toml --format json
+  loan-engine what-if out --sweep limits.ltv_ratio.max=95..99:0.5
+
+The command judges the stored loans again and writes nothing. The exit code is 0 with an answer, 1 when the results cannot be read or \
+only a run of the tape can answer, and 2 when the call was wrong.";
+
 pub const PROFILES: &str = "\
 Examples:
   loan-engine profiles

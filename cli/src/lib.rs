@@ -19,9 +19,11 @@ mod rules_command;
 mod run_command;
 mod spool;
 mod staging;
+mod stored_run;
 mod summary_table;
 mod tapes;
 mod version;
+mod what_if_command;
 
 use std::{ffi::OsString, io::Write};
 
@@ -44,6 +46,7 @@ pub fn main_with(
             Command::Replay(args) => replay::replay(&args, context, out),
             Command::Inspect(args) => inspect_command::inspect(&args, context, out),
             Command::Price(args) => price_command::price(&args, context, out),
+            Command::WhatIf(args) => what_if_command::what_if(&args, context, out),
             Command::Profiles { command } => profiles_command::profiles(command.as_ref(), out),
             Command::Rules { command } => rules_command::rules(&command, context, out),
             #[cfg(feature = "serve")]

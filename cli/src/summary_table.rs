@@ -10,7 +10,7 @@ use command::{
     },
 };
 use shared::{
-    decimal::{Decimal, Ratio},
+    decimal::{Decimal, ExactSum, Ratio},
     engine::Outcome,
     loan::ColumnUnit,
     manifest::MANIFEST_FILE,
@@ -224,7 +224,7 @@ fn rounded(number: &Ratio, decimals: u8) -> String {
     text.parse().map_or(text, |number: Decimal| number.round_half_even(decimals).with_min_decimals(decimals))
 }
 
-fn percent(number: Option<&Ratio>) -> String {
+pub fn percent(number: Option<&Ratio>) -> String {
     number.map_or_else(|| NONE.to_owned(), |number| rounded(number, 2))
 }
 
@@ -238,8 +238,15 @@ fn share(number: Option<&Ratio>) -> String {
     percent.map_or_else(|| NONE.to_owned(), |percent| percent.round_half_even(2).with_min_decimals(2))
 }
 
-fn dollars(amount: &shared::decimal::ExactSum) -> String {
+pub fn dollars(amount: &ExactSum) -> String {
     with_commas(&amount.to_text(2))
+}
+
+/// An exact amount in dollars and cents, rounded half to even.
+pub fn in_cents(amount: &ExactSum) -> String {
+    let mut one = ExactSum::default();
+    one.add(1, 0);
+    amount.ratio(&one, 2).map_or_else(|| NONE.to_owned(), |amount| with_commas(&rounded(&amount, 2)))
 }
 
 /// A table whose first column holds words, and all other columns numbers.

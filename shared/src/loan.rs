@@ -250,6 +250,18 @@ pub struct OrdinaryLoan<'t> {
     pub codes: [u8; WORDS],
 }
 
+impl OrdinaryLoan<'_> {
+    /// The loan in its full form, without standard fields.
+    pub fn in_full(&self) -> Loan<'_> {
+        Loan {
+            seller_loan_number: Some(Cow::Borrowed(self.seller_loan_number)),
+            numbers: self.micros.map(|micros| NumberCell::ordinary(micros, "")),
+            words: self.codes.map(WordCell::Known),
+            ..Loan::empty(self.line)
+        }
+    }
+}
+
 /// A data row of a tape, read but not yet judged.
 #[derive(Debug, Clone)]
 pub struct Loan<'t> {

@@ -81,6 +81,7 @@ fn the_way_from_a_tape_to_a_repeated_run_is_true() {
         "Change the rules",
         "Write your guide",
         "What is a loan worth",
+        "What if",
         "Check that a run can be repeated",
     ] {
         blocks.extend(commands(name));

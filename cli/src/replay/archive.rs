@@ -182,7 +182,7 @@ fn is_zip(path: &Path) -> bool {
 }
 
 /// The archive that belongs to a manifest in `folder`, and the folder of the results if the manifest is there.
-fn root_of(folder: &Path, manifest: &Manifest) -> Option<(PathBuf, Option<PathBuf>)> {
+pub fn root_of(folder: &Path, manifest: &Manifest) -> Option<(PathBuf, Option<PathBuf>)> {
     if [INPUT_FOLDER, OUTPUT_FOLDER].iter().any(|name| folder.join(name).is_dir()) {
         return Some((folder.to_owned(), None));
     }

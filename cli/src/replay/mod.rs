@@ -1,8 +1,8 @@
 //! `loan-engine replay`: repeats a run from its archive, and compares the results.
 
-mod archive;
+pub mod archive;
 mod compare;
-mod manifest;
+pub mod manifest;
 mod zip_archive;
 
 use std::{fmt::Write as _, io::Write};

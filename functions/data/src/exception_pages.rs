@@ -5,6 +5,7 @@ use std::{collections::VecDeque, mem, sync::Arc};
 use api::{
     caller::Caller,
     problem::{ApiError, InputError},
+    stored_results::as_absent,
     values::NO_CURSOR,
 };
 use futures_util::future::try_join_all;
@@ -215,8 +216,8 @@ impl ExceptionPages {
     /// `None` for results that are no longer kept or that this version cannot read, where the list skips such runs.
     fn or_passed_over<T>(&self, read: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
         match read {
-            Err(ApiError::NotFound(_)) if self.passes_over => Ok(None),
-            read => read.map(Some),
+            Err(ApiError::ResultsGone(_) | ApiError::NotKept(..)) if self.passes_over => Ok(None),
+            read => read.map(Some).map_err(as_absent),
         }
     }
 
@@ -247,7 +248,7 @@ impl ExceptionPages {
         self.rest = last.filter(|_| more).map(|last| Rest { scope, after: Some(last) });
         for run in runs {
             // A dry run stores no exceptions.
-            let may_have = run.status.is_final() && run.exceptions_count > 0 && run.output_dir.is_some();
+            let may_have = run.status.is_final() && run.exceptions_count > 0 && !run.is_dry();
             let all_passed = self.is_unfiltered() && run.status == RunStatus::Completed && run.exceptions_count <= self.skip;
             if may_have && all_passed && self.listed.is_empty() {
                 self.skip -= run.exceptions_count;

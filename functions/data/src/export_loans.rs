@@ -5,13 +5,13 @@ use api::{
     extract::ApiQuery,
     file_answer::attachment,
     problem::{ApiError, ProblemObject},
+    questioned_run::RunNeeds,
     read_fields,
+    stored_results::results_gone,
     values::Word,
 };
 use axum::{extract::State as FromState, response::Response};
 use serde::Deserialize;
-use shared::run::RunStatus;
-use stores::runs::StoredRun;
 use tokio::runtime::Handle;
 use utoipa::{IntoParams, ToSchema};
 
@@ -77,8 +77,10 @@ impl LoanFormat {
             ("application/vnd.apache.parquet"),
         )),
         (status = 307),
-        (status = 404, description = "The run does not exist, belongs to another team, or its results are no longer kept.", body = ProblemObject),
-        (status = 409, description = "The run has not completed (`run_not_completed`), or is a dry run (`dry_run_keeps_no_loans`).", body = ProblemObject),
+        (status = 404, description = "The run does not exist, or belongs to another team.", body = ProblemObject),
+        (status = 409, description = "The run is not completed, or is a dry run, which keeps no loans.", body = ProblemObject),
+        (status = 410, description = "The results of the run were removed.", body = ProblemObject),
+        (status = 422, description = "A parameter is not valid, or the run is too large (`run_too_large_here`).", body = ProblemObject),
         (status = 429),
     )
 )]
@@ -91,9 +93,9 @@ pub async fn export_loans(
     let (LoanQuery { run_id, sort, fields }, (one, filters)) = wanted;
     let request = LoanRequest { filter: filters.filter(one)?, order: sort.unwrap_or_default() };
     let known = state.known.of(&caller, run_id).await?;
-    check_keeps_loans(&known.run)?;
+    RunNeeds::Loans.check(&known.run)?;
     check_size(known.run.total_loans)?;
-    let list = state.loan_list(&known, request).await?.ok_or(ApiError::not_found("The result of the run"))?;
+    let list = state.loan_list(&known, request).await?.ok_or_else(results_gone)?;
     if format == LoanFormat::Xlsx {
         check_workbook(list.count())?;
     }
@@ -101,19 +103,6 @@ pub async fn export_loans(
     let name = format.file_name();
     let rows = LoanRows { runs: state.known.clone(), known, list, columns, fields, runtime: Handle::current() };
     state.exports.answer(name, &attachment(name), move |file| rows.write(file, format)).await
-}
-
-/// Checks that a run has stored its loans.
-fn check_keeps_loans(run: &StoredRun) -> Result<(), ApiError> {
-    if run.status != RunStatus::Completed {
-        let sentence = "The run has not completed, so it has no loans to export. Ask again when its status is `completed`.";
-        return Err(ApiError::Conflict("run_not_completed", sentence.into()));
-    }
-    if run.output_dir.is_none() {
-        let sentence = "The run is a dry run, which keeps no loans. Start a run of the same tapes without `dry_run`.";
-        return Err(ApiError::Conflict("dry_run_keeps_no_loans", sentence.into()));
-    }
-    Ok(())
 }
 
 /// Checks that a workbook can hold the loans.

@@ -213,6 +213,18 @@ impl KnownRuns {
         .map_err(unreadable)
     }
 
+    /// Runs `work` with the facts and the exceptions of a run, on a thread of its own; `None` when the run has stored no results.
+    ///
+    /// # Errors
+    /// Those of [`KnownRuns::with_stored`].
+    pub async fn with_loans<T: Send + 'static>(
+        &self,
+        known: &Arc<KnownRun>,
+        work: impl FnOnce(&FactsReader<Reader>, &ExceptionsReader<Reader>, &ResultsIndex) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<Option<T>, ApiError> {
+        self.with_stored(known, move |run| work(run.facts, run.exceptions, run.index)).await
+    }
+
     /// Opens the index and the facts of a run; `false` when the run has stored no results.
     async fn open_facts(&self, known: &KnownRun) -> Result<bool, ApiError> {
         let (Some(files), Some(_)) = (&known.stored, self.index(known).await?) else { return Ok(false) };

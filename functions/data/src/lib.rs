@@ -1,6 +1,7 @@
 //! The Lambda of results: summaries, exceptions and loans. It also serves sales teams and the configuration.
 #![expect(unused_qualifications, reason = "what utoipa makes of `params` names its types in full")]
 
+mod ask_what_if;
 mod create_sales_team;
 mod exception_pages;
 mod exception_query;
@@ -17,6 +18,7 @@ mod list_sales_teams;
 mod loan_export_file;
 mod loan_pages;
 mod loan_query;
+mod what_if_request;
 
 use api::{
     endpoint,
@@ -27,13 +29,15 @@ use api::{
 use found_lists::FoundLists;
 use known_runs::KnownRuns;
 use shared::{auth::permission::Permission, phases::disposition::Disposition};
-use stores::{config::Environment, resources::Resources, teams::Teams};
+use stores::{config::Environment, resources::Resources, storage::s3::S3Storage, teams::Teams};
+use what_if_request::SweepRange;
 
 /// Resources of the endpoints of this function.
 #[derive(Clone)]
 pub struct State {
     known: KnownRuns,
     lists: FoundLists,
+    storage: S3Storage,
     teams: Teams,
     answers: FileAnswers,
     exports: Exports,
@@ -46,6 +50,7 @@ impl State {
         Self {
             known: KnownRuns::new(resources),
             lists: FoundLists::new(),
+            storage: resources.storage.clone(),
             teams: resources.teams(),
             answers: FileAnswers::new(resources),
             exports: Exports::new(resources),
@@ -57,13 +62,14 @@ impl State {
 
 /// Every route of this function.
 pub fn api(resources: &Resources) -> Api {
-    use Permission::{ManageTeams, ReadConfig, ReadRuns, ReadTeams};
+    use Permission::{ChooseTerms, ManageTeams, ReadConfig, ReadRuns, ReadTeams};
     Routes::new(resources, State::new(resources))
         .with(ReadRuns, endpoint!(get_summary::get_summary))
         .with(ReadRuns, endpoint!(list_exceptions::list_exceptions))
         .with(ReadRuns, endpoint!(export_exceptions::export_exceptions))
         .with(ReadRuns, endpoint!(list_loans::list_loans, components(schemas(Disposition))))
         .with(ReadRuns, endpoint!(export_loans::export_loans))
+        .with(ChooseTerms, endpoint!(ask_what_if::ask_what_if, components(schemas(SweepRange))))
         .with(ReadTeams, endpoint!(list_sales_teams::list_sales_teams))
         .with(ManageTeams, endpoint!(create_sales_team::create_sales_team))
         .with(ReadConfig, endpoint!(get_config::get_config))

@@ -8,6 +8,7 @@ use api::{
     page::{Listing, Page, PageQuery},
     problem::{ApiError, ProblemObject},
     read_fields,
+    stored_results::as_absent,
 };
 use axum::{
     extract::State as FromState,
@@ -71,16 +72,17 @@ pub async fn list_loans(
     let (found, has_cursors) = match indexed(&filter).filter(|_| is_in_order) {
         Some(filter) => {
             let skip = page.after.map_or(page.skip, |(_, before, _)| before);
-            (state.indexed_loans(&known, filter, (skip, limit), fields).await?, false)
+            (state.indexed_loans(&known, filter, (skip, limit), fields).await, false)
         }
         None => {
             if !is_in_order {
                 check_size(known.run.total_loans)?;
             }
             let request = LoanRequest { filter, order };
-            (state.found_loans(&known, request, page.after, (page.skip, limit), fields).await?, true)
+            (state.found_loans(&known, request, page.after, (page.skip, limit), fields).await, true)
         }
     };
+    let found = found.map_err(as_absent)?;
     let cursor = found.next.filter(|_| has_cursors);
     let listing = Listing::<()>::new(&uri, &page, Vec::new(), found.next.is_some(), cursor.as_ref());
     let headers = listing.with_total(Some(found.total)).headers();

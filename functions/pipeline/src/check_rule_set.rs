@@ -4,6 +4,7 @@ use api::{
     caller::Caller,
     extract::ApiJson,
     fields::{Fields, FromFields, any},
+    input_files::rule_set_file,
     problem::{ApiError, ProblemObject},
     values::{BadValue, FieldValue, NamedTexts},
 };
@@ -28,7 +29,7 @@ use stores::keys;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
-use crate::{State, rule_set_files::rule_set_file};
+use crate::State;
 
 /// A rule set: its text and files, or its path.
 #[derive(Debug, Clone, ToSchema)]

@@ -12,7 +12,6 @@ mod inspect_tape;
 mod list_archive;
 mod list_outputs;
 mod list_runs;
-mod rule_set_files;
 mod start_run;
 mod stored_files;
 mod workbooks;

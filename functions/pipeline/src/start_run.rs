@@ -4,6 +4,7 @@ use api::{
     caller::Caller,
     extract::OptionalJson,
     fields::{Fields, FromFields, any},
+    input_files::{errors_of, input_text, rule_set_file},
     problem::{ApiError, InputError, ProblemObject},
     values::{NamedTexts, shortened},
 };
@@ -21,7 +22,7 @@ use shared::{
     loan::Field,
     paths::{Area, PathError, stored_path},
     phases::pricing::IrrTarget,
-    rules::rule_set::{Mistake, RuleSetError, RunRules},
+    rules::rule_set::RunRules,
     run::RunObject,
     tape::{
         profile::{MAX_PROFILE_BYTES, PRESETS},
@@ -31,13 +32,13 @@ use shared::{
 use stores::{
     keys,
     runs::{Created, IdempotencyKey, StoredRun},
-    start_run::{FoundTapes, MAX_TAPES, RunOrder, Wanted, file_name, find_file, find_tapes, request},
-    storage::{StorageBackend as _, collect, s3::S3Storage},
+    start_run::{FoundTapes, MAX_TAPES, RunOrder, Wanted, file_name, find_tapes, request},
+    storage::s3::S3Storage,
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{State, answer_run::preferred_wait, rule_set_files::rule_set_file};
+use crate::{State, answer_run::preferred_wait};
 
 /// Tapes of a run and the terms to judge them by. Every field is optional.
 #[derive(Debug, Clone, Default, ToSchema)]
@@ -343,17 +344,6 @@ impl State {
     }
 }
 
-/// Largest number of mistakes of a rule set that one answer names. One more entry counts the rest.
-const MAX_MISTAKES: usize = 1_000;
-
-/// An error for each mistake of a rule set.
-fn errors_of(error: &RuleSetError) -> Vec<InputError> {
-    let named = error.mistakes.iter().take(MAX_MISTAKES).map(Mistake::to_string);
-    let more = error.mistakes.len().saturating_sub(MAX_MISTAKES);
-    let rest = (more > 0).then(|| format!("There are {more} more mistakes. `POST /api/rule-sets/check` names all of them."));
-    named.chain(rest).map(|sentence| InputError::body("rule_set", sentence)).collect()
-}
-
 /// How the request wants its tapes to be read.
 ///
 /// # Errors
@@ -381,24 +371,4 @@ pub async fn reading_asked_for(
     let request = ReadingRequest { profile, map: map.unwrap_or_default(), sheet };
     request.options().map_err(|error| ApiError::invalid(InputError::body("profile", error.to_string())))?;
     Ok(request)
-}
-
-/// The key and the text of a file in the area `inputs` that a field of the request names.
-pub(crate) async fn input_text(
-    storage: &S3Storage,
-    root: &str,
-    path: &str,
-    (field, what): (&str, &str),
-    most: u64,
-) -> Result<(String, String), ApiError> {
-    let bad = |sentence: String| ApiError::invalid(InputError::body(field, sentence));
-    let found = find_file(storage, root, path).await?;
-    let (_, key, info) = found.ok_or_else(|| ApiError::NotFound(format!("The {what} does not exist.").into()))?;
-    if info.size > most {
-        return Err(bad(format!("The file has {} bytes; a {what} has at most {most}.", info.size)));
-    }
-    let download = storage.get(&key, None, Some(&info.etag)).await?;
-    let bytes = collect(download.body, usize::try_from(most).unwrap_or(usize::MAX)).await?;
-    let text = String::from_utf8(bytes).map_err(|_| bad("The file is not UTF-8 text.".to_owned()))?;
-    Ok((key, text))
 }

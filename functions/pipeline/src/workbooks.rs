@@ -5,7 +5,7 @@ use std::io::Write;
 
 use api::{
     problem::ApiError,
-    stored_results::{read_index, unreadable},
+    stored_results::{as_absent, read_index, unreadable},
 };
 use shared::{
     facts::{
@@ -44,7 +44,7 @@ impl Workbooks {
     /// [`ApiError::NotFound`] when the run has no workbook; [`ApiError::Busy`] when no turn becomes free in time;
     /// [`ApiError::Unavailable`] or [`ApiError::Internal`] when the workbook cannot be made or stored.
     pub async fn of(&self, run: StoredRun) -> Result<String, ApiError> {
-        if run.status != RunStatus::Completed || run.output_dir.is_none() {
+        if run.status != RunStatus::Completed || run.is_dry() {
             return Err(ApiError::NotFound(without_workbook(run.status).into()));
         }
         let key = format!("{}/{WORKBOOK_FILE}", keys::results(run.run_id));
@@ -76,7 +76,7 @@ impl Workbooks {
         let whole = self.runs.whole(&run).await?;
         let outputs = outputs.iter().map(|output| output.key.as_str());
         let decided = DecidedRun::read(whole.get().as_bytes(), summary.get().as_bytes(), outputs).map_err(ApiError::internal)?;
-        let index = read_index(&self.storage, run.run_id, &index).await?;
+        let index = read_index(&self.storage, run.run_id, &index).await.map_err(as_absent)?;
         let reader = |name: &str, version: ObjectVersion| {
             let key = format!("{}/{name}", keys::results(run.run_id));
             ObjectReader::new(self.storage.clone(), key, version.size, version.etag)
@@ -89,7 +89,7 @@ impl Workbooks {
         // An incomplete file does not appear in the storage.
         match (written, uploads.complete().await) {
             (Ok(()), Ok(_)) => Ok(()),
-            (Err(WorkbookError::Read(error)), _) => Err(unreadable(error)),
+            (Err(WorkbookError::Read(error)), _) => Err(as_absent(unreadable(error))),
             (_, Err((_, error @ StorageError::Store(_)))) => Err(error.into()),
             (Err(error), _) => Err(ApiError::internal(error)),
             (Ok(()), Err((_, error))) => Err(ApiError::internal(error)),

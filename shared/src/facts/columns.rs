@@ -12,6 +12,7 @@ use crate::{
         disposition::{Decided, Disposition},
         pricing::Price,
     },
+    tape::aliases::Aliases,
     ten_thousandths::TenThousandths,
 };
 
@@ -268,8 +269,9 @@ impl FactColumns {
                 column.push(exact);
             }
         }
-        for (column, word) in self.words.iter_mut().zip(loan.words) {
+        for (at, (column, word)) in self.words.iter_mut().zip(loan.words).enumerate() {
             column.push(word);
+            odd |= matches!(word, WordCell::Other(written) if is_canonical(at, written));
         }
         self.dispositions.push(decided.disposition as u8);
         if let Some(programs) = &mut self.programs {
@@ -285,11 +287,16 @@ impl FactColumns {
             self.projection_reason.push(row, reason);
         }
         if odd {
-            let written = loan.numbers.iter().map(|cell| match cell.reading {
+            let numbers = loan.numbers.iter().map(|cell| match cell.reading {
                 CellValue::Unreadable(_) => Some(cell.written),
                 CellValue::Value(_) | CellValue::Missing => None,
             });
-            self.push_as_written(row, written);
+            let words = loan.words.iter().enumerate().map(|(at, word)| match word {
+                WordCell::Other(written) => Some(*written).filter(|written| is_canonical(at, written)),
+                WordCell::Missing | WordCell::Known(_) | WordCell::ManyUnits { .. } => None,
+            });
+            let fields = Field::NUMERIC.into_iter().chain(Field::WORDED);
+            self.push_as_written(row, fields.zip(numbers.chain(words)));
             self.push_exact_values(row, loan.numbers.iter().map(|cell| cell.value()), prices);
         }
     }
@@ -328,11 +335,10 @@ impl FactColumns {
         self.source_columns.push(row_number(self.lines.len()), object);
     }
 
-    /// Adds the number cells that could not be read. `cells` are in the order of [`Field::NUMERIC`].
+    /// Adds the cells that could not be read, and the canonical words that the tape's profile does not know.
     #[cold]
-    fn push_as_written<'t>(&mut self, row: u32, cells: impl Iterator<Item = Option<&'t str>>) {
-        let members = Field::NUMERIC.into_iter().zip(cells);
-        let members = members.filter_map(|(field, written)| Some(format!("\"{field}\":{}", Value::from(written?))));
+    fn push_as_written<'t>(&mut self, row: u32, cells: impl Iterator<Item = (Field, Option<&'t str>)>) {
+        let members = cells.filter_map(|(field, written)| Some(format!("\"{field}\":{}", Value::from(written?))));
         self.as_written.add_members(row, &members.collect::<Vec<_>>());
     }
 
@@ -376,6 +382,11 @@ impl FactColumns {
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
+}
+
+/// Whether a word of a loan is written as a canonical word, which only a profile with words of its own leaves unknown.
+fn is_canonical(at: usize, written: &str) -> bool {
+    Aliases::built_in().vocabularies()[at].canonical().iter().any(|word| word == written)
 }
 
 /// A block holds far fewer than 2^32 rows.

@@ -103,6 +103,12 @@ impl DecimalType {
         self.exact(value.round_half_even(self.scale))
     }
 
+    /// The number of millionths of a mantissa; `None` when it does not fit 64 bits.
+    #[inline]
+    pub const fn micros(self, mantissa: i64) -> Option<i64> {
+        mantissa.checked_mul(self.unit)
+    }
+
     /// The decimal value of a mantissa.
     pub fn value(self, mantissa: i64) -> Option<Decimal> {
         Decimal::new(mantissa.into(), self.scale)

@@ -54,3 +54,17 @@ fn judge_by<'l, 't>(validated: Validated<'l, 't>, rules: &'l RuleSet, pricing: &
     let priced = pricing::price(assessed, pricing);
     disposition::decide(priced, rules.projection())
 }
+
+/// Whether all programs surely reject a loan, found without evidence: the loan fails a validation, or a hard rule that applies to
+/// every loan. `false` only means that the phases must decide.
+pub fn is_surely_rejected(loan: &Loan<'_>, first_use: Option<&FirstUse>, rules: &RuleSet) -> bool {
+    if !validate::is_sound(loan, first_use, rules.guide().required()) {
+        return true;
+    }
+    let rejects = |rules: &RuleSet| {
+        let hard = rules.rules().iter().filter(|rule| rule.severity() == Severity::Hard);
+        hard.filter(|rule| rules.guide().scope(rule.exception_type()).is_none()).any(|rule| !rule.passes(loan))
+    };
+    let programs = rules.programs();
+    if programs.is_empty() { rejects(rules) } else { programs.iter().all(|program| rejects(&program.rules)) }
+}

@@ -58,7 +58,14 @@ impl<'l, 't> Validated<'l, 't> {
 /// the fields that the rule set requires.
 #[inline]
 pub fn validate<'l, 't>(loan: &'l Loan<'t>, first_use: Option<&FirstUse>, required: &[Slot]) -> Validated<'l, 't> {
-    let sound = first_use.is_none()
+    let sound = is_sound(loan, first_use, required);
+    Validated { loan, exceptions: if sound { Vec::new() } else { failures(loan, first_use, required) } }
+}
+
+/// Whether a loan passes all validations.
+#[inline]
+pub(super) fn is_sound(loan: &Loan<'_>, first_use: Option<&FirstUse>, required: &[Slot]) -> bool {
+    first_use.is_none()
         && loan.malformed.is_none()
         && loan.seller_loan_number.is_some()
         && !loan.number_is_cut
@@ -69,8 +76,7 @@ pub fn validate<'l, 't>(loan: &'l Loan<'t>, first_use: Option<&FirstUse>, requir
             CellValue::Missing => !field.info().required,
             CellValue::Unreadable(_) => false,
         })
-        && required.iter().all(|slot| slot.is_given(loan.standard));
-    Validated { loan, exceptions: if sound { Vec::new() } else { failures(loan, first_use, required) } }
+        && required.iter().all(|slot| slot.is_given(loan.standard))
 }
 
 #[cold]

@@ -1,3 +1,5 @@
-//! Questions about a run after it has ended. They read the stored facts and exceptions, never the tape.
+//! Questions after a run. Their answers come from the stored facts and exceptions, never from the tape.
 
 pub mod lists;
+pub mod stored_loan;
+pub mod what_if;

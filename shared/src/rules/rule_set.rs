@@ -214,6 +214,11 @@ impl RuleSet {
         RuleSetId { name: self.settings.name.clone(), version: self.settings.version.clone(), hash: self.hash.clone() }
     }
 
+    /// The text of the rule set's file.
+    pub fn toml(&self) -> &str {
+        self.source.as_ref().map_or(BUILT_IN, |file| &file.toml)
+    }
+
     /// The files from which the rule set was read; `None` for the built-in rule set.
     pub fn source(&self) -> Option<&RuleSetFile> {
         self.source.as_ref()

@@ -147,6 +147,21 @@ impl DeclaredFields {
 }
 
 impl Declaration {
+    /// Whether another declaration of the field reads the same cells as the same values. Whether the field is required does not matter,
+    /// nor which words conditions name.
+    pub fn reads_as(&self, other: &Self) -> bool {
+        let same_words = match (&self.words, &other.words) {
+            (DeclaredWords::None, DeclaredWords::None) | (DeclaredWords::Any(_), DeclaredWords::Any(_)) => true,
+            (DeclaredWords::Listed(ours), DeclaredWords::Listed(theirs)) => {
+                let spellings = |words: &Vocabulary| words.spellings().map(|(text, code)| (text.to_owned(), code)).collect();
+                let (ours, theirs): (HashMap<String, u8>, HashMap<String, u8>) = (spellings(ours), spellings(theirs));
+                ours == theirs
+            }
+            _ => false,
+        };
+        self.name == other.name && self.unit == other.unit && self.headers == other.headers && same_words
+    }
+
     /// The word with this code, as conditions name it; `None` for any other word.
     pub fn word(&self, code: u8) -> Option<&str> {
         match &self.words {

@@ -320,6 +320,11 @@ impl StoredRun {
         Self::read(&item_of(&keys::run(run.run_id()), &RunRecord(run))?)
     }
 
+    /// Whether the run is a dry run, which keeps no files and no loans.
+    pub fn is_dry(&self) -> bool {
+        self.output_dir.is_none()
+    }
+
     /// The `run` object of the API with null details, as lists show it.
     pub fn object(&self) -> &RawValue {
         &self.object

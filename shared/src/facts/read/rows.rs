@@ -309,8 +309,8 @@ impl FactRow {
         self.standard.iter().find(|(of, _)| *of == field).map(|(_, value)| value)
     }
 
-    /// Replaces the value of a field by one that its column does not hold. `None` when the field holds neither a number nor a
-    /// standard value.
+    /// Replaces the value of a field by one that its column does not hold. `None` for a field that has no such
+    /// values.
     fn set(&mut self, field: &str, number: StoredNumber, value: StoredValue) -> Option<()> {
         let field = Field::from_name(field)?;
         match field.info().kind {
@@ -319,7 +319,9 @@ impl FactRow {
                 Ok(at) => self.standard[at].1 = value,
                 Err(at) => self.standard.insert(at, (field, value)),
             },
-            FieldKind::Text | FieldKind::Word(_) => return None,
+            // The column has the word as well.
+            FieldKind::Word(_) => {}
+            FieldKind::Text => return None,
         }
         Some(())
     }

@@ -5,6 +5,7 @@ mod groups;
 mod lives;
 mod programs;
 mod strats;
+mod totals;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ pub use self::figures::{
     Averages, BestLoans, Bucket, DispositionSummary, Dispositions, EligibilityChecks, ExceptionFinding, ProgramSummary, Strat,
     Summary,
 };
+pub use self::totals::{LoanShare, LoanTotals};
 use self::{
     figures::{averages, bucket},
     groups::{Group, Share},
