@@ -136,6 +136,8 @@ async fn exceptions_are_listed_by_the_filters_of_their_loans() {
     assert_eq!(types("only_reason=ltv_ratio").await, ["1 ltv_ratio", "5 ltv_ratio"]);
     assert_eq!(types("search=M-2&severity=hard&exception_category=credit").await, ["3 ltv_ratio", "3 credit_score"]);
     assert_eq!(types("disposition=to_purchase").await, [""; 0]);
+    assert_eq!(types("search=L-&waived=false").await, ["1 ltv_ratio"]);
+    assert_eq!(types("waived=true").await, [""; 0]);
     let file = app.get(&format!("/api/exceptions/export?run_id={id}&format=csv&search=L-")).by(&ana).send().await;
     assert_eq!(file.text().lines().count(), 2, "{}", file.text());
     let pages = followed(&app, &ana, &format!("/api/exceptions?run_id={id}&disposition=rejected&limit=1")).await;
@@ -146,10 +148,14 @@ async fn exceptions_are_listed_by_the_filters_of_their_loans() {
 async fn filters_of_loans_need_a_run() {
     let (app, ana) = app().await;
     app.ended(&ana, &mixed()).await;
-    let answer = app.get("/api/exceptions?ltv_ratio=80..&search=A&only_reason=ltv_ratio&severity=hard").by(&ana).send().await;
+    let answer =
+        app.get("/api/exceptions?ltv_ratio=80..&search=A&only_reason=ltv_ratio&severity=hard&waived=false").by(&ana).send().await;
     assert_eq!(answer.problem(422), "invalid_input");
     let named: Vec<Value> = each(&answer.json()["errors"], "loc").into_iter().cloned().collect();
-    assert_eq!(named, [json!(["query", "ltv_ratio"]), json!(["query", "search"]), json!(["query", "only_reason"])]);
+    assert_eq!(
+        named,
+        [json!(["query", "ltv_ratio"]), json!(["query", "waived"]), json!(["query", "search"]), json!(["query", "only_reason"])]
+    );
 }
 
 #[tokio::test]

@@ -422,7 +422,7 @@ proptest! {
             })
             .map(|exception| exception.ordinal)
             .collect();
-        let rows = find_exceptions(results.stored(), &filter, &asked.filter()).unwrap();
+        let rows = find_exceptions(results.stored(), &filter, None, &asked.filter()).unwrap();
         prop_assert!(rows.iter().eq(found.iter().copied()));
         let rows = results.exceptions.at(&results.index, &found).unwrap();
         prop_assert!(rows.iter().map(|row| row.ordinal).eq(found));

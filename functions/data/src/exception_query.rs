@@ -36,6 +36,9 @@ pub struct ExceptionQuery {
     /// Only exceptions of the loan with exactly this number.
     #[param(min_length = 1, example = "L-2")]
     seller_loan_number: Option<String>,
+    /// Only exceptions that are waived (`true`) or that are not (`false`). It needs `run_id`.
+    #[param(example = false)]
+    pub waived: Option<bool>,
 }
 
 read_fields!(ExceptionQuery {
@@ -45,18 +48,22 @@ read_fields!(ExceptionQuery {
     exception_category: optional,
     rejection_criteria: optional,
     seller_loan_number: optional,
+    waived: optional,
 });
 
 impl ExceptionQuery {
-    /// The filter for the loans of the run; `None` without a filter of loans. A filter by the exceptions of a loan applies to one
-    /// exception together with the type and the severity that this query wants.
+    /// The filter for the loans of the run. Type and severity belong to it where it filters by one exception of a loan, which then has
+    /// them, too.
     ///
     /// # Errors
     /// Those of [`LoanFields::filter`].
-    pub fn loans(&self, loans: LoanFields) -> Result<Option<LoanFilter>, ApiError> {
-        let alone = LoanMatch::of_exceptions(self.exception_type.clone(), self.severity).filter();
-        let filter = loans.filter(LoanMatch::of_exceptions(self.exception_type.clone(), self.severity))?;
-        Ok(Some(filter).filter(|filter| *filter != alone))
+    pub fn loans(&self, loans: LoanFields) -> Result<LoanFilter, ApiError> {
+        let mut filter = loans.filter(LoanMatch::of_exceptions(self.exception_type.clone(), self.severity))?;
+        let one = &mut filter.exceptions;
+        if one.category.is_none() && one.program.is_none() && one.excess.is_none() {
+            (one.exception_type, one.severity) = (None, None);
+        }
+        Ok(filter)
     }
 
     /// The filter for the exceptions of each run.

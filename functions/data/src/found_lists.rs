@@ -19,8 +19,8 @@ const LISTS: usize = 256;
 
 /// A run, and what is wanted of its loans.
 pub type LoanListKey = (Uuid, LoanFilter, LoanOrder);
-/// A run, and what is wanted of its exceptions and their loans.
-pub type ExceptionListKey = (Uuid, ExceptionFilter, LoanFilter);
+/// A run, and what is wanted of its exceptions, whether they are waived, and of their loans.
+pub type ExceptionListKey = (Uuid, ExceptionFilter, Option<bool>, LoanFilter);
 
 /// Lists that were found lately.
 #[derive(Clone)]

@@ -82,8 +82,7 @@ impl State {
     /// # Errors
     /// [`ApiError::NotFound`] when the caller may not see the run of the query, or its results are no longer kept;
     /// [`ApiError::Invalid`] (422) when the place is not in the runs of the query, and for filters of loans without a run;
-    /// [`ApiError::Unavailable`] or
-    /// [`ApiError::Internal`] when a store fails.
+    /// [`ApiError::Unavailable`] or [`ApiError::Internal`] when a store fails.
     pub(crate) async fn exceptions(
         &self,
         caller: &Caller,
@@ -91,18 +90,17 @@ impl State {
         from: Option<PagePosition>,
     ) -> Result<(ExceptionPages, Option<u64>), ApiError> {
         let (run_id, runs) = (query.run_id, self.known.clone());
-        let (loans, filter) = (query.loans(loans)?, query.filter());
+        let (loans, waived) = (query.loans(loans)?, query.waived);
+        let filter = query.filter();
+        let is_chosen = waived.is_some() || loans != LoanFilter::default();
         let Some(run_id) = run_id else {
-            if let Some(loans) = &loans {
-                return Err(ApiError::Invalid(without_run(loans)));
+            if is_chosen {
+                return Err(ApiError::Invalid(without_run(&loans, waived)));
             }
             return Ok((ExceptionPages::of_all(runs, filter, caller, from).await?, None));
         };
         let known = self.known.of(caller, run_id).await?;
-        let chosen = match loans {
-            Some(loans) => self.exception_list(&known, filter.clone(), loans).await?,
-            None => None,
-        };
+        let chosen = if is_chosen { self.exception_list(&known, filter.clone(), waived, loans).await? } else { None };
         let pages = ExceptionPages::of_run(runs, filter, known.clone(), from)?.with_chosen(chosen);
         let total = pages.count(&known).await?;
         Ok((pages, total))
@@ -114,13 +112,14 @@ impl State {
         &self,
         known: &Arc<KnownRun>,
         filter: ExceptionFilter,
+        waived: Option<bool>,
         loans: LoanFilter,
     ) -> Result<Option<Arc<RowSet>>, ApiError> {
-        let key = (known.run.run_id, filter.clone(), loans.clone());
+        let key = (known.run.run_id, filter.clone(), waived, loans.clone());
         if let Some(list) = self.lists.exceptions.get(&key) {
             return Ok(Some(list));
         }
-        let found = self.known.with_stored(known, move |run| find_exceptions(run, &filter, &loans)).await?.map(Arc::new);
+        let found = self.known.with_stored(known, move |run| find_exceptions(run, &filter, waived, &loans)).await?.map(Arc::new);
         if let Some(list) = &found {
             self.lists.exceptions.insert(key, Arc::clone(list));
         }

@@ -189,13 +189,6 @@ impl LoanMatch {
     pub fn of_exceptions(exception_type: Option<String>, severity: Option<Severity>) -> Self {
         Self { seller_loan_number: None, exception_type, severity }
     }
-
-    /// The filter for loans that meet these filters alone.
-    pub fn filter(self) -> LoanFilter {
-        let exceptions =
-            LoanExceptions { exception_type: self.exception_type, severity: self.severity, ..LoanExceptions::default() };
-        LoanFilter { seller_loan_number: self.seller_loan_number, exceptions, ..LoanFilter::default() }
-    }
 }
 
 /// The filter that the page index of a run answers without reading the loans: at most one disposition. `None` for any other filter.
@@ -208,10 +201,11 @@ pub fn indexed(filter: &LoanFilter) -> Option<FactFilter> {
     Disposition::ALL.into_iter().find(is_only).map(|one| of(Some(one)))
 }
 
-/// The errors for filters of loans in a list of exceptions of all runs.
-pub fn without_run(filter: &LoanFilter) -> Vec<InputError> {
+/// The errors for filters of one run in a list of exceptions of all runs.
+pub fn without_run(filter: &LoanFilter, waived: Option<bool>) -> Vec<InputError> {
     let of_exceptions = &filter.exceptions;
     let others = [
+        ("waived", waived.is_some()),
         ("search", filter.search.is_some()),
         ("category", of_exceptions.category.is_some()),
         ("exception_program", of_exceptions.program.is_some()),
@@ -220,7 +214,7 @@ pub fn without_run(filter: &LoanFilter) -> Vec<InputError> {
     ];
     let fields = filter.words.iter().map(|(field, _)| field.name()).chain(filter.numbers.iter().map(|(field, _)| field.name()));
     let names = fields.chain(others.into_iter().filter(|(_, given)| *given).map(|(name, _)| name));
-    names.map(|name| InputError::query(name, "It needs `run_id`, because it filters the loans of one run.")).collect()
+    names.map(|name| InputError::query(name, "It needs `run_id`, because it filters one run.")).collect()
 }
 
 /// Checks that a run is small enough to be sorted or exported over HTTP.

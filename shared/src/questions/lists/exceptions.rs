@@ -11,6 +11,7 @@ use crate::{
             ExceptionFilter, ExceptionsReader, RangeReader, ReadError,
             scan::{GroupColumns, Integers, Texts},
         },
+        schema::EXCEPTION_SCHEMA,
     },
     rules::Severity,
 };
@@ -41,6 +42,15 @@ pub struct LoanExceptions {
 const COLUMNS: [&str; 8] =
     ["row", "exception_type", "severity", "exception_category", "program", "excess", "exact_excess", "limit"];
 
+/// Column with the waiver of an exception; null for an exception that is not waived.
+const WAIVED: &str = "waived";
+
+/// These columns, then the one of waivers where the exceptions have it.
+fn and_waivers(columns: &[&'static str]) -> Vec<&'static str> {
+    let of_schema = EXCEPTION_SCHEMA.iter().map(|(name, ..)| *name).filter(|name| *name == WAIVED);
+    columns.iter().copied().chain(of_schema).collect()
+}
+
 /// A row group of exceptions with the texts that are wanted.
 struct ExceptionGroup<'c> {
     rows: usize,
@@ -52,6 +62,7 @@ struct ExceptionGroup<'c> {
     excess: &'c Integers,
     exact_excess: &'c Texts,
     limits: &'c Texts,
+    waivers: Option<&'c Texts>,
 }
 
 impl<'c> ExceptionGroup<'c> {
@@ -68,11 +79,17 @@ impl<'c> ExceptionGroup<'c> {
             excess: integers(5)?,
             exact_excess: texts(6)?,
             limits: texts(7)?,
+            waivers: columns.texts(COLUMNS.len()),
         })
     }
 
     fn loan(&self, row: usize) -> Result<u64, ReadError> {
         self.loans.get(row).and_then(|loan| u64::try_from(loan).ok()).ok_or_else(damaged)
+    }
+
+    /// Whether an exception is waived, so that no filter of loans counts it.
+    fn is_waived(&self, row: usize) -> bool {
+        self.waivers.is_some_and(|waivers| waivers.code(row) != Texts::NONE)
     }
 
     fn excess(&self, row: usize) -> Result<Option<Decimal>, ReadError> {
@@ -137,7 +154,7 @@ impl LoanExceptions {
             if !filter.may_have(run.index, counts) {
                 continue;
             }
-            let columns = run.exceptions.scan(group, &COLUMNS)?;
+            let columns = run.exceptions.scan(group, &and_waivers(&COLUMNS))?;
             let group = ExceptionGroup::new(&columns)?;
             let types = wanted(group.types, self.exception_type.as_deref());
             let severities = wanted(group.severities, self.severity.map(Severity::as_str));
@@ -148,7 +165,7 @@ impl LoanExceptions {
                     && has(&severities, group.severities.code(row))
                     && has(&categories, group.categories.code(row))
                     && programs(group.programs.code(row));
-                if is_met && self.is_near(&group, row)? {
+                if is_met && !group.is_waived(row) && self.is_near(&group, row)? {
                     met.add(group.loan(row)?);
                 }
             }
@@ -183,13 +200,14 @@ impl LoanExceptions {
             if !hard.may_have(run.index, counts) {
                 continue;
             }
-            let columns = run.exceptions.scan(group, &COLUMNS)?;
+            let columns = run.exceptions.scan(group, &and_waivers(&COLUMNS))?;
             let group = ExceptionGroup::new(&columns)?;
             let types = wanted(group.types, Some(kind));
             let severities = wanted(group.severities, Some(Severity::Hard.as_str()));
             let programs = self.wanted_programs(&group);
             for row in 0..group.rows {
-                if !has(&severities, group.severities.code(row)) || !programs(group.programs.code(row)) {
+                let counts = has(&severities, group.severities.code(row)) && programs(group.programs.code(row));
+                if !counts || group.is_waived(row) {
                     continue;
                 }
                 let loan = group.loan(row)?;
@@ -232,22 +250,26 @@ impl ExceptionFilter {
     }
 }
 
-/// The exceptions that a filter lets through, of these loans, as their places among the exceptions of the run.
+/// The exceptions that a filter lets through, of these loans, as their places among the exceptions of the run; with `waived`, only those
+/// that are waived, or only the others.
 pub(super) fn exceptions_of<R: RangeReader>(
     exceptions: &ExceptionsReader<R>,
     index: &ResultsIndex,
     filter: &ExceptionFilter,
+    waived: Option<bool>,
     loans: &RowSet,
 ) -> Result<RowSet, ReadError> {
     const COLUMNS: [&str; 6] =
         ["row", "exception_type", "severity", "exception_category", "rejection_criteria", "seller_loan_number"];
-    let columns = if filter.seller_loan_number.is_some() { &COLUMNS[..] } else { &COLUMNS[..5] };
+    let own = if filter.seller_loan_number.is_some() { &COLUMNS[..] } else { &COLUMNS[..5] };
+    let columns = if waived.is_some() { and_waivers(own) } else { own.to_vec() };
     let mut found = RowSet::none(index.exceptions.iter().flatten().map(|count| u64::from(count.count)).sum());
     for (group, counts) in index.exceptions.iter().enumerate() {
         if !filter.may_have(index, counts) {
             continue;
         }
-        let scanned = exceptions.scan(group, columns)?;
+        let scanned = exceptions.scan(group, &columns)?;
+        let waivers = scanned.texts(own.len());
         let texts = |at: usize| scanned.texts(at).ok_or_else(damaged);
         let conditions = [
             filter.exception_type.as_deref(),
@@ -264,6 +286,10 @@ pub(super) fn exceptions_of<R: RangeReader>(
         let places = scanned.integers(0).ok_or_else(damaged)?;
         for row in 0..scanned.rows {
             let loan = places.get(row).and_then(|loan| u64::try_from(loan).ok()).ok_or_else(damaged)?;
+            let is_waived = waivers.is_some_and(|waivers| waivers.code(row) != Texts::NONE);
+            if waived.is_some_and(|waived| waived != is_waived) {
+                continue;
+            }
             if loans.has(loan) && checks.iter().all(|(column, wanted)| has(wanted, column.code(row))) {
                 found.add(scanned.first_row + row as u64);
             }

@@ -12,7 +12,7 @@ pub mod row_set;
 
 use crate::facts::{
     index::ResultsIndex,
-    read::{ExceptionsReader, FactsReader, RangeReader, ReadError},
+    read::{ExceptionFilter, ExceptionsReader, FactsReader, RangeReader, ReadError},
 };
 
 use self::{exceptions::exceptions_of, filter::LoanFilter, order::LoanOrder, row_set::RowSet};
@@ -102,16 +102,17 @@ impl LoanList {
 }
 
 /// Finds the exceptions that a filter lets through and whose loans another filter lets through, as their places among the exceptions
-/// of the run.
+/// of the run. With `waived`, only those that are waived, or only the others.
 ///
 /// # Errors
 /// Those of [`LoanList::find`].
 pub fn find_exceptions<F: RangeReader, E: RangeReader>(
     run: StoredRun<'_, F, E>,
-    filter: &crate::facts::read::ExceptionFilter,
+    filter: &ExceptionFilter,
+    waived: Option<bool>,
     loans: &LoanFilter,
 ) -> Result<RowSet, ReadError> {
-    exceptions_of(run.exceptions, run.index, filter, &loans.rows(run)?)
+    exceptions_of(run.exceptions, run.index, filter, waived, &loans.rows(run)?)
 }
 
 #[cfg(test)]
