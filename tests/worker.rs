@@ -89,8 +89,9 @@ async fn a_dry_run_keeps_its_summary_alone() {
     assert_eq!(run_object(&app, id).await["output_dir"], Value::Null);
     assert_eq!(app.worker.runs.results(id).await.unwrap().unwrap().outputs, []);
     assert_eq!(run_object(&app, id).await["column_mapping"][0]["source_file"], "tape.csv");
-    let [mapping, rules] = ["column_mapping.json", "rule_set.json"].map(|name| format!("results/{id}/{name}"));
-    assert_eq!(keys(&app, "").await, ["inputs/tape.csv", &mapping, &rules]);
+    let [mapping, findings, rules] =
+        ["column_mapping.json", "findings.json", "rule_set.json"].map(|name| format!("results/{id}/{name}"));
+    assert_eq!(keys(&app, "").await, ["inputs/tape.csv", &mapping, &findings, &rules]);
 }
 
 #[tokio::test]

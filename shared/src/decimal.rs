@@ -444,20 +444,13 @@ impl ExactSum {
     }
 
     /// The total as `mantissa / 10^scale`.
-    fn total(&self) -> (BigInt, u8) {
+    pub(crate) fn total(&self) -> (BigInt, u8) {
         let scales = self.by_scale.iter().map(|(s, _)| *s).chain(self.spilled.iter().map(|(s, _)| *s));
         let scale = scales.max().unwrap_or(0);
         let lift = |value: BigInt, from: u8| value * BigInt::from(10).pow(u32::from(scale - from));
         let narrow = self.by_scale.iter().map(|(s, sum)| lift(BigInt::from(*sum), *s));
         let wide = self.spilled.iter().map(|(s, sum)| lift(sum.clone(), *s));
         (narrow.chain(wide).sum(), scale)
-    }
-
-    /// Compares two sums by their value.
-    pub fn compare(&self, other: &Self) -> Ordering {
-        let ((ours, our_scale), (theirs, their_scale)) = (self.total(), other.total());
-        let lift = |value: BigInt, by: u8| value * BigInt::from(10).pow(u32::from(by));
-        lift(ours, their_scale.saturating_sub(our_scale)).cmp(&lift(theirs, our_scale.saturating_sub(their_scale)))
     }
 
     /// The exact sum as plain text, with at least `min_decimals` decimals.

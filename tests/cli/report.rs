@@ -63,7 +63,7 @@ fn summary_json_is_what_the_run_prints_as_json() {
     assert_eq!(printed.out, desk.read("out/summary.json"));
     let json = printed.json();
     let members: Vec<&String> = json.as_object().unwrap().keys().collect();
-    assert_eq!(members, ["reasons", "run", "summary"]);
+    assert_eq!(members, ["run", "summary", "reasons"]);
     assert_eq!((&json["run"]["status"], &json["run"]["last_phase"]), (&"completed".into(), &"archive".into()));
     assert_eq!(json["reasons"]["reasons"][0]["exception_type"], "ltv_ratio");
     assert_eq!(json["summary"]["samples"][0]["exceptions"][0]["row"], 1);

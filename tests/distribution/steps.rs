@@ -116,7 +116,11 @@ async fn a_run_by_steps_leaves_what_an_executed_one_leaves() {
         assert!(found.0 == expected.0);
         assert_eq!(found.1, expected.1);
         assert_eq!(
-            found.0.keys().map(String::as_str).eq(["results/ID/column_mapping.json", "results/ID/rule_set.json"]),
+            found.0.keys().map(String::as_str).eq([
+                "results/ID/column_mapping.json",
+                "results/ID/findings.json",
+                "results/ID/rule_set.json"
+            ]),
             dry_run
         );
         assert_eq!(finish(&app, stepped, owner).await["ended"], "not_ours");

@@ -98,6 +98,8 @@ impl Stage {
             more(archived, format!("{}?path=output/purchase_tape.csv", of(archived, of_team)), wes),
             more(workbook, of(workbook, failed), None),
             more(workbook, of(workbook, of_team), wes),
+            more("/api/runs/{run_id}/reasons", format!("/api/runs/{failed}/reasons"), None),
+            more("/api/runs/{run_id}/report", format!("/api/runs/{of_team}/report"), wes),
             more("/api/summary/{run_id}", format!("/api/summary/{failed}"), None),
             more("/api/summary/{run_id}", format!("/api/summary/{of_team}"), wes),
             more(exceptions, format!("{exceptions}?severity=soft&limit=1"), wes),

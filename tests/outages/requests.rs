@@ -104,6 +104,8 @@ pub fn requests(scene: &Scene) -> Vec<Wanted> {
         of_run("/api/runs/{run_id}/workbook"),
         of_run("/api/runs/{run_id}/purchase-advice"),
         of_run("/api/runs/{run_id}/seller-return"),
+        of_run("/api/runs/{run_id}/reasons"),
+        of_run("/api/runs/{run_id}/report"),
         of_run("/api/summary/{run_id}"),
         plain("/api/exceptions"),
         get("/api/exceptions", format!("/api/exceptions?run_id={run}")),

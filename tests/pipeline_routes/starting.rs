@@ -273,7 +273,7 @@ async fn a_dry_run_keeps_its_summary_alone() {
     let archive = app.read(&ana, &format!("/api/runs/{id}/archive")).await;
     assert_eq!(archive, json!({"input": [], "output": [], "manifest": null}));
     let kept: Vec<String> = app.objects("").await.into_keys().filter(|key| !key.starts_with("inputs/")).collect();
-    let results = ["column_mapping.json", "rule_set.json"].map(|name| format!("results/{id}/{name}"));
+    let results = ["column_mapping.json", "findings.json", "rule_set.json"].map(|name| format!("results/{id}/{name}"));
     assert_eq!(kept, [&[format!("requests/{id}.json")], results.as_slice()].concat());
 }
 

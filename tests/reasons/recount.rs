@@ -7,7 +7,7 @@ use shared::{
     decimal::{Decimal, ExactSum},
     loan::{Field, Unit},
     results::summary::{Reasons, Samples},
-    rules::rule_set::RuleSet,
+    rules::{ExceptionType, rule_set::RuleSet},
     tape::aliases::Aliases,
 };
 
@@ -61,7 +61,8 @@ fn number(fact: &Row, name: &str) -> Option<Decimal> {
 
 /// Largest balance first; equal balances by the second text.
 fn by_balance(mut rows: Vec<(ExactSum, String, String)>) -> Vec<String> {
-    rows.sort_by(|a, b| b.0.compare(&a.0).then_with(|| a.1.cmp(&b.1)));
+    let number = |sum: &ExactSum| sum.to_text(0).parse::<Decimal>().unwrap();
+    rows.sort_by(|a, b| number(&b.0).cmp(&number(&a.0)).then_with(|| a.1.cmp(&b.1)));
     rows.into_iter().map(|(_, _, text)| text).collect()
 }
 
@@ -131,12 +132,12 @@ impl<'r> Recount<'r> {
                     within.for_each(|at| steps[at].add(loan));
                 }
             }
-            let tables: BTreeSet<_> = fields.iter().map(|field| self.steps(field)).collect();
-            let table = match tables.first() {
-                Some(table) if tables.len() == 1 => *table,
-                // A rule of the built-in set over a number keeps its steps when all its loans lack the number.
-                None if self.rules.rules().iter().any(|rule| rule.exception_type().name() == name) => self
-                    .steps(self.rules.rules().iter().find(|rule| rule.exception_type().name() == name).unwrap().field().name()),
+            let tables: BTreeSet<_> = fields.iter().filter_map(|field| self.steps(field)).collect();
+            // A rule of the built-in set over a number keeps its steps when all its loans lack the number.
+            let of_rule = || ExceptionType::from_name(name).and_then(ExceptionType::rule);
+            let table = match tables.len() {
+                0 => of_rule().and_then(|rule| self.steps(rule.field.name())),
+                1 => tables.first().copied(),
                 _ => None,
             };
             let within = table.into_iter().flat_map(|(names, _)| names).zip(&steps);

@@ -71,8 +71,8 @@ fn a_loan_counts_under_each_policy_that_holds_it() {
     assert_eq!(
         held,
         [
+            ("minimum_price", 2, "price 96.1250 is below the minimum 97.5000"),
             ("minimum_spread", 1, "pricing spread -6.5500 is below the minimum -2.5000"),
-            ("minimum_price", 2, "price 96.7500 is below the minimum 97.5000"),
             ("hold_on_soft_exceptions", 1, "soft exceptions: missing_appraisal"),
         ]
     );

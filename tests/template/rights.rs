@@ -411,6 +411,8 @@ impl Watched {
 
         self.by("Data");
         self.get(&admin, &format!("/api/summary/{first}")).await;
+        self.get(&admin, &format!("/api/runs/{first}/reasons")).await;
+        self.get(&admin, &format!("/api/runs/{first}/report")).await;
         self.get(&admin, &format!("/api/loans?run_id={large}&limit=1")).await;
         for person in [&admin, &wes] {
             self.get(person, "/api/exceptions?limit=1").await;

@@ -1,6 +1,10 @@
 //! `GET /api/runs/{run_id}/reasons`: why a run rejects and holds loans, with balances.
 
-use api::{caller::Caller, extract::PathId, problem::ApiError};
+use api::{
+    caller::Caller,
+    extract::PathId,
+    problem::{ApiError, ProblemObject},
+};
 use axum::{Json, extract::State as FromState};
 use serde_json::value::RawValue;
 use shared::results::summary::Reasons;
@@ -16,10 +20,14 @@ use crate::State;
     params(("run_id" = Uuid, Path, description = "Id of the run.")),
     responses(
         (status = 200, description = "The reasons.", body = Reasons),
-        (status = 404, description = "The run does not exist, or an earlier version of Loan Engine did not keep its reasons \
-                                      (`reasons_not_kept`)."),
-        (status = 409, description = "The run is not completed (`run_not_completed`)."),
-        (status = 410, description = "The results of the run were removed (`results_gone`)."),
+        (
+            status = 404,
+            description = "The run does not exist, belongs to another team, or an earlier version of Loan Engine did not keep its reasons \
+                           (`reasons_not_kept`).",
+            body = ProblemObject
+        ),
+        (status = 409, description = "The run is not completed (`run_not_completed`).", body = ProblemObject),
+        (status = 410),
     )
 )]
 pub async fn get_reasons(

@@ -1,6 +1,10 @@
 //! `GET /api/runs/{run_id}/report`: the report of a run, one page of HTML.
 
-use api::{caller::Caller, extract::PathId, problem::ApiError};
+use api::{
+    caller::Caller,
+    extract::PathId,
+    problem::{ApiError, ProblemObject},
+};
 use axum::{
     extract::State as FromState,
     http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE},
@@ -18,11 +22,15 @@ use crate::State;
     get, path = "/api/runs/{run_id}/report", tag = "data", security(("bearer" = [])),
     params(("run_id" = Uuid, Path, description = "Id of the run.")),
     responses(
-        (status = 200, description = "The report.", body = String, content_type = "text/html", example = "<!DOCTYPE html>"),
-        (status = 404, description = "The run does not exist, or an earlier version of Loan Engine did not keep its reasons \
-                                      (`reasons_not_kept`)."),
-        (status = 409, description = "The run is not completed (`run_not_completed`)."),
-        (status = 410, description = "The results of the run were removed (`results_gone`)."),
+        (status = 200, description = "The report.", content((String = "text/html", example = json!("<!DOCTYPE html>")))),
+        (
+            status = 404,
+            description = "The run does not exist, belongs to another team, or an earlier version of Loan Engine did not keep its reasons \
+                           (`reasons_not_kept`).",
+            body = ProblemObject
+        ),
+        (status = 409, description = "The run is not completed (`run_not_completed`).", body = ProblemObject),
+        (status = 410),
     )
 )]
 pub async fn get_report(

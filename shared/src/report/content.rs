@@ -48,8 +48,8 @@ pub(super) struct ReportRun {
     pub profile: Option<ReportRuleSet>,
     #[serde(default)]
     pub created_by_username: Option<String>,
-    #[serde(default)]
-    pub dry_run: bool,
+    /// `None` for a dry run.
+    pub output_dir: Option<String>,
     #[serde(default)]
     pub tapes: Option<Vec<ReportTape>>,
     #[serde(default)]
@@ -177,7 +177,6 @@ pub(super) struct ReportReason {
     pub program: Option<String>,
     pub exception_type: String,
     pub severity: String,
-    pub category: String,
     pub loans: Figure,
     pub balance: Figure,
     pub only_reason: ReportLoans,

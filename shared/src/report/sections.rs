@@ -60,7 +60,7 @@ fn head(page: &mut Page, run: &ReportRun, summary: &ReportSummary) {
         (None, _) => "the tapes of the run".to_owned(),
     };
     page.raw("<header>\n<p class=\"kicker\">Loan Engine · report of a run</p>\n<h1>").text(&verdict(summary)).raw("</h1>\n");
-    let what = if run.dry_run { "Dry run of" } else { "Run of" };
+    let what = if run.output_dir.is_none() { "Dry run of" } else { "Run of" };
     page.raw("<p class=\"lead\">").text(&format!("{what} {tape}, purchase date {}, rule set {}", run.pdate, run.rule_set.name));
     page.raw("</p>\n</header>\n");
 }
@@ -74,11 +74,11 @@ fn dispositions(page: &mut Page, summary: &ReportSummary) {
     page.raw("<section>\n").heading("Dispositions");
     page.raw("<div class=\"whole\">");
     page.bar(&groups.map(|(_, class, group)| (group.balance.thousandths_of(&summary.total_balance), class)));
-    page.raw("</div>\n<p class=\"legend\">");
+    page.raw("</div>\n<p class=\"legend\">By balance: ");
     for (name, class, _) in groups {
         page.raw(&format!("<span class=\"key {class}\"></span>")).text(name).raw(" ");
     }
-    page.raw("by balance</p>\n");
+    page.raw("</p>\n");
     let has_lives = groups.iter().any(|(_, _, group)| group.wa_wal.is_some() || group.wa_duration.is_some());
     let headers = ["", "Loans#", "Balance#", "To pay#", "WAC %#", "LTV %#", "DTI %#", "Score#", "Price#", "WAL#", "Duration#"];
     let columns = if has_lives { headers.len() } else { headers.len() - 2 };
@@ -91,7 +91,9 @@ fn dispositions(page: &mut Page, summary: &ReportSummary) {
         let averages = averages.into_iter().chain(lives.into_iter().filter(|_| has_lives)).map(plain);
         first.into_iter().chain(averages).collect::<Vec<Cell>>()
     };
-    let total = vec![Cell::Text("Total".to_owned()), count(&summary.total_loans), Cell::Number(summary.total_balance.dollars())];
+    let total = [Cell::Text("Total".to_owned()), count(&summary.total_loans), Cell::Number(summary.total_balance.dollars())];
+    let rest = (total.len()..columns).map(|_| Cell::Text(String::new()));
+    let total = total.into_iter().chain(rest).collect();
     page.table(&headers[..columns], groups.map(row).into_iter().chain([total]));
     page.note("Averages are weighted by balance over the loans that have the value. Prices are in percent of the balance.");
     page.raw("</section>\n");
@@ -160,7 +162,7 @@ fn reason_table(page: &mut Page, reasons: &[&ReportReason], most: usize, with_al
     let (rows, more) = shown(reasons, most);
     let top = largest(reasons.iter().map(|reason| &reason.balance));
     let class = if with_alone { "bad" } else { "plain" };
-    let headers = ["Rule", "Category", "Loans#", "Balance#", "", "Alone#", "Alone, balance#", "Alone, by at most"];
+    let headers = ["Rule", "Loans#", "Balance#", "", "Alone#", "Alone, balance#", "Alone, by at most"];
     let row = |reason: &&ReportReason| {
         let name = match &reason.program {
             Some(program) => format!("{program}: {}", reason.exception_type),
@@ -168,7 +170,6 @@ fn reason_table(page: &mut Page, reasons: &[&ReportReason], most: usize, with_al
         };
         let mut cells = vec![
             Cell::Text(name),
-            Cell::Text(reason.category.clone()),
             count(&reason.loans),
             Cell::Number(reason.balance.dollars()),
             bar_of(&reason.balance, top, class),

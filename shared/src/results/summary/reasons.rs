@@ -20,7 +20,7 @@ use crate::{
 use super::{
     findings_place,
     reason_figures::{Held, OnlyReason, Pair, Reason, Reasons, Step},
-    tally::{LoanBalance, Tally},
+    tally::{LoanBalance, Tally, compare},
 };
 
 /// Largest number of pairs in the result.
@@ -271,19 +271,19 @@ impl ReasonCounts {
             }
         }
         // The sort is stable: rows of one type keep the order of the programs, hard before soft.
-        reasons.sort_by(|a, b| b.balance.compare(&a.balance).then_with(|| a.exception_type.cmp(&b.exception_type)));
+        reasons.sort_by(|a, b| compare(&b.balance, &a.balance).then_with(|| a.exception_type.cmp(&b.exception_type)));
         let held = HoldPolicy::ALL.into_iter().zip(&self.held).filter_map(|(policy, held)| {
             Some(Held { policy, reason: held.reason.clone()?, loans: held.tally.loans, balance: held.tally.balance() })
         });
         let mut held: Vec<_> = held.collect();
-        held.sort_by(|a, b| b.balance.compare(&a.balance));
+        held.sort_by(|a, b| compare(&b.balance, &a.balance));
         let pairs = self.pairs.iter().filter_map(|(types, tally)| {
             let mut types = [kind(types[0])?, kind(types[1])?].map(|kind| kind.name.clone().into_owned());
             types.sort();
             Some(Pair { types, loans: tally.loans, balance: tally.balance() })
         });
         let mut pairs: Vec<_> = pairs.collect();
-        pairs.sort_by(|a, b| b.balance.compare(&a.balance).then_with(|| a.types.cmp(&b.types)));
+        pairs.sort_by(|a, b| compare(&b.balance, &a.balance).then_with(|| a.types.cmp(&b.types)));
         pairs.truncate(PAIRS);
         Reasons { reasons, held, pairs }
     }

@@ -1,5 +1,8 @@
 //! A number of loans with their exact balance.
 
+use std::cmp::Ordering;
+
+use num_bigint::BigInt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -26,6 +29,13 @@ impl LoanBalance {
             None => cell.value().map_or(Self::None, Self::Wide),
         }
     }
+}
+
+/// Compares two sums by their value.
+pub(super) fn compare(one: &ExactSum, other: &ExactSum) -> Ordering {
+    let ((one, one_scale), (other, other_scale)) = (one.total(), other.total());
+    let lift = |value: BigInt, by: u8| value * BigInt::from(10).pow(u32::from(by));
+    lift(one, other_scale).cmp(&lift(other, one_scale))
 }
 
 /// Number of loans, and the sum of their balances.
