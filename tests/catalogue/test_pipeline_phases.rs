@@ -19,7 +19,7 @@ use shared::{
         validate::{FirstUse, validate},
     },
     results::outputs::OUTPUTS,
-    rules::{ExceptionType, Severity, rule_set::RuleSet},
+    rules::{Evidence, ExceptionType, Severity, rule_set::RuleSet},
 };
 
 use crate::support::loans::{LoanBuilder, evidence, names};
@@ -53,6 +53,11 @@ fn good_but<'t>(column: &str, cell: &'t str) -> Loan<'t> {
     LoanBuilder::good().with(column, cell).build()
 }
 
+/// An exception without a program and a waiver.
+fn failed(failed: ExceptionType, severity: Severity, evidence: Evidence) -> Exception<'static> {
+    Exception { kind: failed.kind(), severity, evidence, program: None, waiver: None }
+}
+
 fn validated_and_assessed<'l, 't>(loan: &'l Loan<'t>, rules: &'l RuleSet) -> Assessed<'l, 't> {
     assess(validate(loan, None, &[]), rules, PDATE)
 }
@@ -75,14 +80,8 @@ mod test_phase_validate {
     #[track_caller]
     fn lacks(loan: &Loan<'_>, columns: &'static str, message: &str) {
         let validated = validate(loan, None, &[]);
-        let expected = Exception {
-            kind: MissingField.kind(),
-            severity: Severity::Hard,
-            evidence: evidence(columns, "missing", "present", "", message),
-            program: None,
-            waiver: None,
-        };
-        assert_eq!(validated.exceptions(), [expected]);
+        let evidence = evidence(columns, "missing", "present", "", message);
+        assert_eq!(validated.exceptions(), [failed(MissingField, Severity::Hard, evidence)]);
         assert!(validated.failed());
     }
 
@@ -167,12 +166,8 @@ mod test_phase_validate {
             (InvalidValue, "appraisal_value", number, "a number of at most 30 digits on each side of the point", digits),
             (DuplicateLoan, "seller_loan_number", "007a", "used once in a run", used),
         ];
-        let expected = expected.map(|(exception_type, field, actual, limit, message)| Exception {
-            kind: exception_type.kind(),
-            severity: Severity::Hard,
-            evidence: evidence(field, actual, limit, "", message),
-            program: None,
-            waiver: None,
+        let expected = expected.map(|(exception_type, field, actual, limit, message)| {
+            failed(exception_type, Severity::Hard, evidence(field, actual, limit, "", message))
         });
         assert_eq!(exceptions, expected);
 
@@ -306,17 +301,10 @@ mod test_phase_eligibility {
         let property = evidence("property_type", "MH", types, "", &format!("Property type \"MH\" is not {types}"));
         let message = "Note rate 0.99 % is below the minimum 1.00 % (by 0.01)";
         let rate = evidence("note_rate", "0.99", ">= 1.0", "0.01", message);
-        let exception = |failed: ExceptionType, severity, evidence| Exception {
-            kind: failed.kind(),
-            severity,
-            evidence,
-            program: None,
-            waiver: None,
-        };
         let expected = [
-            exception(LtvRatio, Severity::Hard, ltv),
-            exception(PropertyType, Severity::Hard, property.clone()),
-            exception(NoteRateRange, Severity::Soft, rate.clone()),
+            failed(LtvRatio, Severity::Hard, ltv),
+            failed(PropertyType, Severity::Hard, property.clone()),
+            failed(NoteRateRange, Severity::Soft, rate.clone()),
         ];
         assert_eq!(validated_and_assessed(&loan, &rules_of("")).exceptions(), expected);
 
@@ -324,15 +312,15 @@ mod test_phase_eligibility {
         let strict = "[limits]\nltv_ratio = { max = 80 }\n[severity]\nnote_rate_range = \"hard\"";
         let ltv = evidence("ltv_ratio", "97.8", "<= 80", "17.8", "LTV 97.80 % is above the maximum 80.00 % (by 17.80)");
         let expected = [
-            exception(LtvRatio, Severity::Hard, ltv),
-            exception(PropertyType, Severity::Hard, property.clone()),
-            exception(NoteRateRange, Severity::Hard, rate.clone()),
+            failed(LtvRatio, Severity::Hard, ltv),
+            failed(PropertyType, Severity::Hard, property.clone()),
+            failed(NoteRateRange, Severity::Hard, rate.clone()),
         ];
         assert_eq!(validated_and_assessed(&loan, &rules_of(strict)).exceptions(), expected);
         let off = "[rules]\nltv_ratio = false\nnote_rate_range = false\n[severity]\nproperty_type = \"soft\"";
         let off = rules_of(off);
         let assessed = validated_and_assessed(&loan, &off);
-        assert_eq!(assessed.exceptions(), [exception(PropertyType, Severity::Soft, property)]);
+        assert_eq!(assessed.exceptions(), [failed(PropertyType, Severity::Soft, property)]);
         assert!(assessed.is_eligible());
     }
 }
