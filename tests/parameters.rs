@@ -137,7 +137,9 @@ async fn a_parameter_that_is_misspelt_is_named_with_the_one_that_was_meant() {
 #[tokio::test]
 async fn a_parameter_that_is_repeated_is_named() {
     let (app, root, document) = app().await;
-    for (route, parameter) in every_parameter(&app, &document) {
+    // A list is the only parameter that a request repeats.
+    let lists = |(_, parameter): &(&Route, &Value)| parameter["schema"]["type"] == "array";
+    for (route, parameter) in every_parameter(&app, &document).into_iter().filter(|found| !lists(found)) {
         let name = name(parameter);
         let answer = ask(&app, &root, &document, route, &format!("{name}=x&{name}=x")).await;
         let said = said(&answer, &json!(["query", name]));
@@ -186,13 +188,13 @@ async fn a_word_outside_an_enumeration_is_told_the_words_before_any_look_up() {
             assert!(words.iter().all(|word| listed.contains(&word.as_str())), "{name}={word}: {said:?}");
         }
     }
-    assert_eq!(seen, ["disposition", "format", "method", "role", "severity", "status"].map(str::to_owned).into());
+    assert_eq!(seen, ["format", "method", "role", "severity", "status"].map(str::to_owned).into());
 }
 
 #[tokio::test]
 async fn everything_that_is_wrong_with_a_query_is_named_at_once() {
     let (app, root, _) = app().await;
-    let query = "disposition=bought&limit=0&limit=5&skip=-1&seller_loan_number=&sort=x&after=eyJ";
+    let query = "disposition=bought&limit=0&limit=5&skip=-1&seller_loan_number=&sort=x&after=eyJ&srot=line";
     let answer = app.get(&format!("/api/loans?{query}")).by(&root).send().await;
     answer.problem(422);
     let errors = answer.json()["errors"].clone();
@@ -200,12 +202,13 @@ async fn everything_that_is_wrong_with_a_query_is_named_at_once() {
     let expected = [
         ("skip", "value_error"),
         ("limit", "value_error"),
+        ("after", "value_error"),
         ("run_id", "missing"),
-        ("disposition", "value_error"),
+        ("sort", "value_error"),
         ("seller_loan_number", "empty"),
+        ("disposition", "value_error"),
         ("limit", "repeated"),
-        ("sort", "unknown"),
-        ("after", "unknown"),
+        ("srot", "unknown"),
     ];
     assert_eq!(named, expected.map(|(name, kind)| (json!(name), json!(kind))));
 }

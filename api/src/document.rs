@@ -35,6 +35,8 @@ pub fn complete(parts: OpenApi, routes: &[Route]) -> Result<Value, serde_json::E
     let mut document = serde_json::to_value(Trunk::openapi().merge_from(parts))?;
     if let Some(loan) = document.pointer_mut("/components/schemas/Loan") {
         standard_fields::add(loan);
+        // A request may leave out every other member.
+        loan["required"] = json!(["row"]);
     }
     for route in routes {
         let (path, verb) = (documented(&route.path), route.verb.as_str().to_lowercase());

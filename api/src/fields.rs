@@ -4,15 +4,14 @@
 //! An input type accepts exactly the fields that it reads: there is no second list of names. [`read_fields!`](crate::read_fields)
 //! reads a type by the names of its members, which the OpenAPI document shows as well.
 
+mod members;
+
 use std::{borrow::Cow, collections::HashSet, convert::Infallible, fmt, ops::RangeInclusive};
 
 use percent_encoding::percent_decode;
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
 use serde_json::{error::Category, value::RawValue};
 
+use self::members::Members;
 use super::{
     nearest::nearest,
     problem::{ApiError, InputError},
@@ -362,31 +361,6 @@ fn pairs(bytes: &[u8]) -> Option<Vec<(Cow<'_, str>, Given<'_>)>> {
     percent_decode(bytes).decode_utf8().ok()?;
     let pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = serde_urlencoded::from_bytes(bytes).ok()?;
     Some(pairs.into_iter().map(|(name, value)| (name, Given::Text(value))).collect())
-}
-
-/// The members of an object in their order, repeated ones included.
-struct Members<'r>(Vec<(Cow<'r, str>, Given<'r>)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
-                    members.push((name.into(), Given::Json(value)));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Object)
-    }
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub struct PriceAdjustmentObject {
 }
 
 /// One loan and its disposition. Standard fields, such as `property_state`, are present when the tape has a value for them. The other
-/// columns of the tape follow as text, under their names in `column_mapping`.
+/// columns of the tape follow as text, under their names in `column_mapping`. A request with `fields` gets only these members and `row`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Loan, example = json!({
     "seller_loan_number": "L-1",

@@ -162,8 +162,9 @@ impl ExtraFile {
         let file = place
             .canonicalize()
             .or_else(|_| folder.canonicalize().map(|folder| folder.join(place.file_name().unwrap_or_default())));
-        let is_result = |file: &Path| places.is_some_and(|places| places.would_overwrite(file) || places.is_result(&place));
-        if file.is_ok_and(|file| tapes.iter().any(|tape| tape.file == file) || is_result(&file)) {
+        let is_result = |file: &Path| places.is_some_and(|places| places.would_overwrite(file));
+        let will_be_result = places.is_some_and(|places| places.is_result(&place));
+        if will_be_result || file.is_ok_and(|file| tapes.iter().any(|tape| tape.file == file) || is_result(&file)) {
             return refuse("would replace a tape or a result of this run. Choose another name.");
         }
         Ok(Self { kind, shown: shown.to_owned(), file: place })

@@ -58,9 +58,9 @@ async fn each_filter_finds_its_loans_and_counts_them() {
         let total = Some(expected.len() as u64);
         assert_eq!(found(&app, &ana, &id, query).await, (expected, total), "{query}");
     }
-    let amounts = found(&app, &ana, &id, "exception_type=loan_amount&excess=..2%25").await;
+    let amounts = found(&app, &ana, &id, "exception_type=loan_amount_range&excess=..2%25").await;
     assert_eq!(
-        (amounts, found(&app, &ana, &id, "exception_type=loan_amount&excess=..1.9%25").await),
+        (amounts, found(&app, &ana, &id, "exception_type=loan_amount_range&excess=..1.9%25").await),
         ((vec![6], Some(1)), (vec![], Some(0)))
     );
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use proptest::{prelude::*, sample::select};
 use shared::{
     decimal::Decimal,
+    engine::Tuning,
     facts::{
         EXCEPTIONS_FILE, FACTS_FILE,
         index::ResultsIndex,
@@ -22,13 +23,13 @@ use shared::{
         order::LoanOrder,
         range::NumberFilter,
     },
-    rules::Severity,
+    rules::{Severity, rule_set::RuleSet},
     tape::aliases::Aliases,
 };
 
 use crate::{
     facts::LARGE,
-    support::runs::{Finished, HEADER, run_tape},
+    support::runs::{Finished, HEADER, run_tape, run_tapes},
 };
 
 /// Stored results, and everything in them.
@@ -91,7 +92,10 @@ static MIXED: LazyLock<Results> = LazyLock::new(|| {
         let cells = columns.clone().map(|(_, cells)| cells[if draw(3) > 0 { 0 } else { draw(cells.len()) }]);
         tape.push_str(&format!("{number},{},312500\n", cells.collect::<Vec<_>>().join(",")));
     }
-    Results::of(&run_tape(tape).unwrap())
+    // Prices below 90 hold loans back.
+    let rules = RuleSet::from_toml("[projection]\nminimum_price = 90.0\nhold_on_soft_exceptions = false").unwrap();
+    let tuning = Tuning { threads: 2, block_bytes: 64 * 1024 };
+    Results::of(&run_tapes(&[("tape.csv", tape.as_bytes())], &rules, tuning).unwrap())
 });
 
 /// The number of a loan in a field; `None` when it is missing or could not be read.
@@ -304,7 +308,7 @@ fn asked() -> impl Strategy<Value = Asked> {
     });
     let numbers = (select(NumberField::ALL.to_vec()), ranges());
     let text = |texts: &[&'static str]| prop::option::weighted(0.25, select(texts.to_vec()).prop_map(str::to_owned));
-    let kinds = ["ltv_ratio", "credit_score", "loan_amount", "invalid_value", "missing_field", "dti_ratio", "unknown"];
+    let kinds = ["ltv_ratio", "credit_score", "loan_amount_range", "invalid_value", "missing_field", "dti_ratio", "unknown"];
     let excess = ["..1", "..0.5", "1<..", "4..5", "..1%", "0.0001..2.5%", "..20%", "100"];
     (
         prop::collection::vec(words, 0..2),

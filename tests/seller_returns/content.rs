@@ -52,18 +52,20 @@ fn a_return_shows_the_loans_as_they_were_sent_with_the_reasons() {
 
 #[test]
 fn every_cell_is_a_text_and_failing_cells_have_a_colour_and_a_note() {
-    let high = good("002").replace(",80,", ",97.01,").replace("740", "");
-    let parts = parts(&returned(&[("t.csv", format!("{HEADER}{high}"))]));
+    let high = good("002").replace(",80,", ",97.01,").replace("740", "500");
+    let missing = good("003").replace("740", "");
+    let parts = parts(&returned(&[("t.csv", format!("{HEADER}{high}{missing}"))]));
     let sheet = &parts["xl/worksheets/sheet2.xml"];
     assert!(!sheet.contains("<v>"), "{sheet}");
-    // Style 12 is that of failing cells: the LTV in column E, and the missing score in column G.
+    // Style 12 is that of failing cells: the LTV in column E, and the score in column G, which one loan lacks.
     assert!(sheet.contains("<c r=\"E2\" s=\"12\" t=\"inlineStr\"><is><t>97.01</t>"), "{sheet}");
-    assert!(sheet.contains("<c r=\"G2\" s=\"12\"/>"), "{sheet}");
+    assert!(sheet.contains("<c r=\"G2\" s=\"12\" t=\"inlineStr\"><is><t>500</t>"), "{sheet}");
+    assert!(sheet.contains("<c r=\"G3\" s=\"12\"/>"), "{sheet}");
     assert!(sheet.contains("<legacyDrawing r:id=\"rId1\"/>"));
     let notes = &parts["xl/comments2.xml"];
     assert!(notes.contains("<comment ref=\"E2\" authorId=\"0\"><text><t>LTV 97.01 % is above the maximum 97.00 %"), "{notes}");
-    assert!(notes.contains("<comment ref=\"G2\""), "{notes}");
-    assert_eq!(parts["xl/drawings/vmlDrawing2.vml"].matches("<v:shape id").count(), 2);
+    assert!(notes.contains("<comment ref=\"G2\"") && notes.contains("<comment ref=\"G3\""), "{notes}");
+    assert_eq!(parts["xl/drawings/vmlDrawing2.vml"].matches("<v:shape id").count(), 3);
 }
 
 #[test]

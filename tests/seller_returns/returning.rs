@@ -82,7 +82,11 @@ fn a_return_brings_the_profile_and_the_mapping_of_its_run() {
         *sheet = sheet.replacen("<t>97,01</t>", "<t>96,00</t>", 1);
     });
     assert_eq!((before.len(), after.len()), (1, 0));
-    assert!(desk.read("again/purchase_tape.csv").contains("\nbad,250000,8.85,96,"), "{}", desk.read("again/purchase_tape.csv"));
+    assert!(
+        desk.read("again/purchase_tape.csv").contains("\nbad,250000,8.85,96.00,"),
+        "{}",
+        desk.read("again/purchase_tape.csv")
+    );
 }
 
 #[test]

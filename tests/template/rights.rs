@@ -421,8 +421,8 @@ impl Watched {
         self.get(&admin, &format!("/api/exceptions/export?format=csv&run_id={large}")).await;
         self.get(&admin, "/api/config").await;
         self.get(&admin, "/api/loan-history?seller_loan_number=L-1").await;
-        self.get(&admin, &format!("/api/runs/{first}/purchase-advice")).await;
-        let by_job = format!("/api/runs/{first}/seller-return");
+        self.get(&admin, &format!("/api/runs/{large}/purchase-advice")).await;
+        let by_job = format!("/api/runs/{large}/seller-return");
         assert_eq!(self.get(&admin, &by_job).await["status"], "preparing");
         self.make_files().await;
         self.by("Data");

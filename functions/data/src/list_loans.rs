@@ -38,7 +38,7 @@ pub struct LoanQuery {
     pub sort: Option<LoanOrder>,
     /// Only these members of each loan, besides `row`, which every loan has: repeat the parameter for several. A name that no loan
     /// has adds nothing, because the columns of a tape are members, too. Without the parameter: all members.
-    #[param(example = json!(["seller_loan_number", "ltv_ratio"]))]
+    #[param(required = false, example = json!(["seller_loan_number", "ltv_ratio"]))]
     pub fields: Vec<String>,
 }
 

@@ -68,7 +68,7 @@ pub struct LoanFields {
     #[param(min_length = 1, example = "L-")]
     search: Option<String>,
     /// Only loans with an amount in this range, in dollars. `80..85` has both ends, `80..<85` and `80<..85` lack one, `80..` and `..85`
-    /// are open, `80` is exactly this number. `missing`: without a number that could be read.
+    /// are open, `80` is exactly this number; in a URL, `<` is `%3C`. `missing`: without a number that could be read.
     #[param(value_type = Option<String>, min_length = 1, example = "250000..<500000")]
     loan_amount: Option<NumberFilter>,
     /// Only loans with a note rate in this range, in percent; written as for `loan_amount`.
@@ -122,8 +122,8 @@ read_fields!(LoanFields {
     search: optional,
     loan_amount: optional,
     note_rate: optional,
-    ltv_ratio: optional,
     cltv_ratio: optional,
+    ltv_ratio: optional,
     dti_ratio: optional,
     dscr: optional,
     credit_score: optional,

@@ -198,9 +198,10 @@ fn cell(loan: &FactRow, name: &str, kind: ColumnKind, fields: &[String]) -> Resu
         }
         "program" => FileCell::of_text(loan.program.as_ref().and_then(Option::as_ref)),
         "as_written" => object(unreadable(loan)),
-        "exact_values" => object(numbers(loan).filter_map(|(name, value, stored)| {
-            stored.exact(*value).is_none().then(|| format!("{}:{value}", Value::from(name)))
-        })),
+        "exact_values" => {
+            let unheld = numbers(loan).filter(|(_, value, stored)| stored.exact(**value).is_none());
+            object(unheld.map(|(name, value, _)| format!("{}:{value}", Value::from(name))))
+        }
         SOURCE_COLUMNS => object(kept(loan, fields)),
         name => of_field(loan, name),
     })

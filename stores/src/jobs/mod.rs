@@ -326,7 +326,8 @@ impl Jobs {
                 }
             };
         }
-        let used_up = number_of::<u32>(&item, ATTEMPT).is_some_and(|attempt| attempt >= MAX_ATTEMPTS);
+        let is_running = item.get(STATUS) == Some(&text(RUNNING));
+        let used_up = is_running && number_of::<u32>(&item, ATTEMPT).is_some_and(|attempt| attempt >= MAX_ATTEMPTS);
         if used_up && self.end(&key, Err(&JobFailure::Internal), free(now), now).await? {
             return Ok(JobClaim::GivenUp);
         }

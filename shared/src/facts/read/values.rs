@@ -131,8 +131,10 @@ impl<'p> ValuePage<'p> {
             }
         };
         let coded = self.all_codes(values, count, &mut codes)?;
-        let given = |row: usize| if coded { PlaceOrCode::Code(codes[row]) } else { PlaceOrCode::Place(row) };
-        (0..count).try_for_each(|row| give(row, Some(given(row))))
+        if coded {
+            return codes.iter().take(count).enumerate().try_for_each(|(row, code)| give(row, Some(PlaceOrCode::Code(*code))));
+        }
+        (0..count).try_for_each(|row| give(row, Some(PlaceOrCode::Place(row))))
     }
 
     /// Decodes the codes of `count` values. `false` when the page has no codes.
