@@ -18,7 +18,7 @@ use shared::{
     error::{Phase, RunError, RunErrorCode, chain},
     facts::{EXCEPTIONS_FILE, FACTS_FILE, SCHEMA, index::StoredIndex},
     folder::PROFILE,
-    manifest::{MANIFEST_FILE, Manifest, ManifestFile, archived_output, files_of, place_of_tape},
+    manifest::{MANIFEST_FILE, archived_output, files_of, place_of_tape},
     phases::pricing::IrrTarget,
     rules::rule_set::RuleSet,
     run::{Run, RunDetails},
@@ -459,16 +459,8 @@ impl Worker {
                 self.storage.put_bytes(&format!("{folder}/{path}"), content.to_vec().into(), "application/octet-stream").await;
             put.map_err(|error| Abort::storage(Phase::Archive, &path, error))?;
         }
-        let waivers = assignment.waivers.as_ref().map(|waivers| &waivers.file);
-        if let Some(file) = waivers {
-            let (path, bytes) = (file.archived(), file.bytes.to_vec().into());
-            let put = self.storage.put_bytes(&format!("{folder}/{path}"), bytes, "application/octet-stream").await;
-            put.map_err(|error| Abort::storage(Phase::Archive, path, error))?;
-        }
-        let waivers = waivers.map(ManifestFile::of_waivers);
-        let of_run = Manifest::new(run, &assignment.rules, outcome)?;
-        let manifest = Manifest { reading: assignment.reading.clone(), waivers, ..of_run }.to_json()?;
-        let put = self.storage.put_bytes(&format!("{folder}/{MANIFEST_FILE}"), manifest.into(), "application/json").await;
+        let json = self.manifest(&folder, run, assignment, outcome).await?.into();
+        let put = self.storage.put_bytes(&format!("{folder}/{MANIFEST_FILE}"), json, "application/json").await;
         put.map_err(|error| Abort::storage(Phase::Archive, MANIFEST_FILE, error)).map(drop)
     }
 

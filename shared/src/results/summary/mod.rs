@@ -205,7 +205,6 @@ impl SummaryBuilder {
         self.reasons.add(decided);
         self.add_to_pools(decided.loan, decided.disposition);
         self.waivers.add(decided);
-        // Waived exceptions are counted by themselves.
         for (nth, exception) in decided.exceptions.iter().enumerate().filter(|(_, exception)| !exception.is_waived()) {
             let is_same =
                 |earlier: &Exception<'_>| earlier.kind.id == exception.kind.id && earlier.severity == exception.severity;
