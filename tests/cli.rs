@@ -240,7 +240,8 @@ mod completed {
         desk.write("t.csv", format!("{HEADER}{rows}{}", good("3")));
         desk.run_id(&["run", "t.csv", "--out", "one", "--threads", "1"]);
         desk.run_id(&["run", "t.csv", "--out", "four", "--threads", "4"]);
-        for name in RESULTS.into_iter().filter(|name| *name != "manifest.json") {
+        // These two name the run and its times.
+        for name in RESULTS.into_iter().filter(|name| !["manifest.json", "summary.json"].contains(name)) {
             let read = |folder: &str| fs::read(desk.path(folder).join(name)).unwrap();
             assert!(read("one") == read("four"), "{name}");
         }
@@ -248,6 +249,12 @@ mod completed {
             |folder: &str| desk.read(&format!("{folder}/manifest.json")).lines().skip(2).map(str::to_owned).collect();
         let (one, four): (Vec<String>, Vec<String>) = (without_id("one"), without_id("four"));
         assert_eq!(one, four);
+        let found = |folder: &str| {
+            let mut json: Value = serde_json::from_str(&desk.read(&format!("{folder}/summary.json"))).unwrap();
+            json["summary"].as_object_mut().unwrap().remove("run_id");
+            (json["summary"].clone(), json["reasons"].clone())
+        };
+        assert_eq!(found("one"), found("four"));
     }
 }
 

@@ -85,8 +85,9 @@ fn found_in_parts(text: &str, rules: &RuleSet, part_bytes: u64) -> [String; 3] {
 /// The tape of a shipped guide with its rows repeated, and some cells taken from other rows.
 fn guide_tape(name: &str, rows: &[(usize, usize, usize)]) -> String {
     let tape = std::fs::read_to_string(folder(name).join("tape.csv")).unwrap();
-    let mut lines = csv::ReaderBuilder::new().has_headers(false).from_reader(tape.as_bytes());
-    let lines: Vec<csv::StringRecord> = lines.records().map(Result::unwrap).collect();
+    let mut lines = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(tape.as_bytes());
+    // A tape may have a title above its header.
+    let lines: Vec<csv::StringRecord> = lines.records().map(Result::unwrap).filter(|line| line.len() > 1).collect();
     let (header, loans) = lines.split_first().unwrap();
     let mut out = csv::Writer::from_writer(Vec::new());
     out.write_record(header).unwrap();

@@ -240,3 +240,14 @@ fn the_guide_names_every_parameter_and_asks_only_for_outputs_that_there_are() {
         assert!(description.ends_with('.'), "{alarm} says what is wrong, and where to look");
     }
 }
+
+#[test]
+fn nothing_is_allowed_that_has_a_star_for_an_action() {
+    let template = Template::read();
+    let machine = template.statements("RunMachine");
+    let pipe = template.resource("RunPipeRole")["Policies"][0]["PolicyDocument"]["Statement"].as_array().unwrap().clone();
+    let functions = functions().flat_map(|function| template.statements(&format!("{function}Function")));
+    for statement in functions.chain(machine).chain(pipe) {
+        assert!(texts(&statement["Action"]).iter().all(|action| !action.contains('*')), "{statement}");
+    }
+}

@@ -316,7 +316,7 @@ async fn results_of_another_version_are_refused_with_what_to_do() {
         let version = file.map(|file| ObjectVersion { size: file.size, etag: file.etag }).unwrap();
         match (read_index(&app.resources.storage, id, &version).await, expected) {
             (Ok(index), None) => assert_eq!(index, ResultsIndex::default()),
-            (Err(ApiError::NotFound(what)), Some(expected)) => assert!(what.contains(expected), "{what}"),
+            (Err(ApiError::NotKept("results_not_kept", what)), Some(expected)) => assert!(what.contains(expected), "{what}"),
             (found, _) => panic!("schema {schema}: {found:?}"),
         }
     }

@@ -28,9 +28,8 @@ async fn the_reasons_of_a_run_have_balances() {
 #[tokio::test]
 async fn a_dry_run_has_reasons_samples_and_a_report() {
     let (app, ana) = app().await;
-    let folder = app.put_tape(&ana, &mixed()).await;
-    let id =
-        app.start(&ana, &json!({"folder": folder, "dry_run": true})).await.expect(202)["run_id"].as_str().unwrap().to_owned();
+    let tape = app.put_tape(&ana, &mixed()).await;
+    let id = app.start(&ana, &json!({"files": [tape], "dry_run": true})).await.expect(202)["run_id"].as_str().unwrap().to_owned();
     app.work().await;
     let rows = app.read(&ana, &format!("/api/runs/{id}/reasons")).await["reasons"].as_array().unwrap().len();
     assert_eq!(rows, 4);

@@ -95,6 +95,12 @@ fn best_of_two() -> RunRules {
     RunRules::new(RuleSetFile { name: "best".to_owned(), toml, files }).unwrap()
 }
 
+/// Whether the rule set, which is kept before a run begins, is all that is among the results of a run.
+async fn has_rules_alone(app: &TestApp, id: Uuid) -> bool {
+    let kept = app.objects(&format!("results/{id}")).await;
+    kept.keys().eq([&format!("results/{id}/rule_set.json")])
+}
+
 #[tokio::test]
 async fn a_run_by_steps_leaves_what_an_executed_one_leaves() {
     let app = app().await;
@@ -182,7 +188,7 @@ async fn a_small_run_and_one_that_cannot_be_split_are_left_to_one_worker() {
         let id = start(&app, RunOrder::default()).await;
         assert_eq!(plan(&app, id).await, json!({ "run_id": id, "next": "execute" }));
         assert_untried(&app, id).await;
-        assert!(app.objects(&format!("results/{id}")).await.is_empty());
+        assert!(has_rules_alone(&app, id).await);
         assert_eq!(step(&app, json!({ "step": "execute", "run_id": id })).await["ended"], "completed");
     }
 }
@@ -197,7 +203,7 @@ async fn an_unusable_tape_fails_the_plan_as_it_fails_an_execution() {
     let error = run_object(&app, planned).await["error"].clone();
     assert_eq!((&error["code"], &error["line"]), (&json!("no_data_rows"), &json!(2)));
     assert_eq!(error, run_object(&app, executed).await["error"]);
-    assert!(app.objects(&format!("results/{planned}")).await.is_empty());
+    assert!(has_rules_alone(&app, planned).await);
 }
 
 #[tokio::test]
@@ -212,9 +218,10 @@ async fn a_part_that_is_not_there_fails_the_run_and_leaves_no_file() {
     let error = run_object(&app, id).await["error"].clone();
     assert_eq!(error["code"], "storage_failed");
     assert!(error["message"].as_str().unwrap().starts_with("Part 0 of the run is missing or damaged"), "{error}");
-    for folder in ["outputs", "archive", "results"] {
+    for folder in ["outputs", "archive"] {
         assert!(app.objects(&format!("{folder}/{id}")).await.is_empty());
     }
+    assert!(has_rules_alone(&app, id).await);
 }
 
 #[tokio::test]
@@ -239,9 +246,9 @@ async fn giving_a_run_up_removes_its_parts() {
     let (owner, parts) = planned(&app, id).await;
     process(&app, id, owner, parts[0]).await;
     assert_eq!(give_up(&app, id, Some(owner)).await, "given_up");
-    assert!(app.objects(&format!("results/{id}")).await.is_empty());
+    assert!(has_rules_alone(&app, id).await);
     assert_eq!(process(&app, id, owner, parts[0]).await["ended"], "not_ours");
-    assert!(app.objects(&format!("results/{id}")).await.is_empty());
+    assert!(has_rules_alone(&app, id).await);
 }
 
 async fn give_up(app: &TestApp, id: Uuid, owner: Option<Uuid>) -> Value {
@@ -268,7 +275,7 @@ async fn a_run_that_another_worker_has_is_not_given_up() {
             LEASE
         };
         let kept = app.objects(&format!("results/{id}")).await;
-        assert_eq!(kept.is_empty(), !in_parts);
+        assert_eq!(has_rules_alone(&app, id).await, !in_parts);
         for owner in [None, Some(Uuid::new_v4())] {
             assert_eq!(give_up(&app, id, owner).await, "not_ours");
         }
@@ -289,11 +296,11 @@ async fn a_run_that_was_planned_too_often_is_given_up_and_leaves_no_parts() {
         planned(&app, id).await;
         app.clock.advance(LEASE_IN_PARTS + SignedDuration::from_secs(1));
     }
-    assert!(!app.objects(&format!("results/{id}")).await.is_empty());
+    assert!(!has_rules_alone(&app, id).await);
     assert_eq!(plan(&app, id).await["next"], "execute");
     assert_eq!(step(&app, json!({ "step": "execute", "run_id": id })).await["ended"], "given_up");
     assert_eq!(run_object(&app, id).await["error"]["code"], "worker_lost");
-    assert!(app.objects(&format!("results/{id}")).await.is_empty());
+    assert!(has_rules_alone(&app, id).await);
 }
 
 #[tokio::test]

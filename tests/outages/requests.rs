@@ -95,6 +95,12 @@ pub fn requests(scene: &Scene) -> Vec<Wanted> {
         json(Verb::Post, "/api/rule-sets/check", "/api/rule-sets/check", json!({"path": "rules/strict.toml"})),
         plain("/api/runs"),
         of_run("/api/runs/{run_id}"),
+        json(
+            Verb::Post,
+            "/api/runs/{run_id}/what-if",
+            &"/api/runs/{run_id}/what-if".replace("{run_id}", run),
+            json!({"rule_set": "rules/strict.toml"}),
+        ),
         of_run("/api/runs/{run_id}/rule-set"),
         of_run("/api/runs/{run_id}/notebook-outputs"),
         get(output, output.replace("{run_id}", run).replace("{output_key}", "purchase_tape")),

@@ -484,15 +484,13 @@ fn lists_go_over_row_groups() {
 
 #[test]
 fn a_run_without_loans_of_a_kind_has_an_empty_list() {
+    let hard = LoanExceptions { severity: Some(Severity::Hard), ..LoanExceptions::default() };
     let results =
         Results::of(&run_tape(format!("{HEADER}\nA-1,250000,6.5,80,35,720,sfr,primary,purchase,312500,312500\n")).unwrap());
     for filter in [
         LoanFilter::of_dispositions(&[Disposition::Rejected]),
         LoanFilter { numbers: vec![(NumberField::ALL[8], NumberFilter::In("0..".parse().unwrap()))], ..LoanFilter::default() },
-        LoanFilter {
-            exceptions: LoanExceptions { severity: Some(Severity::Hard), ..LoanExceptions::default() },
-            ..LoanFilter::default()
-        },
+        LoanFilter { exceptions: hard, ..LoanFilter::default() },
     ] {
         assert_eq!(filter.rows(results.stored()).unwrap().count(), 0, "{filter:?}");
     }

@@ -151,7 +151,7 @@ fn changes() -> impl Strategy<Value = Value> {
         json!({"severity": {"missing_appraisal": "hard"}, "limits": {"property_type": ["sfr", "castle"]}}),
         json!({"projection": {"minimum_price": 90, "hold_on_soft_exceptions": true}}),
         json!({"projection": {"minimum_spread": 1.5}, "limits": {"note_rate": {"max": 12.125}}}),
-        json!({"rule": {"small_condo": {"field": "loan_amount", "min": 200000, "when": {"property_type": ["condo"]}, "severity": "soft"}}}),
+        json!({"rule": {"small_condo": {"require": {"loan_amount": {"min": 200000}}, "when": {"property_type": ["condo"]}, "severity": "soft"}}}),
         json!({"adjustment": {"condo": {"points": -0.375, "when": {"property_type": ["condo"]}}}, "pricing": {"cap": 105, "floor": 80}}),
         json!({"applies": {"dti_ratio": {"when": {"occupancy_status": ["primary"]}}}, "rules": {"ltv_consistency": true}}),
     ])
@@ -289,7 +289,8 @@ fn a_mistake_in_changes_names_its_keys() {
         (json!({"limits": {"ltv_rato": {"max": 98}}}), "limits.ltv_rato"),
         (json!({"limits": {"ltv_ratio": {"max": "high"}}}), "limits.ltv_ratio"),
         (json!({"severity": {"credit_score": "mild"}}), "severity.credit_score"),
-        (json!({"rule": {"x": {"field": "no_field", "max": 1}}}), "rule.x.field"),
+        (json!({"rule": {"own_rule": {"require": {"no_field": {"max": 1}}}}}), "rule.own_rule.require"),
+        (json!({"rule": {"own_rule": {"severity": "soft"}}}), "rule.own_rule"),
     ] {
         let mistakes = changed(&changes).apply(&base).unwrap_err();
         assert_eq!(mistakes[0].path.join("."), path, "{mistakes:?}");
@@ -313,7 +314,7 @@ fn what_only_the_tape_can_answer_needs_a_run() {
     let first = run_of(&good_tape(), &base, IrrTarget::DEFAULT);
     let stored = Opened::new(&first, &base);
     for (rules, expected) in [
-        ("[fields.zone]\ntype = \"text\"\n", NeedsARun::Field("zone".to_owned())),
+        ("[fields.zone]\nkind = \"text\"\n", NeedsARun::Field("zone".to_owned())),
         ("[fields.dscr]\nrequired = true\n", NeedsARun::Required("dscr".to_owned())),
         ("[units]\naccept_small_percentages = true\n", NeedsARun::Units),
     ] {

@@ -43,7 +43,7 @@ pub struct AskWhatIf {
     pub rule_set: Option<String>,
     /// Tables as in a rule set, laid over the rule set key by key; lists replace lists. `rule`, `grid`, `adjustment` and `pool` are
     /// objects by name. Null or absent: no changes.
-    #[schema(value_type = Option<Object>, example = json!({"limits": {"ltv_ratio": {"max": 98}}}))]
+    #[schema(value_type = Option<HashMap<String, Object>>, example = json!({"limits": {"ltv_ratio": {"max": 98}}}))]
     pub changes: Option<AskedChanges>,
     /// A parameter that takes one value after the other. Null or absent: none.
     #[schema(value_type = Option<SweepRange>)]

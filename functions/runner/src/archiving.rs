@@ -6,7 +6,6 @@ use shared::{
     manifest::{Manifest, ManifestFile},
     run::Run,
 };
-use stores::storage::StorageBackend as _;
 
 use crate::execute::{Abort, Assignment, Worker};
 

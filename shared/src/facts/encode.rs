@@ -4,6 +4,7 @@
 
 mod coded;
 mod exceptions;
+mod loans;
 mod standard;
 
 use std::{collections::HashMap, io::Write, ops::Range, sync::Arc};
@@ -128,11 +129,6 @@ impl FileSchema {
         Self::new("exceptions", &EXCEPTION_SCHEMA)
     }
 
-    /// A schema of loans with these columns.
-    pub fn of(columns: &[FileColumn]) -> Result<Self> {
-        Self::new("loans", columns)
-    }
-
     fn new(name: &str, columns: &[FileColumn]) -> Result<Self> {
         let field = |(name, kind, optional): &FileColumn| {
             let (precision, scale) = kind.digits();
@@ -148,11 +144,6 @@ impl FileSchema {
         let root = Arc::new(Type::group_type_builder(name).with_fields(fields).build()?);
         let columns = SchemaDescriptor::new(root.clone()).columns().to_vec();
         Ok(Self { root, columns, properties: Arc::new(properties()) })
-    }
-
-    /// The type that holds the columns.
-    pub fn root(&self) -> Arc<Type> {
-        Arc::clone(&self.root)
     }
 
     /// The columns, in order.

@@ -13,6 +13,7 @@ use super::{NumberMark, marks_of};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SeenBefore {
     #[serde(flatten)]
+    #[schema(inline)]
     pub loans: SeenLoans,
     /// Number of earlier runs of tapes with the same content. Their loans are the same, so they count nowhere else.
     #[schema(example = 1)]

@@ -88,6 +88,8 @@ pub fn misfit(schema: &Value, value: &Value) -> Option<String> {
             "minimum" => value.as_f64().is_none_or(|number| says.as_f64().is_some_and(|bound| number >= bound)),
             "exclusiveMinimum" => value.as_f64().is_none_or(|number| says.as_f64().is_some_and(|bound| number > bound)),
             "maximum" => value.as_f64().is_none_or(|number| says.as_f64().is_some_and(|bound| number <= bound)),
+            "minItems" => value.as_array().is_none_or(|items| says.as_u64().is_some_and(|bound| items.len() as u64 >= bound)),
+            "maxItems" => value.as_array().is_none_or(|items| says.as_u64().is_some_and(|bound| items.len() as u64 <= bound)),
             "minLength" => {
                 value.as_str().is_none_or(|text| says.as_u64().is_some_and(|bound| text.chars().count() as u64 >= bound))
             }

@@ -342,13 +342,13 @@ fn written(table: &[(String, ChangeNode)]) -> (String, BTreeMap<usize, Vec<Strin
     for (section, value) in table {
         match value {
             ChangeNode::Table(keys) => {
-                out.heading("[", section, "]");
+                out.heading("[", section, "]", &[section]);
                 keys.iter().for_each(|(key, value)| out.entry(&[section], key, value));
             }
             ChangeNode::List(items) if is_list_of_tables(value) => {
                 for item in items {
-                    out.heading("[[", section, "]]");
                     let name = item.name().unwrap_or_default();
+                    out.heading("[[", section, "]]", &[section, name]);
                     let ChangeNode::Table(keys) = item else { continue };
                     keys.iter().for_each(|(key, value)| out.entry(&[section, name], key, value));
                 }
@@ -367,7 +367,7 @@ struct Lines {
 }
 
 impl Lines {
-    fn heading(&mut self, open: &str, section: &str, close: &str) {
+    fn heading(&mut self, open: &str, section: &str, close: &str, path: &[&str]) {
         if !self.text.is_empty() {
             self.text.push('\n');
             self.line += 1;
@@ -375,7 +375,7 @@ impl Lines {
         self.text.push_str(open);
         push_key(&mut self.text, section);
         self.text.push_str(close);
-        self.end(vec![section.to_owned()]);
+        self.end(path.iter().map(|key| (*key).to_owned()).collect());
     }
 
     fn entry(&mut self, sections: &[&str], key: &str, value: &ChangeNode) {
