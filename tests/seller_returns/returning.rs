@@ -10,13 +10,16 @@ use crate::support::{
     shell::{HEADER, TestShell, good},
 };
 
+/// Lines about each loan, by its number.
+type LoanLines = BTreeMap<String, Vec<String>>;
+
 /// Runs tapes with these arguments, and runs their return, after a change of its parts, without any arguments. Returns what both
 /// decide about the loans that they do not buy.
 fn both(
     tapes: &[(&str, String)],
     args: &[&str],
     change: impl FnOnce(&mut BTreeMap<String, String>),
-) -> (TestShell, BTreeMap<String, Vec<String>>, BTreeMap<String, Vec<String>>) {
+) -> (TestShell, LoanLines, LoanLines) {
     let desk = TestShell::new();
     for (name, text) in tapes {
         desk.write(name, text);

@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use crate::support::app::{PASSWORD, Person, Tape, TestApp};
 
-use super::document::{Template, functions, texts};
+use super::document::{Template, functions};
 
 /// A request to a store: its action, its resource, and the value that conditions check.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

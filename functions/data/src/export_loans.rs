@@ -17,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     State,
-    list_loans::LoanQuery,
+    list_loans::{ListQuery, LoanQuery},
     loan_export_file::LoanRows,
     loan_pages::LoanRequest,
     loan_query::{LoanFields, LoanMatch, check_size},
@@ -85,7 +85,7 @@ impl LoanFormat {
 pub async fn export_loans(
     FromState(state): FromState<State>,
     caller: Caller,
-    ApiQuery((export, wanted)): ApiQuery<(LoanExportQuery, (LoanQuery, (LoanMatch, LoanFields)))>,
+    ApiQuery((export, wanted)): ApiQuery<(LoanExportQuery, ListQuery)>,
 ) -> Result<Response, ApiError> {
     let format = export.format.unwrap_or(LoanFormat::Csv);
     let (LoanQuery { run_id, sort, fields }, (one, filters)) = wanted;

@@ -44,6 +44,9 @@ pub struct LoanQuery {
 
 read_fields!(LoanQuery { run_id: required, sort: optional, fields: each });
 
+/// The whole query of a list of loans, without the page.
+pub type ListQuery = (LoanQuery, (LoanMatch, LoanFields));
+
 /// List the loans of a run
 ///
 /// Lists the loans that meet all filters, in the order of the tape unless `sort` is given. A number or a date that could not be read is
@@ -62,7 +65,7 @@ pub async fn list_loans(
     FromState(state): FromState<State>,
     caller: Caller,
     uri: Uri,
-    ApiQuery((page, wanted)): ApiQuery<(Page<LoanPosition>, (LoanQuery, (LoanMatch, LoanFields)))>,
+    ApiQuery((page, wanted)): ApiQuery<(Page<LoanPosition>, ListQuery)>,
 ) -> Result<Response, ApiError> {
     let (LoanQuery { run_id, sort, fields }, (one, filters)) = wanted;
     let (filter, order) = (filters.filter(one)?, sort.unwrap_or_default());

@@ -135,9 +135,13 @@ impl LocalWorker {
     /// Begins the job that has waited for the longest time.
     async fn begin_job(&self, jobs: &mut JoinSet<()>) {
         match self.worker.jobs.waiting(self.clock.now(), 1).await {
-            Ok(waiting) => waiting.first().map(|job| jobs.spawn(make(self.worker.clone(), *job))),
-            Err(error) => return tracing::error!(error = chain(&error), "cannot list waiting jobs"),
-        };
+            Ok(waiting) => {
+                if let Some(job) = waiting.first() {
+                    jobs.spawn(make(self.worker.clone(), *job));
+                }
+            }
+            Err(error) => tracing::error!(error = chain(&error), "cannot list waiting jobs"),
+        }
     }
 }
 

@@ -216,7 +216,7 @@ fn each_row_group<R: RangeReader, T: Send>(
         }
     };
     std::thread::scope(|scope| {
-        let others: Vec<_> = (1..run.threads).map(|_| scope.spawn(&work)).collect();
+        let others: Vec<_> = (1..run.threads).map(|_| scope.spawn(work)).collect();
         let mut gathered = work()?;
         for other in others {
             match other.join() {
