@@ -1,5 +1,6 @@
 //! The endpoints of results: summaries, exceptions and their export, loans, teams, and the configuration of the engine.
 
+mod compare;
 mod exceptions;
 mod exports;
 mod history;

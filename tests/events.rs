@@ -51,6 +51,7 @@ const REQUESTS: &[(&str, u16)] = &[
     ("data/create_sales_team.json", 201),
     ("data/export_exceptions.json", 200),
     ("data/export_loans.json", 200),
+    ("data/get_compare.json", 202),
     ("data/get_config.json", 200),
     ("data/get_loan_history.json", 200),
     ("data/get_reasons.json", 200),

@@ -110,6 +110,7 @@ impl Stage {
             more(loans, format!("{loans}?run_id={nobody}"), None),
             more(loans, format!("{loans}?run_id={of_team}&only_reason=credit_score&sort=-ltv_ratio"), wes),
             more(loan_export, format!("{loan_export}?run_id={of_team}&format=parquet&search=L"), wes),
+            more("/api/compare", format!("/api/compare?base={of_team}&with={of_team}&changed=ltv_ratio"), wes),
             more("/api/loan-history", "/api/loan-history?seller_loan_number=L-1".to_owned(), wes),
             more(list, format!("{list}?path=folder"), Some(&self.ana)),
             more(list, format!("{list}?area=outputs&recursive=true"), wes),

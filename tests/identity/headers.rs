@@ -39,6 +39,7 @@ async fn answers() -> Vec<(&'static str, Answer)> {
         ("200 archive", get(&format!("/api/runs/{run}/archive/download")).await),
         ("200 purchase advice", get(&format!("/api/runs/{run}/purchase-advice")).await),
         ("202 seller return", get(&format!("/api/runs/{run}/seller-return")).await),
+        ("202 comparison", get(&format!("/api/compare?base={run}&with={run}")).await),
         ("200 workbook", get(&format!("/api/runs/{run}/workbook")).await),
         ("200 csv", get("/api/exceptions/export?format=csv").await),
         ("200 xlsx", get("/api/exceptions/export?format=xlsx").await),

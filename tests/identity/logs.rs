@@ -128,6 +128,7 @@ async fn use_everything(app: &TestApp) -> Vec<String> {
                     "/api/runs/{}/workbook",
                     "/api/runs/{}/purchase-advice",
                     "/api/runs/{}/seller-return",
+                    "/api/compare?base={}&with={}",
                     "/api/summary/{}",
                 ] {
                     app.get(&path.replace("{}", &id)).by(&root).send().await;

@@ -110,6 +110,7 @@ pub fn requests(scene: &Scene) -> Vec<Wanted> {
         get("/api/exceptions/export", format!("/api/exceptions/export?format=csv&run_id={run}")),
         get("/api/exceptions/export", "/api/exceptions/export?format=xlsx".to_owned()),
         get("/api/loans", format!("/api/loans?run_id={run}")),
+        get("/api/compare", format!("/api/compare?base={run}&with={run}")),
         get("/api/loan-history", "/api/loan-history?seller_loan_number=L-00001".to_owned()),
         plain("/api/sales-teams"),
         json(Verb::Post, "/api/sales-teams", "/api/sales-teams", json!({"name": format!("Team {}", Uuid::nil())})),

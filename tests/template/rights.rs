@@ -418,6 +418,7 @@ impl Watched {
         }
         self.get(&admin, &format!("/api/exceptions/export?format=csv&run_id={large}")).await;
         self.get(&admin, "/api/config").await;
+        self.get(&admin, &format!("/api/compare?base={first}&with={first}")).await;
         self.get(&admin, "/api/loan-history?seller_loan_number=L-1").await;
         self.get(&admin, &format!("/api/runs/{first}/purchase-advice")).await;
         let by_job = format!("/api/runs/{first}/seller-return");

@@ -8,8 +8,8 @@ use command::{CommandContext, error::CommandError};
 use shared::{
     facts::read::{RangeReader, ReadError},
     questions::compare::{
-        CellText, ComparedLoan, ComparedRun, Comparison, Question, RunSettings, comparable_fields, compare as compare_runs,
-        differing,
+        CellText, ComparedLoan, ComparedRun, Comparison, Question, RunSettings, WriteError, comparable_fields,
+        compare as compare_runs, differing, write_comparison,
     },
     results::csv::push_text,
 };
@@ -52,7 +52,7 @@ pub fn compare(args: &CompareArgs, context: &CommandContext, out: &mut dyn Write
     let mut printer = Printer { out, buffer: Vec::with_capacity(WRITTEN_AT_ONCE) };
     let printed = match args.format {
         CompareFormat::Table => table::print_table(&comparison, args, &mut printer),
-        CompareFormat::Json => print_json(&comparison, &mut printer),
+        CompareFormat::Json => write_comparison(&comparison, 0, usize::MAX, printer.out).map_err(Stopped::from),
         CompareFormat::Csv => print_csv(&comparison, &mut printer),
     };
     match printed.and_then(|()| Ok(printer.flush()?)) {
@@ -73,6 +73,15 @@ enum Stopped {
 impl From<ReadError> for Stopped {
     fn from(error: ReadError) -> Self {
         Self::Read(error)
+    }
+}
+
+impl From<WriteError> for Stopped {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Read(error) => Self::Read(error),
+            WriteError::Write(error) => Self::Write(error),
+        }
     }
 }
 
@@ -102,25 +111,6 @@ impl Printer<'_> {
         self.out.write_all(&self.buffer)?;
         self.out.flush()
     }
-}
-
-/// Prints the totals and the whole list, one loan a line.
-fn print_json<R: RangeReader>(comparison: &Comparison<'_, R>, printer: &mut Printer<'_>) -> Result<(), Stopped> {
-    let unwritten = |error: serde_json::Error| Stopped::Write(error.into());
-    serde_json::to_writer_pretty(&mut printer.buffer, comparison.totals()).map_err(unwritten)?;
-    // The list is the last member of the object.
-    printer.buffer.truncate(printer.buffer.trim_ascii_end().len().saturating_sub(1));
-    printer.buffer.truncate(printer.buffer.trim_ascii_end().len());
-    printer.buffer.extend_from_slice(b",\n  \"loans\": [");
-    let mut first = true;
-    comparison.each_loan(0, usize::MAX, |loan| {
-        printer.buffer.extend_from_slice(if first { b"\n    " } else { b",\n    " });
-        first = false;
-        serde_json::to_writer(&mut printer.buffer, &loan).map_err(unwritten)?;
-        Ok::<_, Stopped>(printer.pass_on()?)
-    })?;
-    printer.buffer.extend_from_slice(if first { b"]\n}\n" } else { b"\n  ]\n}\n" });
-    Ok(())
 }
 
 /// Prints the whole list as CSV.

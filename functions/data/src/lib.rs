@@ -9,6 +9,7 @@ mod export_exceptions;
 mod export_file;
 mod export_loans;
 mod found_lists;
+mod get_compare;
 mod get_config;
 mod get_loan_history;
 mod get_purchase_advice;
@@ -83,6 +84,7 @@ pub fn api(resources: &Resources) -> Api {
         .with(ReadRuns, endpoint!(export_loans::export_loans))
         .with(ReadRuns, endpoint!(get_loan_history::get_loan_history))
         .with(ReadRuns, endpoint!(get_purchase_advice::get_purchase_advice))
+        .with(ReadRuns, endpoint!(get_compare::get_compare))
         .with(ReadRuns, endpoint!(get_seller_return::get_seller_return))
         .with(ReadTeams, endpoint!(list_sales_teams::list_sales_teams))
         .with(ManageTeams, endpoint!(create_sales_team::create_sales_team))

@@ -18,7 +18,7 @@ use super::{
     table::{Condition, Item, ItemUpdate, List, Table, document_of, number, number_of, text, written},
 };
 
-pub use self::request::JobRequest;
+pub use self::request::{ComparisonRequest, JobRequest};
 
 /// Lifetime of an unfinished or failed job.
 const JOB_LIFETIME: SignedDuration = SignedDuration::from_hours(24);

@@ -14,6 +14,23 @@ pub enum JobRequest {
     ArchiveZip { run_id: Uuid },
     /// The workbook with the loans that a run does not buy, for the seller.
     SellerReturn { run_id: Uuid },
+    /// What differs between two runs.
+    Compare(ComparisonRequest),
+}
+
+/// Two runs, and what is asked about them, as the query of the request has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComparisonRequest {
+    pub base: Uuid,
+    pub with: Uuid,
+    pub from: Option<String>,
+    pub to: Option<String>,
+    pub changed: Option<String>,
+    pub tolerance: Option<String>,
+    /// Number of listed loans before the page.
+    pub skip: u64,
+    /// Largest number of loans in the page.
+    pub limit: u64,
 }
 
 impl JobRequest {
@@ -30,6 +47,7 @@ impl JobRequest {
         match self {
             Self::ArchiveZip { run_id } => format!("{run_id}.zip"),
             Self::SellerReturn { .. } => RETURN_FILE.to_owned(),
+            Self::Compare(_) => "comparison.json".to_owned(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Makes the files of jobs: what takes longer than an answer may take.
 
 mod archive_zip;
+mod comparison;
 mod seller_return;
 
 use std::{
@@ -29,6 +30,7 @@ fn write_file(request: &JobRequest, out: &mut dyn Write, sources: &Sources) -> R
     match request {
         JobRequest::ArchiveZip { run_id } => archive_zip::write(out, *run_id, sources),
         JobRequest::SellerReturn { run_id } => seller_return::write(out, *run_id, sources),
+        JobRequest::Compare(request) => comparison::write(out, request, sources),
     }
 }
 
@@ -37,6 +39,8 @@ pub(crate) struct Sources {
     pub(crate) runs: Runs,
     pub(crate) storage: S3Storage,
     pub(crate) runtime: Handle,
+    /// How many threads work.
+    pub(crate) threads: usize,
 }
 
 impl Sources {
@@ -138,8 +142,9 @@ impl Worker {
         let (name, key) = (request.file_name(), keys::answer(lease.owner, &request.file_name()));
         let uploads = Uploads::new(self.storage.clone(), move |_| key.clone());
         let mut out = JobOutput { upload: uploads.create(&name), lost: lost.clone() };
-        let (request, sources) =
-            (request.clone(), Sources { runs: self.runs.clone(), storage: self.storage.clone(), runtime: Handle::current() });
+        let (runs, storage) = (self.runs.clone(), self.storage.clone());
+        let sources = Sources { runs, storage, runtime: Handle::current(), threads: self.tuning.threads };
+        let request = request.clone();
         let writing = tokio::task::spawn_blocking(move || {
             write_file(&request, &mut out, &sources)?;
             out.upload.flush().map_err(MakeError::from)

@@ -132,6 +132,18 @@ pub struct Answer {
     pub loans_count: u64,
 }
 
+/// What differs between two runs: totals, and a page of the loans that differ.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Comparison)]
+pub struct ComparisonPage {
+    #[serde(flatten)]
+    #[schema(inline)]
+    pub totals: Answer,
+    /// Loans that differ: first those that moved between dispositions, then added and removed ones, then the rest; each group by the
+    /// larger of both loan amounts descending, then by number.
+    pub loans: Vec<ComparedLoan>,
+}
+
 /// A loan that differs. Lists of two hold the value in the base run and the one in the other run; null: the loan is not in that run, or
 /// lacks the value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]

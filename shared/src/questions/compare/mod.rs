@@ -7,6 +7,7 @@ mod answer;
 mod bits;
 mod changes;
 mod column;
+mod json;
 mod loans;
 mod matching;
 mod order;
@@ -31,9 +32,10 @@ use self::{
 
 pub use self::{
     answer::{
-        Answer as ComparisonTotals, BothTotals, ByDisposition, CellText, ChangedCells, ChangedField, ComparedLoan, Move,
-        PriceChanges, Reasons, Total,
+        Answer as ComparisonTotals, BothTotals, ByDisposition, CellText, ChangedCells, ChangedField, ComparedLoan,
+        ComparisonPage, Move, PriceChanges, Reasons, Total,
     },
+    json::{WriteError, write_comparison},
     settings::{RunSettings, Setting, SettingValue, differing},
     side::ComparedRun,
 };
@@ -91,6 +93,39 @@ pub fn comparable_fields(base: &RuleSet, with: &RuleSet) -> Vec<ComparableField>
 }
 
 impl Question {
+    /// Reads a question from its parts as texts: two sides, a field, and tolerances as `FIELD:DISTANCE` with commas between them.
+    ///
+    /// # Errors
+    /// Every mistake, with the name of its part and a sentence.
+    pub fn parse(
+        from: Option<&str>,
+        to: Option<&str>,
+        changed: Option<&str>,
+        tolerance: Option<&str>,
+    ) -> Result<Self, Vec<(&'static str, String)>> {
+        let mut mistakes = Vec::new();
+        let mut side = |name: &'static str, word: Option<&str>| {
+            let found = Side::from_word(word?);
+            if found.is_none() {
+                mistakes.push((name, "it must be to_purchase, projected, rejected or none".to_owned()));
+            }
+            found
+        };
+        let (from, to) = (side("from", from), side("to", to));
+        let mut tolerances = Vec::new();
+        for part in tolerance.into_iter().flat_map(|text| text.split(',')) {
+            let parsed = part
+                .split_once(':')
+                .and_then(|(field, distance)| Some((field.trim().to_owned(), distance.trim().parse::<Decimal>().ok()?)));
+            match parsed {
+                Some(tolerance) => tolerances.push(tolerance),
+                None => mistakes.push(("tolerance", "it must be FIELD:DISTANCE, such as note_rate:0.125".to_owned())),
+            }
+        }
+        let question = Self { tolerances, from, to, changed: changed.map(str::to_owned) };
+        if mistakes.is_empty() { Ok(question) } else { Err(mistakes) }
+    }
+
     /// What is wrong with the question: each mistake with the name of what has it, `tolerance` or `changed`, and a sentence.
     pub fn mistakes(&self, fields: &[ComparableField]) -> Vec<(&'static str, String)> {
         let known = |numeric: bool| {

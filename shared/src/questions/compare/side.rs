@@ -190,12 +190,15 @@ impl<R: RangeReader> ComparedRun<'_, R> {
     /// several times. An exception that is waived does not count.
     pub(super) fn each_reason(&self, mut give: impl FnMut(u32, &str)) -> Result<(), ReadError> {
         for group in 0..self.exceptions.groups() {
-            let scanned = self.exceptions.scan(group, &["row", "exception_type"])?;
+            let scanned = self.exceptions.scan(group, &["row", "exception_type", "waived"])?;
             let damaged = || ReadError::Damaged { file: EXCEPTIONS_FILE, what: "the values of a row make no sense".to_owned() };
             let (rows, types) = scanned.integers(0).zip(scanned.texts(1)).ok_or_else(damaged)?;
+            let waived = scanned.texts(2).ok_or_else(damaged)?;
             for at in 0..scanned.rows {
                 let row = rows.get(at).and_then(|row| u32::try_from(row).ok()).ok_or_else(damaged)?;
-                give(row, types.get(at).ok_or_else(damaged)?);
+                if waived.get(at).is_none() {
+                    give(row, types.get(at).ok_or_else(damaged)?);
+                }
             }
         }
         Ok(())
