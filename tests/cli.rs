@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod compare;
+mod explain;
 mod guides;
 mod last_run;
 mod pools;

@@ -43,6 +43,9 @@ pub enum Command {
     /// Make the report of a run: one page of HTML to read, print and pass on
     #[command(after_help = examples::REPORT)]
     Report(ReportArgs),
+    /// Explain a loan of a run: what every rule says about it, and which values it would need
+    #[command(after_help = examples::EXPLAIN)]
+    Explain(ExplainArgs),
     /// Compare two runs: which loans moved between dispositions, which values, prices and reasons differ, and which settings
     #[command(after_help = examples::COMPARE)]
     Compare(CompareArgs),
@@ -239,6 +242,19 @@ fn parse_map(text: &str) -> Result<(Field, String), String> {
 }
 
 #[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The folder with the results of the run
+    #[arg(value_name = "OUT_DIR")]
+    pub run: PathBuf,
+    /// The number of the loan; all loans with this number are explained
+    #[arg(value_name = "LOAN_NUMBER", allow_hyphen_values = true)]
+    pub number: String,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
 pub struct ReplayArgs {
     /// An archive folder, a ZIP of one, or the manifest.json of a run
     #[arg(value_name = "MANIFEST|ARCHIVE")]
@@ -295,7 +311,7 @@ mod tests {
         let is_absent =
             |path: &[String]| ["serve", "stores", "admin"].iter().any(|name| path.get(1).is_some_and(|word| word == name));
         found.retain(|(path, _)| cfg!(feature = "serve") || !is_absent(path));
-        assert_eq!(found.len(), if cfg!(feature = "serve") { 24 } else { 15 }, "{found:?}");
+        assert_eq!(found.len(), if cfg!(feature = "serve") { 25 } else { 16 }, "{found:?}");
         for (path, help) in found {
             let lines: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  ")).collect();
             assert!(help.starts_with("Examples:\n  ") && lines.len() >= 2, "{path:?}: {help}");

@@ -36,6 +36,14 @@ Examples:
 The page needs no other file and no network. A browser prints it on two to four A4 pages. The exit code is 0 when the report is \
 written, 1 when it cannot be written, and 2 when the folder has no results of a run.";
 
+pub const EXPLAIN: &str = "\
+Examples:
+  loan-engine explain out 0004100875
+  loan-engine explain out 0004100875 --format json
+
+The exit code is 0 when a loan has the number, 1 when no loan has the number or the results cannot be read, and 2 when the call was \
+wrong.";
+
 pub const COMPARE: &str = "\
 Examples:
   loan-engine compare out.november out.december

@@ -7,6 +7,7 @@ mod absent;
 mod arguments;
 mod compare_command;
 mod examples;
+mod explain_command;
 mod extra_files;
 mod guide_files;
 mod inspect_command;
@@ -50,6 +51,7 @@ pub fn main_with(
             Command::Run(args) => run_command::run(&args, context, out),
             Command::Replay(args) => replay::replay(&args, context, out),
             Command::Report(args) => report_command::report(&args, context, out),
+            Command::Explain(args) => explain_command::explain(&args, context, out),
             Command::Compare(args) => compare_command::compare(&args, context, out),
             Command::Inspect(args) => inspect_command::inspect(&args, context, out),
             Command::Price(args) => price_command::price(&args, context, out),

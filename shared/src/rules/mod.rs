@@ -1,5 +1,6 @@
 //! The rules that a loan must pass to be bought. The rules are one table, and a rule set may replace their limits.
 
+pub mod checked;
 pub mod clearance;
 pub mod distance;
 mod exception_type;

@@ -47,7 +47,7 @@ impl Numbers<'_, '_> {
     }
 
     /// The number of a field; `None` unless it is above zero.
-    fn positive(&self, field: Field) -> Option<Decimal> {
+    pub fn positive(&self, field: Field) -> Option<Decimal> {
         let number = match (self, field.info().kind) {
             (Self::Full(loan), FieldKind::Number(at)) => loan.numbers[at].value(),
             (Self::Ordinary(loan, _), FieldKind::Number(at)) => Some(Decimal::from_micros(loan.micros[at])),

@@ -20,7 +20,7 @@ use jiff::civil::Date;
 
 use crate::{
     decimal::Decimal,
-    loan::{Loan, OrdinaryLoan, StandardCells},
+    loan::{Field, Loan, OrdinaryLoan, StandardCells},
     rules::{Evidence, ExceptionKind, ExceptionType, Severity},
     tape::declared::DeclaredFields,
 };
@@ -253,6 +253,17 @@ impl Guide {
     /// The evidence of an adjustment grid of this guide that is undetermined for a loan.
     pub fn undetermined_adjustment(&self, grid: &Grid, loan: &Loan<'_>, values: &[Value], pdate: Date) -> Evidence {
         grid.undetermined(Subject { loan, slots: &self.slots, values, pdate })
+    }
+
+    /// The comparisons between fields that a loan fails, each with its severity and its evidence.
+    pub(in crate::rules) fn contradicted(&self, loan: &Loan<'_>, values: &[Value]) -> Vec<(ExceptionType, Severity, Evidence)> {
+        self.contradictions(Numbers::Full(loan), values).collect()
+    }
+
+    /// The number of a field as text; `None` unless it is above zero.
+    pub(in crate::rules) fn shown_number(&self, field: &str, loan: &Loan<'_>) -> Option<String> {
+        let number = Numbers::Full(loan).positive(Field::from_name(field)?)?;
+        Some(number.with_min_decimals(0))
     }
 
     /// The comparisons between fields that a loan fails.

@@ -3,6 +3,7 @@
 mod axis;
 mod canonical;
 mod cell;
+mod checked;
 mod draft;
 mod evidence;
 mod file;
